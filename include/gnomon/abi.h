@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a guest sees of Gnomon, version 1: the boot contract, the ports and the
+ * structures that cross between guest and VMM. Shared by both sides, usable from
+ * assembly, append-only: a number once given keeps its meaning.
+ *
+ * Boot contract (checked by vmm/boot, explained in guest/README.md). The boot CPU
+ * starts at the image's ELF entry in 64-bit mode with
+ *   RDI   guest physical address of the flattened device tree
+ *   CR3   boot tables: guest physical [0, 1 GiB) mapped writable, supervisor, by
+ *         2 MiB pages, both at 0 and at GNOMON_BOOT_VIRT
+ *   CR0 = PE|NE|ET|PG|WP, CR4 = PAE, EFER = LME|LMA|NXE, RFLAGS = 2 (IF clear)
+ *   CS = GNOMON_BOOT_CS, SS = DS = ES = GNOMON_BOOT_DS; the descriptors behind them are
+ *   cached only: load a GDT with the same two before touching a selector.
+ * The other CPUs wait for GNOMON_PORT_CPU_START. Memory that the image does not
+ * cover is zero. [0, 1 MiB) is the loader's: boot tables and device tree lie there;
+ * it is reserved in the device tree. The guest must not use selectors 0x2b and 0x33,
+ * must change IF with cli and sti only, and must not touch GNOMON_RESERVED_BASE and up
+ * (top PML4 slot but one of the upper half), which shadow paging keeps for its stub.
+ */
+#ifndef GNOMON_ABI_H
+#define GNOMON_ABI_H
+
+#define GNOMON_ABI_VERSION 1
+
+#define GNOMON_BOOT_VIRT 0xffffffff80000000
+#define GNOMON_BOOT_CS   0x08
+#define GNOMON_BOOT_DS   0x10
+
+/* PML4 slot 508: not for the guest, in either mode. */
+#define GNOMON_RESERVED_BASE 0xfffffe0000000000
+#define GNOMON_RESERVED_END  0xfffffe8000000000
+
+/* Guest physical layout. RAM is [0, 3 GiB) and, beyond that, from 4 GiB up. */
+#define GNOMON_LOADER_END    0x00100000
+#define GNOMON_RAM_LOW_END   0xc0000000
+#define GNOMON_MMIO_BASE     0xd0000000
+#define GNOMON_RAM_HIGH_BASE 0x100000000
+
+/* Console: ns16550a; transmit never blocks; `rep outsb` sends a whole buffer in one exit. */
+#define GNOMON_PORT_SERIAL 0x3f8
+/* Write: the low byte ends the VM and becomes `gnomon run`'s exit status (0-125). */
+#define GNOMON_PORT_EXIT 0xf4
+/* 32-bit write: guest physical address of a struct gnomon_cpu_start. */
+#define GNOMON_PORT_CPU_START 0x600
+/* 32-bit write: GNOMON_IPI(cpu, vector), delivers `vector` (32-255) to `cpu`. */
+#define GNOMON_PORT_IPI 0x604
+/* Any write: returns at once. The floor under every trap that is measured. */
+#define GNOMON_PORT_NOP 0x608
+#define GNOMON_IPI(cpu, vector) ((cpu) << 8 | (vector))
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* Starts CPU `cpu` (device tree `reg`) with the boot CPU's CR0, CR4 and EFER, IF clear. */
+struct gnomon_cpu_start {
+	uint32_t version; /* GNOMON_ABI_VERSION */
+	uint32_t cpu;
+	uint64_t rip; /* guest virtual */
+	uint64_t rsp; /* guest virtual */
+	uint64_t cr3;
+	uint64_t rdi; /* handed to the entry */
+};
+_Static_assert(sizeof(struct gnomon_cpu_start) == 40, "ABI");
+#endif
+
+#endif
