@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Event counters. One set per vCPU, written by its thread alone and read by anybody,
+ * so an increment is a plain relaxed load and store. A counter exists only with a
+ * name and a description: both stand beside each other in counter.c.
+ */
+#ifndef GNOMON_BASE_COUNTER_H
+#define GNOMON_BASE_COUNTER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum counter {
+	CTR_EXITS,
+	CTR_EXIT_IO,
+	CTR_EXIT_MMIO,
+	CTR_EXIT_HLT,
+	CTR_EXIT_IRQ_WINDOW,
+	CTR_EXIT_INTR,
+	CTR_EXIT_OTHER,
+	CTR_CONSOLE_BYTES,
+	CTR_PORT_UNCLAIMED,
+	CTR_INTERRUPTS_INJECTED,
+	CTR_KICKS_RECEIVED,
+	CTR_REQUESTS,
+	CTR_NR
+};
+
+struct counter_desc {
+	const char *name; /* the key in every report */
+	const char *unit;
+	const char *what; /* one sentence */
+};
+
+extern const struct counter_desc counter_desc[CTR_NR];
+
+struct counters {
+	_Atomic uint64_t value[CTR_NR];
+};
+
+static inline void counter_add(struct counters *set, enum counter c, uint64_t n)
+{
+	uint64_t v = atomic_load_explicit(&set->value[c], memory_order_relaxed);
+
+	atomic_store_explicit(&set->value[c], v + n, memory_order_relaxed);
+}
+
+static inline void counter_inc(struct counters *set, enum counter c)
+{
+	counter_add(set, c, 1);
+}
+
+static inline uint64_t counter_read(const struct counters *set, enum counter c)
+{
+	return atomic_load_explicit(&set->value[c], memory_order_relaxed);
+}
+
+#endif

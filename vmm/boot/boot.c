@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "boot/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnomon/abi.h>
+#include <gnomon/x86.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "boot/elf.h"
+
+/* Where things lie in the loader's first MiB. */
+#define BOOT_PML4    0x1000
+#define BOOT_PDPT_LO 0x2000
+#define BOOT_PDPT_HI 0x3000
+#define BOOT_PD      0x4000
+#define BOOT_FDT     0x10000
+#define BOOT_FDT_LEN 0x10000
+
+#define INDEX(va, level) ((va) >> (PAGE_SHIFT + 9 * ((level)-1)) & 511)
+
+/*
+ * The boot tables: [0, 1 GiB) at 0 and again at GNOMON_BOOT_VIRT, through one shared
+ * page directory of 2 MiB pages. No vCPU runs yet, so plain stores do.
+ *
+ *   PML4[0]   -> PDPT_LO[0]   -+
+ *                              +-> PD[0..511]: 2 MiB pages
+ *   PML4[511] -> PDPT_HI[510] -+
+ */
+static void write_boot_tables(const struct guest_mem *mem)
+{
+	const uint64_t table = PTE_P | PTE_W;
+	uint64_t *pml4 = guest_mem_ptr(mem, maddr_init(BOOT_PML4), PAGE_SIZE);
+	uint64_t *lo = guest_mem_ptr(mem, maddr_init(BOOT_PDPT_LO), PAGE_SIZE);
+	uint64_t *hi = guest_mem_ptr(mem, maddr_init(BOOT_PDPT_HI), PAGE_SIZE);
+	uint64_t *pd = guest_mem_ptr(mem, maddr_init(BOOT_PD), PAGE_SIZE);
+
+	pml4[0] = BOOT_PDPT_LO | table;
+	pml4[INDEX(GNOMON_BOOT_VIRT, 4)] = BOOT_PDPT_HI | table;
+	lo[0] = BOOT_PD | table;
+	hi[INDEX(GNOMON_BOOT_VIRT, 3)] = BOOT_PD | table;
+	for (uint64_t i = 0; i < 512; i++)
+		pd[i] = i * PAGE_2M | PTE_P | PTE_W | PTE_PS;
+}
+
+static int read_fully(int fd, void *to, uint64_t len, uint64_t offset)
+{
+	uint8_t *p = to;
+
+	while (len) {
+		ssize_t n = pread(fd, p, len, offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ENOEXEC; /* shrank since it was checked */
+		p += n;
+		offset += n;
+		len -= n;
+	}
+	return 0;
+}
+
+static int load_segments(const struct boot_params *p, int fd, const struct guest_mem *mem,
+			 const struct elf_image *image)
+{
+	for (int i = 0; i < image->nr_segments; i++) {
+		const struct elf_segment *s = &image->segment[i];
+		int r;
+
+		if (!s->filesz)
+			continue;
+		r = read_fully(fd, guest_mem_ptr(mem, s->at, s->filesz), s->filesz, s->offset);
+		if (r == -ENOEXEC)
+			log_error("image %s was truncated while it was read", p->image);
+		else if (r < 0)
+			log_errno(-r, "cannot read image %s", p->image);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int load_image(const struct boot_params *p, const struct guest_mem *mem, gva_t *ret_entry)
+{
+	uint8_t head[ELF_HEAD_SIZE];
+	struct elf_image image;
+	const char *why;
+	struct stat st;
+	ssize_t n;
+	int fd, r;
+
+	fd = open(p->image, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return log_errno(errno, "cannot open image %s", p->image);
+	if (fstat(fd, &st) < 0 || (n = pread(fd, head, sizeof(head), 0)) < 0) {
+		r = log_errno(errno, "cannot read image %s", p->image);
+	} else {
+		r = elf_check(head, n, st.st_size, mem, &image, &why);
+		if (r < 0)
+			log_error("image %s %s", p->image, why);
+		else
+			r = load_segments(p, fd, mem, &image);
+	}
+	close(fd);
+	if (r == 0)
+		*ret_entry = image.entry;
+	return r;
+}
+
+int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *ret_state)
+{
+	gva_t entry;
+	int r;
+
+	r = load_image(p, mem, &entry);
+	if (r < 0)
+		return r;
+	r = boot_fdt(p, mem, guest_mem_ptr(mem, maddr_init(BOOT_FDT), BOOT_FDT_LEN), BOOT_FDT_LEN);
+	if (r < 0) {
+		log_error("the guest's command line is too long for the device tree's %d KiB", BOOT_FDT_LEN >> 10);
+		return -E2BIG;
+	}
+	write_boot_tables(mem);
+	*ret_state = (struct boot_state){
+		.rip = entry,
+		.cr3 = gpa_init(BOOT_PML4),
+		.fdt = gpa_init(BOOT_FDT),
+	};
+	return 0;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+/* Subcommands: each parses its own options, speaks to its user and returns the exit status. */
+#ifndef GNOMON_CMD_CMD_H
+#define GNOMON_CMD_CMD_H
+
+int cmd_host(int argc, char **argv);
+int cmd_run(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon run: boot an image, be its console, end with its exit status. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "boot/boot.h"
+#include "cmd/args.h"
+#include "cmd/cmd.h"
+#include "cmd/stats.h"
+#include "dev/serial.h"
+#include "kvm/platform.h"
+#include "kvm/vcpu.h"
+#include "kvm/vm.h"
+
+#define DEFAULT_MEMORY (256ull << 20)
+
+struct run_options {
+	struct vm_config vm;
+	const char *image;
+	const char *stats;
+	long timeout; /* seconds; 0: none */
+	char *bootargs;
+};
+
+static const char help[] =
+	"Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
+	"Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
+	"\n"
+	"  --paging MODE      how guest memory is translated: nested (default)\n"
+	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 256M)\n"
+	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
+	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
+	"  --stats FILE       at the end write every counter to FILE as JSON\n"
+	"  --timeout SECONDS  kill a guest that has not ended by then\n"
+	"  --help\n"
+	"\n"
+	"Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"
+	"cannot be run as given (options, image); 1 the host failed; 130 interrupted.\n"
+	"GNOMON_KVM_DEVICE names another device than /dev/kvm.\n";
+
+/* The words after IMAGE, one blank between them: what /chosen/bootargs carries. NULL without memory. */
+static char *join_words(char **words)
+{
+	size_t len = 1;
+	char *line, *p;
+
+	for (char **w = words; *w; w++)
+		len += strlen(*w) + 1;
+	line = p = malloc(len);
+	if (!line)
+		return NULL;
+	*p = 0;
+	for (char **w = words; *w; w++)
+		p += sprintf(p, "%s%s", w == words ? "" : " ", *w);
+	return line;
+}
+
+/* 0: go on; otherwise -EINVAL, said. */
+static int parse_option(int opt, const char *arg, struct run_options *o)
+{
+	long v;
+	int r;
+
+	switch (opt) {
+	case 'p':
+		if (strcmp(arg, "nested") == 0)
+			return 0;
+		log_error("--paging: '%s' is not a paging mode (nested)", arg);
+		return -EINVAL;
+	case 'm':
+		return parse_memory(arg, &o->vm.memory);
+	case 'c':
+		r = parse_count("--cpus", arg, 1, VM_MAX_CPUS, &v);
+		if (r == 0)
+			o->vm.cpus = v;
+		return r;
+	case 'b':
+		r = backing_parse(arg, &o->vm.backing);
+		if (r < 0)
+			log_error("--backing: '%s' is none of 4k, thp, hugetlb2m", arg);
+		return r;
+	case 's':
+		o->stats = arg;
+		return 0;
+	case 't':
+		return parse_count("--timeout", arg, 1, 1000000, &o->timeout);
+	default:
+		return -EINVAL; /* getopt_long said it */
+	}
+}
+
+/* 0: run; 1: help was shown; -EINVAL: said. */
+static int parse_options(int argc, char **argv, struct run_options *o)
+{
+	static const struct option options[] = {
+		{"paging", required_argument, NULL, 'p'},  {"memory", required_argument, NULL, 'm'},
+		{"cpus", required_argument, NULL, 'c'},	   {"backing", required_argument, NULL, 'b'},
+		{"stats", required_argument, NULL, 's'},   {"timeout", required_argument, NULL, 't'},
+		{"help", no_argument, NULL, 'h'},	   {0},
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(help, stdout);
+			return 1;
+		}
+		if (parse_option(opt, optarg, o) < 0)
+			return -EINVAL;
+	}
+	if (optind == argc) {
+		log_error("run: no image given (try `gnomon run --help`)");
+		return -EINVAL;
+	}
+	o->image = argv[optind++];
+	if (optind < argc && strcmp(argv[optind], "--") == 0)
+		optind++;
+	o->bootargs = join_words(argv + optind);
+	return o->bootargs ? 0 : log_errno(ENOMEM, "command line");
+}
+
+/* Blocks the signals that end a run in every thread made from here on; returns an fd that reports them. */
+static int catch_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Waits for the end of the run, a signal or the time limit; a signal or the limit ends the run. */
+static void wait_for_end(struct vm *vm, int signal_fd, long timeout)
+{
+	struct pollfd fds[] = {{.fd = vm->end_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
+	int n;
+
+	do {
+		n = poll(fds, 2, timeout ? (int)(timeout * 1000) : -1);
+	} while (n < 0 && errno == EINTR);
+	if (fds[0].revents)
+		return;
+	if (n == 0) {
+		log_error("guest killed: it has not ended within %ld s", timeout);
+		vm_end(vm, VM_KILLED, STATUS_KILLED);
+	} else {
+		vm_end(vm, VM_STOPPED, STATUS_INTERRUPTED);
+	}
+}
+
+static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
+{
+	const struct boot_params params = {
+		.image = o->image, .bootargs = o->bootargs, .cpus = o->vm.cpus, .tsc_hz = vm_tsc_hz(vm)};
+	struct serial console;
+	struct platform platform;
+	struct boot_state boot;
+	int r;
+
+	r = boot_load(&params, &vm->mem, &boot);
+	if (r < 0)
+		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
+	serial_init(&console, STDOUT_FILENO);
+	bus_attach(&vm->pio, &console.bus);
+	platform_init(&platform, vm);
+	if (vm_start(vm, &boot) < 0)
+		return STATUS_HOST_FAILURE;
+	wait_for_end(vm, signal_fd, o->timeout);
+	vm_join(vm);
+	counter_add(&vm->vcpu[0]->counters, CTR_CONSOLE_BYTES, console.bytes);
+	if (vm->end == VM_STOPPED) {
+		fprintf(stderr, "gnomon: interrupted; counters that are not zero:\n");
+		stats_print(vm, stderr);
+	}
+	if (o->stats && stats_write_json(vm, o->stats) < 0)
+		return STATUS_HOST_FAILURE;
+	return vm->status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct run_options o = {.vm = {.cpus = 1, .memory = DEFAULT_MEMORY, .backing = BACKING_4K}};
+	int r = parse_options(argc, argv, &o);
+	int signal_fd, status;
+	struct vm vm;
+
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
+	signal_fd = catch_signals();
+	if (signal_fd < 0 || vm_create(&vm, &o.vm) < 0) {
+		status = STATUS_HOST_FAILURE;
+	} else {
+		status = run_vm(&vm, &o, signal_fd);
+		vm_destroy(&vm);
+	}
+	if (signal_fd >= 0)
+		close(signal_fd);
+	free(o.bootargs);
+	return status;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/stats.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "kvm/kvm_stats.h"
+#include "kvm/vcpu.h"
+
+static uint64_t total(const struct vm *vm, enum counter c)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		sum += counter_read(&vm->vcpu[i]->counters, c);
+	return sum;
+}
+
+static json_t *own_counters(const struct vm *vm)
+{
+	json_t *list = json_array();
+
+	for (int c = 0; c < CTR_NR; c++) {
+		json_t *each = json_array();
+
+		for (int i = 0; i < vm->nr_vcpus; i++)
+			json_array_append_new(each, json_integer(counter_read(&vm->vcpu[i]->counters, c)));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:o}", "name", counter_desc[c].name, "unit",
+						      counter_desc[c].unit, "description", counter_desc[c].what,
+						      "value", (json_int_t)total(vm, c), "vcpus", each));
+	}
+	return list;
+}
+
+static void add_kvm_stat(void *list, const char *name, const char *unit, uint64_t value)
+{
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "name", name, "unit", unit, "description",
+					      kvm_stat_what(name), "value", (json_int_t)value));
+}
+
+static json_t *kvm_counters(int fd)
+{
+	json_t *list = json_array();
+
+	if (kvm_stats_read(fd, add_kvm_stat, list) < 0)
+		json_array_clear(list); /* an old kernel has none; half a list would mislead */
+	return list;
+}
+
+int stats_write_json(struct vm *vm, const char *path)
+{
+	json_t *vcpus = json_array(), *root;
+	int r = 0;
+
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		json_array_append_new(vcpus, kvm_counters(vm->vcpu[i]->fd));
+	root = json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "counters", own_counters(vm), "kvm_vm",
+			 kvm_counters(vm->fd), "kvm_vcpus", vcpus);
+	if (!root)
+		return log_errno(ENOMEM, "statistics");
+	if (json_dump_file(root, path, JSON_INDENT(2)) < 0)
+		r = log_errno(errno, "cannot write statistics to %s", path);
+	json_decref(root);
+	return r;
+}
+
+void stats_print(struct vm *vm, FILE *to)
+{
+	for (int c = 0; c < CTR_NR; c++)
+		if (total(vm, c))
+			fprintf(to, "  %-24s %12llu  %s\n", counter_desc[c].name, (unsigned long long)total(vm, c),
+				counter_desc[c].what);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Every counter of a run, Gnomon's and KVM's, for a file (--stats) or for a reader. */
+#ifndef GNOMON_CMD_STATS_H
+#define GNOMON_CMD_STATS_H
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "kvm/vm.h"
+
+/* All counters as one JSON object: name, unit, description, value, and the value of each vCPU. -errno, said. */
+int must_check stats_write_json(struct vm *vm, const char *path);
+
+/* The counters that are not zero, a line each. */
+void stats_print(struct vm *vm, FILE *to);
+
+#endif

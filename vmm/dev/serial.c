@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "dev/serial.h"
+
+#include <errno.h>
+#include <gnomon/abi.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR, REG_NR };
+
+#define LCR_DLAB        0x80 /* the divisor stands in the first two registers */
+#define IIR_NO_INTR     0x01
+#define LSR_THRE        0x20 /* transmitter can take a byte */
+#define LSR_TEMT        0x40 /* transmitter is idle */
+#define MSR_DCD_DSR_CTS 0xb0
+
+static void transmit(struct serial *s, const uint8_t *data, size_t len)
+{
+	atomic_fetch_add_explicit(&s->bytes, len, memory_order_relaxed);
+	while (len) {
+		ssize_t n = write(s->out_fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return; /* nobody listens: a real line would lose it too */
+		data += n;
+		len -= n;
+	}
+}
+
+static void reg_write(struct serial *s, uint64_t reg, uint8_t v)
+{
+	bool dlab = s->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case REG_DATA:
+		if (dlab)
+			s->divisor = (s->divisor & 0xff00) | v;
+		else
+			transmit(s, &v, 1);
+		break;
+	case REG_IER:
+		if (dlab)
+			s->divisor = (s->divisor & 0x00ff) | v << 8;
+		else
+			s->ier = v & 0x0f;
+		break;
+	case REG_LCR:
+		s->lcr = v;
+		break;
+	case REG_MCR:
+		s->mcr = v & 0x1f;
+		break;
+	case REG_SCR:
+		s->scr = v;
+		break;
+	default: /* FIFO control has no effect on a line without delay; LSR and MSR are read-only */
+		break;
+	}
+}
+
+static uint8_t reg_read(const struct serial *s, uint64_t reg)
+{
+	bool dlab = s->lcr & LCR_DLAB;
+
+	switch (reg) {
+	case REG_DATA:
+		return dlab ? s->divisor & 0xff : 0;
+	case REG_IER:
+		return dlab ? s->divisor >> 8 : s->ier;
+	case REG_IIR_FCR:
+		return IIR_NO_INTR;
+	case REG_LCR:
+		return s->lcr;
+	case REG_MCR:
+		return s->mcr;
+	case REG_LSR:
+		return LSR_THRE | LSR_TEMT;
+	case REG_MSR:
+		return MSR_DCD_DSR_CTS;
+	default:
+		return s->scr;
+	}
+}
+
+static void serial_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct serial *s = dev->owner;
+
+	pthread_mutex_lock(&s->lock);
+	if (!a->write) {
+		memset(a->data, 0xff, (size_t)a->size * a->count);
+		for (uint32_t i = 0; i < a->count; i++)
+			a->data[i * a->size] = reg_read(s, a->offset);
+	} else if (a->size == 1 && a->offset == REG_DATA && !(s->lcr & LCR_DLAB)) {
+		transmit(s, a->data, a->count); /* rep outsb: one write for the whole buffer */
+	} else {
+		for (uint32_t i = 0; i < a->count; i++)
+			reg_write(s, a->offset, a->data[i * a->size]);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void serial_init(struct serial *s, int out_fd)
+{
+	*s = (struct serial){
+		.bus = {.base = GNOMON_PORT_SERIAL, .len = REG_NR, .access = serial_access, .owner = s},
+		.out_fd = out_fd,
+	};
+	pthread_mutex_init(&s->lock, NULL);
+}

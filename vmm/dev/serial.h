@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The console: an ns16550a (National Semiconductor PC16550D data sheet, section 8)
+ * whose transmitter never blocks and whose receiver is never ready.
+ */
+#ifndef GNOMON_DEV_SERIAL_H
+#define GNOMON_DEV_SERIAL_H
+
+#include <pthread.h>
+
+#include "dev/bus.h"
+
+struct serial {
+	struct bus_device bus;
+	int out_fd;
+	pthread_mutex_t lock; /* the registers below, and the order of output */
+	uint8_t ier, lcr, mcr, scr;
+	uint16_t divisor;
+	_Atomic uint64_t bytes; /* sent by the guest */
+};
+
+/* Answers at GNOMON_PORT_SERIAL once attached to a port bus; writes to `out_fd`, which stays the caller's. */
+void serial_init(struct serial *s, int out_fd);
+
+#endif

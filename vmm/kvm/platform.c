@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "kvm/platform.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "kvm/vcpu.h"
+
+static uint32_t value_of(const struct bus_access *a)
+{
+	uint32_t v = 0;
+
+	memcpy(&v, a->data, a->size < sizeof(v) ? a->size : sizeof(v));
+	return v;
+}
+
+/* A read of a write-only port floats high. */
+static bool is_write(const struct bus_access *a)
+{
+	if (!a->write)
+		memset(a->data, 0xff, (size_t)a->size * a->count);
+	return a->write;
+}
+
+static void exit_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	int status;
+
+	if (!is_write(a))
+		return;
+	status = value_of(a) & 0xff;
+	if (status > 125)
+		vm_kill(who, "its exit status %d is not in 0-125", status);
+	else
+		vm_end(dev->owner, VM_EXITED, status);
+}
+
+static void cpu_start_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct vm *vm = dev->owner;
+	struct vcpu *caller = who;
+	struct gnomon_cpu_start req;
+	struct kvm_sregs now, sregs;
+
+	if (!is_write(a))
+		return;
+	if (guest_mem_read(&vm->mem, maddr_init(value_of(a)), &req, sizeof(req)) < 0) {
+		vm_kill(who, "its CPU start request lies outside memory, at 0x%x", value_of(a));
+		return;
+	}
+	if (req.version != GNOMON_ABI_VERSION || req.cpu >= (uint32_t)vm->nr_vcpus) {
+		vm_kill(who, "its CPU start request names version %u (of 1) and CPU %u (of %d)", req.version, req.cpu,
+			vm->nr_vcpus);
+		return;
+	}
+	if (ioctl(caller->fd, KVM_GET_SREGS, &now) < 0 ||
+	    vcpu_boot_sregs(vm->vcpu[req.cpu], req.cr3, &sregs) < 0) {
+		log_errno(errno, "KVM_GET_SREGS");
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		return;
+	}
+	sregs.cr0 = now.cr0;
+	sregs.cr4 = now.cr4;
+	sregs.efer = now.efer;
+	if (vcpu_start(vm->vcpu[req.cpu], &sregs,
+		       &(struct kvm_regs){.rip = req.rip, .rsp = req.rsp, .rdi = req.rdi, .rflags = 2}) < 0)
+		vm_kill(who, "it started CPU %u twice", req.cpu);
+}
+
+static void ipi_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct vm *vm = dev->owner;
+	uint32_t v = value_of(a), cpu = v >> 8, vector = v & 0xff;
+
+	if (!is_write(a))
+		return;
+	if (cpu >= (uint32_t)vm->nr_vcpus || vector < 32)
+		vm_kill(who, "it sent interrupt %u to CPU %u: vectors are 32-255, CPUs 0-%d", vector, cpu,
+			vm->nr_vcpus - 1);
+	else
+		vcpu_interrupt(vm->vcpu[cpu], vector);
+}
+
+static void nop_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	(void)is_write(a);
+}
+
+void platform_init(struct platform *p, struct vm *vm)
+{
+	*p = (struct platform){
+		.exit = {.base = GNOMON_PORT_EXIT, .len = 4, .access = exit_access, .owner = vm},
+		.cpu_start = {.base = GNOMON_PORT_CPU_START, .len = 4, .access = cpu_start_access, .owner = vm},
+		.ipi = {.base = GNOMON_PORT_IPI, .len = 4, .access = ipi_access, .owner = vm},
+		.nop = {.base = GNOMON_PORT_NOP, .len = 4, .access = nop_access, .owner = vm},
+	};
+	bus_attach(&vm->pio, &p->exit);
+	bus_attach(&vm->pio, &p->cpu_start);
+	bus_attach(&vm->pio, &p->ipi);
+	bus_attach(&vm->pio, &p->nop);
+}

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include "kvm/vcpu.h"
+
+#include <errno.h>
+#include <gnomon/x86.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/cpuid.h"
+
+/* The kick: a handled signal makes KVM_RUN return; the handler has nothing to do. */
+#define SIG_KICK SIGRTMIN
+
+static void on_kick(int sig)
+{
+}
+
+int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
+{
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int r;
+
+	if (!vcpu)
+		return log_errno(ENOMEM, "no memory for vCPU %d", id);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	pthread_mutex_init(&vcpu->lock, NULL);
+	pthread_cond_init(&vcpu->wake, NULL);
+	vcpu->run = MAP_FAILED;
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	if (vcpu->fd < 0) {
+		r = log_errno(errno, "KVM_CREATE_VCPU %d", id);
+	} else {
+		vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+		r = vcpu->run == MAP_FAILED ? log_errno(errno, "cannot map the run structure of vCPU %d", id)
+					    : cpuid_set(vm->kvm_fd, vcpu->fd, id);
+	}
+	if (r < 0)
+		vcpu_destroy(vcpu);
+	else
+		*ret_vcpu = vcpu;
+	return r;
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+	if (vcpu->has_thread)
+		pthread_join(vcpu->thread, NULL);
+	vcpu->has_thread = false;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	if (!vcpu)
+		return;
+	vcpu_join(vcpu);
+	if (vcpu->run != MAP_FAILED)
+		munmap(vcpu->run, vcpu->vm->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	pthread_cond_destroy(&vcpu->wake);
+	pthread_mutex_destroy(&vcpu->lock);
+	free(vcpu);
+}
+
+int vcpu_boot_sregs(struct vcpu *vcpu, uint64_t cr3, struct kvm_sregs *ret_sregs)
+{
+	const struct kvm_segment code = {
+		.selector = GNOMON_BOOT_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
+	const struct kvm_segment data = {
+		.selector = GNOMON_BOOT_DS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
+	struct kvm_sregs s;
+
+	/* What is not promised to the guest (APIC base, FS, GS, TR) stays as KVM resets it. */
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0)
+		return log_errno(errno, "KVM_GET_SREGS");
+	s.cs = code;
+	s.ds = s.es = s.ss = data;
+	s.cr0 = CR0_PE | CR0_NE | CR0_ET | CR0_PG | CR0_WP;
+	s.cr3 = cr3;
+	s.cr4 = CR4_PAE;
+	s.efer = EFER_LME | EFER_LMA | EFER_NXE;
+	*ret_sregs = s;
+	return 0;
+}
+
+int vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&vcpu->lock);
+	if (vcpu->started) {
+		r = -EBUSY;
+	} else {
+		vcpu->start_sregs = *sregs;
+		vcpu->start_regs = *regs;
+		vcpu->started = true;
+		atomic_fetch_sub(&vcpu->vm->dead_cpus, 1);
+		pthread_cond_signal(&vcpu->wake);
+	}
+	pthread_mutex_unlock(&vcpu->lock);
+	return r;
+}
+
+void vcpu_request(struct vcpu *vcpu, unsigned bits)
+{
+	atomic_fetch_or(&vcpu->requests, bits);
+	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. */
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&vcpu->lock);
+	pthread_cond_signal(&vcpu->wake);
+	if (vcpu->has_thread && !pthread_equal(vcpu->thread, pthread_self()))
+		pthread_kill(vcpu->thread, SIG_KICK);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+static bool something_pending(struct vcpu *vcpu)
+{
+	return atomic_load(&vcpu->requests) || vcpu->vectors[0] || vcpu->vectors[1] || vcpu->vectors[2] ||
+	       vcpu->vectors[3];
+}
+
+void vcpu_wait(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	while (!something_pending(vcpu))
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+static bool wait_for_start(struct vcpu *vcpu)
+{
+	bool started;
+
+	pthread_mutex_lock(&vcpu->lock);
+	while (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END))
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	started = vcpu->started;
+	pthread_mutex_unlock(&vcpu->lock);
+	return started;
+}
+
+static int load_start_state(struct vcpu *vcpu)
+{
+	if (vcpu->vm->sync_regs) {
+		vcpu->run->s.regs.sregs = vcpu->start_sregs;
+		vcpu->run->s.regs.regs = vcpu->start_regs;
+		vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+		return 0;
+	}
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, &vcpu->start_sregs) < 0 ||
+	    ioctl(vcpu->fd, KVM_SET_REGS, &vcpu->start_regs) < 0)
+		return log_errno(errno, "KVM refuses the start registers of vCPU %d", vcpu->id);
+	return 0;
+}
+
+/* False when the vCPU is to leave for good. */
+static bool serve_requests(struct vcpu *vcpu)
+{
+	unsigned bits = atomic_exchange(&vcpu->requests, 0);
+
+	if (!bits)
+		return true;
+	counter_inc(&vcpu->counters, CTR_REQUESTS);
+	return !(bits & REQ_END); /* REQ_INTERRUPT only breaks the wait: `vectors` speaks for itself */
+}
+
+static void run_failed(struct vcpu *vcpu, int err)
+{
+	if (err == EINTR || err == EAGAIN) {
+		counter_inc(&vcpu->counters, CTR_KICKS_RECEIVED);
+		return;
+	}
+	if (err == EFAULT) {
+		vm_kill(vcpu, "it reached memory that the host does not back");
+		return;
+	}
+	log_errno(err, "KVM_RUN on vCPU %d", vcpu->id);
+	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+static void run_loop(struct vcpu *vcpu)
+{
+	for (;;) {
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		if (!serve_requests(vcpu))
+			return;
+		vcpu_inject_interrupts(vcpu);
+		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+			run_failed(vcpu, errno);
+			continue;
+		}
+		counter_inc(&vcpu->counters, CTR_EXITS);
+		vcpu_handle_exit(vcpu);
+	}
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	if (!wait_for_start(vcpu))
+		return NULL;
+	if (load_start_state(vcpu) < 0)
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	run_loop(vcpu);
+	return NULL;
+}
+
+int vcpu_create_thread(struct vcpu *vcpu)
+{
+	const struct sigaction kick = {.sa_handler = on_kick};
+	int r;
+
+	sigaction(SIG_KICK, &kick, NULL);
+	pthread_mutex_lock(&vcpu->lock);
+	r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	vcpu->has_thread = r == 0;
+	pthread_mutex_unlock(&vcpu->lock);
+	return r ? log_errno(r, "no thread for vCPU %d", vcpu->id) : 0;
+}

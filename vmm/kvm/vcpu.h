@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU: one thread, one KVM vCPU, and the run loop.
+ *
+ *   other thread                      vCPU's thread
+ *   vcpu_request()                    loop: immediate_exit = 0
+ *     requests |= bit                       serve requests  <- sees any bit set before
+ *     immediate_exit = 1                    inject interrupts
+ *     signal, wake                          KVM_RUN         <- leaves at once if set after
+ *                                           handle the exit
+ *
+ * A request is therefore never lost: either the thread sees the bit before KVM_RUN, or
+ * immediate_exit or the signal makes KVM_RUN return.
+ */
+#ifndef GNOMON_KVM_VCPU_H
+#define GNOMON_KVM_VCPU_H
+
+#include <gnomon/abi.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/counter.h"
+#include "kvm/vm.h"
+
+enum vcpu_request {
+	REQ_END = 1 << 0,       /* leave the run loop for good */
+	REQ_INTERRUPT = 1 << 1, /* a vector was added to `vectors` */
+};
+
+struct vcpu {
+	struct vm *vm;
+	int id;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool has_thread;
+	pthread_mutex_t lock; /* started, and the wait for a wake-up */
+	pthread_cond_t wake;
+	bool started;
+	struct kvm_sregs start_sregs; /* what a started CPU begins with */
+	struct kvm_regs start_regs;
+	atomic_uint requests;
+	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
+	struct counters counters;
+};
+
+/* Makes KVM's vCPU `id` and maps its run structure; no thread yet. -errno. */
+int must_check vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu);
+
+/* Waits for the end of the thread, if there is one. */
+void vcpu_join(struct vcpu *vcpu);
+
+/* Ends the thread (REQ_END must be set if it runs) and frees everything. NULL is fine. */
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Starts the thread, which waits for vcpu_start(). -errno. */
+int must_check vcpu_create_thread(struct vcpu *vcpu);
+
+/* Lets a waiting vCPU run from this state. -EBUSY if it was started before. Any thread. */
+int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs);
+
+/* Sets request bits and makes the vCPU look at them. Any thread. */
+void vcpu_request(struct vcpu *vcpu, unsigned bits);
+
+/* Makes external interrupt `vector` (32-255) pending: edge-triggered, no EOI. Any thread. */
+void vcpu_interrupt(struct vcpu *vcpu, int vector);
+
+/* Waits in the vCPU's own thread until a request or an interrupt is there. */
+void vcpu_wait(struct vcpu *vcpu);
+
+/* The segment, control and EFER values that include/gnomon/abi.h promises to an entry with this CR3. */
+int must_check vcpu_boot_sregs(struct vcpu *vcpu, uint64_t cr3, struct kvm_sregs *ret_sregs);
+
+/* What KVM_RUN's exits mean; one handler a reason (kvm/exit.c). Called by the run loop. */
+void vcpu_handle_exit(struct vcpu *vcpu);
+
+/* Delivers the highest pending vector if the guest can take it, else asks for a window (kvm/interrupt.c). */
+void vcpu_inject_interrupts(struct vcpu *vcpu);
+
+#endif

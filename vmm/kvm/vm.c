@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "kvm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "kvm/vcpu.h"
+
+const char *vm_kvm_path(void)
+{
+	const char *path = getenv("GNOMON_KVM_DEVICE");
+
+	return path && *path ? path : "/dev/kvm";
+}
+
+static int open_kvm(struct vm *vm)
+{
+	const char *path = vm_kvm_path();
+
+	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0) {
+		const char *mend = errno == EACCES ? " (join the group `kvm`, or run as root)"
+				   : errno == ENOENT || errno == ENODEV || errno == ENXIO
+					   ? " (`gnomon host` tells what is missing)"
+					   : "";
+
+		return log_errno(errno, "cannot open %s%s", path, mend);
+	}
+	if (ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+		log_error("%s does not speak KVM API version %d", path, KVM_API_VERSION);
+		return -ENOTSUP;
+	}
+	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vm->sync_regs = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) > 0;
+	return vm->run_size < 0 ? log_errno(errno, "KVM_GET_VCPU_MMAP_SIZE") : 0;
+}
+
+static int add_memslots(struct vm *vm)
+{
+	for (int i = 0; i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+		const struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = maddr_raw(m->base),
+			.memory_size = m->size,
+			.userspace_addr = (uintptr_t)m->host,
+		};
+
+		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+			return log_errno(errno, "KVM refuses %llu MiB of guest memory",
+					 (unsigned long long)(m->size >> 20));
+	}
+	return 0;
+}
+
+static int create_parts(struct vm *vm, const struct vm_config *config)
+{
+	int r;
+
+	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0)
+		return log_errno(errno, "eventfd");
+	r = open_kvm(vm);
+	if (r < 0)
+		return r;
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		return log_errno(errno, "KVM_CREATE_VM");
+	r = guest_mem_init(&vm->mem, config->memory, config->backing);
+	if (r < 0)
+		return log_errno(-r, "the host does not give %llu MiB of %s memory",
+				 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
+	r = add_memslots(vm);
+	for (int i = 0; r == 0 && i < config->cpus; i++) {
+		r = vcpu_create(vm, i, &vm->vcpu[i]);
+		if (r == 0)
+			vm->nr_vcpus++;
+	}
+	return r;
+}
+
+int vm_create(struct vm *vm, const struct vm_config *config)
+{
+	int r;
+
+	*vm = (struct vm){.kvm_fd = -1, .fd = -1, .end_fd = -1};
+	atomic_init(&vm->dead_cpus, config->cpus);
+	pthread_mutex_init(&vm->lock, NULL);
+	r = create_parts(vm, config);
+	if (r < 0)
+		vm_destroy(vm);
+	return r;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_request(vm->vcpu[i], REQ_END);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(vm->vcpu[i]);
+	vm->nr_vcpus = 0;
+	if (vm->fd >= 0)
+		close(vm->fd);
+	guest_mem_destroy(&vm->mem);
+	if (vm->kvm_fd >= 0)
+		close(vm->kvm_fd);
+	if (vm->end_fd >= 0)
+		close(vm->end_fd);
+	pthread_mutex_destroy(&vm->lock);
+}
+
+int vm_start(struct vm *vm, const struct boot_state *boot)
+{
+	const struct kvm_regs regs = {.rip = gva_raw(boot->rip), .rdi = gpa_raw(boot->fdt), .rflags = 2};
+	struct kvm_sregs sregs;
+	int r;
+
+	r = vcpu_boot_sregs(vm->vcpu[0], gpa_raw(boot->cr3), &sregs);
+	if (r == 0)
+		r = vcpu_start(vm->vcpu[0], &sregs, &regs);
+	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
+		r = vcpu_create_thread(vm->vcpu[i]);
+	return r;
+}
+
+void vm_end(struct vm *vm, enum vm_end how, int status)
+{
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->end == VM_RUNNING) {
+		vm->end = how;
+		vm->status = status;
+		/* An eventfd that is never read to its limit cannot refuse. */
+		BUG_ON(write(vm->end_fd, &one, sizeof(one)) != sizeof(one));
+	}
+	pthread_mutex_unlock(&vm->lock);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_request(vm->vcpu[i], REQ_END);
+}
+
+void vm_join(struct vm *vm)
+{
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_join(vm->vcpu[i]);
+}
+
+uint64_t vm_tsc_hz(const struct vm *vm)
+{
+	int khz = ioctl(vm->vcpu[0]->fd, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? khz * 1000ull : 0;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual machine: KVM's file descriptors, guest RAM in memslots, buses, vCPUs and
+ * how it ended. No global state: two VMs fit in one process.
+ *
+ * Lock order: vm.lock, then vcpu.lock. Neither is held across KVM_RUN.
+ */
+#ifndef GNOMON_KVM_VM_H
+#define GNOMON_KVM_VM_H
+
+#include <gnomon/addr.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "boot/boot.h"
+#include "dev/bus.h"
+#include "mem/guest_mem.h"
+
+#define VM_MAX_CPUS 64
+
+/* Exit statuses of `gnomon run`; 0-125 are the guest's. */
+#define STATUS_HOST_FAILURE 1
+#define STATUS_USAGE        2
+#define STATUS_KILLED       126
+#define STATUS_INTERRUPTED  130 /* ^C, as a shell reports SIGINT */
+
+struct vcpu;
+
+enum vm_end {
+	VM_RUNNING,
+	VM_EXITED,      /* the guest wrote its exit port */
+	VM_KILLED,      /* the guest did something that only it can be blamed for */
+	VM_HOST_FAILED, /* KVM or the host refused what should work */
+	VM_STOPPED,     /* somebody outside asked for the end */
+};
+
+struct vm {
+	int kvm_fd; /* /dev/kvm */
+	int fd;
+	int run_size;    /* bytes of a vCPU's struct kvm_run mapping */
+	bool sync_regs;  /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
+	struct guest_mem mem;
+	struct bus pio, mmio;
+	struct vcpu *vcpu[VM_MAX_CPUS];
+	int nr_vcpus;
+	pthread_mutex_t lock; /* end, status */
+	enum vm_end end;
+	int status;
+	int end_fd;           /* eventfd: readable once end is not VM_RUNNING */
+	atomic_int dead_cpus; /* not started, or halted with interrupts off: nothing here can wake them */
+};
+
+struct vm_config {
+	int cpus;        /* 1 to VM_MAX_CPUS */
+	uint64_t memory; /* bytes, a multiple of 2 MiB */
+	enum backing backing;
+};
+
+/*
+ * Opens KVM and makes the VM with its memory and vCPUs, none of them running. On failure
+ * says why in one sentence and returns -errno, nothing left behind.
+ */
+int must_check vm_create(struct vm *vm, const struct vm_config *config);
+
+/* Ends the vCPU threads, closes and unmaps everything. */
+void vm_destroy(struct vm *vm);
+
+/* Starts the boot CPU at `boot` and the other threads, which wait for GNOMON_PORT_CPU_START. */
+int must_check vm_start(struct vm *vm, const struct boot_state *boot);
+
+/* Ends the run; the first caller decides how. Any thread. Returns at once: vCPUs leave when kicked. */
+void vm_end(struct vm *vm, enum vm_end how, int status);
+
+/* Waits until every vCPU thread has left, so that counters and registers stand still. After vm_end(). */
+void vm_join(struct vm *vm);
+
+/* The guest made a mistake: says the sentence, the registers and the bytes at RIP, and ends the run.
+ * Only from the vCPU's own thread. */
+void vm_kill(struct vcpu *vcpu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* TSC frequency the guest sees, Hz; 0 when KVM does not say. */
+uint64_t vm_tsc_hz(const struct vm *vm);
+
+/* The path of the KVM device: /dev/kvm unless GNOMON_KVM_DEVICE names another. */
+const char *vm_kvm_path(void);
+
+#endif

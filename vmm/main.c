@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon: the subcommands and nothing else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cmd/cmd.h"
+#include "kvm/vm.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *what;
+} commands[] = {
+	{"run", cmd_run, "boot a guest image with a chosen paging mode"},
+};
+
+static void usage(FILE *to)
+{
+	fputs("Usage: gnomon COMMAND [OPTION...]\n\n"
+	      "Runs one guest image under nested or shadow paging and measures what every translation costs.\n\n",
+	      to);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
+	fputs("\n`gnomon COMMAND --help` tells the options of each.\n", to);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return STATUS_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		usage(stdout);
+		return 0;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		puts("gnomon " GNOMON_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	log_error("there is no command '%s' (try `gnomon --help`)", argv[1]);
+	return STATUS_USAGE;
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "mem/guest_mem.h"
+
+#include <errno.h>
+#include <gnomon/abi.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MAP_HUGE_2MB
+#define MAP_HUGE_2MB (21 << 26)
+#endif
+
+static const char *const backing_names[] = {
+	[BACKING_4K] = "4k",
+	[BACKING_THP] = "thp",
+	[BACKING_HUGETLB2M] = "hugetlb2m",
+};
+
+int backing_parse(const char *text, enum backing *ret_backing)
+{
+	for (size_t i = 0; i < sizeof(backing_names) / sizeof(*backing_names); i++) {
+		if (strcmp(text, backing_names[i]) == 0) {
+			*ret_backing = (enum backing)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *backing_name(enum backing b)
+{
+	return backing_names[b];
+}
+
+/* Anonymous memory aligned to 2 MiB: maps 2 MiB more and gives the ends back. */
+static void *map_aligned(uint64_t size)
+{
+	uint8_t *p = mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			  0);
+	uint64_t head;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	head = -(uintptr_t)p & (PAGE_2M - 1);
+	if (head)
+		munmap(p, head);
+	munmap(p + head + size, PAGE_2M - head);
+	return p + head;
+}
+
+static int map_region(struct mem_region *r, enum backing backing)
+{
+	if (backing == BACKING_HUGETLB2M) {
+		/* No NORESERVE here: a pool that is too small must fail now, not as SIGBUS later. */
+		r->host = mmap(NULL, r->size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+		return r->host == MAP_FAILED ? -errno : 0;
+	}
+	r->host = map_aligned(r->size);
+	if (!r->host)
+		return -errno;
+	/* A host without THP refuses both pieces of advice, and means 4 KiB pages either way. */
+	(void)madvise(r->host, r->size, backing == BACKING_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	return 0;
+}
+
+int guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing)
+{
+	uint64_t low = size < GNOMON_RAM_LOW_END ? size : GNOMON_RAM_LOW_END;
+	const struct mem_region plan[GUEST_MEM_REGIONS] = {
+		{.base = maddr_init(0), .size = low},
+		{.base = maddr_init(GNOMON_RAM_HIGH_BASE), .size = size - low},
+	};
+
+	*mem = (struct guest_mem){.size = size, .backing = backing};
+	for (int i = 0; i < GUEST_MEM_REGIONS && plan[i].size; i++) {
+		int r;
+
+		mem->region[i] = plan[i];
+		r = map_region(&mem->region[i], backing);
+		if (r < 0) {
+			guest_mem_destroy(mem);
+			return r;
+		}
+		mem->nr_regions++;
+	}
+	return 0;
+}
+
+void guest_mem_destroy(struct guest_mem *mem)
+{
+	for (int i = 0; i < mem->nr_regions; i++)
+		munmap(mem->region[i].host, mem->region[i].size);
+	mem->nr_regions = 0;
+}
+
+void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len)
+{
+	for (int i = 0; i < mem->nr_regions; i++) {
+		const struct mem_region *r = &mem->region[i];
+		uint64_t off = maddr_raw(at) - maddr_raw(r->base); /* wraps to huge when below */
+
+		if (off < r->size && len && len <= r->size - off)
+			return r->host + off;
+	}
+	return NULL;
+}
+
+int guest_mem_read(const struct guest_mem *mem, maddr_t at, void *to, uint64_t len)
+{
+	const void *p = guest_mem_ptr(mem, at, len);
+
+	if (!p)
+		return -EFAULT;
+	memcpy(to, p, len);
+	return 0;
+}
+
+int guest_mem_write(const struct guest_mem *mem, maddr_t at, const void *from, uint64_t len)
+{
+	void *p = guest_mem_ptr(mem, at, len);
+
+	if (!p)
+		return -EFAULT;
+	memcpy(p, from, len);
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest RAM: machine memory that the VM's memslots show to KVM. This is the one
+ * place that turns a machine address into a pointer; everyone else asks here, with
+ * a length, and a range that is not RAM from end to end gives NULL.
+ */
+#ifndef GNOMON_MEM_GUEST_MEM_H
+#define GNOMON_MEM_GUEST_MEM_H
+
+#include <gnomon/addr.h>
+#include <stddef.h>
+
+#include "base/log.h"
+
+enum backing {
+	BACKING_4K,        /* anonymous memory, transparent huge pages refused */
+	BACKING_THP,       /* anonymous memory, transparent huge pages asked for */
+	BACKING_HUGETLB2M, /* 2 MiB pages of the host's hugetlb pool */
+};
+
+/* "4k", "thp", "hugetlb2m"; -EINVAL for anything else. */
+int must_check backing_parse(const char *text, enum backing *ret_backing);
+const char *backing_name(enum backing b);
+
+#define GUEST_MEM_REGIONS 2 /* below the MMIO hole, from 4 GiB up */
+
+struct mem_region {
+	maddr_t base;
+	uint64_t size; /* bytes, a multiple of 2 MiB */
+	uint8_t *host; /* 2 MiB aligned */
+};
+
+struct guest_mem {
+	struct mem_region region[GUEST_MEM_REGIONS];
+	int nr_regions;
+	uint64_t size; /* bytes of RAM in all regions */
+	enum backing backing;
+};
+
+/*
+ * Maps `size` bytes of zeroed guest RAM (a multiple of 2 MiB, checked by the caller),
+ * placed as include/gnomon/abi.h says. Host pages are taken at first touch.
+ * -ENOMEM when the host has not enough address space or hugetlb pages.
+ */
+int must_check guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing);
+void guest_mem_destroy(struct guest_mem *mem);
+
+/* The bytes [at, at + len), or NULL unless all of them are RAM of one region; len 0 is NULL too. */
+void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
+
+/* Copies; -EFAULT, with nothing copied, unless the whole range is RAM. */
+int must_check guest_mem_read(const struct guest_mem *mem, maddr_t at, void *to, uint64_t len);
+int must_check guest_mem_write(const struct guest_mem *mem, maddr_t at, const void *from, uint64_t len);
+
+#endif
