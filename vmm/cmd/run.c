@@ -19,7 +19,7 @@
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
 
-#define DEFAULT_MEMORY (256ull << 20)
+#define DEFAULT_MEMORY (64ull << 20)
 
 struct run_options {
 	struct vm_config vm;
@@ -34,7 +34,7 @@ static const char help[] =
 	"Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
 	"\n"
 	"  --paging MODE      how guest memory is translated: nested (default)\n"
-	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 256M)\n"
+	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M)\n"
 	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
 	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
 	"  --stats FILE       at the end write every counter to FILE as JSON\n"

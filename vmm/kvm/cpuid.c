@@ -1,27 +1,88 @@
 /* SPDX-License-Identifier: MIT */
 #include "kvm/cpuid.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/ioctl.h>
 
-#define ENTRIES 128
+/* Leaf 1 (APM3 E.3.2): what a kernel and its programs may rely on without XSAVE or an APIC. */
+#define L1_EDX_FPU     (1u << 0)
+#define L1_EDX_PSE     (1u << 3)
+#define L1_EDX_TSC     (1u << 4)
+#define L1_EDX_MSR     (1u << 5)
+#define L1_EDX_PAE     (1u << 6)
+#define L1_EDX_CX8     (1u << 8)
+#define L1_EDX_PGE     (1u << 13)
+#define L1_EDX_CMOV    (1u << 15)
+#define L1_EDX_FXSR    (1u << 24)
+#define L1_EDX_SSE     (1u << 25)
+#define L1_EDX_SSE2    (1u << 26)
+#define L1_ECX_CX16    (1u << 13)
+#define L1_ECX_HYPERV  (1u << 31)
+#define L1_EBX_APIC_ID 24
+/* Leaf 7, subleaf 0 (APM3 E.3.6). */
+#define L7_EBX_FSGSBASE (1u << 0)
+#define L7_EBX_SMEP     (1u << 7)
+#define L7_EBX_SMAP     (1u << 20)
+#define L7_ECX_UMIP     (1u << 2)
+/* Leaf 8000_0001 (APM3 E.4.2). */
+#define LX1_ECX_LAHF    (1u << 0)
+#define LX1_EDX_SYSCALL (1u << 11)
+#define LX1_EDX_NX      (1u << 20)
+#define LX1_EDX_1G      (1u << 26)
+#define LX1_EDX_RDTSCP  (1u << 27)
+#define LX1_EDX_LM      (1u << 29)
 
-int cpuid_set(int kvm_fd, int vcpu_fd, int id)
+#define HV_LEAF 0x40000000u
+
+#define KEEP_ALL ~0u
+
+static const struct {
+	uint32_t leaf;
+	uint32_t eax, ebx, ecx, edx; /* bits handed through */
+} leaves[] = {
+	{0x00000000, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
+	{0x00000001, KEEP_ALL, 0, L1_ECX_CX16,
+	 L1_EDX_FPU | L1_EDX_PSE | L1_EDX_TSC | L1_EDX_MSR | L1_EDX_PAE | L1_EDX_CX8 | L1_EDX_PGE | L1_EDX_CMOV |
+		 L1_EDX_FXSR | L1_EDX_SSE | L1_EDX_SSE2},
+	{0x00000007, 0, L7_EBX_FSGSBASE | L7_EBX_SMEP | L7_EBX_SMAP, L7_ECX_UMIP, 0},
+	{0x80000000, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
+	{0x80000001, KEEP_ALL, 0, LX1_ECX_LAHF,
+	 L1_EDX_FXSR | LX1_EDX_SYSCALL | LX1_EDX_NX | LX1_EDX_1G | LX1_EDX_RDTSCP | LX1_EDX_LM},
+	{0x80000008, KEEP_ALL, 0, 0, 0},
+};
+
+#define NR_LEAVES (sizeof(leaves) / sizeof(*leaves))
+
+int cpuid_set(int vcpu_fd, int id)
 {
 	struct {
 		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[ENTRIES];
-	} c = {.head.nent = ENTRIES};
+		struct kvm_cpuid_entry2 entry[NR_LEAVES + 1];
+	} c = {.head.nent = NR_LEAVES + 1};
 
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &c) < 0)
-		return log_errno(errno, "KVM_GET_SUPPORTED_CPUID");
-	for (unsigned i = 0; i < c.head.nent; i++) {
-		if (c.entry[i].function == 1)
-			c.entry[i].ebx = (c.entry[i].ebx & 0x00ffffff) | (unsigned)id << 24;
-		else if (c.entry[i].function == 0xb || c.entry[i].function == 0x1f)
-			c.entry[i].edx = id;
+	for (size_t i = 0; i < NR_LEAVES; i++) {
+		struct kvm_cpuid_entry2 *e = &c.entry[i];
+		uint32_t a, b, x, d;
+
+		__cpuid_count(leaves[i].leaf, 0, a, b, x, d);
+		e->function = leaves[i].leaf;
+		e->flags = leaves[i].leaf == 7 ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
+		e->eax = a & leaves[i].eax;
+		e->ebx = b & leaves[i].ebx;
+		e->ecx = x & leaves[i].ecx;
+		e->edx = d & leaves[i].edx;
 	}
+	/* The highest leaves that exist here, this CPU's number, and who we are ("GnomonGnomon"). */
+	c.entry[0].eax = 7;
+	c.entry[1].ebx = (uint32_t)id << L1_EBX_APIC_ID;
+	c.entry[1].ecx |= L1_ECX_HYPERV;
+	c.entry[3].eax = 0x80000008;
+	c.entry[NR_LEAVES] = (struct kvm_cpuid_entry2){
+		.function = HV_LEAF, .eax = HV_LEAF, .ebx = 0x6d6f6e47, .ecx = 0x6e476e6f, .edx = 0x6e6f6d6f};
 	if (ioctl(vcpu_fd, KVM_SET_CPUID2, &c) < 0)
 		return log_errno(errno, "KVM_SET_CPUID2");
 	return 0;

@@ -37,7 +37,7 @@ int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 	} else {
 		vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 		r = vcpu->run == MAP_FAILED ? log_errno(errno, "cannot map the run structure of vCPU %d", id)
-					    : cpuid_set(vm->kvm_fd, vcpu->fd, id);
+					    : cpuid_set(vcpu->fd, id);
 	}
 	if (r < 0)
 		vcpu_destroy(vcpu);
