@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* The questions host_detect() asks, in its order; each fills its part of *info and cannot fail. */
+#ifndef GNOMON_KVM_HOST_PARTS_H
+#define GNOMON_KVM_HOST_PARTS_H
+
+#include "kvm/host.h"
+
+/*
+ * Reads the start of root/name into buf: terminated, blanks at the end cut off, bytes that are
+ * not printable ASCII shown as '?' (newlines and tabs stay). Returns the length or -errno.
+ */
+int must_check host_read_file(const char *root, const char *name, char *buf, size_t size);
+
+void host_read_files(struct host_info *info, const struct host_paths *paths);
+void host_probe_kvm(struct host_info *info);
+void host_probe_pmu(struct host_info *info);
+void host_probe_hypervisor(struct host_info *info);
+
+/* After all others, second stage included. */
+void host_list_missing(struct host_info *info, const struct host_paths *paths);
+
+#endif
