@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/* Tables and their environment as one JSON object. */
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "bench/report_parts.h"
+
+static json_t *environment_json(const struct report_environment *e)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s}", "date", e->date, "gnomon", e->gnomon, "host",
+	                 e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", e->cpus, "second_stage", e->second_stage,
+	                 "thp", e->thp, "thp_shmem", e->thp_shmem);
+}
+
+static json_t *columns_json(const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t c = 0; c < r->nr_columns; c++)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s?}", "name", r->column[c].name, "title",
+		                                      r->column[c].title, "unit", r->column[c].unit));
+	return list;
+}
+
+/* 0 or -1, as jansson: a text that is not UTF-8 is refused. */
+static int add_row(json_t *rows, const struct report *r, size_t row)
+{
+	json_t *object = json_object(), *na = json_object();
+	int bad = 0;
+
+	for (size_t c = 0; c < r->nr_columns; c++) {
+		const struct cell *cell = report_cell(r, row, c);
+		const char *name = r->column[c].name;
+
+		if (cell->kind == CELL_TEXT) {
+			bad |= json_object_set_new(object, name, json_string(cell->text));
+		} else if (cell->kind == CELL_NUMBER) {
+			bad |= json_object_set_new(object, name, json_real(cell->number));
+		} else {
+			bad |= json_object_set_new(object, name, json_null());
+			bad |= json_object_set_new(na, name, json_string(report_na_reason(cell)));
+		}
+	}
+	if (json_object_size(na))
+		bad |= json_object_set(object, "na", na);
+	json_decref(na);
+	return bad | json_array_append_new(rows, object);
+}
+
+static int add_table(json_t *tables, const struct report *r)
+{
+	json_t *rows = json_array();
+	int bad = 0;
+
+	for (size_t row = 0; row < r->nr_rows; row++)
+		bad |= add_row(rows, r, row);
+	return bad | json_array_append_new(tables, json_pack("{s:s, s:o, s:o}", "name", r->name, "columns",
+	                                                     columns_json(r), "rows", rows));
+}
+
+static int dump(const json_t *root, const char *path)
+{
+	const bool to_stdout = strcmp(path, "-") == 0;
+	FILE *to = to_stdout ? stdout : fopen(path, "we");
+	int bad;
+
+	if (!to)
+		return log_errno(errno, "cannot write %s", path);
+	errno = EIO; /* for what jansson finds wrong itself */
+	bad = json_dumpf(root, to, JSON_INDENT(2)) < 0 || fputc('\n', to) == EOF;
+	bad |= to_stdout ? fflush(to) : fclose(to);
+	return bad ? log_errno(errno, "cannot write %s", path) : 0;
+}
+
+int report_write_json(const char *path, const struct report_environment *env, const struct report *const *tables,
+                      size_t nr_tables)
+{
+	json_t *list = json_array(), *root;
+	int r = 0;
+
+	for (size_t i = 0; i < nr_tables; i++) {
+		if (tables[i]->error)
+			r = log_errno(-tables[i]->error, "table %s", tables[i]->name);
+		else if (add_table(list, tables[i]))
+			r = log_errno(EINVAL, "table %s as JSON", tables[i]->name);
+	}
+	root = json_pack("{s:i, s:o, s:o}", "version", 1, "environment", environment_json(env), "tables", list);
+	if (!root)
+		r = log_errno(EINVAL, "the results as JSON");
+	if (r == 0)
+		r = dump(root, path);
+	json_decref(root);
+	return r;
+}

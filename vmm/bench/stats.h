@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a handful of noisy timings say: order statistics, and how sure the median is.
+ * Pure: same samples and seed, same answer, on every machine.
+ */
+#ifndef GNOMON_BENCH_STATS_H
+#define GNOMON_BENCH_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+
+/* Seed for all who have no reason for another. */
+#define STATS_SEED 0x676e6f6d6f6eull
+
+/* All but n and outliers in the samples' own unit. */
+struct stats_summary {
+	size_t n;
+	double min, max, mean, median;
+	double p5, p25, p75, p95; /* stats_percentile() */
+	double iqr;               /* p75 - p25 */
+	double mad;               /* median absolute deviation from the median, not scaled */
+	double ci_low, ci_high;   /* 95 % confidence interval of the median, by bootstrap */
+	size_t outliers;          /* Tukey: beyond 1.5 iqr outside [p25, p75] */
+};
+
+/* Ratio a/b of paired samples; the pairs ran next to each other, so that drift hits both. */
+struct stats_ratio {
+	size_t n;
+	double median, ci_low, ci_high; /* as in struct stats_summary, of the n ratios */
+};
+
+/*
+ * Percentile `p` (0 to 100) of `n` > 0 ascending samples: linear between the two closest ranks, the
+ * rank being (n - 1) * p / 100 from 0 (Hyndman & Fan 1996, type 7; NumPy's and R's default).
+ */
+double stats_percentile(const double *sorted, size_t n, double p);
+
+/*
+ * Summarises `n` samples in any order. The interval is the 2.5th to 97.5th percentile of the medians of
+ * 2000 resamples (Efron's percentile bootstrap), drawn by `seed`; with fewer than about 6 samples it is
+ * too narrow to be trusted, with one it is that sample. Time O(2000 n).
+ * -EINVAL: no samples, or one is not finite. -ENOMEM.
+ */
+int must_check stats_summarise(const double *samples, size_t n, uint64_t seed, struct stats_summary *ret_summary);
+
+/* Median of a[i] / b[i] with its interval. -EINVAL: no pairs, or a value not finite or not positive. -ENOMEM. */
+int must_check stats_paired_ratio(const double *a, const double *b, size_t n, uint64_t seed,
+                                  struct stats_ratio *ret_ratio);
+
+#endif
