@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kvm/host_parts.h"
-#include "kvm/vm.h"
 
 static const char *const module_names[] = {
     [HOST_MODULE_INTEL] = "kvm_intel", [HOST_MODULE_AMD] = "kvm_amd", [HOST_MODULE_PVM] = "kvm_pvm"};
@@ -40,6 +40,13 @@ const char *host_second_stage_label(const struct host_info *info)
 const char *host_module_name(enum host_module module)
 {
 	return module_names[module];
+}
+
+const char *host_kvm_path(void)
+{
+	const char *path = getenv("GNOMON_KVM_DEVICE");
+
+	return path && *path ? path : "/dev/kvm";
 }
 
 bool host_ready(const struct host_info *info)
@@ -89,7 +96,7 @@ static void find_second_stage(struct host_info *info, const char *sys)
 
 int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 {
-	const struct host_paths here = {.sys = "/sys", .proc = "/proc", .kvm = vm_kvm_path()};
+	const struct host_paths here = {.sys = "/sys", .proc = "/proc", .kvm = host_kvm_path()};
 	struct host_info info = {0};
 
 	if (!paths)

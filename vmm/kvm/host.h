@@ -125,6 +125,9 @@ int must_check host_detect(struct host_info *ret_info, const struct host_paths *
  * `unknown`. Belongs in every result. ept and npt only when the module's parameter file said so. */
 const char *host_second_stage_label(const struct host_info *info);
 
+/* The path of the KVM device: /dev/kvm unless GNOMON_KVM_DEVICE names another. */
+const char *host_kvm_path(void);
+
 /* "kvm_intel", "kvm_amd", "kvm_pvm", or NULL when none is known. */
 const char *host_module_name(enum host_module module);
 
