@@ -12,6 +12,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
+	{"host", cmd_host, "what this host can do, and what is missing"},
 	{"run", cmd_run, "boot a guest image with a chosen paging mode"},
 };
 

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fault path: guest walk, then the second stage, then a path of shadow pages from
+ * the root, then the leaf. Read it top down from shadow_fault().
+ */
+#include <gnomon/abi.h>
+
+#include "shadow/shadow.h"
+
+/* A change that cannot be queued drops everything and starts again; twice in a row means it never fits. */
+#define TRIES 4
+
+const char *const shadow_outcome_what[SHADOW_NR] = {
+	[SHADOW_FILLED] = "the shadow entry is filled",
+	[SHADOW_GUEST_FAULT] = "the guest's tables deny the access",
+	[SHADOW_TRACKED_WRITE] = "a write to a write-protected guest table",
+	[SHADOW_MMIO] = "there is no memory at the guest physical address",
+	[SHADOW_RESERVED_RANGE] = "an access to the range reserved for the stub",
+	[SHADOW_TABLE_OUTSIDE] = "a guest table outside memory",
+	[SHADOW_NO_MEMORY] = "the pool of shadow tables is too small",
+};
+
+static enum shadow_outcome of_walk(const struct walk *w)
+{
+	switch (w->outcome) {
+	case WALK_OK:
+		return SHADOW_FILLED;
+	case WALK_TABLE_OUTSIDE:
+		return SHADOW_TABLE_OUTSIDE;
+	default:
+		return SHADOW_GUEST_FAULT;
+	}
+}
+
+/* The page below `page` on the way to `gva`. NULL: everything was dropped. */
+static struct shadow_page *child_page(struct shadow *sh, const struct shadow_page *page, const struct walk *w,
+				      unsigned index)
+{
+	const int level = page->role.level;
+	struct shadow_role role = page->role;
+
+	if (page->role.direct) {
+		role.level--;
+		return shadow_page_get(sh, gfn_init(page->gfn.raw + index * 512ull), role);
+	}
+	if (level == w->level)
+		return shadow_page_get(sh, gpa_to_gfn(gpte_leaf_gpa(w->gpte[level], level)),
+				       role_direct(role, w->gpte[level]));
+	return shadow_page_get(sh, gpa_to_gfn(gpte_gpa(w->gpte[level])), role_below(role, w->gpte[level]));
+}
+
+/* Now that the table is write-protected: does the entry still say what the walk saw? */
+static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int level)
+{
+	const gpa_t at = gpa_add(gfn_to_gpa(w->table[level]), w->index[level] * sizeof(uint64_t));
+	const _Atomic uint64_t *p = guest_mem_ptr(sh->mem, maddr_init(at.raw), sizeof(*p));
+
+	return p && atomic_load(p) == w->gpte[level].raw;
+}
+
+/* Fills the other entries of a guest leaf table whose pages were accessed before. */
+static void prefetch(struct shadow *sh, struct shadow_page *page)
+{
+	for (unsigned i = 0; i < 512; i++) {
+		spte_t e;
+
+		if (page->spte[i].raw || page->live[i])
+			continue;
+		e = shadow_recompose(sh, page, i);
+		if (!e.raw)
+			continue;
+		BUG_ON(!shadow_set(sh, page, i, e, NULL)); /* from nothing: never refused */
+		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED);
+	}
+}
+
+/* Links the path and sets the leaf. False: start again. */
+static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, const struct walk *w)
+{
+	struct shadow_page *page = shadow_page_get(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
+
+	for (int level = 4; page && level > 1; level--) {
+		const unsigned index = gva_index(gva, level);
+		struct shadow_page *child;
+
+		if (level >= w->level && !entry_unchanged(sh, w, level))
+			return false;
+		child = child_page(sh, page, w, index);
+		if (!child || !shadow_set(sh, page, index, compose_table(child), child))
+			return false;
+		page = child;
+	}
+	if (!page || (w->level == 1 && !entry_unchanged(sh, w, 1)))
+		return false;
+	if (!shadow_set(sh, page, gva_index(gva, 1), shadow_recompose(sh, page, gva_index(gva, 1)), NULL))
+		return false;
+	counter_inc(sh->counters, CTR_SHADOW_FILLS);
+	if (sh->opts & SHADOW_OPT_PREFETCH)
+		prefetch(sh, page);
+	return true;
+}
+
+enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
+				 struct walk_access access, struct walk *ret_walk)
+{
+	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END)
+		return SHADOW_RESERVED_RANGE;
+	for (int i = 0; i < TRIES; i++) {
+		const gfn_t none = {0};
+		gfn_t gfn = none;
+
+		guest_walk(sh->mem, &view->walk, gva, access, true, ret_walk);
+		if (ret_walk->outcome != WALK_OK)
+			return of_walk(ret_walk);
+		gfn = gpa_to_gfn(ret_walk->gpa);
+		if (shadow_frame(sh, gfn) < 0)
+			return SHADOW_MMIO;
+		if (access.write && shadow_is_tracked(sh, gfn))
+			return SHADOW_TRACKED_WRITE;
+		if (fill(sh, view, gva, ret_walk))
+			return SHADOW_FILLED;
+	}
+	return SHADOW_NO_MEMORY;
+}
+
+bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root)
+{
+	for (int i = 0; i < TRIES; i++) {
+		struct shadow_page *page = shadow_page_get(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
+
+		if (page) {
+			*ret_root = page->table;
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens to the shadow when the guest changes its tables, or what it translates with. */
+#include "shadow/shadow.h"
+
+void shadow_written(struct shadow *sh, gpa_t at, unsigned len)
+{
+	const gfn_t gfn = gpa_to_gfn(at);
+	const unsigned first = page_offset(at.raw) / 8, last = (page_offset(at.raw) + len - 1) / 8;
+	const int64_t frame = shadow_frame(sh, gfn);
+	uint64_t generation = sh->generation;
+
+	if (frame < 0 || !sh->tracked[frame])
+		return;
+	counter_inc(sh->counters, CTR_SHADOW_TABLE_WRITES);
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
+		shadow_drop_all(sh);
+		return;
+	}
+	for (struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p)) {
+		for (unsigned i = first; i <= last; i++) {
+			spte_t now;
+
+			if (!(p->spte[i].raw & PTE_P))
+				continue; /* the fault path fills what appears */
+			now = p->role.level == 1 ? shadow_recompose(sh, p, i) : (spte_t){0};
+			if (p->role.level > 1 && shadow_recompose(sh, p, i).raw == p->spte[i].raw)
+				continue; /* still leads to the same child with the same rights */
+			if (!shadow_set(sh, p, i, now, NULL) || sh->generation != generation)
+				return; /* dropped: nothing is left to bring up to date */
+		}
+	}
+}
+
+void shadow_cr3_loaded(struct shadow *sh)
+{
+	if (!(sh->opts & SHADOW_OPT_ROOT_CACHE))
+		shadow_drop_all(sh);
+}
+
+void shadow_invlpg(struct shadow *sh, gva_t gva)
+{
+	if (!(sh->opts & SHADOW_OPT_ROOT_CACHE))
+		shadow_drop_all(sh);
+}
