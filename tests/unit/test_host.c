@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "kvm/host.h"
+#include "kvm/host_parts.h"
 
 #define NOBODY 65534
 
@@ -230,6 +231,42 @@ Test(host, permission_denied)
 	expect_mend(&info, "permission", true, "usermod -aG kvm $USER");
 }
 
+/* The words that mend a missing /dev/kvm depend on the CPU, the modules and where we run: each its own command. */
+Test(host, words_for_each_way_to_lack_kvm)
+{
+	static const struct {
+		struct host_info info;
+		const char *what, *mend;
+	} cases[] = {
+	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT, .cpu_features = 1 << HOST_CPU_SVM},
+	     "no /dev/kvm (No such file",
+	     "`sudo modprobe kvm_amd`"},
+	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENODEV, .cpu_features = 1 << HOST_CPU_VMX},
+	     "no /dev/kvm (No such device",
+	     "`sudo modprobe kvm_intel`"},
+	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT, .module = HOST_MODULE_AMD}, "no /dev/kvm", "mknod"},
+	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT, .in_vm = true}, "no /dev/kvm", "nested virtualisation"},
+	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT}, "no /dev/kvm", "firmware setup"},
+	    {{.kvm = HOST_KVM_DENIED, .kvm_error = EACCES, .kvm_mode = 0660, .kvm_gid = 106},
+	     "permission: /dev/kvm",
+	     "`sudo usermod -aG kvm $USER` and log in again"},
+	    {{.kvm = HOST_KVM_DENIED, .kvm_error = EACCES, .kvm_mode = 0600}, "permission", "chmod 660 /dev/kvm"},
+	    {{.kvm = HOST_KVM_BUSY, .kvm_error = EBUSY}, "something else holds it", "VirtualBox"},
+	    {{.kvm = HOST_KVM_BROKEN, .kvm_error = EIO}, "makes no VM: Input/output error", "dmesg"},
+	    {{.kvm = HOST_KVM_OK}, "KVM has no IMMEDIATE_EXIT", "Linux 5.10"},
+	};
+	const struct host_paths paths = {.sys = "/sys", .proc = "/proc", .kvm = "/dev/kvm"};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct host_info info = cases[i].info;
+
+		strcpy(info.kvm_path, "/dev/kvm");
+		host_list_missing(&info, &paths);
+		expect_mend(&info, cases[i].what, true, cases[i].mend);
+		cr_expect_not(host_ready(&info));
+	}
+}
+
 /* A path that opens and is not KVM is told apart from one that is missing. */
 Test(host, foreign_device)
 {
@@ -296,10 +333,10 @@ Test(host, garbage_text_is_made_printable)
 	struct host_info info;
 
 	put("proc/cpuinfo", "model name\t: \xff\x1b[31mEvil\nflags\t\t: nx\n");
-	put("sys/class/dmi/id/sys_vendor", "\x80Vendor\nmore\n");
+	put("sys/class/dmi/id/sys_vendor", "\x80Vendor\x7f\nmore\n");
 	info = detect();
 	cr_expect_str_eq(info.cpu_model, "??[31mEvil");
-	cr_expect_str_eq(info.dmi_vendor, "?Vendor");
+	cr_expect_str_eq(info.dmi_vendor, "?Vendor?");
 }
 
 /* Neither sysfs nor procfs: a report with holes, not a failure. */

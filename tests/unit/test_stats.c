@@ -62,14 +62,19 @@ Test(stats, mad_and_odd_median)
 	cr_expect_eq(s.mad, 1);
 }
 
-/* Tukey's fence, from both sides: 1..10 has it at -3.5 and 14.5. */
+/* Tukey's fence, on it and just beyond: with 1..10 it lies at 16 for a high sample and at -5 for a low one. */
 Test(stats, outliers)
 {
-	const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 100, -100};
+	static const struct {
+		double sample;
+		size_t outliers;
+	} cases[] = {{16, 0}, {16.5, 1}, {-5, 0}, {-5.5, 1}};
+	double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0};
 
-	cr_expect_eq(summarise(x, 10).outliers, 0);
-	cr_expect_eq(summarise(x, 11).outliers, 1);
-	cr_expect_eq(summarise(x, 12).outliers, 2);
+	for (size_t i = 0; i < 4; i++) {
+		x[10] = cases[i].sample;
+		cr_expect_eq(summarise(x, 11).outliers, cases[i].outliers, "%g", x[10]);
+	}
 }
 
 /* The ends of the percentile scale and one sample: no read past the array. */
