@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page frames. Memory is zero at boot (the boot contract), so a frame that was never
+ * given out needs no clearing: 4 KiB frames come from the bottom of a range upwards,
+ * 2 MiB frames from its top downwards. Freed frames are chained through their
+ * first word, taken again first, and cleared then.
+ */
+#include "kernel.h"
+
+#define NR_RANGES 2 /* RAM below and above the hole at 3 GiB */
+
+static struct range {
+	uint64_t next, end;
+} ranges[NR_RANGES];
+static bool ready;
+static gpa_t free_pages, free_huges;
+
+/* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
+static void find_memory(void)
+{
+	uint32_t len;
+	const uint64_t *reg = fdt_property(FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
+
+	if (!reg)
+		panic("the device tree has no memory", NULL);
+	for (uint32_t i = 0; i < NR_RANGES && i < len / 16; i++) {
+		uint64_t base = __builtin_bswap64(reg[2 * i]);
+
+		ranges[i].end = base + __builtin_bswap64(reg[2 * i + 1]);
+		ranges[i].next = base < IMAGE_PHYS(IMAGE_PAGES) ? IMAGE_PHYS(IMAGE_PAGES) : base;
+	}
+	ready = true;
+}
+
+static gpa_t pop(gpa_t *list, uint64_t pages)
+{
+	gpa_t first = *list;
+
+	*list = *(gpa_t *)window(first);
+	for (uint64_t i = 0; i < pages; i++) {
+		uint64_t words = PAGE_SIZE / 8;
+		void *to = window(gpa_add(first, i * PAGE_SIZE));
+
+		__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
+	}
+	return first;
+}
+
+static void push(gpa_t *list, gpa_t page)
+{
+	*(gpa_t *)window(page) = *list;
+	*list = page;
+}
+
+gpa_t page_alloc_run(uint64_t pages)
+{
+	if (!ready)
+		find_memory();
+	for (struct range *r = ranges; r < ranges + NR_RANGES; r++) {
+		if ((r->end - r->next) / PAGE_SIZE >= pages) {
+			r->next += pages * PAGE_SIZE;
+			return gpa_init(r->next - pages * PAGE_SIZE);
+		}
+	}
+	return gpa_init(0);
+}
+
+gpa_t page_alloc(void)
+{
+	return gpa_raw(free_pages) ? pop(&free_pages, 1) : page_alloc_run(1);
+}
+
+gpa_t huge_alloc(void)
+{
+	if (gpa_raw(free_huges))
+		return pop(&free_huges, PAGE_2M / PAGE_SIZE);
+	if (!ready)
+		find_memory();
+	for (struct range *r = ranges; r < ranges + NR_RANGES; r++) {
+		if (r->end - r->next >= PAGE_2M) { /* ends are multiples of 2 MiB: --memory is, and the hole */
+			r->end -= PAGE_2M;
+			return gpa_init(r->end);
+		}
+	}
+	return gpa_init(0);
+}
+
+void page_free(gpa_t page)
+{
+	/* Pages of the image (programs' text, the first process's data) stay with it. */
+	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES))
+		push(&free_pages, page);
+}
+
+void huge_free(gpa_t page)
+{
+	push(&free_huges, page);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pointer chase, the same code as a native process and as a guest program. A ring of
+ * 64-byte lines is walked by loads of which each gives the next one's address, in one random cycle:
+ *
+ *   sparse  one line in each of N pages: every load needs its own translation
+ *   dense   N lines side by side: the same number of cache lines in 1/64 of the pages
+ *
+ * The difference of the two, per load, is what the TLB misses cost. Where in its page a
+ * sparse line lies is chosen so that both rings use the cache's sets evenly.
+ */
+#ifndef GNOMON_CHASE_CORE_H
+#define GNOMON_CHASE_CORE_H
+
+#include <stdint.h>
+
+#define CHASE_PAGE 4096ull
+#define CHASE_LINE 64ull
+
+enum chase_kind { CHASE_SPARSE, CHASE_DENSE };
+
+/* xorshift64 (Marsaglia 2003); the state must not be 0. */
+static inline uint64_t chase_random(uint64_t *state)
+{
+	uint64_t x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return *state = x;
+}
+
+/* Multiples of the golden ratio: even for any run of page numbers, and unrelated to their low bits. */
+static inline void **chase_line(void *arena, uint64_t i, enum chase_kind kind)
+{
+	uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
+
+	return (void **)((char *)arena + (kind == CHASE_SPARSE ? i * CHASE_PAGE + spread * CHASE_LINE : i * CHASE_LINE));
+}
+
+/*
+ * Links `lines` lines of `arena` into one random cycle (Sattolo's algorithm, in the lines themselves) and returns
+ * a line of it. The arena holds `lines` pages for a sparse ring.
+ */
+static inline void **chase_build(void *arena, uint64_t lines, enum chase_kind kind, uint64_t seed)
+{
+	uint64_t state = seed * 2 + 1;
+
+	for (uint64_t i = 0; i < lines; i++)
+		*chase_line(arena, i, kind) = chase_line(arena, i, kind);
+	for (uint64_t i = lines - 1; i > 0; i--) {
+		void **a = chase_line(arena, i, kind);
+		void **b = chase_line(arena, chase_random(&state) % i, kind);
+		void *t = *a;
+
+		*a = *b;
+		*b = t;
+	}
+	return chase_line(arena, 0, kind);
+}
+
+/* Follows the ring for `loads` loads, rounded up to a multiple of 16, and returns where that ends. */
+static inline void **chase_walk(void **p, uint64_t loads)
+{
+	for (uint64_t n = (loads + 15) / 16; n; n--)
+		__asm__ volatile(".rept 16\n\tmov (%0), %0\n\t.endr" : "+r"(p) : : "memory");
+	return p;
+}
+
+static inline uint64_t chase_tsc(void)
+{
+	uint32_t lo, hi;
+
+	/* LFENCE on both sides: nothing before is still on its way, nothing after has begun. */
+	__asm__ volatile("lfence\n\trdtsc\n\tlfence" : "=a"(lo), "=d"(hi) : : "memory");
+	return (uint64_t)hi << 32 | lo;
+}
+
+/* TSC ticks for `loads` loads (rounded up to a multiple of 16) on a fresh ring, after one warm lap. */
+static inline uint64_t chase_measure(void *arena, uint64_t lines, enum chase_kind kind, uint64_t loads, uint64_t seed)
+{
+	void **p = chase_walk(chase_build(arena, lines, kind, seed), lines);
+	uint64_t before = chase_tsc();
+
+	chase_walk(p, loads);
+	return chase_tsc() - before;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Ways into the kernel: boot, start of another CPU, exceptions and interrupts; and the one way
+ * out to a program. From CPL 3 the CPU pushes straight into the process's own struct frame
+ * (TSS.rsp0 is the frame's end); the rest of the registers follow and the CPU's kernel stack,
+ * noted just behind the frame, is taken. From CPL 0 the frame stays on the stack in use.
+ */
+#include <gnomon/x86.h>
+
+#include "layout.h"
+
+/* Vectors for which the CPU pushes an error code, APM2 8.2 */
+#define HAS_ERROR_CODE (1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30)
+
+	.section .text.vectors, "ax"
+	.set vector, 0
+	.rept NR_VECTORS
+	.balign 16
+	.if (HAS_ERROR_CODE >> vector & 1) == 0
+	push $0
+	.endif
+	push $vector
+	jmp trap_entry
+	.set vector, vector + 1
+	.endr
+
+	.text
+	.globl entry
+entry:					/* RDI: the device tree */
+	mov $boot_pml4 - GNOMON_BOOT_VIRT, %eax
+	mov %rax, %cr3
+	mov $CPU_STACK_TOP(0), %rsp
+	lgdt gdt_pointer
+	lidt idt_pointer
+	mov $TSS_SELECTOR(0), %eax
+	ltr %ax
+	xor %ebp, %ebp
+	call boot
+	jmp trap_return
+
+	.globl cpu_entry
+cpu_entry:				/* RDI: this CPU's struct cpu, RSP: its stack */
+	lgdt gdt_pointer
+	lidt idt_pointer
+	mov %rdi, %rax
+	sub $CPU_AREA(0), %rax
+	shr $10, %rax			/* CPU number times 16 */
+	add $TSS_SELECTOR(0), %eax
+	ltr %ax
+	xor %ebp, %ebp
+	call cpu_main
+	jmp trap_return
+
+trap_entry:
+	push %rax
+	push %rbx
+	push %rcx
+	push %rdx
+	push %rsi
+	push %rdi
+	push %rbp
+	push %r8
+	push %r9
+	push %r10
+	push %r11
+	push %r12
+	push %r13
+	push %r14
+	push %r15
+	mov %rsp, %rdi
+	xor %ebp, %ebp
+	testb $3, FRAME_CS(%rsp)
+	jz 1f
+	mov FRAME_BYTES(%rsp), %rsp
+	call trap_user
+	jmp trap_return
+1:	call trap_kernel
+
+trap_return:				/* RAX: the frame to go on with */
+	mov %rax, %rsp
+	pop %r15
+	pop %r14
+	pop %r13
+	pop %r12
+	pop %r11
+	pop %r10
+	pop %r9
+	pop %r8
+	pop %rbp
+	pop %rdi
+	pop %rsi
+	pop %rdx
+	pop %rcx
+	pop %rbx
+	pop %rax
+	add $16, %rsp			/* vector and error code */
+	iretq
+
+/* Waits for an interrupt on an empty stack (RDI); what comes next starts from trap_kernel. */
+	.globl cpu_idle
+cpu_idle:
+	mov %rdi, %rsp
+	xor %ebp, %ebp
+1:	sti
+	hlt
+	jmp 1b
+
+	.section .note.GNU-stack, "", @progbits

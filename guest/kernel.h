@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's parts and what each offers the others.
+ *
+ * One lock (smp.c) covers the whole kernel: it is taken on every way in and let go on
+ * the way out, so no function here takes locks of its own. The kernel never sleeps in
+ * the middle of something: a system call either finishes or leaves its process waiting.
+ * Each CPU therefore needs one stack, empty whenever a program runs.
+ */
+#ifndef GUEST_KERNEL_H
+#define GUEST_KERNEL_H
+
+#include <gnomon/addr.h>
+#include <gnomon/x86.h>
+#include <stdnoreturn.h>
+
+#include "layout.h"
+#include "string.h"
+#include "syscall.h"
+
+typedef uint64_t pte_t;
+
+/* As entry.S and the CPU push it. */
+struct frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+_Static_assert(sizeof(struct frame) == FRAME_BYTES && __builtin_offsetof(struct frame, cs) == FRAME_CS, "layout.h");
+
+enum proc_state { PROC_FREE, PROC_RUNNABLE, PROC_WAITING, PROC_ZOMBIE };
+
+struct proc {
+	struct frame frame;	/* TSS.rsp0 points to its end */
+	uint64_t kernel_stack;	/* of its CPU; entry.S expects it here */
+	enum proc_state state;
+	int cpu;		/* for life */
+	int status;		/* of a zombie */
+	struct proc *parent;
+	gpa_t pml4;
+	uint64_t mmap_next;	/* where private memory goes on */
+	uint64_t catch_rip;	/* SYS_CATCH: where the next exception goes; 0: nowhere */
+	uint64_t catch_rsp;
+} __attribute__((aligned(16)));
+
+/* APM2 12.2.5 */
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t iomap_base;
+} __attribute__((packed));
+_Static_assert(sizeof(struct tss) == TSS_BYTES, "layout.h");
+
+#define DF_STACK_BYTES 2048
+
+/* At CPU_AREA(id); the CPU's stack lies in the same CPU_BYTES, behind a guard page. */
+struct cpu {
+	struct tss tss; /* first: the GDT points here */
+	int id;
+	struct proc *current;	/* NULL: idle */
+	gpa_t pml4;		/* in CR3 */
+	uint32_t access_fault;	/* TOUCH_RESULT of the last fault inside access.S */
+	uint8_t df_stack[DF_STACK_BYTES] __attribute__((aligned(16)));
+};
+_Static_assert(sizeof(struct cpu) <= PAGE_BYTES, "layout.h");
+
+/* The CPU that executes this, found by its stack. */
+static inline struct cpu *this_cpu(void)
+{
+	return (struct cpu *)((uint64_t)__builtin_frame_address(0) & ~(uint64_t)(CPU_BYTES - 1));
+}
+
+static inline uint64_t read_cr2(void)
+{
+	uint64_t v;
+
+	__asm__ volatile("mov %%cr2, %0" : "=r"(v));
+	return v;
+}
+
+static inline void write_cr3(gpa_t pml4)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"(gpa_raw(pml4)) : "memory");
+}
+
+static inline void invlpg(uint64_t va)
+{
+	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
+}
+
+static inline void out32(uint16_t port, uint32_t v)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(v), "d"(port) : "memory");
+}
+
+static inline gpa_t kernel_gpa(const void *p)
+{
+	return gpa_init((uint64_t)p - GNOMON_BOOT_VIRT);
+}
+
+static inline bool user_range(uint64_t va, uint64_t len)
+{
+	return va < USER_END && len <= USER_END - va;
+}
+
+/* fdt.c: the device tree. Node and property names: up to 8 bytes are compared. */
+struct fdt_name {
+	uint64_t bytes, mask;
+};
+#define FDT_NAME(text)                                                                                                 \
+	((struct fdt_name){((union { char c[8]; uint64_t v; }){.c = text}).v,                                          \
+			   sizeof(text) >= 8 ? ~0ull : (1ull << 8 * (sizeof(text) & 7)) - 1})
+void fdt_init(gpa_t fdt);
+/* The first `prop` of the first node right below the root whose name begins with `node`; NULL if there is none. */
+const void *fdt_property(struct fdt_name node, struct fdt_name prop, uint32_t *ret_len);
+/* How many nodes `child` there are below the nodes `node`. */
+int fdt_count(struct fdt_name node, struct fdt_name child);
+
+/* alloc.c: frames. All come zeroed; gpa 0 means there is none left. */
+gpa_t page_alloc(void);
+gpa_t page_alloc_run(uint64_t pages);
+gpa_t huge_alloc(void);
+void page_free(gpa_t page);
+void huge_free(gpa_t page);
+
+/* pt.c: page tables of the address space in CR3, through its self-map. */
+void *window(gpa_t frame);
+pte_t *pt_entry(uint64_t va, int level);
+pte_t *pt_walk(uint64_t va, int level);
+pte_t *pt_make(uint64_t va, int level);
+int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags);
+int pt_user_init(void);
+gpa_t pt_new_space(void);
+void pt_free_space(void);
+
+/* mmap.c: memory of programs */
+#define PTE_LAZY (1 << 9) /* not present yet: a page comes with the first touch */
+int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags);
+int64_t mmap_unmap(uint64_t va, uint64_t len);
+int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot);
+bool mmap_fault(uint64_t va);
+
+/* proc.c */
+struct frame *proc_first(const char *args, uint32_t len);
+struct frame *proc_schedule(void);
+int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
+int64_t proc_wait(struct proc *p);
+void proc_exit(struct proc *p, int status);
+
+/* syscall.c */
+void syscall(struct proc *p);
+
+/* smp.c */
+void cpu_init(struct cpu *cpu, int id);
+int cpu_count(void);
+void cpu_wake(int id);
+void kernel_lock(void);
+void kernel_unlock(void);
+#define VECTOR_WAKE 32
+
+/* trap.c, and the entries that assembly calls */
+struct frame *boot(uint64_t fdt);
+struct frame *cpu_main(struct cpu *cpu);
+struct frame *trap_user(struct frame *f);
+struct frame *trap_kernel(struct frame *f);
+
+/* console.c */
+void console_text(const char *text);
+void console_hex(uint64_t v);
+void console_decimal(uint64_t v);
+noreturn void machine_exit(int status);
+noreturn void panic(const char *why, const struct frame *f);
+
+/* crash.c */
+int64_t crash(uint64_t how);
+
+/* entry.S, access.S, tables.S */
+noreturn void cpu_idle(uint64_t stack);
+void cpu_entry(void);
+int64_t access_out(uint64_t buf, uint64_t len);
+int64_t access_string(char *to, uint64_t from, uint64_t size);
+int64_t access_read(uint64_t va);
+int64_t access_write(uint64_t va);
+int64_t access_fetch(uint64_t va);
+extern const char access_begin[], access_end[], access_failed[];
+extern pte_t boot_pml4[512], kernel_pt[512];
+extern const char empty_idt_pointer[];
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that programs ask for. Addresses are handed out upwards and never again, so a
+ * new mapping needs no flush. Every page is writable or executable, never both.
+ */
+#include "kernel.h"
+
+#define DATA (PTE_P | PTE_W | PTE_U | PTE_NX)
+
+static uint64_t shared_next = SHARED_BASE;
+
+static int map_lazy(uint64_t va, uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i++) {
+		pte_t *e = pt_make(va + i * PAGE_SIZE, 1);
+
+		if (!e)
+			return -ENOMEM;
+		*e = PTE_LAZY;
+	}
+	return 0;
+}
+
+static int map_huge(uint64_t va, uint64_t len)
+{
+	for (uint64_t i = 0; i < len; i += PAGE_2M) {
+		pte_t *e = pt_make(va + i, 2);
+		gpa_t frame = huge_alloc();
+
+		if (!e || !gpa_raw(frame))
+			return -ENOMEM;
+		*e = gpa_raw(frame) | DATA | PTE_PS;
+	}
+	return 0;
+}
+
+/* Small requests take freed frames again, large ones take one fresh run, which maps faster. */
+static int map_small(uint64_t va, uint64_t pages)
+{
+	for (; pages && pages < 64; pages--, va += PAGE_SIZE) {
+		gpa_t frame = page_alloc();
+
+		if (!gpa_raw(frame) || pt_map(va, frame, 1, DATA) < 0)
+			return -ENOMEM;
+	}
+	while (pages) {
+		uint64_t run = pages;
+		gpa_t frame;
+
+		while (gpa_raw(frame = page_alloc_run(run)) == 0)
+			if ((run /= 2) == 0)
+				return -ENOMEM;
+		if (pt_map(va, frame, run, DATA) < 0)
+			return -ENOMEM;
+		va += run * PAGE_SIZE;
+		pages -= run;
+	}
+	return 0;
+}
+
+/* Address of `len` fresh zeroed bytes, or -errno. After -ENOMEM what was mapped stays until the process ends. */
+int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
+{
+	uint64_t *next = flags & MMAP_SHARED ? &shared_next : &p->mmap_next;
+	uint64_t limit = flags & MMAP_SHARED ? USER_END : SHARED_BASE;
+	uint64_t align = flags & MMAP_HUGE ? PAGE_2M : PAGE_SIZE;
+	uint64_t va = (*next + align - 1) & -align;
+	int r;
+
+	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY))
+		return -EINVAL;
+	len = (len + align - 1) & -align;
+	*next = va + len;
+	if (flags & MMAP_HUGE)
+		r = map_huge(va, len);
+	else if (flags & MMAP_LAZY)
+		r = map_lazy(va, len / PAGE_SIZE);
+	else
+		r = map_small(va, len / PAGE_SIZE);
+	return r < 0 ? r : (int64_t)va;
+}
+
+/* Private memory only: another process may use the shared one. */
+static bool private_range(uint64_t va, uint64_t len)
+{
+	return va % PAGE_SIZE == 0 && va >= MMAP_BASE && va < SHARED_BASE && len && len <= SHARED_BASE - va;
+}
+
+/* The leaf entry for `va` and its size; NULL when no table is there. */
+static pte_t *leaf(uint64_t va, uint64_t *ret_size)
+{
+	pte_t *e = pt_walk(va, 2);
+
+	*ret_size = PAGE_2M;
+	if (!e || *e & PTE_PS)
+		return e;
+	*ret_size = PAGE_SIZE;
+	return pt_walk(va, 1);
+}
+
+/* Whole pages, 2 MiB ones included, that begin in the range. */
+int64_t mmap_unmap(uint64_t va, uint64_t len)
+{
+	uint64_t end = va + len, size;
+
+	if (!private_range(va, len))
+		return -EINVAL;
+	for (; va < end; va += size) {
+		pte_t *e = leaf(va, &size), old = e ? *e : 0;
+
+		if (!old)
+			continue;
+		*e = 0;
+		if (!(old & PTE_P))
+			continue;
+		invlpg(va);
+		if (size == PAGE_2M)
+			huge_free(gpa_init(old & PTE_ADDR));
+		else
+			page_free(gpa_init(old & PTE_ADDR));
+	}
+	return 0;
+}
+
+int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot)
+{
+	uint64_t rights = (prot & PROT_W ? PTE_W : 0) | (prot & PROT_X ? 0 : PTE_NX);
+	uint64_t end = va + len, size;
+
+	if (!private_range(va, len) || prot > PROT_X)
+		return -EINVAL;
+	for (; va < end; va += size) {
+		pte_t *e = leaf(va, &size);
+
+		if (!e || !(*e & PTE_P))
+			continue;
+		*e = (*e & ~(PTE_W | PTE_NX)) | rights;
+		invlpg(va);
+	}
+	return 0;
+}
+
+/* Was `va` waiting for its first touch? It is mapped then. */
+bool mmap_fault(uint64_t va)
+{
+	pte_t *e = va < USER_END ? pt_walk(va, 1) : NULL;
+	gpa_t frame;
+
+	if (!e || *e != PTE_LAZY)
+		return false;
+	frame = page_alloc();
+	if (!gpa_raw(frame))
+		return false;
+	*e = gpa_raw(frame) | DATA;
+	return true;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes: an address space, a frame of registers, a CPU for life. Nothing takes the
+ * CPU away from one: another runs when it yields, waits or ends, in the table's order.
+ */
+#include "kernel.h"
+
+static struct proc procs[NR_PROCS];
+
+/* The registers with which every program starts: arguments' address in RDI, the rest zero. */
+static void start_frame(struct proc *p, uint64_t args)
+{
+	p->frame.rdi = args;
+	p->frame.rip = USER_PAGE(UTEXT_AT);
+	p->frame.cs = USER_CS;
+	p->frame.rflags = RFLAGS_FIXED | RFLAGS_IF;
+	p->frame.rsp = USTACK_TOP;
+	p->frame.ss = USER_DS;
+}
+
+/*
+ * The first process lives in the boot address space, which tables.S made for it; only its arguments
+ * are missing. They are shown to it where they lie, in the device tree: nothing is copied.
+ */
+struct frame *proc_first(const char *args, uint32_t len)
+{
+	struct proc *p = &procs[0];
+	struct cpu *cpu = this_cpu();
+	uint64_t at = gpa_raw(kernel_gpa(args)), first = at & PAGE_MASK;
+	pte_t *e = pt_entry(USER_PAGE(UARGS_AT), 1);
+
+	for (uint64_t page = first; page < at + len && page < first + UARGS_PAGES * PAGE_SIZE; page += PAGE_SIZE)
+		*e++ = page | PTE_P | PTE_U | PTE_NX;
+	p->state = PROC_RUNNABLE;
+	p->kernel_stack = CPU_STACK_TOP(0);
+	p->pml4 = kernel_gpa(boot_pml4);
+	p->mmap_next = MMAP_BASE;
+	start_frame(p, USER_PAGE(UARGS_AT) + page_offset(at));
+	cpu->current = p;
+	cpu->tss.rsp[0] = (uint64_t)(&p->frame + 1);
+	return &p->frame;
+}
+
+static void load_space(struct cpu *cpu, gpa_t pml4)
+{
+	if (gpa_raw(cpu->pml4) != gpa_raw(pml4)) {
+		cpu->pml4 = pml4;
+		write_cr3(pml4);
+	}
+}
+
+static int slot_of(const struct proc *p)
+{
+	return p - procs;
+}
+
+/* The frame of the next process of this CPU; with none, lets the lock go and idles: it does not return then. */
+struct frame *proc_schedule(void)
+{
+	static int last[NR_CPUS];
+	struct cpu *cpu = this_cpu();
+
+	for (int i = 1; i <= NR_PROCS; i++) {
+		struct proc *p = &procs[(last[cpu->id] + i) % NR_PROCS];
+
+		if (p->state != PROC_RUNNABLE || p->cpu != cpu->id)
+			continue;
+		last[cpu->id] = slot_of(p);
+		cpu->current = p;
+		cpu->tss.rsp[0] = (uint64_t)(&p->frame + 1);
+		load_space(cpu, p->pml4);
+		return &p->frame;
+	}
+	cpu->current = NULL;
+	kernel_unlock();
+	cpu_idle(CPU_STACK_TOP(cpu->id));
+}
+
+static struct proc *free_slot(void)
+{
+	for (struct proc *p = procs; p < procs + NR_PROCS; p++)
+		if (p->state == PROC_FREE)
+			return p;
+	return NULL;
+}
+
+/* A page with the arguments at user address `args` in it. gpa 0: `ret_error` says why. */
+static gpa_t copy_args(uint64_t args, int64_t *ret_error)
+{
+	gpa_t page = page_alloc();
+	int64_t len;
+
+	*ret_error = -ENOMEM;
+	if (!gpa_raw(page))
+		return page;
+	len = user_range(args, PAGE_SIZE) ? access_string(window(page), args, PAGE_SIZE) : -EFAULT;
+	if (len >= 0 && len < (int64_t)PAGE_SIZE)
+		return page;
+	*ret_error = len < 0 ? len : -EINVAL;
+	page_free(page);
+	return gpa_init(0);
+}
+
+/* Fills the address space p->pml4 from inside and returns to the caller's. */
+static int fill_space(struct proc *p, gpa_t args)
+{
+	struct cpu *cpu = this_cpu();
+	gpa_t back = cpu->pml4;
+	int r;
+
+	load_space(cpu, p->pml4);
+	r = pt_map(USER_PAGE(UARGS_AT), args, 1, PTE_P | PTE_U | PTE_NX);
+	if (r < 0)
+		page_free(args);
+	else
+		r = pt_user_init();
+	if (r < 0)
+		pt_free_space();
+	load_space(cpu, back);
+	return r;
+}
+
+/* Starts a process with the words at user address `args` on `cpu` (or SPAWN_HERE). Its number, or -errno. */
+int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
+{
+	struct proc *p = free_slot();
+	int64_t error;
+	gpa_t page;
+
+	if (cpu == SPAWN_HERE)
+		cpu = parent->cpu;
+	if (cpu < 0 || cpu >= cpu_count())
+		return -EINVAL;
+	if (!p)
+		return -EAGAIN;
+	page = copy_args(args, &error);
+	if (!gpa_raw(page))
+		return error;
+	memset(p, 0, sizeof(*p));
+	p->pml4 = pt_new_space();
+	if (!gpa_raw(p->pml4)) {
+		page_free(page);
+		return -ENOMEM;
+	}
+	if (fill_space(p, page) < 0) {
+		page_free(p->pml4);
+		return -ENOMEM;
+	}
+	p->cpu = cpu;
+	p->parent = parent;
+	p->kernel_stack = CPU_STACK_TOP(cpu);
+	p->mmap_next = MMAP_BASE;
+	start_frame(p, USER_PAGE(UARGS_AT));
+	p->state = PROC_RUNNABLE;
+	cpu_wake(cpu);
+	return slot_of(p);
+}
+
+/* number << 8 | status of a child that has ended, which is forgotten then; 0: none has yet; -ECHILD: there is none */
+static int64_t reap(struct proc *parent)
+{
+	int64_t result = -ECHILD;
+
+	for (struct proc *p = procs; p < procs + NR_PROCS; p++) {
+		if (p->state == PROC_FREE || p->parent != parent)
+			continue;
+		if (p->state == PROC_ZOMBIE) {
+			p->state = PROC_FREE;
+			return (int64_t)slot_of(p) << 8 | p->status;
+		}
+		result = 0;
+	}
+	return result;
+}
+
+int64_t proc_wait(struct proc *p)
+{
+	int64_t result = reap(p);
+
+	if (result == 0)
+		p->state = PROC_WAITING; /* proc_exit of a child puts the result into its frame */
+	return result;
+}
+
+/* Ends `p`, which runs on this CPU. The end of the first process is the end of the machine. */
+void proc_exit(struct proc *p, int status)
+{
+	if (p == procs)
+		machine_exit(status);
+	pt_free_space();
+	load_space(this_cpu(), kernel_gpa(boot_pml4));
+	page_free(p->pml4);
+	p->state = PROC_ZOMBIE;
+	p->status = status;
+	for (struct proc *child = procs; child < procs + NR_PROCS; child++)
+		if (child->parent == p)
+			child->parent = procs;
+	if (p->parent->state == PROC_WAITING) {
+		p->parent->frame.rax = reap(p->parent);
+		p->parent->state = PROC_RUNNABLE;
+		cpu_wake(p->parent->cpu);
+	}
+}

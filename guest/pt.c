@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page tables through a recursive entry. PML4 slot SELF_SLOT points to the PML4 itself, so
+ * that a walk which passes through it once ends one level early, on a table:
+ *
+ *   address = | self | l4 | l3 | l2 | l1 x 8 |    the level 1 entry for l4:l3:l2:l1
+ *             | self | self | l4 | l3 | l2 x 8 |  the level 2 entry, and so on up
+ *
+ * Tables are never mapped any other way, and only those of the address space in CR3
+ * can be reached. A frame without a mapping is reached through a CPU's window.
+ */
+#include "kernel.h"
+
+#define VA_BITS    48
+#define TABLE      (PTE_P | PTE_W | PTE_U) /* rights are decided at the leaf */
+#define SIGN       0xffff000000000000
+#define SELF(level_bits) ((uint64_t)SELF_SLOT << (level_bits))
+
+/* Shows `frame` to this CPU at a fixed address until its next call of window(). */
+void *window(gpa_t frame)
+{
+	int id = this_cpu()->id;
+	uint64_t va = KERNEL_PAGE(WINDOW_PAGE + id);
+
+	kernel_pt[WINDOW_PAGE + id] = gpa_raw(frame) | PTE_P | PTE_W | PTE_NX;
+	invlpg(va);
+	return (void *)va;
+}
+
+/* Where the entry of `level` for `va` stands, if the tables above it exist. */
+pte_t *pt_entry(uint64_t va, int level)
+{
+	static const uint64_t base[] = {
+		[1] = SIGN | SELF(39),
+		[2] = SIGN | SELF(39) | SELF(30),
+		[3] = SIGN | SELF(39) | SELF(30) | SELF(21),
+		[4] = SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12),
+	};
+	uint64_t index = (va & ~SIGN) >> (PAGE_SHIFT + 9 * (level - 1));
+
+	return (pte_t *)base[level] + index;
+}
+
+/* The entry of `level` for `va`; NULL when a table above it is missing or a large page stands there. */
+pte_t *pt_walk(uint64_t va, int level)
+{
+	for (int l = 4; l > level; l--)
+		if ((*pt_entry(va, l) & (PTE_P | PTE_PS)) != PTE_P)
+			return NULL;
+	return pt_entry(va, level);
+}
+
+/* Likewise, making what tables are missing. NULL: out of memory, or a large page stands there. */
+pte_t *pt_make(uint64_t va, int level)
+{
+	for (int l = 4; l > level; l--) {
+		pte_t *e = pt_entry(va, l);
+
+		if (*e & PTE_PS)
+			return NULL;
+		if (!(*e & PTE_P)) {
+			gpa_t table = page_alloc();
+
+			if (!gpa_raw(table))
+				return NULL;
+			*e = gpa_raw(table) | TABLE;
+		}
+	}
+	return pt_entry(va, level);
+}
+
+/*
+ * Maps `pages` frames from `frame` on at `va`, where nothing is mapped; nothing to flush,
+ * then. 0 or -ENOMEM. The inner loop is what a big mapping costs: keep it short.
+ */
+int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags)
+{
+	pte_t leaf = gpa_raw(frame) | flags;
+
+	while (pages) {
+		pte_t *e = pt_make(va, 1);
+		uint64_t n = 512 - (va >> PAGE_SHIFT) % 512;
+
+		if (!e)
+			return -ENOMEM;
+		if (n > pages)
+			n = pages;
+		pages -= n;
+		va += n * PAGE_SIZE;
+		for (; n >= 8; n -= 8, e += 8, leaf += 8 * PAGE_SIZE)
+#pragma GCC unroll 8
+			for (int i = 0; i < 8; i++)
+				e[i] = leaf + i * PAGE_SIZE;
+		for (; n; n--, leaf += PAGE_SIZE)
+			*e++ = leaf;
+	}
+	return 0;
+}
+
+static int map_fresh(uint64_t va, int pages)
+{
+	for (int i = 0; i < pages; i++) {
+		gpa_t frame = page_alloc();
+
+		if (!gpa_raw(frame) ||
+		    pt_map(va + i * PAGE_SIZE, frame, 1, PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What tables.S made for the first process, for another one: code from the image, data and stack fresh. 0 or -ENOMEM. */
+int pt_user_init(void)
+{
+	if (pt_map(USER_PAGE(UTEXT_AT), gpa_init(IMAGE_PHYS(UTEXT_PAGE)), UTEXT_PAGES, PTE_P | PTE_U) < 0 ||
+	    pt_map(USER_PAGE(URODATA_AT), gpa_init(IMAGE_PHYS(URODATA_PAGE)), URODATA_PAGES + UDATA_PAGES,
+		   PTE_P | PTE_U | PTE_NX) < 0 ||
+	    map_fresh(USER_PAGE(UDATA_AT), UDATA_PAGES) < 0)
+		return -ENOMEM;
+	return map_fresh(USER_PAGE(USTACK_AT), USTACK_PAGES);
+}
+
+/* A PML4 with the kernel, the self-map and the shared memory in it. gpa 0: out of memory. */
+gpa_t pt_new_space(void)
+{
+	gpa_t frame = page_alloc();
+
+	if (gpa_raw(frame)) {
+		pte_t *pml4 = window(frame);
+
+		pml4[SHARED_SLOT] = boot_pml4[SHARED_SLOT];
+		pml4[SELF_SLOT] = gpa_raw(frame) | PTE_P | PTE_W | PTE_NX;
+		pml4[511] = boot_pml4[511];
+	}
+	return frame;
+}
+
+static void free_below(uint64_t va, int level)
+{
+	for (int i = 0; i < 512; i++, va += PAGE_SIZE << 9 * (level - 1)) {
+		pte_t e = *pt_entry(va, level);
+		gpa_t frame = gpa_init(e & PTE_ADDR);
+
+		if (!(e & PTE_P))
+			continue;
+		if (level == 1) {
+			page_free(frame);
+		} else if (e & PTE_PS) {
+			huge_free(frame);
+		} else {
+			free_below(va, level - 1);
+			page_free(frame);
+		}
+	}
+}
+
+/*
+ * Frees everything private in the address space in CR3, tables included. They are still
+ * in CR3 then, and freeing writes into them: the caller loads another CR3 before it touches user
+ * memory or allocates. Freed tables are read no more, for each is freed after what is below it.
+ */
+void pt_free_space(void)
+{
+	pte_t e = *pt_entry(0, 4);
+
+	if (e & PTE_P) {
+		free_below(0, 3);
+		page_free(gpa_init(e & PTE_ADDR));
+	}
+}

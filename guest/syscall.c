@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls (syscall.h): each gets its process, finds its arguments in RDI, RSI, RDX and returns RAX. */
+#include "kernel.h"
+
+static int64_t sys_exit(struct proc *p)
+{
+	proc_exit(p, p->frame.rdi & 0xff);
+	return 0;
+}
+
+static int64_t sys_write(struct proc *p)
+{
+	if (!user_range(p->frame.rdi, p->frame.rsi))
+		return -EFAULT;
+	return access_out(p->frame.rdi, p->frame.rsi);
+}
+
+static int64_t sys_mmap(struct proc *p)
+{
+	return mmap_map(p, p->frame.rdi, p->frame.rsi);
+}
+
+static int64_t sys_munmap(struct proc *p)
+{
+	return mmap_unmap(p->frame.rdi, p->frame.rsi);
+}
+
+static int64_t sys_mprotect(struct proc *p)
+{
+	return mmap_protect(p->frame.rdi, p->frame.rsi, p->frame.rdx);
+}
+
+static int64_t sys_spawn(struct proc *p)
+{
+	return proc_spawn(p, p->frame.rdi, p->frame.rsi);
+}
+
+static int64_t sys_wait(struct proc *p)
+{
+	return proc_wait(p);
+}
+
+static int64_t sys_yield(struct proc *p)
+{
+	this_cpu()->current = NULL;
+	return 0;
+}
+
+static int64_t sys_cpus(struct proc *p)
+{
+	return cpu_count();
+}
+
+static int64_t sys_cpu(struct proc *p)
+{
+	return p->cpu;
+}
+
+static int64_t sys_catch(struct proc *p)
+{
+	p->catch_rip = p->frame.rdi;
+	p->catch_rsp = p->frame.rsi;
+	return 0;
+}
+
+/* The page-table entry of level RSI (1-4) for any address, as the self-map shows it; 0 where there is no table. */
+static int64_t sys_pte(struct proc *p)
+{
+	uint64_t level = p->frame.rsi;
+	pte_t *e;
+
+	if (level < 1 || level > 4)
+		return -EINVAL;
+	e = pt_walk(p->frame.rdi, level);
+	return e ? (int64_t)*e : 0;
+}
+
+/* Lets the kernel itself read, write or run what is at RDI: 0, or TOUCH_RESULT of the fault that stopped it. */
+static int64_t sys_touch(struct proc *p)
+{
+	static int64_t (*const access[])(uint64_t va) = {
+		[TOUCH_READ] = access_read, [TOUCH_WRITE] = access_write, [TOUCH_FETCH] = access_fetch};
+	uint64_t how = p->frame.rsi;
+
+	if (how > TOUCH_FETCH)
+		return -EINVAL;
+	return access[how](p->frame.rdi) == 0 ? 0 : this_cpu()->access_fault;
+}
+
+static int64_t sys_crash(struct proc *p)
+{
+	return crash(p->frame.rdi);
+}
+
+static int64_t (*const table[])(struct proc *p) = {
+	[SYS_EXIT] = sys_exit,     [SYS_WRITE] = sys_write,	  [SYS_MMAP] = sys_mmap,   [SYS_MUNMAP] = sys_munmap,
+	[SYS_MPROTECT] = sys_mprotect, [SYS_SPAWN] = sys_spawn, [SYS_WAIT] = sys_wait,   [SYS_YIELD] = sys_yield,
+	[SYS_CPUS] = sys_cpus,     [SYS_CPU] = sys_cpu,	  [SYS_CATCH] = sys_catch, [SYS_PTE] = sys_pte,
+	[SYS_TOUCH] = sys_touch,   [SYS_CRASH] = sys_crash,
+};
+
+void syscall(struct proc *p)
+{
+	uint64_t number = p->frame.rax;
+
+	p->frame.rax = number < sizeof(table) / sizeof(*table) ? (uint64_t)table[number](p) : (uint64_t)-ENOSYS;
+}

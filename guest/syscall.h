@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls: `int3` with the number in RAX, arguments in RDI, RSI, RDX; the result, or
+ * -errno, comes back in RAX and every other register is kept. README.md has the table.
+ */
+#ifndef GUEST_SYSCALL_H
+#define GUEST_SYSCALL_H
+
+#define SYS_EXIT     0
+#define SYS_WRITE    1
+#define SYS_MMAP     2
+#define SYS_MUNMAP   3
+#define SYS_MPROTECT 4
+#define SYS_SPAWN    5
+#define SYS_WAIT     6
+#define SYS_YIELD    7
+#define SYS_CPUS     8
+#define SYS_CPU      9
+#define SYS_CATCH    10
+#define SYS_PTE      11
+#define SYS_TOUCH    12
+#define SYS_CRASH    13
+
+/* SYS_MMAP flags */
+#define MMAP_HUGE   1 /* 2 MiB pages */
+#define MMAP_SHARED 2 /* at the same address in every process */
+#define MMAP_LAZY   4 /* each page comes with its first touch */
+
+/* SYS_MPROTECT rights beside reading; not both */
+#define PROT_W 1
+#define PROT_X 2
+
+/* SYS_SPAWN: on the caller's CPU */
+#define SPAWN_HERE (-1)
+
+/* SYS_TOUCH: what the kernel tries */
+#define TOUCH_READ  0
+#define TOUCH_WRITE 1
+#define TOUCH_FETCH 2
+#define TOUCH_RESULT(vector, error) (0x10000 | (vector) << 8 | (error))
+
+/* SYS_CRASH: how the kernel is to go wrong */
+#define CRASH_PANIC    0
+#define CRASH_TRIPLE   1
+#define CRASH_LOOP     2
+#define CRASH_UNMAPPED 3
+#define CRASH_GAP      4
+#define CRASH_HLT      5
+#define CRASH_OVERFLOW 6
+
+/* Exit statuses given by the kernel and by the programs' start code. */
+#define STATUS_NO_PROGRAM 98
+#define STATUS_PANIC      99
+#define STATUS_FAULT(vector) (100 + (vector))
+
+/* errno, by Linux's numbers */
+#define ENOMEM 12
+#define ECHILD 10
+#define EAGAIN 11
+#define EFAULT 14
+#define EINVAL 22
+#define ENOSYS 38
+
+#endif

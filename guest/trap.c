@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens on each way in: boot, another CPU's start, exceptions, system calls, interrupts. */
+#include "kernel.h"
+
+struct frame *boot(uint64_t at)
+{
+	uint32_t len = 0;
+	const char *args;
+
+	cpu_init(this_cpu(), 0);
+	fdt_init(gpa_init(at));
+	args = fdt_property(FDT_NAME("chosen"), FDT_NAME("bootargs"), &len);
+	if (!args)
+		panic("the device tree has no /chosen/bootargs", NULL);
+	return proc_first(args, len);
+}
+
+struct frame *cpu_main(struct cpu *cpu)
+{
+	struct frame *f;
+
+	kernel_lock();
+	f = proc_schedule();
+	kernel_unlock();
+	return f;
+}
+
+/* A program's mistake: into its own hands if it asked for that (SYS_CATCH, once), else the end of it. */
+static void fault(struct proc *p, uint64_t cr2)
+{
+	struct frame *f = &p->frame;
+
+	if (p->catch_rip) {
+		f->rax = f->vector;
+		f->rdi = f->error;
+		f->rsi = cr2;
+		f->rdx = f->rip;
+		f->rip = p->catch_rip;
+		f->rsp = p->catch_rsp;
+		f->rflags = RFLAGS_FIXED | RFLAGS_IF;
+		p->catch_rip = 0;
+		return;
+	}
+	console_text("guest: program killed: exception ");
+	console_decimal(f->vector);
+	console_text(" error ");
+	console_hex(f->error);
+	console_text(" at ");
+	console_hex(f->rip);
+	if (f->vector == VEC_PF) {
+		console_text(" address ");
+		console_hex(cr2);
+	}
+	console_text("\n");
+	proc_exit(p, STATUS_FAULT(f->vector));
+}
+
+struct frame *trap_user(struct frame *f)
+{
+	struct proc *p = (struct proc *)f;
+	uint64_t cr2 = f->vector == VEC_PF ? read_cr2() : 0;
+
+	kernel_lock();
+	if (f->vector == VEC_BP)
+		syscall(p);
+	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2)))
+		fault(p, cr2);
+	/* An interrupt was for a CPU that has found work meanwhile: nothing to do. */
+	if (p->state != PROC_RUNNABLE || this_cpu()->current != p)
+		f = proc_schedule();
+	kernel_unlock();
+	return f;
+}
+
+static bool in_access(uint64_t rip)
+{
+	return rip >= (uint64_t)access_begin && rip < (uint64_t)access_end;
+}
+
+/* A fault of access.S: its function returns -EFAULT. False if it is another's. */
+static bool access_fault(struct frame *f)
+{
+	uint64_t cr2;
+
+	if (f->vector != VEC_PF && f->vector != VEC_GP)
+		return false;
+	cr2 = f->vector == VEC_PF ? read_cr2() : 0;
+	/* access_fetch: the call went through and its target faulted. The caller is on the stack. */
+	if (f->vector == VEC_PF && f->rip == cr2 && in_access(*(const uint64_t *)f->rsp))
+		f->rsp += 8;
+	else if (!in_access(f->rip))
+		return false;
+	this_cpu()->access_fault = TOUCH_RESULT(f->vector, f->error);
+	f->rip = (uint64_t)access_failed;
+	f->rax = -EFAULT;
+	return true;
+}
+
+struct frame *trap_kernel(struct frame *f)
+{
+	if (f->vector >= 32) { /* only an idle CPU has interrupts on: look for work, from a fresh stack */
+		kernel_lock();
+		f = proc_schedule();
+		kernel_unlock();
+		return f;
+	}
+	if (!access_fault(f))
+		panic("exception in the kernel", f);
+	return f;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the argument line to a program's main. All programs are one piece of code, as in busybox:
+ * to start one costs the kernel no search, and each instruction of the kernel is dear.
+ */
+#include "user.h"
+
+#define MAX_WORDS 32
+#define MAX_LINE  1024
+
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} programs[] = {
+	{"hello", hello_main}, {"args", args_main},   {"chase", chase_main},
+	{"crash", crash_main}, {"selftest", selftest_main},
+};
+
+bool parse_number(const char *text, uint64_t *ret_value)
+{
+	unsigned base = 10;
+	uint64_t v = 0;
+
+	if (text[0] == '0' && text[1] == 'x') {
+		base = 16;
+		text += 2;
+	}
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		unsigned digit = *text >= 'a' ? (unsigned)(*text - 'a') + 10 : (unsigned)(*text - '0');
+
+		if (digit >= base)
+			return false;
+		v = v * base + digit;
+	}
+	*ret_value = v;
+	return true;
+}
+
+/* Words are separated by single blanks; there are no quotes. -1: too long. */
+static int split(const char *args, char *line, char **argv)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < MAX_LINE; i++) {
+		line[i] = args[i];
+		if (line[i] && (i == 0 || args[i - 1] == ' ')) {
+			if (n == MAX_WORDS)
+				return -1;
+			argv[n++] = &line[i];
+		}
+		if (!line[i])
+			return n;
+		if (line[i] == ' ')
+			line[i] = 0;
+	}
+	return -1;
+}
+
+noreturn void start(const char *args);
+
+void start(const char *args)
+{
+	char line[MAX_LINE], *argv[MAX_WORDS + 1];
+	int argc = split(args, line, argv);
+
+	if (argc < 0) {
+		print("guest: more than %d arguments or %d characters\n", (int64_t)MAX_WORDS, (int64_t)MAX_LINE);
+		exit(STATUS_NO_PROGRAM);
+	}
+	argv[argc] = NULL;
+	for (unsigned i = 0; argc && i < sizeof(programs) / sizeof(*programs); i++)
+		if (same(argv[0], programs[i].name))
+			exit(programs[i].main(argc, argv));
+	print("guest: there is no program '%s'; there are:", argc ? argv[0] : "");
+	for (unsigned i = 0; i < sizeof(programs) / sizeof(*programs); i++)
+		print(" %s", programs[i].name);
+	print("\n");
+	exit(STATUS_NO_PROGRAM);
+}
