@@ -17,8 +17,7 @@ enum emul_outcome {
 	EMUL_DONE,           /* executed; RIP is at the next one, or still here if a rep has more to do */
 	EMUL_EXCEPTION,      /* hand `exc` to inject_exception() */
 	EMUL_HALT,           /* as DONE, and the CPU waits for an interrupt */
-	EMUL_TRIPLE_FAULT,   /* the guest shut its CPU down */
-	EMUL_OUTSIDE_MEMORY, /* the guest's tables lead to no memory: kill, `why` says what for */
+	EMUL_OUTSIDE_MEMORY, /* the guest's tables lead to no memory: kill */
 	EMUL_UNSUPPORTED,    /* legal, but not emulated: kill, `why` says what */
 	EMUL_HOST_ERROR,     /* a callback failed with `error` */
 	EMUL_OUTCOME_COUNT,
@@ -26,8 +25,8 @@ enum emul_outcome {
 
 struct emul_result {
 	struct cpu_exception exc;
-	const char *why;         /* part of a sentence; static */
-	int error;               /* -errno */
+	const char *why;         /* UNSUPPORTED: what, as part of a sentence; static */
+	int error;               /* HOST_ERROR: -errno */
 	unsigned length;         /* bytes of the instruction; as many as were fetched if it is not one */
 	uint8_t bytes[INSN_MAX]; /* for the message of a kill */
 };

@@ -111,7 +111,6 @@ struct cpu_msrs {
 	uint64_t sysenter_eip;
 	uint64_t tsc_aux;
 	uint64_t pat;
-	uint64_t apic_base;
 };
 
 struct cpu_state {

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "trap/env.h"
+
+#include <errno.h>
+
+int env_fault(struct trap_env *env, uint8_t vector, uint32_t error)
+{
+	static const uint32_t with_error = 1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP |
+					   1u << VEC_PF | 1u << VEC_AC;
+
+	env->exc = (struct cpu_exception){
+		.vector = vector,
+		.has_error = with_error >> vector & 1,
+		.error = with_error >> vector & 1 ? error : 0,
+	};
+	return -EFAULT;
+}
+
+bool env_canonical(const struct trap_env *env, uint64_t addr)
+{
+	int unused_bits = env->cpu->cr4 & CR4_LA57 ? 64 - 57 : 64 - 48;
+
+	return (uint64_t)((int64_t)(addr << unused_bits) >> unused_bits) == addr;
+}
+
+unsigned env_rights(const struct trap_env *env) { return env->cpu->cpl == 3 ? ACCESS_USER : 0; }
+
+static int check(struct trap_env *env, uint64_t addr, unsigned size)
+{
+	BUG_ON(size == 0 || size > CPU_ACCESS_MAX);
+	if (!env_canonical(env, addr) || !env_canonical(env, addr + size - 1))
+		return env_fault(env, VEC_GP, 0);
+	return 0;
+}
+
+int env_read(struct trap_env *env, uint64_t addr, void *buf, unsigned size, unsigned access)
+{
+	int err = check(env, addr, size);
+
+	return err ? err : env->ops->read(env->ctx, gva_init(addr), buf, size, access, &env->exc);
+}
+
+int env_write(struct trap_env *env, uint64_t addr, const void *buf, unsigned size, unsigned access)
+{
+	int err = check(env, addr, size);
+
+	return err ? err
+		   : env->ops->write(env->ctx, gva_init(addr), buf, size, access | ACCESS_WRITE, &env->exc);
+}
