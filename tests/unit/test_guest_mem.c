@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one way from a machine address to a pointer. Whatever a guest names, a range that is not RAM from end
+ * to end must give NULL: this is what keeps a guest out of the VMM's own memory.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <gnomon/abi.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem/guest_mem.h"
+
+#define SMALL (4ull << 20)
+#define LARGE (5ull << 30) /* beyond the MMIO hole; mapped, never touched as a whole */
+
+static struct guest_mem mem;
+
+static void make(uint64_t size)
+{
+	cr_assert_eq(guest_mem_init(&mem, size, BACKING_4K), 0);
+}
+
+static void teardown(void)
+{
+	guest_mem_destroy(&mem);
+}
+
+TestSuite(guest_mem, .fini = teardown);
+
+static void *at(uint64_t raw, uint64_t len)
+{
+	return guest_mem_ptr(&mem, maddr_init(raw), len);
+}
+
+/* At 0, at the end, one beyond, and around 2^64. */
+Test(guest_mem, bounds)
+{
+	uint8_t *base;
+
+	make(SMALL);
+	base = at(0, 1);
+	cr_assert_not_null(base);
+	cr_assert_eq((uintptr_t)base % PAGE_2M, 0, "not aligned: 2 MiB host pages could never back it");
+	cr_assert_eq(at(0, SMALL), base);
+	cr_assert_null(at(0, SMALL + 1));
+	cr_assert_eq(at(SMALL - 1, 1), base + SMALL - 1);
+	cr_assert_null(at(SMALL - 1, 2));
+	cr_assert_null(at(SMALL, 1));
+	cr_assert_null(at(SMALL + 1, 1));
+	cr_assert_null(at(~0ull, 1));
+	cr_assert_null(at(~0ull, 2), "wraps to address 0");
+	cr_assert_null(at(~0ull - 7, 16), "wraps to address 0");
+	cr_assert_null(at(8, ~0ull), "wraps to address 7");
+	cr_assert_null(at(0, ~0ull));
+	cr_assert_null(at(0x1000, 0ull - 0x1000), "ends at 2^64");
+}
+
+/* An empty range has no pointer, wherever it is. */
+Test(guest_mem, empty_range)
+{
+	make(SMALL);
+	cr_assert_null(at(0, 0));
+	cr_assert_null(at(SMALL, 0));
+}
+
+/* 5 GiB: the hole below 4 GiB is no memory, and a range that touches it from either side is none either. */
+Test(guest_mem, mmio_hole)
+{
+	const uint64_t high = LARGE - GNOMON_RAM_LOW_END, top = GNOMON_RAM_HIGH_BASE + high;
+
+	make(LARGE);
+	cr_assert_eq(mem.nr_regions, 2);
+	cr_assert_eq(mem.region[0].size + mem.region[1].size, LARGE);
+	cr_assert_not_null(at(GNOMON_RAM_LOW_END - 8, 8));
+	cr_assert_null(at(GNOMON_RAM_LOW_END - 8, 9));
+	cr_assert_null(at(GNOMON_RAM_LOW_END, 1));
+	cr_assert_null(at(GNOMON_MMIO_BASE, 1));
+	cr_assert_null(at(GNOMON_RAM_HIGH_BASE - 1, 1));
+	cr_assert_null(at(GNOMON_RAM_HIGH_BASE - 1, 2));
+	cr_assert_not_null(at(GNOMON_RAM_HIGH_BASE, high));
+	cr_assert_null(at(GNOMON_RAM_HIGH_BASE, high + 1));
+	cr_assert_not_null(at(top - 1, 1));
+	cr_assert_null(at(top, 1));
+	cr_assert_null(at(GNOMON_RAM_LOW_END - 8, GNOMON_RAM_HIGH_BASE - GNOMON_RAM_LOW_END + 16), "spans the hole");
+	cr_assert_null(at(0, top));
+}
+
+/* Exactly 3 GiB fill the low region and make no second one. */
+Test(guest_mem, exactly_up_to_the_hole)
+{
+	make(GNOMON_RAM_LOW_END);
+	cr_assert_eq(mem.nr_regions, 1);
+	cr_assert_not_null(at(GNOMON_RAM_LOW_END - 1, 1));
+	cr_assert_null(at(GNOMON_RAM_HIGH_BASE, 1));
+}
+
+/* The two regions are different memory, and fresh memory is zero. */
+Test(guest_mem, regions_are_distinct)
+{
+	const uint64_t addr[] = {0, GNOMON_RAM_LOW_END - 8, GNOMON_RAM_HIGH_BASE};
+	uint64_t v;
+
+	make(LARGE);
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(guest_mem_read(&mem, maddr_init(addr[i]), &v, sizeof(v)), 0);
+		cr_assert_eq(v, 0);
+		cr_assert_eq(guest_mem_write(&mem, maddr_init(addr[i]), &(uint64_t){i + 1}, sizeof(v)), 0);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(guest_mem_read(&mem, maddr_init(addr[i]), &v, sizeof(v)), 0);
+		cr_assert_eq(v, i + 1);
+	}
+}
+
+/* A copy that does not fit as a whole copies nothing at all. */
+Test(guest_mem, copies_all_or_nothing)
+{
+	uint8_t in[16], out[16], before[16];
+
+	make(SMALL);
+	memset(in, 0xab, sizeof(in));
+	memset(out, 0x11, sizeof(out));
+	memcpy(before, out, sizeof(out));
+	cr_assert_eq(guest_mem_write(&mem, maddr_init(SMALL - 8), in, 16), -EFAULT);
+	cr_assert_eq(*(uint64_t *)at(SMALL - 8, 8), 0, "half of it was written");
+	cr_assert_eq(guest_mem_read(&mem, maddr_init(SMALL - 8), out, 16), -EFAULT);
+	cr_assert_arr_eq(out, before, 16);
+	cr_assert_eq(guest_mem_write(&mem, maddr_init(SMALL - 16), in, 16), 0);
+	cr_assert_eq(guest_mem_read(&mem, maddr_init(SMALL - 16), out, 16), 0);
+	cr_assert_arr_eq(out, in, 16);
+	cr_assert_eq(guest_mem_write(&mem, maddr_init(0), in, 16), 0);
+	cr_assert_arr_eq(at(0, 16), in, 16);
+}
+
+/* Names and values of --backing; anything else is refused and leaves the value alone. */
+Test(guest_mem, backing_names)
+{
+	static const char *const bad[] = {"", "4K", "4k ", "hugetlb", "hugetlb2m2", "none"};
+	const enum backing good[] = {BACKING_4K, BACKING_THP, BACKING_HUGETLB2M};
+	enum backing b;
+
+	for (size_t i = 0; i < 3; i++) {
+		cr_assert_eq(backing_parse(backing_name(good[i]), &b), 0);
+		cr_assert_eq(b, good[i]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		b = BACKING_THP;
+		cr_assert_eq(backing_parse(bad[i], &b), -EINVAL, "'%s'", bad[i]);
+		cr_assert_eq(b, BACKING_THP);
+	}
+}
+
+/* More than any address space holds: an error, no half-made memory. */
+Test(guest_mem, too_large)
+{
+	cr_assert_eq(guest_mem_init(&mem, 1ull << 55, BACKING_4K), -ENOMEM);
+	cr_assert_eq(mem.nr_regions, 0);
+}
