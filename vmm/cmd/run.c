@@ -16,10 +16,13 @@
 #include "cmd/stats.h"
 #include "dev/serial.h"
 #include "kvm/platform.h"
+#include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
 
-#define DEFAULT_MEMORY (64ull << 20)
+#define DEFAULT_MEMORY        (64ull << 20)
+#define SHADOW_MEMORY_DEFAULT (32ull << 20)
+#define SHADOW_MEMORY_MAX     (256ull << 20)
 
 struct run_options {
 	struct vm_config vm;
@@ -27,18 +30,24 @@ struct run_options {
 	const char *stats;
 	long timeout; /* seconds; 0: none */
 	char *bootargs;
+	bool shadow;
+	struct shadow_config shadow_config;
 };
 
 static const char help[] =
 	"Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
 	"Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
 	"\n"
-	"  --paging MODE      how guest memory is translated: nested (default)\n"
+	"  --paging MODE      how guest memory is translated: nested (default) or shadow\n"
 	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M)\n"
 	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
 	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
 	"  --stats FILE       at the end write every counter to FILE as JSON\n"
 	"  --timeout SECONDS  kill a guest that has not ended by then\n"
+	"  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
+	"  --list-shadow-opts describe them\n"
+	"  --shadow-memory SIZE  bound on the memory for shadow tables (default 32M)\n"
+	"  --audit            after every exit compare the whole shadow with the guest's tables\n"
 	"  --help\n"
 	"\n"
 	"Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"
@@ -70,10 +79,27 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 
 	switch (opt) {
 	case 'p':
-		if (strcmp(arg, "nested") == 0)
+		o->shadow = strcmp(arg, "shadow") == 0;
+		if (o->shadow || strcmp(arg, "nested") == 0)
 			return 0;
-		log_error("--paging: '%s' is not a paging mode (nested)", arg);
+		log_error("--paging: '%s' is not a paging mode (nested, shadow)", arg);
 		return -EINVAL;
+	case 'o':
+		r = shadow_opt_parse(arg, &o->shadow_config.opts);
+		if (r < 0)
+			log_error("--shadow-opt: '%s' is not a list of optimisations (see --list-shadow-opts)", arg);
+		return r;
+	case 'M':
+		r = parse_size(arg, &o->shadow_config.memory);
+		if (r == 0 && (o->shadow_config.memory % PAGE_2M || !o->shadow_config.memory ||
+			       o->shadow_config.memory > SHADOW_MEMORY_MAX))
+			r = -EINVAL;
+		if (r < 0)
+			log_error("--shadow-memory: '%s' is not a multiple of 2 MiB up to 256M", arg);
+		return r;
+	case 'a':
+		o->shadow_config.audit = true;
+		return 0;
 	case 'm':
 		return parse_memory(arg, &o->vm.memory);
 	case 'c':
@@ -96,6 +122,12 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	}
 }
 
+static void list_shadow_opts(void)
+{
+	for (int i = 0; i < SHADOW_OPTS; i++)
+		printf("%-16s %s\n", shadow_opt_desc[i].name, shadow_opt_desc[i].what);
+}
+
 /* 0: run; 1: help was shown; -EINVAL: said. */
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
@@ -103,6 +135,8 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		{"paging", required_argument, NULL, 'p'},  {"memory", required_argument, NULL, 'm'},
 		{"cpus", required_argument, NULL, 'c'},	   {"backing", required_argument, NULL, 'b'},
 		{"stats", required_argument, NULL, 's'},   {"timeout", required_argument, NULL, 't'},
+		{"shadow-opt", required_argument, NULL, 'o'}, {"shadow-memory", required_argument, NULL, 'M'},
+		{"list-shadow-opts", no_argument, NULL, 'l'}, {"audit", no_argument, NULL, 'a'},
 		{"help", no_argument, NULL, 'h'},	   {0},
 	};
 	int opt;
@@ -110,6 +144,10 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
 		if (opt == 'h') {
 			fputs(help, stdout);
+			return 1;
+		}
+		if (opt == 'l') {
+			list_shadow_opts();
 			return 1;
 		}
 		if (parse_option(opt, optarg, o) < 0)
@@ -173,6 +211,8 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	serial_init(&console, STDOUT_FILENO);
 	bus_attach(&vm->pio, &console.bus);
 	platform_init(&platform, vm);
+	if (o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0)
+		return STATUS_HOST_FAILURE;
 	if (vm_start(vm, &boot) < 0)
 		return STATUS_HOST_FAILURE;
 	wait_for_end(vm, signal_fd, o->timeout);
@@ -189,7 +229,8 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_options o = {.vm = {.cpus = 1, .memory = DEFAULT_MEMORY, .backing = BACKING_4K}};
+	struct run_options o = {.vm = {.cpus = 1, .memory = DEFAULT_MEMORY, .backing = BACKING_4K},
+				.shadow_config = {.opts = SHADOW_OPT_ALL, .memory = SHADOW_MEMORY_DEFAULT}};
 	int r = parse_options(argc, argv, &o);
 	int signal_fd, status;
 	struct vm vm;

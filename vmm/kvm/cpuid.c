@@ -59,13 +59,13 @@ static const struct {
 
 int cpuid_set(int vcpu_fd, int id)
 {
-	struct {
-		struct kvm_cpuid2 head;
-		struct kvm_cpuid_entry2 entry[NR_LEAVES + 1];
-	} c = {.head.nent = NR_LEAVES + 1};
+	uint64_t space[(sizeof(struct kvm_cpuid2) + (NR_LEAVES + 1) * sizeof(struct kvm_cpuid_entry2) + 7) / 8] = {0};
+	struct kvm_cpuid2 *cpuid = (void *)space; /* ends in a flexible array */
+	struct kvm_cpuid_entry2 *entry = cpuid->entries;
 
+	cpuid->nent = NR_LEAVES + 1;
 	for (size_t i = 0; i < NR_LEAVES; i++) {
-		struct kvm_cpuid_entry2 *e = &c.entry[i];
+		struct kvm_cpuid_entry2 *e = &entry[i];
 		uint32_t a, b, x, d;
 
 		__cpuid_count(leaves[i].leaf, 0, a, b, x, d);
@@ -77,13 +77,37 @@ int cpuid_set(int vcpu_fd, int id)
 		e->edx = d & leaves[i].edx;
 	}
 	/* The highest leaves that exist here, this CPU's number, and who we are ("GnomonGnomon"). */
-	c.entry[0].eax = 7;
-	c.entry[1].ebx = (uint32_t)id << L1_EBX_APIC_ID;
-	c.entry[1].ecx |= L1_ECX_HYPERV;
-	c.entry[3].eax = 0x80000008;
-	c.entry[NR_LEAVES] = (struct kvm_cpuid_entry2){
+	entry[0].eax = 7;
+	entry[1].ebx = (uint32_t)id << L1_EBX_APIC_ID;
+	entry[1].ecx |= L1_ECX_HYPERV;
+	entry[3].eax = 0x80000008;
+	entry[NR_LEAVES] = (struct kvm_cpuid_entry2){
 		.function = HV_LEAF, .eax = HV_LEAF, .ebx = 0x6d6f6e47, .ecx = 0x6e476e6f, .edx = 0x6e6f6d6f};
-	if (ioctl(vcpu_fd, KVM_SET_CPUID2, &c) < 0)
+	if (ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid) < 0)
 		return log_errno(errno, "KVM_SET_CPUID2");
 	return 0;
+}
+
+int cpuid_maxphyaddr(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(0x80000008, a, b, c, d);
+	return a & 0xff;
+}
+
+bool cpuid_gbpages(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(0x80000001, a, b, c, d);
+	return d & LX1_EDX_1G;
+}
+
+bool cpuid_umip(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid_count(7, 0, a, b, c, d);
+	return c & L7_ECX_UMIP;
 }

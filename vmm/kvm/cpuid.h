@@ -12,4 +12,9 @@
  */
 int must_check cpuid_set(int vcpu_fd, int id);
 
+/* What of it the shadow MMU must know: physical address bits, 1 GiB pages, UMIP. */
+int cpuid_maxphyaddr(void);
+bool cpuid_gbpages(void);
+bool cpuid_umip(void);
+
 #endif

@@ -1,27 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /* What KVM_RUN's exit reasons mean (KVM API, section 5): one handler each. */
-#include <gnomon/x86.h>
+#include <string.h>
 
 #include "dev/bus.h"
+#include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 
-static void exit_io(struct vcpu *vcpu)
+void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data)
 {
-	struct kvm_run *run = vcpu->run;
-	const struct bus_access a = {
-		.offset = run->io.port,
-		.size = run->io.size,
-		.count = run->io.count,
-		.write = run->io.direction == KVM_EXIT_IO_OUT,
-		.data = (uint8_t *)run + run->io.data_offset,
-	};
+	const struct bus_access a = {.offset = port, .size = size, .count = count, .write = write, .data = data};
 
 	if (bus_dispatch(&vcpu->vm->pio, vcpu, a))
 		return;
 	/* An ISA bus without a device floats high; probing it is no mistake. */
 	counter_inc(&vcpu->counters, CTR_PORT_UNCLAIMED);
 	if (!a.write)
-		__builtin_memset(a.data, 0xff, (size_t)a.size * a.count);
+		memset(a.data, 0xff, (size_t)a.size * a.count);
+}
+
+static void exit_io(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (vcpu->shadow)
+		shadow_vcpu_trap(vcpu);
+	else
+		vcpu_port_access(vcpu, run->io.port, run->io.size, run->io.count,
+				 run->io.direction == KVM_EXIT_IO_OUT, (uint8_t *)run + run->io.data_offset);
 }
 
 static void exit_mmio(struct vcpu *vcpu)
@@ -40,11 +45,11 @@ static void exit_mmio(struct vcpu *vcpu)
 			a.write ? "wrote" : "read", a.size, a.size == 1 ? "" : "s", (unsigned long long)a.offset);
 }
 
-static void exit_hlt(struct vcpu *vcpu)
+void vcpu_halt(struct vcpu *vcpu, bool interrupts_on)
 {
 	struct vm *vm = vcpu->vm;
 
-	if (vcpu->run->if_flag) {
+	if (interrupts_on) {
 		vcpu_wait(vcpu);
 		return;
 	}
@@ -59,6 +64,11 @@ static void exit_hlt(struct vcpu *vcpu)
 		for (int i = 0; i < 4; i++)
 			atomic_store(&vcpu->vectors[i], 0);
 	}
+}
+
+static void exit_hlt(struct vcpu *vcpu)
+{
+	vcpu_halt(vcpu, vcpu->run->if_flag);
 }
 
 static void exit_irq_window(struct vcpu *vcpu)

@@ -16,7 +16,7 @@ void vcpu_interrupt(struct vcpu *vcpu, int vector)
 	vcpu_request(vcpu, REQ_INTERRUPT);
 }
 
-static int highest_pending(struct vcpu *vcpu)
+int vcpu_pending_vector(const struct vcpu *vcpu)
 {
 	for (int i = 3; i >= 0; i--) {
 		uint64_t v = atomic_load(&vcpu->vectors[i]);
@@ -27,9 +27,14 @@ static int highest_pending(struct vcpu *vcpu)
 	return -1;
 }
 
+void vcpu_clear_vector(struct vcpu *vcpu, int vector)
+{
+	atomic_fetch_and(&vcpu->vectors[vector / 64], ~(1ull << vector % 64));
+}
+
 void vcpu_inject_interrupts(struct vcpu *vcpu)
 {
-	int vector = highest_pending(vcpu);
+	int vector = vcpu_pending_vector(vcpu);
 	struct kvm_interrupt irq = {.irq = vector};
 
 	vcpu->run->request_interrupt_window = vector >= 0;
@@ -42,7 +47,7 @@ void vcpu_inject_interrupts(struct vcpu *vcpu)
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return;
 	}
-	atomic_fetch_and(&vcpu->vectors[vector / 64], ~(1ull << vector % 64));
-	vcpu->run->request_interrupt_window = highest_pending(vcpu) >= 0;
+	vcpu_clear_vector(vcpu, vector);
+	vcpu->run->request_interrupt_window = vcpu_pending_vector(vcpu) >= 0;
 	counter_inc(&vcpu->counters, CTR_INTERRUPTS_INJECTED);
 }

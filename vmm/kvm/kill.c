@@ -2,7 +2,6 @@
 /* The end of a guest that made a mistake: one sentence, its registers, the bytes at RIP. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 
 #include "kvm/vcpu.h"
 
@@ -12,12 +11,10 @@ static void print_bytes_at_rip(struct vcpu *vcpu, uint64_t rip)
 {
 	fprintf(stderr, "  bytes at RIP:");
 	for (uint64_t i = 0; i < INSN_MAX; i++) {
-		struct kvm_translation t = {.linear_address = rip + i};
 		uint8_t byte;
 
 		/* Byte by byte: an instruction may cross into a page that is not mapped. */
-		if (ioctl(vcpu->fd, KVM_TRANSLATE, &t) < 0 || !t.valid ||
-		    guest_mem_read(&vcpu->vm->mem, maddr_init(t.physical_address), &byte, 1) < 0) {
+		if (!vcpu_peek(vcpu, gva_init(rip + i), &byte)) {
 			fprintf(stderr, "%s", i ? "" : " not mapped");
 			break;
 		}
@@ -31,7 +28,7 @@ static void print_registers(struct vcpu *vcpu)
 	struct kvm_regs r;
 	struct kvm_sregs s;
 
-	if (ioctl(vcpu->fd, KVM_GET_REGS, &r) < 0 || ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0)
+	if (vcpu_get_registers(vcpu, &r, &s) < 0)
 		return;
 	fprintf(stderr,
 		"  vCPU %d at CPL %d\n"

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "kvm/vcpu.h"
 
@@ -42,6 +41,7 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 	struct vcpu *caller = who;
 	struct gnomon_cpu_start req;
 	struct kvm_sregs now, sregs;
+	struct kvm_regs regs;
 
 	if (!is_write(a))
 		return;
@@ -54,7 +54,7 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 			vm->nr_vcpus);
 		return;
 	}
-	if (ioctl(caller->fd, KVM_GET_SREGS, &now) < 0 ||
+	if (vcpu_get_registers(caller, &regs, &now) < 0 ||
 	    vcpu_boot_sregs(vm->vcpu[req.cpu], req.cr3, &sregs) < 0) {
 		log_errno(errno, "KVM_GET_SREGS");
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kvm/cpuid.h"
+#include "kvm/shadow_vm.h"
 
 /* The kick: a handled signal makes KVM_RUN return; the handler has nothing to do. */
 #define SIG_KICK SIGRTMIN
@@ -62,6 +63,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 		munmap(vcpu->run, vcpu->vm->run_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
+	free(vcpu->shadow);
 	pthread_cond_destroy(&vcpu->wake);
 	pthread_mutex_destroy(&vcpu->lock);
 	free(vcpu);
@@ -109,6 +111,11 @@ int vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kv
 void vcpu_request(struct vcpu *vcpu, unsigned bits)
 {
 	atomic_fetch_or(&vcpu->requests, bits);
+	vcpu_kick(vcpu);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
 	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. */
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&vcpu->lock);
@@ -146,6 +153,8 @@ static bool wait_for_start(struct vcpu *vcpu)
 
 static int load_start_state(struct vcpu *vcpu)
 {
+	if (vcpu->shadow)
+		return shadow_vcpu_start(vcpu);
 	if (vcpu->vm->sync_regs) {
 		vcpu->run->s.regs.sregs = vcpu->start_sregs;
 		vcpu->run->s.regs.regs = vcpu->start_regs;
@@ -173,6 +182,8 @@ static void run_failed(struct vcpu *vcpu, int err)
 {
 	if (err == EINTR || err == EAGAIN) {
 		counter_inc(&vcpu->counters, CTR_KICKS_RECEIVED);
+		if (vcpu->shadow)
+			shadow_vcpu_interrupted(vcpu);
 		return;
 	}
 	if (err == EFAULT) {
@@ -183,13 +194,28 @@ static void run_failed(struct vcpu *vcpu, int err)
 	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
+/* Everything between the request check and KVM_RUN. False: look at the requests again. */
+static bool enter(struct vcpu *vcpu)
+{
+	if (!vcpu->shadow) {
+		vcpu_inject_interrupts(vcpu);
+		return true;
+	}
+	if (vcpu->shadow->cpu.halted && vcpu_pending_vector(vcpu) < 0) {
+		vcpu_halt(vcpu, vcpu->shadow->cpu.rflags & RFLAGS_IF);
+		return false;
+	}
+	return shadow_vcpu_enter(vcpu);
+}
+
 static void run_loop(struct vcpu *vcpu)
 {
 	for (;;) {
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		if (!serve_requests(vcpu))
 			return;
-		vcpu_inject_interrupts(vcpu);
+		if (!enter(vcpu))
+			continue;
 		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
 			run_failed(vcpu, errno);
 			continue;

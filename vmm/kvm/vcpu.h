@@ -43,6 +43,7 @@ struct vcpu {
 	atomic_uint requests;
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
+	struct shadow_vcpu *shadow; /* NULL in nested mode */
 };
 
 /* Makes KVM's vCPU `id` and maps its run structure; no thread yet. -errno. */
@@ -63,6 +64,9 @@ int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, cons
 /* Sets request bits and makes the vCPU look at them. Any thread. */
 void vcpu_request(struct vcpu *vcpu, unsigned bits);
 
+/* Makes the vCPU leave KVM_RUN, or not enter it, once. Any thread. */
+void vcpu_kick(struct vcpu *vcpu);
+
 /* Makes external interrupt `vector` (32-255) pending: edge-triggered, no EOI. Any thread. */
 void vcpu_interrupt(struct vcpu *vcpu, int vector);
 
@@ -72,8 +76,27 @@ void vcpu_wait(struct vcpu *vcpu);
 /* The segment, control and EFER values that include/gnomon/abi.h promises to an entry with this CR3. */
 int must_check vcpu_boot_sregs(struct vcpu *vcpu, uint64_t cr3, struct kvm_sregs *ret_sregs);
 
+/*
+ * The registers as the guest sees them, the virtual ones in shadow mode: for messages and for starting another
+ * CPU like this one. Only from the vCPU's own thread. -errno.
+ */
+int must_check vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
+
+/* The byte at a guest virtual address by the guest's own tables; false where nothing is mapped. */
+bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte);
+
+/* One port access of the guest: a device, or the floating bus. */
+void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data);
+
+/* HLT: waits for an interrupt, or, with interrupts off, for the end. */
+void vcpu_halt(struct vcpu *vcpu, bool interrupts_on);
+
 /* What KVM_RUN's exits mean; one handler a reason (kvm/exit.c). Called by the run loop. */
 void vcpu_handle_exit(struct vcpu *vcpu);
+
+/* The highest pending vector, -1 if none; and its end, once delivered. */
+int vcpu_pending_vector(const struct vcpu *vcpu);
+void vcpu_clear_vector(struct vcpu *vcpu, int vector);
 
 /* Delivers the highest pending vector if the guest can take it, else asks for a window (kvm/interrupt.c). */
 void vcpu_inject_interrupts(struct vcpu *vcpu);

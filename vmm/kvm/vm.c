@@ -3,24 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "kvm/host.h"
+#include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
-
-const char *vm_kvm_path(void)
-{
-	const char *path = getenv("GNOMON_KVM_DEVICE");
-
-	return path && *path ? path : "/dev/kvm";
-}
 
 static int open_kvm(struct vm *vm)
 {
-	const char *path = vm_kvm_path();
+	const char *path = host_kvm_path();
 
 	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0) {
@@ -104,6 +98,7 @@ void vm_destroy(struct vm *vm)
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpu[i]);
 	vm->nr_vcpus = 0;
+	shadow_vm_destroy(vm);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	guest_mem_destroy(&vm->mem);

@@ -26,6 +26,7 @@
 #define STATUS_INTERRUPTED  130 /* ^C, as a shell reports SIGINT */
 
 struct vcpu;
+struct shadow_vm;
 
 enum vm_end {
 	VM_RUNNING,
@@ -42,6 +43,7 @@ struct vm {
 	bool sync_regs;  /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
 	struct guest_mem mem;
 	struct bus pio, mmio;
+	struct shadow_vm *shadow; /* NULL in nested mode */
 	struct vcpu *vcpu[VM_MAX_CPUS];
 	int nr_vcpus;
 	pthread_mutex_t lock; /* end, status */
@@ -81,8 +83,5 @@ void vm_kill(struct vcpu *vcpu, const char *fmt, ...) __attribute__((format(prin
 
 /* TSC frequency the guest sees, Hz; 0 when KVM does not say. */
 uint64_t vm_tsc_hz(const struct vm *vm);
-
-/* The path of the KVM device: /dev/kvm unless GNOMON_KVM_DEVICE names another. */
-const char *vm_kvm_path(void);
 
 #endif

@@ -37,7 +37,8 @@ enum shadow_opt {
 	SHADOW_OPT_EMULATE_UPDATE = 1 << 1,
 	SHADOW_OPT_PREFETCH = 1 << 2,
 };
-#define SHADOW_OPTS 3
+#define SHADOW_OPTS    3
+#define SHADOW_OPT_ALL ((1u << SHADOW_OPTS) - 1)
 
 struct shadow_opt_desc {
 	enum shadow_opt opt;

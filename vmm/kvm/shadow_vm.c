@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#include "kvm/shadow_vm.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "kvm/cpuid.h"
+#include "kvm/vcpu.h"
+
+/* Machine addresses and memslots beside guest RAM's; both lie in the hole below 4 GiB. */
+#define STUB_MADDR 0xdf000000
+#define POOL_MADDR 0xe0000000
+#define SLOT_STUB  8
+#define SLOT_POOL  9
+
+static int set_slot(struct vm *vm, int slot, maddr_t at, uint64_t size, void *host)
+{
+	const struct kvm_userspace_memory_region r = {
+		.slot = slot,
+		.guest_phys_addr = maddr_raw(at),
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
+}
+
+/* Every other vCPU out of KVM_RUN; none enters again while the caller holds the lock. */
+static void quiesce(void *ctx)
+{
+	struct shadow_vm *s = ctx;
+	bool waited = false;
+
+	for (int i = 0; i < s->vm->nr_vcpus; i++) {
+		struct vcpu *v = s->vm->vcpu[i];
+
+		while (atomic_load(&v->shadow->in_guest)) {
+			vcpu_kick(v);
+			sched_yield();
+			waited = true;
+		}
+	}
+	if (waited)
+		counter_inc(s->mmu.counters, CTR_SHADOW_SHOOTDOWNS);
+}
+
+/* Only a new memslot makes KVM forget the content of frames that were tables (host-facts, section 2). */
+static int recycle_pool(void *ctx)
+{
+	struct shadow_vm *s = ctx;
+	int r;
+
+	r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, 0, s->mmu.pool);
+	if (r == 0)
+		r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, s->stub.pool_size, s->mmu.pool);
+	s->recycles++;
+	return r;
+}
+
+static const struct shadow_ops ops = {.quiesce = quiesce, .recycle_pool = recycle_pool};
+
+static void *map_zeroed(uint64_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int set_up(struct shadow_vm *s)
+{
+	struct vm *vm = s->vm;
+	const uint64_t stub_size = stub_pages(vm->nr_vcpus) * PAGE_SIZE;
+	uint8_t *pool = map_zeroed(s->config.memory);
+	int r;
+
+	s->stub = (struct stub_layout){
+		.host = map_zeroed(stub_size),
+		.base = maddr_init(STUB_MADDR),
+		.cpus = vm->nr_vcpus,
+		.pool = maddr_init(POOL_MADDR),
+		.pool_size = s->config.memory,
+	};
+	if (!pool || !s->stub.host)
+		return log_errno(ENOMEM, "no memory for shadow tables");
+	stub_build(&s->stub);
+	r = shadow_init(&s->mmu, &vm->mem, pool, s->stub.pool, s->config.memory / PAGE_SIZE);
+	if (r < 0)
+		return log_errno(-r, "no memory for the shadow page cache");
+	s->cpu_ops = shadow_ops_make(cpuid_maxphyaddr());
+	s->mmu.ops = &ops;
+	s->mmu.ctx = s;
+	s->mmu.opts = s->config.opts;
+	s->mmu.stub_pdpt = stub_pdpt(&s->stub);
+	s->mmu.maxphyaddr = cpuid_maxphyaddr();
+	s->mmu.gbpages = cpuid_gbpages();
+	r = set_slot(vm, SLOT_STUB, s->stub.base, stub_size, s->stub.host);
+	if (r == 0)
+		r = set_slot(vm, SLOT_POOL, s->stub.pool, s->stub.pool_size, pool);
+	return r < 0 ? log_errno(-r, "KVM refuses the memory of shadow tables") : 0;
+}
+
+int shadow_vm_create(struct vm *vm, const struct shadow_config *config)
+{
+	struct shadow_vm *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return log_errno(ENOMEM, "shadow mode");
+	vm->shadow = s;
+	s->vm = vm;
+	s->config = *config;
+	pthread_mutex_init(&s->lock, NULL);
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		vm->vcpu[i]->shadow = calloc(1, sizeof(struct shadow_vcpu));
+		if (!vm->vcpu[i]->shadow)
+			return log_errno(ENOMEM, "shadow mode");
+	}
+	return set_up(s);
+}
+
+void shadow_vm_destroy(struct vm *vm)
+{
+	struct shadow_vm *s = vm->shadow;
+
+	if (!s)
+		return;
+	if (s->mmu.pool)
+		munmap(s->mmu.pool, s->stub.pool_size);
+	if (s->stub.host)
+		munmap(s->stub.host, stub_pages(s->stub.cpus) * PAGE_SIZE);
+	shadow_destroy(&s->mmu);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+	vm->shadow = NULL;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shadow mode on KVM: the pool of tables and the stub in memslots of their own, and per
+ * vCPU the virtual CPU's state with the way in and out.
+ *
+ *   KVM_RUN returns -> shadow_vcpu_exit(): capture the state, handle the trap
+ *   before KVM_RUN  -> shadow_vcpu_enter(): interrupts, root, edits, registers for the stub
+ *
+ * shadow_vm.lock is held between the two, i.e. whenever a vCPU is not inside KVM_RUN or
+ * waiting; the shadow MMU is used under it only. Lock order: shadow_vm.lock, vm.lock, vcpu.lock.
+ */
+#ifndef GNOMON_KVM_SHADOW_VM_H
+#define GNOMON_KVM_SHADOW_VM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+
+#include "kvm/vm.h"
+#include "shadow/shadow.h"
+#include "trap/ops.h"
+#include "trap/state.h"
+#include "trap/stub_layout.h"
+
+struct vcpu;
+
+struct shadow_config {
+	unsigned opts;   /* enum shadow_opt */
+	uint64_t memory; /* bytes for shadow tables, a multiple of 2 MiB up to 256 MiB */
+	bool audit;
+};
+
+struct shadow_vm {
+	struct vm *vm;
+	struct shadow mmu;
+	struct cpu_ops cpu_ops; /* the emulator's way to memory and ports; ctx is the struct vcpu */
+	struct stub_layout stub;
+	struct shadow_config config;
+	uint64_t recycles; /* a CR3 loaded under an older count points into cleared memory */
+	pthread_mutex_t lock;
+};
+
+/* Where a vCPU stands between two KVM_RUNs. */
+enum shadow_where {
+	SHADOW_AT_VMM,  /* `cpu` is the guest's state; the next entry goes through the leave code */
+	SHADOW_IN_STUB, /* interrupted on its way in: KVM_RUN goes on and will report the trap */
+};
+
+struct shadow_vcpu {
+	struct cpu_state cpu;
+	enum shadow_where where;
+	atomic_bool in_guest;    /* inside KVM_RUN, or about to be, with no lock held */
+	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
+	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */
+	maddr_t root;            /* what the real CR3 holds */
+	struct kvm_sregs real;   /* the real segment and control registers, as last set */
+};
+
+/* Adds the stub and the table pool to a VM whose memory and vCPUs exist. -errno, said. */
+int must_check shadow_vm_create(struct vm *vm, const struct shadow_config *config);
+void shadow_vm_destroy(struct vm *vm);
+
+/* Gives a vCPU its first virtual state and real registers, instead of start_sregs and start_regs. -errno, said. */
+int must_check shadow_vcpu_start(struct vcpu *vcpu);
+
+/* Makes everything ready for KVM_RUN and marks the vCPU as in the guest. False: do not enter (killed, or asked
+ * to leave). Takes and drops the lock. */
+bool must_check shadow_vcpu_enter(struct vcpu *vcpu);
+
+/* KVM_RUN returned -1: an interruption. Captures the state if the guest was at CPL 3. */
+void shadow_vcpu_interrupted(struct vcpu *vcpu);
+
+/* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */
+void shadow_vcpu_trap(struct vcpu *vcpu);
+
+/* For quiesce: see struct shadow_ops. */
+void shadow_vcpu_out_of_guest(struct vcpu *vcpu);
+
+/* kvm/shadow_trap.c: what a trap means. Lock held. */
+void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error);
+void shadow_trap_syscall(struct vcpu *vcpu);
+/* Delivers a pending interrupt if the guest takes one now. Lock held. */
+void shadow_trap_interrupts(struct vcpu *vcpu);
+/* What the vCPU translates with now. */
+struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu);
+
+/* kvm/shadow_ops.c: cpu_ops for a CPU with so many physical address bits. */
+struct cpu_ops shadow_ops_make(int maxphyaddr);
+
+#endif

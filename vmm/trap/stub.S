@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The blob that becomes STUB_TEXT (see stub.h). Position-independent; every
+ * instruction costs up to a microsecond where KVM emulates CPL 0, so there are few.
+ */
+#include "trap/stub.h"
+
+	.section .rodata
+	.balign 16
+	.globl stub_text, stub_text_end, stub_syscall, stub_traps_end
+	.globl stub_leave, stub_leave_cr3, stub_leave_edits, stub_apply_edits
+
+/* Vector n enters at STUB_TEXT + 16 n. The CPU pushes an error code for 8, 10-14, 17, 21, 29, 30. */
+stub_text:
+	.set vector, 0
+	.rept 32
+	.balign 16
+	.if !((0x60227d00 >> vector) & 1)
+	push $0
+	.endif
+	push $vector
+	out %al, $STUB_PORT_TRAP
+	hlt	/* the VMM never resumes here */
+	.set vector, vector + 1
+	.endr
+
+	.balign 16
+stub_syscall:
+	out %al, $STUB_PORT_SYSCALL
+	hlt
+stub_traps_end:
+
+/* RAX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the IRETQ frame. */
+stub_leave_edits:
+	call store_edits
+stub_leave_cr3:
+	mov %rax, %cr3
+	mov MAILBOX_RAX(%r8), %rax
+	mov MAILBOX_RCX(%r8), %rcx
+	mov MAILBOX_RDX(%r8), %rdx
+	mov MAILBOX_RSI(%r8), %rsi
+	mov MAILBOX_RDI(%r8), %rdi
+	mov MAILBOX_R8(%r8), %r8
+stub_leave:
+	iretq
+
+/* The same stores, with the VMM waiting for them. */
+stub_apply_edits:
+	call store_edits
+	mov %rax, %cr3
+	out %al, $STUB_PORT_DONE
+	hlt
+
+/* Locked, so that accessed and dirty bits which the CPU sets meanwhile are not half lost. */
+store_edits:
+	mov 0(%rsi), %rdi
+	mov 8(%rsi), %rdx
+	xchg %rdx, (%rdi)
+	mov 16(%rsi), %rdi
+	invlpg (%rdi)
+	add $24, %rsi
+	dec %ecx
+	jnz store_edits
+	ret
+stub_text_end:
+	.section .note.GNU-stack, "", @progbits
