@@ -6,7 +6,7 @@
  *     ignored     address      sw     D  A  leaf IPAT  type  X  W  R
  *
  * A table entry reserves bits 7:3; a large leaf reserves its address bits below its size.
- * Readable-without is a misconfiguration for W; execute-only needs bit 0 of
+ * W without R is a misconfiguration; execute-only needs bit 0 of
  * IA32_VMX_EPT_VPID_CAP. A and D act when bit 6 of the EPT pointer is set. Of the ignored
  * bits, 57 and up have later uses, so software bits are 11 and 52 to 54.
  *
@@ -81,19 +81,19 @@ static pte_t ept_make_leaf(int level, uint64_t address, pt_attrs_t a)
 }
 
 const struct pt_format pt_ept = {
-    .name = "ept",
-    .levels = 4,
-    .phys_bits = 52,
-    .attrs = PT_RWX | PT_AD | PT_MMIO | PT_SW,
-    .level = {[1] = {12, 9, true, 0, 0},
+	.name = "ept",
+	.levels = 4,
+	.phys_bits = 52,
+	.attrs = PT_RWX | PT_AD | PT_MMIO | PT_SW,
+	.level = {[1] = {12, 9, true, 0, 0},
               [2] = {21, 9, true, RESERVED_2M, TABLE_RESERVED},
               [3] = {30, 9, true, RESERVED_1G, TABLE_RESERVED},
               [4] = {39, 9, false, 0, TABLE_RESERVED}},
-    .is_present = ept_is_present,
-    .is_leaf = ept_is_leaf,
-    .address = ept_address,
-    .get_attrs = ept_get_attrs,
-    .allows = ept_allows,
-    .make_table = ept_make_table,
-    .make_leaf = ept_make_leaf,
+	.is_present = ept_is_present,
+	.is_leaf = ept_is_leaf,
+	.address = ept_address,
+	.get_attrs = ept_get_attrs,
+	.allows = ept_allows,
+	.make_table = ept_make_table,
+	.make_leaf = ept_make_leaf,
 };
