@@ -14,6 +14,7 @@ static struct range {
 } ranges[NR_RANGES];
 static bool ready;
 static gpa_t free_pages, free_huges;
+static uint64_t nr_freed; /* on the two lists, in 4 KiB pages */
 
 /* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
 static void find_memory(void)
@@ -37,6 +38,7 @@ static gpa_t pop(gpa_t *list, uint64_t pages)
 	gpa_t first = *list;
 
 	*list = *(gpa_t *)window(first);
+	nr_freed -= pages;
 	for (uint64_t i = 0; i < pages; i++) {
 		uint64_t words = PAGE_SIZE / 8;
 		void *to = window(gpa_add(first, i * PAGE_SIZE));
@@ -46,8 +48,9 @@ static gpa_t pop(gpa_t *list, uint64_t pages)
 	return first;
 }
 
-static void push(gpa_t *list, gpa_t page)
+static void push(gpa_t *list, gpa_t page, uint64_t pages)
 {
+	nr_freed += pages;
 	*(gpa_t *)window(page) = *list;
 	*list = page;
 }
@@ -89,10 +92,21 @@ void page_free(gpa_t page)
 {
 	/* Pages of the image (programs' text, the first process's data) stay with it. */
 	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES))
-		push(&free_pages, page);
+		push(&free_pages, page, 1);
 }
 
 void huge_free(gpa_t page)
 {
-	push(&free_huges, page);
+	push(&free_huges, page, PAGE_2M / PAGE_SIZE);
+}
+
+uint64_t page_count_free(void)
+{
+	uint64_t n = nr_freed;
+
+	if (!ready)
+		find_memory();
+	for (const struct range *r = ranges; r < ranges + NR_RANGES; r++)
+		n += (r->end - r->next) / PAGE_SIZE;
+	return n;
 }

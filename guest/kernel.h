@@ -126,6 +126,8 @@ gpa_t page_alloc_run(uint64_t pages);
 gpa_t huge_alloc(void);
 void page_free(gpa_t page);
 void huge_free(gpa_t page);
+/* In 4 KiB pages; those in freed or still unused 2 MiB frames count. */
+uint64_t page_count_free(void);
 
 /* pt.c: page tables of the address space in CR3, through its self-map. */
 void *window(gpa_t frame);

@@ -58,7 +58,10 @@ static int map_small(uint64_t va, uint64_t pages)
 	return 0;
 }
 
-/* Address of `len` fresh zeroed bytes, or -errno. After -ENOMEM what was mapped stays until the process ends. */
+/*
+ * Address of `len` fresh zeroed bytes, or -errno. Shared memory that ran out half-way stays where
+ * nobody knows it; private memory is given back.
+ */
 int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 {
 	uint64_t *next = flags & MMAP_SHARED ? &shared_next : &p->mmap_next;
@@ -70,6 +73,8 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY))
 		return -EINVAL;
 	len = (len + align - 1) & -align;
+	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free())
+		return -ENOMEM;
 	*next = va + len;
 	if (flags & MMAP_HUGE)
 		r = map_huge(va, len);
@@ -77,7 +82,11 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 		r = map_lazy(va, len / PAGE_SIZE);
 	else
 		r = map_small(va, len / PAGE_SIZE);
-	return r < 0 ? r : (int64_t)va;
+	if (r == 0)
+		return va;
+	if (!(flags & MMAP_SHARED))
+		mmap_unmap(va, len);
+	return r;
 }
 
 /* Private memory only: another process may use the shared one. */

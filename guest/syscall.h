@@ -20,6 +20,7 @@
 #define SYS_PTE      11
 #define SYS_TOUCH    12
 #define SYS_CRASH    13
+#define SYS_FREE     14
 
 /* SYS_MMAP flags */
 #define MMAP_HUGE   1 /* 2 MiB pages */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "user.h"
 
-#include <stdarg.h>
-
 struct sink {
 	char *at, *end; /* one byte is kept for the NUL */
 };
@@ -56,7 +54,7 @@ static void put_argument(struct sink *s, char kind, va_list *args)
 	}
 }
 
-static uint64_t format_list(char *to, uint64_t size, const char *fmt, va_list *args)
+uint64_t format_list(char *to, uint64_t size, const char *fmt, va_list *args)
 {
 	struct sink s = {to, to + size - 1};
 

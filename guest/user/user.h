@@ -3,14 +3,14 @@
 #ifndef GUEST_USER_H
 #define GUEST_USER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdnoreturn.h>
 
+#include "layout.h"
 #include "string.h"
 #include "syscall.h"
-
-#define PAGE_BYTES 4096ull
 
 static inline int64_t sys(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -73,6 +73,22 @@ static inline int64_t touch(uint64_t va, int how)
 	return sys(SYS_TOUCH, va, how, 0);
 }
 
+/* Pages that nobody has. */
+static inline uint64_t free_pages(void)
+{
+	return sys(SYS_FREE, 0, 0, 0);
+}
+
+static inline int64_t cpus(void)
+{
+	return sys(SYS_CPUS, 0, 0, 0);
+}
+
+static inline int64_t cpu(void)
+{
+	return sys(SYS_CPU, 0, 0, 0);
+}
+
 struct fault {
 	int64_t vector; /* -1: there was none */
 	uint64_t error, cr2, rip;
@@ -85,6 +101,7 @@ void catch_fault(void (*fn)(uint64_t arg), uint64_t arg, struct fault *ret_fault
 void print(const char *format, ...);
 /* Likewise into `to`, cut off at `size` with its NUL. Length without it. */
 uint64_t format(char *to, uint64_t size, const char *format, ...);
+uint64_t format_list(char *to, uint64_t size, const char *format, va_list *args);
 
 /* start.c: a number in decimal or, after 0x, in hexadecimal. False when `text` is none. */
 bool parse_number(const char *text, uint64_t *ret_value);
