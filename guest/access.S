@@ -35,7 +35,7 @@ access_string:
 2:	mov %rcx, %rax
 	ret
 
-/* long access_read(va), access_write(va), access_fetch(va): 0 when it went well */
+/* long access_read(va), access_write(va) of a zero byte, access_fetch(va): 0 when it went well */
 	.globl access_read
 access_read:
 	mov (%rdi), %al
@@ -43,7 +43,7 @@ access_read:
 	ret
 	.globl access_write
 access_write:
-	orb $0, (%rdi)
+	movb $0, (%rdi)
 	xor %eax, %eax
 	ret
 	.globl access_fetch

@@ -38,7 +38,7 @@ int64_t crash(uint64_t how)
 	case CRASH_PANIC:
 		panic("asked for by SYS_CRASH", NULL);
 	case CRASH_TRIPLE:
-		__asm__ volatile("lidt %0; ud2" : : "m"(empty_idt_pointer));
+		__asm__ volatile("lidt (%0); ud2" : : "r"(empty_idt_pointer));
 		return 0;
 	case CRASH_LOOP:
 		exception_loop();

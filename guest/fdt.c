@@ -27,10 +27,15 @@ static bool name_is(const void *at, struct fdt_name name)
 /* The word behind a node's name, which is padded to 4 bytes with at least one NUL. */
 static const uint32_t *skip_name(const uint32_t *p)
 {
-	/* A NUL among the four bytes (in the last one if anywhere, else the name goes on) */
+	/* The last of four bytes is NUL when the name ends among them. */
 	while (*p++ >> 24)
 		;
 	return p;
+}
+
+static const uint32_t *skip_property(const uint32_t *p)
+{
+	return (const uint32_t *)((const char *)(p + 2) + ((be32(p[0]) + 3) & ~3u));
 }
 
 void fdt_init(gpa_t at)
@@ -53,7 +58,7 @@ const void *fdt_property(struct fdt_name node, struct fdt_name prop, uint32_t *r
 				*ret_len = be32(p[0]);
 				return p + 2;
 			}
-			p += 2 + (be32(p[0]) + 3) / 4;
+			p = skip_property(p);
 		} else if (token == FDT_BEGIN_NODE) {
 			inside = ++depth == 2 && name_is(p, node);
 			p = skip_name(p);
@@ -76,7 +81,7 @@ int fdt_count(struct fdt_name node, struct fdt_name child)
 		uint32_t token = be32(*p++);
 
 		if (token == FDT_PROP) {
-			p += 2 + (be32(p[0]) + 3) / 4;
+			p = skip_property(p);
 		} else if (token == FDT_BEGIN_NODE) {
 			if (++depth == 2)
 				inside = name_is(p, node);

@@ -147,6 +147,7 @@ int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot);
 bool mmap_fault(uint64_t va);
 
 /* proc.c */
+extern struct proc procs[NR_PROCS]; /* the first one's end is the machine's */
 struct frame *proc_first(const char *args, uint32_t len);
 struct frame *proc_schedule(void);
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
@@ -157,7 +158,6 @@ void proc_exit(struct proc *p, int status);
 void syscall(struct proc *p);
 
 /* smp.c */
-void cpu_init(struct cpu *cpu, int id);
 int cpu_count(void);
 void cpu_wake(int id);
 void kernel_lock(void);
@@ -190,6 +190,7 @@ int64_t access_write(uint64_t va);
 int64_t access_fetch(uint64_t va);
 extern const char access_begin[], access_end[], access_failed[];
 extern pte_t boot_pml4[512], kernel_pt[512];
+#define BOOT_PML4_PHYS IMAGE_PHYS(DATA_PAGE) /* tables.S begins with it */
 extern const char empty_idt_pointer[];
 
 #endif

@@ -5,40 +5,25 @@
  */
 #include "kernel.h"
 
-static struct proc procs[NR_PROCS];
+/* The first process, in the boot address space that tables.S made, is complete but for its arguments. */
+struct proc procs[NR_PROCS] = {{
+	.frame = {.rip = USER_PAGE(UTEXT_AT), .cs = USER_CS, .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = USTACK_TOP, .ss = USER_DS},
+	.kernel_stack = CPU_STACK_TOP(0),
+	.state = PROC_RUNNABLE,
+	.pml4 = {BOOT_PML4_PHYS},
+	.mmap_next = MMAP_BASE,
+}};
 
-/* The registers with which every program starts: arguments' address in RDI, the rest zero. */
-static void start_frame(struct proc *p, uint64_t args)
-{
-	p->frame.rdi = args;
-	p->frame.rip = USER_PAGE(UTEXT_AT);
-	p->frame.cs = USER_CS;
-	p->frame.rflags = RFLAGS_FIXED | RFLAGS_IF;
-	p->frame.rsp = USTACK_TOP;
-	p->frame.ss = USER_DS;
-}
-
-/*
- * The first process lives in the boot address space, which tables.S made for it; only its arguments
- * are missing. They are shown to it where they lie, in the device tree: nothing is copied.
- */
+/* The arguments of the first process are shown to it where they lie, in the device tree: nothing is copied. */
 struct frame *proc_first(const char *args, uint32_t len)
 {
-	struct proc *p = &procs[0];
-	struct cpu *cpu = this_cpu();
 	uint64_t at = gpa_raw(kernel_gpa(args)), first = at & PAGE_MASK;
 	pte_t *e = pt_entry(USER_PAGE(UARGS_AT), 1);
 
 	for (uint64_t page = first; page < at + len && page < first + UARGS_PAGES * PAGE_SIZE; page += PAGE_SIZE)
 		*e++ = page | PTE_P | PTE_U | PTE_NX;
-	p->state = PROC_RUNNABLE;
-	p->kernel_stack = CPU_STACK_TOP(0);
-	p->pml4 = kernel_gpa(boot_pml4);
-	p->mmap_next = MMAP_BASE;
-	start_frame(p, USER_PAGE(UARGS_AT) + page_offset(at));
-	cpu->current = p;
-	cpu->tss.rsp[0] = (uint64_t)(&p->frame + 1);
-	return &p->frame;
+	procs[0].frame.rdi = USER_PAGE(UARGS_AT) + page_offset(at);
+	return &procs[0].frame;
 }
 
 static void load_space(struct cpu *cpu, gpa_t pml4)
@@ -150,7 +135,12 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 	p->parent = parent;
 	p->kernel_stack = CPU_STACK_TOP(cpu);
 	p->mmap_next = MMAP_BASE;
-	start_frame(p, USER_PAGE(UARGS_AT));
+	p->frame.rdi = USER_PAGE(UARGS_AT);
+	p->frame.rip = USER_PAGE(UTEXT_AT);
+	p->frame.cs = USER_CS;
+	p->frame.rflags = RFLAGS_FIXED | RFLAGS_IF;
+	p->frame.rsp = USTACK_TOP;
+	p->frame.ss = USER_DS;
 	p->state = PROC_RUNNABLE;
 	cpu_wake(cpu);
 	return slot_of(p);
@@ -188,7 +178,7 @@ void proc_exit(struct proc *p, int status)
 	if (p == procs)
 		machine_exit(status);
 	pt_free_space();
-	load_space(this_cpu(), kernel_gpa(boot_pml4));
+	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
 	page_free(p->pml4);
 	p->state = PROC_ZOMBIE;
 	p->status = status;

@@ -3,12 +3,21 @@
 #include "kernel.h"
 
 static uint8_t locked;
-static bool started[NR_CPUS];
+static bool started[NR_CPUS] = {true};
 
-void cpu_init(struct cpu *cpu, int id)
+/* The boot CPU's area, complete at link time: kernel.ld puts it at CPU_AREA(0). */
+static struct cpu boot_cpu __attribute__((section(".cpu0"), used)) = {
+	.tss = {.rsp = {(uint64_t)&procs[0].kernel_stack},
+		.ist = {CPU_AREA(0) + __builtin_offsetof(struct cpu, df_stack) + DF_STACK_BYTES},
+		.iomap_base = TSS_BYTES},
+	.current = &procs[0],
+	.pml4 = {BOOT_PML4_PHYS},
+};
+
+static void cpu_init(struct cpu *cpu, int id)
 {
 	cpu->id = id;
-	cpu->pml4 = kernel_gpa(boot_pml4);
+	cpu->pml4 = gpa_init(BOOT_PML4_PHYS);
 	cpu->tss.ist[0] = (uint64_t)(cpu->df_stack + DF_STACK_BYTES);
 	cpu->tss.iomap_base = TSS_BYTES; /* beyond the limit: programs may use no port */
 	started[id] = true;

@@ -75,7 +75,7 @@ static int64_t sys_pte(struct proc *p)
 	return e ? (int64_t)*e : 0;
 }
 
-/* Lets the kernel itself read, write or run what is at RDI: 0, or TOUCH_RESULT of the fault that stopped it. */
+/* Lets the kernel itself read, zero or run the byte at RDI: 0, or TOUCH_RESULT of the fault that stopped it. */
 static int64_t sys_touch(struct proc *p)
 {
 	static int64_t (*const access[])(uint64_t va) = {

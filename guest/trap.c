@@ -7,7 +7,6 @@ struct frame *boot(uint64_t at)
 	uint32_t len = 0;
 	const char *args;
 
-	cpu_init(this_cpu(), 0);
 	fdt_init(gpa_init(at));
 	args = fdt_property(FDT_NAME("chosen"), FDT_NAME("bootargs"), &len);
 	if (!args)
