@@ -10,6 +10,7 @@
 
 #include "kvm/cpuid.h"
 #include "kvm/vcpu.h"
+#include "trap/zydis.h"
 
 /* Machine addresses and memslots beside guest RAM's; both lie in the hole below 4 GiB. */
 #define STUB_MADDR 0xdf000000
@@ -110,6 +111,8 @@ int shadow_vm_create(struct vm *vm, const struct shadow_config *config)
 	if (!s)
 		return log_errno(ENOMEM, "shadow mode");
 	vm->shadow = s;
+	if (zydis_load() < 0)
+		return -ENOENT;
 	s->vm = vm;
 	s->config = *config;
 	pthread_mutex_init(&s->lock, NULL);

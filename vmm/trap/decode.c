@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "trap/zydis.h"
+
 static int fetch(struct trap_env *env, struct insn *insn, unsigned upto)
 {
 	unsigned have = insn->length;
@@ -17,7 +19,6 @@ int decode_insn(struct trap_env *env, struct insn *ret_insn)
 {
 	uint64_t left_in_page = PAGE_SIZE - page_offset(env->cpu->rip);
 	unsigned first = left_in_page < INSN_MAX ? (unsigned)left_in_page : INSN_MAX;
-	ZydisDecoder decoder;
 	ZyanStatus status;
 	int err;
 
@@ -26,14 +27,12 @@ int decode_insn(struct trap_env *env, struct insn *ret_insn)
 	if (err)
 		return err;
 
-	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	status = ZydisDecoderDecodeFull(&decoder, ret_insn->bytes, ret_insn->length, &ret_insn->z, ret_insn->op);
+	status = zydis_decode(ret_insn->bytes, ret_insn->length, &ret_insn->z, ret_insn->op);
 	if (status == ZYDIS_STATUS_NO_MORE_DATA && first < INSN_MAX) {
 		err = fetch(env, ret_insn, INSN_MAX);
 		if (err)
 			return err;
-		status = ZydisDecoderDecodeFull(&decoder, ret_insn->bytes, ret_insn->length, &ret_insn->z,
-						ret_insn->op);
+		status = zydis_decode(ret_insn->bytes, ret_insn->length, &ret_insn->z, ret_insn->op);
 	}
 	if (status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
 		return env_fault(env, VEC_GP, 0);

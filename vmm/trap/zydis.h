@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Zydis, loaded when the first instruction is to be decoded. Debian has it as a shared
+ * library only, and a static gnomon reaches its guest 0.3 ms earlier; nested mode never
+ * decodes anything.
+ */
+#ifndef GNOMON_TRAP_ZYDIS_H
+#define GNOMON_TRAP_ZYDIS_H
+
+#include <Zydis/Zydis.h>
+
+#include "base/log.h"
+
+/*
+ * Loads the library; says what is missing and returns -ENOENT when it cannot. Call it, and see it succeed, before
+ * zydis_decode() is used; again is harmless. Any thread.
+ */
+int must_check zydis_load(void);
+
+/* ZydisDecoderDecodeFull() for 64-bit code. `operands` has room for ZYDIS_MAX_OPERAND_COUNT. */
+ZyanStatus zydis_decode(const void *bytes, size_t length, ZydisDecodedInstruction *ret_insn,
+			ZydisDecodedOperand *ret_operands);
+
+#endif
