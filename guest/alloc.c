@@ -20,14 +20,14 @@ static uint64_t nr_freed; /* on the two lists, in 4 KiB pages */
 static void find_memory(void)
 {
 	uint32_t len;
-	const uint64_t *reg = fdt_property(FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
+	const uint64_t *reg = fdt_property(device_tree, FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
 
 	if (!reg)
 		panic("the device tree has no memory", NULL);
 	for (uint32_t i = 0; i < NR_RANGES && i < len / 16; i++) {
-		uint64_t base = __builtin_bswap64(reg[2 * i]);
+		uint64_t base = fdt_u64(reg[2 * i]);
 
-		ranges[i].end = base + __builtin_bswap64(reg[2 * i + 1]);
+		ranges[i].end = base + fdt_u64(reg[2 * i + 1]);
 		ranges[i].next = base < IMAGE_PHYS(IMAGE_PAGES) ? IMAGE_PHYS(IMAGE_PAGES) : base;
 	}
 	ready = true;

@@ -35,7 +35,8 @@ static inline void **chase_line(void *arena, uint64_t i, enum chase_kind kind)
 {
 	uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
 
-	return (void **)((char *)arena + (kind == CHASE_SPARSE ? i * CHASE_PAGE + spread * CHASE_LINE : i * CHASE_LINE));
+	return (void **)((char *)arena +
+	                 (kind == CHASE_SPARSE ? i * CHASE_PAGE + spread * CHASE_LINE : i * CHASE_LINE));
 }
 
 /*

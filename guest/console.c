@@ -44,9 +44,10 @@ void machine_exit(int status)
 
 static void print_frame(const struct frame *f)
 {
-	static const char *const names[] = {" r15 ", " r14 ", " r13 ", "\n r12 ", " r11 ", " r10 ", "\n r9  ", " r8  ",
-					    " rbp ", "\n rdi ", " rsi ", " rdx ", "\n rcx ", " rbx ", " rax ",
-					    "\n vector ", " error ", "\n rip ", " cs ", " rflags ", "\n rsp ", " ss "};
+	static const char *const names[] = {" r15 ",   " r14 ",    " r13 ",   "\n r12 ",    " r11 ",   " r10 ",
+	                                    "\n r9  ", " r8  ",    " rbp ",   "\n rdi ",    " rsi ",   " rdx ",
+	                                    "\n rcx ", " rbx ",    " rax ",   "\n vector ", " error ", "\n rip ",
+	                                    " cs ",    " rflags ", "\n rsp ", " ss "};
 	const uint64_t *v = &f->r15;
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -76,7 +77,8 @@ static void print_backtrace(uint64_t rbp)
 	console_text("\n");
 }
 
-/* Says why, shows `f` (or, without one, only the way here) and stops the machine. `addr2line -e kernel.elf` reads it. */
+/* Says why, shows `f` (or, without one, only the way here) and stops the machine. `addr2line -e kernel.elf` reads it.
+ */
 void panic(const char *why, const struct frame *f)
 {
 	console_text("guest: panic: ");

@@ -16,10 +16,11 @@ static void exception_loop(void)
 	idt[2 * VEC_UD] = (handler & 0xffff) | KERNEL_CS << 16 | 0x8eull << 40 | (handler >> 16 & 0xffff) << 48;
 	idt[2 * VEC_UD + 1] = handler >> 32;
 	__asm__ volatile("lidt %0\n"
-			 "	ud2\n"
-			 "1:	add $40, %%rsp\n" /* drop the exception's frame */
-			 "	ud2"
-			 : : "m"(pointer));
+	                 "	ud2\n"
+	                 "1:	add $40, %%rsp\n" /* drop the exception's frame */
+	                 "	ud2"
+	                 :
+	                 : "m"(pointer));
 }
 
 static int overflow(volatile int *p)

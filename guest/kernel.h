@@ -14,6 +14,7 @@
 #include <gnomon/x86.h>
 #include <stdnoreturn.h>
 
+#include "fdt.h"
 #include "layout.h"
 #include "string.h"
 #include "syscall.h"
@@ -31,15 +32,15 @@ _Static_assert(sizeof(struct frame) == FRAME_BYTES && __builtin_offsetof(struct 
 enum proc_state { PROC_FREE, PROC_RUNNABLE, PROC_WAITING, PROC_ZOMBIE };
 
 struct proc {
-	struct frame frame;	/* TSS.rsp0 points to its end */
-	uint64_t kernel_stack;	/* of its CPU; entry.S expects it here */
+	struct frame frame;    /* TSS.rsp0 points to its end */
+	uint64_t kernel_stack; /* of its CPU; entry.S expects it here */
 	enum proc_state state;
-	int cpu;		/* for life */
-	int status;		/* of a zombie */
+	int cpu;    /* for life */
+	int status; /* of a zombie */
 	struct proc *parent;
 	gpa_t pml4;
-	uint64_t mmap_next;	/* where private memory goes on */
-	uint64_t catch_rip;	/* SYS_CATCH: where the next exception goes; 0: nowhere */
+	uint64_t mmap_next; /* where private memory goes on */
+	uint64_t catch_rip; /* SYS_CATCH: where the next exception goes; 0: nowhere */
 	uint64_t catch_rsp;
 } __attribute__((aligned(16)));
 
@@ -61,9 +62,9 @@ _Static_assert(sizeof(struct tss) == TSS_BYTES, "layout.h");
 struct cpu {
 	struct tss tss; /* first: the GDT points here */
 	int id;
-	struct proc *current;	/* NULL: idle */
-	gpa_t pml4;		/* in CR3 */
-	uint32_t access_fault;	/* TOUCH_RESULT of the last fault inside access.S */
+	struct proc *current;  /* NULL: idle */
+	gpa_t pml4;            /* in CR3 */
+	uint32_t access_fault; /* TOUCH_RESULT of the last fault inside access.S */
 	uint8_t df_stack[DF_STACK_BYTES] __attribute__((aligned(16)));
 };
 _Static_assert(sizeof(struct cpu) <= PAGE_BYTES, "layout.h");
@@ -107,18 +108,8 @@ static inline bool user_range(uint64_t va, uint64_t len)
 	return va < USER_END && len <= USER_END - va;
 }
 
-/* fdt.c: the device tree. Node and property names: up to 8 bytes are compared. */
-struct fdt_name {
-	uint64_t bytes, mask;
-};
-#define FDT_NAME(text)                                                                                                 \
-	((struct fdt_name){((union { char c[8]; uint64_t v; }){.c = text}).v,                                          \
-			   sizeof(text) >= 8 ? ~0ull : (1ull << 8 * (sizeof(text) & 7)) - 1})
-void fdt_init(gpa_t fdt);
-/* The first `prop` of the first node right below the root whose name begins with `node`; NULL if there is none. */
-const void *fdt_property(struct fdt_name node, struct fdt_name prop, uint32_t *ret_len);
-/* How many nodes `child` there are below the nodes `node`. */
-int fdt_count(struct fdt_name node, struct fdt_name child);
+/* trap.c: the device tree, where the loader left it; read-only */
+extern const struct fdt *device_tree;
 
 /* alloc.c: frames. All come zeroed; gpa 0 means there is none left. */
 gpa_t page_alloc(void);
@@ -148,7 +139,7 @@ bool mmap_fault(uint64_t va);
 
 /* proc.c */
 extern struct proc procs[NR_PROCS]; /* the first one's end is the machine's */
-struct frame *proc_first(const char *args, uint32_t len);
+struct frame *proc_first(gpa_t fdt);
 struct frame *proc_schedule(void);
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
 int64_t proc_wait(struct proc *p);
@@ -160,9 +151,19 @@ void syscall(struct proc *p);
 /* smp.c */
 int cpu_count(void);
 void cpu_wake(int id);
-void kernel_lock(void);
-void kernel_unlock(void);
 #define VECTOR_WAKE 32
+extern uint8_t kernel_locked;
+
+static inline void kernel_lock(void)
+{
+	while (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_ACQUIRE))
+		__builtin_ia32_pause();
+}
+
+static inline void kernel_unlock(void)
+{
+	__atomic_store_n(&kernel_locked, 0, __ATOMIC_RELEASE);
+}
 
 /* trap.c, and the entries that assembly calls */
 struct frame *boot(uint64_t fdt);

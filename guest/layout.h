@@ -21,25 +21,25 @@
 #define PAGE_BYTES 0x1000
 
 /* The image in physical memory, in pages. */
-#define KERNEL_PHYS  0x200000
-#define TEXT_PAGE    0
-#define TEXT_PAGES   16
-#define RODATA_PAGE  16
-#define RODATA_PAGES 8
-#define DATA_PAGE    24
-#define DATA_PAGES   24
-#define PERCPU_PAGE  48
-#define PERCPU_PAGES (NR_CPUS * 4)
-#define UTEXT_PAGE   128
-#define UTEXT_PAGES  32
-#define URODATA_PAGE 160
+#define KERNEL_PHYS   0x200000
+#define TEXT_PAGE     0
+#define TEXT_PAGES    16
+#define RODATA_PAGE   16
+#define RODATA_PAGES  8
+#define DATA_PAGE     24
+#define DATA_PAGES    24
+#define PERCPU_PAGE   48
+#define PERCPU_PAGES  (NR_CPUS * 4)
+#define UTEXT_PAGE    128
+#define UTEXT_PAGES   32
+#define URODATA_PAGE  160
 #define URODATA_PAGES 16
-#define ULOAD_PAGE   176 /* initial content of the programs' data */
-#define UDATA_PAGES  8
-#define FIRST_PAGE   184 /* data and stack of the first process */
-#define USTACK_PAGES 4
-#define IMAGE_PAGES  (FIRST_PAGE + UDATA_PAGES + USTACK_PAGES)
-#define WINDOW_PAGE  (512 - NR_CPUS) /* not in the image: a temporary window per CPU */
+#define ULOAD_PAGE    176 /* initial content of the programs' data */
+#define UDATA_PAGES   8
+#define FIRST_PAGE    184 /* data and stack of the first process */
+#define USTACK_PAGES  4
+#define IMAGE_PAGES   (FIRST_PAGE + UDATA_PAGES + USTACK_PAGES)
+#define WINDOW_PAGE   (512 - NR_CPUS) /* not in the image: a temporary window per CPU */
 
 #define IMAGE_PHYS(page) (KERNEL_PHYS + (page)*PAGE_BYTES)
 
@@ -49,34 +49,34 @@
 #define SELF_SLOT         510 /* PML4 slot that points to the PML4 itself */
 
 /* Per CPU: a page for struct cpu, a guard page, two pages of stack. */
-#define CPU_BYTES         0x4000
-#define CPU_AREA(cpu)     (KERNEL_PAGE(PERCPU_PAGE) + (cpu)*CPU_BYTES)
+#define CPU_BYTES          0x4000
+#define CPU_AREA(cpu)      (KERNEL_PAGE(PERCPU_PAGE) + (cpu)*CPU_BYTES)
 #define CPU_STACK_TOP(cpu) (CPU_AREA(cpu) + CPU_BYTES)
-#define TSS_BYTES         104
+#define TSS_BYTES          104
 
 /* Selectors. 0x2b and 0x33 are not for guests (include/gnomon/abi.h). */
-#define KERNEL_CS        GNOMON_BOOT_CS
-#define KERNEL_DS        GNOMON_BOOT_DS
-#define USER_CS          0x1b
-#define USER_DS          0x23
+#define KERNEL_CS         GNOMON_BOOT_CS
+#define KERNEL_DS         GNOMON_BOOT_DS
+#define USER_CS           0x1b
+#define USER_DS           0x23
 #define TSS_SELECTOR(cpu) (0x40 + (cpu)*16)
-#define GDT_BYTES        TSS_SELECTOR(NR_CPUS)
+#define GDT_BYTES         TSS_SELECTOR(NR_CPUS)
 
 /* User virtual: code, data, stack and arguments share one page table. */
-#define USER_BASE      0x400000
-#define USER_PAGE(n)   (USER_BASE + (n)*PAGE_BYTES)
-#define UTEXT_AT       0
-#define URODATA_AT     32
-#define ULOAD_AT       48
-#define UDATA_AT       64
-#define USTACK_AT      124
-#define USTACK_TOP     USER_PAGE(USTACK_AT + USTACK_PAGES)
-#define UARGS_AT       256
-#define UARGS_PAGES    17        /* a device tree of 64 KiB, wherever it begins */
-#define MMAP_BASE      0x40000000 /* private memory, handed out upwards */
-#define SHARED_BASE    0x8000000000 /* PML4 slot 1: the same tables in every process */
-#define SHARED_SLOT    1
-#define USER_END       0x10000000000
+#define USER_BASE    0x400000
+#define USER_PAGE(n) (USER_BASE + (n)*PAGE_BYTES)
+#define UTEXT_AT     0
+#define URODATA_AT   32
+#define ULOAD_AT     48
+#define UDATA_AT     64
+#define USTACK_AT    124
+#define USTACK_TOP   USER_PAGE(USTACK_AT + USTACK_PAGES)
+#define UARGS_AT     256
+#define UARGS_PAGES  17           /* a device tree of 64 KiB, wherever it begins */
+#define MMAP_BASE    0x40000000   /* private memory, handed out upwards */
+#define SHARED_BASE  0x8000000000 /* PML4 slot 1: the same tables in every process */
+#define SHARED_SLOT  1
+#define USER_END     0x10000000000
 
 /* struct frame, for assembly: the CPU pushes from RIP on. */
 #define FRAME_BYTES 176

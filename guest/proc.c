@@ -7,22 +7,31 @@
 
 /* The first process, in the boot address space that tables.S made, is complete but for its arguments. */
 struct proc procs[NR_PROCS] = {{
-	.frame = {.rip = USER_PAGE(UTEXT_AT), .cs = USER_CS, .rflags = RFLAGS_FIXED | RFLAGS_IF, .rsp = USTACK_TOP, .ss = USER_DS},
-	.kernel_stack = CPU_STACK_TOP(0),
-	.state = PROC_RUNNABLE,
-	.pml4 = {BOOT_PML4_PHYS},
-	.mmap_next = MMAP_BASE,
+    .frame = {.rip = USER_PAGE(UTEXT_AT),
+              .cs = USER_CS,
+              .rflags = RFLAGS_FIXED | RFLAGS_IF,
+              .rsp = USTACK_TOP,
+              .ss = USER_DS},
+    .kernel_stack = CPU_STACK_TOP(0),
+    .state = PROC_RUNNABLE,
+    .pml4 = {BOOT_PML4_PHYS},
+    .mmap_next = MMAP_BASE,
 }};
 
-/* The arguments of the first process are shown to it where they lie, in the device tree: nothing is copied. */
-struct frame *proc_first(const char *args, uint32_t len)
+/*
+ * The first process finds its arguments itself, in the device tree, which it is shown where its
+ * arguments would be (fdt.h says why). As much as fits; the loader's trees do.
+ */
+struct frame *proc_first(gpa_t fdt)
 {
-	uint64_t at = gpa_raw(kernel_gpa(args)), first = at & PAGE_MASK;
+	uint64_t page = gpa_raw(fdt) & PAGE_MASK, end = gpa_raw(fdt) + fdt_u32(device_tree->totalsize);
 	pte_t *e = pt_entry(USER_PAGE(UARGS_AT), 1);
 
-	for (uint64_t page = first; page < at + len && page < first + UARGS_PAGES * PAGE_SIZE; page += PAGE_SIZE)
+	if (end > page + UARGS_PAGES * PAGE_SIZE)
+		end = page + UARGS_PAGES * PAGE_SIZE;
+	for (; page < end; page += PAGE_SIZE)
 		*e++ = page | PTE_P | PTE_U | PTE_NX;
-	procs[0].frame.rdi = USER_PAGE(UARGS_AT) + page_offset(at);
+	procs[0].frame.rdi = USER_PAGE(UARGS_AT) + page_offset(gpa_raw(fdt));
 	return &procs[0].frame;
 }
 

@@ -11,9 +11,9 @@
  */
 #include "kernel.h"
 
-#define VA_BITS    48
-#define TABLE      (PTE_P | PTE_W | PTE_U) /* rights are decided at the leaf */
-#define SIGN       0xffff000000000000
+#define VA_BITS          48
+#define TABLE            (PTE_P | PTE_W | PTE_U) /* rights are decided at the leaf */
+#define SIGN             0xffff000000000000
 #define SELF(level_bits) ((uint64_t)SELF_SLOT << (level_bits))
 
 /* Shows `frame` to this CPU at a fixed address until its next call of window(). */
@@ -31,10 +31,10 @@ void *window(gpa_t frame)
 pte_t *pt_entry(uint64_t va, int level)
 {
 	static const uint64_t base[] = {
-		[1] = SIGN | SELF(39),
-		[2] = SIGN | SELF(39) | SELF(30),
-		[3] = SIGN | SELF(39) | SELF(30) | SELF(21),
-		[4] = SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12),
+	    [1] = SIGN | SELF(39),
+	    [2] = SIGN | SELF(39) | SELF(30),
+	    [3] = SIGN | SELF(39) | SELF(30) | SELF(21),
+	    [4] = SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12),
 	};
 	uint64_t index = (va & ~SIGN) >> (PAGE_SHIFT + 9 * (level - 1));
 
@@ -102,19 +102,19 @@ static int map_fresh(uint64_t va, int pages)
 	for (int i = 0; i < pages; i++) {
 		gpa_t frame = page_alloc();
 
-		if (!gpa_raw(frame) ||
-		    pt_map(va + i * PAGE_SIZE, frame, 1, PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
+		if (!gpa_raw(frame) || pt_map(va + i * PAGE_SIZE, frame, 1, PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-/* What tables.S made for the first process, for another one: code from the image, data and stack fresh. 0 or -ENOMEM. */
+/* What tables.S made for the first process, for another one: code from the image, data and stack fresh. 0 or -ENOMEM.
+ */
 int pt_user_init(void)
 {
 	if (pt_map(USER_PAGE(UTEXT_AT), gpa_init(IMAGE_PHYS(UTEXT_PAGE)), UTEXT_PAGES, PTE_P | PTE_U) < 0 ||
 	    pt_map(USER_PAGE(URODATA_AT), gpa_init(IMAGE_PHYS(URODATA_PAGE)), URODATA_PAGES + UDATA_PAGES,
-		   PTE_P | PTE_U | PTE_NX) < 0 ||
+	           PTE_P | PTE_U | PTE_NX) < 0 ||
 	    map_fresh(USER_PAGE(UDATA_AT), UDATA_PAGES) < 0)
 		return -ENOMEM;
 	return map_fresh(USER_PAGE(USTACK_AT), USTACK_PAGES);

@@ -2,16 +2,16 @@
 /* The CPUs: their areas, their start when there is first work for them, their wake-up, and the kernel's lock. */
 #include "kernel.h"
 
-static uint8_t locked;
+uint8_t kernel_locked;
 static bool started[NR_CPUS] = {true};
 
 /* The boot CPU's area, complete at link time: kernel.ld puts it at CPU_AREA(0). */
 static struct cpu boot_cpu __attribute__((section(".cpu0"), used)) = {
-	.tss = {.rsp = {(uint64_t)&procs[0].kernel_stack},
-		.ist = {CPU_AREA(0) + __builtin_offsetof(struct cpu, df_stack) + DF_STACK_BYTES},
-		.iomap_base = TSS_BYTES},
-	.current = &procs[0],
-	.pml4 = {BOOT_PML4_PHYS},
+    .tss = {.rsp = {(uint64_t)&procs[0].kernel_stack},
+            .ist = {CPU_AREA(0) + __builtin_offsetof(struct cpu, df_stack) + DF_STACK_BYTES},
+            .iomap_base = TSS_BYTES},
+    .current = &procs[0],
+    .pml4 = {BOOT_PML4_PHYS},
 };
 
 static void cpu_init(struct cpu *cpu, int id)
@@ -29,7 +29,7 @@ int cpu_count(void)
 	static int count;
 
 	if (!count)
-		count = fdt_count(FDT_NAME("cpus"), (struct fdt_name){FDT_NAME("cpu@").bytes, 0xffffffff});
+		count = fdt_count(device_tree, FDT_NAME("cpus"), FDT_PREFIX("cpu@"));
 	return count < 1 ? 1 : count > NR_CPUS ? NR_CPUS : count;
 }
 
@@ -42,26 +42,15 @@ void cpu_wake(int id)
 	if (!started[id]) {
 		cpu_init(cpu, id);
 		start = (struct gnomon_cpu_start){
-			.version = GNOMON_ABI_VERSION,
-			.cpu = id,
-			.rip = (uint64_t)cpu_entry,
-			.rsp = CPU_STACK_TOP((uint64_t)id),
-			.cr3 = gpa_raw(cpu->pml4),
-			.rdi = (uint64_t)cpu,
+		    .version = GNOMON_ABI_VERSION,
+		    .cpu = id,
+		    .rip = (uint64_t)cpu_entry,
+		    .rsp = CPU_STACK_TOP((uint64_t)id),
+		    .cr3 = gpa_raw(cpu->pml4),
+		    .rdi = (uint64_t)cpu,
 		};
 		out32(GNOMON_PORT_CPU_START, gpa_raw(kernel_gpa(&start)));
 	} else if (!cpu->current && cpu != this_cpu()) {
 		out32(GNOMON_PORT_IPI, GNOMON_IPI(id, VECTOR_WAKE));
 	}
-}
-
-void kernel_lock(void)
-{
-	while (__atomic_exchange_n(&locked, 1, __ATOMIC_ACQUIRE))
-		__builtin_ia32_pause();
-}
-
-void kernel_unlock(void)
-{
-	__atomic_store_n(&locked, 0, __ATOMIC_RELEASE);
 }

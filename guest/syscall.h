@@ -35,9 +35,9 @@
 #define SPAWN_HERE (-1)
 
 /* SYS_TOUCH: what the kernel tries */
-#define TOUCH_READ  0
-#define TOUCH_WRITE 1
-#define TOUCH_FETCH 2
+#define TOUCH_READ                  0
+#define TOUCH_WRITE                 1
+#define TOUCH_FETCH                 2
 #define TOUCH_RESULT(vector, error) (0x10000 | (vector) << 8 | (error))
 
 /* SYS_CRASH: how the kernel is to go wrong */
@@ -50,8 +50,8 @@
 #define CRASH_OVERFLOW 6
 
 /* Exit statuses given by the kernel and by the programs' start code. */
-#define STATUS_NO_PROGRAM 98
-#define STATUS_PANIC      99
+#define STATUS_NO_PROGRAM    98
+#define STATUS_PANIC         99
 #define STATUS_FAULT(vector) (100 + (vector))
 
 /* errno, by Linux's numbers */

@@ -2,16 +2,12 @@
 /* What happens on each way in: boot, another CPU's start, exceptions, system calls, interrupts. */
 #include "kernel.h"
 
-struct frame *boot(uint64_t at)
-{
-	uint32_t len = 0;
-	const char *args;
+const struct fdt *device_tree;
 
-	fdt_init(gpa_init(at));
-	args = fdt_property(FDT_NAME("chosen"), FDT_NAME("bootargs"), &len);
-	if (!args)
-		panic("the device tree has no /chosen/bootargs", NULL);
-	return proc_first(args, len);
+struct frame *boot(uint64_t fdt)
+{
+	device_tree = (const struct fdt *)(GNOMON_BOOT_VIRT + fdt);
+	return proc_first(gpa_init(fdt));
 }
 
 struct frame *cpu_main(struct cpu *cpu)

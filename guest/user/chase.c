@@ -38,8 +38,8 @@ static void measure(void *arena, uint64_t pages, enum chase_kind kind, const cha
 {
 	uint64_t tsc = chase_measure(arena, pages, kind, loads, seed);
 
-	print("chase pages=%u kind=%s page=%s loads=%u tsc=%u\n", pages, kind == CHASE_SPARSE ? "sparse" : "dense", page,
-	      (loads + 15) / 16 * 16, tsc);
+	print("chase pages=%u kind=%s page=%s loads=%u tsc=%u\n", pages, kind == CHASE_SPARSE ? "sparse" : "dense",
+	      page, (loads + 15) / 16 * 16, tsc);
 }
 
 int chase_main(int argc, char **argv)

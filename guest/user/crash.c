@@ -6,8 +6,8 @@ static const struct {
 	const char *name;
 	int how;
 } kernel_crashes[] = {
-	{"panic", CRASH_PANIC},	      {"triple", CRASH_TRIPLE}, {"loop", CRASH_LOOP},	  {"unmapped", CRASH_UNMAPPED},
-	{"gap", CRASH_GAP},	      {"hlt", CRASH_HLT},	{"overflow", CRASH_OVERFLOW},
+    {"panic", CRASH_PANIC}, {"triple", CRASH_TRIPLE}, {"loop", CRASH_LOOP},         {"unmapped", CRASH_UNMAPPED},
+    {"gap", CRASH_GAP},     {"hlt", CRASH_HLT},       {"overflow", CRASH_OVERFLOW},
 };
 
 int crash_main(int argc, char **argv)

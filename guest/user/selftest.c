@@ -39,7 +39,7 @@ bool faults(void (*fn)(uint64_t arg), uint64_t arg, int vector, uint64_t error)
 	catch_fault(fn, arg, &f);
 	if (f.vector != vector || f.error != error)
 		return fail("exception %d error 0x%x instead of %d error 0x%x at 0x%x", f.vector, f.error,
-			    (int64_t)vector, error, arg);
+		            (int64_t)vector, error, arg);
 	if (vector == VEC_PF && f.cr2 != arg)
 		return fail("CR2 is 0x%x instead of 0x%x", f.cr2, arg);
 	if (fn == do_fetch && vector == VEC_PF && f.rip != arg)

@@ -110,18 +110,42 @@ static void do_privileged(uint64_t which)
 	static uint64_t pointer[2];
 
 	switch (which) {
-	case 0: __asm__ volatile("hlt"); break;
-	case 1: __asm__ volatile("cli"); break;
-	case 2: __asm__ volatile("sti"); break;
-	case 3: __asm__ volatile("mov %%cr3, %%rax" : : : "rax"); break;
-	case 4: __asm__ volatile("mov %0, %%cr3" : : "r"(0ull)); break;
-	case 5: __asm__ volatile("invlpg (%0)" : : "r"(pointer)); break;
-	case 6: __asm__ volatile("lidt %0" : : "m"(pointer)); break;
-	case 7: __asm__ volatile("ltr %w0" : : "r"(0x40)); break;
-	case 8: __asm__ volatile("wrmsr" : : "c"(MSR_EFER), "a"(0), "d"(0)); break;
-	case 9: __asm__ volatile("outb %0, %1" : : "a"((uint8_t)'!'), "d"((uint16_t)GNOMON_PORT_SERIAL)); break;
-	case 10: __asm__ volatile("inb %1, %0" : "=a"(*(uint8_t *)pointer) : "d"((uint16_t)GNOMON_PORT_SERIAL)); break;
-	case 11: __asm__ volatile("clts"); break;
+	case 0:
+		__asm__ volatile("hlt");
+		break;
+	case 1:
+		__asm__ volatile("cli");
+		break;
+	case 2:
+		__asm__ volatile("sti");
+		break;
+	case 3:
+		__asm__ volatile("mov %%cr3, %%rax" : : : "rax");
+		break;
+	case 4:
+		__asm__ volatile("mov %0, %%cr3" : : "r"(0ull));
+		break;
+	case 5:
+		__asm__ volatile("invlpg (%0)" : : "r"(pointer));
+		break;
+	case 6:
+		__asm__ volatile("lidt %0" : : "m"(pointer));
+		break;
+	case 7:
+		__asm__ volatile("ltr %w0" : : "r"(0x40));
+		break;
+	case 8:
+		__asm__ volatile("wrmsr" : : "c"(MSR_EFER), "a"(0), "d"(0));
+		break;
+	case 9:
+		__asm__ volatile("outb %0, %1" : : "a"((uint8_t)'!'), "d"((uint16_t)GNOMON_PORT_SERIAL));
+		break;
+	case 10:
+		__asm__ volatile("inb %1, %0" : "=a"(*(uint8_t *)pointer) : "d"((uint16_t)GNOMON_PORT_SERIAL));
+		break;
+	case 11:
+		__asm__ volatile("clts");
+		break;
 	}
 }
 
@@ -133,15 +157,15 @@ static bool privileged(void)
 }
 
 const struct test fault_tests[] = {
-	{"fault-not-present", not_present},
-	{"fault-read-only", read_only},
-	{"fault-text-not-writable", text_not_writable},
-	{"fault-data-not-executable", data_not_executable},
-	{"fault-write-xor-execute", write_xor_execute},
-	{"fault-supervisor-only", supervisor_only},
-	{"fault-divide", divide_error},
-	{"fault-invalid-opcode", invalid_opcode},
-	{"fault-non-canonical", non_canonical},
-	{"fault-privileged", privileged},
-	{0},
+    {"fault-not-present", not_present},
+    {"fault-read-only", read_only},
+    {"fault-text-not-writable", text_not_writable},
+    {"fault-data-not-executable", data_not_executable},
+    {"fault-write-xor-execute", write_xor_execute},
+    {"fault-supervisor-only", supervisor_only},
+    {"fault-divide", divide_error},
+    {"fault-invalid-opcode", invalid_opcode},
+    {"fault-non-canonical", non_canonical},
+    {"fault-privileged", privileged},
+    {0},
 };

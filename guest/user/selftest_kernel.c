@@ -2,10 +2,10 @@
 /* The kernel's own address space: what it may do to itself, what programs may not see. */
 #include "selftest.h"
 
-#define SIGN          0xffff000000000000
-#define SELF(shift)   ((uint64_t)SELF_SLOT << (shift))
-#define SELF_PML4     (SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12)) /* where the PML4 shows itself */
-#define UNUSED_DATA   (KERNEL_PAGE(DATA_PAGE) + 8 * 300) /* an empty slot of the boot PML4 */
+#define SIGN        0xffff000000000000
+#define SELF(shift) ((uint64_t)SELF_SLOT << (shift))
+#define SELF_PML4   (SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12)) /* where the PML4 shows itself */
+#define UNUSED_DATA (KERNEL_PAGE(DATA_PAGE) + 8 * 300)                 /* an empty slot of the boot PML4 */
 
 static bool kernel_write_xor_execute(void)
 {
@@ -84,11 +84,11 @@ static bool self_map_is_hidden(void)
 }
 
 const struct test kernel_tests[] = {
-	{"kernel-write-xor-execute", kernel_write_xor_execute},
-	{"kernel-obeys-user-pages", kernel_obeys_user_pages},
-	{"kernel-guard-pages", guard_pages},
-	{"kernel-every-page", every_page},
-	{"kernel-self-map", self_map},
-	{"kernel-self-map-is-hidden", self_map_is_hidden},
-	{0},
+    {"kernel-write-xor-execute", kernel_write_xor_execute},
+    {"kernel-obeys-user-pages", kernel_obeys_user_pages},
+    {"kernel-guard-pages", guard_pages},
+    {"kernel-every-page", every_page},
+    {"kernel-self-map", self_map},
+    {"kernel-self-map-is-hidden", self_map_is_hidden},
+    {0},
 };

@@ -147,14 +147,14 @@ static bool bad_pointers(void)
 }
 
 const struct test memory_tests[] = {
-	{"memory-small-pages", small_pages},
-	{"memory-lazy-pages", lazy_pages},
-	{"memory-huge-pages", huge_pages},
-	{"memory-unmap", unmap},
-	{"memory-reuse-is-zeroed", reuse_is_zeroed},
-	{"memory-accessed-dirty", accessed_dirty},
-	{"memory-frames-come-back", frames_come_back},
-	{"syscall-refusals", refusals},
-	{"syscall-bad-pointers", bad_pointers},
-	{0},
+    {"memory-small-pages", small_pages},
+    {"memory-lazy-pages", lazy_pages},
+    {"memory-huge-pages", huge_pages},
+    {"memory-unmap", unmap},
+    {"memory-reuse-is-zeroed", reuse_is_zeroed},
+    {"memory-accessed-dirty", accessed_dirty},
+    {"memory-frames-come-back", frames_come_back},
+    {"syscall-refusals", refusals},
+    {"syscall-bad-pointers", bad_pointers},
+    {0},
 };

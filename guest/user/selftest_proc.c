@@ -2,8 +2,8 @@
 /* Processes and CPUs. */
 #include "selftest.h"
 
-#define TURNS 4
-#define ADDS  10000
+#define TURNS  4
+#define ADDS   10000
 #define ROUNDS 4
 
 static struct shared *shared(void)
@@ -177,8 +177,7 @@ int selftest_child(const char *name, struct shared *s, uint64_t number)
 	static const struct {
 		const char *name;
 		int (*run)(struct shared *s, uint64_t number);
-	} children[] = {
-		{"turns", child_turns}, {"private", child_private}, {"add", child_add}, {"map", child_map}};
+	} children[] = {{"turns", child_turns}, {"private", child_private}, {"add", child_add}, {"map", child_map}};
 
 	for (unsigned i = 0; i < sizeof(children) / sizeof(*children); i++)
 		if (same(name, children[i].name))
@@ -187,11 +186,11 @@ int selftest_child(const char *name, struct shared *s, uint64_t number)
 }
 
 const struct test process_tests[] = {
-	{"process-exit-status", exit_status},
-	{"process-own-address-spaces", own_address_spaces},
-	{"process-yield-takes-turns", yield_takes_turns},
-	{"process-leaves-nothing", ended_processes_leave_nothing},
-	{"smp-every-cpu-adds", every_cpu_adds},
-	{"smp-every-cpu-maps", every_cpu_maps},
-	{0},
+    {"process-exit-status", exit_status},
+    {"process-own-address-spaces", own_address_spaces},
+    {"process-yield-takes-turns", yield_takes_turns},
+    {"process-leaves-nothing", ended_processes_leave_nothing},
+    {"smp-every-cpu-adds", every_cpu_adds},
+    {"smp-every-cpu-maps", every_cpu_maps},
+    {0},
 };

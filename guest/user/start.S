@@ -2,7 +2,7 @@
 #include "layout.h"
 #include "syscall.h"
 
-/* A program begins here with the address of its arguments in RDI, every other register zero. */
+/* A program begins here with the address of its arguments (start.c) in RDI, every other register zero. */
 	.section .text.start, "ax"
 	mov %rdi, %rbx
 	mov $USER_PAGE(ULOAD_AT), %esi

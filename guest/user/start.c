@@ -3,6 +3,7 @@
  * From the argument line to a program's main. All programs are one piece of code, as in busybox:
  * to start one costs the kernel no search, and each instruction of the kernel is dear.
  */
+#include "fdt.h"
 #include "user.h"
 
 #define MAX_WORDS 32
@@ -12,8 +13,8 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } programs[] = {
-	{"hello", hello_main}, {"args", args_main},   {"chase", chase_main},
-	{"crash", crash_main}, {"selftest", selftest_main},
+    {"hello", hello_main}, {"args", args_main},         {"chase", chase_main},
+    {"crash", crash_main}, {"selftest", selftest_main},
 };
 
 bool parse_number(const char *text, uint64_t *ret_value)
@@ -58,12 +59,24 @@ static int split(const char *args, char *line, char **argv)
 	return -1;
 }
 
-noreturn void start(const char *args);
+/* A spawned process is given its argument line, the first one the whole device tree. */
+static const char *argument_line(const void *given)
+{
+	const struct fdt *fdt = given;
+	const char *args = given;
+	uint32_t len;
 
-void start(const char *args)
+	if (fdt_u32(fdt->magic) == FDT_MAGIC)
+		args = fdt_property(fdt, FDT_NAME("chosen"), FDT_NAME("bootargs"), &len);
+	return args ? args : "";
+}
+
+noreturn void start(const void *given);
+
+void start(const void *given)
 {
 	char line[MAX_LINE], *argv[MAX_WORDS + 1];
-	int argc = split(args, line, argv);
+	int argc = split(argument_line(given), line, argv);
 
 	if (argc < 0) {
 		print("guest: more than %d arguments or %d characters\n", (int64_t)MAX_WORDS, (int64_t)MAX_LINE);
