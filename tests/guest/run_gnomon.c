@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "run_gnomon.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+const char *build_path(const char *relative)
+{
+	static char path[4096];
+	const char *dir = getenv("GNOMON_BUILD_DIR");
+
+	snprintf(path, sizeof(path), "%s/%s", dir ? dir : ".", relative);
+	return path;
+}
+
+const char *guest_path(const char *behaviour)
+{
+	static char path[4096];
+	char relative[256];
+
+	snprintf(relative, sizeof(relative), "tests/guest/%s.elf", behaviour);
+	snprintf(path, sizeof(path), "%s", build_path(relative));
+	cr_assert_eq(access(path, R_OK), 0, "%s is missing: run in the build directory", path);
+	return path;
+}
+
+void need_kvm(void)
+{
+	const char *must = getenv("GNOMON_MUST_HAVE_KVM");
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	else if (must && strcmp(must, "1") == 0)
+		cr_assert_fail("no /dev/kvm (%s), and GNOMON_MUST_HAVE_KVM=1", strerror(errno));
+	else
+		cr_skip_test("no /dev/kvm");
+}
+
+bool kvm_emulates_cpl0(void)
+{
+	return access("/sys/module/kvm_pvm", F_OK) == 0;
+}
+
+static void exec_gnomon(const struct run *r, const char *const *args, int out, int err)
+{
+	int fd = open(build_path("gnomon"), O_RDONLY | O_CLOEXEC); /* opened before we may lose the right to */
+	char *argv[RUN_ARGS] = {(char[]){"gnomon"}};
+
+	for (int i = 0; args[i] && i < RUN_ARGS - 2; i++)
+		argv[i + 1] = strdup(args[i]);
+	setpgid(0, 0);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	if (fd < 0 || (r->uid && setuid(r->uid) < 0))
+		_exit(255);
+	fexecve(fd, argv, environ);
+	_exit(255);
+}
+
+void run_start(struct run *r, const char *const *args)
+{
+	int out[2], err[2];
+
+	cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
+	cr_assert_eq(pipe2(err, O_CLOEXEC), 0);
+	r->pid = fork();
+	cr_assert_geq(r->pid, 0);
+	if (r->pid == 0)
+		exec_gnomon(r, args, out[1], err[1]);
+	setpgid(r->pid, r->pid); /* whichever of the two comes first */
+	close(out[1]);
+	close(err[1]);
+	r->out_fd = out[0];
+	r->err_fd = err[0];
+	r->out_len = r->err_len = 0;
+	r->out[0] = r->err[0] = 0;
+}
+
+/* False at the end of the stream. What does not fit is dropped. */
+static bool take(int fd, char *text, size_t *len)
+{
+	char chunk[4096];
+	ssize_t n = read(fd, chunk, sizeof(chunk));
+	size_t room = RUN_OUTPUT - 1 - *len;
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	if ((size_t)n < room)
+		room = n;
+	memcpy(text + *len, chunk, room);
+	*len += room;
+	text[*len] = 0;
+	return true;
+}
+
+static void give_up(struct run *r, const char *what)
+{
+	kill(-r->pid, SIGKILL);
+	waitpid(r->pid, NULL, 0);
+	cr_assert_fail("%s\nstdout: %.2000s\nstderr: %.2000s", what, r->out, r->err);
+}
+
+/* Takes output until stdout holds `text`, or, without a text, until both streams end. False: they ended. */
+static bool take_output(struct run *r, const char *text)
+{
+	struct pollfd fds[] = {{.fd = r->out_fd, .events = POLLIN}, {.fd = r->err_fd, .events = POLLIN}};
+	time_t limit = time(NULL) + RUN_SECONDS;
+
+	while (!text || !strstr(r->out, text)) {
+		if (fds[0].fd < 0 && fds[1].fd < 0)
+			return false;
+		if (poll(fds, 2, 1000) < 0 && errno != EINTR)
+			give_up(r, strerror(errno));
+		if (time(NULL) > limit)
+			give_up(r, "gnomon hangs");
+		if (fds[0].revents && !take(r->out_fd, r->out, &r->out_len))
+			fds[0].fd = -1;
+		if (fds[1].revents && !take(r->err_fd, r->err, &r->err_len))
+			fds[1].fd = -1;
+	}
+	return true;
+}
+
+void run_until(struct run *r, const char *text)
+{
+	if (!take_output(r, text))
+		give_up(r, "gnomon ended before its guest said what was awaited");
+}
+
+void run_finish(struct run *r)
+{
+	time_t limit = time(NULL) + RUN_SECONDS;
+	int status;
+
+	take_output(r, NULL);
+	while (waitpid(r->pid, &status, WNOHANG) == 0) {
+		if (time(NULL) > limit)
+			give_up(r, "gnomon closed its output and hangs");
+		usleep(1000);
+	}
+	close(r->out_fd);
+	close(r->err_fd);
+	r->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	cr_assert(kill(-r->pid, 0) < 0 && errno == ESRCH, "gnomon left a process behind");
+}
+
+void run_args(struct run *r, const char *const *args)
+{
+	run_start(r, args);
+	run_finish(r);
+}
+
+void expect_status(const struct run *r, int status)
+{
+	cr_assert_eq(r->status, status, "status %d, not %d\nstdout: %.2000s\nstderr: %.2000s", r->status, status,
+	             r->out, r->err);
+	if (status <= 125)
+		cr_assert_str_eq(r->err, "", "unasked for words on stderr");
+}
+
+void expect_refusal(const struct run *r, int status, const char *words)
+{
+	const char *end = strchr(r->err, '\n');
+
+	cr_assert_eq(r->status, status, "status %d, not %d\nstderr: %.2000s", r->status, status, r->err);
+	cr_assert_str_eq(r->out, "");
+	cr_assert(end && end > r->err && !end[1], "not one line on stderr: %.2000s", r->err);
+	cr_assert(strstr(r->err, words), "'%s' is not in: %s", words, r->err);
+}
+
+void expect_killed(const struct run *r, const char *words)
+{
+	static const char start[] = "gnomon: guest killed: ";
+	const char *sentence = strstr(r->err, start), *end;
+
+	cr_assert_eq(r->status, 126, "status %d, not 126\nstdout: %.2000s\nstderr: %.2000s", r->status, r->out, r->err);
+	cr_assert(sentence, "no sentence: %.2000s", r->err);
+	cr_assert_null(strstr(sentence + 1, start), "more than one sentence: %.2000s", r->err);
+	end = strchr(sentence, '\n');
+	cr_assert(memmem(sentence, end - sentence, words, strlen(words)), "'%s' is not in: %.2000s", words, r->err);
+	cr_assert(strstr(end, "\n  rip "), "no registers: %.2000s", r->err);
+	cr_assert(strstr(end, "\n  bytes at RIP:"), "no bytes at RIP: %.2000s", r->err);
+}

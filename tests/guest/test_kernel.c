@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* The guest kernel and its programs, from outside: what they print and how they end. */
+#include <criterion/criterion.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run_gnomon.h"
+
+static struct run r;
+static char kernel[4096];
+
+static void find_kernel(void)
+{
+	need_kvm();
+	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf"));
+	cr_assert_eq(access(kernel, R_OK), 0, "%s is missing", kernel);
+}
+
+TestSuite(kernel, .init = find_kernel);
+
+#define run_program(...) run_gnomon(&r, "run", kernel, "--", __VA_ARGS__)
+
+Test(kernel, hello)
+{
+	run_program("hello");
+	expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "hello from gnomon guest\n");
+}
+
+/* More memory than lies below the MMIO hole, and the least that a kernel may have to live with. */
+Test(kernel, hello_in_any_memory)
+{
+	static const char *const sizes[] = {"16M", "1G", "5G"};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		if (i == 2 && (uint64_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) < 5ull << 30)
+			continue; /* refused there, and rightly */
+		run_gnomon(&r, "run", "--memory", sizes[i], kernel, "--", "hello");
+		expect_status(&r, 0);
+		cr_assert_str_eq(r.out, "hello from gnomon guest\n", "with %s", sizes[i]);
+	}
+}
+
+Test(kernel, hello_on_huge_pages)
+{
+	run_gnomon(&r, "run", "--backing", "thp", kernel, "--", "hello");
+	expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "hello from gnomon guest\n");
+}
+
+/* Each line of selftest is a behaviour and its verdict; the number of CPUs changes no line. */
+Test(kernel, selftest)
+{
+	static const char *const cpus[] = {"1", "2", "4"};
+	char *first = NULL;
+
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(*cpus); i++) {
+		run_gnomon(&r, "run", "--cpus", cpus[i], kernel, "--", "selftest");
+		expect_status(&r, 0);
+		cr_assert(strstr(r.out, "ok"), "no verdicts: %s", r.out);
+		cr_assert_null(strstr(r.out, "not ok"), "%s", r.out);
+		cr_assert_null(strstr(r.out, "FAIL"), "%s", r.out);
+		if (first)
+			cr_assert_str_eq(r.out, first, "%s CPUs", cpus[i]);
+		else
+			first = strdup(r.out);
+	}
+	free(first);
+}
+
+Test(kernel, selftest_on_huge_pages)
+{
+	run_gnomon(&r, "run", "--backing", "thp", "--cpus", "2", kernel, "--", "selftest");
+	expect_status(&r, 0);
+}
+
+/* The program's status is the run's. */
+Test(kernel, exit_status)
+{
+	run_program("crash", "exit", "7");
+	expect_status(&r, 7);
+	run_program("crash", "exit", "125");
+	expect_status(&r, 125);
+}
+
+/* Crashes that only the VMM can end. */
+Test(kernel, crash_triple)
+{
+	run_program("crash", "triple");
+	expect_killed(&r, "triple fault");
+}
+
+Test(kernel, crash_hlt)
+{
+	run_program("crash", "hlt");
+	expect_killed(&r, "halted with interrupts off");
+}
+
+Test(kernel, crash_unmapped)
+{
+	run_program("crash", "unmapped");
+	expect_killed(&r, "at guest physical 0xc0000000");
+}
+
+Test(kernel, crash_loop)
+{
+	run_gnomon(&r, "run", "--timeout", "5", kernel, "--", "crash", "loop");
+	expect_killed(&r, "it has not ended within 5 s");
+}
+
+Test(kernel, crash_gap)
+{
+	run_program("crash", "gap");
+	if (kvm_emulates_cpl0())
+		expect_killed(&r, "cannot emulate the instruction at RIP");
+	else
+		expect_status(&r, 0);
+}
+
+/* Crashes that the kernel ends by itself: it says so on the console, and the status is no success. */
+Test(kernel, crash_panic)
+{
+	run_program("crash", "panic");
+	cr_assert(r.status > 0 && r.status <= 125, "status %d: %s", r.status, r.err);
+	cr_assert(strstr(r.out, "panic"), "%s", r.out);
+	cr_assert_str_eq(r.err, "");
+}
+
+Test(kernel, crash_overflow)
+{
+	run_program("crash", "overflow");
+	cr_assert(r.status > 0 && r.status <= 125, "status %d: %s", r.status, r.err);
+	cr_assert(strstr(r.out, "panic"), "%s", r.out);
+}
+
+/* A program's own fault ends the program, with words, not the machine without. */
+Test(kernel, crash_fault)
+{
+	run_program("crash", "fault");
+	cr_assert(r.status > 0 && r.status <= 125, "status %d: %s", r.status, r.err);
+	cr_assert_str_eq(r.err, "");
+	cr_assert_str_neq(r.out, "");
+}
+
+/* A program at CPL 3 that never makes a system call is stopped from outside. */
+Test(kernel, crash_spin)
+{
+	run_gnomon(&r, "run", "--timeout", "2", kernel, "--", "crash", "spin");
+	expect_killed(&r, "it has not ended within 2 s");
+}
+
+Test(kernel, unknown_program)
+{
+	run_program("no-such-program");
+	cr_assert(r.status > 0 && r.status <= 125, "status %d: %s%s", r.status, r.out, r.err);
+	cr_assert_str_neq(r.out, "");
+}
+
+/* One line for each number of pages and each kind of ring, in the form that the benchmark reads. */
+static void chase(const char *page)
+{
+	static const char *const kinds[] = {"sparse", "dense"};
+	const char *line;
+	int lines = 0;
+
+	run_program("chase", "16,64", "4096", page);
+	expect_status(&r, 0);
+	for (line = r.out; *line; line = strchr(line, '\n') + 1) {
+		unsigned long long pages, loads, tsc;
+		char kind[16], got[8];
+
+		cr_assert_eq(sscanf(line, "chase pages=%llu kind=%15s page=%7s loads=%llu tsc=%llu\n", &pages, kind,
+		                    got, &loads, &tsc),
+		             5, "%s", line);
+		cr_assert_eq(pages, lines < 2 ? 16 : 64);
+		cr_assert_str_eq(kind, kinds[lines % 2]);
+		cr_assert_str_eq(got, page);
+		cr_assert_eq(loads, 4096);
+		cr_assert_gt(tsc, 0);
+		lines++;
+	}
+	cr_assert_eq(lines, 4, "%s", r.out);
+}
+
+Test(kernel, chase_4k)
+{
+	chase("4k");
+}
+
+Test(kernel, chase_2m)
+{
+	chase("2m");
+}
+
+/* Pages beyond its memory: the program says so. */
+Test(kernel, chase_without_memory)
+{
+	run_program("chase", "65536", "16", "4k");
+	cr_assert_eq(r.status, 1, "status %d: %s%s", r.status, r.out, r.err);
+	cr_assert(strstr(r.out, "no memory"), "%s", r.out);
+}

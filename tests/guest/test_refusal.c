@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* What cannot be run as asked: each gives one line and the right status, and no guest runs. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../unit/elf_builder.h"
+#include "run_gnomon.h"
+
+static struct run r;
+static char dir[] = "/tmp/gnomon-refusal-XXXXXX";
+static char path[64];
+
+static void make_dir(void)
+{
+	cr_assert_not_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/image", dir);
+}
+
+static void make_dir_with_kvm(void)
+{
+	need_kvm();
+	make_dir();
+}
+
+static void remove_dir(void)
+{
+	unlink(path);
+	rmdir(dir);
+}
+
+/* Bad images: the VM is there, so KVM must be. */
+TestSuite(image, .init = make_dir_with_kvm, .fini = remove_dir);
+
+static void write_file(const void *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+}
+
+static void image_refused(const struct image *m, size_t len, const char *words)
+{
+	write_file(m, len);
+	run_gnomon(&r, "run", path);
+	expect_refusal(&r, 2, words);
+}
+
+/* The good one runs (and halts, its code being HLT), so that the others are refused for what was spoilt. */
+Test(image, good)
+{
+	struct image m = image_good();
+
+	write_file(&m, sizeof(m));
+	run_gnomon(&r, "run", path);
+	expect_killed(&r, "halted with interrupts off");
+}
+
+Test(image, missing)
+{
+	run_gnomon(&r, "run", "/nonexistent/image");
+	expect_refusal(&r, 2, "/nonexistent/image: No such file");
+}
+
+Test(image, empty)
+{
+	struct image m = image_good();
+
+	image_refused(&m, 0, "is empty");
+}
+
+Test(image, truncated)
+{
+	struct image m = image_good();
+
+	image_refused(&m, 10, "is truncated");
+	image_refused(&m, sizeof(m.eh) + 1, "program headers outside");
+	image_refused(&m, sizeof(m) - 1, "is truncated");
+}
+
+Test(image, text_file)
+{
+	write_file("#!/bin/sh\necho this is no image, however long it may be made to be by more and more words\n", 90);
+	run_gnomon(&r, "run", path);
+	expect_refusal(&r, 2, "is not an ELF file");
+}
+
+Test(image, wrong_machine)
+{
+	struct image m = image_good();
+
+	m.eh.e_machine = EM_AARCH64;
+	image_refused(&m, sizeof(m), "another machine than x86-64");
+}
+
+Test(image, class_32_bit)
+{
+	struct image m = image_good();
+
+	m.eh.e_ident[EI_CLASS] = ELFCLASS32;
+	image_refused(&m, sizeof(m), "32-bit ELF file");
+}
+
+/* With the default 64 MiB; the same image is good when there is more memory. */
+Test(image, segment_outside_memory)
+{
+	struct image m = image_good();
+
+	m.ph[1].p_paddr = 64 << 20;
+	image_refused(&m, sizeof(m), "segment outside the guest's memory");
+	run_gnomon(&r, "run", "--memory", "128M", path);
+	expect_killed(&r, "halted with interrupts off");
+}
+
+Test(image, segments_overlap)
+{
+	struct image m = image_good();
+
+	m.ph[1].p_paddr = 0x100080;
+	image_refused(&m, sizeof(m), "overlapping segments");
+}
+
+Test(image, segment_wraps)
+{
+	struct image m = image_good();
+
+	m.ph[1].p_paddr = -(uint64_t)PAGE_SIZE;
+	image_refused(&m, sizeof(m), "wraps around");
+}
+
+Test(image, file_size_exceeds_memory_size)
+{
+	struct image m = image_good();
+
+	m.ph[1].p_memsz = 1;
+	image_refused(&m, sizeof(m), "file size exceeds its memory size");
+}
+
+Test(image, directory)
+{
+	run_gnomon(&r, "run", "/tmp");
+	expect_refusal(&r, 2, "/tmp");
+}
+
+/* Nobody writes to it: reading would wait for ever. */
+Test(image, fifo)
+{
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	run_gnomon(&r, "run", path);
+	expect_refusal(&r, 2, path);
+}
+
+Test(image, endless_device)
+{
+	run_gnomon(&r, "run", "/dev/zero");
+	expect_refusal(&r, 2, "/dev/zero");
+}
+
+/* The device tree holds 64 KiB: a command line beyond that is said, not cut. */
+Test(image, command_line_too_long)
+{
+	static char words[100000];
+
+	memset(words, 'w', sizeof(words) - 1);
+	run_gnomon(&r, "run", guest_path("exit-status-0"), "--", words);
+	expect_refusal(&r, 2, "command line is too long");
+}
+
+/* Wrong options: found before anything is opened. */
+Test(options, wrong)
+{
+	static const struct {
+		const char *args[5], *words;
+	} wrong[] = {
+	    {{"run"}, "no image"},
+	    {{"run", "--"}, "no image"},
+	    {{"run", "--memory", "0", "x"}, "multiple of 2 MiB"},
+	    {{"run", "--memory", "1M", "x"}, "multiple of 2 MiB"},
+	    {{"run", "--memory", "3M", "x"}, "multiple of 2 MiB"},
+	    {{"run", "--memory", "1000T", "x"}, "more than this host's"},
+	    {{"run", "--memory", "99999999999T", "x"}, "not a size"},
+	    {{"run", "--memory", "-2M", "x"}, "not a size"},
+	    {{"run", "--cpus", "0", "x"}, "from 1 to 64"},
+	    {{"run", "--cpus", "65", "x"}, "from 1 to 64"},
+	    {{"run", "--cpus", "10000", "x"}, "from 1 to 64"},
+	    {{"run", "--cpus", "two", "x"}, "from 1 to 64"},
+	    {{"run", "--timeout", "0", "x"}, "--timeout"},
+	    {{"run", "--paging", "sideways", "x"}, "'sideways' is not a paging mode"},
+	    {{"run", "--backing", "paper", "x"}, "--backing: 'paper'"},
+	    {{"run", "--frobnicate", "x"}, "--frobnicate"},
+	    {{"run", "--memory"}, "--memory"},
+	    {{"frobnicate"}, "no command 'frobnicate'"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		run_args(&r, wrong[i].args);
+		expect_refusal(&r, 2, wrong[i].words);
+	}
+}
+
+/* Without a command the usage is shown, as an error; asked for, it is an answer. */
+Test(options, help)
+{
+	run_gnomon(&r, NULL);
+	cr_assert_eq(r.status, 2);
+	cr_assert(strstr(r.err, "Usage: gnomon"));
+	cr_assert_str_eq(r.out, "");
+	run_gnomon(&r, "--help");
+	expect_status(&r, 0);
+	cr_assert(strstr(r.out, "Usage: gnomon"));
+	run_gnomon(&r, "run", "--help");
+	expect_status(&r, 0);
+	cr_assert(strstr(r.out, "--memory SIZE"));
+}
+
+/* No KVM: status 1, and one line that names the device. */
+TestSuite(device, .init = make_dir, .fini = remove_dir);
+
+Test(device, missing)
+{
+	setenv("GNOMON_KVM_DEVICE", "/nonexistent", 1);
+	run_gnomon(&r, "run", guest_path("exit-status-0"));
+	expect_refusal(&r, 1, "cannot open /nonexistent (");
+}
+
+Test(device, foreign)
+{
+	setenv("GNOMON_KVM_DEVICE", "/dev/null", 1);
+	run_gnomon(&r, "run", guest_path("exit-status-0"));
+	expect_refusal(&r, 1, "/dev/null does not speak KVM");
+}
+
+/* The device is there, but not for this user; the words say how to mend it. */
+Test(device, no_permission)
+{
+	if (getuid() != 0)
+		cr_skip_test("only root can become another user");
+	cr_assert_eq(chmod(dir, 0755), 0);
+	write_file("", 0);
+	setenv("GNOMON_KVM_DEVICE", path, 1);
+	r.uid = NOBODY;
+	run_gnomon(&r, "run", guest_path("exit-status-0"));
+	expect_refusal(&r, 1, "Permission denied");
+	cr_assert(strstr(r.err, path) && strstr(r.err, "group `kvm`"), "%s", r.err);
+}
+
+/* The host's pool of huge pages is too small: said at the start, not by a SIGBUS later. */
+Test(image, hugetlb_pool)
+{
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
+	long free_pages = -1;
+
+	if (!f || fscanf(f, "%ld", &free_pages) != 1)
+		cr_skip_test("a host without 2 MiB huge pages");
+	fclose(f);
+	run_gnomon(&r, "run", "--backing", "hugetlb2m", guest_path("exit-status-7"));
+	if (free_pages < 32)
+		expect_refusal(&r, 1, "does not give 64 MiB of hugetlb2m memory");
+	else
+		expect_status(&r, 7);
+}
