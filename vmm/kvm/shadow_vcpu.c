@@ -186,6 +186,7 @@ void shadow_vcpu_interrupted(struct vcpu *vcpu)
 	lock(vcpu);
 	if (vcpu->run->s.regs.sregs.cs.selector & 3) {
 		capture_common(vcpu, r->rip, r->rflags, r->rsp);
+		v->real_cpl3 = true;
 		audit(vcpu);
 	} else if (r->rip >= stub_address(stub_traps_end)) {
 		v->where = SHADOW_AT_VMM; /* still leaving: do it again from the start */
@@ -267,10 +268,15 @@ static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r)
 	r->rip = stub_address(label);
 }
 
-static void set_dirty_sregs(struct vcpu *vcpu)
+/* Sets the real segment and control registers from outside where the stub cannot: rarely. */
+static void sync_sregs(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 
+	if (v->recycles == vcpu->vm->shadow->recycles && !v->real_cpl3 && v->real.fs.base == v->cpu.seg[SEG_FS].base &&
+	    v->real.gs.base == v->cpu.seg[SEG_GS].base)
+		return;
+	v->real_cpl3 = false;
 	v->real.cr3 = maddr_raw(v->root);
 	v->real.fs.base = v->cpu.seg[SEG_FS].base;
 	v->real.gs.base = v->cpu.seg[SEG_GS].base;
@@ -287,9 +293,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	const bool reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
 
 	v->root = root;
-	if (v->recycles != s->recycles || v->real.fs.base != v->cpu.seg[SEG_FS].base ||
-	    v->real.gs.base != v->cpu.seg[SEG_GS].base)
-		set_dirty_sregs(vcpu);
+	sync_sregs(vcpu);
 	write_frame(vcpu);
 	gprs_to_kvm(&v->cpu, r);
 	r->rsp = stub_iret_rsp(vcpu->id);
@@ -301,7 +305,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 }
 
 /* With other vCPUs about, edits are stored before anyone else may go on: one more trip through the stub. */
-static void apply_edits_now(struct vcpu *vcpu)
+static void apply_edits_now(struct vcpu *vcpu, maddr_t root)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
@@ -309,9 +313,9 @@ static void apply_edits_now(struct vcpu *vcpu)
 
 	if (!s->mmu.nr_edits || vcpu->vm->nr_vcpus == 1)
 		return;
+	vcpu->shadow->root = root;
 	*r = (struct kvm_regs){.rsp = stub_iret_rsp(vcpu->id), .rflags = RFLAGS_FIXED};
-	if (vcpu->shadow->recycles != s->recycles)
-		set_dirty_sregs(vcpu);
+	sync_sregs(vcpu);
 	stub_call(vcpu, stub_apply_edits, r);
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	do {
@@ -336,7 +340,7 @@ bool shadow_vcpu_enter(struct vcpu *vcpu)
 
 		ok = shadow_root(&s->mmu, &view, &root);
 		if (ok) {
-			apply_edits_now(vcpu);
+			apply_edits_now(vcpu, root);
 			prepare_registers(vcpu, root);
 		} else {
 			log_error("the memory for shadow tables is too small (--shadow-memory)");

@@ -48,6 +48,7 @@ enum shadow_where {
 struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
+	bool real_cpl3;          /* interrupted at CPL 3: the real CPU must be taken back into the stub */
 	atomic_bool in_guest;    /* inside KVM_RUN, or about to be, with no lock held */
 	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
 	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */

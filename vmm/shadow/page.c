@@ -196,7 +196,7 @@ bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spt
 		shadow_drop_all(sh);
 		return false;
 	}
-	if (!is_leaf(page) || (old.raw & PTE_ADDR) != (value.raw & PTE_ADDR) || !(value.raw & PTE_P)) {
+	if (!is_leaf(page) || (old.raw ^ value.raw) & (PTE_ADDR | PTE_P)) {
 		unlink_entry(sh, page, index);
 		if (value.raw && is_leaf(page))
 			ref_add(sh, rmap_of(sh, value), page, index);
