@@ -20,7 +20,7 @@ static void setup(void)
 {
 	cr_assert_eq(pipe2(out, O_NONBLOCK), 0);
 	bus = (struct bus){0};
-	serial_init(&serial, out[1]);
+	serial_init(&serial, out[1], -1);
 	bus_attach(&bus, &serial.bus);
 }
 
@@ -159,4 +159,41 @@ Test(serial, closed_listener)
 	close(out[0]);
 	put(DATA, 'x');
 	cr_assert_eq(get(LSR), 0x60);
+}
+
+/* Once the run has ended, a full pipe is not waited for: ^C would wait with it. */
+Test(serial, full_pipe_after_the_end, .timeout = 60)
+{
+	static uint8_t flood[1 << 20];
+	int end[2];
+
+	cr_assert_eq(pipe(end), 0);
+	cr_assert_eq(pipe(out), 0);
+	cr_assert_eq(write(end[1], "", 1), 1);
+	serial_init(&serial, out[1], end[0]);
+	access_port(DATA, true, 1, sizeof(flood), flood);
+	cr_assert_eq(serial.bytes, sizeof(flood));
+}
+
+/* A whole MiB arrives when somebody takes it, in pieces or not. */
+Test(serial, long_output_arrives, .timeout = 60)
+{
+	static uint8_t flood[1 << 20], back[sizeof(flood)];
+	size_t got = 0;
+
+	for (size_t i = 0; i < sizeof(flood); i++)
+		flood[i] = i * 7 >> 3;
+	cr_assert_eq(pipe(out), 0);
+	serial_init(&serial, out[1], -1);
+	if (fork() == 0) {
+		access_port(DATA, true, 1, sizeof(flood), flood);
+		_exit(0);
+	}
+	while (got < sizeof(back)) {
+		ssize_t n = read(out[0], back + got, sizeof(back) - got);
+
+		cr_assert_gt(n, 0);
+		got += n;
+	}
+	cr_assert_arr_eq(back, flood, sizeof(flood));
 }

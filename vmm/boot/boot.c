@@ -93,10 +93,16 @@ static int load_image(const struct boot_params *p, const struct guest_mem *mem, 
 	ssize_t n;
 	int fd, r;
 
-	fd = open(p->image, O_RDONLY | O_CLOEXEC);
+	/* Without O_NONBLOCK opening a FIFO waits for a writer, with signals blocked. */
+	fd = open(p->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return log_errno(errno, "cannot open image %s", p->image);
-	if (fstat(fd, &st) < 0 || (n = pread(fd, head, sizeof(head), 0)) < 0) {
+	if (fstat(fd, &st) < 0) {
+		r = log_errno(errno, "cannot read image %s", p->image);
+	} else if (!S_ISREG(st.st_mode)) {
+		log_error("image %s is not a regular file", p->image);
+		r = -ENOEXEC;
+	} else if ((n = pread(fd, head, sizeof(head), 0)) < 0) {
 		r = log_errno(errno, "cannot read image %s", p->image);
 	} else {
 		r = elf_check(head, n, st.st_size, mem, &image, &why);

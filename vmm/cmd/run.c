@@ -177,8 +177,8 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Waits for the end of the run, a signal or the time limit; a signal or the limit ends the run. */
-static void wait_for_end(struct vm *vm, int signal_fd, long timeout)
+/* Waits for the end of the run, a signal or the time limit; a signal or the limit ends the run. True: the limit. */
+static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 {
 	struct pollfd fds[] = {{.fd = vm->end_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
 	int n;
@@ -187,13 +187,14 @@ static void wait_for_end(struct vm *vm, int signal_fd, long timeout)
 		n = poll(fds, 2, timeout ? (int)(timeout * 1000) : -1);
 	} while (n < 0 && errno == EINTR);
 	if (fds[0].revents)
-		return;
+		return false;
 	if (n == 0) {
 		log_error("guest killed: it has not ended within %ld s", timeout);
 		vm_end(vm, VM_KILLED, STATUS_KILLED);
 	} else {
 		vm_end(vm, VM_STOPPED, STATUS_INTERRUPTED);
 	}
+	return n == 0;
 }
 
 static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
@@ -203,20 +204,24 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	struct serial console;
 	struct platform platform;
 	struct boot_state boot;
+	bool limit;
 	int r;
 
 	r = boot_load(&params, &vm->mem, &boot);
 	if (r < 0)
 		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
-	serial_init(&console, STDOUT_FILENO);
+	serial_init(&console, STDOUT_FILENO, vm->end_fd);
 	bus_attach(&vm->pio, &console.bus);
 	platform_init(&platform, vm);
 	if (o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0)
 		return STATUS_HOST_FAILURE;
 	if (vm_start(vm, &boot) < 0)
 		return STATUS_HOST_FAILURE;
-	wait_for_end(vm, signal_fd, o->timeout);
+	limit = wait_for_end(vm, signal_fd, o->timeout);
 	vm_join(vm);
+	for (int i = 0; limit && i < vm->nr_vcpus; i++)
+		if (vm->vcpu[i]->started)
+			vcpu_print(vm->vcpu[i]);
 	counter_add(&vm->vcpu[0]->counters, CTR_CONSOLE_BYTES, console.bytes);
 	if (vm->end == VM_STOPPED) {
 		fprintf(stderr, "gnomon: interrupted; counters that are not zero:\n");

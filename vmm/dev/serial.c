@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <gnomon/abi.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,11 +17,26 @@ enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_S
 #define LSR_TEMT        0x40 /* transmitter is idle */
 #define MSR_DCD_DSR_CTS 0xb0
 
+/* Waits until the line takes PIPE_BUF bytes. False when the run ends before. */
+static bool wait_for_room(const struct serial *s)
+{
+	struct pollfd fds[] = {{.fd = s->out_fd, .events = POLLOUT}, {.fd = s->end_fd, .events = POLLIN}};
+
+	while (poll(fds, 2, -1) < 0)
+		if (errno != EINTR)
+			return false;
+	return fds[0].revents;
+}
+
 static void transmit(struct serial *s, const uint8_t *data, size_t len)
 {
 	atomic_fetch_add_explicit(&s->bytes, len, memory_order_relaxed);
 	while (len) {
-		ssize_t n = write(s->out_fd, data, len);
+		ssize_t n;
+
+		if (!wait_for_room(s))
+			return;
+		n = write(s->out_fd, data, len < PIPE_BUF ? len : PIPE_BUF);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -103,11 +120,12 @@ static void serial_access(struct bus_device *dev, void *who, const struct bus_ac
 	pthread_mutex_unlock(&s->lock);
 }
 
-void serial_init(struct serial *s, int out_fd)
+void serial_init(struct serial *s, int out_fd, int end_fd)
 {
 	*s = (struct serial){
 		.bus = {.base = GNOMON_PORT_SERIAL, .len = REG_NR, .access = serial_access, .owner = s},
 		.out_fd = out_fd,
+		.end_fd = end_fd,
 	};
 	pthread_mutex_init(&s->lock, NULL);
 }

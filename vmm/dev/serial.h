@@ -12,14 +12,17 @@
 
 struct serial {
 	struct bus_device bus;
-	int out_fd;
+	int out_fd, end_fd;
 	pthread_mutex_t lock; /* the registers below, and the order of output */
 	uint8_t ier, lcr, mcr, scr;
 	uint16_t divisor;
 	_Atomic uint64_t bytes; /* sent by the guest */
 };
 
-/* Answers at GNOMON_PORT_SERIAL once attached to a port bus; writes to `out_fd`, which stays the caller's. */
-void serial_init(struct serial *s, int out_fd);
+/*
+ * Answers at GNOMON_PORT_SERIAL once attached to a port bus; writes to `out_fd`. Once `end_fd` is readable, output
+ * that would block is lost instead of waited for; -1: never. Both stay the caller's.
+ */
+void serial_init(struct serial *s, int out_fd, int end_fd);
 
 #endif

@@ -23,7 +23,7 @@ static void print_bytes_at_rip(struct vcpu *vcpu, uint64_t rip)
 	fputc('\n', stderr);
 }
 
-static void print_registers(struct vcpu *vcpu)
+void vcpu_print(struct vcpu *vcpu)
 {
 	struct kvm_regs r;
 	struct kvm_sregs s;
@@ -45,6 +45,16 @@ static void print_registers(struct vcpu *vcpu)
 	print_bytes_at_rip(vcpu, r.rip);
 }
 
+static bool is_running(struct vm *vm)
+{
+	bool running;
+
+	pthread_mutex_lock(&vm->lock);
+	running = vm->end == VM_RUNNING;
+	pthread_mutex_unlock(&vm->lock);
+	return running;
+}
+
 void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 {
 	char sentence[512];
@@ -53,9 +63,12 @@ void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(sentence, sizeof(sentence), fmt, args);
 	va_end(args);
+	/* Ended before the lock is given back: of several CPUs that go wrong at once, one is reported. */
 	flockfile(stderr);
-	fprintf(stderr, "gnomon: guest killed: %s\n", sentence);
-	print_registers(vcpu);
+	if (is_running(vcpu->vm)) {
+		fprintf(stderr, "gnomon: guest killed: %s\n", sentence);
+		vcpu_print(vcpu);
+		vm_end(vcpu->vm, VM_KILLED, STATUS_KILLED);
+	}
 	funlockfile(stderr);
-	vm_end(vcpu->vm, VM_KILLED, STATUS_KILLED);
 }

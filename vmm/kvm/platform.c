@@ -2,6 +2,7 @@
 #include "kvm/platform.h"
 
 #include <errno.h>
+#include <gnomon/x86.h>
 #include <string.h>
 
 #include "kvm/vcpu.h"
@@ -54,12 +55,19 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 			vm->nr_vcpus);
 		return;
 	}
-	if (vcpu_get_registers(caller, &regs, &now) < 0 ||
-	    vcpu_boot_sregs(vm->vcpu[req.cpu], req.cr3, &sregs) < 0) {
+	/* Other bits of CR3 are reserved (APM2 3.1.2): KVM would refuse them when that CPU enters, too late. */
+	if (req.cr3 & ~(PTE_ADDR | PTE_PWT | PTE_PCD) ||
+	    !guest_mem_ptr(&vm->mem, maddr_init(req.cr3 & PTE_ADDR), PAGE_SIZE)) {
+		vm_kill(who, "its CPU start request has CR3 0x%llx, which is no page table in memory",
+			(unsigned long long)req.cr3);
+		return;
+	}
+	if (vcpu_get_registers(caller, &regs, &now) < 0) {
 		log_errno(errno, "KVM_GET_SREGS");
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return;
 	}
+	sregs = vcpu_boot_sregs(vm->vcpu[req.cpu], req.cr3);
 	sregs.cr0 = now.cr0;
 	sregs.cr4 = now.cr4;
 	sregs.efer = now.efer;

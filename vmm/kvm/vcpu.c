@@ -39,6 +39,8 @@ int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 		vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 		r = vcpu->run == MAP_FAILED ? log_errno(errno, "cannot map the run structure of vCPU %d", id)
 					    : cpuid_set(vcpu->fd, id);
+		if (r == 0 && ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->reset_sregs) < 0)
+			r = log_errno(errno, "KVM_GET_SREGS");
 	}
 	if (r < 0)
 		vcpu_destroy(vcpu);
@@ -69,25 +71,21 @@ void vcpu_destroy(struct vcpu *vcpu)
 	free(vcpu);
 }
 
-int vcpu_boot_sregs(struct vcpu *vcpu, uint64_t cr3, struct kvm_sregs *ret_sregs)
+struct kvm_sregs vcpu_boot_sregs(const struct vcpu *vcpu, uint64_t cr3)
 {
 	const struct kvm_segment code = {
 		.selector = GNOMON_BOOT_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
 	const struct kvm_segment data = {
 		.selector = GNOMON_BOOT_DS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
-	struct kvm_sregs s;
+	struct kvm_sregs s = vcpu->reset_sregs; /* for what is not promised: APIC base, FS, GS, TR */
 
-	/* What is not promised to the guest (APIC base, FS, GS, TR) stays as KVM resets it. */
-	if (ioctl(vcpu->fd, KVM_GET_SREGS, &s) < 0)
-		return log_errno(errno, "KVM_GET_SREGS");
 	s.cs = code;
 	s.ds = s.es = s.ss = data;
 	s.cr0 = CR0_PE | CR0_NE | CR0_ET | CR0_PG | CR0_WP;
 	s.cr3 = cr3;
 	s.cr4 = CR4_PAE;
 	s.efer = EFER_LME | EFER_LMA | EFER_NXE;
-	*ret_sregs = s;
-	return 0;
+	return s;
 }
 
 int vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs)

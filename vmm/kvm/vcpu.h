@@ -38,6 +38,7 @@ struct vcpu {
 	pthread_mutex_t lock; /* started, and the wait for a wake-up */
 	pthread_cond_t wake;
 	bool started;
+	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;
 	atomic_uint requests;
@@ -74,13 +75,16 @@ void vcpu_interrupt(struct vcpu *vcpu, int vector);
 void vcpu_wait(struct vcpu *vcpu);
 
 /* The segment, control and EFER values that include/gnomon/abi.h promises to an entry with this CR3. */
-int must_check vcpu_boot_sregs(struct vcpu *vcpu, uint64_t cr3, struct kvm_sregs *ret_sregs);
+struct kvm_sregs vcpu_boot_sregs(const struct vcpu *vcpu, uint64_t cr3);
 
 /*
  * The registers as the guest sees them, the virtual ones in shadow mode: for messages and for starting another
  * CPU like this one. Only from the vCPU's own thread. -errno.
  */
 int must_check vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
+
+/* The registers and the bytes at RIP on stderr. From the vCPU's own thread, or after it has ended. */
+void vcpu_print(struct vcpu *vcpu);
 
 /* The byte at a guest virtual address by the guest's own tables; false where nothing is mapped. */
 bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte);

@@ -112,12 +112,10 @@ void vm_destroy(struct vm *vm)
 int vm_start(struct vm *vm, const struct boot_state *boot)
 {
 	const struct kvm_regs regs = {.rip = gva_raw(boot->rip), .rdi = gpa_raw(boot->fdt), .rflags = 2};
-	struct kvm_sregs sregs;
+	const struct kvm_sregs sregs = vcpu_boot_sregs(vm->vcpu[0], gpa_raw(boot->cr3));
 	int r;
 
-	r = vcpu_boot_sregs(vm->vcpu[0], gpa_raw(boot->cr3), &sregs);
-	if (r == 0)
-		r = vcpu_start(vm->vcpu[0], &sregs, &regs);
+	r = vcpu_start(vm->vcpu[0], &sregs, &regs);
 	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
 		r = vcpu_create_thread(vm->vcpu[i]);
 	return r;
