@@ -285,6 +285,50 @@ Test(pgtable_ops, stores_through_the_hook)
 	stop();
 }
 
+/* The CPU comes first, once: it writes to each page whose entry the engine is about to change. */
+static pte_t store_after_cpu(void *ctx, struct pt_table *table, unsigned index, pte_t old, pte_t new)
+{
+	pte_t e = pte_init(table->entry[index]);
+
+	if (pt_x86_64.is_leaf(e, table->level) && !(pt_x86_64.get_attrs(e, table->level) & PT_D))
+		table->entry[index] = pte_raw(pt_with_attrs(&pt_x86_64, e, table->level, PT_RWX | PT_AD));
+	return store_for_engine(ctx, table, index, old, new);
+}
+
+static unsigned told_dirty;
+
+static void count_dirty(struct arena *a, const struct pt_change *change)
+{
+	told_dirty += change->dirty;
+}
+
+/* D that the CPU sets between the snapshot and the store is inherited by a split, kept by a protect, told by a zap. */
+Test(pgtable_ops, cpu_comes_first)
+{
+	struct pt_ops ops = arena_ops;
+	struct pt_mapping at;
+
+	ops.cmpxchg = store_after_cpu;
+	arena = arena_new();
+	arena->observer = count_dirty;
+	g = PT_GATHER_INIT;
+	cr_assert_eq(pt_init(&pt, &pt_x86_64, &ops, arena), 0);
+	cr_assert_eq(pt_map(&pt, 0, 2 * PAGE_2M, 0, PT_RWX, 2, &g), 0);
+	cr_assert_eq(pt_split(&pt, 0, 1, &g), 0);
+	for (int i = 0; i < 512; i++) {
+		cr_assert_eq(pt_lookup(&pt, i * PAGE_SIZE, &at), 0);
+		cr_assert_eq(at.attrs & PT_AD, PT_AD, "page %d lost A or D in a split", i);
+	}
+	cr_assert_eq(pt_protect(&pt, PAGE_2M, PAGE_2M, 0, PT_W, &g), 0);
+	cr_assert_eq(pt_lookup(&pt, PAGE_2M, &at), 0);
+	cr_expect_eq(at.attrs, PT_R | PT_X | PT_AD);
+	cr_expect_eq(told_dirty, 0, "D did not leave the tree");
+	cr_assert_eq(pt_map(&pt, 2 * PAGE_2M, PAGE_2M, 0, PT_RWX, 2, &g), 0);
+	cr_assert_eq(pt_zap(&pt, 2 * PAGE_2M, PAGE_2M, &g), 0);
+	cr_expect_eq(told_dirty, 1);
+	stop();
+}
+
 /* Tables linked twice are left to their owner: nothing below a link is cleared, counted or freed with it. */
 Test(pgtable_ops, shared_tables)
 {
