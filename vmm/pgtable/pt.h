@@ -165,8 +165,8 @@ static inline void pt_iter_restart(struct pt_iter *it)
 /*
  * Replaces the entry under the iterator, if it still is it->old, and does the bookkeeping:
  * counters, observer, fingerprints, `g`. A table that is thereby unlinked goes to `g` with
- * all below it, each of its entries cleared; one that is linked comes from pt_pool_take and is
- * counted with its content. 0, with it->old = new; or -EAGAIN, with it->old what is there.
+ * all below it, each of its entries cleared; one that is linked is fresh from ops->alloc, holds
+ * leaves at most, and is counted with them. 0, with it->old = new; or -EAGAIN, with it->old what is there.
  */
 int must_check pt_set(struct pt_iter *it, pte_t new, struct pt_gather *g);
 
