@@ -20,35 +20,6 @@ static void on_kick(int sig)
 {
 }
 
-int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
-{
-	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
-	int r;
-
-	if (!vcpu)
-		return log_errno(ENOMEM, "no memory for vCPU %d", id);
-	vcpu->vm = vm;
-	vcpu->id = id;
-	pthread_mutex_init(&vcpu->lock, NULL);
-	pthread_cond_init(&vcpu->wake, NULL);
-	vcpu->run = MAP_FAILED;
-	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
-	if (vcpu->fd < 0) {
-		r = log_errno(errno, "KVM_CREATE_VCPU %d", id);
-	} else {
-		vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
-		r = vcpu->run == MAP_FAILED ? log_errno(errno, "cannot map the run structure of vCPU %d", id)
-					    : cpuid_set(vcpu->fd, id);
-		if (r == 0 && ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->reset_sregs) < 0)
-			r = log_errno(errno, "KVM_GET_SREGS");
-	}
-	if (r < 0)
-		vcpu_destroy(vcpu);
-	else
-		*ret_vcpu = vcpu;
-	return r;
-}
-
 void vcpu_join(struct vcpu *vcpu)
 {
 	if (vcpu->has_thread)
@@ -100,7 +71,7 @@ int vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kv
 		vcpu->start_regs = *regs;
 		vcpu->started = true;
 		atomic_fetch_sub(&vcpu->vm->dead_cpus, 1);
-		pthread_cond_signal(&vcpu->wake);
+		pthread_cond_broadcast(&vcpu->wake);
 	}
 	pthread_mutex_unlock(&vcpu->lock);
 	return r;
@@ -114,10 +85,11 @@ void vcpu_request(struct vcpu *vcpu, unsigned bits)
 
 void vcpu_kick(struct vcpu *vcpu)
 {
-	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. */
-	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&vcpu->lock);
-	pthread_cond_signal(&vcpu->wake);
+	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. Not mapped yet: it will look. */
+	if (vcpu->run != MAP_FAILED)
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&vcpu->wake);
 	if (vcpu->has_thread && !pthread_equal(vcpu->thread, pthread_self()))
 		pthread_kill(vcpu->thread, SIG_KICK);
 	pthread_mutex_unlock(&vcpu->lock);
@@ -223,11 +195,36 @@ static void run_loop(struct vcpu *vcpu)
 	}
 }
 
+/* KVM's side of the vCPU. -errno, said. */
+static int make(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	struct kvm_run *run;
+
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, vcpu->id);
+	if (vcpu->fd < 0)
+		return log_errno(errno, "KVM_CREATE_VCPU %d", vcpu->id);
+	run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
+	if (run == MAP_FAILED)
+		return log_errno(errno, "cannot map the run structure of vCPU %d", vcpu->id);
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->run = run;
+	pthread_mutex_unlock(&vcpu->lock);
+	if (ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->reset_sregs) < 0)
+		return log_errno(errno, "KVM_GET_SREGS");
+	return cpuid_set(vcpu->fd, vcpu->id);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
+	int r = make(vcpu);
 
-	if (!wait_for_start(vcpu))
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->made = r < 0 ? r : 1;
+	pthread_cond_broadcast(&vcpu->wake);
+	pthread_mutex_unlock(&vcpu->lock);
+	if (r < 0 || !wait_for_start(vcpu))
 		return NULL;
 	if (load_start_state(vcpu) < 0)
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
@@ -235,15 +232,41 @@ static void *vcpu_thread(void *arg)
 	return NULL;
 }
 
-int vcpu_create_thread(struct vcpu *vcpu)
+int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 {
 	const struct sigaction kick = {.sa_handler = on_kick};
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
 	int r;
 
+	if (!vcpu)
+		return log_errno(ENOMEM, "no memory for vCPU %d", id);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->fd = -1;
+	vcpu->run = MAP_FAILED;
+	pthread_mutex_init(&vcpu->lock, NULL);
+	pthread_cond_init(&vcpu->wake, NULL);
 	sigaction(SIG_KICK, &kick, NULL);
 	pthread_mutex_lock(&vcpu->lock);
 	r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
 	vcpu->has_thread = r == 0;
 	pthread_mutex_unlock(&vcpu->lock);
-	return r ? log_errno(r, "no thread for vCPU %d", vcpu->id) : 0;
+	if (r) {
+		vcpu_destroy(vcpu);
+		return log_errno(r, "no thread for vCPU %d", id);
+	}
+	*ret_vcpu = vcpu;
+	return 0;
+}
+
+int vcpu_wait_made(struct vcpu *vcpu)
+{
+	int r;
+
+	pthread_mutex_lock(&vcpu->lock);
+	while (!vcpu->made)
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	r = vcpu->made;
+	pthread_mutex_unlock(&vcpu->lock);
+	return r < 0 ? r : 0;
 }

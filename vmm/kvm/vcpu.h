@@ -35,8 +35,9 @@ struct vcpu {
 	struct kvm_run *run;
 	pthread_t thread;
 	bool has_thread;
-	pthread_mutex_t lock; /* started, and the wait for a wake-up */
+	pthread_mutex_t lock; /* run, made, started, and the wait for a wake-up */
 	pthread_cond_t wake;
+	int made; /* 1: KVM's vCPU is there; negative: why not; 0: not known yet */
 	bool started;
 	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
@@ -47,17 +48,20 @@ struct vcpu {
 	struct shadow_vcpu *shadow; /* NULL in nested mode */
 };
 
-/* Makes KVM's vCPU `id` and maps its run structure; no thread yet. -errno. */
+/*
+ * Starts the thread of vCPU `id`, which makes KVM's vCPU while the caller goes on with memory and image, and then
+ * waits for vcpu_start(). vm->fd must be open. -errno, said.
+ */
 int must_check vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu);
+
+/* Waits until the thread has made KVM's vCPU: before anything that uses fd, run or reset_sregs. Its -errno. */
+int must_check vcpu_wait_made(struct vcpu *vcpu);
 
 /* Waits for the end of the thread, if there is one. */
 void vcpu_join(struct vcpu *vcpu);
 
 /* Ends the thread (REQ_END must be set if it runs) and frees everything. NULL is fine. */
 void vcpu_destroy(struct vcpu *vcpu);
-
-/* Starts the thread, which waits for vcpu_start(). -errno. */
-int must_check vcpu_create_thread(struct vcpu *vcpu);
 
 /* Lets a waiting vCPU run from this state. -EBUSY if it was started before. Any thread. */
 int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs);

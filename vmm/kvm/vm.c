@@ -65,17 +65,17 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		return log_errno(errno, "KVM_CREATE_VM");
+	for (int i = 0; i < config->cpus; i++) {
+		r = vcpu_create(vm, i, &vm->vcpu[i]);
+		if (r < 0)
+			return r;
+		vm->nr_vcpus++;
+	}
 	r = guest_mem_init(&vm->mem, config->memory, config->backing);
 	if (r < 0)
 		return log_errno(-r, "the host does not give %llu MiB of %s memory",
 				 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
-	r = add_memslots(vm);
-	for (int i = 0; r == 0 && i < config->cpus; i++) {
-		r = vcpu_create(vm, i, &vm->vcpu[i]);
-		if (r == 0)
-			vm->nr_vcpus++;
-	}
-	return r;
+	return add_memslots(vm);
 }
 
 int vm_create(struct vm *vm, const struct vm_config *config)
@@ -112,13 +112,16 @@ void vm_destroy(struct vm *vm)
 int vm_start(struct vm *vm, const struct boot_state *boot)
 {
 	const struct kvm_regs regs = {.rip = gva_raw(boot->rip), .rdi = gpa_raw(boot->fdt), .rflags = 2};
-	const struct kvm_sregs sregs = vcpu_boot_sregs(vm->vcpu[0], gpa_raw(boot->cr3));
-	int r;
+	struct kvm_sregs sregs;
 
-	r = vcpu_start(vm->vcpu[0], &sregs, &regs);
-	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
-		r = vcpu_create_thread(vm->vcpu[i]);
-	return r;
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		int r = vcpu_wait_made(vm->vcpu[i]);
+
+		if (r < 0)
+			return r;
+	}
+	sregs = vcpu_boot_sregs(vm->vcpu[0], gpa_raw(boot->cr3));
+	return vcpu_start(vm->vcpu[0], &sregs, &regs);
 }
 
 void vm_end(struct vm *vm, enum vm_end how, int status)
@@ -145,7 +148,11 @@ void vm_join(struct vm *vm)
 
 uint64_t vm_tsc_hz(const struct vm *vm)
 {
-	int khz = ioctl(vm->vcpu[0]->fd, KVM_GET_TSC_KHZ, 0);
+	/* The VM's own answer (Linux 5.18) does not wait for a vCPU. */
+	int khz = ioctl(vm->fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz < 0 && vcpu_wait_made(vm->vcpu[0]) == 0)
+		khz = ioctl(vm->vcpu[0]->fd, KVM_GET_TSC_KHZ, 0);
 
 	return khz > 0 ? khz * 1000ull : 0;
 }

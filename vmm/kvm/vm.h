@@ -60,7 +60,7 @@ struct vm_config {
 };
 
 /*
- * Opens KVM and makes the VM with its memory and vCPUs, none of them running. On failure
+ * Opens KVM and makes the VM with its memory and vCPU threads, none of them in the guest. On failure
  * says why in one sentence and returns -errno, nothing left behind.
  */
 int must_check vm_create(struct vm *vm, const struct vm_config *config);
@@ -68,7 +68,7 @@ int must_check vm_create(struct vm *vm, const struct vm_config *config);
 /* Ends the vCPU threads, closes and unmaps everything. */
 void vm_destroy(struct vm *vm);
 
-/* Starts the boot CPU at `boot` and the other threads, which wait for GNOMON_PORT_CPU_START. */
+/* Starts the boot CPU at `boot`; the others wait for GNOMON_PORT_CPU_START. */
 int must_check vm_start(struct vm *vm, const struct boot_state *boot);
 
 /* Ends the run; the first caller decides how. Any thread. Returns at once: vCPUs leave when kicked. */
