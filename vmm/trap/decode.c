@@ -15,6 +15,26 @@ static int fetch(struct trap_env *env, struct insn *insn, unsigned upto)
 	return err;
 }
 
+/*
+ * Zydis 4.0 takes the base of an absolute address for R13 when 32-bit addressing and REX.B come together;
+ * mod 0 with base 5 has no base, whatever REX.B says, APM3 1.4.3.
+ */
+static void mend_absolute(struct insn *insn)
+{
+	bool no_base = insn->z.attributes & ZYDIS_ATTRIB_HAS_SIB && insn->z.raw.modrm.mod == 0 &&
+		       insn->z.raw.sib.base == 5;
+
+	for (unsigned i = 0; no_base && i < insn->z.operand_count_visible; i++) {
+		ZydisDecodedOperand *op = &insn->op[i];
+
+		if (op->type == ZYDIS_OPERAND_TYPE_MEMORY && op->mem.base == ZYDIS_REGISTER_R13D) {
+			op->mem.base = ZYDIS_REGISTER_NONE;
+			op->mem.disp.has_displacement = true;
+			op->mem.disp.value = insn->z.raw.disp.value;
+		}
+	}
+}
+
 int decode_insn(struct trap_env *env, struct insn *ret_insn)
 {
 	uint64_t left_in_page = PAGE_SIZE - page_offset(env->cpu->rip);
@@ -39,5 +59,6 @@ int decode_insn(struct trap_env *env, struct insn *ret_insn)
 	if (ZYAN_FAILED(status))
 		return env_fault(env, VEC_UD, 0);
 	ret_insn->length = ret_insn->z.length;
+	mend_absolute(ret_insn);
 	return 0;
 }
