@@ -63,6 +63,7 @@ struct cpu {
 	struct tss tss; /* first: the GDT points here */
 	int id;
 	struct proc *current;  /* NULL: idle */
+	bool in_lock_wait;     /* asleep there: a wake-up means no more than "try again" */
 	gpa_t pml4;            /* in CR3 */
 	uint32_t access_fault; /* TOUCH_RESULT of the last fault inside access.S */
 	uint8_t df_stack[DF_STACK_BYTES] __attribute__((aligned(16)));
@@ -152,17 +153,22 @@ void syscall(struct proc *p);
 int cpu_count(void);
 void cpu_wake(int id);
 #define VECTOR_WAKE 32
-extern uint8_t kernel_locked;
+extern uint32_t kernel_locked, lock_waiters; /* lock_waiters: a bit per CPU that sleeps until the lock is free */
+void lock_wait(void);
+void lock_wake(void);
 
 static inline void kernel_lock(void)
 {
-	while (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_ACQUIRE))
-		__builtin_ia32_pause();
+	if (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_SEQ_CST))
+		lock_wait();
 }
 
 static inline void kernel_unlock(void)
 {
-	__atomic_store_n(&kernel_locked, 0, __ATOMIC_RELEASE);
+	/* An exchange, not a store: lock_waiters must be read after the lock is seen free. */
+	__atomic_exchange_n(&kernel_locked, 0, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&lock_waiters, __ATOMIC_SEQ_CST))
+		lock_wake();
 }
 
 /* trap.c, and the entries that assembly calls */

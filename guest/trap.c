@@ -93,7 +93,10 @@ static bool access_fault(struct frame *f)
 
 struct frame *trap_kernel(struct frame *f)
 {
-	if (f->vector >= 32) { /* only an idle CPU has interrupts on: look for work, from a fresh stack */
+	if (f->vector >= 32) {
+		if (this_cpu()->in_lock_wait)
+			return f;
+		/* Otherwise only an idle CPU has interrupts on: look for work, from a fresh stack. */
 		kernel_lock();
 		f = proc_schedule();
 		kernel_unlock();
