@@ -87,7 +87,7 @@ static inline int machine_access(struct machine *m, gva_t addr, unsigned size, u
 	return -EFAULT;
 }
 
-static inline void *machine_at(gva_t addr) { return (char *)0 + gva_raw(addr); }
+static inline void *machine_at(gva_t addr) { return (void *)(uintptr_t)gva_raw(addr); }
 
 static inline int machine_read(void *ctx, gva_t addr, void *buf, unsigned size, unsigned access,
 			       struct cpu_exception *exc)

@@ -25,6 +25,9 @@ int emul_hlt(struct emul *e)
 	return 0;
 }
 
+/* ud0, ud1 and ud2 */
+int emul_ud(struct emul *e) { return env_fault(&e->env, VEC_UD, 0); }
+
 /* wbinvd and invd: caches are the host's. */
 int emul_nothing(struct emul *e) { return 0; }
 

@@ -137,6 +137,9 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(OUTSB)] = {.run = emul_outs},
 	[M(OUTSW)] = {.run = emul_outs},
 	[M(OUTSD)] = {.run = emul_outs},
+	[M(UD0)] = {.run = emul_ud},
+	[M(UD1)] = {.run = emul_ud},
+	[M(UD2)] = {.run = emul_ud},
 	/* privileged and sensitive; mov to and from control and debug registers is among the moves */
 	[M(HLT)] = {.run = emul_hlt, .cpl0_only = true},
 	[M(CLI)] = {.run = emul_cli},
@@ -199,6 +202,7 @@ static int execute(struct emul *e)
 	if (e->handler->cpl0_only && cpu->cpl != 0)
 		return env_fault(&e->env, VEC_GP, 0);
 	cpu->interrupt_shadow = false;
+	cpu->halted = false;
 	cpu->rip += e->insn.length;
 	return e->handler->run(e);
 }
