@@ -125,7 +125,7 @@ Test(inject, replaced)
 		cr_assert_eq(*machine_u64(m.cpu.gpr[GPR_RSP]), table[i].error, "%s: error %#lx", table[i].name,
 			     *machine_u64(m.cpu.gpr[GPR_RSP]));
 	}
-	machine_init(&m, 3); /* no TSS to take RSP0 from; the #TS itself has an IST in none either: all the way down */
+	machine_init(&m, 3); /* a TSS too short for RSP0: #TS, and #DF after it, find no stack either */
 	m.cpu.seg[SEG_TR].limit = 10;
 	cr_assert_eq(inject(&m, &undefined), INJECT_TRIPLE_FAULT);
 	machine_init(&m, 0);

@@ -7,11 +7,11 @@
 #include "trap/emul.h"
 
 /* Bits whose change alters what translations are or grant. */
-#define CR4_PSE    (1 << 4)
-#define CR0_MMU    (CR0_PG | CR0_WP)
-#define CR4_MMU    (CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP)
-#define EFER_MMU   (EFER_LME | EFER_LMA | EFER_NXE)
-#define DR6_BS     (1 << 14) /* single step */
+#define CR4_PSE  (1 << 4)
+#define CR0_MMU  (CR0_PG | CR0_WP)
+#define CR4_MMU  (CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP)
+#define EFER_MMU (EFER_LME | EFER_LMA | EFER_NXE)
+#define DR6_BS   (1 << 14) /* single step */
 
 const char *emul_outcome_describe(enum emul_outcome outcome)
 {
