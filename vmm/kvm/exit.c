@@ -74,6 +74,8 @@ static void exit_hlt(struct vcpu *vcpu)
 static void exit_irq_window(struct vcpu *vcpu)
 {
 	/* The run loop injects before it enters again. */
+	if (vcpu->shadow)
+		shadow_vcpu_interrupted(vcpu);
 }
 
 static void exit_intr(struct vcpu *vcpu)

@@ -183,6 +183,8 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 		exc.dr6 = 1 << 14; /* BS: hardware breakpoints are not offered, so a #DB is a single step */
 		inject(vcpu, &exc);
 		break;
+	case STUB_VECTOR_KICK:
+		break; /* what it was sent for is done on the way back */
 	case VEC_NMI:
 	case VEC_DF:
 	case VEC_MC:

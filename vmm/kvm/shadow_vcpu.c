@@ -93,7 +93,7 @@ static void real_sregs(const struct vcpu *vcpu, const struct kvm_sregs *start, s
 	s->gdt.base = STUB_GDT;
 	s->gdt.limit = STUB_TR(vcpu->vm->nr_vcpus) - 1;
 	s->idt.base = STUB_IDT;
-	s->idt.limit = 32 * 16 - 1;
+	s->idt.limit = STUB_VECTORS * 16 - 1;
 	s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
 	s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpuid_umip() ? CR4_UMIP : 0);
 	s->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
@@ -178,22 +178,32 @@ static void unlock(struct vcpu *vcpu)
 	pthread_mutex_unlock(&vcpu->vm->shadow->lock);
 }
 
+/*
+ * Where the guest or the stub's way in was interrupted, KVM may hold an event that it has not delivered yet, and of a
+ * soft one (INT3) it does not even tell. So nothing is changed there: see pull_out().
+ */
 void shadow_vcpu_interrupted(struct vcpu *vcpu)
 {
 	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
-	struct shadow_vcpu *v = vcpu->shadow;
+	const bool in_stub = !(vcpu->run->s.regs.sregs.cs.selector & 3);
 
 	lock(vcpu);
-	if (vcpu->run->s.regs.sregs.cs.selector & 3) {
-		capture_common(vcpu, r->rip, r->rflags, r->rsp);
-		v->real_cpl3 = true;
-		audit(vcpu);
-	} else if (r->rip >= stub_address(stub_traps_end)) {
-		v->where = SHADOW_AT_VMM; /* still leaving: do it again from the start */
-	} else {
-		v->where = SHADOW_IN_STUB;
-	}
+	vcpu->shadow->where =
+		in_stub && r->rip >= stub_address(stub_traps_end) ? SHADOW_AT_VMM : SHADOW_INTERRUPTED;
 	unlock(vcpu);
+}
+
+/* An exception at CPL 0, in the stub itself: never the guest's doing. */
+static void stub_faulted(struct vcpu *vcpu, uint64_t rsp)
+{
+	const uint64_t top = stub_iret_rsp(vcpu->id) + 5 * sizeof(uint64_t);
+	const uint8_t *end = (const uint8_t *)(stub_frame(&vcpu->vm->shadow->stub, vcpu->id) + 1);
+	const struct stub_frame *f = (const void *)(end - (top - rsp));
+
+	log_error("vCPU %d: exception %llu (error 0x%llx, CR2 0x%llx) in the stub at 0x%llx", vcpu->id,
+		  (unsigned long long)f->vector, (unsigned long long)f->error,
+		  (unsigned long long)vcpu->run->s.regs.sregs.cr2, (unsigned long long)f->rip);
+	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
 void shadow_vcpu_trap(struct vcpu *vcpu)
@@ -204,6 +214,10 @@ void shadow_vcpu_trap(struct vcpu *vcpu)
 	lock(vcpu);
 	switch (vcpu->run->io.port) {
 	case STUB_PORT_TRAP:
+		if (r->rsp != stub_iret_rsp(vcpu->id) - 2 * sizeof(uint64_t)) {
+			stub_faulted(vcpu, r->rsp);
+			break;
+		}
 		capture_common(vcpu, f->rip, f->rflags, f->rsp);
 		audit(vcpu);
 		shadow_trap_handle(vcpu, f->vector, f->error);
@@ -273,10 +287,10 @@ static void sync_sregs(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 
-	if (v->recycles == vcpu->vm->shadow->recycles && !v->real_cpl3 && v->real.fs.base == v->cpu.seg[SEG_FS].base &&
+	if (v->recycles == vcpu->vm->shadow->recycles && v->real.fs.base == v->cpu.seg[SEG_FS].base &&
 	    v->real.gs.base == v->cpu.seg[SEG_GS].base)
 		return;
-	v->real_cpl3 = false;
+	v->real.cr2 = vcpu->run->s.regs.sregs.cr2; /* of a trap that is not reported yet */
 	v->real.cr3 = maddr_raw(v->root);
 	v->real.fs.base = v->cpu.seg[SEG_FS].base;
 	v->real.gs.base = v->cpu.seg[SEG_GS].base;
@@ -302,6 +316,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r);
 	v->flushes = s->mmu.flushes;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	vcpu->run->request_interrupt_window = 0;
 }
 
 /* With other vCPUs about, edits are stored before anyone else may go on: one more trip through the stub. */
@@ -327,6 +342,37 @@ static void apply_edits_now(struct vcpu *vcpu, maddr_t root)
 	counter_inc(&vcpu->counters, CTR_EXITS);
 }
 
+/*
+ * An interrupted vCPU goes on where it was, unless something waits for it: then a real interrupt takes it into the
+ * stub before the guest's next instruction, or the event that KVM holds does, and the trap comes as any other.
+ */
+static void pull_out(struct vcpu *vcpu)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
+	const struct kvm_interrupt irq = {.irq = STUB_VECTOR_KICK};
+
+	vcpu->run->request_interrupt_window = 0;
+	if (v->flushes == s->mmu.flushes && vcpu_pending_vector(vcpu) < 0)
+		return;
+	if (v->recycles != s->recycles) {
+		const struct shadow_view view = shadow_vcpu_view(vcpu);
+
+		/* CR3 points into cleared memory: the way into the stub needs a root again. */
+		if (!shadow_root(&s->mmu, &view, &v->root)) {
+			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+			return;
+		}
+		vcpu->run->s.regs.sregs.cr3 = maddr_raw(v->root);
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+		v->recycles = s->recycles;
+	}
+	if (vcpu->run->ready_for_interrupt_injection &&
+	    (ioctl(vcpu->fd, KVM_INTERRUPT, &irq) == 0 || errno == EEXIST))
+		return;
+	vcpu->run->request_interrupt_window = 1;
+}
+
 bool shadow_vcpu_enter(struct vcpu *vcpu)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
@@ -334,6 +380,8 @@ bool shadow_vcpu_enter(struct vcpu *vcpu)
 	bool ok = true;
 
 	lock(vcpu);
+	if (v->where == SHADOW_INTERRUPTED)
+		pull_out(vcpu);
 	if (v->where == SHADOW_AT_VMM) {
 		const struct shadow_view view = (shadow_trap_interrupts(vcpu), shadow_vcpu_view(vcpu));
 		maddr_t root;

@@ -34,18 +34,18 @@ static int set_slot(struct vm *vm, int slot, maddr_t at, uint64_t size, void *ho
 static void quiesce(void *ctx)
 {
 	struct shadow_vm *s = ctx;
-	bool waited = false;
+	bool kicked = false;
 
 	for (int i = 0; i < s->vm->nr_vcpus; i++) {
-		struct vcpu *v = s->vm->vcpu[i];
-
-		while (atomic_load(&v->shadow->in_guest)) {
-			vcpu_kick(v);
-			sched_yield();
-			waited = true;
-		}
+		if (!atomic_load(&s->vm->vcpu[i]->shadow->in_guest))
+			continue;
+		vcpu_kick(s->vm->vcpu[i]); /* once is enough: see the picture in vcpu.h */
+		kicked = true;
 	}
-	if (waited)
+	for (int i = 0; i < s->vm->nr_vcpus; i++)
+		while (atomic_load(&s->vm->vcpu[i]->shadow->in_guest))
+			sched_yield();
+	if (kicked)
 		counter_inc(s->mmu.counters, CTR_SHADOW_SHOOTDOWNS);
 }
 

@@ -41,14 +41,13 @@ struct shadow_vm {
 
 /* Where a vCPU stands between two KVM_RUNs. */
 enum shadow_where {
-	SHADOW_AT_VMM,  /* `cpu` is the guest's state; the next entry goes through the leave code */
-	SHADOW_IN_STUB, /* interrupted on its way in: KVM_RUN goes on and will report the trap */
+	SHADOW_AT_VMM,      /* `cpu` is the guest's state; the next entry goes through the leave code */
+	SHADOW_INTERRUPTED, /* kicked in the guest or on its way into the stub: KVM_RUN goes on from there */
 };
 
 struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
-	bool real_cpl3;          /* interrupted at CPL 3: the real CPU must be taken back into the stub */
 	atomic_bool in_guest;    /* inside KVM_RUN, or about to be, with no lock held */
 	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
 	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */
@@ -67,7 +66,7 @@ int must_check shadow_vcpu_start(struct vcpu *vcpu);
  * to leave). Takes and drops the lock. */
 bool must_check shadow_vcpu_enter(struct vcpu *vcpu);
 
-/* KVM_RUN returned -1: an interruption. Captures the state if the guest was at CPL 3. */
+/* KVM_RUN returned without a trap: a kick, or an interrupt window. */
 void shadow_vcpu_interrupted(struct vcpu *vcpu);
 
 /* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */

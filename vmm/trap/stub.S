@@ -13,9 +13,9 @@
 /* Vector n enters at STUB_TEXT + 16 n. The CPU pushes an error code for 8, 10-14, 17, 21, 29, 30. */
 stub_text:
 	.set vector, 0
-	.rept 32
+	.rept STUB_VECTORS
 	.balign 16
-	.if !((0x60227d00 >> vector) & 1)
+	.if !((0x60227d00 >> vector) & 1) || vector >= 32
 	push $0
 	.endif
 	push $vector

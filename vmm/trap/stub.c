@@ -54,7 +54,7 @@ static void build_tables(const struct stub_layout *s)
 
 static void build_idt(const struct stub_layout *s)
 {
-	for (unsigned v = 0; v < 32; v++) {
+	for (unsigned v = 0; v < STUB_VECTORS; v++) {
 		const uint64_t at = STUB_TEXT + 16 * v;
 		const uint64_t type = GATE_INTERRUPT | (v == VEC_BP ? GATE_DPL3 : 0);
 

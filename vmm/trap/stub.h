@@ -10,7 +10,7 @@
  *
  * Reserved guest-virtual range, PML4 slot 508:
  *
- *   STUB_TEXT   code, one page          STUB_IDT   32 gates     STUB_GDT   descriptors
+ *   STUB_TEXT   code, one page          STUB_IDT   33 gates     STUB_GDT   descriptors
  *   STUB_CPU(n) per vCPU two pages: TSS and mailbox; trap stack with the frame on top
  *   STUB_POOL   window on the pool of shadow tables, for the entry stores
  */
@@ -22,6 +22,10 @@
 #define STUB_PORT_TRAP    0xe0 /* a trap's frame lies on the stack */
 #define STUB_PORT_SYSCALL 0xe1 /* SYSCALL: no frame; RCX and R11 tell */
 #define STUB_PORT_DONE    0xe2 /* queued entries are stored, and the VMM wants to go on */
+
+/* A real external interrupt by which the VMM takes a vCPU out of the guest; the last of the vectors. */
+#define STUB_VECTOR_KICK 32
+#define STUB_VECTORS     33
 
 #define STUB_BASE   GNOMON_RESERVED_BASE
 #define STUB_TEXT   (STUB_BASE + 0x0000)
