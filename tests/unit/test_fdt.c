@@ -95,7 +95,8 @@ Test(fdt, memory_across_the_hole)
 
 Test(fdt, cpus)
 {
-	int n, seen = 0;
+	uint32_t seen = 0;
+	int n;
 
 	make(64ull << 20, 64, "", 2600000000);
 	cr_assert_eq(cell(prop("/cpus", "#address-cells", 4), 0), 1);

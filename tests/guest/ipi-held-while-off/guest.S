@@ -7,8 +7,10 @@ start:
 	LOAD_TABLES
 	SET_GATE 0x30, low
 	SET_GATE 0x50, high
+	SET_GATE 0x60, highest
 	OUT32 GNOMON_PORT_IPI, $GNOMON_IPI(0, 0x30)
 	OUT32 GNOMON_PORT_IPI, $GNOMON_IPI(0, 0x50)
+	OUT32 GNOMON_PORT_IPI, $GNOMON_IPI(0, 0x60)
 	OUT32 GNOMON_PORT_IPI, $GNOMON_IPI(0, 0x50) /* edge-triggered: still one */
 	mov $20, %ecx
 	mov $GNOMON_PORT_NOP, %dx
@@ -24,7 +26,7 @@ start:
 	dec %ecx
 	jnz 1b
 	cli
-	cmpl $0x5030, seen
+	cmpl $0x605030, seen
 	CHECK e, 2
 	EXIT 0
 
@@ -35,6 +37,10 @@ low:
 high:
 	shll $8, seen
 	orl $0x50, seen
+	iretq
+highest:
+	shll $8, seen
+	orl $0x60, seen
 	iretq
 
 	.data
