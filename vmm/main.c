@@ -14,6 +14,7 @@ static const struct {
 } commands[] = {
 	{"host", cmd_host, "what this host can do, and what is missing"},
 	{"run", cmd_run, "boot a guest image with a chosen paging mode"},
+	{"bench", cmd_bench, "measure what a translation costs, side by side"},
 };
 
 static void usage(FILE *to)

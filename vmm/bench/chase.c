@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/chase.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/child_parts.h"
+
+#define GUEST_MIB   32 /* for the kernel, its tables and 2 MiB alignment, besides the arena */
+#define GUEST_WORDS 128
+
+/* An environment's turn in one round. */
+struct turn {
+	enum bench_where where;
+	enum chase_page page;
+};
+
+/* The arguments of `gnomon run` for a request, in text that the caller keeps. */
+struct guest_command {
+	char memory[24], sizes[GUEST_WORDS], loads[24], seed[24];
+	const char *argv[16];
+};
+
+static void guest_command_init(const struct chase_plan *plan, const struct turn *turn, const struct chase_request *q,
+                               struct guest_command *c)
+{
+	const uint64_t arena = q->pages[q->nr_sizes - 1] * CHASE_PAGE;
+	size_t n = 0;
+
+	snprintf(c->memory, sizeof(c->memory), "%" PRIu64 "M", ((arena >> 21) + 1) * 2 + GUEST_MIB);
+	for (size_t i = 0; i < q->nr_sizes; i++)
+		n += snprintf(c->sizes + n, sizeof(c->sizes) - n, "%s%" PRIu32, i ? "," : "", q->pages[i]);
+	BUG_ON(n >= sizeof(c->sizes));
+	snprintf(c->loads, sizeof(c->loads), "%" PRIu64, q->loads);
+	snprintf(c->seed, sizeof(c->seed), "%" PRIu64, q->seed);
+	memcpy(c->argv,
+	       (const char *[]){"/proc/self/exe", "run", "--paging", bench_environments[turn->where].paging, "--memory",
+	                        c->memory, "--backing", q->huge ? "thp" : "4k", plan->image, "--", "chase", c->sizes,
+	                        c->loads, q->huge ? "2m" : "4k", c->seed, NULL},
+	       sizeof(c->argv));
+}
+
+static const char *parse_words(int r)
+{
+	switch (r) {
+	case -ENODATA:
+		return "a result is missing from its output";
+	case -EINVAL:
+		return "its output has a result that was not asked for";
+	default:
+		return "its output has a line that is no result";
+	}
+}
+
+/* One run. 0, also when it failed, which leaves its reason; -EINTR. */
+static int take_turn(struct chase_results *res, const struct turn *turn, int round, struct child_result *child)
+{
+	const struct chase_plan *plan = res->plan;
+	struct chase_request q = {
+	    .nr_sizes = plan->nr_sizes, .huge = turn->page == CHASE_2M, .loads = plan->loads, .seed = plan->seed + round};
+	char *na = res->na[turn->where][turn->page];
+	struct chase_ticks ticks[CHASE_MAX_SIZES];
+	struct guest_command command;
+	int r;
+
+	memcpy(q.pages, plan->pages, q.nr_sizes * sizeof(*q.pages));
+	log_progress("chase: round %d of %d, %s, %s pages", round + 1, plan->rounds,
+	             bench_environments[turn->where].name, q.huge ? "2 MiB" : "4 KiB");
+	if (bench_environments[turn->where].paging) {
+		guest_command_init(plan, turn, &q, &command);
+		r = child_exec(command.argv, &plan->limits, child);
+	} else {
+		r = child_call(chase_native, &q, &plan->limits, child);
+	}
+	if (r == -EINTR)
+		return r;
+	if (r < 0 || !child_succeeded(child)) {
+		child_reason(r, child, na, sizeof(res->na[0][0]));
+		return 0;
+	}
+	r = chase_output_parse(child->out, child->out_len, &q, ticks);
+	if (r < 0) {
+		snprintf(na, sizeof(res->na[0][0]), "%s", parse_words(r));
+		return 0;
+	}
+	for (size_t i = 0; i < q.nr_sizes; i++) {
+		res->series[turn->where][turn->page][i].sparse[round] = ticks[i].sparse;
+		res->series[turn->where][turn->page][i].dense[round] = ticks[i].dense;
+	}
+	return 0;
+}
+
+/* The round's turns: page sizes in turn, within each the environments in a random order, so that those to be
+ * compared run close together and none always comes first. */
+static int order_turns(unsigned where, uint64_t *random, struct turn *turns)
+{
+	int n = 0;
+
+	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++) {
+		const int first = n;
+
+		for (enum bench_where w = 0; w < BENCH_NR_WHERE; w++) {
+			if (!(where >> w & 1))
+				continue;
+			const int at = first + chase_random(random) % (n - first + 1);
+
+			turns[n++] = turns[at];
+			turns[at] = (struct turn){w, page};
+		}
+	}
+	return n;
+}
+
+static int run_rounds(struct chase_results *res, struct child_result *child)
+{
+	struct turn turns[BENCH_NR_WHERE * CHASE_NR_PAGES] = {0};
+	uint64_t random = res->plan->seed * 2 + 1;
+	int r = 0;
+
+	for (int round = 0; r == 0 && round < res->plan->rounds; round++) {
+		const int n = order_turns(res->plan->where, &random, turns);
+
+		for (int i = 0; r == 0 && i < n; i++)
+			if (!*res->na[turns[i].where][turns[i].page])
+				r = take_turn(res, &turns[i], round, child);
+	}
+	log_progress("%s", "");
+	return r;
+}
+
+/* One block for both arrays of a series. */
+static int allocate_series(struct chase_results *res)
+{
+	for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int page = 0; page < CHASE_NR_PAGES; page++)
+			for (size_t i = 0; i < res->plan->nr_sizes; i++) {
+				struct chase_series *s = &res->series[w][page][i];
+
+				s->sparse = calloc(2 * res->plan->rounds, sizeof(double));
+				if (!s->sparse)
+					return -ENOMEM;
+				s->dense = s->sparse + res->plan->rounds;
+			}
+	return 0;
+}
+
+static void scale(struct chase_results *res)
+{
+	const double ns_per_tick = 1e3 / res->tsc_mhz;
+
+	for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int page = 0; page < CHASE_NR_PAGES; page++)
+			for (size_t i = 0; i < res->plan->nr_sizes; i++)
+				for (int n = 0; n < 2 * res->plan->rounds; n++)
+					res->series[w][page][i].sparse[n] *= ns_per_tick;
+}
+
+/* Guests are ruled out before the first round where KVM is. */
+static void rule_out_guests(struct chase_results *res)
+{
+	const struct host_info *h = res->host;
+
+	for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int page = 0; h->kvm != HOST_KVM_OK && bench_environments[w].paging && page < CHASE_NR_PAGES; page++)
+			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s: %s",
+			         h->kvm_path, h->kvm_error ? strerror(h->kvm_error) : "not KVM");
+}
+
+int chase_run(const struct chase_plan *plan, const struct host_info *host, struct chase_results *ret)
+{
+	struct child_result *child = malloc(sizeof(*child));
+	double began;
+	uint64_t tsc;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->plan = plan;
+	ret->host = host;
+	rule_out_guests(ret);
+	r = child ? allocate_series(ret) : -ENOMEM;
+	/* The TSC's rate is taken over the whole run. A guest's TSC has the host's rate: nobody scales it. */
+	began = child_clock_ms();
+	tsc = chase_tsc();
+	if (r == 0)
+		r = run_rounds(ret, child);
+	ret->tsc_mhz = (chase_tsc() - tsc) / (child_clock_ms() - began) / 1e3;
+	if (r == 0)
+		scale(ret);
+	free(child);
+	return r;
+}
+
+void chase_results_free(struct chase_results *results)
+{
+	for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int page = 0; page < CHASE_NR_PAGES; page++)
+			for (size_t i = 0; i < CHASE_MAX_SIZES; i++)
+				free(results->series[w][page][i].sparse);
+}
+
+bool chase_any(const struct chase_results *results)
+{
+	for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int page = 0; page < CHASE_NR_PAGES; page++)
+			if (results->plan->where >> w & 1 && !*results->na[w][page])
+				return true;
+	return false;
+}

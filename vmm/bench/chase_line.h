@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What `chase` prints, in a guest or natively, read back. A guest's output is not
+ * trusted: everything is checked against what was asked for. Pure.
+ *
+ *   chase pages=N kind=sparse|dense page=4k|2m loads=K tsc=T
+ */
+#ifndef GNOMON_BENCH_CHASE_LINE_H
+#define GNOMON_BENCH_CHASE_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../guest/chase_core.h"
+#include "base/log.h"
+
+#define CHASE_MAX_SIZES 16
+
+struct chase_line {
+	uint64_t pages;
+	enum chase_kind kind;
+	bool huge; /* 2 MiB pages */
+	uint64_t loads;
+	uint64_t tsc; /* ticks that all loads took */
+};
+
+/* What one run was asked for. */
+struct chase_request {
+	uint32_t pages[CHASE_MAX_SIZES];
+	size_t nr_sizes;
+	bool huge;
+	uint64_t loads, seed;
+};
+
+/* TSC ticks a load. */
+struct chase_ticks {
+	double sparse, dense;
+};
+
+/* One line of `len` bytes without its line end. -EINVAL: not the form above. -ERANGE: a number is 0 or 2^63 or more. */
+int must_check chase_line_parse(const char *text, size_t len, struct chase_line *ret_line);
+
+/*
+ * All lines of one run, in any order, into ret_ticks[0..nr_sizes). -EBADMSG: a line is not one, or the last is
+ * cut; -EINVAL: a size, page size or number of loads that was not asked for, or one result twice;
+ * -ENODATA: a result is missing. ret_ticks is untouched on failure.
+ */
+int must_check chase_output_parse(const char *text, size_t len, const struct chase_request *request,
+                                  struct chase_ticks *ret_ticks);
+
+#endif

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "bench/chase.h"
+#include "bench/stats.h"
+
+static const struct report_column columns[] = {
+    {"pages", "pages", NULL, 0},
+    {"page", "page", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"walk_refs", "refs", NULL, 0},
+    {"walk", "a miss walks", NULL, 0},
+    {"sparse", "sparse", "ns", 1},
+    {"dense", "dense", "ns", 1},
+    {"miss", "TLB miss", "ns", 1},
+    {"miss_iqr", "IQR", "ns", 1},
+    {"miss_ci_low", "95% from", "ns", 1},
+    {"miss_ci_high", "to", "ns", 1},
+    {"n", "n", NULL, 0},
+};
+
+static const struct report_column ratio_columns[] = {
+    {"pages", "pages", NULL, 0},
+    {"page", "page", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"ratio", "miss / native miss", NULL, 2},
+    {"ratio_ci_low", "95% from", NULL, 2},
+    {"ratio_ci_high", "to", NULL, 2},
+    {"n", "n", NULL, 0},
+};
+
+static const char *page_name(enum chase_page page)
+{
+	return page == CHASE_2M ? "2m" : "4k";
+}
+
+static bool takes_part(const struct chase_results *res, enum bench_where w)
+{
+	return res->plan->where >> w & 1;
+}
+
+/* The miss cost of each round; the caller frees. NULL: no memory. */
+static double *miss_costs(const struct chase_series *s, int n)
+{
+	double *miss = calloc(n, sizeof(*miss));
+
+	for (int i = 0; miss && i < n; i++)
+		miss[i] = s->sparse[i] - s->dense[i];
+	return miss;
+}
+
+static int set_samples(struct report *t, const struct chase_results *res, const struct chase_series *s)
+{
+	const int n = res->plan->rounds;
+	struct stats_summary sparse, dense, miss;
+	double *costs = miss_costs(s, n);
+	int r = costs ? stats_summarise(s->sparse, n, STATS_SEED, &sparse) : -ENOMEM;
+
+	if (r == 0)
+		r = stats_summarise(s->dense, n, STATS_SEED, &dense);
+	if (r == 0)
+		r = stats_summarise(costs, n, STATS_SEED, &miss);
+	free(costs);
+	if (r < 0)
+		return r;
+	report_set_number(t, "sparse", sparse.median);
+	report_set_number(t, "dense", dense.median);
+	report_set_number(t, "miss", miss.median);
+	report_set_number(t, "miss_iqr", miss.iqr);
+	report_set_number(t, "miss_ci_low", miss.ci_low);
+	report_set_number(t, "miss_ci_high", miss.ci_high);
+	report_set_number(t, "n", n);
+	return 0;
+}
+
+/* The cells that say what a row is about. */
+static void begin_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                      size_t i)
+{
+	report_row(t);
+	report_set_number(t, "pages", res->plan->pages[i]);
+	report_set_text(t, "page", page_name(page));
+	report_set_text(t, "environment", bench_environments[w].name);
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+}
+
+static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                   size_t i)
+{
+	static const char *const measured[] = {"sparse", "dense", "miss", "miss_iqr", "miss_ci_low", "miss_ci_high", "n"};
+	const char *na = res->na[w][page];
+	struct bench_walk walk;
+
+	bench_walk_describe(res->host, w, page == CHASE_2M, &walk);
+	begin_row(t, res, w, page, i);
+	report_set_text(t, "walk", walk.text);
+	if (walk.refs)
+		report_set_number(t, "walk_refs", walk.refs);
+	else
+		report_set_na(t, "walk_refs", "the second stage is not known");
+	if (!*na)
+		return set_samples(t, res, &res->series[w][page][i]);
+	for (size_t c = 0; c < sizeof(measured) / sizeof(*measured); c++)
+		report_set_na(t, measured[c], na);
+	return 0;
+}
+
+int chase_report(const struct chase_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("chase", columns, sizeof(columns) / sizeof(*columns));
+	int r = t ? 0 : -ENOMEM;
+
+	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+		for (size_t i = 0; i < res->plan->nr_sizes; i++)
+			for (enum bench_where w = 0; r == 0 && w < BENCH_NR_WHERE; w++)
+				if (takes_part(res, w))
+					r = add_row(t, res, w, page, i);
+	if (r == 0)
+		*ret_table = t;
+	else
+		report_free(t);
+	return r;
+}
+
+/* Ratio of the miss cost in `w` to the native one. -ENODATA: not measured; -EINVAL: a cost that drowns in noise. */
+static int miss_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, size_t i,
+                      struct stats_ratio *ret)
+{
+	const int n = res->plan->rounds;
+	double *a, *b;
+	int r = -ENOMEM;
+
+	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page])
+		return -ENODATA;
+	a = miss_costs(&res->series[w][page][i], n);
+	b = miss_costs(&res->series[BENCH_NATIVE][page][i], n);
+	if (a && b)
+		r = stats_paired_ratio(a, b, n, STATS_SEED, ret);
+	free(a);
+	free(b);
+	return r;
+}
+
+static int add_ratio(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                     size_t i)
+{
+	struct stats_ratio ratio;
+	const int r = miss_ratio(res, w, page, i, &ratio);
+
+	if (r == -ENOMEM)
+		return r;
+	begin_row(t, res, w, page, i);
+	if (r < 0) {
+		const char *why = r == -ENODATA ? "one of the two was not measured"
+		                                : "in some round the sparse chase was no slower than the dense one";
+
+		report_set_na(t, "ratio", why);
+		report_set_na(t, "ratio_ci_low", why);
+		report_set_na(t, "ratio_ci_high", why);
+		report_set_na(t, "n", why);
+		return 0;
+	}
+	report_set_number(t, "n", ratio.n);
+	report_set_number(t, "ratio", ratio.median);
+	report_set_number(t, "ratio_ci_low", ratio.ci_low);
+	report_set_number(t, "ratio_ci_high", ratio.ci_high);
+	return 0;
+}
+
+int chase_ratio_report(const struct chase_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("chase-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
+	int r = t ? 0 : -ENOMEM;
+
+	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+		for (size_t i = 0; i < res->plan->nr_sizes; i++)
+			for (enum bench_where w = BENCH_NATIVE + 1; r == 0 && w < BENCH_NR_WHERE; w++)
+				if (takes_part(res, w))
+					r = add_ratio(t, res, w, page, i);
+	if (r == 0)
+		*ret_table = t;
+	else
+		report_free(t);
+	return r;
+}
+
+static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
+{
+	const size_t last = res->plan->nr_sizes - 1;
+	struct stats_ratio ratio;
+
+	if (!takes_part(res, w) || miss_ratio(res, w, page, last, &ratio) < 0)
+		return;
+	fprintf(to, "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
+	        "%d rounds): %s.\n", res->plan->pages[last], page_name(page), bench_environments[w].name, ratio.median,
+	        ratio.ci_low, ratio.ci_high, res->plan->rounds,
+	        ratio.ci_low > 1 ? "more" : ratio.ci_high < 1 ? "less" : "they agree within noise");
+}
+
+void chase_explain(const struct chase_results *res, FILE *to)
+{
+	const struct host_info *h = res->host;
+
+	fprintf(to, "TLB miss = sparse - dense, per load: medians of %d rounds, TSC at %.1f MHz.\n", res->plan->rounds,
+	        res->tsc_mhz);
+	if (bench_stage_is_software(h))
+		fprintf(to, "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"
+		        "is what the CPU walks. A miss in a guest walks one dimension, as a native one does, so they should agree.\n",
+		        host_second_stage_label(h));
+	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
+		fprintf(to, "Second stage %s: a miss in a guest walks two dimensions, a native one only one.\n",
+		        host_second_stage_label(h));
+	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
+		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+			explain_ratio(res, w, page, to);
+	if (bench_host_is_emulated(h))
+		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
+	else if (h->in_vm)
+		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row, native ones too.\n",
+		        h->hypervisor);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/environment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "model/walk.h"
+
+const struct bench_environment bench_environments[BENCH_NR_WHERE] = {
+    [BENCH_NATIVE] = {"native", NULL},
+    [BENCH_NESTED] = {"nested", "nested"},
+    [BENCH_SHADOW] = {"shadow", "shadow"},
+};
+
+bool bench_stage_is_software(const struct host_info *host)
+{
+	return host->second_stage == HOST_STAGE_SOFTWARE_PVM || host->second_stage == HOST_STAGE_SOFTWARE_NPT0 ||
+	       host->second_stage == HOST_STAGE_SOFTWARE_EPT0;
+}
+
+bool bench_host_is_emulated(const struct host_info *host)
+{
+	return strcmp(host->hypervisor, "TCGTCGTCGTCG") == 0;
+}
+
+static void walk_1d(int levels, const char *text, struct bench_walk *ret_walk)
+{
+	ret_walk->refs = walk_refs_1d(levels);
+	snprintf(ret_walk->text, sizeof(ret_walk->text), "1-D: %s", text);
+}
+
+static void walk_2d(int first, const char *first_name, int second, const char *second_name, struct bench_walk *ret_walk)
+{
+	ret_walk->refs = walk_refs_2d(first, second);
+	snprintf(ret_walk->text, sizeof(ret_walk->text), "2-D: %s %d x %s %d", first_name, first, second_name, second);
+}
+
+void bench_walk_describe(const struct host_info *host, enum bench_where where, bool huge, struct bench_walk *ret_walk)
+{
+	/* A host kernel that uses LA57 uses it for its processes and for NPT; KVM's EPT and Gnomon's guests have 4. */
+	const int host_root = host_has_cpu_feature(host, HOST_CPU_LA57) ? 5 : 4;
+	const bool npt = host->second_stage == HOST_STAGE_NPT;
+	const bool shadow = where == BENCH_SHADOW;
+
+	if (where == BENCH_NATIVE)
+		walk_1d(host_root - huge, "process's tables", ret_walk);
+	else if (bench_stage_is_software(host))
+		walk_1d(4 - huge, shadow ? "KVM's shadow of shadow" : "KVM's shadow", ret_walk);
+	else if (npt || host->second_stage == HOST_STAGE_EPT)
+		walk_2d(4 - huge, shadow ? "shadow" : "guest", (npt ? host_root : 4) - huge, npt ? "NPT" : "EPT", ret_walk);
+	else
+		*ret_walk = (struct bench_walk){.text = "unknown"};
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a workload runs, and what a TLB miss walks there. Pure. */
+#ifndef GNOMON_BENCH_ENVIRONMENT_H
+#define GNOMON_BENCH_ENVIRONMENT_H
+
+#include "kvm/host.h"
+
+enum bench_where { BENCH_NATIVE, BENCH_NESTED, BENCH_SHADOW, BENCH_NR_WHERE };
+
+struct bench_environment {
+	const char *name;
+	const char *paging; /* `gnomon run --paging`'s argument; NULL: a process of the host */
+};
+
+extern const struct bench_environment bench_environments[BENCH_NR_WHERE];
+
+struct bench_walk {
+	int refs;      /* of one miss, no page-walk cache; 0: unknown */
+	char text[64]; /* what it walks */
+};
+
+/* The walk of a miss in `where` on that host; `huge`: 2 MiB pages in the workload's tables and behind them. */
+void bench_walk_describe(const struct host_info *host, enum bench_where where, bool huge, struct bench_walk *ret_walk);
+
+/* True when KVM itself composes one table for the CPU. */
+bool bench_stage_is_software(const struct host_info *host);
+
+/* True inside QEMU's TCG, whose timings say nothing about a CPU. */
+bool bench_host_is_emulated(const struct host_info *host);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon bench: measure, print the tables, write them out. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench/chase.h"
+#include "bench/startup.h"
+#include "cmd/args.h"
+#include "cmd/cmd.h"
+#include "kvm/vm.h"
+
+#define MAX_TABLES     3
+#define MAX_RUNS       1000
+#define MAX_SEED       1000000000
+#define CHILD_SECONDS  300
+#define STARTUP_ROUNDS 30
+
+enum bench_workload { BENCH_CHASE = 1, BENCH_STARTUP = 2 };
+
+struct bench_options {
+	bool quick;
+	const char *json, *csv;
+	char image[PATH_MAX], shortest[PATH_MAX];
+	long runs, seed; /* runs 0: each workload's own */
+	unsigned workloads, where;
+};
+
+struct bench_session {
+	const struct bench_options *options;
+	struct host_info host;
+	struct child_limits limits;
+	struct report *table[MAX_TABLES];
+	size_t nr_tables;
+	FILE *text; /* where people look; NULL when stdout carries data */
+	bool measured;
+};
+
+static const char help[] =
+    "Usage: gnomon bench [OPTION...]\n"
+    "Measures what a TLB miss costs, as a process of the host and in a guest, run by run in turn; and how long a\n"
+    "guest takes to start. Tables on stdout, progress on stderr when that is a terminal.\n"
+    "\n"
+    "  --quick          less than a minute: fewer sizes and rounds, only the chase\n"
+    "  --only WORKLOAD  chase or startup\n"
+    "  --paging LIST    guests to compare with the process: nested (default), shadow, or nested,shadow\n"
+    "  --runs N         rounds, 1 to 1000\n"
+    "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
+    "  --image KERNEL   guest kernel (default: guest/kernel.elf beside this program)\n"
+    "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
+    "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 something was measured (what was not is n/a, with its reason); 1 nothing was, or the host\n"
+    "failed; 2 usage; 130 interrupted.\n";
+
+static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
+static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536};
+
+/* The file `name` in this program's directory. -errno. */
+static int beside_program(const char *name, char ret_path[PATH_MAX])
+{
+	const ssize_t n = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
+	size_t dir;
+
+	if (n < 0)
+		return -errno;
+	ret_path[n] = 0;
+	dir = strrchr(ret_path, '/') + 1 - ret_path;
+	if (dir + strlen(name) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	strcpy(ret_path + dir, name);
+	return 0;
+}
+
+static int parse_paging(const char *arg, unsigned *ret_where)
+{
+	const size_t len = strlen(arg);
+	unsigned where = 1 << BENCH_NATIVE;
+
+	for (const char *p = arg; p <= arg + len; p += strcspn(p, ",") + 1) {
+		const size_t word = strcspn(p, ",");
+		unsigned found = 0;
+
+		for (int w = 0; w < BENCH_NR_WHERE; w++) {
+			const char *name = bench_environments[w].paging;
+
+			if (name && strlen(name) == word && memcmp(p, name, word) == 0)
+				found = 1u << w;
+		}
+		if (!found) {
+			log_error("--paging: '%s' is not a list of paging modes (nested, shadow)", arg);
+			return -EINVAL;
+		}
+		where |= found;
+	}
+	*ret_where = where;
+	return 0;
+}
+
+static int parse_workload(const char *arg, unsigned *ret_workloads)
+{
+	if (strcmp(arg, "chase") == 0)
+		*ret_workloads = BENCH_CHASE;
+	else if (strcmp(arg, "startup") == 0)
+		*ret_workloads = BENCH_STARTUP;
+	else {
+		log_error("--only: '%s' is not a workload (chase, startup)", arg);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* 0: go on; otherwise -EINVAL, said. */
+static int parse_option(int opt, const char *arg, struct bench_options *o)
+{
+	switch (opt) {
+	case 'q':
+		o->quick = true;
+		return 0;
+	case 'j':
+		o->json = arg;
+		return 0;
+	case 'c':
+		o->csv = arg;
+		return 0;
+	case 'i':
+		if (strlen(arg) >= sizeof(o->image)) {
+			log_error("--image: the path is too long");
+			return -EINVAL;
+		}
+		strcpy(o->image, arg);
+		return 0;
+	case 'r':
+		return parse_count("--runs", arg, 1, MAX_RUNS, &o->runs);
+	case 's':
+		return parse_count("--seed", arg, 0, MAX_SEED, &o->seed);
+	case 'o':
+		return parse_workload(arg, &o->workloads);
+	case 'p':
+		return parse_paging(arg, &o->where);
+	default:
+		return -EINVAL; /* getopt_long said it */
+	}
+}
+
+/* 0: go on; 1: help was shown; -EINVAL: said. */
+static int parse_options(int argc, char **argv, struct bench_options *o)
+{
+	static const struct option options[] = {
+	    {"quick", no_argument, NULL, 'q'},       {"json", required_argument, NULL, 'j'},
+	    {"csv", required_argument, NULL, 'c'},   {"image", required_argument, NULL, 'i'},
+	    {"runs", required_argument, NULL, 'r'},  {"seed", required_argument, NULL, 's'},
+	    {"only", required_argument, NULL, 'o'},  {"paging", required_argument, NULL, 'p'},
+	    {"help", no_argument, NULL, 'h'},        {0},
+	};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'h') {
+			fputs(help, stdout);
+			return 1;
+		}
+		if (parse_option(opt, optarg, o) < 0)
+			return -EINVAL;
+	}
+	if (optind < argc) {
+		log_error("bench: '%s' is one word too many (try `gnomon bench --help`)", argv[optind]);
+		return -EINVAL;
+	}
+	if (o->json && o->csv && strcmp(o->json, "-") == 0 && strcmp(o->csv, "-") == 0) {
+		log_error("--json and --csv cannot both go to stdout");
+		return -EINVAL;
+	}
+	if (!o->workloads)
+		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP;
+	return 0;
+}
+
+/* Before minutes are spent: can the file be written? Leaves none behind that was not there. 0 or -errno, said. */
+static int check_writable(const char *option, const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (!path || strcmp(path, "-") == 0)
+		return 0;
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return 0; /* opening and closing a FIFO would be seen by its reader */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	if (fd >= 0)
+		unlink(path);
+	else if (errno == EEXIST)
+		fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return log_errno(errno, "%s: cannot write %s", option, path);
+	close(fd);
+	return 0;
+}
+
+/* What can be known to fail is told before anything is measured. */
+static int check_options(struct bench_options *o)
+{
+	int r = 0;
+
+	if (!*o->image)
+		r = beside_program("guest/kernel.elf", o->image);
+	if (r == 0)
+		r = beside_program("shortest-kvm", o->shortest);
+	if (r < 0)
+		return log_errno(-r, "/proc/self/exe");
+	if (access(o->image, R_OK) < 0)
+		return log_errno(errno, "guest image %s (see --image)", o->image);
+	r = check_writable("--json", o->json);
+	return r < 0 ? r : check_writable("--csv", o->csv);
+}
+
+/* Takes over a finished table, and prints it. */
+static int add_table(struct bench_session *s, struct report *table)
+{
+	BUG_ON(s->nr_tables == MAX_TABLES);
+	s->table[s->nr_tables++] = table;
+	if (!s->text)
+		return 0;
+	fputc('\n', s->text);
+	return report_print(table, s->text);
+}
+
+static int bench_chase(struct bench_session *s)
+{
+	const struct bench_options *o = s->options;
+	const struct chase_plan plan = {
+	    .image = o->image,
+	    .where = o->where,
+	    .rounds = o->runs ? o->runs : o->quick ? 7 : 15,
+	    .pages = o->quick ? quick_sizes : full_sizes,
+	    .nr_sizes = o->quick ? sizeof(quick_sizes) / sizeof(*quick_sizes) : sizeof(full_sizes) / sizeof(*full_sizes),
+	    .loads = o->quick ? 200000 : 1000000,
+	    .seed = o->seed,
+	    .limits = s->limits,
+	};
+	struct chase_results results;
+	struct report *table;
+	int r = chase_run(&plan, &s->host, &results);
+
+	if (r == 0)
+		r = chase_report(&results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0)
+		r = chase_ratio_report(&results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0 && s->text) {
+		fputc('\n', s->text);
+		chase_explain(&results, s->text);
+	}
+	s->measured |= r == 0 && chase_any(&results);
+	chase_results_free(&results);
+	return r;
+}
+
+static int bench_startup(struct bench_session *s)
+{
+	const struct bench_options *o = s->options;
+	const struct startup_plan plan = {.image = o->image,
+	                                  .shortest = o->shortest,
+	                                  .rounds = o->runs ? o->runs : STARTUP_ROUNDS,
+	                                  .seed = o->seed,
+	                                  .limits = s->limits};
+	struct startup_results results;
+	struct report *table;
+	int r = startup_run(&plan, &s->host, &results);
+
+	if (r == 0)
+		r = startup_report(&results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0 && s->text) {
+		fputc('\n', s->text);
+		startup_explain(&results, s->text);
+	}
+	s->measured |= r == 0 && startup_any(&results);
+	startup_results_free(&results);
+	return r;
+}
+
+static int write_csv(const struct bench_session *s, const char *path)
+{
+	FILE *to = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	int r = 0;
+
+	if (!to)
+		return log_errno(errno, "cannot write %s", path);
+	for (size_t i = 0; r == 0 && i < s->nr_tables; i++) {
+		if (i)
+			fputc('\n', to);
+		r = report_write_csv(s->table[i], to);
+	}
+	if ((to == stdout ? fflush(to) : fclose(to)) && r == 0)
+		r = -errno;
+	return r < 0 ? log_errno(-r, "cannot write %s", path) : 0;
+}
+
+static int write_files(const struct bench_session *s, const struct report_environment *env)
+{
+	const struct bench_options *o = s->options;
+	int r = 0;
+
+	if (o->json)
+		r = report_write_json(o->json, env, (const struct report *const *)s->table, s->nr_tables);
+	if (r == 0 && o->csv)
+		r = write_csv(s, o->csv);
+	return r;
+}
+
+/* All that was asked for. 0 or -errno. */
+static int bench(struct bench_session *s)
+{
+	struct report_environment env;
+	int r = host_detect(&s->host, NULL);
+
+	if (r < 0)
+		return log_errno(-r, "GNOMON_KVM_DEVICE");
+	report_environment_capture(&s->host, &env);
+	if (s->text)
+		report_environment_print(&env, s->text);
+	if (s->options->workloads & BENCH_CHASE)
+		r = bench_chase(s);
+	if (r == 0 && s->options->workloads & BENCH_STARTUP)
+		r = bench_startup(s);
+	if (r < 0 && r != -EINTR)
+		log_errno(-r, "bench");
+	if (r == 0)
+		r = write_files(s, &env);
+	if (r == 0 && s->text && (fflush(s->text) || ferror(s->text)))
+		r = log_errno(errno, "cannot write the tables");
+	return r;
+}
+
+/* Blocks the signals that end a run; an fd that reports them, or -errno. */
+static int catch_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static bool is_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	struct bench_options o = {.seed = 1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED};
+	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
+	int r = parse_options(argc, argv, &o);
+
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
+	if (check_options(&o) < 0)
+		return STATUS_USAGE;
+	s.text = is_stdout(o.json) || is_stdout(o.csv) ? NULL : stdout;
+	s.limits.signal_fd = catch_signals();
+	r = s.limits.signal_fd < 0 ? log_errno(-s.limits.signal_fd, "signalfd") : bench(&s);
+	for (size_t i = 0; i < s.nr_tables; i++)
+		report_free(s.table[i]);
+	if (s.limits.signal_fd >= 0)
+		close(s.limits.signal_fd);
+	if (r == -EINTR)
+		return STATUS_INTERRUPTED;
+	if (r == 0 && !s.measured)
+		log_error("nothing could be measured");
+	return r == 0 && s.measured ? 0 : STATUS_HOST_FAILURE;
+}
