@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,9 +49,15 @@ int child_begin(pid_t parent, int in, int out, int err)
 
 void child_kill(pid_t pid)
 {
+	int status;
+	pid_t got;
+
 	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	do {
+		got = waitpid(pid, &status, 0);
+		if (got == pid && WIFSTOPPED(status))
+			ptrace(PTRACE_DETACH, pid, 0L, 0L); /* a stop that was under way comes before the end */
+	} while (got < 0 ? errno == EINTR : WIFSTOPPED(status));
 }
 
 /* vfork: a copy of this process's tables would be time that the program did not spend. */

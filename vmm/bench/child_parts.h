@@ -11,7 +11,7 @@ double child_clock_ms(void);
 /* First step in the child: dies with `parent`, has its signals unblocked and these files. -1: it must not go on. */
 int child_begin(pid_t parent, int in, int out, int err);
 
-/* Kills and reaps. */
+/* Kills and reaps. A traced child must not be in a stop that was already waited for. */
 void child_kill(pid_t pid);
 
 #endif

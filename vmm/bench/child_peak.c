@@ -110,6 +110,7 @@ static int trace_to_end(pid_t pid, const struct child_limits *limits, long *ret_
 		if (r == 0 && !WIFSTOPPED(status))
 			return -ECHILD; /* ended without the stop */
 	}
+	ptrace(PTRACE_DETACH, pid, 0L, 0L); /* from its stop, where no signal reaches it; fails if it runs */
 	child_kill(pid);
 	return r;
 }
