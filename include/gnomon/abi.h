@@ -37,7 +37,7 @@
 #define GNOMON_MMIO_BASE     0xd0000000
 #define GNOMON_RAM_HIGH_BASE 0x100000000
 
-/* Console: ns16550a; transmit never blocks; `rep outsb` sends a whole buffer in one exit. */
+/* Console: ns16550a; transmit never blocks; `rep outsb` works (KVM's emulator makes an exit of each byte). */
 #define GNOMON_PORT_SERIAL 0x3f8
 /* Write: the low byte ends the VM and becomes `gnomon run`'s exit status (0-125). */
 #define GNOMON_PORT_EXIT 0xf4

@@ -21,6 +21,8 @@
 #define MAX_RUNS       1000
 #define MAX_SEED       1000000000
 #define CHILD_SECONDS  300
+#define QUICK_ROUNDS   21 /* about 25 s on two slow CPUs */
+#define FULL_ROUNDS    25
 #define STARTUP_ROUNDS 30
 
 enum bench_workload { BENCH_CHASE = 1, BENCH_STARTUP = 2 };
@@ -239,7 +241,7 @@ static int bench_chase(struct bench_session *s)
 	const struct chase_plan plan = {
 	    .image = o->image,
 	    .where = o->where,
-	    .rounds = o->runs ? o->runs : o->quick ? 7 : 15,
+	    .rounds = o->runs ? o->runs : o->quick ? QUICK_ROUNDS : FULL_ROUNDS,
 	    .pages = o->quick ? quick_sizes : full_sizes,
 	    .nr_sizes = o->quick ? sizeof(quick_sizes) / sizeof(*quick_sizes) : sizeof(full_sizes) / sizeof(*full_sizes),
 	    .loads = o->quick ? 200000 : 1000000,

@@ -215,8 +215,11 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	platform_init(&platform, vm);
 	if (o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0)
 		return STATUS_HOST_FAILURE;
-	if (vm_start(vm, &boot) < 0)
+	if (vm_start(vm, &boot) < 0) {
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		vm_join(vm); /* the devices stand on this stack */
 		return STATUS_HOST_FAILURE;
+	}
 	limit = wait_for_end(vm, signal_fd, o->timeout);
 	vm_join(vm);
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)
@@ -242,6 +245,7 @@ int cmd_run(int argc, char **argv)
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
+	signal(SIGPIPE, SIG_IGN); /* a reader that left loses the console, not the statistics */
 	signal_fd = catch_signals();
 	if (signal_fd < 0 || vm_create(&vm, &o.vm) < 0) {
 		status = STATUS_HOST_FAILURE;

@@ -60,7 +60,6 @@ void vcpu_halt(struct vcpu *vcpu, bool interrupts_on)
 	}
 	while (!(atomic_load(&vcpu->requests) & REQ_END)) {
 		vcpu_wait(vcpu);
-		atomic_fetch_and(&vcpu->requests, REQ_END);
 		for (int i = 0; i < 4; i++)
 			atomic_store(&vcpu->vectors[i], 0);
 	}

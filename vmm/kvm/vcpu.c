@@ -95,16 +95,16 @@ void vcpu_kick(struct vcpu *vcpu)
 	pthread_mutex_unlock(&vcpu->lock);
 }
 
-static bool something_pending(struct vcpu *vcpu)
+/* What ends a halt. REQ_INTERRUPT alone does not: its vector may have been delivered before the bit was seen. */
+static bool wake_up_due(struct vcpu *vcpu)
 {
-	return atomic_load(&vcpu->requests) || vcpu->vectors[0] || vcpu->vectors[1] || vcpu->vectors[2] ||
-	       vcpu->vectors[3];
+	return (atomic_load(&vcpu->requests) & REQ_END) || vcpu_pending_vector(vcpu) >= 0;
 }
 
 void vcpu_wait(struct vcpu *vcpu)
 {
 	pthread_mutex_lock(&vcpu->lock);
-	while (!something_pending(vcpu))
+	while (!wake_up_due(vcpu))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	pthread_mutex_unlock(&vcpu->lock);
 }
@@ -151,6 +151,8 @@ static bool serve_requests(struct vcpu *vcpu)
 static void run_failed(struct vcpu *vcpu, int err)
 {
 	if (err == EINTR || err == EAGAIN) {
+		counter_inc(&vcpu->counters, CTR_EXITS);
+		counter_inc(&vcpu->counters, CTR_EXIT_INTR);
 		counter_inc(&vcpu->counters, CTR_KICKS_RECEIVED);
 		if (vcpu->shadow)
 			shadow_vcpu_interrupted(vcpu);
