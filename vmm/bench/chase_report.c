@@ -126,7 +126,24 @@ int chase_report(const struct chase_results *res, struct report **ret_table)
 	return r;
 }
 
-/* Ratio of the miss cost in `w` to the native one. -ENODATA: not measured; -EINVAL: a cost that drowns in noise. */
+/* Keeps the pairs of which both are positive, the only ones with a ratio; their number. */
+static int keep_positive(double *a, double *b, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (a[i] <= 0 || b[i] <= 0)
+			continue;
+		a[kept] = a[i];
+		b[kept++] = b[i];
+	}
+	return kept;
+}
+
+/*
+ * Ratio of the miss cost in `w` to the native one. A round whose dense chase was disturbed so much that it took longer
+ * than the sparse one is left out. -ENODATA: not measured; -EINVAL: more than a quarter of the rounds are like that.
+ */
 static int miss_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, size_t i,
                       struct stats_ratio *ret)
 {
@@ -138,8 +155,11 @@ static int miss_ratio(const struct chase_results *res, enum bench_where w, enum 
 		return -ENODATA;
 	a = miss_costs(&res->series[w][page][i], n);
 	b = miss_costs(&res->series[BENCH_NATIVE][page][i], n);
-	if (a && b)
-		r = stats_paired_ratio(a, b, n, STATS_SEED, ret);
+	if (a && b) {
+		const int kept = keep_positive(a, b, n);
+
+		r = kept * 4 < n * 3 ? -EINVAL : stats_paired_ratio(a, b, kept, STATS_SEED, ret);
+	}
 	free(a);
 	free(b);
 	return r;
@@ -156,7 +176,7 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 	begin_row(t, res, w, page, i);
 	if (r < 0) {
 		const char *why = r == -ENODATA ? "one of the two was not measured"
-		                                : "in some round the sparse chase was no slower than the dense one";
+		                                : "in more than a quarter of the rounds the sparse chase was no slower than the dense one";
 
 		report_set_na(t, "ratio", why);
 		report_set_na(t, "ratio_ci_low", why);
@@ -197,7 +217,7 @@ static void explain_ratio(const struct chase_results *res, enum bench_where w, e
 		return;
 	fprintf(to, "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
 	        "%d rounds): %s.\n", res->plan->pages[last], page_name(page), bench_environments[w].name, ratio.median,
-	        ratio.ci_low, ratio.ci_high, res->plan->rounds,
+	        ratio.ci_low, ratio.ci_high, (int)ratio.n,
 	        ratio.ci_low > 1 ? "more" : ratio.ci_high < 1 ? "less" : "they agree within noise");
 }
 

@@ -37,7 +37,8 @@ static void walk_2d(int first, const char *first_name, int second, const char *s
 
 void bench_walk_describe(const struct host_info *host, enum bench_where where, bool huge, struct bench_walk *ret_walk)
 {
-	/* A host kernel that uses LA57 uses it for its processes and for NPT; KVM's EPT and Gnomon's guests have 4. */
+	/* A host kernel that uses LA57 uses it for its processes and for NPT. KVM's EPT has 4 levels while a guest's
+	 * physical addresses have at most 48 bits, and Gnomon's guests have 4. */
 	const int host_root = host_has_cpu_feature(host, HOST_CPU_LA57) ? 5 : 4;
 	const bool npt = host->second_stage == HOST_STAGE_NPT;
 	const bool shadow = where == BENCH_SHADOW;
