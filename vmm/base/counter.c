@@ -30,6 +30,7 @@ const struct counter_desc counter_desc[CTR_NR] = {
 	[CTR_SHADOW_TABLE_WRITES] = {"shadow_table_writes", "writes", "emulated writes to write-protected guest tables"},
 	[CTR_SHADOW_WRITE_PROTECTS] = {"shadow_write_protects", "entries",
 				       "writable mappings taken away because their frame became a table"},
+	[CTR_SHADOW_FLOODS] = {"shadow_floods", "tables", "guest tables forgotten because they were written but not used"},
 	[CTR_SHADOW_EDITS] = {"shadow_edits", "entries", "changes of live shadow entries queued for the stub"},
 	[CTR_SHADOW_DROPS] = {"shadow_drops", "drops", "times the whole shadow was forgotten"},
 	[CTR_SHADOW_RECYCLES] = {"shadow_recycles", "recycles", "times the pool of table frames was made fresh again"},

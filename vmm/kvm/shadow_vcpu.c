@@ -157,10 +157,8 @@ static void audit(struct vcpu *vcpu)
 
 	if (!s->config.audit || s->mmu.nr_edits)
 		return;
-	if (!shadow_audit(&s->mmu, text, sizeof(text))) {
-		log_error("shadow audit: %s", text);
-		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	}
+	if (!shadow_audit(&s->mmu, text, sizeof(text)))
+		bug(__FILE__, __LINE__, text);
 	counter_inc(&vcpu->counters, CTR_SHADOW_AUDITS);
 }
 

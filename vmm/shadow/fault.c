@@ -83,6 +83,7 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 		const unsigned index = gva_index(gva, level);
 		struct shadow_page *child;
 
+		page->writes = 0;
 		if (level >= w->level && !entry_unchanged(sh, w, level))
 			return false;
 		child = child_page(sh, page, w, index);
@@ -94,6 +95,7 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 		return false;
 	if (!shadow_set(sh, page, gva_index(gva, 1), shadow_recompose(sh, page, gva_index(gva, 1)), NULL))
 		return false;
+	page->writes = 0;
 	counter_inc(sh->counters, CTR_SHADOW_FILLS);
 	if (sh->opts & SHADOW_OPT_PREFETCH)
 		prefetch(sh, page);

@@ -128,6 +128,24 @@ struct shadow_page *shadow_page_next(const struct shadow_page *page)
 	return same_table(page->hash_next, page->gfn);
 }
 
+bool shadow_page_zap(struct shadow *sh, struct shadow_page *page)
+{
+	const uint64_t generation = sh->generation;
+	struct shadow_page **p = &sh->bucket[bucket_of(page->gfn)];
+
+	while (page->parents) {
+		if (!shadow_set(sh, page->parents->page, page->parents->index, (spte_t){0}, NULL))
+			return false;
+		BUG_ON(sh->generation != generation);
+	}
+	while (*p != page)
+		p = &(*p)->hash_next;
+	*p = page->hash_next;
+	shadow_page_forget(sh, page);
+	sh->flushes++; /* a CPU may still walk it, as root for one; its frame rests until the pool is recycled */
+	return true;
+}
+
 /* Takes write access to a frame away. False: that needs everything dropped, and it was. */
 static bool write_protect(struct shadow *sh, gfn_t gfn)
 {

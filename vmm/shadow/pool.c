@@ -14,6 +14,7 @@ const struct shadow_opt_desc shadow_opt_desc[SHADOW_OPTS] = {
 	{SHADOW_OPT_ROOT_CACHE, "root-cache", "keep the shadow over CR3 loads and INVLPG: it is in step with the tables"},
 	{SHADOW_OPT_EMULATE_UPDATE, "emulate-update",
 	 "after an emulated table write change just the entries concerned, through the stub"},
+	{SHADOW_OPT_FLOOD, "flood", "a table written again and again without being used is forgotten: it is data by now"},
 	{SHADOW_OPT_PREFETCH, "prefetch", "on a fault fill every entry of the guest's leaf table whose page was accessed"},
 };
 

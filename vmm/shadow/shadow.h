@@ -36,8 +36,9 @@ enum shadow_opt {
 	SHADOW_OPT_ROOT_CACHE = 1 << 0,
 	SHADOW_OPT_EMULATE_UPDATE = 1 << 1,
 	SHADOW_OPT_PREFETCH = 1 << 2,
+	SHADOW_OPT_FLOOD = 1 << 3,
 };
-#define SHADOW_OPTS    3
+#define SHADOW_OPTS    4
 #define SHADOW_OPT_ALL ((1u << SHADOW_OPTS) - 1)
 
 struct shadow_opt_desc {
@@ -80,6 +81,7 @@ struct shadow_page {
 	uint64_t *live;  /* the same, as the VMM reaches it */
 	spte_t spte[512];
 	struct shadow_ref *parents;
+	unsigned writes; /* emulated ones since the last fault that went through this page */
 	struct shadow_page *hash_next;
 };
 
@@ -192,6 +194,8 @@ struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_
 /* Sets an entry, `child` being what a table entry leads to (NULL for leaves and zeroes). False: the change
  * cannot be queued; everything was dropped. */
 bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value, struct shadow_page *child);
+/* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
+bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);
 /* Index of a RAM frame into tracked[] and rmap[]; -1 for what is not RAM. */
 int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
 

@@ -2,6 +2,22 @@
 /* What happens to the shadow when the guest changes its tables, or what it translates with. */
 #include "shadow/shadow.h"
 
+/* Written so often without a fault through it, a page is no table any more. */
+#define FLOOD 4
+
+/* Forgets every shadow page of a table that floods. True: there is nothing left to bring up to date. */
+static bool flooded(struct shadow *sh, gfn_t gfn)
+{
+	struct shadow_page *p = shadow_page_first(sh, gfn);
+
+	if (!(sh->opts & SHADOW_OPT_FLOOD) || !p || ++p->writes < FLOOD)
+		return false;
+	counter_inc(sh->counters, CTR_SHADOW_FLOODS);
+	while (p && shadow_page_zap(sh, p))
+		p = shadow_page_first(sh, gfn);
+	return true;
+}
+
 void shadow_written(struct shadow *sh, gpa_t at, unsigned len)
 {
 	const gfn_t gfn = gpa_to_gfn(at);
@@ -16,6 +32,8 @@ void shadow_written(struct shadow *sh, gpa_t at, unsigned len)
 		shadow_drop_all(sh);
 		return;
 	}
+	if (flooded(sh, gfn))
+		return;
 	for (struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p)) {
 		for (unsigned i = first; i <= last; i++) {
 			spte_t now;
