@@ -63,13 +63,24 @@ Test(bench_chase_line, cut_last_number)
 Test(bench_chase_line, hostile)
 {
 	static const char *const bad[] = {
-	    "", " ", "\n", "chase", "panic: kernel page fault", "xchase pages=16 kind=sparse page=4k loads=16 tsc=5",
-	    "chase pages=-16 kind=sparse page=4k loads=16 tsc=5", "chase pages= 16 kind=sparse page=4k loads=16 tsc=5",
-	    "chase pages=+16 kind=sparse page=4k loads=16 tsc=5", "chase pages=1x10 kind=sparse page=4k loads=16 tsc=5",
-	    "chase pages=16 kind=other page=4k loads=16 tsc=5", "chase pages=16 kind=sparse page=1g loads=16 tsc=5",
-	    "chase pages=16  kind=sparse page=4k loads=16 tsc=5", "chase pages=16 kind=sparse page=4k loads=16 tsc=5 ",
-	    "chase pages=16 kind=sparse page=4k loads=16 tsc=5\r", "chase pages=16 kind=sparse page=4k loads=16 tsc=nan",
-	    "chase pages=16 page=4k kind=sparse loads=16 tsc=5", "chase pages=16 kind=sparse page=4k loads=16 tsc=1e9",
+	    "",
+	    " ",
+	    "\n",
+	    "chase",
+	    "panic: kernel page fault",
+	    "xchase pages=16 kind=sparse page=4k loads=16 tsc=5",
+	    "chase pages=-16 kind=sparse page=4k loads=16 tsc=5",
+	    "chase pages= 16 kind=sparse page=4k loads=16 tsc=5",
+	    "chase pages=+16 kind=sparse page=4k loads=16 tsc=5",
+	    "chase pages=1x10 kind=sparse page=4k loads=16 tsc=5",
+	    "chase pages=16 kind=other page=4k loads=16 tsc=5",
+	    "chase pages=16 kind=sparse page=1g loads=16 tsc=5",
+	    "chase pages=16  kind=sparse page=4k loads=16 tsc=5",
+	    "chase pages=16 kind=sparse page=4k loads=16 tsc=5 ",
+	    "chase pages=16 kind=sparse page=4k loads=16 tsc=5\r",
+	    "chase pages=16 kind=sparse page=4k loads=16 tsc=nan",
+	    "chase pages=16 page=4k kind=sparse loads=16 tsc=5",
+	    "chase pages=16 kind=sparse page=4k loads=16 tsc=1e9",
 	};
 	struct chase_line l;
 
@@ -87,7 +98,8 @@ Test(bench_chase_line, numbers_out_of_range)
 	cr_assert_eq(line("chase pages=16 kind=sparse page=4k loads=0 tsc=5", &l), -ERANGE);
 	cr_assert_eq(line("chase pages=16 kind=sparse page=4k loads=16 tsc=0", &l), -ERANGE);
 	cr_assert_eq(line("chase pages=16 kind=sparse page=4k loads=16 tsc=18446744073709551621", &l), -ERANGE);
-	cr_assert_eq(line("chase pages=16 kind=sparse page=4k loads=16 tsc=99999999999999999999999999999999", &l), -ERANGE);
+	cr_assert_eq(line("chase pages=16 kind=sparse page=4k loads=16 tsc=99999999999999999999999999999999", &l),
+	             -ERANGE);
 	cr_assert_eq(line("chase pages=16 kind=sparse page=4k loads=16 tsc=9223372036854775807", &l), 0);
 }
 
@@ -98,7 +110,9 @@ Test(bench_chase_line, whole_output)
 	struct chase_ticks t[2];
 
 	cr_assert_eq(output("chase pages=256 kind=dense page=4k loads=1008 tsc=1008\n" DENSE
-	                    "chase pages=256 kind=sparse page=4k loads=1000 tsc=9000\n" SPARSE, &two, t), 0);
+	                    "chase pages=256 kind=sparse page=4k loads=1000 tsc=9000\n" SPARSE,
+	                    &two, t),
+	             0);
 	cr_assert_float_eq(t[0].sparse, 5.0, 1e-12);
 	cr_assert_float_eq(t[0].dense, 2.0, 1e-12);
 	cr_assert_float_eq(t[1].sparse, 9.0, 1e-12);

@@ -58,8 +58,10 @@ static const char *parse_words(int r)
 static int take_turn(struct chase_results *res, const struct turn *turn, int round, struct child_result *child)
 {
 	const struct chase_plan *plan = res->plan;
-	struct chase_request q = {
-	    .nr_sizes = plan->nr_sizes, .huge = turn->page == CHASE_2M, .loads = plan->loads, .seed = plan->seed + round};
+	struct chase_request q = {.nr_sizes = plan->nr_sizes,
+	                          .huge = turn->page == CHASE_2M,
+	                          .loads = plan->loads,
+	                          .seed = plan->seed + round};
 	char *na = res->na[turn->where][turn->page];
 	struct chase_ticks ticks[CHASE_MAX_SIZES];
 	struct guest_command command;
@@ -163,9 +165,10 @@ static void rule_out_guests(struct chase_results *res)
 	const struct host_info *h = res->host;
 
 	for (int w = 0; w < BENCH_NR_WHERE; w++)
-		for (int page = 0; h->kvm != HOST_KVM_OK && bench_environments[w].paging && page < CHASE_NR_PAGES; page++)
-			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s: %s",
-			         h->kvm_path, h->kvm_error ? strerror(h->kvm_error) : "not KVM");
+		for (int page = 0; h->kvm != HOST_KVM_OK && bench_environments[w].paging && page < CHASE_NR_PAGES;
+		     page++)
+			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s: %s", h->kvm_path,
+			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");
 }
 
 int chase_run(const struct chase_plan *plan, const struct host_info *host, struct chase_results *ret)

@@ -54,8 +54,9 @@ static void measure(void *arena, const struct chase_request *q, uint32_t pages, 
 	/* Not stdio: the parent's unwritten text is in this process's buffer, too. */
 	const uint64_t tsc = chase_measure(arena, pages, kind, q->loads, q->seed);
 
-	dprintf(STDOUT_FILENO, "chase pages=%u kind=%s page=%s loads=%llu tsc=%llu\n", pages, kind == CHASE_SPARSE ? "sparse" : "dense",
-	       q->huge ? "2m" : "4k", (unsigned long long)(q->loads + 15) / 16 * 16, (unsigned long long)tsc);
+	dprintf(STDOUT_FILENO, "chase pages=%u kind=%s page=%s loads=%llu tsc=%llu\n", pages,
+	        kind == CHASE_SPARSE ? "sparse" : "dense", q->huge ? "2m" : "4k",
+	        (unsigned long long)(q->loads + 15) / 16 * 16, (unsigned long long)tsc);
 }
 
 int chase_native(const void *request)

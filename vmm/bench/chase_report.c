@@ -6,6 +6,8 @@
 #include "bench/chase.h"
 #include "bench/stats.h"
 
+#define FEWEST_ROUNDS 6 /* for an interval that can be trusted: stats.h */
+
 static const struct report_column columns[] = {
     {"pages", "pages", NULL, 0},
     {"page", "page", NULL, 0},
@@ -91,7 +93,8 @@ static void begin_row(struct report *t, const struct chase_results *res, enum be
 static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
                    size_t i)
 {
-	static const char *const measured[] = {"sparse", "dense", "miss", "miss_iqr", "miss_ci_low", "miss_ci_high", "n"};
+	static const char *const measured[] = {"sparse",      "dense",        "miss", "miss_iqr",
+	                                       "miss_ci_low", "miss_ci_high", "n"};
 	const char *na = res->na[w][page];
 	struct bench_walk walk;
 
@@ -175,8 +178,10 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 		return r;
 	begin_row(t, res, w, page, i);
 	if (r < 0) {
-		const char *why = r == -ENODATA ? "one of the two was not measured"
-		                                : "in more than a quarter of the rounds the sparse chase was no slower than the dense one";
+		const char *why =
+		    r == -ENODATA
+		        ? "one of the two was not measured"
+		        : "in more than a quarter of the rounds the sparse chase was no slower than the dense one";
 
 		report_set_na(t, "ratio", why);
 		report_set_na(t, "ratio_ci_low", why);
@@ -215,10 +220,15 @@ static void explain_ratio(const struct chase_results *res, enum bench_where w, e
 
 	if (!takes_part(res, w) || miss_ratio(res, w, page, last, &ratio) < 0)
 		return;
-	fprintf(to, "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
-	        "%d rounds): %s.\n", res->plan->pages[last], page_name(page), bench_environments[w].name, ratio.median,
-	        ratio.ci_low, ratio.ci_high, (int)ratio.n,
-	        ratio.ci_low > 1 ? "more" : ratio.ci_high < 1 ? "less" : "they agree within noise");
+	fprintf(to,
+	        "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
+	        "%d rounds): %s.\n",
+	        res->plan->pages[last], page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
+	        ratio.ci_high, (int)ratio.n,
+	        ratio.n < FEWEST_ROUNDS ? "too few to tell"
+	        : ratio.ci_low > 1      ? "more"
+	        : ratio.ci_high < 1     ? "less"
+	                                : "they agree within noise");
 }
 
 void chase_explain(const struct chase_results *res, FILE *to)
@@ -228,9 +238,12 @@ void chase_explain(const struct chase_results *res, FILE *to)
 	fprintf(to, "TLB miss = sparse - dense, per load: medians of %d rounds, TSC at %.1f MHz.\n", res->plan->rounds,
 	        res->tsc_mhz);
 	if (bench_stage_is_software(h))
-		fprintf(to, "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"
-		        "is what the CPU walks. A miss in a guest walks one dimension, as a native one does, so they should agree.\n",
-		        host_second_stage_label(h));
+		fprintf(
+		    to,
+		    "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"
+		    "is what the CPU walks. A miss in a guest walks one dimension, as a native one does, so they "
+		    "should agree.\n",
+		    host_second_stage_label(h));
 	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
 		fprintf(to, "Second stage %s: a miss in a guest walks two dimensions, a native one only one.\n",
 		        host_second_stage_label(h));
@@ -240,6 +253,8 @@ void chase_explain(const struct chase_results *res, FILE *to)
 	if (bench_host_is_emulated(h))
 		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
 	else if (h->in_vm)
-		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row, native ones too.\n",
-		        h->hypervisor);
+		fprintf(
+		    to,
+		    "This host is itself a virtual machine (%s): what lies below adds to every row, native ones too.\n",
+		    h->hypervisor);
 }

@@ -48,7 +48,8 @@ void bench_walk_describe(const struct host_info *host, enum bench_where where, b
 	else if (bench_stage_is_software(host))
 		walk_1d(4 - huge, shadow ? "KVM's shadow of shadow" : "KVM's shadow", ret_walk);
 	else if (npt || host->second_stage == HOST_STAGE_EPT)
-		walk_2d(4 - huge, shadow ? "shadow" : "guest", (npt ? host_root : 4) - huge, npt ? "NPT" : "EPT", ret_walk);
+		walk_2d(4 - huge, shadow ? "shadow" : "guest", (npt ? host_root : 4) - huge, npt ? "NPT" : "EPT",
+		        ret_walk);
 	else
 		*ret_walk = (struct bench_walk){.text = "unknown"};
 }

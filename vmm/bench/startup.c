@@ -26,7 +26,8 @@ static const char *const program_names[STARTUP_NR] = {
 static const char *const *program_argv(const struct startup_plan *plan, enum startup_program p, const char **buf)
 {
 	if (p == STARTUP_GNOMON)
-		memcpy(buf, (const char *[]){"/proc/self/exe", "run", plan->image, "--", "hello", NULL}, 6 * sizeof(*buf));
+		memcpy(buf, (const char *[]){"/proc/self/exe", "run", plan->image, "--", "hello", NULL},
+		       6 * sizeof(*buf));
 	else
 		memcpy(buf, (const char *[]){plan->shortest, NULL}, 2 * sizeof(*buf));
 	return buf;
@@ -164,7 +165,9 @@ static void explain(const struct startup_results *res, const char *what, double 
 	struct stats_ratio ratio;
 
 	if (stats_paired_ratio(ms[STARTUP_GNOMON], ms[STARTUP_SHORTEST], res->plan->rounds, STATS_SEED, &ratio) == 0)
-		fprintf(to, "To its %s gnomon takes %.2f times as long as the shortest KVM program (95%% interval %.2f to %.2f).\n",
+		fprintf(to,
+		        "To its %s gnomon takes %.2f times as long as the shortest KVM program (95%% interval %.2f to "
+		        "%.2f).\n",
 		        what, ratio.median, ratio.ci_low, ratio.ci_high);
 }
 
