@@ -144,7 +144,7 @@ Test(emulate_native, same_as_the_cpu)
 	machine_init(&m, 3);
 	for (unsigned i = 0; i < FORMS; i++) {
 		for (unsigned run = 0; run < RUNS; run++) {
-			uint64_t *data = machine_u64(DATA_PAGE);
+			any_u64 *data = machine_u64(DATA_PAGE);
 
 			for (unsigned n = 0; n < sizeof(memory_before) / sizeof(*data); n++)
 				if (run == 0 || rnd() % 64 == 0)

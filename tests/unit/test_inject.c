@@ -29,7 +29,7 @@ Test(inject, exception_from_user)
 	m.cpu.rflags |= RFLAGS_TF | RFLAGS_NT | RFLAGS_CF;
 	m.cpu.halted = m.cpu.interrupt_shadow = true;
 	cr_assert_eq(inject(&m, &page_fault), INJECT_DONE);
-	const uint64_t *frame = machine_u64(STACK_PAGE + 0x800 - 40);
+	const any_u64 *frame = machine_u64(STACK_PAGE + 0x800 - 40);
 
 	cr_assert_eq(m.cpu.gpr[GPR_RSP], STACK_PAGE + 0x800 - 48);
 	cr_assert_eq(frame[-1], PFEC_W | PFEC_U);
@@ -55,7 +55,7 @@ Test(inject, exception_from_kernel)
 	m.cpu.gpr[GPR_RSP] = STACK_TOP - 0x38;
 	cr_assert_eq(inject(&m, &(struct cpu_exception){.vector = VEC_BP}), INJECT_DONE);
 	cr_assert_eq(m.cpu.gpr[GPR_RSP], STACK_TOP - 0x40 - 40);
-	const uint64_t *frame = machine_u64(m.cpu.gpr[GPR_RSP]);
+	const any_u64 *frame = machine_u64(m.cpu.gpr[GPR_RSP]);
 
 	cr_assert(frame[FRAME_RSP] == STACK_TOP - 0x38 && frame[FRAME_SS] == KERNEL_DS);
 	cr_assert_eq(frame[FRAME_RFLAGS], RFLAGS_FIXED | RFLAGS_IF);

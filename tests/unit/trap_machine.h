@@ -181,11 +181,14 @@ static inline void machine_invlpg(void *ctx, gva_t addr)
 
 static inline void machine_flush_all(void *ctx) { ((struct machine *)ctx)->flush_calls++; }
 
-static inline uint64_t *machine_u64(uint64_t addr) { return machine_at(gva_init(addr)); }
+/* A word anywhere: the TSS's fields are not aligned. */
+typedef uint64_t __attribute__((aligned(1))) any_u64;
+
+static inline any_u64 *machine_u64(uint64_t addr) { return machine_at(gva_init(addr)); }
 
 static inline void machine_set_gate(uint8_t vector, uint64_t offset, uint16_t selector, uint8_t ist, uint8_t type_dpl_p)
 {
-	uint64_t *gate = machine_u64(IDT_PAGE + vector * 16u);
+	any_u64 *gate = machine_u64(IDT_PAGE + vector * 16u);
 
 	gate[0] = (offset & 0xffff) | (uint64_t)selector << 16 | (uint64_t)ist << 32 | (uint64_t)type_dpl_p << 40 |
 		  (offset >> 16 & 0xffff) << 48;
@@ -194,7 +197,7 @@ static inline void machine_set_gate(uint8_t vector, uint64_t offset, uint16_t se
 
 static inline void machine_build_gdt(void)
 {
-	uint64_t *gdt = machine_u64(GDT_PAGE);
+	any_u64 *gdt = machine_u64(GDT_PAGE);
 
 	memset(gdt, 0, GDT_LIMIT + 1);
 	gdt[KERNEL_CS / 8] = DESC_KERNEL_CS;
