@@ -42,13 +42,15 @@ void bench_walk_describe(const struct host_info *host, enum bench_where where, b
 	const int host_root = host_has_cpu_feature(host, HOST_CPU_LA57) ? 5 : 4;
 	const bool npt = host->second_stage == HOST_STAGE_NPT;
 	const bool shadow = where == BENCH_SHADOW;
+	/* Gnomon's shadow maps a guest's 2 MiB page by 4 KiB leaves, and so does what KVM makes of it. */
+	const int guest_root = 4 - (huge && !shadow);
 
 	if (where == BENCH_NATIVE)
 		walk_1d(host_root - huge, "process's tables", ret_walk);
 	else if (bench_stage_is_software(host))
-		walk_1d(4 - huge, shadow ? "KVM's shadow of shadow" : "KVM's shadow", ret_walk);
+		walk_1d(guest_root, shadow ? "KVM's shadow of shadow" : "KVM's shadow", ret_walk);
 	else if (npt || host->second_stage == HOST_STAGE_EPT)
-		walk_2d(4 - huge, shadow ? "shadow" : "guest", (npt ? host_root : 4) - huge, npt ? "NPT" : "EPT",
+		walk_2d(guest_root, shadow ? "shadow" : "guest", (npt ? host_root : 4) - huge, npt ? "NPT" : "EPT",
 		        ret_walk);
 	else
 		*ret_walk = (struct bench_walk){.text = "unknown"};

@@ -52,7 +52,7 @@ static const char help[] =
     "\n"
     "  --quick          less than a minute: fewer sizes and rounds, only the chase\n"
     "  --only WORKLOAD  chase or startup\n"
-    "  --paging LIST    guests to compare with the process: nested (default), shadow, or nested,shadow\n"
+    "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
     "  --runs N         rounds, 1 to 1000\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
     "  --image KERNEL   guest kernel (default: guest/kernel.elf beside this program)\n"
@@ -372,7 +372,7 @@ static bool is_stdout(const char *path)
 
 int cmd_bench(int argc, char **argv)
 {
-	struct bench_options o = {.seed = 1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED};
+	struct bench_options o = {.seed = 1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
 	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
 	int r = parse_options(argc, argv, &o);
 
