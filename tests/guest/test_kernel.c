@@ -71,6 +71,76 @@ Test(kernel, selftest)
 	free(first);
 }
 
+/* Under shadow paging the same image prints the same lines: with no optimisation, with all, and on several CPUs. */
+static void selftest_in_shadow(const char *opts, const char *cpus)
+{
+	static struct run nested;
+
+	run_gnomon(&nested, "run", kernel, "--", "selftest");
+	expect_status(&nested, 0);
+	run_gnomon(&r, "run", "--paging", "shadow", "--audit", "--shadow-opt", opts, "--cpus", cpus, kernel, "--",
+		   "selftest");
+	expect_status(&r, 0);
+	cr_assert_str_eq(r.out, nested.out, "options %s, %s CPUs", opts, cpus);
+}
+
+Test(kernel, selftest_in_shadow_without_optimisation)
+{
+	selftest_in_shadow("none", "1");
+}
+
+Test(kernel, selftest_in_shadow_with_each_optimisation)
+{
+	static const char *const opts[] = {"root-cache", "emulate-update", "prefetch", "flood"};
+
+	for (size_t i = 0; i < sizeof(opts) / sizeof(*opts); i++)
+		selftest_in_shadow(opts[i], "1");
+}
+
+Test(kernel, selftest_in_shadow_with_all_optimisations)
+{
+	selftest_in_shadow("all", "1");
+}
+
+Test(kernel, selftest_in_shadow_on_several_cpus)
+{
+	selftest_in_shadow("all", "2");
+	selftest_in_shadow("none", "4");
+	selftest_in_shadow("all", "4");
+}
+
+/* The least memory for shadow tables: frames are used again and again. */
+Test(kernel, selftest_in_shadow_with_little_memory)
+{
+	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-memory", "2M", "--shadow-opt", "none", kernel, "--",
+		   "selftest");
+	expect_status(&r, 0);
+}
+
+/* Mistakes end a run in shadow mode as in nested mode. */
+Test(kernel, crashes_in_shadow)
+{
+	static const struct {
+		const char *how;
+		int status;
+		const char *sentence;
+	} crashes[] = {
+		{"triple", 126, "triple fault"},
+		{"hlt", 126, "halted with interrupts off"},
+		{"unmapped", 126, "outside the guest's memory"},
+		{"panic", 99, NULL},
+		{"fault", 114, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof(crashes) / sizeof(*crashes); i++) {
+		run_gnomon(&r, "run", "--paging", "shadow", kernel, "--", "crash", crashes[i].how);
+		if (crashes[i].sentence)
+			expect_killed(&r, crashes[i].sentence);
+		else
+			expect_status(&r, crashes[i].status);
+	}
+}
+
 Test(kernel, selftest_on_huge_pages)
 {
 	run_gnomon(&r, "run", "--backing", "thp", "--cpus", "2", kernel, "--", "selftest");

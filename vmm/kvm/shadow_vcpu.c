@@ -186,8 +186,11 @@ void shadow_vcpu_interrupted(struct vcpu *vcpu)
 	const bool in_stub = !(vcpu->run->s.regs.sregs.cs.selector & 3);
 
 	lock(vcpu);
-	vcpu->shadow->where =
-		in_stub && r->rip >= stub_address(stub_traps_end) ? SHADOW_AT_VMM : SHADOW_INTERRUPTED;
+	vcpu->shadow->where = SHADOW_INTERRUPTED;
+	if (in_stub && r->rip >= stub_address(stub_traps_end)) {
+		vcpu->shadow->where = SHADOW_AT_VMM;
+		vcpu->shadow->flushes = ~0ull; /* it may not have come to loading CR3 */
+	}
 	unlock(vcpu);
 }
 
