@@ -57,7 +57,11 @@ CHECKS = [
     ("selftest, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M", "--shadow-opt", "none"] + KERNEL),
     ("selftest, 4 CPUs", GNOMON + ["--cpus", "4"] + KERNEL),
 ]
-NPT_CHECK = ("selftest on npt=1", ["tools/npt-host", "--npt", "1", "--timeout", "100"] + GNOMON + ["--audit"] + KERNEL)
+NPT_CHECKS = [
+    ("selftest on npt=1", ["tools/npt-host", "--npt", "1", "--timeout", "100"] + GNOMON + ["--audit"] + KERNEL),
+    ("selftest on npt=0, 2 MiB of tables", ["tools/npt-host", "--npt", "0", "--timeout", "100"] + GNOMON
+     + ["--shadow-memory", "2M", "--shadow-opt", "none"] + KERNEL),
+]
 
 
 def run(command, cwd, limit):
@@ -119,7 +123,7 @@ def main():
     if args.list or not mutants:
         print("\n".join(f"{m[0]:26} {m[4]}" for m in MUTANTS))
         return 0 if args.list else 2
-    checks = CHECKS + ([] if args.no_npt else [NPT_CHECK])
+    checks = CHECKS + ([] if args.no_npt else NPT_CHECKS)
     caught = 0
     with tempfile.TemporaryDirectory(prefix="gnomon-mutants-") as tree:
         copy_tree(tree)
