@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Shadow paging by tiny guests: the behaviours that nested mode has, and what a guest may do wrong to the tables
+ * that the VMM reads. Each runs under the audit, without an optimisation and with all of them: the outcome is the
+ * architecture's or one sentence, never the VMM's end. The guest kernel's own tests: test_kernel.c.
+ */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "run_gnomon.h"
+
+static struct run r;
+
+TestSuite(shadow, .init = need_kvm);
+
+static const char *const opts[] = {"none", "all"};
+
+#define NR_OPTS (sizeof(opts) / sizeof(*opts))
+
+static void run_shadow(const char *opt, const char *behaviour, const char *cpus)
+{
+	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opt, "--audit", "--timeout", "60", "--cpus", cpus,
+	           guest_path(behaviour));
+}
+
+/* The guest checks what it sees by itself and ends with 0. */
+static void good(const char *behaviour, const char *cpus)
+{
+	for (size_t i = 0; i < NR_OPTS; i++) {
+		run_shadow(opts[i], behaviour, cpus);
+		expect_status(&r, 0);
+	}
+}
+
+static void killed(const char *behaviour, const char *cpus, const char *words)
+{
+	for (size_t i = 0; i < NR_OPTS; i++) {
+		run_shadow(opts[i], behaviour, cpus);
+		expect_killed(&r, words);
+		cr_assert_null(strstr(r.err, "has not ended"), "only the time limit ended it");
+	}
+}
+
+/* The same guest is right about KVM's own walk: so it is the shadow that is judged, not the guest. */
+static void good_in_both_modes(const char *behaviour)
+{
+	run_gnomon(&r, "run", "--timeout", "60", guest_path(behaviour));
+	expect_status(&r, 0);
+	good(behaviour, "1");
+}
+
+/* Tables that do what they may. */
+
+Test(shadow, self_map)
+{
+	good_in_both_modes("shadow-self-map");
+}
+
+Test(shadow, table_maps_itself)
+{
+	good_in_both_modes("shadow-table-maps-itself");
+}
+
+/* Nested mode has no 1 GiB pages on every host that says so in CPUID: host-dependent there. */
+Test(shadow, large_pages)
+{
+	good("shadow-large-pages", "1");
+}
+
+Test(shadow, write_protect)
+{
+	good_in_both_modes("shadow-write-protect");
+}
+
+Test(shadow, nx)
+{
+	good_in_both_modes("shadow-nx");
+}
+
+Test(shadow, smep_smap)
+{
+	good("shadow-smep-smap", "1");
+}
+
+/* Where KVM emulates CPL 0, nested mode has no SYSCALL. */
+Test(shadow, syscall)
+{
+	good("shadow-syscall", "1");
+}
+
+/* Bad input. */
+
+Test(shadow, reserved_bits)
+{
+	good_in_both_modes("shadow-reserved-bits");
+}
+
+/* Nested mode differs by host: a CPU's own emulation may forget the P bit of this error code. */
+Test(shadow, nx_reserved)
+{
+	good("shadow-nx-reserved", "1");
+}
+
+Test(shadow, non_canonical)
+{
+	good_in_both_modes("shadow-non-canonical");
+}
+
+Test(shadow, table_outside_memory)
+{
+	killed("shadow-table-outside-memory", "1", "a guest table outside memory, at 0x8000200000");
+	killed("shadow-table-outside-hole", "1", "a guest table outside memory, at 0x8000200000");
+	killed("shadow-table-outside-everything", "1", "a guest table outside memory, at 0x8000200000");
+}
+
+Test(shadow, idt_outside_memory)
+{
+	killed("shadow-idt-outside-memory", "1", "a descriptor table or stack lies outside the guest's memory");
+}
+
+Test(shadow, reserved_range)
+{
+	static const char words[] = "an access to the range reserved for the stub, at 0xfffffe";
+
+	killed("shadow-reserved-range-read", "1", words);
+	killed("shadow-reserved-range-read-end", "1", words);
+	killed("shadow-reserved-range-write", "1", words);
+	killed("shadow-reserved-range-execute", "1", words);
+}
+
+/* The behaviours of nested mode, as far as they do not read CS and SS: at the real CPL 3 those are the host's. */
+
+Test(shadow, console)
+{
+	for (size_t i = 0; i < NR_OPTS; i++) {
+		run_shadow(opts[i], "console-bytes", "1");
+		expect_status(&r, 0);
+		cr_assert_str_eq(r.out, "byte by byte\n");
+		run_shadow(opts[i], "console-string", "1");
+		expect_status(&r, 0);
+		cr_assert(r.out_len > 20 && memcmp(r.out, "a line by rep outsb\n", 20) == 0, "%s", r.out);
+	}
+}
+
+Test(shadow, exit_status)
+{
+	run_shadow("all", "exit-status-7", "1");
+	expect_status(&r, 7);
+	run_shadow("all", "exit-status-low-byte", "1");
+	expect_status(&r, 7);
+	run_shadow("all", "exit-by-other-cpu", "2");
+	expect_status(&r, 5);
+	killed("exit-status-126", "1", "exit status 126 is not in 0-125");
+}
+
+Test(shadow, unmapped)
+{
+	killed("unmapped-read", "1", "outside the guest's memory");
+	killed("unmapped-write", "1", "outside the guest's memory");
+	killed("unmapped-execute", "1", "outside the guest's memory");
+	killed("faults-on-two-cpus", "2", "outside the guest's memory");
+}
+
+Test(shadow, triple_fault)
+{
+	killed("triple-fault", "1", "triple fault");
+}
+
+Test(shadow, halt_interrupts_off)
+{
+	killed("halt-interrupts-off", "4", "halted with interrupts off");
+}
+
+Test(shadow, exception_loop)
+{
+	run_gnomon(&r, "run", "--paging", "shadow", "--timeout", "1", guest_path("exception-loop"));
+	expect_killed(&r, "it has not ended within 1 s");
+}
+
+/* The kernel's code is real code here: what KVM's emulator lacks is no gap of this mode. */
+Test(shadow, no_emulator_gap)
+{
+	good("emulator-gap", "1");
+}
+
+Test(shadow, nop_port)
+{
+	good("nop-port", "1");
+}
+
+Test(shadow, cpu_start)
+{
+	good("cpu-start-waits", "4");
+	killed("cpu-start-twice", "2", "started CPU 1 twice");
+	killed("cpu-start-outside-memory", "2", "request lies outside memory");
+	killed("cpu-start-bad-number", "2", "CPU 2 (of 2)");
+	killed("cpu-start-bad-cr3", "2", "CR3");
+}
+
+Test(shadow, interrupts)
+{
+	good("ipi-held-while-off", "1");
+	good("ipi-to-halted", "2");
+	good("ipi-to-halted-interrupts-off", "2");
+	good("ipi-to-spinning", "2");
+	killed("ipi-bad-vector", "1", "interrupt 31 to CPU 0");
+	killed("ipi-bad-cpu", "1", "interrupt 64 to CPU 1");
+}
+
+/* Counters. */
+
+static const char *kernel_path(void)
+{
+	static char path[4096];
+
+	snprintf(path, sizeof(path), "%s", build_path("guest/kernel.elf"));
+	return path;
+}
+
+/* One run with --stats in `path`, kept in `root`. */
+struct counted {
+	char path[32];
+	json_t *root;
+};
+
+static struct counted counted_run(const char *opt, const char *memory, const char *image, const char *program)
+{
+	struct counted c = {.path = "/tmp/gnomon-stats-XXXXXX"};
+	int fd = mkstemp(c.path);
+
+	cr_assert_geq(fd, 0);
+	close(fd);
+	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opt, "--shadow-memory", memory, "--stats", c.path,
+	           image, "--", program);
+	expect_status(&r, 0);
+	c.root = json_load_file(c.path, 0, NULL);
+	unlink(c.path);
+	cr_assert_not_null(c.root, "no JSON");
+	return c;
+}
+
+static json_int_t counter(const struct counted *c, const char *name)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->root, "counters"), i, entry)
+	{
+		if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0)
+			return json_integer_value(json_object_get(entry, "value"));
+	}
+	cr_assert_fail("no counter %s", name);
+	return -1;
+}
+
+/* A CR3 load builds nothing and fills nothing when the root is kept; without that it does both, each time. */
+Test(shadow, cr3_load_keeps_the_root)
+{
+	struct counted with = counted_run("root-cache", "32M", guest_path("shadow-cr3-reload"), "-");
+	struct counted without = counted_run("none", "32M", guest_path("shadow-cr3-reload"), "-");
+
+	cr_assert_geq(counter(&without, "shadow_pages_built"), 100);
+	cr_assert_geq(counter(&without, "shadow_fills"), 100);
+	cr_assert_geq(counter(&without, "shadow_drops"), 100);
+	cr_assert_leq(counter(&with, "shadow_pages_built"), counter(&without, "shadow_pages_built") - 100);
+	cr_assert_leq(counter(&with, "shadow_fills"), counter(&without, "shadow_fills") - 100);
+	cr_assert_leq(counter(&with, "shadow_drops"), counter(&without, "shadow_drops") - 100);
+	cr_assert_geq(counter(&with, "trap_gp"), 100, "each CR3 load is still one trap");
+	json_decref(with.root);
+	json_decref(without.root);
+}
+
+/* With the least memory frames are used again, and the guest does not notice. */
+Test(shadow, little_memory_is_recycled)
+{
+	struct counted c = counted_run("none", "2M", kernel_path(), "selftest");
+
+	cr_assert_null(strstr(r.out, "not ok"), "%s", r.out);
+	cr_assert_geq(counter(&c, "shadow_recycles"), 1);
+	cr_assert_geq(counter(&c, "shadow_drops"), counter(&c, "shadow_recycles"), "a recycled pool is an empty one");
+	json_decref(c.root);
+}
+
+/* What is counted hangs together: exits are traps and ports, no edit or prefetch without its option. */
+Test(shadow, counters_hang_together)
+{
+	struct counted c = counted_run("none", "32M", kernel_path(), "hello");
+	static const char *const traps[] = {"trap_pf", "trap_gp", "trap_ud", "trap_syscall", "trap_other"};
+	json_int_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(traps) / sizeof(*traps); i++)
+		sum += counter(&c, traps[i]);
+	cr_assert_gt(sum, 0);
+	cr_assert_leq(sum, counter(&c, "exits_io"), "each trap is an `out` of the stub");
+	cr_assert_gt(counter(&c, "shadow_fills"), 0);
+	cr_assert_leq(counter(&c, "shadow_fills"), counter(&c, "trap_pf"));
+	cr_assert_eq(counter(&c, "shadow_prefetched"), 0);
+	cr_assert_eq(counter(&c, "shadow_edits"), 0);
+	cr_assert_eq(counter(&c, "shadow_floods"), 0);
+	cr_assert_eq(counter(&c, "shadow_audits"), 0);
+	json_decref(c.root);
+	c = counted_run("all", "32M", kernel_path(), "hello");
+	cr_assert_gt(counter(&c, "shadow_prefetched"), 0);
+	json_decref(c.root);
+}
+
+/* Options. */
+
+Test(shadow, wrong_options)
+{
+	static const char *const wrong[][2] = {
+	    {"--shadow-opt", "fast"},    {"--shadow-opt", "none,fast"}, {"--shadow-memory", "0"},
+	    {"--shadow-memory", "3M"},   {"--shadow-memory", "258M"},   {"--shadow-memory", "-2M"},
+	    {"--shadow-memory", "many"}, {"--paging", "shadowy"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		run_gnomon(&r, "run", "--paging", "shadow", wrong[i][0], wrong[i][1], guest_path("exit-status-0"));
+		expect_refusal(&r, 2, wrong[i][0]);
+	}
+}
+
+Test(shadow, list_of_options)
+{
+	static const char *const names[] = {"root-cache", "emulate-update", "prefetch", "flood"};
+	size_t lines = 0;
+
+	run_gnomon(&r, "run", "--list-shadow-opts");
+	expect_status(&r, 0);
+	for (size_t i = 0; i < r.out_len; i++)
+		lines += r.out[i] == '\n';
+	cr_assert_eq(lines, sizeof(names) / sizeof(*names), "an option that this test does not know: %s", r.out);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		cr_assert(strstr(r.out, names[i]), "%s is not in %s", names[i], r.out);
+}
