@@ -105,8 +105,10 @@ Test(kernel, selftest_in_shadow_with_all_optimisations)
 Test(kernel, selftest_in_shadow_on_several_cpus)
 {
 	selftest_in_shadow("all", "2");
-	selftest_in_shadow("none", "4");
 	selftest_in_shadow("all", "4");
+	/* Each CPU's table writes drop what all the others use: minutes where every instruction is emulated. */
+	if (kvm_emulates_cpl0())
+		selftest_in_shadow("none", "4");
 }
 
 /* The least memory for shadow tables: frames are used again and again. */
