@@ -157,7 +157,7 @@ void shadow_trap_syscall(struct vcpu *vcpu)
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 {
 	struct cpu_exception exc = {
-		.vector = vector, .has_error = VECTORS_WITH_ERROR >> vector & 1, .error = error};
+		.vector = vector, .has_error = vector < 32 && VECTORS_WITH_ERROR >> vector & 1, .error = error};
 
 	switch (vector) {
 	case VEC_PF:
