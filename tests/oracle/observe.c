@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* One case for real: tables, invalidation, the access, and what is left behind. */
+#include <gnomon/abi.h>
+#include <gnomon/x86.h>
+
+#include "oracle.h"
+
+#define VA_INDEX(va, level) ((va) >> (3 + 9 * (level)) & 511)
+#define INTERRUPT_GATE      0x8e00
+#define BREAKPOINT_GATE     0xee00 /* DPL 3 */
+#define TSS_BYTES           104
+#define TSS_RSP0            4 /* byte offset, APM2 12.2.5 */
+#define INT3                0xcc
+#define RET                 0xc3
+#define MODE_CHECKED        8 /* the marker's low bits vary with the case */
+
+void access_kernel(int kind, uint64_t address, uint64_t value);
+void access_user(uint64_t code, uint64_t address, uint64_t value);
+
+extern char access_kernel_read[], access_kernel_write[], vectors[], user_read[], user_write[], user_fetch[];
+extern char trap_stack[];
+extern uint64_t gdt[];
+extern volatile uint64_t trapped_vector, trapped_error, trapped_rip, trapped_rcx;
+
+uint64_t table_of[LEVELS], test_page;
+int maxphyaddr;
+
+static uint64_t pml4[512] __attribute__((aligned(4096))), user_tables[3][512] __attribute__((aligned(4096)));
+static uint64_t test_tables[3][512] __attribute__((aligned(4096)));
+static uint8_t page[2 << 20] __attribute__((aligned(2 << 20)));
+static uint64_t idt[64] __attribute__((aligned(16)));
+static uint8_t tss[TSS_BYTES] __attribute__((aligned(16)));
+static volatile uint64_t *test_entry[LEVELS], *data;
+static uint64_t cr0, cr4, efer;
+static bool ac_now;
+
+struct __attribute__((packed)) table_pointer {
+	uint16_t limit;
+	uint64_t base;
+};
+
+static uint64_t address_of(const volatile void *p)
+{
+	return (uint64_t)p;
+}
+
+static void load_cr3(void)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
+}
+
+/* The kernel stays where the boot tables have it; CPL 3 gets one page of code. */
+static void make_tables(void)
+{
+	uint64_t boot, from = address_of(user_read);
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(boot));
+	pml4[0] = *(uint64_t *)boot;
+	pml4[VA_INDEX(USER_VA, 4)] = address_of(user_tables[0]) | PTE_P | PTE_W | PTE_U;
+	user_tables[0][0] = address_of(user_tables[1]) | PTE_P | PTE_W | PTE_U;
+	user_tables[1][0] = address_of(user_tables[2]) | PTE_P | PTE_W | PTE_U;
+	user_tables[2][0] = from | PTE_P | PTE_U;
+
+	test_page = address_of(page);
+	for (int level = 4; level >= 1; level--) {
+		uint64_t *table = level == 4 ? pml4 : test_tables[3 - level];
+
+		test_entry[level] = &table[VA_INDEX(TEST_VA, level)];
+		table_of[level] = address_of(table);
+	}
+	page[TEST_VA & 0x1fffff] = INT3;
+	page[(TEST_VA & 0x1fffff) + 64] = RET;
+	data = (uint64_t *)&page[TEST_DATA & 0x1fffff];
+}
+
+void observe_init(void)
+{
+	const uint64_t base = address_of(tss);
+	struct table_pointer pointer;
+	uint32_t a = 0x80000008, b, c = 0, d, low, high;
+
+	make_tables();
+	for (uint64_t i = 0; i < 32; i++) {
+		uint64_t stub = address_of(vectors) + 16 * i;
+
+		idt[2 * i] = (stub & 0xffff) | GNOMON_BOOT_CS << 16 | (stub & 0xffff0000) << 32 |
+			     (uint64_t)(i == VEC_BP ? BREAKPOINT_GATE : INTERRUPT_GATE) << 32;
+	}
+	__builtin_memcpy(tss + TSS_RSP0, &(uint64_t){address_of(trap_stack)}, sizeof(uint64_t));
+	tss[TSS_BYTES - 2] = TSS_BYTES; /* the I/O map lies beyond the limit */
+	gdt[TSS / 8] = (TSS_BYTES - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	pointer = (struct table_pointer){TSS + 15, address_of(gdt)};
+	__asm__ volatile("lgdt %0" : : "m"(pointer));
+	pointer = (struct table_pointer){sizeof(idt) - 1, address_of(idt)};
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+	__asm__ volatile("ltr %w0" : : "r"(TSS));
+	load_cr3();
+	__asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_EFER));
+	efer = (uint64_t)high << 32 | low;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	maxphyaddr = a & 0xff;
+}
+
+/* Only what changes is written: each of these traps in shadow mode. */
+static void set_mode(const struct mode *m)
+{
+	uint64_t cr0_new = (cr0 & ~(uint64_t)CR0_WP) | (m->wp ? CR0_WP : 0);
+	uint64_t cr4_new = (cr4 & ~(uint64_t)(CR4_SMEP | CR4_SMAP)) | (m->smep ? CR4_SMEP : 0) | (m->smap ? CR4_SMAP : 0);
+	uint64_t efer_new = (efer & ~(uint64_t)EFER_NXE) | (m->nxe ? EFER_NXE : 0);
+
+	if (cr0_new != cr0)
+		__asm__ volatile("mov %0, %%cr0" : : "r"(cr0_new) : "memory");
+	if (cr4_new != cr4)
+		__asm__ volatile("mov %0, %%cr4" : : "r"(cr4_new) : "memory");
+	if (efer_new != efer)
+		__asm__ volatile("wrmsr" : : "c"(MSR_EFER), "a"((uint32_t)efer_new), "d"((uint32_t)(efer_new >> 32)) : "memory");
+	cr0 = cr0_new;
+	cr4 = cr4_new;
+	efer = efer_new;
+}
+
+/* Returns where RIP must be if the access faults. */
+static uint64_t make_access(const struct test_case *c, uint64_t target, uint64_t value)
+{
+	static char *const user_code[] = {user_read, user_write, user_fetch};
+
+	if (c->user) {
+		uint64_t code = USER_VA + (user_code[c->kind] - user_read);
+
+		access_user(code, target, value);
+		ac_now = false;
+		return c->kind == FETCH ? target : code;
+	}
+	if (c->mode.ac && !ac_now)
+		__asm__ volatile("stac" : : : "memory", "cc");
+	else if (!c->mode.ac && ac_now)
+		__asm__ volatile("clac" : : : "memory", "cc");
+	ac_now = c->mode.ac;
+	access_kernel(c->kind, target, value);
+	return c->kind == FETCH ? target : address_of(c->kind == READ ? access_kernel_read : access_kernel_write);
+}
+
+void observe(const struct test_case *c, struct result *ret_result)
+{
+	const uint64_t target = c->kind == FETCH ? TEST_VA + (c->user ? 0 : 64) : TEST_DATA;
+	const uint64_t marker = c->number << MODE_CHECKED | 0x5a, written = ~marker;
+	struct result r = {0};
+	uint64_t rip;
+
+	set_mode(&c->mode);
+	for (int level = 4; level >= 1; level--)
+		if (*test_entry[level] != c->entry[level])
+			*test_entry[level] = c->entry[level];
+	*data = marker;
+	if (c->reload)
+		load_cr3();
+	else
+		__asm__ volatile("invlpg (%0)" : : "r"(TEST_VA) : "memory");
+	rip = make_access(c, target, written);
+
+	r.fault = trapped_vector == VEC_PF;
+	for (int level = 4; level >= 1; level--)
+		r.entry[level] = *test_entry[level];
+	if (r.fault) {
+		r.error = trapped_error;
+		__asm__ volatile("mov %%cr2, %0" : "=r"(r.cr2));
+		if (trapped_rip != rip)
+			r.odd = "RIP is not that of the access";
+		else if (*data != marker)
+			r.odd = "the faulting access wrote";
+	} else if (trapped_vector != (c->user ? VEC_BP : NO_VECTOR)) {
+		r.odd = "an exception other than #PF";
+	} else if (*data != (c->kind == WRITE ? written : marker)) {
+		r.odd = "memory does not hold what was written";
+	} else if (c->kind == READ && trapped_rcx != marker) {
+		r.odd = "the read returned something else";
+	}
+	*ret_result = r;
+}
