@@ -12,7 +12,7 @@
 #define TSS_RSP0            4 /* byte offset, APM2 12.2.5 */
 #define INT3                0xcc
 #define RET                 0xc3
-#define MODE_CHECKED        8 /* the marker's low bits vary with the case */
+#define MARKER(number)      ((number) << 8 | 0x5a) /* in memory before the access */
 
 void access_kernel(int kind, uint64_t address, uint64_t value);
 void access_user(uint64_t code, uint64_t address, uint64_t value);
@@ -145,7 +145,7 @@ static uint64_t make_access(const struct test_case *c, uint64_t target, uint64_t
 void observe(const struct test_case *c, struct result *ret_result)
 {
 	const uint64_t target = c->kind == FETCH ? TEST_VA + (c->user ? 0 : 64) : TEST_DATA;
-	const uint64_t marker = c->number << MODE_CHECKED | 0x5a, written = ~marker;
+	const uint64_t marker = MARKER(c->number), written = ~marker;
 	struct result r = {0};
 	uint64_t rip;
 

@@ -68,8 +68,6 @@ void result_print(const struct result *r);
 
 /* APM2 5.3-5.6 and 8.4.2. */
 void predict(const struct test_case *c, struct result *ret_result);
-/* Whether the predicted error code was caused by NX in an entry while EFER.NXE is 0. */
-bool reserved_nx(const struct test_case *c);
 
 /* Takes the machine over; `reserved` bits of addresses need a physical address of less than 52 bits. */
 void observe_init(void);

@@ -18,15 +18,6 @@ static bool must_be_zero(const struct test_case *c, int level)
 	return level == 2 && (e & PTE_PS) && (e & 0x1fe000); /* bits 20:13 */
 }
 
-bool reserved_nx(const struct test_case *c)
-{
-	for (int level = 4; level >= c->leaf && (c->entry[level] & PTE_P); level--) {
-		if (must_be_zero(c, level))
-			return (c->entry[level] & PTE_NX) && !c->mode.nxe;
-	}
-	return false;
-}
-
 /* 5.6: rights are those that the entries of all levels grant together. */
 static bool permitted(const struct test_case *c)
 {
