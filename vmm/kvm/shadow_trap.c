@@ -154,6 +154,23 @@ void shadow_trap_syscall(struct vcpu *vcpu)
 	inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
 }
 
+/*
+ * The kick came before the instruction behind STI, which is still to be run before an interrupt: HLT above all.
+ * What cannot be executed here would not have trapped either, and no interrupt is lost by coming before it.
+ */
+static void end_interrupt_shadow(struct vcpu *vcpu)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+	struct emul_result res;
+	enum emul_outcome outcome = emulate_insn(c, &vcpu->vm->shadow->cpu_ops, vcpu, &res);
+
+	if (outcome == EMUL_EXCEPTION)
+		inject(vcpu, &res.exc);
+	else if (outcome == EMUL_HOST_ERROR)
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	c->interrupt_shadow = false;
+}
+
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 {
 	struct cpu_exception exc = {
@@ -184,6 +201,8 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 		inject(vcpu, &exc);
 		break;
 	case STUB_VECTOR_KICK:
+		if (vcpu->shadow->cpu.interrupt_shadow)
+			end_interrupt_shadow(vcpu);
 		break; /* what it was sent for is done on the way back */
 	case VEC_NMI:
 	case VEC_DF:

@@ -137,13 +137,14 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uin
 
 	gprs_from_kvm(&v->cpu, &vcpu->run->s.regs.regs);
 	v->cpu.gpr[GPR_RSP] = rsp;
+	if (rip != v->cpu.rip)
+		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
 	v->cpu.rip = rip;
 	v->cpu.rflags = (rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) | iflag;
 	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
 	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;
 	v->real.fs = vcpu->run->s.regs.sregs.fs;
 	v->real.gs = vcpu->run->s.regs.sregs.gs;
-	v->cpu.interrupt_shadow = false; /* at least one instruction ran */
 	v->where = SHADOW_AT_VMM;
 	if (vcpu->vm->nr_vcpus == 1)
 		vcpu->vm->shadow->mmu.nr_edits = 0; /* the guest runs again, so the leave code stored them */
@@ -387,6 +388,11 @@ bool shadow_vcpu_enter(struct vcpu *vcpu)
 		const struct shadow_view view = (shadow_trap_interrupts(vcpu), shadow_vcpu_view(vcpu));
 		maddr_t root;
 
+		if (!guest_mem_ptr(&vcpu->vm->mem, maddr_init(gpa_raw(view.walk.cr3)), PAGE_SIZE)) {
+			vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx", (unsigned long long)gpa_raw(view.walk.cr3));
+			unlock(vcpu);
+			return false;
+		}
 		ok = shadow_root(&s->mmu, &view, &root);
 		if (ok) {
 			apply_edits_now(vcpu, root);

@@ -169,12 +169,16 @@ static void run_failed(struct vcpu *vcpu, int err)
 /* Everything between the request check and KVM_RUN. False: look at the requests again. */
 static bool enter(struct vcpu *vcpu)
 {
+	bool interrupts_on;
+
 	if (!vcpu->shadow) {
 		vcpu_inject_interrupts(vcpu);
 		return true;
 	}
-	if (vcpu->shadow->cpu.halted && vcpu_pending_vector(vcpu) < 0) {
-		vcpu_halt(vcpu, vcpu->shadow->cpu.rflags & RFLAGS_IF);
+	interrupts_on = vcpu->shadow->cpu.rflags & RFLAGS_IF;
+	/* With interrupts off a vector that waits does not end the halt. */
+	if (vcpu->shadow->cpu.halted && (!interrupts_on || vcpu_pending_vector(vcpu) < 0)) {
+		vcpu_halt(vcpu, interrupts_on);
 		return false;
 	}
 	return shadow_vcpu_enter(vcpu);

@@ -30,7 +30,7 @@ static bool audit_page(const struct shadow *sh, const struct shadow_page *p, cha
 		must = shadow_recompose(sh, p, i).raw;
 		/* Less write access than the guest gives is no error: its frame was a table once, and the next write
 		 * faults and is granted. */
-		if (spte != must && (spte | PTE_W) != must)
+		if (spte != must && (spte | PTE_W) != must && spte != shadow_recompose_clean(sh, p, i).raw)
 			return differs(text, len, p, i, "the guest's tables say otherwise", spte, must);
 	}
 	return true;

@@ -106,7 +106,7 @@ static spte_t recompose_direct(const struct shadow *sh, const struct shadow_page
 	return compose_leaf(sh, r, gfn_init(page->gfn.raw + index), r.w, r.u, r.x, r.dirty);
 }
 
-spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index)
+static spte_t recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, uint64_t ignored)
 {
 	const struct shadow_role r = page->role;
 	const struct walk_mode mode = {.nxe = r.nxe, .gbpages = sh->gbpages, .maxphyaddr = sh->maxphyaddr};
@@ -117,7 +117,7 @@ spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page,
 	if (r.direct)
 		return recompose_direct(sh, page, index);
 	p = guest_mem_ptr(sh->mem, maddr_init(at.raw), sizeof(*p));
-	e = (gpte_t){atomic_load(p)};
+	e = (gpte_t){atomic_load(p) & ~ignored};
 	if (!(e.raw & PTE_P) || !(e.raw & PTE_A) || (e.raw & gpte_reserved(&mode, e, r.level)))
 		return (spte_t){0};
 	if (r.level == 1) {
@@ -131,4 +131,14 @@ spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page,
 	if (gpte_is_leaf(e, r.level))
 		return recompose_child(sh, gpa_to_gfn(gpte_leaf_gpa(e, r.level)), role_direct(r, e));
 	return recompose_child(sh, gpa_to_gfn(gpte_gpa(e)), role_below(r, e));
+}
+
+spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index)
+{
+	return recompose(sh, page, index, 0);
+}
+
+spte_t shadow_recompose_clean(const struct shadow *sh, const struct shadow_page *page, unsigned index)
+{
+	return recompose(sh, page, index, PTE_D);
 }

@@ -22,6 +22,8 @@ int shadow_opt_parse(const char *list, unsigned *ret_opts)
 {
 	unsigned opts = 0;
 
+	if (!*list)
+		return -EINVAL;
 	if (strcmp(list, "none") == 0) {
 		*ret_opts = 0;
 		return 0;

@@ -206,6 +206,9 @@ spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, gfn_t gfn,
 /* What entry `index` of `page` has to be by the guest's tables as they stand: a present entry differs from it
  * only by a bug. Zero where nothing may be mapped, or where A has still to be set by a walk. */
 spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index);
+/* The same as if the guest's D were 0: what an entry may still be when D was set since, by another view or by an
+ * emulated write. It grants less, and the next write faults. */
+spte_t shadow_recompose_clean(const struct shadow *sh, const struct shadow_page *page, unsigned index);
 struct shadow_role role_root(const struct shadow_view *view);
 /* The role of the page below an entry with these own rights. */
 struct shadow_role role_below(struct shadow_role above, gpte_t e);
