@@ -102,6 +102,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 				     .vector = VEC_PF, .has_error = true, .error = walk.error_code, .cr2 = gva_init(cr2)});
 		break;
 	case SHADOW_TRACKED_WRITE:
+	case SHADOW_FETCH_ONLY:
 	case SHADOW_MMIO:
 		emulate(vcpu, NULL);
 		break;

@@ -14,6 +14,7 @@ const char *const shadow_outcome_what[SHADOW_NR] = {
 	[SHADOW_FILLED] = "the shadow entry is filled",
 	[SHADOW_GUEST_FAULT] = "the guest's tables deny the access",
 	[SHADOW_TRACKED_WRITE] = "a write to a write-protected guest table",
+	[SHADOW_FETCH_ONLY] = "the kernel runs a page that SMAP forbids it to read",
 	[SHADOW_MMIO] = "there is no memory at the guest physical address",
 	[SHADOW_RESERVED_RANGE] = "an access to the range reserved for the stub",
 	[SHADOW_TABLE_OUTSIDE] = "a guest table outside memory",
@@ -119,6 +120,9 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 			return SHADOW_MMIO;
 		if (access.write && shadow_is_tracked(sh, gfn))
 			return SHADOW_TRACKED_WRITE;
+		/* An entry that the CPU can fetch through, it can also read through. */
+		if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
+			return SHADOW_FETCH_ONLY;
 		if (fill(sh, view, gva, ret_walk))
 			return SHADOW_FILLED;
 	}

@@ -140,6 +140,7 @@ enum shadow_outcome {
 	SHADOW_FILLED,         /* the entry is there now: resume */
 	SHADOW_GUEST_FAULT,    /* the guest's tables deny it: inject, `walk` has the error code */
 	SHADOW_TRACKED_WRITE,  /* a write to a write-protected guest table: emulate it */
+	SHADOW_FETCH_ONLY,     /* SMAP without SMEP: the kernel may run a user page but not read it: emulate the instruction */
 	SHADOW_MMIO,           /* no memory there: emulate the access */
 	SHADOW_RESERVED_RANGE, /* the guest reached for the stub's range: kill */
 	SHADOW_TABLE_OUTSIDE,  /* a guest table lies outside memory: kill */
