@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* A VM made of a few variables, for the control server: its commands act on these, and tests look at them. */
+#ifndef TESTS_UNIT_FAKE_VM_H
+#define TESTS_UNIT_FAKE_VM_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "control/ops.h"
+
+struct fake_vm {
+	atomic_bool running, quit;
+	atomic_int stops, conts, resets;
+	bool has_balloon, stop_fails;
+	const char *name;
+	struct control_balloon balloon;
+	uint64_t gpa, size; /* of the last reclaim or release */
+	char last;          /* 'c' for reclaim, 'l' for release */
+};
+
+static const char *fake_name(void *vm) { return ((struct fake_vm *)vm)->name; }
+static int fake_nr_vcpus(void *vm) { return 2; }
+static bool fake_running(void *vm) { return ((struct fake_vm *)vm)->running; }
+
+static int fake_stop(void *vm, struct control_error *err)
+{
+	struct fake_vm *f = vm;
+
+	if (f->stop_fails)
+		return control_fail(err, ETIMEDOUT, "vCPU 1 does not stop");
+	f->running = false;
+	f->stops++;
+	return 0;
+}
+
+static void fake_cont(void *vm)
+{
+	struct fake_vm *f = vm;
+
+	f->running = true;
+	f->conts++;
+}
+
+static void fake_quit(void *vm) { ((struct fake_vm *)vm)->quit = true; }
+
+static int fake_reset(void *vm, struct control_error *err)
+{
+	((struct fake_vm *)vm)->resets++;
+	return 0;
+}
+
+static void fake_stats(void *vm, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
+		       void *arg)
+{
+	if (provider == STATS_KVM && target == STATS_VM)
+		fn(arg, &(struct control_stat){.name = "pages_4k", .type = "instant", .what = "pages", .value = 11});
+	if (provider == STATS_GNOMON && target == STATS_VCPU) {
+		fn(arg, &(struct control_stat){.name = "exits", .type = "cumulative", .what = "e", .value = 100 + vcpu});
+		fn(arg, &(struct control_stat){.name = "stall", .type = "peak", .unit = "seconds", .exponent = -9,
+					       .what = "s", .value = 5});
+	}
+}
+
+static int fake_balloon_get(void *vm, struct control_balloon *ret, struct control_error *err)
+{
+	struct fake_vm *f = vm;
+
+	if (!f->has_balloon)
+		return control_fail_class(err, ERROR_NOT_ACTIVE, ENODEV, "No balloon device has been activated");
+	*ret = f->balloon;
+	return 0;
+}
+
+static int fake_balloon_set(void *vm, uint64_t bytes, struct control_error *err)
+{
+	((struct fake_vm *)vm)->balloon.target = bytes;
+	return 0;
+}
+
+static json_t *fake_json(void *vm, struct control_error *err) { return json_pack("{s:i}", "fake", 1); }
+
+/* More than any bound of a client's queue but the last. */
+static json_t *fake_dump(void *vm, const char *stage, struct control_error *err)
+{
+	json_t *lines = json_array();
+
+	for (int i = 0; i < 20000; i++)
+		json_array_append_new(lines, json_string(stage));
+	return lines;
+}
+
+static int fake_slice(struct fake_vm *f, char what, uint64_t gpa, uint64_t size)
+{
+	f->last = what;
+	f->gpa = gpa;
+	f->size = size;
+	return 0;
+}
+
+static int fake_reclaim(void *vm, uint64_t gpa, uint64_t size, struct control_error *err)
+{
+	return fake_slice(vm, 'c', gpa, size);
+}
+
+static int fake_release(void *vm, uint64_t gpa, uint64_t size, struct control_error *err)
+{
+	return fake_slice(vm, 'l', gpa, size);
+}
+
+static const struct control_ops fake_ops = {
+	.name = fake_name, .nr_vcpus = fake_nr_vcpus, .running = fake_running, .stop = fake_stop, .cont = fake_cont,
+	.quit = fake_quit, .reset = fake_reset, .stats = fake_stats, .balloon_get = fake_balloon_get,
+	.balloon_set = fake_balloon_set, .balloon_stats = fake_json, .paging = fake_json, .dump_tables = fake_dump,
+	.reclaim = fake_reclaim, .release = fake_release,
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection: bytes in, a session, bytes out. Nothing here waits. What a client does not read is kept for it, up
+ * to a bound:
+ *   - while more than CLIENT_PAUSE bytes wait, its commands are left in the socket, so replies do not pile up;
+ *   - an event that would take the queue beyond CLIENT_QUEUE is lost to it, and after CLIENT_LOST of them in a row
+ *     it is disconnected;
+ *   - a reply that does not fit into CLIENT_REPLY disconnects it.
+ */
+#ifndef GNOMON_CONTROL_CLIENT_H
+#define GNOMON_CONTROL_CLIENT_H
+
+#include "control/qmp.h"
+#include "control/stream.h"
+
+#define CLIENT_INPUT 16384
+#define CLIENT_PAUSE (64u << 10)
+#define CLIENT_QUEUE (256u << 10)
+#define CLIENT_REPLY (16u << 20)
+#define CLIENT_LOST  1000
+
+struct client {
+	int fd; /* non-blocking; the client's */
+	struct qmp_session session;
+	struct json_stream stream;
+	char in[CLIENT_INPUT]; /* in[in_at..in_len) is read but not looked at */
+	size_t in_at, in_len;
+	char *out; /* out[out_at..out_len) waits to be sent */
+	size_t out_at, out_len, out_room;
+	unsigned lost;   /* events since one last fitted */
+	unsigned events; /* what epoll watches for; the server's */
+	bool ended;      /* it sends no more; to be closed once it has its replies */
+	bool hung_up;    /* to be closed: it is gone, or broke a bound */
+};
+
+/* Takes over `fd` and queues the greeting. NULL without memory; `fd` stays the caller's then. */
+struct client *client_create(int fd);
+void client_destroy(struct client *c);
+
+/* Reads and executes what is there, and sends what can be sent. A client that is lost is marked hung_up. */
+void client_serve(struct client *c, const struct qmp *q);
+
+/* Queues a reply or an event, whichever `is_event` says, and releases it; NULL (no memory) hangs up on a reply. */
+void client_send(struct client *c, json_t *message, bool is_event);
+
+/* Sends what the socket takes now. */
+void client_flush(struct client *c);
+
+/* Whether there is something to send, whether commands would be read now, and whether it is to be closed. */
+bool client_wants_to_send(const struct client *c);
+bool client_takes_commands(const struct client *c);
+bool client_is_done(const struct client *c);
+
+#endif

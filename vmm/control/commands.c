@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands but for statistics: what each takes, what it asks of the VM, what it answers. */
+#include <errno.h>
+
+#include "control/message.h"
+#include "control/qmp.h"
+#include "control/stats.h"
+
+static json_t *query_version(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	return message_version();
+}
+
+static json_t *query_commands(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	json_t *list = json_pack("[{s:s}]", "name", "qmp_capabilities");
+
+	for (const struct qmp_command *c = qmp_commands; c->name; c++)
+		json_array_append_new(list, json_pack("{s:s}", "name", c->name));
+	return list;
+}
+
+static json_t *query_name(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	json_t *name = json_string(q->ops->name(q->vm));
+
+	return name ? json_pack("{s:o}", "name", name) : json_object(); /* a file's name need not be UTF-8 */
+}
+
+static json_t *query_status(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const bool running = q->ops->running(q->vm);
+
+	return json_pack("{s:s, s:b, s:b}", "status", running ? "running" : "paused", "singlestep", false, "running",
+			 running);
+}
+
+static json_t *stop(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	if (q->ops->running(q->vm)) {
+		if (q->ops->stop(q->vm, err) < 0)
+			return NULL;
+		q->broadcast(q->ctx, message_event("STOP", NULL));
+	}
+	return json_object();
+}
+
+static json_t *cont(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	if (!q->ops->running(q->vm)) {
+		q->ops->cont(q->vm);
+		q->broadcast(q->ctx, message_event("RESUME", NULL));
+	}
+	return json_object();
+}
+
+static json_t *quit(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	q->ops->quit(q->vm);
+	return json_object();
+}
+
+static json_t *system_reset(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	if (q->ops->reset(q->vm, err) < 0)
+		return NULL;
+	q->broadcast(q->ctx, message_event("RESET", json_pack("{s:b, s:s}", "guest", false, "reason",
+							      "host-qmp-system-reset")));
+	return json_object();
+}
+
+/* Sizes and addresses: integers that are not below 0. */
+static int get_size(json_t *args, const char *name, uint64_t *ret_size, struct control_error *err)
+{
+	const json_int_t v = json_integer_value(json_object_get(args, name));
+
+	if (v < 0)
+		return control_fail(err, EINVAL, "Parameter '%s' expects a size", name);
+	*ret_size = (uint64_t)v;
+	return 0;
+}
+
+static json_t *balloon(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	struct control_balloon now;
+	uint64_t bytes = 0;
+
+	/* QEMU looks for the device first. */
+	if (q->ops->balloon_get(q->vm, &now, err) < 0)
+		return NULL;
+	if (get_size(args, "value", &bytes, err) < 0)
+		return NULL;
+	if (bytes == 0) {
+		control_fail(err, EINVAL, "Parameter 'target' expects a size");
+		return NULL;
+	}
+	return q->ops->balloon_set(q->vm, bytes, err) < 0 ? NULL : json_object();
+}
+
+static json_t *query_balloon(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	struct control_balloon now;
+
+	if (q->ops->balloon_get(q->vm, &now, err) < 0)
+		return NULL;
+	return json_pack("{s:I, s:I}", "actual", (json_int_t)now.actual, "target", (json_int_t)now.target);
+}
+
+static json_t *query_balloon_stats(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	return q->ops->balloon_stats(q->vm, err);
+}
+
+static json_t *query_paging(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	return q->ops->paging(q->vm, err);
+}
+
+static json_t *dump_tables(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const json_t *stage = json_object_get(args, "stage");
+
+	return q->ops->dump_tables(q->vm, stage ? json_string_value(stage) : "guest", err);
+}
+
+static json_t *slice(const struct qmp *q, json_t *args, struct control_error *err,
+		     int (*act)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err))
+{
+	uint64_t gpa = 0, size = 0;
+
+	if (get_size(args, "gpa", &gpa, err) < 0 || get_size(args, "size", &size, err) < 0)
+		return NULL;
+	if (size == 0 || (gpa | size) & 4095) {
+		control_fail(err, EINVAL, "gpa and size must be multiples of 4096, and size more than 0");
+		return NULL;
+	}
+	return act(q->vm, gpa, size, err) < 0 ? NULL : json_object();
+}
+
+static json_t *reclaim(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	return slice(q, args, err, q->ops->reclaim);
+}
+
+static json_t *release(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	return slice(q, args, err, q->ops->release);
+}
+
+static const struct arg_schema balloon_args[] = {
+	{.name = "value", .type = ARG_INTEGER, .required = true},
+	{0},
+};
+static const struct arg_schema slice_args[] = {
+	{.name = "gpa", .type = ARG_INTEGER, .required = true},
+	{.name = "size", .type = ARG_INTEGER, .required = true},
+	{0},
+};
+static const char *const stages[] = {"guest", "stage2", "shadow", NULL};
+static const struct arg_schema dump_args[] = {
+	{.name = "stage", .type = ARG_ENUM, .values = stages},
+	{0},
+};
+
+const struct qmp_command qmp_commands[] = {
+	{"query-version", NULL, query_version, "version of Gnomon"},
+	{"query-commands", NULL, query_commands, "the commands there are"},
+	{"query-name", NULL, query_name, "name of the guest: its image file's"},
+	{"query-status", NULL, query_status, "whether the guest runs"},
+	{"stop", NULL, stop, "hold all vCPUs; the reply comes when none executes guest code any more"},
+	{"cont", NULL, cont, "let them go on"},
+	{"quit", NULL, quit, "end the run, with status 0"},
+	{"system_reset", NULL, system_reset, "load the image again and start from its entry"},
+	{"balloon", balloon_args, balloon, "ask the guest to have `value` bytes of RAM"},
+	{"query-balloon", NULL, query_balloon, "bytes of RAM the guest has and is asked to have"},
+	{"query-balloon-stats", NULL, query_balloon_stats, "the guest's own view of its memory"},
+	{"query-stats", stats_query_args, stats_query, "counters and gauges of KVM and Gnomon"},
+	{"query-stats-schemas", stats_schemas_args, stats_schemas, "what they are"},
+	{"query-paging", NULL, query_paging, "how guest memory is translated"},
+	{"reclaim", slice_args, reclaim, "take a slice of guest memory away, now, without asking the guest"},
+	{"release", slice_args, release, "give it back, zeroed"},
+	{"dump-tables", dump_args, dump_tables, "a stage's tables: guest, stage2 or shadow"},
+	{0},
+};

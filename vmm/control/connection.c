@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REPLY_MAX (64u << 20)
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Waits for input until `limit` (-1: for ever) and takes it. -ETIMEDOUT, other -errno; -EPIPE at the end. */
+static int receive(struct connection *c, int64_t limit)
+{
+	ssize_t n;
+
+	do {
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		const int64_t left = limit < 0 ? -1 : limit - now_ms();
+
+		if (limit >= 0 && left <= 0)
+			return -ETIMEDOUT;
+		n = poll(&p, 1, (int)left);
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (n > 0)
+			n = recv(c->fd, c->in, sizeof(c->in), 0);
+		else if (errno == EINTR)
+			return -EINTR;
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : -EPIPE;
+	c->at = 0;
+	c->len = n;
+	return 0;
+}
+
+/* The next value that the server sends. -errno, not said. */
+static int next(struct connection *c, int64_t limit, json_t **ret_value)
+{
+	for (;;) {
+		const char *data = c->in + c->at;
+		size_t left = c->len - c->at;
+		enum stream_result s = stream_take(&c->stream, &data, &left, ret_value);
+		int r;
+
+		c->at = c->len - left;
+		if (s == STREAM_VALUE)
+			return 0;
+		if (s == STREAM_ERROR)
+			return -EPROTO;
+		r = receive(c, limit);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int said(int r, const char *doing)
+{
+	if (r == -EPIPE)
+		log_error("%s: the run ended, or closed the connection", doing);
+	else if (r == -ETIMEDOUT)
+		log_error("%s: no answer in time", doing);
+	else if (r == -EPROTO)
+		log_error("%s: what answers does not speak QMP", doing);
+	else
+		log_errno(-r, "%s", doing);
+	return r;
+}
+
+static int64_t limit_of(int timeout_ms)
+{
+	return timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+}
+
+static int send_request(struct connection *c, const char *command, json_t *args)
+{
+	json_t *request = args ? json_pack("{s:s, s:o}", "execute", command, "arguments", args)
+			       : json_pack("{s:s}", "execute", command);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	size_t at = 0, len = text ? strlen(text) : 0;
+	int r = text ? 0 : -EINVAL; /* a name that is not UTF-8 */
+
+	while (r == 0 && at < len) {
+		ssize_t n = send(c->fd, text + at, len - at, MSG_NOSIGNAL);
+
+		if (n >= 0)
+			at += n;
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	free(text);
+	json_decref(request);
+	return r;
+}
+
+int connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply)
+{
+	const int64_t limit = limit_of(c->timeout_ms);
+	json_t *value;
+	int r = send_request(c, command, args);
+
+	while (r == 0) {
+		r = next(c, limit, &value);
+		if (r == 0 && !json_object_get(value, "event")) {
+			*ret_reply = value;
+			return 0;
+		}
+		if (r == 0)
+			json_array_append_new(c->events, value);
+	}
+	return said(r, command);
+}
+
+int connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value)
+{
+	json_t *reply, *value;
+	int r = connection_execute(c, command, args, &reply);
+
+	if (r < 0)
+		return r;
+	value = json_object_get(reply, "return");
+	if (value) {
+		*ret_value = json_incref(value);
+	} else {
+		const char *desc = json_string_value(json_object_get(json_object_get(reply, "error"), "desc"));
+
+		log_error("%s: %s", command, desc ? desc : "an answer without return or error");
+		r = -EREMOTEIO;
+	}
+	json_decref(reply);
+	return r;
+}
+
+int connection_event(struct connection *c, int timeout_ms, json_t **ret_event)
+{
+	const int64_t limit = limit_of(timeout_ms);
+	int r = 0;
+
+	if (json_array_size(c->events)) {
+		*ret_event = json_incref(json_array_get(c->events, 0));
+		json_array_remove(c->events, 0);
+		return 0;
+	}
+	while (r == 0) {
+		json_t *value;
+
+		r = next(c, limit, &value);
+		if (r == 0 && json_object_get(value, "event")) {
+			*ret_event = value;
+			return 0;
+		}
+		if (r == 0)
+			json_decref(value); /* an answer to nothing */
+	}
+	return r == -ETIMEDOUT ? r : said(r, "waiting for an event");
+}
+
+static int greet(struct connection *c, const char *path)
+{
+	json_t *value;
+	int r = next(c, limit_of(c->timeout_ms), &value);
+
+	if (r == 0) {
+		const char *desc = json_string_value(json_object_get(json_object_get(value, "error"), "desc"));
+
+		if (desc) {
+			log_error("%s: %s", path, desc);
+			r = -EBUSY;
+		} else if (!json_object_get(value, "QMP")) {
+			r = said(-EPROTO, path);
+		}
+		json_decref(value);
+	} else {
+		said(r, path);
+	}
+	if (r == 0)
+		r = connection_ask(c, "qmp_capabilities", NULL, &value);
+	if (r == 0)
+		json_decref(value);
+	return r;
+}
+
+int connection_open(struct connection *c, const char *path, int timeout_ms)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int r;
+
+	*c = (struct connection){.fd = -1, .timeout_ms = timeout_ms, .stream.max_bytes = REPLY_MAX};
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		log_error("%s is too long for a socket's path", path);
+		return -ENAMETOOLONG;
+	}
+	strcpy(addr.sun_path, path);
+	c->events = json_array();
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || !c->events)
+		r = log_errno(c->fd < 0 ? errno : ENOMEM, "socket");
+	else if (connect(c->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		r = log_errno(errno, "cannot connect to %s", path);
+	else
+		r = greet(c, path);
+	if (r < 0)
+		connection_close(c);
+	return r;
+}
+
+void connection_close(struct connection *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	stream_reset(&c->stream);
+	json_decref(c->events);
+	c->events = NULL;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* A client's end: connects to a QMP server, says its commands, waits for replies and events. For `gnomon ctl` and the like. */
+#ifndef GNOMON_CONTROL_CONNECTION_H
+#define GNOMON_CONTROL_CONNECTION_H
+
+#include "base/log.h"
+#include "control/stream.h"
+
+struct connection {
+	int fd;
+	int timeout_ms; /* of each wait; -1: none */
+	struct json_stream stream;
+	char in[4096]; /* in[at..len) is received but not looked at */
+	size_t at, len;
+	json_t *events; /* array of those that came while a reply was awaited */
+};
+
+/* Connects to the socket at `path`, takes the greeting and negotiates. -errno, said. */
+int must_check connection_open(struct connection *c, const char *path, int timeout_ms);
+void connection_close(struct connection *c);
+
+/*
+ * Executes one command; takes over the reference to `args`, which may be NULL. The reply, with a member "return" or
+ * "error", is a new reference. -errno, said: the server went away, or did not answer in time.
+ */
+int must_check connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply);
+
+/* As above, but gives the value of "return"; an error of the server's is said and gives -EREMOTEIO. */
+int must_check connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value);
+
+/* The next event, a new reference. -ETIMEDOUT without words; other -errno, said. */
+int must_check connection_event(struct connection *c, int timeout_ms, json_t **ret_event);
+
+#endif

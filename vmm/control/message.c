@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/message.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+json_t *message_version(void)
+{
+	int major = 0, minor = 0, micro = 0;
+
+	(void)sscanf(GNOMON_VERSION, "%d.%d.%d", &major, &minor, &micro);
+	return json_pack("{s:{s:i, s:i, s:i}, s:s}", "qemu", "micro", micro, "minor", minor, "major", major, "package",
+			 "gnomon " GNOMON_VERSION);
+}
+
+json_t *message_greeting(void)
+{
+	return json_pack("{s:{s:o, s:[]}}", "QMP", "version", message_version(), "capabilities");
+}
+
+json_t *message_return(json_t *value)
+{
+	return json_pack("{s:o}", "return", value);
+}
+
+json_t *message_error(const struct control_error *err)
+{
+	char ascii[sizeof(err->desc)];
+	json_t *desc = json_string(err->desc);
+
+	if (!desc) { /* a name cut within a character */
+		size_t n = 0;
+
+		for (const char *p = err->desc; *p; p++)
+			ascii[n++] = (unsigned char)*p < 0x80 ? *p : '?';
+		ascii[n] = 0;
+		desc = json_string(ascii);
+	}
+	return json_pack("{s:{s:s, s:o}}", "error", "class", err->class, "desc", desc);
+}
+
+json_t *message_event(const char *name, json_t *data)
+{
+	struct timespec now;
+	json_t *event;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	event = json_pack("{s:{s:I, s:I}, s:s}", "timestamp", "seconds", (json_int_t)now.tv_sec, "microseconds",
+			  (json_int_t)now.tv_nsec / 1000, "event", name);
+	if (data && json_object_set_new(event, "data", data) < 0) {
+		json_decref(event);
+		return NULL;
+	}
+	return event;
+}

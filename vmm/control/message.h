@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The objects that a QMP server sends. Each returns a new reference, or NULL without memory. */
+#ifndef GNOMON_CONTROL_MESSAGE_H
+#define GNOMON_CONTROL_MESSAGE_H
+
+#include <jansson.h>
+
+#include "control/error.h"
+
+/* {"QMP": {"version": ..., "capabilities": []}}: a server's first words. */
+json_t *message_greeting(void);
+
+/* The version object of greeting and query-version. Its key is "qemu" because clients look there. */
+json_t *message_version(void);
+
+/* {"return": value}: takes over the caller's reference to `value`; NULL without it. */
+json_t *message_return(json_t *value);
+
+/* {"error": {"class": ..., "desc": ...}}: words that are not UTF-8 lose what is not ASCII. */
+json_t *message_error(const struct control_error *err);
+
+/* {"timestamp": ..., "event": name, "data": data}: takes over the reference to `data`, which may be NULL for none. */
+json_t *message_event(const char *name, json_t *data);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the control server asks of the VM that it controls. The server knows nothing else of it, so unit tests give
+ * it one made of a few variables. All are called from the server's thread, one at a time; none may wait for a client
+ * or, beyond a bound, for the guest. Those that return int return 0 or -errno with *err filled in.
+ */
+#ifndef GNOMON_CONTROL_OPS_H
+#define GNOMON_CONTROL_OPS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "control/error.h"
+
+/* Who counts what: QEMU's "target" and "provider" of query-stats. */
+enum stats_target { STATS_VM, STATS_VCPU, STATS_TARGETS };
+enum stats_provider { STATS_KVM, STATS_GNOMON, STATS_PROVIDERS };
+
+struct control_stat {
+	const char *name; /* lives for the call only */
+	const char *type; /* QEMU's StatsType: "cumulative", "instant" or "peak" */
+	const char *unit; /* QEMU's StatsUnit, or NULL for a plain number */
+	int exponent;     /* of base 10, for a unit */
+	const char *what; /* one sentence */
+	uint64_t value;
+};
+
+typedef void (*control_stat_fn)(void *arg, const struct control_stat *stat);
+
+struct control_balloon {
+	uint64_t actual; /* bytes of RAM that the guest has now */
+	uint64_t target; /* bytes it is asked to have */
+};
+
+struct control_ops {
+	const char *(*name)(void *vm);
+	int (*nr_vcpus)(void *vm);
+
+	/* No vCPU executes guest code while it is not running. */
+	bool (*running)(void *vm);
+	int (*stop)(void *vm, struct control_error *err);
+	void (*cont)(void *vm);
+	void (*quit)(void *vm); /* returns at once */
+	int (*reset)(void *vm, struct control_error *err);
+
+	/* Calls fn for each value of this target and provider; `vcpu` matters for STATS_VCPU alone. */
+	void (*stats)(void *vm, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
+		      void *arg);
+
+	/* -ENODEV when there is no balloon, -ENOTCONN when the guest does not drive it. */
+	int (*balloon_get)(void *vm, struct control_balloon *ret_balloon, struct control_error *err);
+	int (*balloon_set)(void *vm, uint64_t bytes, struct control_error *err);
+	json_t *(*balloon_stats)(void *vm, struct control_error *err);
+
+	/* How guest memory is translated: mode, second stage, tables. */
+	json_t *(*paging)(void *vm, struct control_error *err);
+	/* An array of lines. */
+	json_t *(*dump_tables)(void *vm, const char *stage, struct control_error *err);
+
+	/* Takes a named slice of guest memory away from the guest, or gives it back zeroed. */
+	int (*reclaim)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
+	int (*release)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The protocol: what a server answers to one JSON value of a client. Knows neither sockets nor KVM.
+ *
+ *   value -> shape (execute, arguments, id) -> negotiation -> command by name -> schema -> handler -> reply
+ *
+ * Specification: QEMU's docs/interop/qmp-spec; where it is silent, QEMU 7.2's behaviour (tests/control compares).
+ * Not offered: out-of-band execution, so the list of capabilities is empty.
+ */
+#ifndef GNOMON_CONTROL_QMP_H
+#define GNOMON_CONTROL_QMP_H
+
+#include "control/ops.h"
+#include "control/schema.h"
+
+/* One controlled VM. */
+struct qmp {
+	const struct control_ops *ops;
+	void *vm;
+	/* Tells all clients; takes over the reference, which may be NULL: no memory, nothing told. */
+	void (*broadcast)(void *ctx, json_t *event);
+	void *ctx;
+};
+
+/* What is remembered of one client. */
+struct qmp_session {
+	bool negotiated; /* it said qmp_capabilities: commands and events from here on */
+};
+
+struct qmp_command {
+	const char *name;
+	const struct arg_schema *args; /* NULL: none */
+	/* A new reference; NULL with *err, or without memory. Arguments fit the schema; NULL when none were given. */
+	json_t *(*handle)(const struct qmp *q, json_t *args, struct control_error *err);
+	const char *help;
+};
+
+/* Every command behind the negotiation; ends with a NULL name. */
+extern const struct qmp_command qmp_commands[];
+
+/* The reply to a client's value: a new reference, NULL only without memory. */
+json_t *qmp_execute(const struct qmp *q, struct qmp_session *session, json_t *request);
+
+/* The reply to what was no JSON. */
+json_t *qmp_reply_malformed(const char *why);
+
+#endif

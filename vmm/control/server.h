@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control server: a thread that serves any number of QMP clients, up to SERVER_CLIENTS, at a UNIX socket.
+ *
+ *   clients -- epoll --> client_serve() --> qmp_execute() --> control_ops --> the VM
+ *   other threads -- server_balloon_changed() -- eventfd --> an event to every client
+ *
+ * The thread never waits for a client. Commands run on it one at a time, so two clients' commands do not mix.
+ */
+#ifndef GNOMON_CONTROL_SERVER_H
+#define GNOMON_CONTROL_SERVER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "control/client.h"
+#include "control/listen.h"
+
+#define SERVER_CLIENTS 16
+
+struct server {
+	struct listener listener;
+	struct qmp qmp;
+	int epoll_fd, wake_fd;
+	pthread_t thread;
+	struct client *client[SERVER_CLIENTS]; /* NULL: free. The thread's alone */
+	bool listening;                        /* the listener is watched; the thread's alone */
+	atomic_bool balloon_changed;
+	_Atomic uint64_t balloon_actual; /* bytes */
+	atomic_bool ending;
+	bool shutdown_by_guest;      /* these two are set before `ending` */
+	const char *shutdown_reason; /* QEMU's ShutdownCause */
+};
+
+/* Listens at `path` and starts the thread, on behalf of a VM that must outlive it. -errno, said. */
+int must_check server_start(struct server *s, const char *path, const struct control_ops *ops, void *vm);
+
+/*
+ * Tells the clients that the run ended, sends what they take within SERVER_LAST_WORDS_MS, closes all, removes the
+ * socket and ends the thread.
+ */
+#define SERVER_LAST_WORDS_MS 100
+void server_stop(struct server *s, bool by_guest, const char *reason);
+
+/* Says BALLOON_CHANGE with this many bytes to all clients; several changes in a row may be told as one. Any thread. */
+void server_balloon_changed(struct server *s, uint64_t actual);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stream of bytes cut into JSON values. A value ends where its last bracket or quote closes, so clients need no
+ * newlines; jansson parses what was cut out. Whatever arrives, the stream stays usable: an error ends the value that
+ * caused it, and the next byte begins a new one.
+ *
+ * Bounds are checked before anything is parsed. A value that breaks one is answered with one error and dropped up
+ * to its own end. The byte 0xff, which no UTF-8 text holds, drops whatever is pending: a client that does not know
+ * what the last one left behind sends it first (as QEMU's stream has it).
+ */
+#ifndef GNOMON_CONTROL_STREAM_H
+#define GNOMON_CONTROL_STREAM_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Brackets within brackets: QEMU's bound, and less than jansson's own 2048. */
+#define STREAM_MAX_DEPTH 1024
+/* Bytes of one value that a server takes. A parsed value can take a hundred times its text, "{},{},..." does; commands are small. */
+#define STREAM_MAX_BYTES (256u << 10)
+
+#define STREAM_ERROR_SIZE 200
+
+enum stream_state {
+	STREAM_BETWEEN, /* no value begun */
+	STREAM_INSIDE,  /* within brackets */
+	STREAM_STRING,
+	STREAM_ESCAPE, /* behind a backslash in a string */
+	STREAM_SCALAR, /* a number or word outside brackets: ends before the next byte that cannot be part of it */
+};
+
+struct json_stream {
+	enum stream_state state;
+	uint64_t depth;
+	uint8_t is_object[STREAM_MAX_DEPTH / 8]; /* by depth: closes with a brace */
+	bool dropping;                           /* a bound was broken: take no more bytes of this value */
+	size_t max_bytes;                        /* of one value; 0: STREAM_MAX_BYTES */
+	char *text;
+	size_t len, room;
+	char error[STREAM_ERROR_SIZE];
+};
+
+enum stream_result {
+	STREAM_MORE,  /* all bytes are taken, no value is complete */
+	STREAM_VALUE, /* *ret_value is the caller's to release */
+	STREAM_ERROR, /* `error` of the stream says why, in ASCII; a broken value is gone */
+};
+
+/* A zeroed struct is an empty stream. Frees what is pending and makes it one again. */
+void stream_reset(struct json_stream *s);
+
+/* Takes bytes from *data, of which there are *len, up to the end of the next value or error. Call until STREAM_MORE. */
+enum stream_result stream_take(struct json_stream *s, const char **data, size_t *len, json_t **ret_value);
+
+#endif
