@@ -340,6 +340,9 @@ static void apply_edits_now(struct vcpu *vcpu, maddr_t root)
 		rc = ioctl(vcpu->fd, KVM_RUN, 0);
 	} while (rc < 0 && (errno == EINTR || errno == EAGAIN));
 	BUG_ON(rc < 0 || vcpu->run->exit_reason != KVM_EXIT_IO || vcpu->run->io.port != STUB_PORT_DONE);
+	/* A kick meanwhile lost its immediate_exit above: what it was for is visible by now. */
+	if (atomic_load(&vcpu->requests) || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused))
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	s->mmu.nr_edits = 0;
 	counter_inc(&vcpu->counters, CTR_EXITS);
 }

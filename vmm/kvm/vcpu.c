@@ -104,8 +104,28 @@ static bool wake_up_due(struct vcpu *vcpu)
 void vcpu_wait(struct vcpu *vcpu)
 {
 	pthread_mutex_lock(&vcpu->lock);
+	atomic_store(&vcpu->parked, true);
 	while (!wake_up_due(vcpu))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	atomic_store(&vcpu->parked, false);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void vcpu_wake(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	pthread_cond_broadcast(&vcpu->wake);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+/* Until the VM goes on, or ends. A pause is a state, not a request: whoever looks late sees it too. */
+static void park(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	atomic_store(&vcpu->parked, true);
+	while (atomic_load(&vcpu->vm->paused) && !(atomic_load(&vcpu->requests) & REQ_END))
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	atomic_store(&vcpu->parked, false);
 	pthread_mutex_unlock(&vcpu->lock);
 }
 
@@ -117,6 +137,7 @@ static bool wait_for_start(struct vcpu *vcpu)
 	while (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	started = vcpu->started;
+	atomic_store(&vcpu->parked, !started);
 	pthread_mutex_unlock(&vcpu->lock);
 	return started;
 }
@@ -184,15 +205,29 @@ static bool enter(struct vcpu *vcpu)
 	return shadow_vcpu_enter(vcpu);
 }
 
+static int run(struct vcpu *vcpu)
+{
+	int r;
+
+	atomic_store(&vcpu->in_run, true);
+	r = ioctl(vcpu->fd, KVM_RUN, 0);
+	atomic_store(&vcpu->in_run, false);
+	return r;
+}
+
 static void run_loop(struct vcpu *vcpu)
 {
 	for (;;) {
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		if (!serve_requests(vcpu))
 			return;
+		if (atomic_load(&vcpu->vm->paused)) {
+			park(vcpu);
+			continue;
+		}
 		if (!enter(vcpu))
 			continue;
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+		if (run(vcpu) < 0) {
 			run_failed(vcpu, errno);
 			continue;
 		}
@@ -235,6 +270,7 @@ static void *vcpu_thread(void *arg)
 	if (load_start_state(vcpu) < 0)
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	run_loop(vcpu);
+	atomic_store(&vcpu->parked, true);
 	return NULL;
 }
 
@@ -250,6 +286,7 @@ int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 	vcpu->id = id;
 	vcpu->fd = -1;
 	vcpu->run = MAP_FAILED;
+	vcpu->parked = true;
 	pthread_mutex_init(&vcpu->lock, NULL);
 	pthread_cond_init(&vcpu->wake, NULL);
 	sigaction(SIG_KICK, &kick, NULL);

@@ -43,6 +43,8 @@ struct vcpu {
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;
 	atomic_uint requests;
+	atomic_bool parked; /* waits, and looks at vm->paused before it enters the guest */
+	atomic_bool in_run; /* inside KVM_RUN, or on the last step to it */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
 	struct shadow_vcpu *shadow; /* NULL in nested mode */
@@ -71,6 +73,9 @@ void vcpu_request(struct vcpu *vcpu, unsigned bits);
 
 /* Makes the vCPU leave KVM_RUN, or not enter it, once. Any thread. */
 void vcpu_kick(struct vcpu *vcpu);
+
+/* Lets a vCPU that waits look at vm->paused again. Any thread. */
+void vcpu_wake(struct vcpu *vcpu);
 
 /* Makes external interrupt `vector` (32-255) pending: edge-triggered, no EOI. Any thread. */
 void vcpu_interrupt(struct vcpu *vcpu, int vector);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kvm/host.h"
@@ -138,6 +139,63 @@ void vm_end(struct vm *vm, enum vm_end how, int status)
 	pthread_mutex_unlock(&vm->lock);
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_request(vm->vcpu[i], REQ_END);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
+}
+
+#define POLL_PAUSED_NS    20000 /* a kick takes about as long */
+#define PAUSE_HELD_UP_US  100000
+#define PAUSE_GIVE_UP_US  2000000
+
+/*
+ * Whether it came out. Held up by a device, it may only be on its way to KVM_RUN: there immediate_exit, set by the
+ * kick, makes KVM_RUN return before the guest's next instruction.
+ */
+static bool wait_for_pause(const struct vcpu *vcpu, int64_t start)
+{
+	const struct timespec pause = {.tv_nsec = POLL_PAUSED_NS};
+
+	while (!atomic_load(&vcpu->parked)) {
+		const int64_t waited = now_us() - start;
+
+		if (waited > PAUSE_HELD_UP_US && !atomic_load(&vcpu->in_run))
+			return true;
+		if (waited > PAUSE_GIVE_UP_US)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+int vm_pause(struct vm *vm, int *ret_vcpu)
+{
+	const int64_t start = now_us();
+
+	atomic_store(&vm->paused, true);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		if (!atomic_load(&vm->vcpu[i]->parked))
+			vcpu_kick(vm->vcpu[i]);
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		if (!wait_for_pause(vm->vcpu[i], start)) {
+			vm_resume(vm);
+			*ret_vcpu = i;
+			return -ETIMEDOUT;
+		}
+	}
+	return 0;
+}
+
+void vm_resume(struct vm *vm)
+{
+	atomic_store(&vm->paused, false);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_wake(vm->vcpu[i]);
 }
 
 void vm_join(struct vm *vm)

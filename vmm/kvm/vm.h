@@ -34,6 +34,7 @@ enum vm_end {
 	VM_KILLED,      /* the guest did something that only it can be blamed for */
 	VM_HOST_FAILED, /* KVM or the host refused what should work */
 	VM_STOPPED,     /* somebody outside asked for the end */
+	VM_QUIT,        /* a client of the control socket did */
 };
 
 struct vm {
@@ -50,6 +51,7 @@ struct vm {
 	enum vm_end end;
 	int status;
 	int end_fd;           /* eventfd: readable once end is not VM_RUNNING */
+	atomic_bool paused;   /* vCPUs stay out of the guest; changed by vm_pause() and vm_resume() */
 	atomic_int dead_cpus; /* not started, or halted with interrupts off: nothing here can wake them */
 };
 
@@ -73,6 +75,15 @@ int must_check vm_start(struct vm *vm, const struct boot_state *boot);
 
 /* Ends the run; the first caller decides how. Any thread. Returns at once: vCPUs leave when kicked. */
 void vm_end(struct vm *vm, enum vm_end how, int status);
+
+/*
+ * Takes every vCPU out of the guest and keeps it out. On return none executes guest code, and each waits or, after
+ * a tenth of a second, is held up outside the guest by a device: by the console, when nobody reads it. -ETIMEDOUT, with
+ * the VM going on and the vCPU's number in *ret_vcpu, when one does not leave the guest. One caller at a time, not a
+ * vCPU's thread.
+ */
+int must_check vm_pause(struct vm *vm, int *ret_vcpu);
+void vm_resume(struct vm *vm);
 
 /* Waits until every vCPU thread has left, so that counters and registers stand still. After vm_end(). */
 void vm_join(struct vm *vm);
