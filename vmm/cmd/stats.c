@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 #include "kvm/kvm_stats.h"
 #include "kvm/vcpu.h"
@@ -33,19 +33,29 @@ static json_t *own_counters(const struct vm *vm)
 	return list;
 }
 
-static void add_kvm_stat(void *list, const char *name, const char *unit, uint64_t value)
+static void add_kvm_stat(void *list, const struct kvm_stat *stat)
 {
-	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "name", name, "unit", unit, "description",
-					      kvm_stat_what(name), "value", (json_int_t)value));
+	char unit[64];
+
+	if (stat->unit && stat->exponent)
+		snprintf(unit, sizeof(unit), "%s * %d^%d", stat->unit, stat->base, stat->exponent);
+	else
+		snprintf(unit, sizeof(unit), "%s", stat->unit ? stat->unit : "events");
+	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "name", stat->name, "unit", unit, "description",
+					      kvm_stat_what(stat->name), "value", (json_int_t)stat->value));
 }
 
 static json_t *kvm_counters(int fd)
 {
 	json_t *list = json_array();
+	int stats_fd = kvm_stats_open(fd);
 
-	if (kvm_stats_read(fd, add_kvm_stat, list) < 0)
-		json_array_clear(list); /* an old kernel has none; half a list would mislead */
-	return list;
+	if (stats_fd >= 0) {
+		if (kvm_stats_read(stats_fd, add_kvm_stat, list) < 0)
+			json_array_clear(list); /* half a list would mislead */
+		close(stats_fd);
+	}
+	return list; /* empty from an old kernel */
 }
 
 int stats_write_json(struct vm *vm, const char *path)

@@ -11,21 +11,58 @@
 #define MAX_STATS     512
 #define MAX_NAME_SIZE 256
 
+#ifndef KVM_STATS_UNIT_BOOLEAN /* Linux 6.0 */
+#define KVM_STATS_UNIT_BOOLEAN (0x4 << 4)
+#endif
+
 static const char *unit_of(uint32_t flags)
 {
 	switch (flags & KVM_STATS_UNIT_MASK) {
 	case KVM_STATS_UNIT_BYTES:
 		return "bytes";
 	case KVM_STATS_UNIT_SECONDS:
-		return "seconds, scaled by KVM's exponent";
+		return "seconds";
 	case KVM_STATS_UNIT_CYCLES:
 		return "cycles";
+	case KVM_STATS_UNIT_BOOLEAN:
+		return "boolean";
 	default:
-		return "events";
+		return NULL;
 	}
 }
 
-static int read_all(int stats_fd, kvm_stat_fn fn, void *arg)
+static enum kvm_stat_type type_of(uint32_t flags)
+{
+	switch (flags & KVM_STATS_TYPE_MASK) {
+	case KVM_STATS_TYPE_INSTANT:
+		return KVM_STAT_INSTANT;
+	case KVM_STATS_TYPE_PEAK:
+		return KVM_STAT_PEAK;
+	default:
+		return KVM_STAT_CUMULATIVE;
+	}
+}
+
+static int read_one(int stats_fd, const struct kvm_stats_header *h, const struct kvm_stats_desc *d, kvm_stat_fn fn,
+		    void *arg)
+{
+	struct kvm_stat stat = {
+		.name = d->name,
+		.type = type_of(d->flags),
+		.unit = unit_of(d->flags),
+		.base = (d->flags & KVM_STATS_BASE_MASK) == KVM_STATS_BASE_POW2 ? 2 : 10,
+		.exponent = d->exponent,
+	};
+
+	if (d->size != 1)
+		return 0;
+	if (pread(stats_fd, &stat.value, sizeof(stat.value), h->data_offset + d->offset) != sizeof(stat.value))
+		return -EPROTO;
+	fn(arg, &stat);
+	return 0;
+}
+
+int kvm_stats_read(int stats_fd, kvm_stat_fn fn, void *arg)
 {
 	struct kvm_stats_header h;
 	char *descs;
@@ -41,31 +78,17 @@ static int read_all(int stats_fd, kvm_stat_fn fn, void *arg)
 		return -ENOMEM;
 	if (pread(stats_fd, descs, len, h.desc_offset) != (ssize_t)len)
 		r = -EPROTO;
-	for (uint32_t i = 0; r == 0 && i < h.num_desc; i++) {
-		const struct kvm_stats_desc *d = (const void *)(descs + i * stride);
-		uint64_t value;
-
-		if (d->size != 1)
-			continue;
-		if (pread(stats_fd, &value, sizeof(value), h.data_offset + d->offset) != sizeof(value))
-			r = -EPROTO;
-		else
-			fn(arg, d->name, unit_of(d->flags), value);
-	}
+	for (uint32_t i = 0; r == 0 && i < h.num_desc; i++)
+		r = read_one(stats_fd, &h, (const void *)(descs + i * stride), fn, arg);
 	free(descs);
 	return r;
 }
 
-int kvm_stats_read(int fd, kvm_stat_fn fn, void *arg)
+int kvm_stats_open(int fd)
 {
 	int stats_fd = ioctl(fd, KVM_GET_STATS_FD, NULL);
-	int r;
 
-	if (stats_fd < 0)
-		return -errno;
-	r = read_all(stats_fd, fn, arg);
-	close(stats_fd);
-	return r;
+	return stats_fd < 0 ? -errno : stats_fd;
 }
 
 static const struct {
