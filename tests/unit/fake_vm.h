@@ -57,8 +57,8 @@ static void fake_stats(void *vm, enum stats_target target, enum stats_provider p
 		fn(arg, &(struct control_stat){.name = "pages_4k", .type = "instant", .what = "pages", .value = 11});
 	if (provider == STATS_GNOMON && target == STATS_VCPU) {
 		fn(arg, &(struct control_stat){.name = "exits", .type = "cumulative", .what = "e", .value = 100 + vcpu});
-		fn(arg, &(struct control_stat){.name = "stall", .type = "peak", .unit = "seconds", .exponent = -9,
-					       .what = "s", .value = 5});
+		fn(arg, &(struct control_stat){.name = "stall", .type = "peak", .unit = "seconds", .base = 10,
+					       .exponent = -9, .what = "s", .value = 5});
 	}
 }
 

@@ -13,6 +13,7 @@
 #include "boot/boot.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/control.h"
 #include "cmd/stats.h"
 #include "dev/serial.h"
 #include "kvm/platform.h"
@@ -28,6 +29,7 @@ struct run_options {
 	struct vm_config vm;
 	const char *image;
 	const char *stats;
+	const char *control; /* path of the control socket; NULL: none */
 	long timeout; /* seconds; 0: none */
 	char *bootargs;
 	bool shadow;
@@ -43,6 +45,7 @@ static const char help[] =
 	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
 	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
 	"  --stats FILE       at the end write every counter to FILE as JSON\n"
+	"  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
 	"  --timeout SECONDS  kill a guest that has not ended by then\n"
 	"  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
 	"  --list-shadow-opts describe them\n"
@@ -115,6 +118,9 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 's':
 		o->stats = arg;
 		return 0;
+	case 'C':
+		o->control = arg;
+		return 0;
 	case 't':
 		return parse_count("--timeout", arg, 1, 1000000, &o->timeout);
 	default:
@@ -135,6 +141,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		{"paging", required_argument, NULL, 'p'},  {"memory", required_argument, NULL, 'm'},
 		{"cpus", required_argument, NULL, 'c'},	   {"backing", required_argument, NULL, 'b'},
 		{"stats", required_argument, NULL, 's'},   {"timeout", required_argument, NULL, 't'},
+		{"control", required_argument, NULL, 'C'},
 		{"shadow-opt", required_argument, NULL, 'o'}, {"shadow-memory", required_argument, NULL, 'M'},
 		{"list-shadow-opts", no_argument, NULL, 'l'}, {"audit", no_argument, NULL, 'a'},
 		{"help", no_argument, NULL, 'h'},	   {0},
@@ -197,6 +204,25 @@ static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 	return n == 0;
 }
 
+/* Starts the guest, with its control socket if there shall be one, and waits for the end. True: the time limit. */
+static int run_guest(struct vm *vm, const struct boot_state *boot, const struct run_options *o, int signal_fd,
+		     bool *ret_limit)
+{
+	struct control_socket control;
+	int r = control_open(&control, o->control, vm, o->image);
+
+	if (r < 0)
+		return r;
+	r = vm_start(vm, boot);
+	if (r < 0)
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	else
+		*ret_limit = wait_for_end(vm, signal_fd, o->timeout);
+	control_close(&control);
+	vm_join(vm); /* the devices stand on the caller's stack */
+	return r;
+}
+
 static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 {
 	const struct boot_params params = {
@@ -204,7 +230,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	struct serial console;
 	struct platform platform;
 	struct boot_state boot;
-	bool limit;
+	bool limit = false;
 	int r;
 
 	r = boot_load(&params, &vm->mem, &boot);
@@ -215,13 +241,9 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	platform_init(&platform, vm);
 	if (o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0)
 		return STATUS_HOST_FAILURE;
-	if (vm_start(vm, &boot) < 0) {
-		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-		vm_join(vm); /* the devices stand on this stack */
-		return STATUS_HOST_FAILURE;
-	}
-	limit = wait_for_end(vm, signal_fd, o->timeout);
-	vm_join(vm);
+	r = run_guest(vm, &boot, o, signal_fd, &limit);
+	if (r < 0)
+		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? STATUS_USAGE : STATUS_HOST_FAILURE;
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i]->started)
 			vcpu_print(vm->vcpu[i]);

@@ -84,43 +84,51 @@ static int64_t limit_of(int timeout_ms)
 	return timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 }
 
-static int send_request(struct connection *c, const char *command, json_t *args)
+int connection_say(struct connection *c, const char *text, size_t len)
 {
-	json_t *request = args ? json_pack("{s:s, s:o}", "execute", command, "arguments", args)
-			       : json_pack("{s:s}", "execute", command);
-	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	size_t at = 0, len = text ? strlen(text) : 0;
-	int r = text ? 0 : -EINVAL; /* a name that is not UTF-8 */
+	while (len) {
+		ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
 
-	while (r == 0 && at < len) {
-		ssize_t n = send(c->fd, text + at, len - at, MSG_NOSIGNAL);
-
-		if (n >= 0)
-			at += n;
-		else if (errno != EINTR)
-			r = -errno;
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= n;
 	}
-	free(text);
-	json_decref(request);
-	return r;
+	return 0;
+}
+
+int connection_reply(struct connection *c, json_t **ret_reply)
+{
+	const int64_t limit = limit_of(c->timeout_ms);
+
+	for (;;) {
+		json_t *value;
+		int r = next(c, limit, &value);
+
+		if (r < 0)
+			return r;
+		if (!json_object_get(value, "event")) {
+			*ret_reply = value;
+			return 0;
+		}
+		json_array_append_new(c->events, value);
+	}
 }
 
 int connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply)
 {
-	const int64_t limit = limit_of(c->timeout_ms);
-	json_t *value;
-	int r = send_request(c, command, args);
+	json_t *request = args ? json_pack("{s:s, s:o}", "execute", command, "arguments", args)
+			       : json_pack("{s:s}", "execute", command);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	int r = text ? connection_say(c, text, strlen(text)) : -EINVAL; /* a name that is not UTF-8 */
 
-	while (r == 0) {
-		r = next(c, limit, &value);
-		if (r == 0 && !json_object_get(value, "event")) {
-			*ret_reply = value;
-			return 0;
-		}
-		if (r == 0)
-			json_array_append_new(c->events, value);
-	}
-	return said(r, command);
+	free(text);
+	json_decref(request);
+	if (r == 0)
+		r = connection_reply(c, ret_reply);
+	return r < 0 ? said(r, command) : 0;
 }
 
 int connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value)
@@ -167,32 +175,29 @@ int connection_event(struct connection *c, int timeout_ms, json_t **ret_event)
 	return r == -ETIMEDOUT ? r : said(r, "waiting for an event");
 }
 
-static int greet(struct connection *c, const char *path)
+/* The server's first value: a greeting, or why it does not want us. */
+static int take_greeting(struct connection *c, const char *path, json_t **ret_greeting)
 {
+	const char *desc;
 	json_t *value;
 	int r = next(c, limit_of(c->timeout_ms), &value);
 
-	if (r == 0) {
-		const char *desc = json_string_value(json_object_get(json_object_get(value, "error"), "desc"));
-
-		if (desc) {
-			log_error("%s: %s", path, desc);
-			r = -EBUSY;
-		} else if (!json_object_get(value, "QMP")) {
-			r = said(-EPROTO, path);
-		}
-		json_decref(value);
-	} else {
-		said(r, path);
+	if (r < 0)
+		return said(r, path);
+	if (json_object_get(value, "QMP")) {
+		*ret_greeting = value;
+		return 0;
 	}
-	if (r == 0)
-		r = connection_ask(c, "qmp_capabilities", NULL, &value);
-	if (r == 0)
-		json_decref(value);
-	return r;
+	desc = json_string_value(json_object_get(json_object_get(value, "error"), "desc"));
+	if (desc)
+		log_error("%s: %s", path, desc);
+	else
+		said(-EPROTO, path);
+	json_decref(value);
+	return desc ? -EBUSY : -EPROTO;
 }
 
-int connection_open(struct connection *c, const char *path, int timeout_ms)
+int connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int r;
@@ -210,9 +215,25 @@ int connection_open(struct connection *c, const char *path, int timeout_ms)
 	else if (connect(c->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
 		r = log_errno(errno, "cannot connect to %s", path);
 	else
-		r = greet(c, path);
+		r = take_greeting(c, path, ret_greeting);
 	if (r < 0)
 		connection_close(c);
+	return r;
+}
+
+int connection_open(struct connection *c, const char *path, int timeout_ms)
+{
+	json_t *value;
+	int r = connection_greet(c, path, timeout_ms, &value);
+
+	if (r < 0)
+		return r;
+	json_decref(value);
+	r = connection_ask(c, "qmp_capabilities", NULL, &value);
+	if (r < 0)
+		connection_close(c);
+	else
+		json_decref(value);
 	return r;
 }
 

@@ -19,6 +19,13 @@ struct connection {
 int must_check connection_open(struct connection *c, const char *path, int timeout_ms);
 void connection_close(struct connection *c);
 
+/* Its parts, for a client that says everything itself: connects and takes the greeting, which is a new reference; */
+int must_check connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting);
+/* sends bytes; */
+int must_check connection_say(struct connection *c, const char *text, size_t len);
+/* waits for the next reply; events that come first are kept. -errno, not said. */
+int must_check connection_reply(struct connection *c, json_t **ret_reply);
+
 /*
  * Executes one command; takes over the reference to `args`, which may be NULL. The reply, with a member "return" or
  * "error", is a new reference. -errno, said: the server went away, or did not answer in time.

@@ -22,7 +22,7 @@ struct control_stat {
 	const char *name; /* lives for the call only */
 	const char *type; /* QEMU's StatsType: "cumulative", "instant" or "peak" */
 	const char *unit; /* QEMU's StatsUnit, or NULL for a plain number */
-	int exponent;     /* of base 10, for a unit */
+	int base, exponent; /* the value is in units of base ^ exponent; exponent 0: in units */
 	const char *what; /* one sentence */
 	uint64_t value;
 };

@@ -125,7 +125,7 @@ static void add_schema(void *list, const struct control_stat *stat)
 	if (stat->unit)
 		json_object_set_new(s, "unit", json_string(stat->unit));
 	if (stat->unit && stat->exponent) {
-		json_object_set_new(s, "base", json_integer(10));
+		json_object_set_new(s, "base", json_integer(stat->base));
 		json_object_set_new(s, "exponent", json_integer(stat->exponent));
 	}
 	json_object_set_new(s, "description", json_string(stat->what));

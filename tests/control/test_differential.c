@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The same requests to QEMU and to Gnomon: replies of the same shape (members and types; values are each one's own)
+ * and errors of the same class; where the words are QEMU's own for the protocol, the same words. QEMU without a
+ * machine is the reference: `qemu-system-x86_64 -M none -qmp`.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/connection.h"
+#include "run_gnomon.h"
+
+#define ANSWER_MS 30000
+
+/* Requests in this order, on one connection each. */
+static const struct {
+	const char *request;
+	bool words; /* the error's words agree, too */
+} requests[] = {
+	{"{\"execute\":\"qmp_capabilities\"}", true},
+	{"{\"execute\":\"query-version\"}", true},
+	{"{\"execute\":\"query-version\",\"id\":[1,{\"a\":null,\"b\":\"\\u00e9\"}]}", true},
+	{"{\"execute\":\"query-name\",\"id\":\"x\"}", true},
+	{"{\"execute\":\"query-status\",\"id\":-1}", true},
+	{"{\"execute\":\"query-status\",\"id\":1.5}", true},
+	{"{\"execute\":\"query-status\",\"arguments\":{}}", true},
+	{"{\"execute\":\"query-commands\"}", true},
+	{"{\"execute\":\"stop\"}", true},
+	{"{\"execute\":\"stop\"}", true},
+	{"{\"execute\":\"query-status\"}", true},
+	{"{\"execute\":\"cont\"}", true},
+	{"{\"execute\":\"cont\"}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":1048576}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":-1}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":\"1\"}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":1.5}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":null}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":1,\"x\":2}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{\"x\":2}}", true},
+	{"{\"execute\":\"balloon\",\"arguments\":{}}", true},
+	{"{\"execute\":\"balloon\"}", true},
+	{"{\"execute\":\"query-balloon\"}", true},
+	{"{\"execute\":\"query-stats\"}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":[]}}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"foo\"}}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":3}}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"vcpus\":[\"a\"]}}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":[1]}}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":{}}}", true},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[{\"provider\":\"zz\"}]}}", false},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[{}]}}", false},
+	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[1]}}", true},
+	{"{\"execute\":\"query-stats-schemas\",\"arguments\":{\"provider\":\"zz\"}}", true},
+	{"{\"execute\":\"query-stats-schemas\",\"arguments\":{\"foo\":1}}", true},
+	{"{\"execute\":\"nosuch\"}", true},
+	{"{\"execute\":\"nosuch\",\"arguments\":{\"x\":1},\"id\":3}", true},
+	{"{\"execute\":\"\"}", true},
+	{"{\"execute\":\"query-status\",\"arguments\":{\"x\":1}}", true},
+	{"{\"execute\":\"query-status\",\"arguments\":[]}", true},
+	{"{\"execute\":\"query-status\",\"arguments\":null,\"id\":4}", true},
+	{"{\"execute\":\"query-status\",\"foo\":1}", true},
+	{"{\"execute\":1,\"id\":4}", true},
+	{"{\"execute\":null}", true},
+	{"{}", true},
+	{"{\"id\":1}", true},
+	{"{\"arguments\":{}}", true},
+	{"[]", true},
+	{"[{\"execute\":\"query-status\"}]", true},
+	{"1 ", true},
+	{"\"query-status\"", true},
+	{"{\"execute\":\"query-status\",}", false},
+	{"{\"execute\" \"query-status\"}", false},
+	{"{\"execute\":\"query-status\",\"execute\":\"stop\"}", false},
+	{"}", false},
+	{"{\"execute\":\"query-status\"}", true},
+	{"{\"execute\":\"qmp_capabilities\"}", true},
+};
+
+struct side {
+	const char *name;
+	pid_t pid;
+	struct connection c;
+};
+
+static char dir[64];
+
+/* Starts a server and takes its greeting, without negotiating. */
+static json_t *start(struct side *s, char *const *argv, const char *path)
+{
+	json_t *greeting = NULL;
+
+	s->pid = fork();
+	if (s->pid == 0) {
+		int null = open("/dev/null", O_RDWR);
+
+		dup2(null, 0);
+		dup2(null, 1);
+		execvp(argv[0], argv);
+		_exit(255);
+	}
+	for (int i = 0; i < 1000 && access(path, F_OK) < 0; i++)
+		usleep(10000);
+	for (int i = 0; i < 100 && connection_greet(&s->c, path, ANSWER_MS, &greeting) < 0; i++)
+		usleep(10000);
+	cr_assert(greeting, "%s does not greet", s->name);
+	return greeting;
+}
+
+static void end(struct side *s)
+{
+	connection_close(&s->c);
+	kill(s->pid, SIGTERM);
+	waitpid(s->pid, NULL, 0);
+}
+
+static json_t *reply_to(struct side *s, const char *request)
+{
+	json_t *reply = NULL;
+
+	cr_assert_eq(connection_say(&s->c, request, strlen(request)), 0);
+	cr_assert_eq(connection_reply(&s->c, &reply), 0, "%s does not answer %s", s->name, request);
+	return reply;
+}
+
+static const char *text_of(const json_t *v)
+{
+	static char *text[2];
+	static int turn;
+
+	turn = !turn;
+	free(text[turn]);
+	text[turn] = json_dumps(v, JSON_ENCODE_ANY);
+	return text[turn];
+}
+
+/* Same types, same members; of arrays, the first elements. */
+static bool same_shape(const json_t *a, json_t *b)
+{
+	const bool both_boolean = json_is_boolean(a) && json_is_boolean(b);
+	const char *key;
+	json_t *value;
+
+	if (json_typeof(a) != json_typeof(b) && !both_boolean)
+		return false;
+	if (json_is_array(a) && json_array_size(a) && json_array_size(b))
+		return same_shape(json_array_get(a, 0), json_array_get(b, 0));
+	if (!json_is_object(a))
+		return true;
+	if (json_object_size(a) != json_object_size(b))
+		return false;
+	json_object_foreach (b, key, value)
+		if (!json_object_get(a, key) || !same_shape(json_object_get(a, key), value))
+			return false;
+	return true;
+}
+
+static void compare(const char *request, bool words, json_t *qemu, json_t *ours)
+{
+	const json_t *qe = json_object_get(qemu, "error"), *oe = json_object_get(ours, "error");
+
+	cr_expect(same_shape(qemu, ours), "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
+	cr_expect(json_equal(json_object_get(qemu, "id"), json_object_get(ours, "id")) || !json_object_get(qemu, "id"),
+		  "%s: the id differs", request);
+	if (qe)
+		cr_expect(json_equal(json_object_get(qe, "class"), json_object_get(oe, "class")) &&
+				  (!words || json_equal(json_object_get(qe, "desc"), json_object_get(oe, "desc"))),
+			  "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
+}
+
+/* Events by name and members, in the order in which they came, before or after their command's reply. */
+static void compare_events(struct side *qemu, struct side *ours)
+{
+	size_t i;
+	json_t *event;
+
+	cr_assert_eq(json_array_size(qemu->c.events), json_array_size(ours->c.events), "%s, %s",
+		     text_of(qemu->c.events), text_of(ours->c.events));
+	cr_expect_gt(json_array_size(ours->c.events), 1u);
+	json_array_foreach (ours->c.events, i, event) {
+		json_t *theirs = json_array_get(qemu->c.events, i);
+
+		cr_expect(same_shape(theirs, event), "%s, %s", text_of(theirs), text_of(event));
+		cr_expect(json_equal(json_object_get(theirs, "event"), json_object_get(event, "event")));
+	}
+}
+
+Test(differential, same_shapes_and_classes)
+{
+	char qemu_path[96], our_path[96], qmp[128];
+	struct side qemu = {.name = "QEMU"}, ours = {.name = "Gnomon"};
+	char *const qemu_argv[] = {"qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-name", "x",
+				   "-qmp", qmp, NULL};
+	char *const our_argv[] = {strdup(build_path("gnomon")), "run", "--timeout", "100", "--control", our_path,
+				  strdup(guest_path("spin")), NULL};
+	json_t *theirs, *mine;
+
+	need_kvm();
+	if (system("command -v qemu-system-x86_64 >/dev/null") != 0)
+		cr_skip_test("no QEMU to compare with");
+	strcpy(dir, "/tmp/gnomon-control-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	snprintf(qemu_path, sizeof(qemu_path), "%s/qemu", dir);
+	snprintf(our_path, sizeof(our_path), "%s/gnomon", dir);
+	snprintf(qmp, sizeof(qmp), "unix:%s,server=on,wait=off", qemu_path);
+	theirs = start(&qemu, qemu_argv, qemu_path);
+	mine = start(&ours, our_argv, our_path);
+	json_array_clear(json_object_get(json_object_get(theirs, "QMP"), "capabilities"));
+	compare("greeting", false, theirs, mine);
+	compare("before negotiation", true, reply_to(&qemu, "{\"execute\":\"stop\",\"id\":1}"),
+		reply_to(&ours, "{\"execute\":\"stop\",\"id\":1}"));
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+		theirs = reply_to(&qemu, requests[i].request);
+		mine = reply_to(&ours, requests[i].request);
+		compare(requests[i].request, requests[i].words, theirs, mine);
+		json_decref(theirs);
+		json_decref(mine);
+	}
+	compare_events(&qemu, &ours);
+	end(&qemu);
+	end(&ours);
+	unlink(qemu_path);
+	unlink(our_path);
+	cr_expect_eq(rmdir(dir), 0);
+}

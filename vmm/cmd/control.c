@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/control.h"
+
+int control_open(struct control_socket *c, const char *path, struct vm *vm, const char *image)
+{
+	int r;
+
+	c->open = false;
+	if (!path)
+		return 0;
+	r = machine_init(&c->machine, vm, image);
+	if (r < 0)
+		return r;
+	r = server_start(&c->server, path, &machine_ops, &c->machine);
+	if (r < 0) {
+		machine_destroy(&c->machine);
+		return r;
+	}
+	c->open = true;
+	return 0;
+}
+
+void control_close(struct control_socket *c)
+{
+	/* QEMU's ShutdownCause, as far as it has one. */
+	static const struct {
+		bool by_guest;
+		const char *reason;
+	} ends[] = {
+		[VM_RUNNING] = {false, "none"},		     [VM_EXITED] = {true, "guest-shutdown"},
+		[VM_KILLED] = {true, "guest-panic"},	     [VM_HOST_FAILED] = {false, "host-error"},
+		[VM_STOPPED] = {false, "host-signal"},	     [VM_QUIT] = {false, "host-qmp-quit"},
+	};
+	enum vm_end how;
+
+	if (!c->open)
+		return;
+	pthread_mutex_lock(&c->machine.vm->lock);
+	how = c->machine.vm->end;
+	pthread_mutex_unlock(&c->machine.vm->lock);
+	server_stop(&c->server, ends[how].by_guest, ends[how].reason);
+	machine_destroy(&c->machine);
+	c->open = false;
+}

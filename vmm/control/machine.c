@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "control/machine.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kvm/host.h"
+#include "kvm/kvm_stats.h"
+#include "kvm/shadow_vm.h"
+#include "kvm/vcpu.h"
+
+static const char *name(void *machine)
+{
+	const struct machine *m = machine;
+	const char *slash = strrchr(m->image, '/');
+
+	return slash ? slash + 1 : m->image;
+}
+
+static int nr_vcpus(void *machine)
+{
+	return ((struct machine *)machine)->vm->nr_vcpus;
+}
+
+static bool running(void *machine)
+{
+	return !atomic_load(&((struct machine *)machine)->vm->paused);
+}
+
+static int stop(void *machine, struct control_error *err)
+{
+	int vcpu;
+
+	if (vm_pause(((struct machine *)machine)->vm, &vcpu) < 0)
+		return control_fail(err, ETIMEDOUT, "vCPU %d does not leave the guest; the guest goes on", vcpu);
+	return 0;
+}
+
+static void cont(void *machine)
+{
+	vm_resume(((struct machine *)machine)->vm);
+}
+
+int machine_hold(struct machine *m, bool *ret_was_running, struct control_error *err)
+{
+	const bool was = running(m);
+	int r = was ? stop(m, err) : 0;
+
+	if (r == 0)
+		*ret_was_running = was;
+	return r;
+}
+
+static void quit(void *machine)
+{
+	vm_end(((struct machine *)machine)->vm, VM_QUIT, 0);
+}
+
+static int reset(void *machine, struct control_error *err)
+{
+	return control_fail(err, ENOTSUP, "this version cannot reset a guest: quit and run the image again");
+}
+
+/* --- statistics --- */
+
+struct relay {
+	control_stat_fn fn;
+	void *arg;
+};
+
+static void relay_kvm_stat(void *arg, const struct kvm_stat *stat)
+{
+	static const char *const types[] = {
+		[KVM_STAT_CUMULATIVE] = "cumulative", [KVM_STAT_INSTANT] = "instant", [KVM_STAT_PEAK] = "peak"};
+	const struct relay *r = arg;
+
+	r->fn(r->arg, &(struct control_stat){.name = stat->name, .type = types[stat->type], .unit = stat->unit,
+					     .base = stat->base, .exponent = stat->exponent,
+					     .what = kvm_stat_what(stat->name), .value = stat->value});
+}
+
+/* Bytes of guest RAM that are in the host's memory now; 0 when the host does not say. */
+static uint64_t resident(const struct guest_mem *mem)
+{
+	unsigned char in_core[4096];
+	uint64_t pages = 0;
+
+	for (int i = 0; i < mem->nr_regions; i++) {
+		const struct mem_region *r = &mem->region[i];
+
+		for (uint64_t at = 0; at < r->size; at += sizeof(in_core) * PAGE_SIZE) {
+			uint64_t len = r->size - at < sizeof(in_core) * PAGE_SIZE ? r->size - at : sizeof(in_core) * PAGE_SIZE;
+
+			if (mincore(r->host + at, len, in_core) < 0)
+				return 0;
+			for (uint64_t p = 0; p < len / PAGE_SIZE; p++)
+				pages += in_core[p] & 1;
+		}
+	}
+	return pages * PAGE_SIZE;
+}
+
+static void relay_counters(const struct vm *vm, int first, int end, const struct relay *r)
+{
+	for (int c = 0; c < CTR_NR; c++) {
+		const bool bytes = strcmp(counter_desc[c].unit, "bytes") == 0;
+		uint64_t sum = 0;
+
+		for (int i = first; i < end; i++)
+			sum += counter_read(&vm->vcpu[i]->counters, c);
+		r->fn(r->arg, &(struct control_stat){.name = counter_desc[c].name, .type = "cumulative",
+						     .unit = bytes ? "bytes" : NULL, .what = counter_desc[c].what,
+						     .value = sum});
+	}
+}
+
+static void relay_memory(const struct vm *vm, const struct relay *r)
+{
+	r->fn(r->arg, &(struct control_stat){.name = "memory_guest", .type = "instant", .unit = "bytes",
+					     .what = "RAM that the guest was given", .value = vm->mem.size});
+	r->fn(r->arg, &(struct control_stat){.name = "memory_host", .type = "instant", .unit = "bytes",
+					     .what = "of it, in the host's memory now",
+					     .value = resident(&vm->mem)});
+}
+
+static void stats(void *machine, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
+		  void *arg)
+{
+	const struct machine *m = machine;
+	const int fd = m->kvm_stats[target == STATS_VM ? 0 : 1 + vcpu];
+	struct relay r = {.fn = fn, .arg = arg};
+
+	if (provider == STATS_KVM) {
+		if (fd >= 0)
+			(void)!kvm_stats_read(fd, relay_kvm_stat, &r);
+	} else if (target == STATS_VM) {
+		relay_counters(m->vm, 0, m->vm->nr_vcpus, &r);
+		relay_memory(m->vm, &r);
+	} else {
+		relay_counters(m->vm, vcpu, vcpu + 1, &r);
+	}
+}
+
+/* --- memory --- */
+
+static int no_balloon(struct control_error *err)
+{
+	return control_fail_class(err, ERROR_NOT_ACTIVE, ENODEV, "No balloon device has been activated");
+}
+
+static int balloon_get(void *machine, struct control_balloon *ret_balloon, struct control_error *err)
+{
+	return no_balloon(err);
+}
+
+static int balloon_set(void *machine, uint64_t bytes, struct control_error *err)
+{
+	return no_balloon(err);
+}
+
+static json_t *balloon_stats(void *machine, struct control_error *err)
+{
+	no_balloon(err);
+	return NULL;
+}
+
+static int slice(void *machine, uint64_t gpa, uint64_t size, struct control_error *err)
+{
+	return control_fail(err, ENOTSUP, "this run has no second stage of its own to take memory from");
+}
+
+/* --- paging --- */
+
+static json_t *paging(void *machine, struct control_error *err)
+{
+	const struct machine *m = machine;
+	const struct shadow_vm *s = m->vm->shadow;
+	json_t *reply = json_pack("{s:s, s:s, s:s, s:I}", "mode", m->paging, "second-stage", m->second_stage, "backing",
+				  backing_name(m->vm->mem.backing), "memory", (json_int_t)m->vm->mem.size);
+	json_t *opts;
+
+	if (!s)
+		return reply;
+	opts = json_array();
+	for (int i = 0; i < SHADOW_OPTS; i++)
+		if (s->config.opts & shadow_opt_desc[i].opt)
+			json_array_append_new(opts, json_string(shadow_opt_desc[i].name));
+	json_object_set_new(reply, "shadow", json_pack("{s:o, s:I, s:b}", "optimisations", opts, "memory",
+						       (json_int_t)s->config.memory, "audit", s->config.audit));
+	return reply;
+}
+
+const struct control_ops machine_ops = {
+	.name = name,
+	.nr_vcpus = nr_vcpus,
+	.running = running,
+	.stop = stop,
+	.cont = cont,
+	.quit = quit,
+	.reset = reset,
+	.stats = stats,
+	.balloon_get = balloon_get,
+	.balloon_set = balloon_set,
+	.balloon_stats = balloon_stats,
+	.paging = paging,
+	.dump_tables = machine_dump_tables,
+	.reclaim = slice,
+	.release = slice,
+};
+
+int machine_init(struct machine *m, struct vm *vm, const char *image)
+{
+	struct host_info *host = calloc(1, sizeof(*host));
+
+	*m = (struct machine){.vm = vm, .image = image, .paging = vm->shadow ? "shadow" : "nested"};
+	for (int i = 0; i <= VM_MAX_CPUS; i++)
+		m->kvm_stats[i] = -1;
+	if (!host)
+		return log_errno(ENOMEM, "control socket");
+	m->second_stage = host_detect(host, NULL) == 0 ? host_second_stage_label(host) : "unknown";
+	free(host);
+	m->kvm_stats[0] = kvm_stats_open(vm->fd);
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		int r = vcpu_wait_made(vm->vcpu[i]);
+
+		if (r < 0) {
+			machine_destroy(m);
+			return r;
+		}
+		m->kvm_stats[1 + i] = kvm_stats_open(vm->vcpu[i]->fd);
+	}
+	return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+	for (int i = 0; i <= VM_MAX_CPUS; i++)
+		if (m->kvm_stats[i] >= 0)
+			close(m->kvm_stats[i]);
+}
