@@ -101,6 +101,7 @@ static json_t *start(struct side *s, char *const *argv, const char *path)
 
 		dup2(null, 0);
 		dup2(null, 1);
+		dup2(null, 2);
 		execvp(argv[0], argv);
 		_exit(255);
 	}

@@ -6,5 +6,8 @@
 int cmd_host(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_ctl(int argc, char **argv);
+int cmd_balloon(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 #endif

@@ -46,6 +46,12 @@ static int receive(struct connection *c, int64_t limit)
 	return 0;
 }
 
+/* NULL for what is no event. */
+static const char *event_name(const json_t *value)
+{
+	return json_string_value(json_object_get(value, "event"));
+}
+
 /* The next value that the server sends. -errno, not said. */
 static int next(struct connection *c, int64_t limit, json_t **ret_value)
 {
@@ -56,20 +62,26 @@ static int next(struct connection *c, int64_t limit, json_t **ret_value)
 		int r;
 
 		c->at = c->len - left;
-		if (s == STREAM_VALUE)
+		if (s == STREAM_VALUE) {
+			const char *event = event_name(*ret_value);
+
+			c->shut_down |= event && strcmp(event, "SHUTDOWN") == 0;
 			return 0;
+		}
 		if (s == STREAM_ERROR)
 			return -EPROTO;
 		r = receive(c, limit);
 		if (r < 0)
-			return r;
+			return c->shut_down && r != -ETIMEDOUT ? -ESHUTDOWN : r;
 	}
 }
 
 static int said(int r, const char *doing)
 {
-	if (r == -EPIPE)
-		log_error("%s: the run ended, or closed the connection", doing);
+	if (r == -ESHUTDOWN)
+		log_error("%s: the run ended", doing);
+	else if (r == -EPIPE)
+		log_error("%s: the connection was closed", doing);
 	else if (r == -ETIMEDOUT)
 		log_error("%s: no answer in time", doing);
 	else if (r == -EPROTO)
@@ -109,7 +121,7 @@ int connection_reply(struct connection *c, json_t **ret_reply)
 
 		if (r < 0)
 			return r;
-		if (!json_object_get(value, "event")) {
+		if (!event_name(value)) {
 			*ret_reply = value;
 			return 0;
 		}
@@ -126,7 +138,7 @@ int connection_execute(struct connection *c, const char *command, json_t *args, 
 
 	free(text);
 	json_decref(request);
-	if (r == 0)
+	if (r == 0 || r == -EPIPE) /* gone: it may have said why */
 		r = connection_reply(c, ret_reply);
 	return r < 0 ? said(r, command) : 0;
 }
@@ -165,7 +177,7 @@ int connection_event(struct connection *c, int timeout_ms, json_t **ret_event)
 		json_t *value;
 
 		r = next(c, limit, &value);
-		if (r == 0 && json_object_get(value, "event")) {
+		if (r == 0 && event_name(value)) {
 			*ret_event = value;
 			return 0;
 		}

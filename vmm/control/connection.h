@@ -13,6 +13,7 @@ struct connection {
 	char in[4096]; /* in[at..len) is received but not looked at */
 	size_t at, len;
 	json_t *events; /* array of those that came while a reply was awaited */
+	bool shut_down; /* the run's end was told */
 };
 
 /* Connects to the socket at `path`, takes the greeting and negotiates. -errno, said. */
@@ -28,7 +29,8 @@ int must_check connection_reply(struct connection *c, json_t **ret_reply);
 
 /*
  * Executes one command; takes over the reference to `args`, which may be NULL. The reply, with a member "return" or
- * "error", is a new reference. -errno, said: the server went away, or did not answer in time.
+ * "error", is a new reference. -errno, said: -ESHUTDOWN when
+ * the run ended, -EPIPE when the server went away without a word, -ETIMEDOUT when it did not answer.
  */
 int must_check connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply);
 

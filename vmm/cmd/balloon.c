@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon balloon: how much memory a running guest has, and asking it for some or giving it back. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cmd/args.h"
+#include "cmd/cmd.h"
+#include "cmd/watch.h"
+#include "kvm/vm.h"
+
+#define ANSWER_MS         10000
+#define DEFAULT_TIMEOUT_S 30
+#define LOOK_AGAIN_MS     50 /* a change is told by an event; this is for servers that tell few */
+
+enum what { SHOW, SIZE, GUEST_SIZE, INFLATE, DEFLATE };
+
+struct options {
+	enum what what;
+	uint64_t bytes;
+	bool wait, json;
+	long timeout; /* seconds */
+};
+
+struct sizes {
+	uint64_t memory; /* the guest's RAM without a balloon; all in bytes */
+	uint64_t actual, target;
+	uint64_t host_before, host_after; /* of the guest's RAM, in the host's memory */
+};
+
+static const char help[] =
+	"Usage: gnomon balloon [OPTION...] SOCKET\n"
+	"Shows how much memory the guest behind a control socket has, and asks it for some or gives it back.\n"
+	"\n"
+	"  --size SIZE        the balloon shall take SIZE from the guest\n"
+	"  --guest-size SIZE  the guest shall have SIZE\n"
+	"  --inflate SIZE     the balloon shall take SIZE more\n"
+	"  --deflate SIZE     the balloon shall take SIZE less\n"
+	"  --wait             until the guest has done it\n"
+	"  --timeout SECONDS  wait no longer than this (default 30)\n"
+	"  --json             one JSON object, sizes in bytes\n"
+	"  --help\n"
+	"\n"
+	"Exit status: 0 done; 1 the guest cannot, or has not in time; 2 what was asked for makes no sense.\n";
+
+static int parse_what(enum what what, const char *arg, struct options *o)
+{
+	if (o->what != SHOW) {
+		log_error("balloon: only one of --size, --guest-size, --inflate and --deflate");
+		return -EINVAL;
+	}
+	o->what = what;
+	if (parse_size(arg, &o->bytes) == 0 && o->bytes <= INT64_MAX)
+		return 0;
+	log_error("balloon: '%s' is not a size such as 64M", arg);
+	return -EINVAL;
+}
+
+/* 0: go on; 1: help was shown; -EINVAL: said. */
+static int parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+		{"size", required_argument, NULL, SIZE},       {"guest-size", required_argument, NULL, GUEST_SIZE},
+		{"inflate", required_argument, NULL, INFLATE}, {"deflate", required_argument, NULL, DEFLATE},
+		{"wait", no_argument, NULL, 'w'},	       {"timeout", required_argument, NULL, 't'},
+		{"json", no_argument, NULL, 'j'},	       {"help", no_argument, NULL, 'h'},
+		{0},
+	};
+	int opt, r = 0;
+
+	while (r == 0 && (opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt >= SIZE && opt <= DEFLATE)
+			r = parse_what(opt, optarg, o);
+		else if (opt == 't')
+			r = parse_count("--timeout", optarg, 1, 1000000, &o->timeout);
+		else if (opt == 'w')
+			o->wait = true;
+		else if (opt == 'j')
+			o->json = true;
+		else
+			r = opt == 'h' ? 1 : -EINVAL;
+	}
+	if (r == 1)
+		fputs(help, stdout);
+	if (r == 0 && optind != argc - 1) {
+		log_error("balloon: one socket is expected (try `gnomon balloon --help`)");
+		r = -EINVAL;
+	}
+	return r;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int look(struct connection *c, struct sizes *s)
+{
+	json_t *reply, *target;
+	int r = connection_ask(c, "query-balloon", NULL, &reply);
+
+	if (r < 0)
+		return r;
+	s->actual = (uint64_t)json_integer_value(json_object_get(reply, "actual"));
+	target = json_object_get(reply, "target"); /* QEMU does not tell */
+	s->target = target ? (uint64_t)json_integer_value(target) : s->target;
+	json_decref(reply);
+	return 0;
+}
+
+/* The guest size that is asked for. -EINVAL, said. */
+static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_bytes)
+{
+	uint64_t less = o->what == SIZE ? o->bytes : s->memory - s->target;
+
+	if (o->what == INFLATE)
+		less = o->bytes > s->memory ? ~0ull : less + o->bytes;
+	else if (o->what == DEFLATE)
+		less = o->bytes < less ? less - o->bytes : 0;
+	else if (o->what == GUEST_SIZE)
+		less = o->bytes <= s->memory ? s->memory - o->bytes : ~0ull;
+	if (less >= s->memory) {
+		log_error("balloon: the guest has %.1f MiB in all: more than none of it must stay, and no more can be had",
+			  s->memory / 1048576.0);
+		return -EINVAL;
+	}
+	*ret_bytes = s->memory - less;
+	return 0;
+}
+
+/* Until the guest has what it shall have. -ETIMEDOUT, said, when the time is over. */
+static int wait_for_guest(struct connection *c, const struct options *o, struct sizes *s)
+{
+	const int64_t limit = now_ms() + o->timeout * 1000;
+	const uint64_t first = s->actual;
+	int r = 0;
+
+	while (r == 0 && s->actual != s->target) {
+		const uint64_t all = first > s->target ? first - s->target : s->target - first;
+		const uint64_t left = s->actual > s->target ? s->actual - s->target : s->target - s->actual;
+		json_t *event;
+
+		if (now_ms() >= limit) {
+			log_progress("%s", "");
+			log_error("balloon: after %ld s the guest has %.1f MiB and shall have %.1f MiB", o->timeout,
+				  s->actual / 1048576.0, s->target / 1048576.0);
+			return -ETIMEDOUT;
+		}
+		log_progress("%.1f of %.1f MiB", (all - (left < all ? left : all)) / 1048576.0, all / 1048576.0);
+		r = connection_event(c, LOOK_AGAIN_MS, &event);
+		if (r == 0)
+			json_decref(event);
+		if (r == 0 || r == -ETIMEDOUT)
+			r = look(c, s);
+	}
+	log_progress("%s", "");
+	return r;
+}
+
+static int change(struct connection *c, const struct options *o, struct sizes *s)
+{
+	json_t *reply;
+	int r = goal(o, s, &s->target);
+
+	if (r == 0)
+		r = connection_ask(c, "balloon", json_pack("{s:I}", "value", (json_int_t)s->target), &reply);
+	if (r < 0)
+		return r;
+	json_decref(reply);
+	r = look(c, s);
+	return r == 0 && o->wait ? wait_for_guest(c, o, s) : r;
+}
+
+static void print_sizes(const struct options *o, const struct sizes *s)
+{
+	const double mib = 1048576.0;
+
+	if (o->json) {
+		printf("{\"memory\": %llu, \"actual\": %llu, \"target\": %llu, \"host_memory_before\": %llu, "
+		       "\"host_memory_after\": %llu, \"reached\": %s}\n",
+		       (unsigned long long)s->memory, (unsigned long long)s->actual, (unsigned long long)s->target,
+		       (unsigned long long)s->host_before, (unsigned long long)s->host_after,
+		       s->actual == s->target ? "true" : "false");
+		return;
+	}
+	printf("guest memory  %10.1f MiB of %.1f MiB; asked to have %.1f MiB\n", s->actual / mib, s->memory / mib,
+	       s->target / mib);
+	if (o->what == SHOW)
+		printf("host memory   %10.1f MiB\n", s->host_after / mib);
+	else
+		printf("host memory   %10.1f MiB; before %.1f MiB\n", s->host_after / mib, s->host_before / mib);
+}
+
+static int run(struct connection *c, const struct options *o)
+{
+	struct sizes s = {0};
+	int r = watch_number(c, "memory_guest", &s.memory);
+
+	s.target = s.memory;
+	if (r == 0)
+		r = watch_number(c, "memory_host", &s.host_before);
+	if (r == 0)
+		r = look(c, &s);
+	if (r == 0 && o->what != SHOW)
+		r = change(c, o, &s);
+	if (r < 0 && r != -ETIMEDOUT)
+		return r;
+	if (watch_number(c, "memory_host", &s.host_after) < 0)
+		return -EIO;
+	print_sizes(o, &s);
+	return r;
+}
+
+int cmd_balloon(int argc, char **argv)
+{
+	struct options o = {.timeout = DEFAULT_TIMEOUT_S};
+	struct connection c;
+	int r = parse_options(argc, argv, &o);
+
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
+	if (connection_open(&c, argv[optind], ANSWER_MS) < 0)
+		return STATUS_HOST_FAILURE;
+	r = run(&c, &o);
+	connection_close(&c);
+	return r == -EINVAL ? STATUS_USAGE : r < 0 ? STATUS_HOST_FAILURE : 0;
+}
