@@ -142,6 +142,22 @@ static void trap_invalid_opcode(struct vcpu *vcpu)
 	emulate(vcpu, &ud);
 }
 
+/*
+ * AC means alignment checks only at the guest's CPL 3 and with its CR0.AM. Elsewhere, in its kernel under STAC for one,
+ * it is the real CPL 3 that checks where the host's own CR0.AM is in force (kvm_pvm): the real AC rests until the
+ * guest's is clear again.
+ */
+static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))
+		inject(vcpu, exc);
+	else
+		v->ac_hidden = true;
+}
+
 void shadow_trap_syscall(struct vcpu *vcpu)
 {
 	struct cpu_state *c = &vcpu->shadow->cpu;
@@ -200,6 +216,9 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
 		exc.dr6 = 1 << 14; /* BS: hardware breakpoints are not offered, so a #DB is a single step */
 		inject(vcpu, &exc);
+		break;
+	case VEC_AC:
+		trap_alignment(vcpu, &exc);
 		break;
 	case STUB_VECTOR_KICK:
 		if (vcpu->shadow->cpu.interrupt_shadow)

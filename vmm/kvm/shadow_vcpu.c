@@ -140,7 +140,7 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uin
 	if (rip != v->cpu.rip)
 		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
 	v->cpu.rip = rip;
-	v->cpu.rflags = (rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) | iflag;
+	v->cpu.rflags = (rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) | iflag | (v->ac_hidden ? RFLAGS_AC : 0);
 	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
 	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;
 	v->real.fs = vcpu->run->s.regs.sregs.fs;
@@ -240,11 +240,14 @@ void shadow_vcpu_trap(struct vcpu *vcpu)
 static void write_frame(struct vcpu *vcpu)
 {
 	struct stub_frame *f = stub_frame(&vcpu->vm->shadow->stub, vcpu->id);
-	const struct cpu_state *c = &vcpu->shadow->cpu;
+	struct shadow_vcpu *v = vcpu->shadow;
+	const struct cpu_state *c = &v->cpu;
 
+	if (!(c->rflags & RFLAGS_AC))
+		v->ac_hidden = false;
 	f->rip = c->rip;
 	f->cs = STUB_USER_CS;
-	f->rflags = (c->rflags & RFLAGS_REAL_MASK) | RFLAGS_FIXED | RFLAGS_IF;
+	f->rflags = (c->rflags & RFLAGS_REAL_MASK & ~(uint64_t)(v->ac_hidden ? RFLAGS_AC : 0)) | RFLAGS_FIXED | RFLAGS_IF;
 	f->rsp = c->gpr[GPR_RSP];
 	f->ss = STUB_USER_SS;
 }

@@ -52,6 +52,7 @@ struct shadow_vcpu {
 	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
 	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */
 	maddr_t root;            /* what the real CR3 holds */
+	bool ac_hidden;          /* the guest's RFLAGS.AC is set, the real one is not: see trap_alignment() */
 	struct kvm_sregs real;   /* the real segment and control registers, as last set */
 };
 
