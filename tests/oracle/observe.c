@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One case for real: tables, invalidation, the access, and what is left behind. */
+/* One access for real: tables, invalidation, the access, and what is left behind. */
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
 
@@ -13,26 +13,28 @@
 #define INT3                0xcc
 #define RET                 0xc3
 #define MARKER(number)      ((number) << 8 | 0x5a) /* in memory before the access */
+#define OTHER_MARKER        0x0123456789abcdef     /* in memory that the access should not reach */
 
 void access_kernel(int kind, uint64_t address, uint64_t value);
 void access_user(uint64_t code, uint64_t address, uint64_t value);
+void read_unaligned(void);
 
 extern char access_kernel_read[], access_kernel_write[], vectors[], user_read[], user_write[], user_fetch[];
 extern char trap_stack[];
 extern uint64_t gdt[];
 extern volatile uint64_t trapped_vector, trapped_error, trapped_rip, trapped_rcx;
 
-uint64_t table_of[LEVELS], test_page;
+uint64_t table_of[LEVELS], test_page, old_page;
 int maxphyaddr;
+bool gbpages;
 
 static uint64_t pml4[512] __attribute__((aligned(4096))), user_tables[3][512] __attribute__((aligned(4096)));
 static uint64_t test_tables[3][512] __attribute__((aligned(4096)));
-static uint8_t page[2 << 20] __attribute__((aligned(2 << 20)));
+static uint8_t page[2 << 20] __attribute__((aligned(2 << 20))), page_before[2 << 20] __attribute__((aligned(2 << 20)));
 static uint64_t idt[64] __attribute__((aligned(16)));
 static uint8_t tss[TSS_BYTES] __attribute__((aligned(16)));
-static volatile uint64_t *test_entry[LEVELS], *data;
+static volatile uint64_t *test_entry[LEVELS], *next_entry;
 static uint64_t cr0, cr4, efer;
-static bool ac_now;
 
 struct __attribute__((packed)) table_pointer {
 	uint16_t limit;
@@ -49,6 +51,16 @@ static void load_cr3(void)
 	__asm__ volatile("mov %0, %%cr3" : : "r"(pml4) : "memory");
 }
 
+static void fill_page(uint8_t *large)
+{
+	uint8_t *p = large + (TEST_VA & 0x1ff000);
+
+	p[TEST_USER_CODE] = INT3;
+	p[TEST_KERNEL_CODE] = RET;
+	*(uint64_t *)(void *)(p + TEST_DATA) = OTHER_MARKER;
+	*(uint64_t *)(void *)(p + 4096 + TEST_DATA) = OTHER_MARKER;
+}
+
 /* The kernel stays where the boot tables have it; CPL 3 gets one page of code. */
 static void make_tables(void)
 {
@@ -62,22 +74,34 @@ static void make_tables(void)
 	user_tables[2][0] = from | PTE_P | PTE_U;
 
 	test_page = address_of(page);
+	old_page = address_of(page_before);
 	for (int level = 4; level >= 1; level--) {
 		uint64_t *table = level == 4 ? pml4 : test_tables[3 - level];
 
 		test_entry[level] = &table[VA_INDEX(TEST_VA, level)];
 		table_of[level] = address_of(table);
 	}
-	page[TEST_VA & 0x1fffff] = INT3;
-	page[(TEST_VA & 0x1fffff) + 64] = RET;
-	data = (uint64_t *)&page[TEST_DATA & 0x1fffff];
+	next_entry = test_entry[1] + 1;
+	fill_page(page);
+	fill_page(page_before);
 }
 
-void observe_init(void)
+static void read_cpuid(void)
+{
+	uint32_t a = 0x80000001, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	gbpages = d >> 26 & 1;
+	a = 0x80000008, c = 0;
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	maxphyaddr = a & 0xff;
+}
+
+void observe_init(bool stac)
 {
 	const uint64_t base = address_of(tss);
 	struct table_pointer pointer;
-	uint32_t a = 0x80000008, b, c = 0, d, low, high;
+	uint32_t low, high;
 
 	make_tables();
 	for (uint64_t i = 0; i < 32; i++) {
@@ -99,12 +123,12 @@ void observe_init(void)
 	__asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
 	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_EFER));
 	efer = (uint64_t)high << 32 | low;
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	maxphyaddr = a & 0xff;
+	read_cpuid();
+	if (stac) /* at CPL 0 AC means SMAP and never #AC, which would end the run */
+		read_unaligned();
 }
 
-/* Only what changes is written: each of these traps in shadow mode. */
-static void set_mode(const struct mode *m)
+void observe_mode(const struct mode *m)
 {
 	uint64_t cr0_new = (cr0 & ~(uint64_t)CR0_WP) | (m->wp ? CR0_WP : 0);
 	uint64_t cr4_new = (cr4 & ~(uint64_t)(CR4_SMEP | CR4_SMAP)) | (m->smep ? CR4_SMEP : 0) | (m->smap ? CR4_SMAP : 0);
@@ -121,61 +145,79 @@ static void set_mode(const struct mode *m)
 	efer = efer_new;
 }
 
+void observe_set(const uint64_t *entry, const bool *neighbour_user)
+{
+	for (int level = 4; level >= 1; level--)
+		if (*test_entry[level] != entry[level])
+			*test_entry[level] = entry[level];
+	if (neighbour_user && *next_entry != neighbour_entry(*neighbour_user))
+		*next_entry = neighbour_entry(*neighbour_user);
+}
+
+void observe_read(uint64_t *ret_entry)
+{
+	for (int level = 4; level >= 1; level--)
+		ret_entry[level] = *test_entry[level];
+}
+
+void observe_invalidate(const struct access *a, bool reload)
+{
+	if (reload) {
+		load_cr3();
+		return;
+	}
+	__asm__ volatile("invlpg (%0)" : : "r"(a->address) : "memory");
+}
+
 /* Returns where RIP must be if the access faults. */
-static uint64_t make_access(const struct test_case *c, uint64_t target, uint64_t value)
+static uint64_t make_access(const struct access *a, uint64_t value)
 {
 	static char *const user_code[] = {user_read, user_write, user_fetch};
 
-	if (c->user) {
-		uint64_t code = USER_VA + (user_code[c->kind] - user_read);
+	if (a->user) {
+		uint64_t code = USER_VA + (user_code[a->kind] - user_read);
 
-		access_user(code, target, value);
-		ac_now = false;
-		return c->kind == FETCH ? target : code;
+		access_user(code, a->address, value);
+		return a->kind == FETCH ? a->address : code;
 	}
-	if (c->mode.ac && !ac_now)
+	if (a->mode.ac)
 		__asm__ volatile("stac" : : : "memory", "cc");
-	else if (!c->mode.ac && ac_now)
+	access_kernel(a->kind, a->address, value);
+	if (a->mode.ac)
 		__asm__ volatile("clac" : : : "memory", "cc");
-	ac_now = c->mode.ac;
-	access_kernel(c->kind, target, value);
-	return c->kind == FETCH ? target : address_of(c->kind == READ ? access_kernel_read : access_kernel_write);
+	return a->kind == FETCH ? a->address : address_of(a->kind == READ ? access_kernel_read : access_kernel_write);
 }
 
-void observe(const struct test_case *c, struct result *ret_result)
+static const char *odd(const struct access *a, uint64_t rip, uint64_t expected, uint64_t now)
 {
-	const uint64_t target = c->kind == FETCH ? TEST_VA + (c->user ? 0 : 64) : TEST_DATA;
-	const uint64_t marker = MARKER(c->number), written = ~marker;
+	if (trapped_vector == VEC_PF)
+		return trapped_rip != rip ? "RIP is not that of the access" : now != expected ? "the faulting access wrote" : 0;
+	if (trapped_vector != (a->user ? VEC_BP : NO_VECTOR))
+		return "an exception other than #PF";
+	if (now != (a->kind == WRITE ? ~expected : expected))
+		return "memory does not hold what was written";
+	return a->kind == READ && trapped_rcx != expected ? "the read returned something else" : 0;
+}
+
+void observe(const struct access *a, uint64_t number, int leaf, const uint64_t *entry, struct result *ret_result)
+{
+	const uint64_t marker = MARKER(number), offset = (TEST_VA & 0x1ff000) + TEST_DATA + (a->neighbour ? 4096 : 0);
+	const bool old = leaf < 3 && (entry[leaf] & PTE_ADDR & ~0x1fffffull) == old_page;
+	volatile uint64_t *data = (uint64_t *)((old ? old_page : test_page) + offset);
 	struct result r = {0};
 	uint64_t rip;
 
-	set_mode(&c->mode);
-	for (int level = 4; level >= 1; level--)
-		if (*test_entry[level] != c->entry[level])
-			*test_entry[level] = c->entry[level];
 	*data = marker;
-	if (c->reload)
-		load_cr3();
-	else
-		__asm__ volatile("invlpg (%0)" : : "r"(TEST_VA) : "memory");
-	rip = make_access(c, target, written);
-
+	rip = make_access(a, ~marker);
 	r.fault = trapped_vector == VEC_PF;
-	for (int level = 4; level >= 1; level--)
-		r.entry[level] = *test_entry[level];
+	observe_read(r.entry);
+	if (a->neighbour && leaf == 1)
+		r.entry[1] = *next_entry;
 	if (r.fault) {
 		r.error = trapped_error;
 		__asm__ volatile("mov %%cr2, %0" : "=r"(r.cr2));
-		if (trapped_rip != rip)
-			r.odd = "RIP is not that of the access";
-		else if (*data != marker)
-			r.odd = "the faulting access wrote";
-	} else if (trapped_vector != (c->user ? VEC_BP : NO_VECTOR)) {
-		r.odd = "an exception other than #PF";
-	} else if (*data != (c->kind == WRITE ? written : marker)) {
-		r.odd = "memory does not hold what was written";
-	} else if (c->kind == READ && trapped_rcx != marker) {
-		r.odd = "the read returned something else";
 	}
+	r.odd = odd(a, rip, marker, *data);
+	*data = OTHER_MARKER;
 	*ret_result = r;
 }
