@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Traditional memory balloon (virtio 1.2, section 5.5): the guest gives pages up, by number,
+ * and asks for them back.
+ *
+ *   control thread         vCPU (MMIO)                 worker                      ops
+ *   balloon_set_target --> interrupt
+ *                          notify inflate --> kick --> PFNs: copy, sort, check
+ *                                                      runs                    --> reclaim each
+ *                                                      used + interrupt
+ *                          config.actual  --> kick --> -------------------------> changed
+ *
+ * A request is checked as a whole before anything is done: a PFN outside memory, twice in it, given
+ * before (or, on the way back, never given), or refused by ops sets NEEDS_RESET and changes nothing.
+ * MUST_TELL_HOST is required: a driver that would take pages back without telling gets no FEATURES_OK. A
+ * reset gives every page back.
+ *
+ * The worker holds no lock while it calls ops, so these may wait for vCPUs.
+ */
+#ifndef GNOMON_VIRTIO_BALLOON_H
+#define GNOMON_VIRTIO_BALLOON_H
+
+#include <stdatomic.h>
+
+#include "virtio/mmio.h"
+#include "virtio/worker.h"
+
+#define BALLOON_RAM_RANGES 2
+#define BALLOON_PFNS_MAX   16384 /* in one request */
+#define BALLOON_STATS_MAX  32    /* entries in one statistics buffer: the specification knows 10 */
+
+/*
+ * What is done with memory. Ranges are whole 4 KiB pages of RAM, as long as the guest's request allows. All but
+ * `refusal` are called from the worker's thread, one at a time, with no lock held.
+ */
+struct balloon_ops {
+	/* Why this range cannot be given away, as a clause ("lies in ..."); NULL: it can. */
+	const char *(*refusal)(void *ctx, gpa_t at, uint64_t size);
+	/* The guest must not reach it from now on and the host has its memory back. -errno: nothing changed. */
+	int (*reclaim)(void *ctx, gpa_t at, uint64_t size);
+	/* The guest may use it again and finds zeroes. -errno: nothing changed. */
+	int (*release)(void *ctx, gpa_t at, uint64_t size);
+	/* A free page that the guest reported: its content may go, the page itself stays usable. -errno: nothing changed. */
+	int (*discard)(void *ctx, gpa_t at, uint64_t size);
+	/* The driver is through with a change: `held` bytes are in the balloon. */
+	void (*changed)(void *ctx, uint64_t held);
+};
+
+struct balloon_config {
+	struct {
+		gpa_t base;
+		uint64_t size; /* bytes, a multiple of 4 KiB */
+	} ram[BALLOON_RAM_RANGES];
+	bool deflate_on_oom; /* offer it: the guest may take pages back when it runs out of memory */
+	uint64_t target;     /* bytes wanted from the start */
+	struct virtq_mem mem;
+	void (*interrupt)(void *ctx); /* must not wait */
+	void *interrupt_ctx;
+	const struct balloon_ops *ops;
+	void *ops_ctx;
+};
+
+struct balloon_stats {
+	uint64_t seq;                      /* how many reports there were; 0: none yet */
+	uint32_t valid;                    /* bit n: value[n] was in the last one */
+	uint64_t value[VIRTIO_BALLOON_S_NR]; /* by tag, bytes or events */
+};
+
+struct balloon_status {
+	uint64_t ram, target, held; /* bytes */
+	uint64_t claimed;           /* bytes the driver says it gave: a guest that lies shows here */
+	bool driver;                /* a driver serves it */
+	const char *failure;        /* why the device waits for a reset; NULL: it does not */
+	/* Since the start, in 4 KiB pages, and in runs handed to ops */
+	uint64_t inflated, deflated, reported, runs;
+};
+
+struct balloon {
+	struct virtio_mmio transport; /* its lock guards what stands in the second part */
+	struct worker worker;
+	struct balloon_config config;
+	uint64_t ram_pages;
+
+	uint64_t target_pages;
+	uint32_t claimed_pages;
+	bool changed_due, away; /* away: the worker is with ops */
+	bool stats_wanted, stats_taken; /* asked for; a buffer of the driver's is here */
+	uint16_t stats_head;
+	unsigned stats_epoch;
+	struct balloon_stats stats;
+
+	/* The worker's alone; sums are read by anybody. */
+	uint64_t *held_map; /* a bit per page of RAM */
+	uint32_t *pfns;     /* of the request in work, sorted */
+	_Atomic uint64_t held_pages, inflated, deflated, reported, runs;
+};
+
+/* `config` is copied. -ENOMEM. The device answers once something routes MMIO to virtio_mmio_access(&b->transport). */
+int must_check balloon_init(struct balloon *b, const struct balloon_config *config);
+
+/* Ends the worker. After that ops are not called; before it, vCPUs must still be able to leave the guest. */
+void balloon_stop(struct balloon *b);
+
+/* After balloon_stop(), and when no vCPU runs. */
+void balloon_destroy(struct balloon *b);
+
+/*
+ * How much memory the guest is to give up, bytes in all. -EINVAL unless whole 4 KiB pages, -ERANGE beyond its memory.
+ * Without a driver it stays a wish: see balloon_status.driver. Any thread.
+ */
+int must_check balloon_set_target(struct balloon *b, uint64_t bytes);
+
+/* Any thread. */
+void balloon_get_status(struct balloon *b, struct balloon_status *ret_status);
+
+/* The last report; and a request for a new one, which comes when the driver gets to it (seq moves). Any thread. */
+void balloon_get_stats(struct balloon *b, struct balloon_stats *ret_stats);
+void balloon_request_stats(struct balloon *b);
+
+/* One step of the worker's; true: there may be more to do. For tests, which stop the worker and step by themselves. */
+bool balloon_serve(struct balloon *b);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Page numbers: which are RAM, which are in the balloon, which follow each other. */
+#include <stdlib.h>
+
+#include "virtio/balloon_parts.h"
+
+#define BITS 64
+
+/* The number of a page among all pages of RAM; false when it is none. */
+static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t *ret_index)
+{
+	uint64_t before = 0;
+
+	for (int i = 0; i < BALLOON_RAM_RANGES; i++) {
+		const uint64_t first = gpa_raw(b->config.ram[i].base) / PAGE_SIZE;
+		const uint64_t pages = b->config.ram[i].size / PAGE_SIZE;
+
+		if (pfn - first < pages) {
+			*ret_index = before + (pfn - first);
+			return true;
+		}
+		before += pages;
+	}
+	return false;
+}
+
+static bool is_held(const struct balloon *b, uint64_t index)
+{
+	return b->held_map[index / BITS] >> index % BITS & 1;
+}
+
+static int compare(const void *x, const void *y)
+{
+	const uint32_t a = *(const uint32_t *)x, b = *(const uint32_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+/* Drivers mostly give pages in order, and then there is nothing to do. */
+static void sort(uint32_t *pfns, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		if (pfns[i] < pfns[i - 1]) {
+			qsort(pfns, n, sizeof(*pfns), compare);
+			return;
+		}
+	}
+}
+
+struct balloon_run balloon_next_run(const struct balloon *b, uint32_t n, uint32_t *i)
+{
+	struct balloon_run run = {.pfn = b->pfns[*i]};
+
+	do {
+		run.pages++;
+		++*i;
+	} while (*i < n && b->pfns[*i] == run.pfn + run.pages);
+	return run;
+}
+
+const char *balloon_check(struct balloon *b, uint32_t n, bool held)
+{
+	sort(b->pfns, n);
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t index;
+
+		if (!ram_index(b, b->pfns[i], &index))
+			return "a page number lies outside memory";
+		if (i && b->pfns[i] == b->pfns[i - 1])
+			return "a page number stands twice in a request";
+		if (is_held(b, index) && !held)
+			return "a page was given that is in the balloon already";
+		if (!is_held(b, index) && held)
+			return "a page was asked back that is not in the balloon";
+	}
+	for (uint32_t i = 0; !held && i < n;) {
+		const struct balloon_run run = balloon_next_run(b, n, &i);
+		const char *why = b->config.ops->refusal(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)),
+							 run.pages * PAGE_SIZE);
+
+		if (why)
+			return why;
+	}
+	return NULL;
+}
+
+const char *balloon_check_range(struct balloon *b, gpa_t at, uint64_t size)
+{
+	uint64_t index;
+
+	if (page_offset(gpa_raw(at)) || page_offset(size) || !size)
+		return "a reported range is not whole pages";
+	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
+		if (!ram_index(b, (gpa_raw(at) + off) / PAGE_SIZE, &index))
+			return "a reported page lies outside memory";
+		if (is_held(b, index))
+			return "a page was reported free that is in the balloon";
+	}
+	return b->config.ops->refusal(b->config.ops_ctx, at, size);
+}
+
+void balloon_mark(struct balloon *b, struct balloon_run run, bool held)
+{
+	uint64_t index = 0;
+
+	BUG_ON(!ram_index(b, run.pfn, &index));
+	for (uint64_t i = index; i < index + run.pages; i++) {
+		const uint64_t bit = 1ull << i % BITS;
+
+		b->held_map[i / BITS] = held ? b->held_map[i / BITS] | bit : b->held_map[i / BITS] & ~bit;
+	}
+	if (held)
+		b->held_pages += run.pages;
+	else
+		b->held_pages -= run.pages;
+}
+
+bool balloon_first_held(const struct balloon *b, struct balloon_run *ret_run)
+{
+	uint64_t before = 0;
+
+	for (int i = 0; i < BALLOON_RAM_RANGES; i++) {
+		const uint64_t pages = b->config.ram[i].size / PAGE_SIZE;
+
+		for (uint64_t p = 0; p < pages; p++) {
+			uint64_t n = 0;
+
+			if ((before + p) % BITS == 0 && !b->held_map[(before + p) / BITS]) {
+				p += BITS - 1;
+				continue;
+			}
+			while (p + n < pages && is_held(b, before + p + n))
+				n++;
+			if (!n)
+				continue;
+			*ret_run = (struct balloon_run){gpa_raw(b->config.ram[i].base) / PAGE_SIZE + p, n};
+			return true;
+		}
+		before += pages;
+	}
+	return false;
+}

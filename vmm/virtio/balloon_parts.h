@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Between balloon.c (device, control) and balloon_serve.c (the worker's part); nobody else includes this. */
+#ifndef GNOMON_VIRTIO_BALLOON_PARTS_H
+#define GNOMON_VIRTIO_BALLOON_PARTS_H
+
+#include "virtio/balloon.h"
+
+struct balloon_run {
+	uint32_t pfn, pages;
+};
+
+/* balloon_pages.c: which pages are in the balloon */
+
+/*
+ * Sorts b->pfns[0, n) and checks every one: RAM, none twice, in the balloon if `held`, not in it otherwise, and, going
+ * in, allowed by ops. NULL, or the sentence.
+ */
+const char *balloon_check(struct balloon *b, uint32_t n, bool held);
+
+/* The longest run of consecutive pages in the sorted b->pfns[0, n) from *i on; *i moves behind it. */
+struct balloon_run balloon_next_run(const struct balloon *b, uint32_t n, uint32_t *i);
+
+/* NULL when [at, at + size) may be reported free: pages of RAM, none in the balloon, allowed by ops. */
+const char *balloon_check_range(struct balloon *b, gpa_t at, uint64_t size);
+
+void balloon_mark(struct balloon *b, struct balloon_run run, bool held);
+
+/* The first run of pages that are in the balloon, from the lowest address on. False: it is empty. */
+bool balloon_first_held(const struct balloon *b, struct balloon_run *ret_run);
+
+#endif
