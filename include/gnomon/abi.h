@@ -37,6 +37,17 @@
 #define GNOMON_MMIO_BASE     0xd0000000
 #define GNOMON_RAM_HIGH_BASE 0x100000000
 
+/*
+ * Devices on the MMIO bus, GNOMON_VIRTIO_STRIDE apart: virtio-mmio version 2, found as `virtio,mmio` nodes. The one
+ * cell of a node's `interrupts` is the vector (below 256) that device n raises on CPU 0. It comes as an edge, once
+ * for each event at least, even while InterruptStatus is not acknowledged; there is no end-of-interrupt.
+ */
+#define GNOMON_VIRTIO_BASE      GNOMON_MMIO_BASE
+#define GNOMON_VIRTIO_LEN       0x200
+#define GNOMON_VIRTIO_STRIDE    0x1000
+#define GNOMON_VIRTIO_VECTOR(n) (33 + (n))
+#define GNOMON_VIRTIO_BALLOON   0 /* the first device */
+
 /* Console: ns16550a; transmit never blocks; `rep outsb` works (KVM's emulator makes an exit of each byte). */
 #define GNOMON_PORT_SERIAL 0x3f8
 /* Write: the low byte ends the VM and becomes `gnomon run`'s exit status (0-125). */

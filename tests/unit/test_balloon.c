@@ -58,12 +58,12 @@ static int op_discard(void *ctx, gpa_t at, uint64_t size)
 	return 0;
 }
 
-static void op_changed(void *ctx, uint64_t held)
+static void on_change(void *ctx, uint64_t bytes)
 {
-	note("changed", gpa_init(0), held);
+	note("changed", gpa_init(0), bytes);
 }
 
-static const struct balloon_ops ops = {op_refusal, op_reclaim, op_release, op_discard, op_changed};
+static const struct balloon_ops ops = {op_refusal, op_reclaim, op_release, op_discard};
 
 static void on_interrupt(void *ctx)
 {
@@ -371,8 +371,8 @@ Test(balloon, actual)
 	cr_assert_not(put(VIRTIO_MMIO_CONFIG, 7));
 	inflate(0x700, 0x701);
 	expect("reclaim 700+2;");
+	balloon_set_listener(&b, on_change, NULL);
 	cr_assert(put(VIRTIO_MMIO_CONFIG + 4, 0xffffffff));
-	serve();
 	expect("changed 0+2;");
 	balloon_get_status(&b, &s);
 	cr_assert_eq(s.held, 2 * PAGE_SIZE);

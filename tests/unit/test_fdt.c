@@ -172,6 +172,26 @@ Test(fdt, ports)
 	cr_assert_eq(node(console), fdt_node_offset_by_compatible(fdt, -1, "ns16550a"));
 }
 
+/* The balloon's registers lie where the bus has them, and its interrupt leads to the vector by a controller. */
+Test(fdt, virtio)
+{
+	const void *reg;
+	int n, parent, len;
+
+	make(64ull << 20, 1, "", 0);
+	n = fdt_node_offset_by_compatible(fdt, -1, "virtio,mmio");
+	cr_assert_geq(n, 0);
+	reg = fdt_getprop(fdt, n, "reg", &len);
+	cr_assert_eq(len, 16);
+	cr_assert_eq(wide(reg, 0), GNOMON_VIRTIO_BASE + GNOMON_VIRTIO_BALLOON * GNOMON_VIRTIO_STRIDE);
+	cr_assert_eq(wide(reg, 1), GNOMON_VIRTIO_LEN);
+	cr_assert_eq(cell(fdt_getprop(fdt, n, "interrupts", &len), 0), GNOMON_VIRTIO_VECTOR(GNOMON_VIRTIO_BALLOON));
+	parent = fdt_node_offset_by_phandle(fdt, cell(fdt_getprop(fdt, n, "interrupt-parent", &len), 0));
+	cr_assert_geq(parent, 0);
+	cr_assert_not_null(fdt_getprop(fdt, parent, "interrupt-controller", &len));
+	cr_assert_eq(cell(fdt_getprop(fdt, parent, "#interrupt-cells", &len), 0), 1);
+}
+
 /* A command line that does not fit is an error, and nothing is written beyond the buffer. */
 Test(fdt, bootargs_too_long)
 {

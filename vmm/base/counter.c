@@ -36,4 +36,11 @@ const struct counter_desc counter_desc[CTR_NR] = {
 	[CTR_SHADOW_RECYCLES] = {"shadow_recycles", "recycles", "times the pool of table frames was made fresh again"},
 	[CTR_SHADOW_SHOOTDOWNS] = {"shadow_shootdowns", "shootdowns", "times the other vCPUs were taken out of the guest"},
 	[CTR_SHADOW_AUDITS] = {"shadow_audits", "audits", "recompositions of the whole shadow that found no difference"},
+	[CTR_VIRTIO_NOTIFIES] = {"virtio_notifies", "notifications", "times a driver said that a queue has requests"},
+	[CTR_VIRTIO_REFUSED] = {"virtio_refused", "accesses",
+				"accesses to virtio registers that meant nothing: wrong width, offset, direction or queue"},
+	[CTR_BALLOON_INFLATED] = {"balloon_inflated", "pages", "4 KiB pages that the guest gave to the balloon"},
+	[CTR_BALLOON_DEFLATED] = {"balloon_deflated", "pages", "4 KiB pages that it got back"},
+	[CTR_BALLOON_REPORTED] = {"balloon_reported", "pages", "4 KiB pages that it reported free"},
+	[CTR_BALLOON_RUNS] = {"balloon_runs", "runs", "runs of consecutive pages that these came and went in"},
 };

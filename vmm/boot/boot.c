@@ -84,7 +84,25 @@ static int load_segments(const struct boot_params *p, int fd, const struct guest
 	return 0;
 }
 
-static int load_image(const struct boot_params *p, const struct guest_mem *mem, gva_t *ret_entry)
+/* From the lowest to the highest byte of any segment. */
+static void find_extent(const struct elf_image *image, struct boot_state *state)
+{
+	uint64_t from = UINT64_MAX, to = 0;
+
+	for (int i = 0; i < image->nr_segments; i++) {
+		const struct elf_segment *s = &image->segment[i];
+
+		if (maddr_raw(s->at) < from)
+			from = maddr_raw(s->at);
+		if (maddr_raw(s->at) + s->memsz > to)
+			to = maddr_raw(s->at) + s->memsz;
+	}
+	state->image = gpa_init(from);
+	state->image_end = gpa_init(to);
+}
+
+/* Fills in what the state says of the image. */
+static int load_image(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *state)
 {
 	uint8_t head[ELF_HEAD_SIZE];
 	struct elf_image image;
@@ -112,17 +130,19 @@ static int load_image(const struct boot_params *p, const struct guest_mem *mem, 
 			r = load_segments(p, fd, mem, &image);
 	}
 	close(fd);
-	if (r == 0)
-		*ret_entry = image.entry;
+	if (r == 0) {
+		state->rip = image.entry;
+		find_extent(&image, state);
+	}
 	return r;
 }
 
 int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *ret_state)
 {
-	gva_t entry;
+	struct boot_state state = {.cr3 = gpa_init(BOOT_PML4), .fdt = gpa_init(BOOT_FDT)};
 	int r;
 
-	r = load_image(p, mem, &entry);
+	r = load_image(p, mem, &state);
 	if (r < 0)
 		return r;
 	r = boot_fdt(p, mem, guest_mem_ptr(mem, maddr_init(BOOT_FDT), BOOT_FDT_LEN), BOOT_FDT_LEN);
@@ -131,10 +151,6 @@ int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct b
 		return -E2BIG;
 	}
 	write_boot_tables(mem);
-	*ret_state = (struct boot_state){
-		.rip = entry,
-		.cr3 = gpa_init(BOOT_PML4),
-		.fdt = gpa_init(BOOT_FDT),
-	};
+	*ret_state = state;
 	return 0;
 }

@@ -23,6 +23,8 @@ struct boot_state {
 	gva_t rip;
 	gpa_t cr3;
 	gpa_t fdt;
+	gpa_t image; /* the image's segments lie in [image, image_end) */
+	gpa_t image_end;
 };
 
 /*

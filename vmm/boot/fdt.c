@@ -102,6 +102,35 @@ static void ports(struct writer *w)
 	end(w);
 }
 
+#define PHANDLE_VECTORS 1
+
+/* What `interrupts` of the devices refers to: their cell is a vector of CPU 0. */
+static void vectors(struct writer *w)
+{
+	node(w, "interrupt-controller");
+	string(w, "compatible", "gnomon,vectors");
+	keep(w, fdt_property(w->fdt, "interrupt-controller", NULL, 0));
+	cell(w, "#address-cells", 0);
+	cell(w, "#interrupt-cells", 1);
+	cell(w, "phandle", PHANDLE_VECTORS);
+	end(w);
+}
+
+static void virtio(struct writer *w, int n)
+{
+	const uint64_t base = GNOMON_VIRTIO_BASE + n * (uint64_t)GNOMON_VIRTIO_STRIDE;
+	const fdt64_t reg[2] = {cpu_to_fdt64(base), cpu_to_fdt64(GNOMON_VIRTIO_LEN)};
+	char name[40];
+
+	snprintf(name, sizeof(name), "virtio_mmio@%llx", (unsigned long long)base);
+	node(w, name);
+	string(w, "compatible", "virtio,mmio");
+	keep(w, fdt_property(w->fdt, "reg", reg, sizeof(reg)));
+	cell(w, "interrupts", GNOMON_VIRTIO_VECTOR(n));
+	cell(w, "interrupt-parent", PHANDLE_VECTORS);
+	end(w);
+}
+
 int boot_fdt(const struct boot_params *p, const struct guest_mem *mem, void *buf, int len)
 {
 	struct writer w = {.fdt = buf};
@@ -120,6 +149,8 @@ int boot_fdt(const struct boot_params *p, const struct guest_mem *mem, void *buf
 	memory(&w, mem);
 	cpus(&w, p);
 	ports(&w);
+	vectors(&w);
+	virtio(&w, GNOMON_VIRTIO_BALLOON);
 	end(&w);
 	keep(&w, fdt_finish(buf));
 	return w.err ? -ENOSPC : 0;

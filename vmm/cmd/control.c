@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/control.h"
 
+#include "virtio/balloon.h"
+
+/* QEMU tells what the guest has, not what the balloon has. */
+static void balloon_changed(void *ctx, uint64_t held)
+{
+	struct control_socket *c = ctx;
+
+	server_balloon_changed(&c->server, c->machine.vm->mem.size - held);
+}
+
 int control_open(struct control_socket *c, const char *path, struct vm *vm, const char *image)
 {
 	int r;
@@ -17,6 +27,8 @@ int control_open(struct control_socket *c, const char *path, struct vm *vm, cons
 		return r;
 	}
 	c->open = true;
+	if (vm->balloon)
+		balloon_set_listener(vm->balloon, balloon_changed, c);
 	return 0;
 }
 
@@ -38,6 +50,8 @@ void control_close(struct control_socket *c)
 	pthread_mutex_lock(&c->machine.vm->lock);
 	how = c->machine.vm->end;
 	pthread_mutex_unlock(&c->machine.vm->lock);
+	if (c->machine.vm->balloon)
+		balloon_set_listener(c->machine.vm->balloon, NULL, NULL);
 	server_stop(&c->server, ends[how].by_guest, ends[how].reason);
 	machine_destroy(&c->machine);
 	c->open = false;

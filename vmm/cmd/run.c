@@ -238,10 +238,10 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd);
 	bus_attach(&vm->pio, &console.bus);
-	platform_init(&platform, vm);
-	if (o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0)
+	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) || platform_init(&platform, vm, &boot) < 0)
 		return STATUS_HOST_FAILURE;
 	r = run_guest(vm, &boot, o, signal_fd, &limit);
+	platform_destroy(&platform);
 	if (r < 0)
 		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? STATUS_USAGE : STATUS_HOST_FAILURE;
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)

@@ -11,6 +11,9 @@
 #include "kvm/kvm_stats.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
+#include "virtio/balloon.h"
+
+#define BALLOON_STATS_MS 100 /* as long as a query waits for the guest */
 
 static const char *name(void *machine)
 {
@@ -146,25 +149,73 @@ static void stats(void *machine, enum stats_target target, enum stats_provider p
 
 /* --- memory --- */
 
-static int no_balloon(struct control_error *err)
+/* The balloon's state, if a driver of the guest's serves it. */
+static int active_balloon(const struct machine *m, struct balloon_status *ret_status, struct control_error *err)
 {
-	return control_fail_class(err, ERROR_NOT_ACTIVE, ENODEV, "No balloon device has been activated");
+	if (!m->vm->balloon)
+		return control_fail_class(err, ERROR_NOT_ACTIVE, ENODEV, "No balloon device has been activated");
+	balloon_get_status(m->vm->balloon, ret_status);
+	if (ret_status->failure)
+		return control_fail_class(err, ERROR_NOT_ACTIVE, ENOTCONN, "The guest's balloon driver failed: %s",
+					  ret_status->failure);
+	if (!ret_status->driver)
+		return control_fail_class(err, ERROR_NOT_ACTIVE, ENOTCONN, "The guest drives no balloon");
+	return 0;
 }
 
 static int balloon_get(void *machine, struct control_balloon *ret_balloon, struct control_error *err)
 {
-	return no_balloon(err);
+	struct balloon_status s;
+	int r = active_balloon(machine, &s, err);
+
+	if (r < 0)
+		return r;
+	*ret_balloon = (struct control_balloon){.actual = s.ram - s.held, .target = s.ram - s.target};
+	return 0;
 }
 
 static int balloon_set(void *machine, uint64_t bytes, struct control_error *err)
 {
-	return no_balloon(err);
+	const struct machine *m = machine;
+	struct balloon_status s;
+	int r = active_balloon(m, &s, err);
+
+	if (r < 0)
+		return r;
+	r = balloon_set_target(m->vm->balloon, (bytes < s.ram ? s.ram - bytes : 0) & PAGE_MASK);
+	return r < 0 ? control_fail(err, -r, "The guest cannot have %llu bytes", (unsigned long long)bytes) : 0;
 }
 
+/* Asks for a new report and waits a moment for it; what the guest does not say is left out. */
 static json_t *balloon_stats(void *machine, struct control_error *err)
 {
-	no_balloon(err);
-	return NULL;
+	/* QEMU's names */
+	static const char *const names[VIRTIO_BALLOON_S_NR] = {
+		"stat-swap-in",	     "stat-swap-out",	      "stat-major-faults", "stat-minor-faults",
+		"stat-free-memory",  "stat-total-memory",     "stat-available-memory", "stat-disk-caches",
+		"stat-htlb-pgalloc", "stat-htlb-pgfail",
+	};
+	const struct machine *m = machine;
+	struct balloon_stats before, now;
+	struct balloon_status s;
+	json_t *stats;
+
+	if (active_balloon(m, &s, err) < 0)
+		return NULL;
+	balloon_get_stats(m->vm->balloon, &before);
+	balloon_request_stats(m->vm->balloon);
+	for (int ms = 0;; ms++) {
+		balloon_get_stats(m->vm->balloon, &now);
+		if (now.seq != before.seq || ms == BALLOON_STATS_MS)
+			break;
+		usleep(1000);
+	}
+	stats = json_object();
+	for (int i = 0; i < VIRTIO_BALLOON_S_NR; i++)
+		if (now.valid >> i & 1)
+			json_object_set_new(stats, names[i], json_integer((json_int_t)now.value[i]));
+	return json_pack("{s:o, s:I, s:b}", "stats", stats, "reports", (json_int_t)now.seq, "fresh",
+			 now.seq != before.seq);
 }
 
 static int slice(void *machine, uint64_t gpa, uint64_t size, struct control_error *err)

@@ -95,16 +95,53 @@ static void nop_access(struct bus_device *dev, void *who, const struct bus_acces
 	(void)is_write(a);
 }
 
-void platform_init(struct platform *p, struct vm *vm)
+static void virtio_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct vcpu *vcpu = who;
+
+	if (!virtio_mmio_access(dev->owner, a))
+		counter_inc(&vcpu->counters, CTR_VIRTIO_REFUSED);
+	else if (a->write && a->offset == VIRTIO_MMIO_QUEUE_NOTIFY)
+		counter_inc(&vcpu->counters, CTR_VIRTIO_NOTIFIES);
+}
+
+int platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot)
 {
 	*p = (struct platform){
+		.vm = vm,
 		.exit = {.base = GNOMON_PORT_EXIT, .len = 4, .access = exit_access, .owner = vm},
 		.cpu_start = {.base = GNOMON_PORT_CPU_START, .len = 4, .access = cpu_start_access, .owner = vm},
 		.ipi = {.base = GNOMON_PORT_IPI, .len = 4, .access = ipi_access, .owner = vm},
 		.nop = {.base = GNOMON_PORT_NOP, .len = 4, .access = nop_access, .owner = vm},
+		.virtio = {.base = GNOMON_VIRTIO_BASE + GNOMON_VIRTIO_BALLOON * GNOMON_VIRTIO_STRIDE,
+			   .len = GNOMON_VIRTIO_LEN,
+			   .access = virtio_access,
+			   .owner = &p->balloon.transport},
+		.image = boot->image,
+		.image_end = boot->image_end,
 	};
+	if (platform_balloon_init(p) < 0)
+		return log_errno(ENOMEM, "no memory for the balloon");
 	bus_attach(&vm->pio, &p->exit);
 	bus_attach(&vm->pio, &p->cpu_start);
 	bus_attach(&vm->pio, &p->ipi);
 	bus_attach(&vm->pio, &p->nop);
+	bus_attach(&vm->mmio, &p->virtio);
+	vm->balloon = &p->balloon;
+	return 0;
+}
+
+void platform_destroy(struct platform *p)
+{
+	struct counters *c = &p->vm->vcpu[0]->counters;
+	struct balloon_status s;
+
+	balloon_stop(&p->balloon);
+	balloon_get_status(&p->balloon, &s);
+	counter_add(c, CTR_BALLOON_INFLATED, s.inflated);
+	counter_add(c, CTR_BALLOON_DEFLATED, s.deflated);
+	counter_add(c, CTR_BALLOON_REPORTED, s.reported);
+	counter_add(c, CTR_BALLOON_RUNS, s.runs);
+	p->vm->balloon = NULL;
+	balloon_destroy(&p->balloon);
 }

@@ -1,16 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Gnomon's own ports: exit, CPU start, inter-processor interrupt, no-op (include/gnomon/abi.h). */
+/*
+ * Gnomon's own ports: exit, CPU start, inter-processor interrupt, no-op; and the devices on the MMIO bus
+ * (include/gnomon/abi.h).
+ */
 #ifndef GNOMON_KVM_PLATFORM_H
 #define GNOMON_KVM_PLATFORM_H
 
+#include "boot/boot.h"
 #include "dev/bus.h"
 #include "kvm/vm.h"
+#include "virtio/balloon.h"
 
 struct platform {
-	struct bus_device exit, cpu_start, ipi, nop;
+	struct vm *vm;
+	struct bus_device exit, cpu_start, ipi, nop, virtio;
+	gpa_t image, image_end; /* not for the balloon */
+	struct balloon balloon;
 };
 
-/* Attaches the ports to vm->pio; `p` must outlive the VM's run. */
-void platform_init(struct platform *p, struct vm *vm);
+/* Attaches the ports and devices to vm->pio and vm->mmio; `p` must outlive the VM's run. -errno, said. */
+int must_check platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot);
+
+/* Ends the devices' threads and adds their counters to CPU 0's. After vm_join(). */
+void platform_destroy(struct platform *p);
+
+/* platform_balloon.c: the balloon and what it does with guest memory. -ENOMEM. */
+int must_check platform_balloon_init(struct platform *p);
 
 #endif

@@ -25,6 +25,7 @@
 #define STATUS_KILLED       126
 #define STATUS_INTERRUPTED  130 /* ^C, as a shell reports SIGINT */
 
+struct balloon;
 struct vcpu;
 struct shadow_vm;
 
@@ -44,6 +45,7 @@ struct vm {
 	bool sync_regs;  /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
 	struct guest_mem mem;
 	struct bus pio, mmio;
+	struct balloon *balloon; /* the platform's; NULL before platform_init() and after platform_destroy() */
 	struct shadow_vm *shadow; /* NULL in nested mode */
 	struct vcpu *vcpu[VM_MAX_CPUS];
 	int nr_vcpus;

@@ -74,8 +74,8 @@ static bool config_write(void *dev, int word, uint32_t v)
 	if (word != offsetof(struct virtio_balloon_config, actual) / sizeof(uint32_t))
 		return false;
 	b->claimed_pages = v;
-	b->changed_due = true;
-	kick(b);
+	if (b->changed)
+		b->changed(b->changed_ctx, b->held_pages * PAGE_SIZE);
 	return true;
 }
 
@@ -132,6 +132,14 @@ int balloon_set_target(struct balloon *b, uint64_t bytes)
 	}
 	pthread_mutex_unlock(&b->transport.lock);
 	return 0;
+}
+
+void balloon_set_listener(struct balloon *b, balloon_changed_fn changed, void *ctx)
+{
+	pthread_mutex_lock(&b->transport.lock);
+	b->changed = changed;
+	b->changed_ctx = ctx;
+	pthread_mutex_unlock(&b->transport.lock);
 }
 
 void balloon_get_status(struct balloon *b, struct balloon_status *ret_status)

@@ -8,7 +8,7 @@
  *                          notify inflate --> kick --> PFNs: copy, sort, check
  *                                                      runs                    --> reclaim each
  *                                                      used + interrupt
- *                          config.actual  --> kick --> -------------------------> changed
+ *                          config.actual  --> listener
  *
  * A request is checked as a whole before anything is done: a PFN outside memory, twice in it, given
  * before (or, on the way back, never given), or refused by ops sets NEEDS_RESET and changes nothing.
@@ -30,8 +30,8 @@
 #define BALLOON_STATS_MAX  32    /* entries in one statistics buffer: the specification knows 10 */
 
 /*
- * What is done with memory. Ranges are whole 4 KiB pages of RAM, as long as the guest's request allows. All but
- * `refusal` are called from the worker's thread, one at a time, with no lock held.
+ * What is done with memory. Ranges are whole 4 KiB pages of RAM, as long as the guest's request allows. All are
+ * called from the worker's thread, one at a time, with no lock held.
  */
 struct balloon_ops {
 	/* Why this range cannot be given away, as a clause ("lies in ..."); NULL: it can. */
@@ -42,9 +42,10 @@ struct balloon_ops {
 	int (*release)(void *ctx, gpa_t at, uint64_t size);
 	/* A free page that the guest reported: its content may go, the page itself stays usable. -errno: nothing changed. */
 	int (*discard)(void *ctx, gpa_t at, uint64_t size);
-	/* The driver is through with a change: `held` bytes are in the balloon. */
-	void (*changed)(void *ctx, uint64_t held);
 };
+
+/* The driver is through with a change: `held` bytes are in the balloon. Lock held: must not wait, nor call balloon_*. */
+typedef void (*balloon_changed_fn)(void *ctx, uint64_t held);
 
 struct balloon_config {
 	struct {
@@ -83,7 +84,9 @@ struct balloon {
 
 	uint64_t target_pages;
 	uint32_t claimed_pages;
-	bool changed_due, away; /* away: the worker is with ops */
+	bool away; /* the worker is with ops */
+	balloon_changed_fn changed;
+	void *changed_ctx;
 	bool stats_wanted, stats_taken; /* asked for; a buffer of the driver's is here */
 	uint16_t stats_head;
 	unsigned stats_epoch;
@@ -109,6 +112,9 @@ void balloon_destroy(struct balloon *b);
  * Without a driver it stays a wish: see balloon_status.driver. Any thread.
  */
 int must_check balloon_set_target(struct balloon *b, uint64_t bytes);
+
+/* Who is told of changes; NULL: nobody. When this returns the last one is no longer being told. Any thread. */
+void balloon_set_listener(struct balloon *b, balloon_changed_fn changed, void *ctx);
 
 /* Any thread. */
 void balloon_get_status(struct balloon *b, struct balloon_status *ret_status);

@@ -201,25 +201,14 @@ static void finish_reset(struct balloon *b)
 	virtio_mmio_reset_done(&b->transport);
 }
 
-static bool serve_change(struct balloon *b)
-{
-	if (!b->changed_due)
-		return false;
-	b->changed_due = false;
-	unlock(b);
-	b->config.ops->changed(b->config.ops_ctx, b->held_pages * PAGE_SIZE);
-	lock(b);
-	return true;
-}
-
 bool balloon_serve(struct balloon *b)
 {
 	struct virtio_mmio *t = &b->transport;
 	bool did;
 
 	pthread_mutex_lock(&t->lock);
-	did = serve_change(b) || (virtio_mmio_running(t) && (serve_pages(b, false) || serve_pages(b, true) ||
-							     serve_stats(b) || serve_reports(b)));
+	did = virtio_mmio_running(t) &&
+	      (serve_pages(b, false) || serve_pages(b, true) || serve_stats(b) || serve_reports(b));
 	if (t->resetting)
 		finish_reset(b);
 	pthread_mutex_unlock(&t->lock);
