@@ -161,6 +161,7 @@ static bool same_shape(const json_t *a, json_t *b)
 	return true;
 }
 
+/* Takes over both references. */
 static void compare(const char *request, bool words, json_t *qemu, json_t *ours)
 {
 	const json_t *qe = json_object_get(qemu, "error"), *oe = json_object_get(ours, "error");
@@ -172,6 +173,8 @@ static void compare(const char *request, bool words, json_t *qemu, json_t *ours)
 		cr_expect(json_equal(json_object_get(qe, "class"), json_object_get(oe, "class")) &&
 				  (!words || json_equal(json_object_get(qe, "desc"), json_object_get(oe, "desc"))),
 			  "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
+	json_decref(qemu);
+	json_decref(ours);
 }
 
 /* Events by name and members, in the order in which they came, before or after their command's reply. */
@@ -215,16 +218,14 @@ Test(differential, same_shapes_and_classes)
 	compare("greeting", false, theirs, mine);
 	compare("before negotiation", true, reply_to(&qemu, "{\"execute\":\"stop\",\"id\":1}"),
 		reply_to(&ours, "{\"execute\":\"stop\",\"id\":1}"));
-	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
-		theirs = reply_to(&qemu, requests[i].request);
-		mine = reply_to(&ours, requests[i].request);
-		compare(requests[i].request, requests[i].words, theirs, mine);
-		json_decref(theirs);
-		json_decref(mine);
-	}
+	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+		compare(requests[i].request, requests[i].words, reply_to(&qemu, requests[i].request),
+			reply_to(&ours, requests[i].request));
 	compare_events(&qemu, &ours);
 	end(&qemu);
 	end(&ours);
+	free(our_argv[0]);
+	free(our_argv[6]);
 	unlink(qemu_path);
 	unlink(our_path);
 	cr_expect_eq(rmdir(dir), 0);
