@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The control socket of a run with a real guest: what commands do to the guest, and what clients cannot do to the run. */
 #include <criterion/criterion.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,9 +179,85 @@ static void work_survives(const char *mode)
 Test(control, work_survives_nested) { work_survives(modes[0]); }
 Test(control, work_survives_shadow) { work_survives(modes[1]); }
 
+/* Counts how often the guest said it. */
+static unsigned times(const char *words)
+{
+	unsigned n = 0;
+
+	for (const char *p = run.out; (p = strstr(p, words)); p++)
+		n++;
+	return n;
+}
+
+/* Waits until the guest has said `words` so many times, and no more often. */
+static void await(const char *words, unsigned n)
+{
+	for (int i = 0; i < 3000 && times(words) < n; i++) {
+		struct pollfd p = {.fd = run.out_fd, .events = POLLIN};
+
+		if (poll(&p, 1, 10) == 1)
+			run.out_len += (size_t)read(run.out_fd, run.out + run.out_len, RUN_OUTPUT - 1 - run.out_len);
+		run.out[run.out_len] = 0;
+	}
+	cr_assert_eq(times(words), n, "%s: %s", words, run.out);
+}
+
+/* A reset loads the image again and starts it: each guest speaks once more, whatever it was doing; stopped it stays. */
+static void reset_starts_again(const char *mode, const char *cpus, const char *behaviour, const char *words)
+{
+	start(mode, cpus, behaviour, words);
+	for (unsigned n = 2; n < 12; n++) {
+		if (n % 3 == 0)
+			tell("stop");
+		tell("system_reset");
+		if (n % 3 == 0) {
+			usleep(5000);
+			cr_expect_eq(times(words), n - 1, "it ran while stopped");
+			tell("cont");
+		}
+		await(words, n);
+	}
+	quit();
+}
+
+Test(control, reset_spinning_nested) { reset_starts_again(modes[0], "4", "spin-on-4-cpus", "spinning\n"); }
+Test(control, reset_spinning_shadow) { reset_starts_again(modes[1], "4", "spin-on-4-cpus", "spinning\n"); }
+Test(control, reset_halted_nested) { reset_starts_again(modes[0], "1", "idle", "idle\n"); }
+Test(control, reset_halted_shadow) { reset_starts_again(modes[1], "1", "idle", "idle\n"); }
+Test(control, reset_exiting_nested) { reset_starts_again(modes[0], "1", "ticks", "ticking\n"); }
+Test(control, reset_exiting_shadow) { reset_starts_again(modes[1], "1", "ticks", "ticking\n"); }
+
+/* A guest kernel that was reset in the middle of its work does all of it once more, and finds nothing of the old one. */
+static void work_begins_again(const char *mode)
+{
+	char *kernel = strdup(build_path("guest/kernel.elf"));
+	static char first[256];
+
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control", path,
+					      kernel, "--", "selftest", NULL});
+	run_until(&run, "\nok ");
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(run.out, "\n"), run.out);
+	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+	for (int i = 0; i < 5; i++) {
+		usleep(20000 * i);
+		tell("system_reset");
+	}
+	connection_close(&client);
+	free(kernel);
+	run_finish(&run);
+	expect_status(&run, 0);
+	cr_expect_gt(times(first), 1u, "%s", run.out);
+	cr_expect_eq(times("ok smp-every-cpu-maps"), 1u, "%s: %.3000s", mode, run.out);
+}
+
+Test(control, work_begins_again_nested) { work_begins_again(modes[0]); }
+Test(control, work_begins_again_shadow) { work_begins_again(modes[1]); }
+
 /* A guest that is held up because nobody reads its console: stop, query and quit work all the same. */
 Test(control, console_that_nobody_reads)
 {
+	json_t *reply = NULL;
+
 	run_start(&run, (const char *const[]){"run", "--control", path, "--timeout", "100", guest_path("console-endless"),
 					      NULL});
 	for (int i = 0; i < 1000 && access(path, F_OK) < 0; i++)
@@ -190,6 +267,9 @@ Test(control, console_that_nobody_reads)
 	tell("stop");
 	tell("query-status");
 	tell("cont");
+	/* It cannot be reset there, and says why; or it can, when the pipe was not full yet. */
+	cr_expect(connection_execute(&client, "system_reset", NULL, &reply) == 0);
+	json_decref(reply);
 	quit();
 }
 

@@ -11,14 +11,14 @@ static void balloon_changed(void *ctx, uint64_t held)
 	server_balloon_changed(&c->server, c->machine.vm->mem.size - held);
 }
 
-int control_open(struct control_socket *c, const char *path, struct vm *vm, const char *image)
+int control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot)
 {
 	int r;
 
 	c->open = false;
 	if (!path)
 		return 0;
-	r = machine_init(&c->machine, vm, image);
+	r = machine_init(&c->machine, vm, boot);
 	if (r < 0)
 		return r;
 	r = server_start(&c->server, path, &machine_ops, &c->machine);

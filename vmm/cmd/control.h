@@ -16,7 +16,7 @@ struct control_socket {
  * Serves clients at `path` until control_close(); NULL: does nothing. After the VM is complete, before its first vCPU
  * starts. -errno, said: -EEXIST, -EADDRINUSE and -ENAMETOOLONG are about the path.
  */
-int must_check control_open(struct control_socket *c, const char *path, struct vm *vm, const char *image);
+int must_check control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot);
 
 /* Tells the clients how the run ended, and removes the socket. After vm_end(), before the VM's devices go. */
 void control_close(struct control_socket *c);

@@ -205,11 +205,11 @@ static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 }
 
 /* Starts the guest, with its control socket if there shall be one, and waits for the end. True: the time limit. */
-static int run_guest(struct vm *vm, const struct boot_state *boot, const struct run_options *o, int signal_fd,
-		     bool *ret_limit)
+static int run_guest(struct vm *vm, const struct boot_params *params, const struct boot_state *boot,
+		     const struct run_options *o, int signal_fd, bool *ret_limit)
 {
 	struct control_socket control;
-	int r = control_open(&control, o->control, vm, o->image);
+	int r = control_open(&control, o->control, vm, params);
 
 	if (r < 0)
 		return r;
@@ -240,7 +240,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	bus_attach(&vm->pio, &console.bus);
 	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) || platform_init(&platform, vm, &boot) < 0)
 		return STATUS_HOST_FAILURE;
-	r = run_guest(vm, &boot, o, signal_fd, &limit);
+	r = run_guest(vm, &params, &boot, o, signal_fd, &limit);
 	platform_destroy(&platform);
 	if (r < 0)
 		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? STATUS_USAGE : STATUS_HOST_FAILURE;

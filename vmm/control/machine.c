@@ -9,6 +9,7 @@
 
 #include "kvm/host.h"
 #include "kvm/kvm_stats.h"
+#include "kvm/reset.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "virtio/balloon.h"
@@ -18,9 +19,9 @@
 static const char *name(void *machine)
 {
 	const struct machine *m = machine;
-	const char *slash = strrchr(m->image, '/');
+	const char *slash = strrchr(m->boot.image, '/');
 
-	return slash ? slash + 1 : m->image;
+	return slash ? slash + 1 : m->boot.image;
 }
 
 static int nr_vcpus(void *machine)
@@ -62,9 +63,27 @@ static void quit(void *machine)
 	vm_end(((struct machine *)machine)->vm, VM_QUIT, 0);
 }
 
+static int load_image(void *machine, struct boot_state *ret_boot)
+{
+	struct machine *m = machine;
+
+	return boot_load(&m->boot, &m->vm->mem, ret_boot);
+}
+
 static int reset(void *machine, struct control_error *err)
 {
-	return control_fail(err, ENOTSUP, "this version cannot reset a guest: quit and run the image again");
+	struct machine *m = machine;
+	bool was_running;
+	int vcpu, r = machine_hold(m, &was_running, err);
+
+	if (r < 0)
+		return r;
+	r = vm_reset(m->vm, load_image, m, &vcpu);
+	if (was_running)
+		vm_resume(m->vm);
+	if (r == -EBUSY)
+		return control_fail(err, EBUSY, "vCPU %d is held up by a device: does anybody read the console?", vcpu);
+	return r < 0 ? control_fail(err, -r, "the image cannot be loaded again; the run ends") : 0;
 }
 
 /* --- statistics --- */
@@ -262,11 +281,11 @@ const struct control_ops machine_ops = {
 	.release = slice,
 };
 
-int machine_init(struct machine *m, struct vm *vm, const char *image)
+int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot)
 {
 	struct host_info *host = calloc(1, sizeof(*host));
 
-	*m = (struct machine){.vm = vm, .image = image, .paging = vm->shadow ? "shadow" : "nested"};
+	*m = (struct machine){.vm = vm, .boot = *boot, .paging = vm->shadow ? "shadow" : "nested"};
 	for (int i = 0; i <= VM_MAX_CPUS; i++)
 		m->kvm_stats[i] = -1;
 	if (!host)

@@ -8,7 +8,7 @@
 
 struct machine {
 	struct vm *vm;
-	const char *image;       /* path; the guest's name is its last part */
+	struct boot_params boot; /* of the image, for a reset; the guest's name is the last part of its path */
 	const char *paging;      /* "nested" or "shadow" */
 	const char *second_stage; /* the host's, as `gnomon host` has it */
 	int kvm_stats[1 + VM_MAX_CPUS]; /* descriptors: the VM's, then each vCPU's; negative where KVM has none */
@@ -17,7 +17,7 @@ struct machine {
 extern const struct control_ops machine_ops;
 
 /* `vm` is made, but none of its vCPUs started: a running one would keep us waiting. -errno, said. */
-int must_check machine_init(struct machine *m, struct vm *vm, const char *image);
+int must_check machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot);
 void machine_destroy(struct machine *m);
 
 /* machine_dump.c: a stage's tables as an array of lines; the VM is stopped meanwhile. */

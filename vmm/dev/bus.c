@@ -12,6 +12,13 @@ void bus_attach(struct bus *bus, struct bus_device *dev)
 	bus->device[bus->nr_devices++] = dev;
 }
 
+void bus_reset(const struct bus *bus)
+{
+	for (int i = 0; i < bus->nr_devices; i++)
+		if (bus->device[i]->reset)
+			bus->device[i]->reset(bus->device[i]);
+}
+
 bool bus_dispatch(const struct bus *bus, void *who, struct bus_access a)
 {
 	for (int i = 0; i < bus->nr_devices; i++) {

@@ -26,6 +26,7 @@ struct bus_device {
 	uint64_t len;
 	/* `who` is what the caller of bus_dispatch passed: the vCPU. */
 	void (*access)(struct bus_device *dev, void *who, const struct bus_access *a);
+	void (*reset)(struct bus_device *dev); /* back to the state after power-on; NULL: there is none to change */
 	void *owner;
 };
 
@@ -38,6 +39,9 @@ struct bus {
 
 /* `dev` stays the caller's and must outlive the bus. Overlap with another device is a bug of ours. */
 void bus_attach(struct bus *bus, struct bus_device *dev);
+
+/* Resets every device. No vCPU is at any of them. */
+void bus_reset(const struct bus *bus);
 
 /* Offset is the absolute address here. False when no one device covers the whole element. */
 bool bus_dispatch(const struct bus *bus, void *who, struct bus_access a);

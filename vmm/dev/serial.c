@@ -120,10 +120,20 @@ static void serial_access(struct bus_device *dev, void *who, const struct bus_ac
 	pthread_mutex_unlock(&s->lock);
 }
 
+static void serial_reset(struct bus_device *dev)
+{
+	struct serial *s = dev->owner;
+
+	pthread_mutex_lock(&s->lock);
+	s->ier = s->lcr = s->mcr = s->scr = 0;
+	s->divisor = 0;
+	pthread_mutex_unlock(&s->lock);
+}
+
 void serial_init(struct serial *s, int out_fd, int end_fd)
 {
 	*s = (struct serial){
-		.bus = {.base = GNOMON_PORT_SERIAL, .len = REG_NR, .access = serial_access, .owner = s},
+		.bus = {.base = GNOMON_PORT_SERIAL, .len = REG_NR, .access = serial_access, .reset = serial_reset, .owner = s},
 		.out_fd = out_fd,
 		.end_fd = end_fd,
 	};

@@ -53,12 +53,12 @@ void vcpu_halt(struct vcpu *vcpu, bool interrupts_on)
 		vcpu_wait(vcpu);
 		return;
 	}
-	/* Without interrupts only the end of the run can wake this CPU. */
+	/* Without interrupts only the end of the run, or a reset, can wake this CPU. */
 	if (atomic_fetch_add(&vm->dead_cpus, 1) + 1 == vm->nr_vcpus) {
 		vm_kill(vcpu, "every CPU is halted with interrupts off: nothing can wake it");
 		return;
 	}
-	while (!(atomic_load(&vcpu->requests) & REQ_END)) {
+	while (!(atomic_load(&vcpu->requests) & (REQ_END | REQ_RESET))) {
 		vcpu_wait(vcpu);
 		for (int i = 0; i < 4; i++)
 			atomic_store(&vcpu->vectors[i], 0);

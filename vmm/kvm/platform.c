@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <gnomon/x86.h>
 #include <string.h>
+#include <time.h>
 
 #include "kvm/vcpu.h"
 
@@ -105,6 +106,20 @@ static void virtio_access(struct bus_device *dev, void *who, const struct bus_ac
 		counter_inc(&vcpu->counters, CTR_VIRTIO_NOTIFIES);
 }
 
+/* As a driver does it (virtio 1.2, 2.4.2): writes 0, and waits until it reads 0. The device has given its pages back then. */
+static void virtio_reset(struct bus_device *dev)
+{
+	const struct timespec pause = {.tv_nsec = 100000};
+	uint32_t status = 0;
+	struct bus_access a = {
+		.offset = VIRTIO_MMIO_STATUS, .size = 4, .count = 1, .write = true, .data = (uint8_t *)&status};
+
+	(void)virtio_mmio_access(dev->owner, &a);
+	a.write = false;
+	while (virtio_mmio_access(dev->owner, &a) && status)
+		nanosleep(&pause, NULL);
+}
+
 int platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot)
 {
 	*p = (struct platform){
@@ -116,6 +131,7 @@ int platform_init(struct platform *p, struct vm *vm, const struct boot_state *bo
 		.virtio = {.base = GNOMON_VIRTIO_BASE + GNOMON_VIRTIO_BALLOON * GNOMON_VIRTIO_STRIDE,
 			   .len = GNOMON_VIRTIO_LEN,
 			   .access = virtio_access,
+			   .reset = virtio_reset,
 			   .owner = &p->balloon.transport},
 		.image = boot->image,
 		.image_end = boot->image_end,

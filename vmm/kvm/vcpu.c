@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kvm/cpuid.h"
+#include "kvm/reset.h"
 #include "kvm/shadow_vm.h"
 
 /* The kick: a handled signal makes KVM_RUN return; the handler has nothing to do. */
@@ -95,10 +96,13 @@ void vcpu_kick(struct vcpu *vcpu)
 	pthread_mutex_unlock(&vcpu->lock);
 }
 
+/* What takes a vCPU out of the run loop. */
+#define REQ_LEAVE (REQ_END | REQ_RESET)
+
 /* What ends a halt. REQ_INTERRUPT alone does not: its vector may have been delivered before the bit was seen. */
 static bool wake_up_due(struct vcpu *vcpu)
 {
-	return (atomic_load(&vcpu->requests) & REQ_END) || vcpu_pending_vector(vcpu) >= 0;
+	return (atomic_load(&vcpu->requests) & REQ_LEAVE) || vcpu_pending_vector(vcpu) >= 0;
 }
 
 void vcpu_wait(struct vcpu *vcpu)
@@ -144,6 +148,9 @@ static bool wait_for_start(struct vcpu *vcpu)
 
 static int load_start_state(struct vcpu *vcpu)
 {
+	if (vcpu->ran && vcpu_forget(vcpu) < 0)
+		return -EIO;
+	vcpu->ran = true;
 	if (vcpu->shadow)
 		return shadow_vcpu_start(vcpu);
 	if (vcpu->vm->sync_regs) {
@@ -158,15 +165,14 @@ static int load_start_state(struct vcpu *vcpu)
 	return 0;
 }
 
-/* False when the vCPU is to leave for good. */
-static bool serve_requests(struct vcpu *vcpu)
+/* Those that make the vCPU leave; REQ_INTERRUPT only breaks the wait: `vectors` speaks for itself. */
+static unsigned serve_requests(struct vcpu *vcpu)
 {
 	unsigned bits = atomic_exchange(&vcpu->requests, 0);
 
-	if (!bits)
-		return true;
-	counter_inc(&vcpu->counters, CTR_REQUESTS);
-	return !(bits & REQ_END); /* REQ_INTERRUPT only breaks the wait: `vectors` speaks for itself */
+	if (bits)
+		counter_inc(&vcpu->counters, CTR_REQUESTS);
+	return bits & REQ_LEAVE;
 }
 
 static void run_failed(struct vcpu *vcpu, int err)
@@ -215,12 +221,16 @@ static int run(struct vcpu *vcpu)
 	return r;
 }
 
-static void run_loop(struct vcpu *vcpu)
+/* Returns the requests that ended it. */
+static unsigned run_loop(struct vcpu *vcpu)
 {
 	for (;;) {
+		unsigned leave;
+
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
-		if (!serve_requests(vcpu))
-			return;
+		leave = serve_requests(vcpu);
+		if (leave)
+			return leave;
 		if (atomic_load(&vcpu->vm->paused)) {
 			park(vcpu);
 			continue;
@@ -265,11 +275,12 @@ static void *vcpu_thread(void *arg)
 	vcpu->made = r < 0 ? r : 1;
 	pthread_cond_broadcast(&vcpu->wake);
 	pthread_mutex_unlock(&vcpu->lock);
-	if (r < 0 || !wait_for_start(vcpu))
-		return NULL;
-	if (load_start_state(vcpu) < 0)
-		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	run_loop(vcpu);
+	while (r >= 0 && wait_for_start(vcpu)) {
+		if (load_start_state(vcpu) < 0)
+			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		if (run_loop(vcpu) & REQ_END)
+			break;
+	}
 	atomic_store(&vcpu->parked, true);
 	return NULL;
 }

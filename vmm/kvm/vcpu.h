@@ -26,6 +26,7 @@
 enum vcpu_request {
 	REQ_END = 1 << 0,       /* leave the run loop for good */
 	REQ_INTERRUPT = 1 << 1, /* a vector was added to `vectors` */
+	REQ_RESET = 1 << 2,     /* forget everything and wait for vcpu_start() again */
 };
 
 struct vcpu {
@@ -39,6 +40,7 @@ struct vcpu {
 	pthread_cond_t wake;
 	int made; /* 1: KVM's vCPU is there; negative: why not; 0: not known yet */
 	bool started;
+	bool ran; /* since it was made; its own thread's */
 	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;

@@ -35,14 +35,14 @@ static int open_kvm(struct vm *vm)
 	return vm->run_size < 0 ? log_errno(errno, "KVM_GET_VCPU_MMAP_SIZE") : 0;
 }
 
-static int add_memslots(struct vm *vm)
+int vm_set_memslots(struct vm *vm, bool present)
 {
 	for (int i = 0; i < vm->mem.nr_regions; i++) {
 		const struct mem_region *m = &vm->mem.region[i];
 		const struct kvm_userspace_memory_region slot = {
 			.slot = i,
 			.guest_phys_addr = maddr_raw(m->base),
-			.memory_size = m->size,
+			.memory_size = present ? m->size : 0,
 			.userspace_addr = (uintptr_t)m->host,
 		};
 
@@ -76,7 +76,7 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	if (r < 0)
 		return log_errno(-r, "the host does not give %llu MiB of %s memory",
 				 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
-	return add_memslots(vm);
+	return vm_set_memslots(vm, true);
 }
 
 int vm_create(struct vm *vm, const struct vm_config *config)

@@ -72,6 +72,9 @@ int must_check vm_create(struct vm *vm, const struct vm_config *config);
 /* Ends the vCPU threads, closes and unmaps everything. */
 void vm_destroy(struct vm *vm);
 
+/* Shows guest RAM to KVM, or takes it away. -errno, said. */
+int must_check vm_set_memslots(struct vm *vm, bool present);
+
 /* Starts the boot CPU at `boot`; the others wait for GNOMON_PORT_CPU_START. */
 int must_check vm_start(struct vm *vm, const struct boot_state *boot);
 

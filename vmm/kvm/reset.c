@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+#include "kvm/reset.h"
+
+#include <errno.h>
+#include <gnomon/x86.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "kvm/shadow_vm.h"
+#include "kvm/vcpu.h"
+
+/* KVM_RUNs that complete one instruction's port or memory accesses: a string instruction takes several. */
+#define COMPLETIONS_MAX 10000
+
+static int set_msrs(const struct vcpu *vcpu)
+{
+	static const uint32_t msrs[] = {MSR_STAR,      MSR_LSTAR,   MSR_CSTAR,		MSR_SYSCALL_MASK,
+					MSR_FS_BASE,   MSR_GS_BASE, MSR_KERNEL_GS_BASE};
+	const int n = sizeof(msrs) / sizeof(*msrs);
+	uint64_t space[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry) * (sizeof(msrs) / sizeof(*msrs))) / 8];
+	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
+
+	memset(space, 0, sizeof(space));
+	m->nmsrs = n;
+	for (int i = 0; i < n; i++)
+		m->entries[i].index = msrs[i];
+	return ioctl(vcpu->fd, KVM_SET_MSRS, m) == n ? 0 : -EIO;
+}
+
+/* An access that left KVM_RUN is completed by the next one, which would write the old guest's registers. */
+static int complete_exit(struct vcpu *vcpu)
+{
+	int r = 0;
+
+	vcpu->run->kvm_dirty_regs = 0;
+	for (int i = 0; r == 0 && i < COMPLETIONS_MAX; i++) {
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+		r = ioctl(vcpu->fd, KVM_RUN, 0);
+	}
+	return r < 0 && errno == EINTR ? 0 : -EIO;
+}
+
+int vcpu_forget(struct vcpu *vcpu)
+{
+	const struct kvm_fpu fpu = {.fcw = 0x37f, .mxcsr = 0x1f80}; /* APM2 14.1.3: after INIT */
+	const struct kvm_debugregs debug = {.dr6 = 0xffff0ff0, .dr7 = 0x400};
+	const struct kvm_vcpu_events none = {.flags = 0};
+	int r = complete_exit(vcpu);
+
+	vcpu->run->request_interrupt_window = 0;
+	if (r == 0 && (ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &none) < 0 || ioctl(vcpu->fd, KVM_SET_FPU, &fpu) < 0 ||
+		       ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug) < 0))
+		r = -errno;
+	if (r == 0)
+		r = set_msrs(vcpu);
+	return r < 0 ? log_errno(-r, "KVM does not reset vCPU %d", vcpu->id) : 0;
+}
+
+/*
+ * The host's pages go, zeroes come at the next touch. KVM forgets all it knows of the guest's tables only with the
+ * memslots (docs/hosts.md): so these go and come, too.
+ */
+static int clear_memory(struct vm *vm)
+{
+	int r = vm_set_memslots(vm, false);
+
+	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+
+		if (madvise(m->host, m->size, MADV_DONTNEED) < 0)
+			memset(m->host, 0, m->size); /* hugetlb before Linux 5.18 */
+	}
+	return r < 0 ? r : vm_set_memslots(vm, true);
+}
+
+static int clear_shadow(struct vm *vm)
+{
+	struct shadow_vm *s = vm->shadow;
+	bool ok;
+
+	if (!s)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	s->mmu.counters = &vm->vcpu[0]->counters;
+	ok = shadow_pool_recycle(&s->mmu);
+	s->mmu.nr_edits = 0;
+	pthread_mutex_unlock(&s->lock);
+	return ok ? 0 : log_errno(EIO, "KVM does not take the memory of shadow tables back");
+}
+
+/* From running or halted to waiting for its start. Its thread is parked, and looks at the request when it goes on. */
+static void stop_vcpu(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	if (vcpu->started)
+		atomic_fetch_or(&vcpu->requests, REQ_RESET);
+	vcpu->started = false;
+	for (int i = 0; i < 4; i++)
+		atomic_store(&vcpu->vectors[i], 0);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+static int restart(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_boot), void *ctx)
+{
+	struct boot_state boot;
+	int r;
+
+	bus_reset(&vm->pio); /* first: a device's own thread writes to guest memory until then */
+	bus_reset(&vm->mmio);
+	r = clear_memory(vm);
+	if (r == 0)
+		r = clear_shadow(vm);
+	if (r == 0)
+		r = load(ctx, &boot);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		stop_vcpu(vm->vcpu[i]);
+	atomic_store(&vm->dead_cpus, vm->nr_vcpus);
+	return vm_start(vm, &boot);
+}
+
+int vm_reset(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_boot), void *ctx, int *ret_vcpu)
+{
+	int r;
+
+	BUG_ON(!atomic_load(&vm->paused));
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		if (!atomic_load(&vm->vcpu[i]->parked)) {
+			*ret_vcpu = i;
+			return -EBUSY;
+		}
+	}
+	r = restart(vm, load, ctx);
+	if (r < 0)
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	return r;
+}
