@@ -33,12 +33,19 @@ static void find_memory(void)
 	ready = true;
 }
 
-static gpa_t pop(gpa_t *list, uint64_t pages)
+static gpa_t unchain(gpa_t *list, uint64_t pages)
 {
 	gpa_t first = *list;
 
 	*list = *(gpa_t *)window(first);
 	nr_freed -= pages;
+	return first;
+}
+
+static gpa_t pop(gpa_t *list, uint64_t pages)
+{
+	gpa_t first = unchain(list, pages);
+
 	for (uint64_t i = 0; i < pages; i++) {
 		uint64_t words = PAGE_SIZE / 8;
 		void *to = window(gpa_add(first, i * PAGE_SIZE));
@@ -73,10 +80,8 @@ gpa_t page_alloc(void)
 	return gpa_raw(free_pages) ? pop(&free_pages, 1) : page_alloc_run(1);
 }
 
-gpa_t huge_alloc(void)
+static gpa_t fresh_huge(void)
 {
-	if (gpa_raw(free_huges))
-		return pop(&free_huges, PAGE_2M / PAGE_SIZE);
 	if (!ready)
 		find_memory();
 	for (struct range *r = ranges; r < ranges + NR_RANGES; r++) {
@@ -86,6 +91,11 @@ gpa_t huge_alloc(void)
 		}
 	}
 	return gpa_init(0);
+}
+
+gpa_t huge_alloc(void)
+{
+	return gpa_raw(free_huges) ? pop(&free_huges, PAGE_2M / PAGE_SIZE) : fresh_huge();
 }
 
 void page_free(gpa_t page)
@@ -109,4 +119,50 @@ uint64_t page_count_free(void)
 	for (const struct range *r = ranges; r < ranges + NR_RANGES; r++)
 		n += (r->end - r->next) / PAGE_SIZE;
 	return n;
+}
+
+/* At most `most` frames in one run: a 2 MiB frame if that is not too much, else some that were never used, else one. */
+bool frames_take(uint32_t most, struct run *ret_run)
+{
+	gpa_t first = gpa_init(0);
+	uint64_t pages = PAGE_2M / PAGE_SIZE;
+
+	if (most >= pages)
+		first = gpa_raw(free_huges) ? unchain(&free_huges, pages) : fresh_huge();
+	for (const struct range *r = ranges; !gpa_raw(first) && r < ranges + NR_RANGES; r++) {
+		pages = (r->end - r->next) / PAGE_SIZE;
+		if (pages > most)
+			pages = most;
+		if (pages)
+			first = page_alloc_run(pages);
+	}
+	if (!gpa_raw(first) && gpa_raw(free_pages)) {
+		pages = 1;
+		first = unchain(&free_pages, pages);
+	}
+	*ret_run = (struct run){gpa_raw(first) / PAGE_SIZE, pages};
+	return gpa_raw(first);
+}
+
+/* They are zero (include/gnomon/abi.h): those that border on a range are as good as never used. */
+void frames_give(struct run run)
+{
+	const uint64_t from = run.pfn * PAGE_SIZE, size = run.pages * PAGE_SIZE;
+
+	for (struct range *r = ranges; r < ranges + NR_RANGES; r++) {
+		if (from == r->end && size == PAGE_2M) {
+			r->end += size;
+			return;
+		}
+		if (from + size == r->next) {
+			r->next = from;
+			return;
+		}
+	}
+	if (size == PAGE_2M && from % PAGE_2M == 0) {
+		huge_free(gpa_init(from));
+		return;
+	}
+	for (uint64_t i = 0; i < size; i += PAGE_SIZE)
+		page_free(gpa_init(from + i));
 }

@@ -29,7 +29,7 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == FRAME_BYTES && __builtin_offsetof(struct frame, cs) == FRAME_CS, "layout.h");
 
-enum proc_state { PROC_FREE, PROC_RUNNABLE, PROC_WAITING, PROC_ZOMBIE };
+enum proc_state { PROC_FREE, PROC_RUNNABLE, PROC_WAITING, PROC_DEVICE, PROC_ZOMBIE };
 
 struct proc {
 	struct frame frame;    /* TSS.rsp0 points to its end */
@@ -118,6 +118,9 @@ gpa_t page_alloc_run(uint64_t pages);
 gpa_t huge_alloc(void);
 void page_free(gpa_t page);
 void huge_free(gpa_t page);
+/* For the balloon: what nobody has, content and all; and back, zeroed. */
+bool frames_take(uint32_t most, struct run *ret_run);
+void frames_give(struct run run);
 /* In 4 KiB pages; those in freed or still unused 2 MiB frames count. */
 uint64_t page_count_free(void);
 
@@ -146,13 +149,19 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
 int64_t proc_wait(struct proc *p);
 void proc_exit(struct proc *p, int status);
 
+/* virtio_balloon.c */
+int64_t balloon_start(struct proc *p);
+int64_t balloon_serve(struct proc *p);
+bool balloon_interrupt(void);
+
 /* syscall.c */
 void syscall(struct proc *p);
 
 /* smp.c */
 int cpu_count(void);
 void cpu_wake(int id);
-#define VECTOR_WAKE 32
+#define VECTOR_WAKE 32       /* those above are devices' */
+extern bool device_waits; /* a device's interrupt came while this CPU slept for the lock */
 extern uint32_t kernel_locked, lock_waiters; /* lock_waiters: a bit per CPU that sleeps until the lock is free */
 void lock_wait(void);
 void lock_wake(void);

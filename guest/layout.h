@@ -40,6 +40,7 @@
 #define USTACK_PAGES  4
 #define IMAGE_PAGES   (FIRST_PAGE + UDATA_PAGES + USTACK_PAGES)
 #define WINDOW_PAGE   (512 - NR_CPUS) /* not in the image: a temporary window per CPU */
+#define DEVICE_PAGE   (WINDOW_PAGE - 1) /* likewise: the balloon's registers */
 
 #define IMAGE_PHYS(page) (KERNEL_PHYS + (page)*PAGE_BYTES)
 
@@ -73,6 +74,8 @@
 #define USTACK_TOP   USER_PAGE(USTACK_AT + USTACK_PAGES)
 #define UARGS_AT     256
 #define UARGS_PAGES  17           /* a device tree of 64 KiB, wherever it begins */
+#define UBALLOON_AT  300          /* who serves the balloon: a page of runs, then their PFNs */
+#define UPFN_PAGES   8
 #define MMAP_BASE    0x40000000   /* private memory, handed out upwards */
 #define SHARED_BASE  0x8000000000 /* PML4 slot 1: the same tables in every process */
 #define SHARED_SLOT  1

@@ -3,6 +3,7 @@
 #include "kernel.h"
 
 uint32_t kernel_locked, lock_waiters;
+bool device_waits;
 static bool started[NR_CPUS] = {true};
 
 /* The boot CPU's area, complete at link time: kernel.ld puts it at CPU_AREA(0). */
@@ -74,6 +75,10 @@ void lock_wait(void)
 	while (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_SEQ_CST))
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 	cpu->in_lock_wait = false;
+	if (cpu->id == 0 && device_waits) {
+		device_waits = false;
+		balloon_interrupt();
+	}
 	__atomic_fetch_and(&lock_waiters, ~(1u << cpu->id), __ATOMIC_SEQ_CST);
 }
 

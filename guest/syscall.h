@@ -21,6 +21,7 @@
 #define SYS_TOUCH    12
 #define SYS_CRASH    13
 #define SYS_FREE     14
+#define SYS_BALLOON  15
 
 /* SYS_MMAP flags */
 #define MMAP_HUGE   1 /* 2 MiB pages */
@@ -40,6 +41,10 @@
 #define TOUCH_FETCH                 2
 #define TOUCH_RESULT(vector, error) (0x10000 | (vector) << 8 | (error))
 
+/* SYS_BALLOON */
+#define BALLOON_START 0 /* finds the device and becomes the one program that serves it */
+#define BALLOON_SERVE 1 /* the runs are expanded; waits until there are new ones */
+
 /* SYS_CRASH: how the kernel is to go wrong */
 #define CRASH_PANIC    0
 #define CRASH_TRIPLE   1
@@ -55,11 +60,23 @@
 #define STATUS_FAULT(vector) (100 + (vector))
 
 /* errno, by Linux's numbers */
+#define EIO    5
 #define ENOMEM 12
 #define ECHILD 10
 #define EAGAIN 11
 #define EFAULT 14
+#define EBUSY  16
+#define ENODEV 19
 #define EINVAL 22
 #define ENOSYS 38
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* Page frames that follow each other */
+struct run {
+	uint32_t pfn, pages;
+};
+#endif
 
 #endif

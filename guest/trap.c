@@ -60,7 +60,9 @@ struct frame *trap_user(struct frame *f)
 		syscall(p);
 	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2)))
 		fault(p, cr2);
-	/* An interrupt was for a CPU that has found work meanwhile: nothing to do. */
+	else if (f->vector > VECTOR_WAKE && balloon_interrupt())
+		this_cpu()->current = NULL; /* who serves the balloon goes first; this one goes on after it */
+	/* Another interrupt was for a CPU that has found work meanwhile: nothing to do. */
 	if (p->state != PROC_RUNNABLE || this_cpu()->current != p)
 		f = proc_schedule();
 	kernel_unlock();
@@ -94,10 +96,14 @@ static bool access_fault(struct frame *f)
 struct frame *trap_kernel(struct frame *f)
 {
 	if (f->vector >= 32) {
-		if (this_cpu()->in_lock_wait)
+		if (this_cpu()->in_lock_wait) {
+			device_waits |= f->vector > VECTOR_WAKE; /* devices interrupt CPU 0 alone */
 			return f;
+		}
 		/* Otherwise only an idle CPU has interrupts on: look for work, from a fresh stack. */
 		kernel_lock();
+		if (f->vector > VECTOR_WAKE)
+			balloon_interrupt();
 		f = proc_schedule();
 		kernel_unlock();
 		return f;

@@ -14,7 +14,7 @@ static const struct {
 	int (*main)(int argc, char **argv);
 } programs[] = {
     {"hello", hello_main}, {"args", args_main},         {"chase", chase_main},
-    {"crash", crash_main}, {"selftest", selftest_main},
+    {"crash", crash_main}, {"selftest", selftest_main}, {"idle", idle_main},
 };
 
 bool parse_number(const char *text, uint64_t *ret_value)

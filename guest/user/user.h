@@ -79,6 +79,12 @@ static inline uint64_t free_pages(void)
 	return sys(SYS_FREE, 0, 0, 0);
 }
 
+/* BALLOON_START: 0, -ENODEV, -EBUSY. BALLOON_SERVE: how many runs are to be expanded, -EIO. */
+static inline int64_t balloon(int what)
+{
+	return sys(SYS_BALLOON, what, 0, 0);
+}
+
 static inline int64_t cpus(void)
 {
 	return sys(SYS_CPUS, 0, 0, 0);
@@ -117,6 +123,7 @@ int args_main(int argc, char **argv);
 int chase_main(int argc, char **argv);
 int crash_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
+int idle_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 
 #endif

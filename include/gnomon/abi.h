@@ -46,7 +46,7 @@
 #define GNOMON_VIRTIO_LEN       0x200
 #define GNOMON_VIRTIO_STRIDE    0x1000
 #define GNOMON_VIRTIO_VECTOR(n) (33 + (n))
-#define GNOMON_VIRTIO_BALLOON   0 /* the first device */
+#define GNOMON_VIRTIO_BALLOON   0 /* the first device; pages that come back from it are zero */
 
 /* Console: ns16550a; transmit never blocks; `rep outsb` works (KVM's emulator makes an exit of each byte). */
 #define GNOMON_PORT_SERIAL 0x3f8

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Driver of the memory balloon (virtio 1.2, sections 3.1, 4.2.3 and 5.5), for one program that serves it:
+ *
+ *   program                    here                                     device
+ *   SYS_BALLOON: serve         submit what the program expanded         reads PFNs, reclaims
+ *     (sleeps)                 interrupt: frames are settled
+ *                              target above: take frames, note them
+ *   runs -> PFNs     <-------- target below: take from the notes
+ *
+ * Frames that the balloon has are noted as runs, in pages of their own. One request is under way at a time; it can hold
+ * 32 MiB, so that there is one exit for many pages. MUST_TELL_HOST: frames that come back are used when the
+ * request that asked for them is done, not before.
+ */
+#include <gnomon/virtio.h>
+
+#include "kernel.h"
+
+#define QUEUE_SIZE    UPFN_PAGES /* descriptors: a request takes all */
+#define PFNS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
+#define RUNS          (PAGE_SIZE / sizeof(struct run))
+#define KEEP          256 /* pages that stay with the guest whatever is asked of it */
+#define RESET_READS   1000000
+
+struct queue {
+	struct virtq_desc desc[QUEUE_SIZE];
+	struct {
+		uint16_t flags, idx, ring[QUEUE_SIZE];
+	} avail;
+	struct {
+		uint16_t flags, idx;
+		struct virtq_used_elem ring[QUEUE_SIZE];
+	} used;
+} __attribute__((aligned(16)));
+
+/* What the balloon has: a page of notes, linked to the one that was full before. */
+#define NOTES (RUNS - 2)
+struct notes {
+	gpa_t below;
+	uint64_t n;
+	struct run run[NOTES];
+};
+_Static_assert(sizeof(struct notes) == PAGE_SIZE, "one page");
+
+static struct queue queues[3] __attribute__((aligned(4096))); /* none crosses a page */
+static struct run job[RUNS] __attribute__((aligned(4096)));    /* shown to the program */
+static gpa_t pfn_pages[UPFN_PAGES];
+static struct virtio_balloon_stat stats[3];
+
+static struct {
+	struct proc *server;
+	uint32_t held, target, total; /* pages */
+	uint32_t job_pages;           /* 0: no request is made or under way */
+	int job_queue;
+	bool submitted;
+	gpa_t notes;
+} balloon;
+
+static volatile uint32_t *reg(uint32_t offset)
+{
+	return (volatile uint32_t *)(KERNEL_PAGE((uint64_t)DEVICE_PAGE) + offset);
+}
+
+/* Room for one more run. False: out of memory. */
+static bool notes_room(void)
+{
+	gpa_t page;
+
+	if (gpa_raw(balloon.notes) && ((struct notes *)window(balloon.notes))->n < NOTES)
+		return true;
+	page = page_alloc();
+	if (!gpa_raw(page))
+		return false;
+	((struct notes *)window(page))->below = balloon.notes;
+	balloon.notes = page;
+	return true;
+}
+
+static void notes_push(struct run run)
+{
+	struct notes *notes = window(balloon.notes);
+
+	notes->run[notes->n++] = run;
+}
+
+/* At most `most` pages of the last run. */
+static struct run notes_pop(uint32_t most)
+{
+	struct notes *notes = window(balloon.notes);
+	struct run *last = &notes->run[notes->n - 1], run = *last;
+
+	if (run.pages > most) {
+		last->pages -= most;
+		return (struct run){last->pfn + last->pages, most};
+	}
+	if (--notes->n == 0) {
+		gpa_t empty = balloon.notes;
+
+		balloon.notes = notes->below;
+		page_free(empty);
+	}
+	return run;
+}
+
+/* Makes the next request: how many runs the program is to expand; 0: nothing is to be done. */
+static int64_t make_job(void)
+{
+	const bool inflate = balloon.target > balloon.held;
+	uint64_t want = inflate ? balloon.target - balloon.held : balloon.held - balloon.target;
+	uint64_t n = 0;
+
+	if (inflate) {
+		uint64_t free = page_count_free();
+
+		free = free > KEEP ? free - KEEP : 0;
+		want = want < free ? want : free;
+	}
+	if (want > UPFN_PAGES * PFNS_PER_PAGE)
+		want = UPFN_PAGES * PFNS_PER_PAGE;
+	balloon.job_pages = 0;
+	for (; want && n < RUNS; n++) {
+		if (!inflate) {
+			job[n] = notes_pop(want);
+		} else {
+			if (!notes_room() || !frames_take(want, &job[n]))
+				break;
+			notes_push(job[n]);
+		}
+		want -= job[n].pages;
+		balloon.job_pages += job[n].pages;
+	}
+	balloon.job_queue = inflate ? VIRTIO_BALLOON_QUEUE_INFLATE : VIRTIO_BALLOON_QUEUE_DEFLATE;
+	balloon.submitted = false;
+	return n;
+}
+
+/* Offers descriptor 0 and what follows it. */
+static void offer(int number)
+{
+	struct queue *q = &queues[number];
+
+	q->avail.ring[q->avail.idx % QUEUE_SIZE] = 0;
+	__atomic_store_n(&q->avail.idx, q->avail.idx + 1, __ATOMIC_SEQ_CST);
+	*reg(VIRTIO_MMIO_QUEUE_NOTIFY) = number;
+}
+
+static bool is_done(int number)
+{
+	const struct queue *q = &queues[number];
+
+	return __atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) == q->avail.idx;
+}
+
+static void submit(void)
+{
+	struct virtq_desc *d = queues[balloon.job_queue].desc;
+	uint32_t left = balloon.job_pages;
+
+	for (int i = 0;; i++) {
+		const uint32_t n = left < PFNS_PER_PAGE ? left : PFNS_PER_PAGE;
+
+		left -= n;
+		d[i] = (struct virtq_desc){gpa_raw(pfn_pages[i]), n * sizeof(uint32_t), left ? VIRTQ_DESC_NEXT : 0,
+		                           i + 1};
+		if (!left)
+			break;
+	}
+	balloon.submitted = true;
+	offer(balloon.job_queue);
+}
+
+/* The request is done: who asked for frames has them. */
+static void settle(void)
+{
+	if (balloon.job_queue == VIRTIO_BALLOON_QUEUE_INFLATE) {
+		balloon.held += balloon.job_pages;
+	} else {
+		balloon.held -= balloon.job_pages;
+		for (uint32_t i = 0, pages = 0; pages < balloon.job_pages; pages += job[i++].pages)
+			frames_give(job[i]);
+	}
+	balloon.job_pages = 0;
+	*reg(VIRTIO_MMIO_CONFIG + __builtin_offsetof(struct virtio_balloon_config, actual)) = balloon.held;
+}
+
+static void offer_stats(void)
+{
+	const uint64_t free = page_count_free() * PAGE_SIZE;
+
+	stats[0] = (struct virtio_balloon_stat){VIRTIO_BALLOON_S_MEMFREE, free};
+	stats[1] = (struct virtio_balloon_stat){VIRTIO_BALLOON_S_AVAIL, free};
+	stats[2] = (struct virtio_balloon_stat){VIRTIO_BALLOON_S_MEMTOT, balloon.total * PAGE_SIZE};
+	queues[VIRTIO_BALLOON_QUEUE_STATS].desc[0] =
+	    (struct virtq_desc){gpa_raw(kernel_gpa(stats)), sizeof(stats), 0, 0};
+	offer(VIRTIO_BALLOON_QUEUE_STATS);
+}
+
+/* Looks at everything the device may have said. Runs to expand, 0 to sleep, -EIO. */
+static int64_t look(void)
+{
+	const uint32_t events = *reg(VIRTIO_MMIO_INTERRUPT_STATUS);
+
+	if (events)
+		*reg(VIRTIO_MMIO_INTERRUPT_ACK) = events;
+	if (events & VIRTIO_MMIO_INTERRUPT_CFG) {
+		if (*reg(VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_NEEDS_RESET)
+			return -EIO;
+		balloon.target = *reg(VIRTIO_MMIO_CONFIG);
+	}
+	if (is_done(VIRTIO_BALLOON_QUEUE_STATS))
+		offer_stats();
+	if (balloon.job_pages) {
+		if (!is_done(balloon.job_queue))
+			return 0;
+		settle();
+	}
+	return balloon.target == balloon.held ? 0 : make_job();
+}
+
+int64_t balloon_serve(struct proc *p)
+{
+	int64_t r;
+
+	if (p != balloon.server)
+		return -EBUSY;
+	if (balloon.job_pages && !balloon.submitted)
+		submit();
+	r = look();
+	if (r == 0)
+		p->state = PROC_DEVICE; /* balloon_interrupt() puts the result into its frame */
+	return r;
+}
+
+/* True when the server has something to do now, on this CPU. */
+bool balloon_interrupt(void)
+{
+	struct proc *p = balloon.server;
+	int64_t r;
+
+	if (!p || p->state != PROC_DEVICE)
+		return false; /* it will look by itself */
+	r = look();
+	if (r == 0)
+		return false;
+	p->frame.rax = r;
+	p->state = PROC_RUNNABLE;
+	cpu_wake(p->cpu);
+	return p->cpu == this_cpu()->id;
+}
+
+/* 3.1.1, steps 1 to 6. */
+static bool negotiate(void)
+{
+	const uint64_t want = VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ;
+	uint32_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
+
+	*reg(VIRTIO_MMIO_STATUS) = 0;
+	for (int i = 0; *reg(VIRTIO_MMIO_STATUS); i++)
+		if (i == RESET_READS)
+			return false;
+	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE;
+	*reg(VIRTIO_MMIO_STATUS) = status;
+	*reg(VIRTIO_MMIO_DEVICE_FEATURES_SEL) = 0;
+	if ((*reg(VIRTIO_MMIO_DEVICE_FEATURES) & want) != want)
+		return false;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 0;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = want;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 1;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_F_VERSION_1 >> 32;
+	status |= VIRTIO_STATUS_FEATURES_OK;
+	*reg(VIRTIO_MMIO_STATUS) = status;
+	return *reg(VIRTIO_MMIO_STATUS) == status;
+}
+
+static bool set_queue(int number)
+{
+	struct queue *q = &queues[number];
+
+	*reg(VIRTIO_MMIO_QUEUE_SEL) = number;
+	*reg(VIRTIO_MMIO_QUEUE_NUM) = QUEUE_SIZE;
+	*reg(VIRTIO_MMIO_QUEUE_DESC_LOW) = gpa_raw(kernel_gpa(q->desc)); /* below 4 GiB: the upper halves are 0 */
+	*reg(VIRTIO_MMIO_QUEUE_DRIVER_LOW) = gpa_raw(kernel_gpa(&q->avail));
+	*reg(VIRTIO_MMIO_QUEUE_DEVICE_LOW) = gpa_raw(kernel_gpa(&q->used));
+	*reg(VIRTIO_MMIO_QUEUE_READY) = 1;
+	return *reg(VIRTIO_MMIO_QUEUE_READY);
+}
+
+/* Shows the program the runs to expand, and gives it pages for PFNs. */
+static int show_pages(void)
+{
+	if (pt_map(USER_PAGE(UBALLOON_AT), kernel_gpa(job), 1, PTE_P | PTE_U | PTE_NX) < 0)
+		return -ENOMEM;
+	for (int i = 0; i < UPFN_PAGES; i++) {
+		pfn_pages[i] = page_alloc();
+		if (!gpa_raw(pfn_pages[i]) || pt_map(USER_PAGE(UBALLOON_AT + 1 + i), pfn_pages[i], 1,
+		                                     PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static uint32_t count_memory(void)
+{
+	uint32_t len = 0, pages = 0;
+	const uint64_t *memory = fdt_property(device_tree, FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
+
+	for (uint32_t i = 0; i < len / 16; i++)
+		pages += fdt_u64(memory[2 * i + 1]) / PAGE_SIZE;
+	return pages;
+}
+
+/* Is the node's device a balloon with an interrupt that we have a gate for? Its registers are mapped then. */
+static bool probe(void)
+{
+	uint32_t len;
+	const uint64_t *base = fdt_property(device_tree, FDT_PREFIX("virtio_"), FDT_NAME("reg"), &len);
+	/* The first property with this beginning is `interrupts`; `interrupt-parent` comes after it. */
+	const uint32_t *vector = fdt_property(device_tree, FDT_PREFIX("virtio_"), FDT_PREFIX("interr"), &len);
+
+	if (!base || !vector || fdt_u32(*vector) >= NR_VECTORS)
+		return false;
+	kernel_pt[DEVICE_PAGE] = fdt_u64(*base) | PTE_P | PTE_W | PTE_NX;
+	return *reg(VIRTIO_MMIO_MAGIC) == VIRTIO_MMIO_MAGIC_VALUE &&
+	       *reg(VIRTIO_MMIO_VERSION) == VIRTIO_MMIO_VERSION_VALUE &&
+	       *reg(VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_BALLOON;
+}
+
+/* Lazily, for the program that asks for it: others pay nothing. */
+int64_t balloon_start(struct proc *p)
+{
+	if (balloon.server)
+		return -EBUSY;
+	if (!probe() || !negotiate())
+		return -ENODEV;
+	for (int i = 0; i <= VIRTIO_BALLOON_QUEUE_STATS; i++)
+		if (!set_queue(i))
+			return -ENODEV;
+	if (show_pages() < 0)
+		return -ENOMEM;
+	balloon.total = count_memory();
+	balloon.server = p;
+	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK |
+	                           VIRTIO_STATUS_DRIVER_OK;
+	balloon.target = *reg(VIRTIO_MMIO_CONFIG);
+	offer_stats();
+	return 0;
+}
