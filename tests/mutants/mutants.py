@@ -1,21 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Seeds one bug after another into a copy of the shadow MMU and shows that a check catches each.
+"""Seeds one bug after another into a copy of shadow paging and shows that a check catches each.
 
-A mutant that no check catches means that the checks cannot see that kind of bug: the script then fails. Checks are
-the guest's selftest under several options, the unit tests, and for what only a real TLB shows the emulated machine.
+A mutant that no check catches means that the checks cannot see that kind of bug; a mutant whose text is not in the tree
+any more seeds nothing. Either way the script fails. Checks are the selftest and the permission oracle under several
+options, the tiny guests, and for what only another host shows, the emulated machine. All run once without a mutant:
+the quickest is then tried first, and one that takes many times as long as that is taken for a hang.
 
-Usage: tests/mutants/mutants.py [--only NAME] [--no-npt] [--list]      (from the top of the tree; minutes)
+Usage: tests/mutants/mutants.py [--only NAME]... [--no-npt] [--list]   (from the top of the tree; minutes)
 """
 import argparse
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-# name, file, text, replacement, what it means
+# name, file, what is replaced, by what, what it means. Blanks in a text stand for any white space.
 MUTANTS = [
     ("no-write-protection", "vmm/shadow/compose.c", "if (!dirty || shadow_is_tracked(sh, gfn))", "if (!dirty)",
      "guest tables stay writable"),
@@ -28,75 +32,125 @@ MUTANTS = [
     ("writable-before-dirty", "vmm/shadow/compose.c", "if (!dirty || shadow", "if (shadow",
      "a read makes the page writable, and the first write is not seen"),
     ("no-execute-dropped", "vmm/shadow/compose.c", "(fetch ? 0 : PTE_NX)", "0", "data can be executed"),
+    ("no-smap-in-compose", "vmm/shadow/compose.c", "if (u && role.smap) return nothing;", "",
+     "under SMAP the kernel reads what it could read before"),
+    ("no-smep-in-compose", "vmm/shadow/compose.c", "if (u && role.smep) fetch = false;", "",
+     "under SMEP the kernel runs what it could read before"),
+    ("no-smep-in-walk", "vmm/shadow/walk.c", "return x && !(mode->smep && u);", "return x;",
+     "a fetch that SMEP forbids is no fault of the guest's"),
+    ("wp-off-ignored", "vmm/shadow/walk.c", "return !a.write || w || !mode->wp;", "return !a.write || w;",
+     "the kernel cannot write read-only pages with CR0.WP=0"),
+    ("mode-not-in-role", "vmm/shadow/compose.c", "role.wp = view->walk.wp;", "role.wp = 0;",
+     "CR0.WP=1 uses what was made under WP=0"),
     ("user-sees-kernel", "vmm/shadow/walk.c", "return u && (!a.write || w)", "return (!a.write || w)",
      "CPL 3 reaches supervisor pages"),
     ("error-code-without-user", "vmm/shadow/walk.c", "code |= PFEC_U;", "code |= 0;",
      "a program's fault looks like the kernel's"),
-    ("vmm-stores-live-entries", "vmm/shadow/page.c", "	sh->edit[sh->nr_edits++] =",
-     "	page->live[index] = value.raw;\n	if (0)\n		sh->edit[sh->nr_edits++] =",
+    ("reserved-bit-ignored", "vmm/shadow/walk.c", "bits |= PTE_NX;", ";", "NX is not reserved with EFER.NXE=0"),
+    ("vmm-stores-live-entries", "vmm/shadow/page.c", "sh->edit[sh->nr_edits++] =",
+     "page->live[index] = value.raw;\n	if (0)\n		sh->edit[sh->nr_edits++] =",
      "a live entry is changed behind KVM's back"),
-    ("edit-lost", "vmm/kvm/shadow_vcpu.c", "	write_edits(vcpu, m);", "", "the stub stores nothing, or the last edits again"),
+    ("edit-lost", "vmm/kvm/shadow_vcpu.c", "write_edits(vcpu, m);", "", "the stub stores nothing, or the last edits again"),
     ("frames-not-recycled", "vmm/kvm/shadow_vm.c",
-     "	r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, 0, s->mmu.pool);\n	if (r == 0)\n",
-     "	r = 0;\n	if (0)\n", "frames that were tables are used again without KVM forgetting them"),
+     "r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, 0, s->mmu.pool); if (r == 0)",
+     "r = 0;\n	if (0)", "frames that were tables are used again without KVM forgetting them"),
     ("root-not-reloaded", "vmm/kvm/shadow_vcpu.c", "root.raw != v->root.raw || v->flushes", "v->flushes",
      "another address space runs on the last one's root"),
-    ("flush-dropped", "vmm/shadow/page.c", "	sh->flushes++;\n	counter_inc(sh->counters, CTR_SHADOW_EDITS);",
-     "	counter_inc(sh->counters, CTR_SHADOW_EDITS);", "a removed right stays in the TLB"),
-    ("interrupt-lost", "vmm/kvm/shadow_trap.c", "	vcpu_clear_vector(vcpu, vector);\n	c->halted = false;",
-     "	vcpu_clear_vector(vcpu, vector);\n	c->halted = false;\n	return;", "a virtual interrupt is dropped"),
-    ("flood-keeps-parents", "vmm/shadow/page.c", "	while (page->parents) {", "	while (0 && page->parents) {",
+    ("flush-dropped", "vmm/shadow/page.c", "sh->flushes++; counter_inc(sh->counters, CTR_SHADOW_EDITS);",
+     "counter_inc(sh->counters, CTR_SHADOW_EDITS);", "a removed right stays in the TLB"),
+    ("interrupt-lost", "vmm/kvm/shadow_trap.c", "vcpu_clear_vector(vcpu, vector); c->halted = false;",
+     "vcpu_clear_vector(vcpu, vector);\n	c->halted = false;\n	return;", "a virtual interrupt is dropped"),
+    ("flood-keeps-parents", "vmm/shadow/page.c", "while (page->parents) {", "while (0 && page->parents) {",
      "a forgotten table is still linked"),
+    ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c", "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))",
+     "if (1)", "the guest kernel's AC checks alignment where the host has CR0.AM"),
 ]
 
-GNOMON = ["build/gnomon", "run", "--timeout", "60", "--paging", "shadow"]
-KERNEL = ["build/guest/kernel.elf", "--", "selftest"]
+GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
+SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
+ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
+NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
 CHECKS = [
-    ("selftest, all, audit", GNOMON + ["--audit"] + KERNEL),
-    ("selftest, none", GNOMON + ["--shadow-opt", "none"] + KERNEL),
-    ("selftest, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M", "--shadow-opt", "none"] + KERNEL),
-    ("selftest, 4 CPUs", GNOMON + ["--cpus", "4"] + KERNEL),
+    ("selftest, audit", GNOMON + ["--audit"] + SELFTEST),
+    ("selftest, no optimisation", GNOMON + ["--shadow-opt", "none"] + SELFTEST),
+    ("selftest, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M", "--shadow-opt", "none"] + SELFTEST),
+    ("selftest, 4 CPUs", GNOMON + ["--cpus", "4"] + SELFTEST),
+    ("oracle", GNOMON + ORACLE),
+    ("oracle, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M"] + ORACLE),
+    ("tiny guests", ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter", "shadow*/*"]),
 ]
 NPT_CHECKS = [
-    ("selftest on npt=1", ["tools/npt-host", "--npt", "1", "--timeout", "100"] + GNOMON + ["--audit"] + KERNEL),
-    ("selftest on npt=0, 2 MiB of tables", ["tools/npt-host", "--npt", "0", "--timeout", "100"] + GNOMON
-     + ["--shadow-memory", "2M", "--shadow-opt", "none"] + KERNEL),
+    ("selftest on npt=1", NPT + ["1"] + GNOMON + ["--audit"] + SELFTEST),
+    ("selftest on npt=0", NPT + ["0"] + GNOMON + ["--shadow-memory", "2M"] + SELFTEST),
+    ("oracle on npt=1", NPT + ["1"] + GNOMON + ORACLE),
+    ("oracle on npt=0, 2 MiB of tables", NPT + ["0"] + GNOMON + ["--shadow-memory", "2M"] + ORACLE),
 ]
+BASELINE_LIMIT = 300  # seconds
+HANG = 6  # times as long as without a mutant
 
 
 def run(command, cwd, limit):
-    """True when the command succeeds within the limit."""
-    try:
-        return subprocess.run(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              stdin=subprocess.DEVNULL, timeout=limit, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+    """Seconds that the command took, or None when it failed or reached the limit."""
+    start = time.monotonic()
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          stdin=subprocess.DEVNULL, start_new_session=True) as p:
+        try:
+            p.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGTERM)  # npt-host removes its files then
+            try:
+                p.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(p.pid, signal.SIGKILL)
+            return None
+    return time.monotonic() - start if p.returncode == 0 else None
 
 
-def build(tree):
-    if not run(["ninja", "-C", "build", "gnomon", "guest/kernel.elf"], tree, 600):
-        sys.exit("mutants: the tree does not build: a mutant is no bug but nonsense")
+def build(tree, targets):
+    return run(["ninja", "-C", "build", *targets], tree, 900) is not None
 
 
-def first_catch(tree, checks):
+def measure(tree, checks):
+    """The checks as (name, command, seconds), quickest first."""
+    measured = []
     for name, command in checks:
-        if not run(command, tree, 150):
+        seconds = run(command, tree, BASELINE_LIMIT)
+        if seconds is None:
+            sys.exit(f"mutants: without any mutant this fails already: {name}: {' '.join(command)}")
+        measured.append((name, command, seconds))
+    return sorted(measured, key=lambda m: m[2])
+
+
+def first_catch(tree, measured):
+    for name, command, seconds in measured:
+        if run(command, tree, 10 + HANG * seconds) is None:
             return name
     return None
 
 
-def try_mutant(tree, mutant, checks):
-    name, path, text, replacement, _ = mutant
+def seed(original, text, replacement):
+    """The file with the bug; None when the text does not stand in it exactly once."""
+    pattern = r"\s+".join(re.escape(word) for word in text.split())
+    mutated, count = re.subn(pattern, lambda _: replacement, original)
+    return mutated if count == 1 else None
+
+
+def try_mutant(tree, mutant, measured):
+    """The verdict and what it rests on."""
+    _, path, text, replacement, meaning = mutant
     full = os.path.join(tree, path)
     with open(full, encoding="utf-8") as f:
         original = f.read()
-    if original.count(text) != 1:
-        sys.exit(f"mutants: {name}: its text stands {original.count(text)} times in {path}, not once")
-    with open(full, "w", encoding="utf-8") as f:
-        f.write(original.replace(text, replacement))
+    mutated = seed(original, text, replacement)
+    if mutated is None:
+        return "STALE", f"its text does not stand exactly once in {path}"
     try:
-        build(tree)
-        return first_catch(tree, checks)
+        with open(full, "w", encoding="utf-8") as f:
+            f.write(mutated)
+        if not build(tree, ["gnomon"]):
+            return "STALE", "it does not build"
+        by = first_catch(tree, measured)
+        return ("caught", by) if by else ("LIVES", meaning)
     finally:
         with open(full, "w", encoding="utf-8") as f:
             f.write(original)
@@ -109,35 +163,33 @@ def copy_tree(tree):
         if os.path.isfile(path):
             os.makedirs(os.path.dirname(os.path.join(tree, path)), exist_ok=True)
             shutil.copy2(path, os.path.join(tree, path))
-    if not run(["meson", "setup", "build"], tree, 120):
-        sys.exit("mutants: meson setup fails")
+    if run(["meson", "setup", "build"], tree, 120) is None or not build(tree, []):
+        sys.exit("mutants: the tree does not build")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", metavar="NAME", help="this mutant alone")
+    parser.add_argument("--only", metavar="NAME", action="append", help="this mutant alone; can be repeated")
     parser.add_argument("--no-npt", action="store_true", help="without the emulated machine")
     parser.add_argument("--list", action="store_true", help="name the mutants and end")
     args = parser.parse_args()
-    mutants = [m for m in MUTANTS if args.only in (None, m[0])]
-    if args.list or not mutants:
+    mutants = [m for m in MUTANTS if not args.only or m[0] in args.only]
+    if args.list or len(mutants) < len(args.only or []):
         print("\n".join(f"{m[0]:26} {m[4]}" for m in MUTANTS))
         return 0 if args.list else 2
-    checks = CHECKS + ([] if args.no_npt else NPT_CHECKS)
-    caught = 0
+    verdicts = {"caught": 0, "LIVES": 0, "STALE": 0}
     with tempfile.TemporaryDirectory(prefix="gnomon-mutants-") as tree:
         copy_tree(tree)
-        build(tree)
-        wrong = first_catch(tree, checks)
-        if wrong:
-            sys.exit(f"mutants: without any mutant this fails already: {wrong}")
+        measured = measure(tree, CHECKS + ([] if args.no_npt else NPT_CHECKS))
+        for name, _, seconds in measured:
+            print(f"check   {name:34} {seconds:5.1f} s", flush=True)
         for m in mutants:
             start = time.monotonic()
-            by = try_mutant(tree, m, checks)
-            caught += by is not None
-            print(f"{'caught' if by else 'LIVES ':6}  {m[0]:26} {by or m[4]}  ({time.monotonic() - start:.0f} s)", flush=True)
-    print(f"{caught} of {len(mutants)} mutants caught")
-    return 0 if caught == len(mutants) else 1
+            verdict, why = try_mutant(tree, m, measured)
+            verdicts[verdict] += 1
+            print(f"{verdict:6}  {m[0]:26} {why}  ({time.monotonic() - start:.0f} s)", flush=True)
+    print(f"{verdicts['caught']} of {len(mutants)} mutants caught, {verdicts['LIVES']} live, {verdicts['STALE']} are stale")
+    return 0 if verdicts["caught"] == len(mutants) else 1
 
 
 if __name__ == "__main__":
