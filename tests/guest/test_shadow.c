@@ -179,9 +179,9 @@ Test(shadow, exit_status)
 
 Test(shadow, unmapped)
 {
-	killed("unmapped-read", "1", "outside the guest's memory");
-	killed("unmapped-write", "1", "outside the guest's memory");
-	killed("unmapped-execute", "1", "outside the guest's memory");
+	killed("unmapped-read", "1", "outside the guest's memory, to guest physical 0x8000000");
+	killed("unmapped-write", "1", "outside the guest's memory, to guest physical 0x8000008");
+	killed("unmapped-execute", "1", "the instruction at 0x8000000 leads outside the guest's memory");
 	killed("faults-on-two-cpus", "2", "outside the guest's memory");
 }
 

@@ -28,8 +28,10 @@ static int translate(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned acce
 	struct walk w;
 
 	guest_walk(&vcpu->vm->mem, &view.walk, addr, a, true, &w);
-	if (w.outcome == WALK_TABLE_OUTSIDE)
+	if (w.outcome == WALK_TABLE_OUTSIDE) {
+		vcpu->shadow->nowhere = w.outside;
 		return -ENXIO;
+	}
 	if (w.outcome != WALK_OK) {
 		*ret_exc = (struct cpu_exception){
 			.vector = VEC_PF, .has_error = true, .error = w.error_code, .cr2 = addr};
@@ -58,7 +60,10 @@ static int mmio(struct vcpu *vcpu, const struct piece *p, uint8_t *data, bool wr
 	const struct bus_access a = {
 		.offset = gpa_raw(p->gpa), .size = p->len, .count = 1, .write = write, .data = data};
 
-	return bus_dispatch(&vcpu->vm->mmio, vcpu, a) ? 0 : -ENXIO;
+	if (bus_dispatch(&vcpu->vm->mmio, vcpu, a))
+		return 0;
+	vcpu->shadow->nowhere = p->gpa;
+	return -ENXIO;
 }
 
 /* Aligned words go in one store: other vCPUs must not see half an entry. */

@@ -50,6 +50,11 @@ static void emulate(struct vcpu *vcpu, const struct cpu_exception *real)
 	case EMUL_EXCEPTION:
 		inject(vcpu, &res.exc);
 		break;
+	case EMUL_OUTSIDE_MEMORY:
+		vm_kill(vcpu, "the instruction at 0x%llx leads outside the guest's memory, to guest physical 0x%llx",
+			(unsigned long long)vcpu->shadow->cpu.rip,
+			(unsigned long long)gpa_raw(vcpu->shadow->nowhere));
+		break;
 	case EMUL_HOST_ERROR:
 		log_errno(-res.error, "emulation on vCPU %d", vcpu->id);
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
