@@ -16,8 +16,10 @@ int parse_size(const char *text, uint64_t *ret_bytes)
 
 	if (*text < '0' || *text > '9')
 		return -EINVAL; /* strtoull would take blanks and signs */
+	if (text[0] == '0' && text[1] >= '0' && text[1] <= '9')
+		return -EINVAL; /* octal, or not? */
 	errno = 0;
-	v = strtoull(text, &end, 0);
+	v = strtoull(text, &end, text[0] == '0' ? 0 : 10);
 	if (errno)
 		return -ERANGE;
 	if (*end) {

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 
-/* "64M", "1GiB", "0x200000": bytes, with K, M, G or T as powers of 1024. -EINVAL, -ERANGE. */
+/* "64M", "1GiB", "0x200000": bytes, with K, M, G or T as powers of 1024; decimal or 0x. -EINVAL, -ERANGE. */
 int must_check parse_size(const char *text, uint64_t *ret_bytes);
 
 /* A decimal integer in [min, max]; says what is wrong with `what` otherwise. -EINVAL. */
