@@ -267,6 +267,26 @@ Test(host, words_for_each_way_to_lack_kvm)
 	}
 }
 
+/* What only shadow paging needs is said with the words that mend it, and keeps nobody from nested runs. */
+Test(host, words_for_what_shadow_paging_lacks)
+{
+	const struct host_paths paths = {.sys = "/sys", .proc = "/proc", .kvm = "/dev/kvm"};
+	struct host_info info = {.kvm = HOST_KVM_OK, .kvm_path = "/dev/kvm"};
+
+	for (int i = 0; i < HOST_NR_CAPS; i++)
+		info.cap[i] = strcmp(host_caps[i].name, "SYNC_REGS") != 0;
+	host_list_missing(&info, &paths);
+	expect_mend(&info, "libZydis.so.4.0", false, "apt-get install libzydis4.0");
+	expect_mend(&info, "KVM has no SYNC_REGS", false, "Linux 5.10");
+	cr_expect(host_ready(&info));
+	info.zydis = true;
+	for (int i = 0; i < HOST_NR_CAPS; i++)
+		info.cap[i] = 1;
+	info.nr_missing = 0;
+	host_list_missing(&info, &paths);
+	cr_expect_eq(find_missing(&info, "shadow"), -1);
+}
+
 /* A path that opens and is not KVM is told apart from one that is missing. */
 Test(host, foreign_device)
 {

@@ -9,6 +9,7 @@
 #include "cmd/cmd.h"
 #include "kvm/host.h"
 #include "kvm/vm.h"
+#include "trap/zydis.h"
 
 #define GIB (1ull << 30)
 
@@ -111,6 +112,7 @@ static void print_text(const struct host_info *h)
 	if (*h->dmi_vendor || *h->dmi_product)
 		printf(" (%s %s)", h->dmi_vendor, h->dmi_product);
 	printf("\nPMU            %s\n", pmu_words(h));
+	printf("decoder        %s %s (for `--paging shadow`)\n", ZYDIS_LIBRARY, h->zydis ? "there" : "missing");
 	printf("memory         %.1f GiB, %.1f GiB available\n", (double)h->memory_total / GIB,
 	       (double)h->memory_available / GIB);
 	printf("THP            %s; shmem %s; defrag %s\n", or_unknown(h->thp_enabled), or_unknown(h->thp_shmem),
@@ -191,10 +193,12 @@ static json_t *host_json(const struct host_info *h)
 	                       "dmi_vendor", text_or_null(h->dmi_vendor), "dmi_product", text_or_null(h->dmi_product));
 	json_t *pmu = json_pack("{s:b, s:s}", "available", h->pmu_error == 0, "detail", pmu_words(h));
 
-	return json_pack("{s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "gnomon",
+	json_t *decoder = json_pack("{s:s, s:b}", "library", ZYDIS_LIBRARY, "found", h->zydis);
+
+	return json_pack("{s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "gnomon",
 	                 GNOMON_VERSION, "ready", host_ready(h), "kernel", text_or_null(h->kernel), "second_stage",
 	                 stage, "kvm", kvm_json(h), "cpu", cpu_json(h), "memory", memory_json(h), "pmu", pmu, "vm", vm,
-	                 "missing", missing_json(h));
+	                 "decoder", decoder, "missing", missing_json(h));
 }
 
 static int print_json(const struct host_info *h)

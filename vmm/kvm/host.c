@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kvm/host_parts.h"
+#include "trap/zydis.h"
 
 static const char *const module_names[] = {
     [HOST_MODULE_INTEL] = "kvm_intel", [HOST_MODULE_AMD] = "kvm_amd", [HOST_MODULE_PVM] = "kvm_pvm"};
@@ -109,6 +110,7 @@ int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 	host_read_files(&info, paths);
 	host_probe_hypervisor(&info);
 	host_probe_pmu(&info);
+	info.zydis = zydis_found();
 	find_second_stage(&info, paths->sys);
 	host_list_missing(&info, paths);
 	*ret_info = info;

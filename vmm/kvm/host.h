@@ -67,6 +67,7 @@ struct host_cap {
 	const char *name;
 	int number;    /* KVM_CAP_* */
 	bool required; /* without it `gnomon run` does not work; otherwise there is a second way */
+	bool shadow;   /* without it `gnomon run --paging shadow` does not work */
 	const char *use;
 };
 
@@ -103,6 +104,7 @@ struct host_info {
 	struct host_hugetlb hugetlb_2m, hugetlb_1g;
 	uint64_t memory_total, memory_available; /* bytes; 0 when unknown */
 
+	bool zydis;    /* the library that decodes for `--paging shadow` is there */
 	int pmu_error; /* 0: hardware cycles can be counted; ENODATA: opens and counts nothing; or perf_event_open's */
 	bool in_vm;    /* CPUID leaf 1, ECX bit 31 */
 	char hypervisor[13];                  /* CPUID leaf 0x40000000 */

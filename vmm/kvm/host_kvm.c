@@ -19,14 +19,14 @@
 
 /* A line for each capability some module relies on, with what for. */
 const struct host_cap host_caps[HOST_NR_CAPS] = {
-    {"USER_MEMORY", KVM_CAP_USER_MEMORY, true, "guest RAM is memory of this process"},
-    {"IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true, "a kick is not lost on the way into KVM_RUN"},
-    {"EXT_CPUID", KVM_CAP_EXT_CPUID, true, "the guest's CPUID names what it may use"},
-    {"SYNC_REGS", KVM_CAP_SYNC_REGS, false, "registers travel with KVM_RUN; else by an ioctl each"},
-    {"BINARY_STATS_FD", KVM_CAP_BINARY_STATS_FD, false, "KVM's own counters beside ours"},
-    {"GET_TSC_KHZ", KVM_CAP_GET_TSC_KHZ, false, "the guest learns its clock's frequency"},
-    {"INTERNAL_ERROR_DATA", KVM_CAP_INTERNAL_ERROR_DATA, false, "why KVM's emulator gave up"},
-    {"MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, "the most that --cpus can be"},
+    {"USER_MEMORY", KVM_CAP_USER_MEMORY, true, true, "guest RAM is memory of this process"},
+    {"IMMEDIATE_EXIT", KVM_CAP_IMMEDIATE_EXIT, true, true, "a kick is not lost on the way into KVM_RUN"},
+    {"EXT_CPUID", KVM_CAP_EXT_CPUID, true, true, "the guest's CPUID names what it may use"},
+    {"SYNC_REGS", KVM_CAP_SYNC_REGS, false, true, "registers travel with KVM_RUN; `--paging shadow` needs it"},
+    {"BINARY_STATS_FD", KVM_CAP_BINARY_STATS_FD, false, false, "KVM's own counters beside ours"},
+    {"GET_TSC_KHZ", KVM_CAP_GET_TSC_KHZ, false, false, "the guest learns its clock's frequency"},
+    {"INTERNAL_ERROR_DATA", KVM_CAP_INTERNAL_ERROR_DATA, false, false, "why KVM's emulator gave up"},
+    {"MAX_VCPUS", KVM_CAP_MAX_VCPUS, false, false, "the most that --cpus can be"},
 };
 
 static void kvm_failed(struct host_info *info, int err)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "kvm/host_parts.h"
+#include "trap/zydis.h"
 
 static void __attribute__((format(printf, 4, 5)))
 miss(struct host_info *info, bool required, const char *what, const char *mend_fmt, ...)
@@ -105,11 +106,18 @@ static void list_kvm(struct host_info *info)
 		break;
 	}
 	for (int i = 0; info->kvm == HOST_KVM_OK && i < HOST_NR_CAPS; i++) {
-		if (info->cap[i] || !host_caps[i].required)
+		if (info->cap[i] || !host_caps[i].shadow)
 			continue;
 		snprintf(what, sizeof(what), "KVM has no %s: %s", host_caps[i].name, host_caps[i].use);
-		miss(info, true, what, "use Linux 5.10 or newer");
+		miss(info, host_caps[i].required, what, "use Linux 5.10 or newer");
 	}
+}
+
+static void list_shadow(struct host_info *info)
+{
+	if (!info->zydis)
+		miss(info, false, "no " ZYDIS_LIBRARY ": `--paging shadow` cannot decode instructions",
+		     "`sudo apt-get install libzydis4.0`");
 }
 
 static void list_huge_pages(struct host_info *info)
@@ -157,6 +165,7 @@ void host_list_missing(struct host_info *info, const struct host_paths *paths)
 	if (*info->cpu_model && !host_has_cpu_feature(info, HOST_CPU_NX))
 		miss(info, true, "the CPU shows no NX: guest page tables use it",
 		     "switch on \"execute disable\" (XD, NX) in the firmware setup");
+	list_shadow(info);
 	list_huge_pages(info);
 	list_pmu(info);
 }

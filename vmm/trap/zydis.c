@@ -5,10 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 
-/* The soname of the major version whose structures the headers describe. */
-#define LIBRARY "libZydis.so.4.0"
-
-_Static_assert(ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) == 4 && ZYDIS_VERSION_MINOR(ZYDIS_VERSION) == 0, LIBRARY);
+_Static_assert(ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) == 4 && ZYDIS_VERSION_MINOR(ZYDIS_VERSION) == 0, ZYDIS_LIBRARY);
 
 static __typeof__(ZydisDecoderInit) *init;
 static __typeof__(ZydisDecoderDecodeFull) *decode_full;
@@ -17,19 +14,28 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void load(void)
 {
-	void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	void *library = dlopen(ZYDIS_LIBRARY, RTLD_NOW | RTLD_LOCAL);
 
 	if (!library) {
-		log_error("shadow paging decodes instructions with %s: %s", LIBRARY, dlerror());
+		log_error("shadow paging decodes instructions with %s: %s", ZYDIS_LIBRARY, dlerror());
 		return;
 	}
 	init = (__typeof__(init))dlsym(library, "ZydisDecoderInit");
 	decode_full = (__typeof__(decode_full))dlsym(library, "ZydisDecoderDecodeFull");
 	if (!init || !decode_full ||
 	    ZYAN_FAILED(init(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64))) {
-		log_error("%s has not the functions that Gnomon was built for", LIBRARY);
+		log_error("%s has not the functions that Gnomon was built for", ZYDIS_LIBRARY);
 		decode_full = NULL;
 	}
+}
+
+bool zydis_found(void)
+{
+	void *library = dlopen(ZYDIS_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+
+	if (library)
+		dlclose(library);
+	return library;
 }
 
 int zydis_load(void)

@@ -11,6 +11,12 @@
 
 #include "base/log.h"
 
+/* The soname of the major version whose structures the headers describe. */
+#define ZYDIS_LIBRARY "libZydis.so.4.0"
+
+/* Whether the library is there to be loaded; says nothing. Any thread. */
+bool zydis_found(void);
+
 /*
  * Loads the library; says what is missing and returns -ENOENT when it cannot. Call it, and see it succeed, before
  * zydis_decode() is used; again is harmless. Any thread.
