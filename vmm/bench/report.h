@@ -25,7 +25,7 @@ struct report_column {
 
 struct report; /* one table */
 
-/* What a result depends on besides the program's options. */
+/* What a result depends on. */
 struct report_environment {
 	char date[32]; /* ISO 8601, UTC */
 	const char *gnomon;
@@ -35,6 +35,8 @@ struct report_environment {
 	int cpus;
 	const char *second_stage; /* host_second_stage_label() */
 	char thp[24], thp_shmem[24];
+	long seed;   /* of the order of runs and of the rings; the caller's, as is the next */
+	long loads;  /* of each measurement of the chase */
 };
 
 /* An empty table; `name`, `columns` and what they point to must outlive it. NULL: no memory. */

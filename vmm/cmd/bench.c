@@ -235,6 +235,11 @@ static int add_table(struct bench_session *s, struct report *table)
 	return report_print(table, s->text);
 }
 
+static long chase_loads(const struct bench_options *o)
+{
+	return o->quick ? 200000 : 1000000;
+}
+
 static int bench_chase(struct bench_session *s)
 {
 	const struct bench_options *o = s->options;
@@ -247,7 +252,7 @@ static int bench_chase(struct bench_session *s)
 	    .pages = o->quick ? quick_sizes : full_sizes,
 	    .nr_sizes =
 	        o->quick ? sizeof(quick_sizes) / sizeof(*quick_sizes) : sizeof(full_sizes) / sizeof(*full_sizes),
-	    .loads = o->quick ? 200000 : 1000000,
+	    .loads = chase_loads(o),
 	    .seed = o->seed,
 	    .limits = s->limits,
 	};
@@ -335,6 +340,8 @@ static int bench(struct bench_session *s)
 	if (r < 0)
 		return log_errno(-r, "GNOMON_KVM_DEVICE");
 	report_environment_capture(&s->host, &env);
+	env.seed = s->options->seed;
+	env.loads = chase_loads(s->options);
 	if (s->text)
 		report_environment_print(&env, s->text);
 	if (s->options->workloads & BENCH_CHASE)
