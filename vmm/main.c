@@ -44,9 +44,15 @@ int main(int argc, char **argv)
 		puts("gnomon " GNOMON_VERSION);
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return commands[i].run(argc - 1, argv + 1);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		static char program[32]; /* what getopt_long's messages begin with */
+
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		snprintf(program, sizeof(program), "gnomon %s", commands[i].name);
+		argv[1] = program;
+		return commands[i].run(argc - 1, argv + 1);
+	}
 	log_error("there is no command '%s' (try `gnomon --help`)", argv[1]);
 	return STATUS_USAGE;
 }

@@ -193,8 +193,11 @@ Test(options, wrong)
 	    {{"run", "--timeout", "0", "x"}, "--timeout"},
 	    {{"run", "--paging", "sideways", "x"}, "'sideways' is not a paging mode"},
 	    {{"run", "--backing", "paper", "x"}, "--backing: 'paper'"},
-	    {{"run", "--frobnicate", "x"}, "--frobnicate"},
-	    {{"run", "--memory"}, "--memory"},
+	    {{"run", "--memory", "010M", "x"}, "not a size"},
+	    {{"run", "--frobnicate", "x"}, "gnomon run: unrecognized option '--frobnicate'"},
+	    {{"run", "--memory"}, "gnomon run: option '--memory'"},
+	    {{"host", "--frobnicate"}, "gnomon host: unrecognized option"},
+	    {{"bench", "--frobnicate"}, "gnomon bench: unrecognized option"},
 	    {{"frobnicate"}, "no command 'frobnicate'"},
 	};
 

@@ -44,7 +44,7 @@ static const char help[] =
 	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M)\n"
 	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
 	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
-	"  --stats FILE       at the end write every counter to FILE as JSON\n"
+	"  --stats FILE       at the end, once there is a VM, write every counter to FILE as JSON\n"
 	"  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
 	"  --timeout SECONDS  kill a guest that has not ended by then\n"
 	"  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
@@ -252,9 +252,15 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 		fprintf(stderr, "gnomon: interrupted; counters that are not zero:\n");
 		stats_print(vm, stderr);
 	}
-	if (o->stats && stats_write_json(vm, o->stats) < 0)
-		return STATUS_HOST_FAILURE;
 	return vm->status;
+}
+
+/* Also of a run that failed on its way to the start. `status`, or that of a host failure. */
+static int write_stats(struct vm *vm, const char *path, int status)
+{
+	vm_end(vm, VM_HOST_FAILED, status); /* its vCPUs may still wait for the start */
+	vm_join(vm);
+	return stats_write_json(vm, path) < 0 ? STATUS_HOST_FAILURE : status;
 }
 
 int cmd_run(int argc, char **argv)
@@ -273,6 +279,8 @@ int cmd_run(int argc, char **argv)
 		status = STATUS_HOST_FAILURE;
 	} else {
 		status = run_vm(&vm, &o, signal_fd);
+		if (o.stats)
+			status = write_stats(&vm, o.stats, status);
 		vm_destroy(&vm);
 	}
 	if (signal_fd >= 0)

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands that report, as their users and their users' scripts run them: status, streams, and JSON that parses. */
+#include <criterion/criterion.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run_gnomon.h"
+
+static struct run r;
+
+/* stdout is one JSON object and nothing else. */
+static json_t *parse_output(void)
+{
+	json_error_t error;
+	json_t *root = json_loads(r.out, JSON_REJECT_DUPLICATES, &error);
+
+	cr_assert(json_is_object(root), "line %d: %s\n%s", error.line, error.text, r.out);
+	return root;
+}
+
+static const char *text_at(json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	cr_assert(text && *text, "no text '%s'", key);
+	return text;
+}
+
+/* For people: the second stage that labels every result, what shadow paging needs, and a verdict. */
+Test(command, host)
+{
+	static const char *const words[] = {"second stage", "because", "SYNC_REGS", "libZydis.so", "eady: "};
+
+	need_kvm();
+	run_gnomon(&r, "host");
+	expect_status(&r, 0);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		cr_expect(strstr(r.out, words[i]), "no '%s' in\n%s", words[i], r.out);
+}
+
+/* For scripts: the same facts, typed; `ready` is what `gnomon run` then does. */
+Test(command, host_json)
+{
+	json_t *root;
+
+	need_kvm();
+	run_gnomon(&r, "host", "--json");
+	expect_status(&r, 0);
+	root = parse_output();
+	cr_expect_eq(json_integer_value(json_object_get(root, "version")), 1);
+	cr_expect(json_is_true(json_object_get(root, "ready")));
+	cr_expect(json_is_array(json_object_get(root, "missing")));
+	cr_expect(json_is_boolean(json_object_get(json_object_get(root, "decoder"), "found")));
+	text_at(json_object_get(root, "second_stage"), "label");
+	json_decref(root);
+	run_gnomon(&r, "run", guest_path("exit-status-0"));
+	expect_status(&r, 0);
+}
+
+/* A host without KVM is an answer, not a failure: status 0, not ready, and the words that mend it. */
+Test(command, host_json_without_kvm)
+{
+	json_t *root, *missing;
+
+	setenv("GNOMON_KVM_DEVICE", "/nonexistent", 1);
+	run_gnomon(&r, "host", "--json");
+	expect_status(&r, 0);
+	root = parse_output();
+	cr_expect(json_is_false(json_object_get(root, "ready")));
+	missing = json_array_get(json_object_get(root, "missing"), 0);
+	cr_expect(strstr(text_at(missing, "what"), "/nonexistent"));
+	text_at(missing, "mend");
+	json_decref(root);
+}
+
+/* One round of the shortest workload: each table has rows, and the environment says what the numbers depend on. */
+Test(command, bench_json)
+{
+	json_t *root, *environment, *table;
+	size_t i;
+
+	need_kvm();
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--seed", "7", "--json", "-");
+	expect_status(&r, 0);
+	root = parse_output();
+	environment = json_object_get(root, "environment");
+	text_at(environment, "second_stage");
+	cr_expect_eq(json_integer_value(json_object_get(environment, "seed")), 7);
+	cr_expect_gt(json_integer_value(json_object_get(environment, "loads")), 0);
+	cr_expect_geq(json_array_size(json_object_get(root, "tables")), 1);
+	json_array_foreach(json_object_get(root, "tables"), i, table)
+	{
+		text_at(table, "name");
+		cr_expect_geq(json_array_size(json_object_get(table, "columns")), 1);
+		cr_expect_geq(json_array_size(json_object_get(table, "rows")), 1);
+	}
+	json_decref(root);
+}
+
+/* The chase, quick and least: text on stdout. CSV has a header line and one for each row. */
+Test(command, bench_text_and_csv)
+{
+	need_kvm();
+	run_gnomon(&r, "bench", "--quick", "--runs", "1", "--paging", "nested");
+	expect_status(&r, 0);
+	cr_expect(strstr(r.out, "second stage: ") && strstr(r.out, "native") && strstr(r.out, "nested"), "%s", r.out);
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--csv", "-");
+	expect_status(&r, 0);
+	cr_expect(strchr(r.out, ',') && strchr(r.out, '\n') < r.out + r.out_len - 1, "%s", r.out);
+}
+
+/* Found wrong before minutes are spent. */
+Test(command, bench_refuses)
+{
+	static const struct {
+		const char *args[5], *words;
+	} wrong[] = {
+		{{"bench", "--only", "nonsense"}, "nonsense"},
+		{{"bench", "--runs", "0"}, "--runs"},
+		{{"bench", "--image", "/nonexistent"}, "/nonexistent"},
+		{{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
+		{{"bench", "word"}, "one word too many"},
+		{{"host", "word"}, "one word too many"},
+	};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		run_args(&r, wrong[i].args);
+		expect_refusal(&r, 2, wrong[i].words);
+	}
+}
