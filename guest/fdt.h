@@ -121,7 +121,8 @@ static inline int fdt_count(const struct fdt *fdt, struct fdt_name node, struct 
 			n += depth == 3 && inside && fdt_name_is(p, child);
 			p = fdt_skip_name(p);
 		} else if (token == FDT_END_NODE) {
-			depth--;
+			if (--depth == 1 && inside)
+				return n;
 		} else if (token != FDT_NOP) {
 			return n;
 		}

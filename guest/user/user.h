@@ -123,6 +123,7 @@ int args_main(int argc, char **argv);
 int chase_main(int argc, char **argv);
 int crash_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
+int hold_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 

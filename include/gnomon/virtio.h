@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers and structures of the Virtual I/O Device specification, version 1.2, that
- * device and driver share: status (2.1), split virtqueue (2.7), MMIO registers (4.2.2), balloon (5.5).
- * All multi-byte fields are little-endian, which on x86-64 means: as they are.
+ * device and driver share: status (2.1), split virtqueue (2.7), MMIO registers (4.2.2), balloon (5.5). The numbers are usable
+ * from assembly. All multi-byte fields are little-endian, which on x86-64 means: as they are.
  */
 #ifndef GNOMON_VIRTIO_H
 #define GNOMON_VIRTIO_H
-
-#include <stdint.h>
 
 /* 2.1 device status */
 #define VIRTIO_STATUS_ACKNOWLEDGE 1
@@ -61,6 +59,41 @@
 #define VIRTQ_DESC_WRITE    2
 #define VIRTQ_DESC_INDIRECT 4
 
+/* 2.7.6 available ring */
+#define VIRTQ_AVAIL_NO_INTERRUPT 1
+
+/* 5.5 traditional memory balloon device */
+#define VIRTIO_ID_BALLOON 5
+
+#define VIRTIO_BALLOON_F_MUST_TELL_HOST (1ull << 0)
+#define VIRTIO_BALLOON_F_STATS_VQ       (1ull << 1)
+#define VIRTIO_BALLOON_F_DEFLATE_ON_OOM (1ull << 2)
+#define VIRTIO_BALLOON_F_REPORTING      (1ull << 5)
+
+/* 5.5.2: fixed numbers; 3 would be free page hinting, which is not offered */
+#define VIRTIO_BALLOON_QUEUE_INFLATE   0
+#define VIRTIO_BALLOON_QUEUE_DEFLATE   1
+#define VIRTIO_BALLOON_QUEUE_STATS     2
+#define VIRTIO_BALLOON_QUEUE_REPORTING 4
+#define VIRTIO_BALLOON_QUEUES          5
+
+/* 5.5.6.3 statistics */
+#define VIRTIO_BALLOON_S_SWAP_IN      0
+#define VIRTIO_BALLOON_S_SWAP_OUT     1
+#define VIRTIO_BALLOON_S_MAJFLT       2
+#define VIRTIO_BALLOON_S_MINFLT       3
+#define VIRTIO_BALLOON_S_MEMFREE      4
+#define VIRTIO_BALLOON_S_MEMTOT       5
+#define VIRTIO_BALLOON_S_AVAIL        6
+#define VIRTIO_BALLOON_S_CACHES       7
+#define VIRTIO_BALLOON_S_HTLB_PGALLOC 8
+#define VIRTIO_BALLOON_S_HTLB_PGFAIL  9
+#define VIRTIO_BALLOON_S_NR           10
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+
+/* 2.7.5 */
 struct virtq_desc {
 	uint64_t addr; /* guest physical */
 	uint32_t len;
@@ -69,9 +102,7 @@ struct virtq_desc {
 };
 _Static_assert(sizeof(struct virtq_desc) == 16, "virtio 2.7.5");
 
-/* 2.7.6 available ring: what the driver offers; `ring` has as many entries as the queue */
-#define VIRTQ_AVAIL_NO_INTERRUPT 1
-
+/* 2.7.6: what the driver offers; `ring` has as many entries as the queue */
 struct virtq_avail {
 	uint16_t flags;
 	uint16_t idx;
@@ -91,45 +122,18 @@ struct virtq_used {
 };
 _Static_assert(sizeof(struct virtq_avail) == 4 && sizeof(struct virtq_used) == 4, "virtio 2.7");
 
-/* 5.5 traditional memory balloon device */
-#define VIRTIO_ID_BALLOON 5
-
-#define VIRTIO_BALLOON_F_MUST_TELL_HOST (1ull << 0)
-#define VIRTIO_BALLOON_F_STATS_VQ       (1ull << 1)
-#define VIRTIO_BALLOON_F_DEFLATE_ON_OOM (1ull << 2)
-#define VIRTIO_BALLOON_F_REPORTING      (1ull << 5)
-
-/* 5.5.2: fixed numbers; 3 would be free page hinting, which is not offered */
-#define VIRTIO_BALLOON_QUEUE_INFLATE   0
-#define VIRTIO_BALLOON_QUEUE_DEFLATE   1
-#define VIRTIO_BALLOON_QUEUE_STATS     2
-#define VIRTIO_BALLOON_QUEUE_REPORTING 4
-#define VIRTIO_BALLOON_QUEUES          5
-
-#define VIRTIO_BALLOON_PAGE_SHIFT 12 /* PFNs count 4 KiB pages on every machine */
-
+/* 5.5.4; a page is 4 KiB on every machine */
 struct virtio_balloon_config {
 	uint32_t num_pages; /* how many the device wants */
 	uint32_t actual;    /* how many the driver says it gave */
 };
 
-/* 5.5.6.3 statistics */
-#define VIRTIO_BALLOON_S_SWAP_IN        0
-#define VIRTIO_BALLOON_S_SWAP_OUT       1
-#define VIRTIO_BALLOON_S_MAJFLT         2
-#define VIRTIO_BALLOON_S_MINFLT         3
-#define VIRTIO_BALLOON_S_MEMFREE        4
-#define VIRTIO_BALLOON_S_MEMTOT         5
-#define VIRTIO_BALLOON_S_AVAIL          6
-#define VIRTIO_BALLOON_S_CACHES         7
-#define VIRTIO_BALLOON_S_HTLB_PGALLOC   8
-#define VIRTIO_BALLOON_S_HTLB_PGFAIL    9
-#define VIRTIO_BALLOON_S_NR             10
-
+/* 5.5.6.3 */
 struct virtio_balloon_stat {
 	uint16_t tag;
 	uint64_t value;
 } __attribute__((packed));
 _Static_assert(sizeof(struct virtio_balloon_stat) == 10, "virtio 5.5.6.3");
+#endif
 
 #endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The balloon from end to end: `gnomon balloon`, control socket, device, the guest's driver, its program `idle`, in
+ * both paging modes; and the registers as a guest meets them.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "run_gnomon.h"
+
+static struct run r, tool;
+static char kernel[4096], dir[64], path[96];
+
+static void setup(void)
+{
+	need_kvm();
+	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf"));
+	strcpy(dir, "/tmp/gnomon-balloon-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+}
+
+static void teardown(void)
+{
+	if (*dir)
+		cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
+}
+
+TestSuite(balloon, .init = setup, .fini = teardown);
+
+struct sizes {
+	unsigned long long memory, actual, target, host_before, host_after;
+};
+
+#define MIB (1ull << 20)
+
+/* gnomon balloon --wait --json, and that it got there. */
+static struct sizes resize(const char *size)
+{
+	struct sizes s = {0};
+
+	run_gnomon(&tool, "balloon", "--size", size, "--wait", "--timeout", "60", "--json", path);
+	expect_status(&tool, 0);
+	cr_assert_eq(sscanf(tool.out,
+	                    "{\"memory\": %llu, \"actual\": %llu, \"target\": %llu, \"host_memory_before\": %llu, "
+	                    "\"host_memory_after\": %llu, \"reached\": true}",
+	                    &s.memory, &s.actual, &s.target, &s.host_before, &s.host_after),
+	             5, "%s", tool.out);
+	return s;
+}
+
+static void quit(void)
+{
+	run_gnomon(&tool, "ctl", path, "quit");
+	expect_status(&tool, 0);
+	run_finish(&r);
+	expect_status(&r, 0);
+}
+
+/* Takes what the guest has said so far, and then waits for two more rounds of `hold`: the second began after now. */
+static void two_more_rounds(void)
+{
+	static const char words[] = "hold: round ";
+	unsigned long round = 0;
+	char text[64];
+	int waiting;
+
+	while (ioctl(r.out_fd, FIONREAD, &waiting) == 0 && waiting > 0 && r.out_len + waiting < RUN_OUTPUT) {
+		const ssize_t n = read(r.out_fd, r.out + r.out_len, waiting);
+
+		cr_assert_gt(n, 0);
+		r.out_len += n;
+		r.out[r.out_len] = 0;
+	}
+	for (const char *p = r.out; (p = strstr(p, words)) != NULL; p += sizeof(words) - 1)
+		round = strtoul(p + sizeof(words) - 1, NULL, 10);
+	snprintf(text, sizeof(text), "%s%lu\n", words, round + 2);
+	run_until(&r, text);
+}
+
+/*
+ * Half of the guest's memory, all of which it had touched, goes to the host and comes back, twice, while the guest
+ * checks what it kept. The host gets what the guest gave, to 1 %; the guest's memory stays as it was.
+ */
+static void there_and_back(const char *mode, const char *cpus)
+{
+	struct sizes s;
+
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "512M", "--timeout", "100",
+	                                    "--control", path, kernel, "--", "idle", "hold", "32", "320", NULL});
+	run_until(&r, "hold: round 1\n");
+	s = resize("256M");
+	cr_assert_eq(s.memory, 512 * MIB);
+	cr_assert_eq(s.actual, 256 * MIB);
+	cr_assert_geq(s.host_before, (256 + 32) * MIB);
+	cr_assert_geq(s.host_before - s.host_after, 254 * MIB, "the host got %llu", s.host_before - s.host_after);
+	two_more_rounds();
+	s = resize("0");
+	cr_assert_eq(s.actual, 512 * MIB);
+	two_more_rounds();
+	resize("256M");
+	s = resize("64K");
+	cr_assert_eq(s.actual, 512 * MIB - 0x10000);
+	s = resize("100M");
+	cr_assert_eq(s.actual, 412 * MIB);
+	resize("0");
+	two_more_rounds();
+	quit();
+	cr_assert_null(strstr(r.out, "damaged"), "%s", r.out);
+}
+
+Test(balloon, there_and_back_nested)
+{
+	there_and_back("nested", "1");
+	there_and_back("nested", "4");
+}
+
+Test(balloon, there_and_back_shadow)
+{
+	there_and_back("shadow", "1");
+	there_and_back("shadow", "4");
+}
+
+/* More than it can spare: the driver gives what it can and goes on; a smaller target is reached then. */
+Test(balloon, more_than_there_is)
+{
+	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel, "--",
+	                                    "idle", NULL});
+	run_until(&r, "serving the balloon");
+	run_gnomon(&tool, "balloon", "--size", "67104768", "--wait", "--timeout", "1", path); /* 64M less one page */
+	cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
+	resize("32M");
+	resize("0");
+	quit();
+}
+
+/* The guest's own view. */
+Test(balloon, statistics)
+{
+	const char *free_memory;
+
+	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel, "--",
+	                                    "idle", NULL});
+	run_until(&r, "serving the balloon");
+	resize("32M");
+	run_gnomon(&tool, "ctl", path, "query-balloon-stats");
+	expect_status(&tool, 0);
+	cr_assert(strstr(tool.out, "\"stat-total-memory\": 67108864"), "%s", tool.out);
+	free_memory = strstr(tool.out, "\"stat-free-memory\": ");
+	cr_assert(free_memory, "%s", tool.out);
+	cr_assert_leq(strtoull(free_memory + 20, NULL, 10), 32 * MIB);
+	cr_assert_geq(strtoull(free_memory + 20, NULL, 10), 28 * MIB);
+	quit();
+}
+
+/* After a reset the guest has all its memory again, and its driver can be talked to as before. */
+Test(balloon, survives_a_reset)
+{
+	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel, "--",
+	                                    "idle", NULL});
+	run_until(&r, "serving the balloon");
+	resize("32M");
+	run_gnomon(&tool, "ctl", path, "system_reset");
+	expect_status(&tool, 0);
+	run_until(&r, "serving the balloon\nidle: serving the balloon");
+	resize("16M");
+	quit();
+}
+
+/* A guest without a driver: the tool says so at once. */
+Test(balloon, no_driver)
+{
+	run_start(&r, (const char *const[]){"run", "--timeout", "100", "--control", path, kernel, "--", "crash", "spin", NULL});
+	for (int i = 0; i < 100 && access(path, F_OK) < 0; i++)
+		usleep(20000);
+	run_gnomon(&tool, "balloon", "--size", "1M", "--wait", path);
+	cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
+	cr_assert(strstr(tool.err, "drives no balloon"), "%s", tool.err);
+	quit();
+}
+
+Test(balloon, registers)
+{
+	run_gnomon(&r, "run", "--timeout", "60", guest_path("virtio-registers"));
+	expect_status(&r, 0);
+	run_gnomon(&r, "run", "--timeout", "60", "--paging", "shadow", guest_path("virtio-registers"));
+	expect_status(&r, 0);
+}
+
+/* A bad queue stops the device, not the guest. */
+Test(balloon, bad_queue)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+
+	for (int i = 0; i < 2; i++) {
+		run_gnomon(&r, "run", "--timeout", "60", "--paging", modes[i], guest_path("virtio-bad-queue"));
+		cr_assert_eq(r.status, 0, "%s: %d %s", modes[i], r.status, r.err);
+		cr_assert(strstr(r.err, "gnomon: virtio balloon: a queue was made ready with size 0;"), "%s", r.err);
+	}
+}
+
+Test(balloon, straddling_access)
+{
+	run_gnomon(&r, "run", "--timeout", "60", guest_path("virtio-straddling-access"));
+	expect_killed(&r, "read 8 bytes at guest physical 0xd00001fc");
+	run_gnomon(&r, "run", "--timeout", "60", "--paging", "shadow", guest_path("virtio-straddling-access"));
+	expect_killed(&r, "");
+}
