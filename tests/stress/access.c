@@ -157,10 +157,12 @@ static uint64_t read_cr2(void)
 	return cr2;
 }
 
-static bool same_error(uint32_t want, uint32_t seen)
+static bool same_error(enum op op, uint32_t want, uint32_t seen)
 {
+	if (options.qemu && op_reads_first(op))
+		seen |= PFEC_W; /* two accesses there, and the first one is a read */
 	if (options.qemu_npt && (want & PFEC_RSVD))
-		seen |= PFEC_P; /* QEMU's nested walk leaves it out */
+		seen |= PFEC_P;
 	return want == seen;
 }
 
@@ -169,7 +171,7 @@ static bool same_fault(const struct check *c, const struct end *e)
 	const struct access *x = c->access;
 	const uint64_t code = (x->user ? USER_VA : (uint64_t)kernel_ops) + code_offset(x);
 
-	return c->cpu->vector == VEC_PF && same_error(e->error, c->cpu->error) && c->cr2 == c->address &&
+	return c->cpu->vector == VEC_PF && same_error(x->op, e->error, c->cpu->error) && c->cr2 == c->address &&
 	       c->cpu->rip == (x->op == OP_FETCH ? c->address : code);
 }
 

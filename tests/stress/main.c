@@ -56,9 +56,11 @@ static void parse(const char *args)
 		} else if (take_word(&args, "stac")) {
 			options.ac = AC_STAC;
 		} else if (take_word(&args, "qemu-npt")) {
-			options.qemu_npt = true;
+			options.qemu = options.qemu_npt = true;
+		} else if (take_word(&args, "qemu")) {
+			options.qemu = true;
 		} else {
-			print("usage: stress [seed N] [steps N] [trace STREAM FROM-THROW TO-THROW] [popf | stac] [qemu-npt]\n");
+			print("usage: stress [seed N] [steps N] [trace STREAM FROM-THROW TO-THROW] [popf | stac] [qemu | qemu-npt]\n");
 			end(BAD_ARGS);
 		}
 	}

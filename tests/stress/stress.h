@@ -176,7 +176,8 @@ struct options {
 	uint64_t seed, steps;
 	uint64_t trace_stream, trace_from, trace_to; /* throws to be printed; stream: the arena's number */
 	uint64_t ac; /* how the kernel sets RFLAGS.AC, which lets it through SMAP */
-	bool qemu_npt; /* QEMU's nested walk reports a reserved bit without P in the error code: accept that */
+	/* What QEMU leaves out of error codes: W where an instruction reads what it writes; P where bits must be 0. */
+	bool qemu, qemu_npt;
 };
 
 extern struct options options;
