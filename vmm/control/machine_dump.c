@@ -148,8 +148,9 @@ static int dump_all(struct dump *d, bool shadow, struct control_error *err)
 	struct vm *vm = d->m->vm;
 	int r = 0;
 
-	if (vm->shadow)
-		pthread_mutex_lock(&vm->shadow->lock);
+	/* A vCPU that is held up by a device keeps the lock for as long as that takes. */
+	if (vm->shadow && pthread_mutex_trylock(&vm->shadow->lock) != 0)
+		return control_fail(err, EBUSY, "a vCPU is held up by a device: does anybody read the console?");
 	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i]->started)
 			r = dump_vcpu(d, vm->vcpu[i], shadow, err);
