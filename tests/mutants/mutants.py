@@ -4,7 +4,7 @@
 
 A mutant that no check catches means that the checks cannot see that kind of bug; a mutant whose text is not in the tree
 any more seeds nothing. Either way the script fails. Checks are the selftest and the permission oracle under several
-options, the tiny guests, and for what only another host shows, the emulated machine. All run once without a mutant:
+options, the tiny guests, a unit test for what no host shows, and the emulated machine. All run once without a mutant:
 the quickest is then tried first, and one that takes many times as long as that is taken for a hang.
 
 Usage: tests/mutants/mutants.py [--only NAME]... [--no-npt] [--list]   (from the top of the tree; minutes)
@@ -50,7 +50,8 @@ MUTANTS = [
     ("vmm-stores-live-entries", "vmm/shadow/page.c", "sh->edit[sh->nr_edits++] =",
      "page->live[index] = value.raw;\n	if (0)\n		sh->edit[sh->nr_edits++] =",
      "a live entry is changed behind KVM's back"),
-    ("edit-lost", "vmm/kvm/shadow_vcpu.c", "write_edits(vcpu, m);", "", "the stub stores nothing, or the last edits again"),
+    ("edit-lost", "vmm/kvm/shadow_vcpu.c", "write_edits(vcpu, m);", "",
+     "the stub stores nothing, or the last edits again"),
     ("frames-not-recycled", "vmm/kvm/shadow_vm.c",
      "r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, 0, s->mmu.pool); if (r == 0)",
      "r = 0;\n	if (0)", "frames that were tables are used again without KVM forgetting them"),
@@ -58,26 +59,31 @@ MUTANTS = [
      "another address space runs on the last one's root"),
     ("flush-dropped", "vmm/shadow/page.c", "sh->flushes++; counter_inc(sh->counters, CTR_SHADOW_EDITS);",
      "counter_inc(sh->counters, CTR_SHADOW_EDITS);", "a removed right stays in the TLB"),
+    ("others-write-on", "vmm/shadow/page.c", "sh->ops->quiesce(sh->ctx); /*", "/*",
+     "another CPU writes a table unseen while it is taken over"),
     ("interrupt-lost", "vmm/kvm/shadow_trap.c", "vcpu_clear_vector(vcpu, vector); c->halted = false;",
      "vcpu_clear_vector(vcpu, vector);\n	c->halted = false;\n	return;", "a virtual interrupt is dropped"),
     ("flood-keeps-parents", "vmm/shadow/page.c", "while (page->parents) {", "while (0 && page->parents) {",
      "a forgotten table is still linked"),
-    ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c", "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))",
-     "if (1)", "the guest kernel's AC checks alignment where the host has CR0.AM"),
+    ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c",
+     "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))", "if (1)", "the guest kernel's AC checks alignment where the host has CR0.AM"),
 ]
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
 ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
 NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
+UNIT = "tests/unit/test-shadow_edits"
 CHECKS = [
+    ("unit test of edits", ["build/" + UNIT]),
     ("selftest, audit", GNOMON + ["--audit"] + SELFTEST),
     ("selftest, no optimisation", GNOMON + ["--shadow-opt", "none"] + SELFTEST),
     ("selftest, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M", "--shadow-opt", "none"] + SELFTEST),
     ("selftest, 4 CPUs", GNOMON + ["--cpus", "4"] + SELFTEST),
     ("oracle", GNOMON + ORACLE),
     ("oracle, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M"] + ORACLE),
-    ("tiny guests", ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter", "shadow*/*"]),
+    ("tiny guests",
+     ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter", "shadow*/*"]),
 ]
 NPT_CHECKS = [
     ("selftest on npt=1", NPT + ["1"] + GNOMON + ["--audit"] + SELFTEST),
@@ -147,7 +153,7 @@ def try_mutant(tree, mutant, measured):
     try:
         with open(full, "w", encoding="utf-8") as f:
             f.write(mutated)
-        if not build(tree, ["gnomon"]):
+        if not build(tree, ["gnomon", UNIT]):
             return "STALE", "it does not build"
         by = first_catch(tree, measured)
         return ("caught", by) if by else ("LIVES", meaning)
@@ -188,7 +194,8 @@ def main():
             verdict, why = try_mutant(tree, m, measured)
             verdicts[verdict] += 1
             print(f"{verdict:6}  {m[0]:26} {why}  ({time.monotonic() - start:.0f} s)", flush=True)
-    print(f"{verdicts['caught']} of {len(mutants)} mutants caught, {verdicts['LIVES']} live, {verdicts['STALE']} are stale")
+    print(f"{verdicts['caught']} of {len(mutants)} mutants caught, "
+          f"{verdicts['LIVES']} live, {verdicts['STALE']} are stale")
     return 0 if verdicts["caught"] == len(mutants) else 1
 
 

@@ -171,8 +171,8 @@ static bool reaches_leaf(const struct test_case *c)
 }
 
 /*
- * One case of each stride, by a fixed hash: every n-th would meet the same few pairs of entries again and again. Of some
- * draws the first that reaches the leaf, because most combinations end at a missing entry or a reserved bit.
+ * One case of each stride, by a fixed hash: every n-th would meet the same few pairs of entries again and again. Of
+ * some draws the first that reaches the leaf, because most combinations end at a missing entry or a reserved bit.
  */
 static void pick(uint64_t n, struct test_case *ret_case)
 {

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the shadow owes the CPU when it takes a right away: the entry is changed by an edit, which the stub stores,
+ * never by the VMM, and every TLB that may hold the old one is flushed. No guest on the hosts at hand can see a flush that is
+ * missing: their exits flush by themselves, or KVM does when the stub stores.
+ */
+#include <criterion/criterion.h>
+#include <gnomon/x86.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shadow/shadow.h"
+
+#define MEMORY     (4ull << 20)
+#define POOL_PAGES 64
+#define POOL_BASE  0xe0000000
+#define TABLES     0x1000 /* level 4; the others follow */
+#define TABLE(l)   (TABLES + PAGE_SIZE * (4 - (l)))
+#define PAGE       0x10000
+#define GVA        0x5000ull
+#define RW         (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+
+static struct guest_mem mem;
+static struct shadow sh;
+static struct counters counters;
+static uint8_t *pool;
+static int quiesced;
+static const struct shadow_view view = {
+	.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
+
+static void count_quiesce(void *ctx)
+{
+	quiesced++;
+}
+
+static int no_recycling(void *ctx)
+{
+	return 0;
+}
+
+static const struct shadow_ops ops = {.quiesce = count_quiesce, .recycle_pool = no_recycling};
+
+static uint64_t *guest_entry(int level, gva_t gva)
+{
+	return guest_mem_ptr(&mem, maddr_init(TABLE(level) + 8 * gva_index(gva, level)), 8);
+}
+
+static void set_up(void)
+{
+	cr_assert_eq(guest_mem_init(&mem, MEMORY, BACKING_4K), 0);
+	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
+	cr_assert_not_null(pool);
+	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
+	cr_assert_eq(shadow_init(&sh, &mem, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
+	sh.ops = &ops;
+	sh.opts = SHADOW_OPT_ROOT_CACHE | SHADOW_OPT_EMULATE_UPDATE;
+	sh.maxphyaddr = view.walk.maxphyaddr;
+	sh.counters = &counters;
+	for (int level = 4; level > 1; level--)
+		*guest_entry(level, gva_init(GVA)) = TABLE(level - 1) | RW;
+	*guest_entry(1, gva_init(GVA)) = PAGE | RW;
+}
+
+static void tear_down(void)
+{
+	shadow_destroy(&sh);
+	guest_mem_destroy(&mem);
+	free(pool);
+}
+
+TestSuite(shadow_edits, .init = set_up, .fini = tear_down);
+
+static void touch(uint64_t gva)
+{
+	struct walk walk;
+
+	cr_assert_eq(shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){0}, &walk), SHADOW_FILLED);
+}
+
+/* What the CPU finds: the pool walked from the root. NULL: nothing on the way. */
+static const uint64_t *live_leaf(uint64_t gva)
+{
+	maddr_t root;
+	const uint64_t *table;
+
+	cr_assert(shadow_root(&sh, &view, &root));
+	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
+	for (int level = 4; level > 1; level--) {
+		uint64_t e = table[gva_index(gva_init(gva), level)];
+
+		if (!(e & PTE_P))
+			return NULL;
+		table = (const uint64_t *)(void *)(pool + ((e & PTE_ADDR) - POOL_BASE));
+	}
+	return &table[gva_index(gva_init(gva), 1)];
+}
+
+static void guest_writes(int level, uint64_t gva, uint64_t value)
+{
+	*guest_entry(level, gva_init(gva)) = value;
+	shadow_written(&sh, gpa_init(TABLE(level) + 8 * gva_index(gva_init(gva), level)), 8);
+}
+
+/* No CPU caches an absence: the first entry is stored at once and flushes nothing. */
+Test(shadow_edits, a_first_entry_costs_no_edit_and_no_flush)
+{
+	const uint64_t before = sh.flushes;
+
+	touch(GVA);
+	cr_assert_eq(*live_leaf(GVA) & (PTE_P | PTE_W), PTE_P | PTE_W);
+	cr_assert_eq(sh.nr_edits, 0);
+	cr_assert_eq(sh.flushes, before);
+}
+
+/* A right that goes: one edit of just that entry, a flush, and not a byte stored by the VMM. */
+static void takes_away(int level, uint64_t value, uint64_t right)
+{
+	uint64_t before, old;
+	const uint64_t *leaf;
+
+	touch(GVA);
+	before = sh.flushes;
+	leaf = live_leaf(GVA);
+	old = *leaf;
+	guest_writes(level, GVA, value);
+	cr_assert_eq(*leaf, old, "the VMM stored into a live entry");
+	cr_assert_eq(sh.nr_edits, 1);
+	cr_assert_eq(sh.edit[0].value.raw & right, 0);
+	if (level == 1)
+		cr_assert_eq(maddr_raw(sh.edit[0].entry) - POOL_BASE, (uint64_t)((const uint8_t *)leaf - pool));
+	cr_assert_neq(sh.flushes, before, "other CPUs go on with the old entry");
+}
+
+Test(shadow_edits, a_page_that_becomes_read_only_is_edited_and_flushed)
+{
+	takes_away(1, PAGE | PTE_P | PTE_U | PTE_A | PTE_D, PTE_W);
+}
+
+Test(shadow_edits, a_page_that_goes_is_edited_and_flushed)
+{
+	takes_away(1, 0, PTE_P);
+}
+
+Test(shadow_edits, a_table_that_goes_is_edited_and_flushed)
+{
+	takes_away(2, 0, PTE_P);
+}
+
+/* A page that becomes a table: no CPU may be writing it when it is taken over, nor write it unseen afterwards. */
+Test(shadow_edits, a_page_that_becomes_a_table_is_write_protected_and_flushed)
+{
+	const uint64_t other = GVA + (2ull << 20);
+	uint64_t before, *table;
+
+	touch(GVA);
+	before = sh.flushes;
+	quiesced = 0;
+	table = guest_mem_ptr(&mem, maddr_init(PAGE), PAGE_SIZE);
+	table[gva_index(gva_init(other), 1)] = (PAGE + PAGE_SIZE) | RW;
+	guest_writes(2, other, PAGE | RW);
+	touch(other);
+	cr_assert_gt(quiesced, 0);
+	cr_assert_eq(sh.nr_edits, 1);
+	cr_assert_eq(sh.edit[0].value.raw & (PTE_P | PTE_W), PTE_P);
+	cr_assert_neq(sh.flushes, before, "other CPUs write the table unseen");
+}
