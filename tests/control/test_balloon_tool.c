@@ -21,8 +21,8 @@ static void start(const char *mode, const char *program)
 	cr_assert(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/socket", dir);
 	kernel = strdup(build_path("guest/kernel.elf"));
-	run_start(&vm, (const char *const[]){"run", "--paging", mode, "--memory", "128M", "--timeout", "100", "--control",
-					     path, kernel, "--", program, "1", NULL});
+	run_start(&vm, (const char *const[]){"run", "--paging", mode, "--memory", "128M", "--timeout", "100",
+	                                     "--control", path, kernel, "--", program, "1", NULL});
 }
 
 static void end(void)
@@ -52,8 +52,10 @@ static void expect_size(const char *option, const char *size, json_int_t mib)
 	expect_status(&tool, 0);
 	sizes = said();
 	cr_expect(json_is_true(json_object_get(sizes, "reached")), "%s", tool.out);
-	cr_expect_eq(json_integer_value(json_object_get(sizes, "actual")), mib * MIB, "%s %s: %s", option, size, tool.out);
-	cr_expect_eq(json_integer_value(json_object_get(sizes, "target")), mib * MIB, "%s %s: %s", option, size, tool.out);
+	cr_expect_eq(json_integer_value(json_object_get(sizes, "actual")), mib * MIB, "%s %s: %s", option, size,
+	             tool.out);
+	cr_expect_eq(json_integer_value(json_object_get(sizes, "target")), mib * MIB, "%s %s: %s", option, size,
+	             tool.out);
 	cr_expect_eq(json_integer_value(json_object_get(sizes, "memory")), 128 * MIB);
 	json_decref(sizes);
 }
@@ -75,8 +77,14 @@ static void sizes_mean_what_they_say(const char *mode)
 	end();
 }
 
-Test(balloon_tool, sizes_mean_what_they_say_nested) { sizes_mean_what_they_say("nested"); }
-Test(balloon_tool, sizes_mean_what_they_say_shadow) { sizes_mean_what_they_say("shadow"); }
+Test(balloon_tool, sizes_mean_what_they_say_nested)
+{
+	sizes_mean_what_they_say("nested");
+}
+Test(balloon_tool, sizes_mean_what_they_say_shadow)
+{
+	sizes_mean_what_they_say("shadow");
+}
 
 /* More than there is, and all there is: refused before the guest is asked. */
 Test(balloon_tool, refuses_impossible_sizes)
@@ -139,12 +147,14 @@ Test(balloon_tool, two_clients_at_once)
 		cr_assert_eq(connection_open(&c[i], path, 30000), 0);
 	for (int n = 0; n < 50; n++) {
 		cr_assert_eq(connection_ask(&c[n % 2], "balloon",
-					    json_pack("{s:I}", "value", (json_int_t)(n % 2 ? 64 : 112) * MIB), &reply), 0);
+		                            json_pack("{s:I}", "value", (json_int_t)(n % 2 ? 64 : 112) * MIB), &reply),
+		             0);
 		json_decref(reply);
 	}
 	for (int i = 0; i < 2; i++) {
 		for (actual = 0; actual != 64 * MIB;) {
-			cr_assert_eq(connection_event(&c[i], 30000, &event), 0, "client %d heard of %lld", i, (long long)actual);
+			cr_assert_eq(connection_event(&c[i], 30000, &event), 0, "client %d heard of %lld", i,
+			             (long long)actual);
 			if (strcmp(json_string_value(json_object_get(event, "event")), "BALLOON_CHANGE") == 0)
 				actual = json_integer_value(json_object_get(json_object_get(event, "data"), "actual"));
 			json_decref(event);

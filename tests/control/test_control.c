@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The control socket of a run with a real guest: what commands do to the guest, and what clients cannot do to the run. */
+/* The control socket of a run with a real guest: what commands do to the guest, and what clients cannot do to the run.
+ */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -42,7 +43,7 @@ TestSuite(control, .init = setup, .fini = teardown);
 static void start(const char *mode, const char *cpus, const char *behaviour, const char *words)
 {
 	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--timeout", "100", "--control",
-					      path, guest_path(behaviour), NULL});
+	                                      path, guest_path(behaviour), NULL});
 	run_until(&run, words);
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
 }
@@ -64,7 +65,7 @@ static void tell(const char *command)
 static json_int_t counter(const char *name)
 {
 	json_t *reply = ask("query-stats", json_pack("{s:s, s:[{s:s, s:[s]}]}", "target", "vm", "providers", "provider",
-						     "gnomon", "names", name));
+	                                             "gnomon", "names", name));
 	json_t *stats = json_object_get(json_array_get(reply, 0), "stats");
 	json_int_t v = json_integer_value(json_object_get(json_array_get(stats, 0), "value"));
 
@@ -111,8 +112,14 @@ static void stop_holds_the_guest(const char *mode)
 	quit();
 }
 
-Test(control, stop_holds_the_guest_nested) { stop_holds_the_guest(modes[0]); }
-Test(control, stop_holds_the_guest_shadow) { stop_holds_the_guest(modes[1]); }
+Test(control, stop_holds_the_guest_nested)
+{
+	stop_holds_the_guest(modes[0]);
+}
+Test(control, stop_holds_the_guest_shadow)
+{
+	stop_holds_the_guest(modes[1]);
+}
 
 /* A guest that never leaves by itself, on four CPUs: the reply says that all are out, and quit works while stopped. */
 Test(control, stops_four_that_spin)
@@ -145,8 +152,14 @@ static void halt_is_not_ended(const char *mode)
 	quit();
 }
 
-Test(control, halt_is_not_ended_nested) { halt_is_not_ended(modes[0]); }
-Test(control, halt_is_not_ended_shadow) { halt_is_not_ended(modes[1]); }
+Test(control, halt_is_not_ended_nested)
+{
+	halt_is_not_ended(modes[0]);
+}
+Test(control, halt_is_not_ended_shadow)
+{
+	halt_is_not_ended(modes[1]);
+}
 
 /* A guest at work with interrupts, other CPUs and table changes comes out right however often it is stopped. */
 static void work_survives(const char *mode)
@@ -155,8 +168,8 @@ static void work_survives(const char *mode)
 	unsigned stops = 0;
 	json_t *reply;
 
-	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control", path,
-					      kernel, "--", "selftest", NULL});
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control",
+	                                      path, kernel, "--", "selftest", NULL});
 	run_until(&run, "ok ");
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
 	/* Until the guest is done: then there is no answer any more. */
@@ -178,8 +191,14 @@ static void work_survives(const char *mode)
 	cr_expect_gt(stops, 10u, "%s: stopped %u times only", mode, stops);
 }
 
-Test(control, work_survives_nested) { work_survives(modes[0]); }
-Test(control, work_survives_shadow) { work_survives(modes[1]); }
+Test(control, work_survives_nested)
+{
+	work_survives(modes[0]);
+}
+Test(control, work_survives_shadow)
+{
+	work_survives(modes[1]);
+}
 
 /* Counts how often the guest said it. */
 static unsigned times(const char *words)
@@ -222,21 +241,40 @@ static void reset_starts_again(const char *mode, const char *cpus, const char *b
 	quit();
 }
 
-Test(control, reset_spinning_nested) { reset_starts_again(modes[0], "4", "spin-on-4-cpus", "spinning\n"); }
-Test(control, reset_spinning_shadow) { reset_starts_again(modes[1], "4", "spin-on-4-cpus", "spinning\n"); }
-Test(control, reset_halted_nested) { reset_starts_again(modes[0], "1", "idle", "idle\n"); }
-Test(control, reset_halted_shadow) { reset_starts_again(modes[1], "1", "idle", "idle\n"); }
-Test(control, reset_exiting_nested) { reset_starts_again(modes[0], "1", "ticks", "ticking\n"); }
-Test(control, reset_exiting_shadow) { reset_starts_again(modes[1], "1", "ticks", "ticking\n"); }
+Test(control, reset_spinning_nested)
+{
+	reset_starts_again(modes[0], "4", "spin-on-4-cpus", "spinning\n");
+}
+Test(control, reset_spinning_shadow)
+{
+	reset_starts_again(modes[1], "4", "spin-on-4-cpus", "spinning\n");
+}
+Test(control, reset_halted_nested)
+{
+	reset_starts_again(modes[0], "1", "idle", "idle\n");
+}
+Test(control, reset_halted_shadow)
+{
+	reset_starts_again(modes[1], "1", "idle", "idle\n");
+}
+Test(control, reset_exiting_nested)
+{
+	reset_starts_again(modes[0], "1", "ticks", "ticking\n");
+}
+Test(control, reset_exiting_shadow)
+{
+	reset_starts_again(modes[1], "1", "ticks", "ticking\n");
+}
 
-/* A guest kernel that was reset in the middle of its work does all of it once more, and finds nothing of the old one. */
+/* A guest kernel that was reset in the middle of its work does all of it once more, and finds nothing of the old one.
+ */
 static void work_begins_again(const char *mode)
 {
 	char *kernel = strdup(build_path("guest/kernel.elf"));
 	static char first[256];
 
-	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control", path,
-					      kernel, "--", "selftest", NULL});
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control",
+	                                      path, kernel, "--", "selftest", NULL});
 	run_until(&run, "\nok ");
 	snprintf(first, sizeof(first), "%.*s", (int)strcspn(run.out, "\n"), run.out);
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
@@ -252,8 +290,14 @@ static void work_begins_again(const char *mode)
 	cr_expect_eq(times("ok smp-every-cpu-maps"), 1u, "%s: %.3000s", mode, run.out);
 }
 
-Test(control, work_begins_again_nested) { work_begins_again(modes[0]); }
-Test(control, work_begins_again_shadow) { work_begins_again(modes[1]); }
+Test(control, work_begins_again_nested)
+{
+	work_begins_again(modes[0]);
+}
+Test(control, work_begins_again_shadow)
+{
+	work_begins_again(modes[1]);
+}
 
 /* A guest that is held up because nobody reads its console: stop, query and quit work all the same. */
 static void console_that_nobody_reads(const char *mode)
@@ -262,7 +306,7 @@ static void console_that_nobody_reads(const char *mode)
 	int waiting = 0;
 
 	run_start(&run, (const char *const[]){"run", "--paging", mode, "--control", path, "--timeout", "100",
-					      guest_path("console-endless"), NULL});
+	                                      guest_path("console-endless"), NULL});
 	for (int i = 0; i < 3000 && waiting + 4096 <= fcntl(run.out_fd, F_GETPIPE_SZ); i++) {
 		usleep(10000);
 		cr_assert_eq(ioctl(run.out_fd, FIONREAD, &waiting), 0);
@@ -281,8 +325,14 @@ static void console_that_nobody_reads(const char *mode)
 	quit();
 }
 
-Test(control, console_that_nobody_reads_nested) { console_that_nobody_reads(modes[0]); }
-Test(control, console_that_nobody_reads_shadow) { console_that_nobody_reads(modes[1]); }
+Test(control, console_that_nobody_reads_nested)
+{
+	console_that_nobody_reads(modes[0]);
+}
+Test(control, console_that_nobody_reads_shadow)
+{
+	console_that_nobody_reads(modes[1]);
+}
 
 /* The guest's end is told, with its reason, and the socket is gone before the process is. */
 Test(control, guest_ends)
@@ -399,7 +449,7 @@ Test(control, dump_of_circles)
 	json_t *lines;
 
 	run_start(&run, (const char *const[]){"run", "--control", path, "--timeout", "100", "--memory", "64M",
-					      guest_path("tables-in-circles"), NULL});
+	                                      guest_path("tables-in-circles"), NULL});
 	run_until(&run, "circling\n");
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
 	lines = ask("dump-tables", NULL);

@@ -23,64 +23,64 @@ static const struct {
 	const char *request;
 	bool words; /* the error's words agree, too */
 } requests[] = {
-	{"{\"execute\":\"qmp_capabilities\"}", true},
-	{"{\"execute\":\"query-version\"}", true},
-	{"{\"execute\":\"query-version\",\"id\":[1,{\"a\":null,\"b\":\"\\u00e9\"}]}", true},
-	{"{\"execute\":\"query-name\",\"id\":\"x\"}", true},
-	{"{\"execute\":\"query-status\",\"id\":-1}", true},
-	{"{\"execute\":\"query-status\",\"id\":1.5}", true},
-	{"{\"execute\":\"query-status\",\"arguments\":{}}", true},
-	{"{\"execute\":\"query-commands\"}", true},
-	{"{\"execute\":\"stop\"}", true},
-	{"{\"execute\":\"stop\"}", true},
-	{"{\"execute\":\"query-status\"}", true},
-	{"{\"execute\":\"cont\"}", true},
-	{"{\"execute\":\"cont\"}", true},
-	{"{\"execute\":\"system_reset\"}", true},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":1048576}}", false},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":-1}}", false},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":\"1\"}}", true},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":1.5}}", true},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":null}}", true},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"value\":1,\"x\":2}}", true},
-	{"{\"execute\":\"balloon\",\"arguments\":{\"x\":2}}", true},
-	{"{\"execute\":\"balloon\",\"arguments\":{}}", true},
-	{"{\"execute\":\"balloon\"}", true},
-	{"{\"execute\":\"query-balloon\"}", false},
-	{"{\"execute\":\"query-stats\"}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":[]}}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"foo\"}}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":3}}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"vcpus\":[\"a\"]}}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":[1]}}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":{}}}", true},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[{\"provider\":\"zz\"}]}}", false},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[{}]}}", false},
-	{"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[1]}}", true},
-	{"{\"execute\":\"query-stats-schemas\",\"arguments\":{\"provider\":\"zz\"}}", true},
-	{"{\"execute\":\"query-stats-schemas\",\"arguments\":{\"foo\":1}}", true},
-	{"{\"execute\":\"nosuch\"}", true},
-	{"{\"execute\":\"nosuch\",\"arguments\":{\"x\":1},\"id\":3}", true},
-	{"{\"execute\":\"\"}", true},
-	{"{\"execute\":\"query-status\",\"arguments\":{\"x\":1}}", true},
-	{"{\"execute\":\"query-status\",\"arguments\":[]}", true},
-	{"{\"execute\":\"query-status\",\"arguments\":null,\"id\":4}", true},
-	{"{\"execute\":\"query-status\",\"foo\":1}", true},
-	{"{\"execute\":1,\"id\":4}", true},
-	{"{\"execute\":null}", true},
-	{"{}", true},
-	{"{\"id\":1}", true},
-	{"{\"arguments\":{}}", true},
-	{"[]", true},
-	{"[{\"execute\":\"query-status\"}]", true},
-	{"1 ", true},
-	{"\"query-status\"", true},
-	{"{\"execute\":\"query-status\",}", false},
-	{"{\"execute\" \"query-status\"}", false},
-	{"{\"execute\":\"query-status\",\"execute\":\"stop\"}", false},
-	{"}", false},
-	{"{\"execute\":\"query-status\"}", true},
-	{"{\"execute\":\"qmp_capabilities\"}", true},
+    {"{\"execute\":\"qmp_capabilities\"}", true},
+    {"{\"execute\":\"query-version\"}", true},
+    {"{\"execute\":\"query-version\",\"id\":[1,{\"a\":null,\"b\":\"\\u00e9\"}]}", true},
+    {"{\"execute\":\"query-name\",\"id\":\"x\"}", true},
+    {"{\"execute\":\"query-status\",\"id\":-1}", true},
+    {"{\"execute\":\"query-status\",\"id\":1.5}", true},
+    {"{\"execute\":\"query-status\",\"arguments\":{}}", true},
+    {"{\"execute\":\"query-commands\"}", true},
+    {"{\"execute\":\"stop\"}", true},
+    {"{\"execute\":\"stop\"}", true},
+    {"{\"execute\":\"query-status\"}", true},
+    {"{\"execute\":\"cont\"}", true},
+    {"{\"execute\":\"cont\"}", true},
+    {"{\"execute\":\"system_reset\"}", true},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"value\":1048576}}", false},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"value\":-1}}", false},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"value\":\"1\"}}", true},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"value\":1.5}}", true},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"value\":null}}", true},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"value\":1,\"x\":2}}", true},
+    {"{\"execute\":\"balloon\",\"arguments\":{\"x\":2}}", true},
+    {"{\"execute\":\"balloon\",\"arguments\":{}}", true},
+    {"{\"execute\":\"balloon\"}", true},
+    {"{\"execute\":\"query-balloon\"}", false},
+    {"{\"execute\":\"query-stats\"}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":[]}}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"foo\"}}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":3}}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"vcpus\":[\"a\"]}}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":[1]}}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vcpu\",\"vcpus\":{}}}", true},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[{\"provider\":\"zz\"}]}}", false},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[{}]}}", false},
+    {"{\"execute\":\"query-stats\",\"arguments\":{\"target\":\"vm\",\"providers\":[1]}}", true},
+    {"{\"execute\":\"query-stats-schemas\",\"arguments\":{\"provider\":\"zz\"}}", true},
+    {"{\"execute\":\"query-stats-schemas\",\"arguments\":{\"foo\":1}}", true},
+    {"{\"execute\":\"nosuch\"}", true},
+    {"{\"execute\":\"nosuch\",\"arguments\":{\"x\":1},\"id\":3}", true},
+    {"{\"execute\":\"\"}", true},
+    {"{\"execute\":\"query-status\",\"arguments\":{\"x\":1}}", true},
+    {"{\"execute\":\"query-status\",\"arguments\":[]}", true},
+    {"{\"execute\":\"query-status\",\"arguments\":null,\"id\":4}", true},
+    {"{\"execute\":\"query-status\",\"foo\":1}", true},
+    {"{\"execute\":1,\"id\":4}", true},
+    {"{\"execute\":null}", true},
+    {"{}", true},
+    {"{\"id\":1}", true},
+    {"{\"arguments\":{}}", true},
+    {"[]", true},
+    {"[{\"execute\":\"query-status\"}]", true},
+    {"1 ", true},
+    {"\"query-status\"", true},
+    {"{\"execute\":\"query-status\",}", false},
+    {"{\"execute\" \"query-status\"}", false},
+    {"{\"execute\":\"query-status\",\"execute\":\"stop\"}", false},
+    {"}", false},
+    {"{\"execute\":\"query-status\"}", true},
+    {"{\"execute\":\"qmp_capabilities\"}", true},
 };
 
 struct side {
@@ -156,9 +156,8 @@ static bool same_shape(const json_t *a, json_t *b)
 		return true;
 	if (json_object_size(a) != json_object_size(b))
 		return false;
-	json_object_foreach (b, key, value)
-		if (!json_object_get(a, key) || !same_shape(json_object_get(a, key), value))
-			return false;
+	json_object_foreach(b, key, value) if (!json_object_get(a, key) ||
+	                                       !same_shape(json_object_get(a, key), value)) return false;
 	return true;
 }
 
@@ -169,11 +168,11 @@ static void compare(const char *request, bool words, json_t *qemu, json_t *ours)
 
 	cr_expect(same_shape(qemu, ours), "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
 	cr_expect(json_equal(json_object_get(qemu, "id"), json_object_get(ours, "id")) || !json_object_get(qemu, "id"),
-		  "%s: the id differs", request);
+	          "%s: the id differs", request);
 	if (qe)
 		cr_expect(json_equal(json_object_get(qe, "class"), json_object_get(oe, "class")) &&
-				  (!words || json_equal(json_object_get(qe, "desc"), json_object_get(oe, "desc"))),
-			  "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
+		              (!words || json_equal(json_object_get(qe, "desc"), json_object_get(oe, "desc"))),
+		          "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
 	json_decref(qemu);
 	json_decref(ours);
 }
@@ -185,9 +184,10 @@ static void compare_events(struct side *qemu, struct side *ours)
 	json_t *event;
 
 	cr_assert_eq(json_array_size(qemu->c.events), json_array_size(ours->c.events), "%s, %s",
-		     text_of(qemu->c.events), text_of(ours->c.events));
+	             text_of(qemu->c.events), text_of(ours->c.events));
 	cr_expect_gt(json_array_size(ours->c.events), 1u);
-	json_array_foreach (ours->c.events, i, event) {
+	json_array_foreach(ours->c.events, i, event)
+	{
 		json_t *theirs = json_array_get(qemu->c.events, i);
 
 		cr_expect(same_shape(theirs, event), "%s, %s", text_of(theirs), text_of(event));
@@ -199,10 +199,10 @@ Test(differential, same_shapes_and_classes)
 {
 	char qemu_path[96], our_path[96], qmp[128];
 	struct side qemu = {.name = "QEMU"}, ours = {.name = "Gnomon"};
-	char *const qemu_argv[] = {"qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-name", "x",
-				   "-qmp", qmp, NULL};
+	char *const qemu_argv[] = {
+	    "qemu-system-x86_64", "-M", "none", "-nodefaults", "-display", "none", "-name", "x", "-qmp", qmp, NULL};
 	char *const our_argv[] = {strdup(build_path("gnomon")), "run", "--timeout", "100", "--control", our_path,
-				  strdup(guest_path("spin")), NULL};
+	                          strdup(guest_path("spin")),   NULL};
 	json_t *theirs, *mine;
 
 	need_kvm();
@@ -218,10 +218,10 @@ Test(differential, same_shapes_and_classes)
 	json_array_clear(json_object_get(json_object_get(theirs, "QMP"), "capabilities"));
 	compare("greeting", false, theirs, mine);
 	compare("before negotiation", true, reply_to(&qemu, "{\"execute\":\"stop\",\"id\":1}"),
-		reply_to(&ours, "{\"execute\":\"stop\",\"id\":1}"));
+	        reply_to(&ours, "{\"execute\":\"stop\",\"id\":1}"));
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
 		compare(requests[i].request, requests[i].words, reply_to(&qemu, requests[i].request),
-			reply_to(&ours, requests[i].request));
+		        reply_to(&ours, requests[i].request));
 	compare_events(&qemu, &ours);
 	end(&qemu);
 	end(&ours);

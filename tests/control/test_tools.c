@@ -59,7 +59,7 @@ Test(tools, ctl)
 	cr_expect(json_is_true(json_object_get(value, "running")), "%s", tool.out);
 	json_decref(value);
 	run_gnomon(&tool, "ctl", path, "query-stats", "target=vm",
-		   "providers=[{\"provider\":\"gnomon\",\"names\":[\"memory_guest\"]}]");
+	           "providers=[{\"provider\":\"gnomon\",\"names\":[\"memory_guest\"]}]");
 	expect_status(&tool, 0);
 	cr_expect(strstr(tool.out, "67108864"), "%s", tool.out);
 	run_gnomon(&tool, "ctl", path, "dump-tables", "stage=guest");
@@ -116,7 +116,8 @@ Test(tools, top)
 
 		cr_assert(sample, "line %d: %s", i, line);
 		exits[i] = json_integer_value(json_object_get(json_object_get(sample, "gnomon"), "exits"));
-		cr_expect_eq(json_integer_value(json_object_get(json_object_get(sample, "gnomon"), "memory_guest")), 64 << 20);
+		cr_expect_eq(json_integer_value(json_object_get(json_object_get(sample, "gnomon"), "memory_guest")),
+		             64 << 20);
 		cr_expect_gt(json_integer_value(json_object_get(json_object_get(sample, "gnomon"), "memory_host")), 0);
 		json_decref(sample);
 		line = strtok(NULL, "\n");

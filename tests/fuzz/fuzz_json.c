@@ -21,7 +21,10 @@ static void require(bool condition)
 		abort();
 }
 
-static void swallow(void *ctx, json_t *event) { json_decref(event); }
+static void swallow(void *ctx, json_t *event)
+{
+	json_decref(event);
+}
 
 struct client {
 	struct fake_vm vm;
@@ -46,7 +49,8 @@ static void check_reply(struct client *c, json_t *reply)
 
 	require(text && !strchr(text, '\n'));
 	require((json_object_get(reply, "return") != NULL) != (error != NULL));
-	require(!error || (json_is_string(json_object_get(error, "class")) && json_is_string(json_object_get(error, "desc"))));
+	require(!error ||
+	        (json_is_string(json_object_get(error, "class")) && json_is_string(json_object_get(error, "desc"))));
 	hash(c, text);
 	free(text);
 	json_decref(reply);

@@ -19,9 +19,18 @@ struct fake_vm {
 	char last;          /* 'c' for reclaim, 'l' for release */
 };
 
-static const char *fake_name(void *vm) { return ((struct fake_vm *)vm)->name; }
-static int fake_nr_vcpus(void *vm) { return 2; }
-static bool fake_running(void *vm) { return ((struct fake_vm *)vm)->running; }
+static const char *fake_name(void *vm)
+{
+	return ((struct fake_vm *)vm)->name;
+}
+static int fake_nr_vcpus(void *vm)
+{
+	return 2;
+}
+static bool fake_running(void *vm)
+{
+	return ((struct fake_vm *)vm)->running;
+}
 
 static int fake_stop(void *vm, struct control_error *err)
 {
@@ -42,7 +51,10 @@ static void fake_cont(void *vm)
 	f->conts++;
 }
 
-static void fake_quit(void *vm) { ((struct fake_vm *)vm)->quit = true; }
+static void fake_quit(void *vm)
+{
+	((struct fake_vm *)vm)->quit = true;
+}
 
 static int fake_reset(void *vm, struct control_error *err)
 {
@@ -51,14 +63,20 @@ static int fake_reset(void *vm, struct control_error *err)
 }
 
 static void fake_stats(void *vm, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
-		       void *arg)
+                       void *arg)
 {
 	if (provider == STATS_KVM && target == STATS_VM)
 		fn(arg, &(struct control_stat){.name = "pages_4k", .type = "instant", .what = "pages", .value = 11});
 	if (provider == STATS_GNOMON && target == STATS_VCPU) {
-		fn(arg, &(struct control_stat){.name = "exits", .type = "cumulative", .what = "e", .value = 100 + vcpu});
-		fn(arg, &(struct control_stat){.name = "stall", .type = "peak", .unit = "seconds", .base = 10,
-					       .exponent = -9, .what = "s", .value = 5});
+		fn(arg,
+		   &(struct control_stat){.name = "exits", .type = "cumulative", .what = "e", .value = 100 + vcpu});
+		fn(arg, &(struct control_stat){.name = "stall",
+		                               .type = "peak",
+		                               .unit = "seconds",
+		                               .base = 10,
+		                               .exponent = -9,
+		                               .what = "s",
+		                               .value = 5});
 	}
 }
 
@@ -78,7 +96,10 @@ static int fake_balloon_set(void *vm, uint64_t bytes, struct control_error *err)
 	return 0;
 }
 
-static json_t *fake_json(void *vm, struct control_error *err) { return json_pack("{s:i}", "fake", 1); }
+static json_t *fake_json(void *vm, struct control_error *err)
+{
+	return json_pack("{s:i}", "fake", 1);
+}
 
 /* More than any bound of a client's queue but the last. */
 static json_t *fake_dump(void *vm, const char *stage, struct control_error *err)
@@ -109,10 +130,21 @@ static int fake_release(void *vm, uint64_t gpa, uint64_t size, struct control_er
 }
 
 static const struct control_ops fake_ops = {
-	.name = fake_name, .nr_vcpus = fake_nr_vcpus, .running = fake_running, .stop = fake_stop, .cont = fake_cont,
-	.quit = fake_quit, .reset = fake_reset, .stats = fake_stats, .balloon_get = fake_balloon_get,
-	.balloon_set = fake_balloon_set, .balloon_stats = fake_json, .paging = fake_json, .dump_tables = fake_dump,
-	.reclaim = fake_reclaim, .release = fake_release,
+    .name = fake_name,
+    .nr_vcpus = fake_nr_vcpus,
+    .running = fake_running,
+    .stop = fake_stop,
+    .cont = fake_cont,
+    .quit = fake_quit,
+    .reset = fake_reset,
+    .stats = fake_stats,
+    .balloon_get = fake_balloon_get,
+    .balloon_set = fake_balloon_set,
+    .balloon_stats = fake_json,
+    .paging = fake_json,
+    .dump_tables = fake_dump,
+    .reclaim = fake_reclaim,
+    .release = fake_release,
 };
 
 #endif

@@ -19,7 +19,7 @@ static void note_event(void *ctx, json_t *event)
 	cr_expect_gt(json_integer_value(json_object_get(time, "seconds")), 1600000000);
 	cr_expect_lt(json_integer_value(json_object_get(time, "microseconds")), 1000000);
 	snprintf(events + strlen(events), sizeof(events) - strlen(events), "%s ",
-		 json_string_value(json_object_get(event, "event")));
+	         json_string_value(json_object_get(event, "event")));
 	json_decref(event);
 }
 
@@ -88,7 +88,8 @@ Test(qmp, shape_of_requests)
 	EXPECT("{\"exec-oob\":\"query-status\"}", ERR("GenericError", "QMP input member 'exec-oob' is unexpected"));
 	EXPECT("{\"execute\":\"nosuch\"}", ERR("CommandNotFound", "The command nosuch has not been found"));
 	EXPECT("{\"execute\":\"\"}", ERR("CommandNotFound", "The command  has not been found"));
-	EXPECT("{\"execute\":\"query-name\",\"arguments\":{\"x\":1}}", ERR("GenericError", "Parameter 'x' is unexpected"));
+	EXPECT("{\"execute\":\"query-name\",\"arguments\":{\"x\":1}}",
+	       ERR("GenericError", "Parameter 'x' is unexpected"));
 	/* The name as a whole, not up to a NUL. */
 	EXPECT("{\"execute\":\"stop\\u0000x\"}", ERR("CommandNotFound", "The command stop has not been found"));
 	cr_expect_eq(vm.stops, 0);
@@ -99,7 +100,8 @@ Test(qmp, id_is_echoed)
 {
 	EXPECT("{\"execute\":\"stop\",\"id\":[1,{\"a\":null}]}", "{\"return\":{},\"id\":[1,{\"a\":null}]}");
 	EXPECT("{\"execute\":\"cont\",\"id\":\"\\u00e9\"}", "{\"return\":{},\"id\":\"\xc3\xa9\"}");
-	EXPECT("{\"id\":7}", "{\"error\":{\"class\":\"GenericError\",\"desc\":\"QMP input lacks member 'execute'\"},\"id\":7}");
+	EXPECT("{\"id\":7}",
+	       "{\"error\":{\"class\":\"GenericError\",\"desc\":\"QMP input lacks member 'execute'\"},\"id\":7}");
 	EXPECT("{\"execute\":\"quit\",\"id\":null}", "{\"return\":{},\"id\":null}");
 }
 
@@ -171,7 +173,8 @@ Test(qmp, balloon)
 {
 	EXPECT("{\"execute\":\"query-balloon\"}", ERR("DeviceNotActive", "No balloon device has been activated"));
 	EXPECT("{\"execute\":\"balloon\"}", ERR("GenericError", "Parameter 'value' is missing"));
-	EXPECT("{\"execute\":\"balloon\",\"arguments\":{\"x\":2}}", ERR("GenericError", "Parameter 'value' is missing"));
+	EXPECT("{\"execute\":\"balloon\",\"arguments\":{\"x\":2}}",
+	       ERR("GenericError", "Parameter 'value' is missing"));
 	EXPECT("{\"execute\":\"balloon\",\"arguments\":{\"value\":1,\"x\":2}}",
 	       ERR("GenericError", "Parameter 'x' is unexpected"));
 	EXPECT("{\"execute\":\"balloon\",\"arguments\":{\"value\":\"a\"}}",
@@ -194,8 +197,9 @@ Test(qmp, balloon)
 /* A slice is whole pages, and more than none of them. */
 Test(qmp, slices)
 {
-	static const char *const bad[] = {"{\"gpa\":1,\"size\":4096}", "{\"gpa\":0,\"size\":0}", "{\"gpa\":0,\"size\":4097}",
-					  "{\"gpa\":-4096,\"size\":4096}", "{\"gpa\":0,\"size\":-4096}"};
+	static const char *const bad[] = {"{\"gpa\":1,\"size\":4096}", "{\"gpa\":0,\"size\":0}",
+	                                  "{\"gpa\":0,\"size\":4097}", "{\"gpa\":-4096,\"size\":4096}",
+	                                  "{\"gpa\":0,\"size\":-4096}"};
 	char request[128];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -221,10 +225,11 @@ Test(qmp, query_stats)
 	EXPECT(STATS("\"target\":\"vcpu\",\"vcpus\":[\"/machine/cpu[1]\"]"),
 	       "{\"return\":[{\"provider\":\"gnomon\",\"stats\":[{\"name\":\"exits\",\"value\":101},"
 	       "{\"name\":\"stall\",\"value\":5}],\"qom-path\":\"/machine/cpu[1]\"}]}");
-	EXPECT(STATS("\"target\":\"vcpu\",\"providers\":[{\"provider\":\"gnomon\",\"names\":[\"exits\"]}]"),
-	       "{\"return\":[{\"provider\":\"gnomon\",\"stats\":[{\"name\":\"exits\",\"value\":100}],"
-	       "\"qom-path\":\"/machine/cpu[0]\"},{\"provider\":\"gnomon\",\"stats\":[{\"name\":\"exits\",\"value\":101}],"
-	       "\"qom-path\":\"/machine/cpu[1]\"}]}");
+	EXPECT(
+	    STATS("\"target\":\"vcpu\",\"providers\":[{\"provider\":\"gnomon\",\"names\":[\"exits\"]}]"),
+	    "{\"return\":[{\"provider\":\"gnomon\",\"stats\":[{\"name\":\"exits\",\"value\":100}],"
+	    "\"qom-path\":\"/machine/cpu[0]\"},{\"provider\":\"gnomon\",\"stats\":[{\"name\":\"exits\",\"value\":101}],"
+	    "\"qom-path\":\"/machine/cpu[1]\"}]}");
 	EXPECT(STATS("\"target\":\"vcpu\",\"providers\":[{\"provider\":\"kvm\"}]"), "{\"return\":[]}");
 	EXPECT(STATS("\"target\":\"vcpu\",\"vcpus\":[]"), "{\"return\":[]}");
 }
@@ -271,7 +276,7 @@ Test(qmp, dump_tables)
 {
 	cr_expect(strncmp(ask("{\"execute\":\"dump-tables\"}"), "{\"return\":[\"guest\",", 19) == 0);
 	cr_expect(strncmp(ask("{\"execute\":\"dump-tables\",\"arguments\":{\"stage\":\"stage2\"}}"),
-			  "{\"return\":[\"stage2\",", 20) == 0);
+	                  "{\"return\":[\"stage2\",", 20) == 0);
 	EXPECT("{\"execute\":\"dump-tables\",\"arguments\":{\"stage\":\"x\"}}",
 	       ERR("GenericError", "Parameter 'stage' does not accept value 'x'"));
 }
@@ -284,7 +289,8 @@ Test(qmp, greeting)
 
 	cr_expect_eq(json_object_size(greeting), 1u);
 	cr_expect(json_is_array(json_object_get(qmp_key, "capabilities")));
-	cr_expect(json_is_integer(json_object_get(json_object_get(json_object_get(qmp_key, "version"), "qemu"), "major")));
+	cr_expect(
+	    json_is_integer(json_object_get(json_object_get(json_object_get(qmp_key, "version"), "qemu"), "major")));
 	cr_expect(json_is_string(json_object_get(json_object_get(qmp_key, "version"), "package")));
 	json_decref(greeting);
 }

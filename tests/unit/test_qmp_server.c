@@ -40,7 +40,10 @@ static void teardown(void)
 
 TestSuite(qmp_server, .init = setup, .fini = teardown, .timeout = 2 * SECONDS);
 
-static void start(void) { cr_assert_eq(server_start(&server, path, &fake_ops, &vm), 0); }
+static void start(void)
+{
+	cr_assert_eq(server_start(&server, path, &fake_ops, &vm), 0);
+}
 
 static void stop(void)
 {
@@ -83,7 +86,10 @@ static bool read_until(int fd, const char *text)
 	}
 }
 
-static void say(int fd, const char *text) { cr_assert_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text)); }
+static void say(int fd, const char *text)
+{
+	cr_assert_eq(send(fd, text, strlen(text), MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
 
 /* A well-behaved client gets its answer now. */
 static void expect_service(void)
@@ -332,7 +338,8 @@ Test(qmp_server, large_reply_after_half_close)
 
 	start();
 	fd = raw_connect();
-	say(fd, "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"dump-tables\"}{\"execute\":\"query-name\",\"id\":99}");
+	say(fd,
+	    "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"dump-tables\"}{\"execute\":\"query-name\",\"id\":99}");
 	shutdown(fd, SHUT_WR);
 	usleep(50000);
 	cr_expect(read_until(fd, "\"id\": 99"));

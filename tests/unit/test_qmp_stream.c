@@ -78,10 +78,30 @@ Test(qmp_stream, cuts)
 /* An error costs the value that holds it; the next one is read as if nothing had been. */
 Test(qmp_stream, goes_on_behind_errors)
 {
-	static const char *const broken[] = {"{\"a\"}",	    "{\"a\":1,}", "{a:1}",	"[1 2]",	"{]",	"[}",	"]",  "}", ",",
-					     ":",	    "{\"a\":1,\"a\":2}", "nul ", "1e400 ", "{'a':1}", "\"a\nb",
-					     "{\"a\":\"\xc3\x28\"}", "{\"x\xff", "\xff", "[\"\\q\"]", "[\"\\ud800\"]",
-					     "[99999999999999999999999]", "{\"a\x01\"", "{\"\\u0000\":1}", "\x80 "};
+	static const char *const broken[] = {"{\"a\"}",
+	                                     "{\"a\":1,}",
+	                                     "{a:1}",
+	                                     "[1 2]",
+	                                     "{]",
+	                                     "[}",
+	                                     "]",
+	                                     "}",
+	                                     ",",
+	                                     ":",
+	                                     "{\"a\":1,\"a\":2}",
+	                                     "nul ",
+	                                     "1e400 ",
+	                                     "{'a':1}",
+	                                     "\"a\nb",
+	                                     "{\"a\":\"\xc3\x28\"}",
+	                                     "{\"x\xff",
+	                                     "\xff",
+	                                     "[\"\\q\"]",
+	                                     "[\"\\ud800\"]",
+	                                     "[99999999999999999999999]",
+	                                     "{\"a\x01\"",
+	                                     "{\"\\u0000\":1}",
+	                                     "\x80 "};
 
 	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++) {
 		struct json_stream s = {0};
@@ -106,7 +126,8 @@ Test(qmp_stream, goes_on_behind_errors)
 /* Reads end anywhere: every way to cut the text in two, and byte by byte, gives the same. */
 Test(qmp_stream, cut_at_each_byte)
 {
-	static const char text[] = "{\"execute\":\"x\",\"id\":[1,\"\\\"\\u00e9\xc3\xa9\"]}12 {]\"s\"null \xff[{\"a\":{}},\"\n[[]]{}";
+	static const char text[] =
+	    "{\"execute\":\"x\",\"id\":[1,\"\\\"\\u00e9\xc3\xa9\"]}12 {]\"s\"null \xff[{\"a\":{}},\"\n[[]]{}";
 	struct out whole = all(text);
 	const size_t n = strlen(text);
 
@@ -162,9 +183,9 @@ Test(qmp_stream, depth)
 		const char *open, *close;
 		size_t times; /* brackets = times * depth of `open` */
 		unsigned values, errors;
-	} cases[] = {{"[", "]", 1024, 1, 0},	   {"[", "]", 1025, 0, 1},	     {"{\"a\":", "}", 1025, 0, 1},
-		     {"[", "]", 10000, 0, 1},	   {"{\"a\":[", "]}", 512, 1, 0}, {"{\"a\":[", "]}", 513, 0, 1},
-		     {"{\"a\":[", "]}", 100000, 0, 1}};
+	} cases[] = {{"[", "]", 1024, 1, 0},          {"[", "]", 1025, 0, 1},        {"{\"a\":", "}", 1025, 0, 1},
+	             {"[", "]", 10000, 0, 1},         {"{\"a\":[", "]}", 512, 1, 0}, {"{\"a\":[", "]}", 513, 0, 1},
+	             {"{\"a\":[", "]}", 100000, 0, 1}};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct json_stream s = {0};

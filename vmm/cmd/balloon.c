@@ -31,19 +31,19 @@ struct sizes {
 };
 
 static const char help[] =
-	"Usage: gnomon balloon [OPTION...] SOCKET\n"
-	"Shows how much memory the guest behind a control socket has, and asks it for some or gives it back.\n"
-	"\n"
-	"  --size SIZE        the balloon shall take SIZE from the guest\n"
-	"  --guest-size SIZE  the guest shall have SIZE\n"
-	"  --inflate SIZE     the balloon shall take SIZE more\n"
-	"  --deflate SIZE     the balloon shall take SIZE less\n"
-	"  --wait             until the guest has done it\n"
-	"  --timeout SECONDS  wait no longer than this (default 30)\n"
-	"  --json             one JSON object, sizes in bytes\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0 done; 1 the guest cannot, or has not in time; 2 what was asked for makes no sense.\n";
+    "Usage: gnomon balloon [OPTION...] SOCKET\n"
+    "Shows how much memory the guest behind a control socket has, and asks it for some or gives it back.\n"
+    "\n"
+    "  --size SIZE        the balloon shall take SIZE from the guest\n"
+    "  --guest-size SIZE  the guest shall have SIZE\n"
+    "  --inflate SIZE     the balloon shall take SIZE more\n"
+    "  --deflate SIZE     the balloon shall take SIZE less\n"
+    "  --wait             until the guest has done it\n"
+    "  --timeout SECONDS  wait no longer than this (default 30)\n"
+    "  --json             one JSON object, sizes in bytes\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 done; 1 the guest cannot, or has not in time; 2 what was asked for makes no sense.\n";
 
 static int parse_what(enum what what, const char *arg, struct options *o)
 {
@@ -62,11 +62,15 @@ static int parse_what(enum what what, const char *arg, struct options *o)
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-		{"size", required_argument, NULL, SIZE},       {"guest-size", required_argument, NULL, GUEST_SIZE},
-		{"inflate", required_argument, NULL, INFLATE}, {"deflate", required_argument, NULL, DEFLATE},
-		{"wait", no_argument, NULL, 'w'},	       {"timeout", required_argument, NULL, 't'},
-		{"json", no_argument, NULL, 'j'},	       {"help", no_argument, NULL, 'h'},
-		{0},
+	    {"size", required_argument, NULL, SIZE},
+	    {"guest-size", required_argument, NULL, GUEST_SIZE},
+	    {"inflate", required_argument, NULL, INFLATE},
+	    {"deflate", required_argument, NULL, DEFLATE},
+	    {"wait", no_argument, NULL, 'w'},
+	    {"timeout", required_argument, NULL, 't'},
+	    {"json", no_argument, NULL, 'j'},
+	    {"help", no_argument, NULL, 'h'},
+	    {0},
 	};
 	int opt, r = 0;
 
@@ -125,8 +129,9 @@ static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_by
 	else if (o->what == GUEST_SIZE)
 		less = o->bytes <= s->memory ? s->memory - o->bytes : ~0ull;
 	if (less >= s->memory) {
-		log_error("balloon: the guest has %.1f MiB in all: more than none of it must stay, and no more can be had",
-			  s->memory / 1048576.0);
+		log_error(
+		    "balloon: the guest has %.1f MiB in all: more than none of it must stay, and no more can be had",
+		    s->memory / 1048576.0);
 		return -EINVAL;
 	}
 	*ret_bytes = s->memory - less;
@@ -148,7 +153,7 @@ static int wait_for_guest(struct connection *c, const struct options *o, struct 
 		if (now_ms() >= limit) {
 			log_progress("%s", "");
 			log_error("balloon: after %ld s the guest has %.1f MiB and shall have %.1f MiB", o->timeout,
-				  s->actual / 1048576.0, s->target / 1048576.0);
+			          s->actual / 1048576.0, s->target / 1048576.0);
 			return -ETIMEDOUT;
 		}
 		log_progress("%.1f of %.1f MiB", (all - (left < all ? left : all)) / 1048576.0, all / 1048576.0);

@@ -39,9 +39,9 @@ void control_close(struct control_socket *c)
 		bool by_guest;
 		const char *reason;
 	} ends[] = {
-		[VM_RUNNING] = {false, "none"},		     [VM_EXITED] = {true, "guest-shutdown"},
-		[VM_KILLED] = {true, "guest-panic"},	     [VM_HOST_FAILED] = {false, "host-error"},
-		[VM_STOPPED] = {false, "host-signal"},	     [VM_QUIT] = {false, "host-qmp-quit"},
+	    [VM_RUNNING] = {false, "none"},        [VM_EXITED] = {true, "guest-shutdown"},
+	    [VM_KILLED] = {true, "guest-panic"},   [VM_HOST_FAILED] = {false, "host-error"},
+	    [VM_STOPPED] = {false, "host-signal"}, [VM_QUIT] = {false, "host-qmp-quit"},
 	};
 	enum vm_end how;
 

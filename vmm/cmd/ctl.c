@@ -17,28 +17,31 @@
 
 static void print_help(void)
 {
-	fputs("Usage: gnomon ctl [--timeout SECONDS] SOCKET COMMAND [KEY=VALUE...]\n"
-	      "       gnomon ctl --events SOCKET\n"
-	      "Sends COMMAND to the guest whose `gnomon run --control SOCKET` is running, and prints what it returns as\n"
-	      "JSON; or prints every event as it comes, a line of JSON each, until the run ends.\n"
-	      "VALUE is a size such as 64K or 0x200000 where an integer is wanted, JSON if it is that, else text.\n"
-	      "\n"
-	      "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
-	      "  --events\n"
-	      "  --help\n"
-	      "\n"
-	      "Commands:\n",
-	      stdout);
+	fputs(
+	    "Usage: gnomon ctl [--timeout SECONDS] SOCKET COMMAND [KEY=VALUE...]\n"
+	    "       gnomon ctl --events SOCKET\n"
+	    "Sends COMMAND to the guest whose `gnomon run --control SOCKET` is running, and prints what it returns as\n"
+	    "JSON; or prints every event as it comes, a line of JSON each, until the run ends.\n"
+	    "VALUE is a size such as 64K or 0x200000 where an integer is wanted, JSON if it is that, else text.\n"
+	    "\n"
+	    "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
+	    "  --events\n"
+	    "  --help\n"
+	    "\n"
+	    "Commands:\n",
+	    stdout);
 	for (const struct qmp_command *c = qmp_commands; c->name; c++) {
 		printf("  %-20s %s\n", c->name, c->help);
 		for (const struct arg_schema *a = c->args; a && a->type != ARG_END; a++) {
-			printf("  %-20s   %s=%s%s", "", a->name, schema_type_name(a->type), a->required ? "" : ", optional");
+			printf("  %-20s   %s=%s%s", "", a->name, schema_type_name(a->type),
+			       a->required ? "" : ", optional");
 			for (const char *const *v = a->values; v && *v; v++)
 				printf("%s%s", v == a->values ? ": " : ", ", *v);
 			putchar('\n');
 		}
 	}
-	fputs("\nExit status: 0 done; 1 the guest's side refuses, or is not there; 2 what was asked for makes no sense.\n",
+	fputs("\nExit status: 0 done; 1 the guest's side refuses, or is not there; 2 what was asked for makes no "
+	      "sense.\n",
 	      stdout);
 }
 
@@ -74,7 +77,8 @@ static int parse_arguments(const char *command, char **words, json_t **ret_args)
 
 		if (equals)
 			*equals = 0;
-		if (!equals || json_object_set_new(args, *words, parse_value(type_of(command, *words), equals + 1)) < 0) {
+		if (!equals ||
+		    json_object_set_new(args, *words, parse_value(type_of(command, *words), equals + 1)) < 0) {
 			log_error("ctl: '%s' is not KEY=VALUE", *words);
 			json_decref(args);
 			return -EINVAL;
@@ -122,8 +126,10 @@ static int run_command(struct connection *c, const char *command, json_t *args)
 
 int cmd_ctl(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"timeout", required_argument, NULL, 't'}, {"events", no_argument, NULL, 'e'}, {"help", no_argument, NULL, 'h'}, {0}};
+	static const struct option options[] = {{"timeout", required_argument, NULL, 't'},
+	                                        {"events", no_argument, NULL, 'e'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {0}};
 	long timeout = DEFAULT_TIMEOUT_S;
 	bool events = false;
 	struct connection c;
@@ -142,7 +148,8 @@ int cmd_ctl(int argc, char **argv)
 	}
 	argv += optind;
 	if (argc - optind < 2 - events || (events && argv[1])) {
-		log_error("ctl: a socket%s expected (try `gnomon ctl --help`)", events ? " alone is" : " and a command are");
+		log_error("ctl: a socket%s expected (try `gnomon ctl --help`)",
+		          events ? " alone is" : " and a command are");
 		return STATUS_USAGE;
 	}
 	if (!events && parse_arguments(argv[1], argv + 2, &args) < 0)

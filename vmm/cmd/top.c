@@ -28,14 +28,14 @@ struct sample {
 };
 
 static const char help[] =
-	"Usage: gnomon top [OPTION...] SOCKET\n"
-	"Shows what the guest behind a control socket costs: on a terminal a table that is drawn again and again,\n"
-	"else one JSON object a line.\n"
-	"\n"
-	"  --interval SECONDS  between two looks (default 1)\n"
-	"  --count N           end after N looks (default: with the run)\n"
-	"  --json              JSON on a terminal, too\n"
-	"  --help\n";
+    "Usage: gnomon top [OPTION...] SOCKET\n"
+    "Shows what the guest behind a control socket costs: on a terminal a table that is drawn again and again,\n"
+    "else one JSON object a line.\n"
+    "\n"
+    "  --interval SECONDS  between two looks (default 1)\n"
+    "  --count N           end after N looks (default: with the run)\n"
+    "  --json              JSON on a terminal, too\n"
+    "  --help\n";
 
 static void forget(struct sample *s)
 {
@@ -74,8 +74,8 @@ static int take(struct connection *c, struct sample *s)
 
 static int print_json(const struct sample *s)
 {
-	json_t *line = json_pack("{s:f, s:O, s:O, s:O}", "time", s->time, "status", json_object_get(s->status, "status"),
-				 "gnomon", s->gnomon, "kvm", s->kvm);
+	json_t *line = json_pack("{s:f, s:O, s:O, s:O}", "time", s->time, "status",
+	                         json_object_get(s->status, "status"), "gnomon", s->gnomon, "kvm", s->kvm);
 	int r = json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
 
 	json_decref(line);
@@ -89,7 +89,8 @@ static void print_rows(const char *title, const json_t *now, const json_t *befor
 	json_t *value;
 
 	printf("\n%-32s %16s %14s\n", title, "total", "a second");
-	json_object_foreach ((json_t *)(uintptr_t)now, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)now, name, value)
+	{
 		const json_int_t v = json_integer_value(value);
 		const json_int_t was = json_integer_value(json_object_get(before, name));
 
@@ -163,10 +164,10 @@ static int watch(struct connection *c, const char *path, const struct options *o
 int cmd_top(int argc, char **argv)
 {
 	static const struct option options[] = {{"interval", required_argument, NULL, 'i'},
-						{"count", required_argument, NULL, 'n'},
-						{"json", no_argument, NULL, 'j'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
+	                                        {"count", required_argument, NULL, 'n'},
+	                                        {"json", no_argument, NULL, 'j'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {0}};
 	struct options o = {.interval = 1, .json = isatty(STDOUT_FILENO) != 1};
 	struct connection c;
 	int opt, r = 0;

@@ -8,15 +8,16 @@ static void add_all(json_t *sums, const json_t *stats)
 	size_t i;
 	json_t *s;
 
-	json_array_foreach (stats, i, s) {
+	json_array_foreach(stats, i, s)
+	{
 		const char *name = json_string_value(json_object_get(s, "name"));
 		const json_t *value = json_object_get(s, "value");
 
 		/* A server may also count in lists. */
 		if (name && json_is_integer(value))
-			json_object_set_new(sums, name,
-					    json_integer(json_integer_value(json_object_get(sums, name)) +
-							 json_integer_value(value)));
+			json_object_set_new(
+			    sums, name,
+			    json_integer(json_integer_value(json_object_get(sums, name)) + json_integer_value(value)));
 	}
 }
 
@@ -29,8 +30,7 @@ static int ask(struct connection *c, json_t *args, json_t **ret_sums)
 	if (r < 0)
 		return r;
 	sums = json_object();
-	json_array_foreach (reply, i, result)
-		add_all(sums, json_object_get(result, "stats"));
+	json_array_foreach(reply, i, result) add_all(sums, json_object_get(result, "stats"));
 	json_decref(reply);
 	*ret_sums = sums;
 	return 0;
@@ -44,8 +44,9 @@ int watch_stats(struct connection *c, const char *target, const char *provider, 
 int watch_number(struct connection *c, const char *name, uint64_t *ret_value)
 {
 	json_t *sums;
-	int r = ask(c, json_pack("{s:s, s:[{s:s, s:[s]}]}", "target", "vm", "providers", "provider", "gnomon", "names", name),
-		    &sums);
+	int r = ask(
+	    c, json_pack("{s:s, s:[{s:s, s:[s]}]}", "target", "vm", "providers", "provider", "gnomon", "names", name),
+	    &sums);
 
 	if (r < 0)
 		return r;

@@ -32,7 +32,7 @@ static json_t *query_status(const struct qmp *q, json_t *args, struct control_er
 	const bool running = q->ops->running(q->vm);
 
 	return json_pack("{s:s, s:b, s:b}", "status", running ? "running" : "paused", "singlestep", false, "running",
-			 running);
+	                 running);
 }
 
 static json_t *stop(const struct qmp *q, json_t *args, struct control_error *err)
@@ -64,8 +64,8 @@ static json_t *system_reset(const struct qmp *q, json_t *args, struct control_er
 {
 	if (q->ops->reset(q->vm, err) < 0)
 		return NULL;
-	q->broadcast(q->ctx, message_event("RESET", json_pack("{s:b, s:s}", "guest", false, "reason",
-							      "host-qmp-system-reset")));
+	q->broadcast(
+	    q->ctx, message_event("RESET", json_pack("{s:b, s:s}", "guest", false, "reason", "host-qmp-system-reset")));
 	return json_object();
 }
 
@@ -124,7 +124,7 @@ static json_t *dump_tables(const struct qmp *q, json_t *args, struct control_err
 }
 
 static json_t *slice(const struct qmp *q, json_t *args, struct control_error *err,
-		     int (*act)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err))
+                     int (*act)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err))
 {
 	uint64_t gpa = 0, size = 0;
 
@@ -148,37 +148,37 @@ static json_t *release(const struct qmp *q, json_t *args, struct control_error *
 }
 
 static const struct arg_schema balloon_args[] = {
-	{.name = "value", .type = ARG_INTEGER, .required = true},
-	{0},
+    {.name = "value", .type = ARG_INTEGER, .required = true},
+    {0},
 };
 static const struct arg_schema slice_args[] = {
-	{.name = "gpa", .type = ARG_INTEGER, .required = true},
-	{.name = "size", .type = ARG_INTEGER, .required = true},
-	{0},
+    {.name = "gpa", .type = ARG_INTEGER, .required = true},
+    {.name = "size", .type = ARG_INTEGER, .required = true},
+    {0},
 };
 static const char *const stages[] = {"guest", "stage2", "shadow", NULL};
 static const struct arg_schema dump_args[] = {
-	{.name = "stage", .type = ARG_ENUM, .values = stages},
-	{0},
+    {.name = "stage", .type = ARG_ENUM, .values = stages},
+    {0},
 };
 
 const struct qmp_command qmp_commands[] = {
-	{"query-version", NULL, query_version, "version of Gnomon"},
-	{"query-commands", NULL, query_commands, "the commands there are"},
-	{"query-name", NULL, query_name, "name of the guest: its image file's"},
-	{"query-status", NULL, query_status, "whether the guest runs"},
-	{"stop", NULL, stop, "hold all vCPUs; the reply comes when none executes guest code any more"},
-	{"cont", NULL, cont, "let them go on"},
-	{"quit", NULL, quit, "end the run, with status 0"},
-	{"system_reset", NULL, system_reset, "load the image again and start from its entry"},
-	{"balloon", balloon_args, balloon, "ask the guest to have `value` bytes of RAM"},
-	{"query-balloon", NULL, query_balloon, "bytes of RAM the guest has and is asked to have"},
-	{"query-balloon-stats", NULL, query_balloon_stats, "the guest's own view of its memory"},
-	{"query-stats", stats_query_args, stats_query, "counters and gauges of KVM and Gnomon"},
-	{"query-stats-schemas", stats_schemas_args, stats_schemas, "what they are"},
-	{"query-paging", NULL, query_paging, "how guest memory is translated"},
-	{"reclaim", slice_args, reclaim, "take a slice of guest memory away, now, without asking the guest"},
-	{"release", slice_args, release, "give it back, zeroed"},
-	{"dump-tables", dump_args, dump_tables, "a stage's tables: guest, stage2 or shadow"},
-	{0},
+    {"query-version", NULL, query_version, "version of Gnomon"},
+    {"query-commands", NULL, query_commands, "the commands there are"},
+    {"query-name", NULL, query_name, "name of the guest: its image file's"},
+    {"query-status", NULL, query_status, "whether the guest runs"},
+    {"stop", NULL, stop, "hold all vCPUs; the reply comes when none executes guest code any more"},
+    {"cont", NULL, cont, "let them go on"},
+    {"quit", NULL, quit, "end the run, with status 0"},
+    {"system_reset", NULL, system_reset, "load the image again and start from its entry"},
+    {"balloon", balloon_args, balloon, "ask the guest to have `value` bytes of RAM"},
+    {"query-balloon", NULL, query_balloon, "bytes of RAM the guest has and is asked to have"},
+    {"query-balloon-stats", NULL, query_balloon_stats, "the guest's own view of its memory"},
+    {"query-stats", stats_query_args, stats_query, "counters and gauges of KVM and Gnomon"},
+    {"query-stats-schemas", stats_schemas_args, stats_schemas, "what they are"},
+    {"query-paging", NULL, query_paging, "how guest memory is translated"},
+    {"reclaim", slice_args, reclaim, "take a slice of guest memory away, now, without asking the guest"},
+    {"release", slice_args, release, "give it back, zeroed"},
+    {"dump-tables", dump_args, dump_tables, "a stage's tables: guest, stage2 or shadow"},
+    {0},
 };

@@ -132,7 +132,7 @@ int connection_reply(struct connection *c, json_t **ret_reply)
 int connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply)
 {
 	json_t *request = args ? json_pack("{s:s, s:o}", "execute", command, "arguments", args)
-			       : json_pack("{s:s}", "execute", command);
+	                       : json_pack("{s:s}", "execute", command);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
 	int r = text ? connection_say(c, text, strlen(text)) : -EINVAL; /* a name that is not UTF-8 */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A client's end: connects to a QMP server, says its commands, waits for replies and events. For `gnomon ctl` and the like. */
+/* A client's end: connects to a QMP server, says its commands, waits for replies and events. For `gnomon ctl` and the
+ * like. */
 #ifndef GNOMON_CONTROL_CONNECTION_H
 #define GNOMON_CONTROL_CONNECTION_H
 

@@ -4,9 +4,9 @@
 #define GNOMON_CONTROL_ERROR_H
 
 /* QMP's error classes, as far as used here; clients act on the class, people read the words. */
-#define ERROR_GENERIC       "GenericError"
-#define ERROR_NO_COMMAND    "CommandNotFound"
-#define ERROR_NOT_ACTIVE    "DeviceNotActive"
+#define ERROR_GENERIC    "GenericError"
+#define ERROR_NO_COMMAND "CommandNotFound"
+#define ERROR_NOT_ACTIVE "DeviceNotActive"
 
 struct control_error {
 	const char *class; /* NULL: no error yet */
@@ -18,6 +18,6 @@ int control_fail(struct control_error *err, int errnum, const char *fmt, ...) __
 
 /* The same with a class of its own. */
 int control_fail_class(struct control_error *err, const char *class, int errnum, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 #endif

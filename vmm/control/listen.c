@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BACKLOG        16
-#define LOCK_ATTEMPTS  200 /* a hundredth of a second each */
+#define BACKLOG       16
+#define LOCK_ATTEMPTS 200 /* a hundredth of a second each */
 
 /* Whether somebody listens at the address. A full backlog counts: somebody made it. */
 static bool is_alive(const struct sockaddr_un *addr)
@@ -129,7 +129,8 @@ int listener_accept(struct listener *l)
 
 	if (fd < 0)
 		return -errno;
-	/* The mode keeps others out already, unless somebody changed it or the directory is shared in some other way. */
+	/* The mode keeps others out already, unless somebody changed it or the directory is shared in some other way.
+	 */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || (peer.uid != geteuid() && peer.uid != 0)) {
 		close(fd);
 		return -EACCES;

@@ -96,12 +96,16 @@ struct relay {
 static void relay_kvm_stat(void *arg, const struct kvm_stat *stat)
 {
 	static const char *const types[] = {
-		[KVM_STAT_CUMULATIVE] = "cumulative", [KVM_STAT_INSTANT] = "instant", [KVM_STAT_PEAK] = "peak"};
+	    [KVM_STAT_CUMULATIVE] = "cumulative", [KVM_STAT_INSTANT] = "instant", [KVM_STAT_PEAK] = "peak"};
 	const struct relay *r = arg;
 
-	r->fn(r->arg, &(struct control_stat){.name = stat->name, .type = types[stat->type], .unit = stat->unit,
-					     .base = stat->base, .exponent = stat->exponent,
-					     .what = kvm_stat_what(stat->name), .value = stat->value});
+	r->fn(r->arg, &(struct control_stat){.name = stat->name,
+	                                     .type = types[stat->type],
+	                                     .unit = stat->unit,
+	                                     .base = stat->base,
+	                                     .exponent = stat->exponent,
+	                                     .what = kvm_stat_what(stat->name),
+	                                     .value = stat->value});
 }
 
 /* Bytes of guest RAM that are in the host's memory now; 0 when the host does not say. */
@@ -114,7 +118,8 @@ static uint64_t resident(const struct guest_mem *mem)
 		const struct mem_region *r = &mem->region[i];
 
 		for (uint64_t at = 0; at < r->size; at += sizeof(in_core) * PAGE_SIZE) {
-			uint64_t len = r->size - at < sizeof(in_core) * PAGE_SIZE ? r->size - at : sizeof(in_core) * PAGE_SIZE;
+			uint64_t len =
+			    r->size - at < sizeof(in_core) * PAGE_SIZE ? r->size - at : sizeof(in_core) * PAGE_SIZE;
 
 			if (mincore(r->host + at, len, in_core) < 0)
 				return 0;
@@ -133,23 +138,30 @@ static void relay_counters(const struct vm *vm, int first, int end, const struct
 
 		for (int i = first; i < end; i++)
 			sum += counter_read(&vm->vcpu[i]->counters, c);
-		r->fn(r->arg, &(struct control_stat){.name = counter_desc[c].name, .type = "cumulative",
-						     .unit = bytes ? "bytes" : NULL, .what = counter_desc[c].what,
-						     .value = sum});
+		r->fn(r->arg, &(struct control_stat){.name = counter_desc[c].name,
+		                                     .type = "cumulative",
+		                                     .unit = bytes ? "bytes" : NULL,
+		                                     .what = counter_desc[c].what,
+		                                     .value = sum});
 	}
 }
 
 static void relay_memory(const struct vm *vm, const struct relay *r)
 {
-	r->fn(r->arg, &(struct control_stat){.name = "memory_guest", .type = "instant", .unit = "bytes",
-					     .what = "RAM that the guest was given", .value = vm->mem.size});
-	r->fn(r->arg, &(struct control_stat){.name = "memory_host", .type = "instant", .unit = "bytes",
-					     .what = "of it, in the host's memory now",
-					     .value = resident(&vm->mem)});
+	r->fn(r->arg, &(struct control_stat){.name = "memory_guest",
+	                                     .type = "instant",
+	                                     .unit = "bytes",
+	                                     .what = "RAM that the guest was given",
+	                                     .value = vm->mem.size});
+	r->fn(r->arg, &(struct control_stat){.name = "memory_host",
+	                                     .type = "instant",
+	                                     .unit = "bytes",
+	                                     .what = "of it, in the host's memory now",
+	                                     .value = resident(&vm->mem)});
 }
 
 static void stats(void *machine, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
-		  void *arg)
+                  void *arg)
 {
 	const struct machine *m = machine;
 	const int fd = m->kvm_stats[target == STATS_VM ? 0 : 1 + vcpu];
@@ -176,7 +188,7 @@ static int active_balloon(const struct machine *m, struct balloon_status *ret_st
 	balloon_get_status(m->vm->balloon, ret_status);
 	if (ret_status->failure)
 		return control_fail_class(err, ERROR_NOT_ACTIVE, ENOTCONN, "The guest's balloon driver failed: %s",
-					  ret_status->failure);
+		                          ret_status->failure);
 	if (!ret_status->driver)
 		return control_fail_class(err, ERROR_NOT_ACTIVE, ENOTCONN, "The guest drives no balloon");
 	return 0;
@@ -210,9 +222,8 @@ static json_t *balloon_stats(void *machine, struct control_error *err)
 {
 	/* QEMU's names */
 	static const char *const names[VIRTIO_BALLOON_S_NR] = {
-		"stat-swap-in",	     "stat-swap-out",	      "stat-major-faults", "stat-minor-faults",
-		"stat-free-memory",  "stat-total-memory",     "stat-available-memory", "stat-disk-caches",
-		"stat-htlb-pgalloc", "stat-htlb-pgfail",
+	    "stat-swap-in",      "stat-swap-out",         "stat-major-faults", "stat-minor-faults", "stat-free-memory",
+	    "stat-total-memory", "stat-available-memory", "stat-disk-caches",  "stat-htlb-pgalloc", "stat-htlb-pgfail",
 	};
 	const struct machine *m = machine;
 	struct balloon_stats before, now;
@@ -234,7 +245,7 @@ static json_t *balloon_stats(void *machine, struct control_error *err)
 		if (now.valid >> i & 1)
 			json_object_set_new(stats, names[i], json_integer((json_int_t)now.value[i]));
 	return json_pack("{s:o, s:I, s:b}", "stats", stats, "reports", (json_int_t)now.seq, "fresh",
-			 now.seq != before.seq);
+	                 now.seq != before.seq);
 }
 
 static int slice(void *machine, uint64_t gpa, uint64_t size, struct control_error *err)
@@ -249,7 +260,7 @@ static json_t *paging(void *machine, struct control_error *err)
 	const struct machine *m = machine;
 	const struct shadow_vm *s = m->vm->shadow;
 	json_t *reply = json_pack("{s:s, s:s, s:s, s:I}", "mode", m->paging, "second-stage", m->second_stage, "backing",
-				  backing_name(m->vm->mem.backing), "memory", (json_int_t)m->vm->mem.size);
+	                          backing_name(m->vm->mem.backing), "memory", (json_int_t)m->vm->mem.size);
 	json_t *opts;
 
 	if (!s)
@@ -258,27 +269,28 @@ static json_t *paging(void *machine, struct control_error *err)
 	for (int i = 0; i < SHADOW_OPTS; i++)
 		if (s->config.opts & shadow_opt_desc[i].opt)
 			json_array_append_new(opts, json_string(shadow_opt_desc[i].name));
-	json_object_set_new(reply, "shadow", json_pack("{s:o, s:I, s:b}", "optimisations", opts, "memory",
-						       (json_int_t)s->config.memory, "audit", s->config.audit));
+	json_object_set_new(reply, "shadow",
+	                    json_pack("{s:o, s:I, s:b}", "optimisations", opts, "memory", (json_int_t)s->config.memory,
+	                              "audit", s->config.audit));
 	return reply;
 }
 
 const struct control_ops machine_ops = {
-	.name = name,
-	.nr_vcpus = nr_vcpus,
-	.running = running,
-	.stop = stop,
-	.cont = cont,
-	.quit = quit,
-	.reset = reset,
-	.stats = stats,
-	.balloon_get = balloon_get,
-	.balloon_set = balloon_set,
-	.balloon_stats = balloon_stats,
-	.paging = paging,
-	.dump_tables = machine_dump_tables,
-	.reclaim = slice,
-	.release = slice,
+    .name = name,
+    .nr_vcpus = nr_vcpus,
+    .running = running,
+    .stop = stop,
+    .cont = cont,
+    .quit = quit,
+    .reset = reset,
+    .stats = stats,
+    .balloon_get = balloon_get,
+    .balloon_set = balloon_set,
+    .balloon_stats = balloon_stats,
+    .paging = paging,
+    .dump_tables = machine_dump_tables,
+    .reclaim = slice,
+    .release = slice,
 };
 
 int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot)

@@ -68,7 +68,7 @@ static void end_run(struct dump *d)
 	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
 		letters[i] = d->attrs & rights[i].bit ? rights[i].letter : '-';
 	snprintf(text, sizeof(text), "%016llx-%016llx -> %016llx %s %s", (unsigned long long)d->first,
-		 (unsigned long long)d->last, (unsigned long long)d->to, letters, size[d->level]);
+	         (unsigned long long)d->last, (unsigned long long)d->to, letters, size[d->level]);
 	put_line(d, text);
 	d->level = 0;
 }

@@ -11,7 +11,7 @@ json_t *message_version(void)
 
 	(void)sscanf(GNOMON_VERSION, "%d.%d.%d", &major, &minor, &micro);
 	return json_pack("{s:{s:i, s:i, s:i}, s:s}", "qemu", "micro", micro, "minor", minor, "major", major, "package",
-			 "gnomon " GNOMON_VERSION);
+	                 "gnomon " GNOMON_VERSION);
 }
 
 json_t *message_greeting(void)
@@ -47,7 +47,7 @@ json_t *message_event(const char *name, json_t *data)
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	event = json_pack("{s:{s:I, s:I}, s:s}", "timestamp", "seconds", (json_int_t)now.tv_sec, "microseconds",
-			  (json_int_t)now.tv_nsec / 1000, "event", name);
+	                  (json_int_t)now.tv_nsec / 1000, "event", name);
 	if (data && json_object_set_new(event, "data", data) < 0) {
 		json_decref(event);
 		return NULL;

@@ -19,11 +19,11 @@ enum stats_target { STATS_VM, STATS_VCPU, STATS_TARGETS };
 enum stats_provider { STATS_KVM, STATS_GNOMON, STATS_PROVIDERS };
 
 struct control_stat {
-	const char *name; /* lives for the call only */
-	const char *type; /* QEMU's StatsType: "cumulative", "instant" or "peak" */
-	const char *unit; /* QEMU's StatsUnit, or NULL for a plain number */
+	const char *name;   /* lives for the call only */
+	const char *type;   /* QEMU's StatsType: "cumulative", "instant" or "peak" */
+	const char *unit;   /* QEMU's StatsUnit, or NULL for a plain number */
 	int base, exponent; /* the value is in units of base ^ exponent; exponent 0: in units */
-	const char *what; /* one sentence */
+	const char *what;   /* one sentence */
 	uint64_t value;
 };
 
@@ -47,7 +47,7 @@ struct control_ops {
 
 	/* Calls fn for each value of this target and provider; `vcpu` matters for STATS_VCPU alone. */
 	void (*stats)(void *vm, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
-		      void *arg);
+	              void *arg);
 
 	/* -ENODEV when there is no balloon, -ENOTCONN when the guest does not drive it. */
 	int (*balloon_get)(void *vm, struct control_balloon *ret_balloon, struct control_error *err);

@@ -8,8 +8,8 @@
 
 static const char *const capabilities[] = {NULL};
 static const struct arg_schema capabilities_args[] = {
-	{.name = "enable", .type = ARG_STRINGS, .values = capabilities},
-	{0},
+    {.name = "enable", .type = ARG_STRINGS, .values = capabilities},
+    {0},
 };
 
 /* The members of a request: each known, once (the parser saw to that), of the right type. */
@@ -20,7 +20,8 @@ static int check_shape(json_t *request, struct control_error *err)
 
 	if (!json_is_object(request))
 		return control_fail(err, EINVAL, "QMP input must be a JSON object");
-	json_object_foreach (request, key, value) {
+	json_object_foreach(request, key, value)
+	{
 		if (strcmp(key, "execute") == 0 && !json_is_string(value))
 			return control_fail(err, EINVAL, "QMP input member 'execute' must be a string");
 		if (strcmp(key, "arguments") == 0 && !json_is_object(value))
@@ -43,7 +44,7 @@ static json_t *negotiate(struct qmp_session *session, json_t *args, struct contr
 {
 	if (session->negotiated) {
 		control_fail_class(err, ERROR_NO_COMMAND, EALREADY,
-				   "Capabilities negotiation is already complete, command ignored");
+		                   "Capabilities negotiation is already complete, command ignored");
 		return NULL;
 	}
 	if (schema_check(capabilities_args, args, err) < 0)
@@ -52,8 +53,7 @@ static json_t *negotiate(struct qmp_session *session, json_t *args, struct contr
 	return json_object();
 }
 
-static json_t *dispatch(const struct qmp *q, struct qmp_session *session, json_t *request,
-			struct control_error *err)
+static json_t *dispatch(const struct qmp *q, struct qmp_session *session, json_t *request, struct control_error *err)
 {
 	const json_t *name = json_object_get(request, "execute");
 	json_t *args = json_object_get(request, "arguments");
@@ -62,7 +62,7 @@ static json_t *dispatch(const struct qmp *q, struct qmp_session *session, json_t
 		return negotiate(session, args, err);
 	if (!session->negotiated) {
 		control_fail_class(err, ERROR_NO_COMMAND, EPROTO,
-				   "Expecting capabilities negotiation with 'qmp_capabilities'");
+		                   "Expecting capabilities negotiation with 'qmp_capabilities'");
 		return NULL;
 	}
 	for (const struct qmp_command *c = qmp_commands; c->name; c++)

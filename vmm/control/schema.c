@@ -9,9 +9,9 @@ static const struct {
 	const char *name;
 	json_type json; /* JSON_TRUE stands for both booleans */
 } types[] = {
-	[ARG_INTEGER] = {"integer", JSON_INTEGER}, [ARG_BOOLEAN] = {"boolean", JSON_TRUE},
-	[ARG_STRING] = {"string", JSON_STRING},	   [ARG_ENUM] = {"string", JSON_STRING},
-	[ARG_STRINGS] = {"array", JSON_ARRAY},	   [ARG_OBJECTS] = {"array", JSON_ARRAY},
+    [ARG_INTEGER] = {"integer", JSON_INTEGER}, [ARG_BOOLEAN] = {"boolean", JSON_TRUE},
+    [ARG_STRING] = {"string", JSON_STRING},    [ARG_ENUM] = {"string", JSON_STRING},
+    [ARG_STRINGS] = {"array", JSON_ARRAY},     [ARG_OBJECTS] = {"array", JSON_ARRAY},
 };
 
 const char *schema_type_name(enum arg_type type)
@@ -98,8 +98,7 @@ int schema_check(const struct arg_schema *schema, json_t *arguments, struct cont
 		if (r < 0)
 			return r;
 	}
-	json_object_foreach (arguments, name, value)
-		if (!is_known(schema, name))
-			return control_fail(err, EINVAL, "Parameter '%s' is unexpected", name);
+	json_object_foreach(arguments, name, value) if (!is_known(schema, name)) return control_fail(
+	    err, EINVAL, "Parameter '%s' is unexpected", name);
 	return 0;
 }

@@ -137,7 +137,7 @@ static void take_notices(struct server *s)
 	(void)!read(s->wake_fd, &count, sizeof(count));
 	if (atomic_exchange(&s->balloon_changed, false))
 		broadcast(s, message_event("BALLOON_CHANGE",
-					   json_pack("{s:I}", "actual", (json_int_t)atomic_load(&s->balloon_actual))));
+		                           json_pack("{s:I}", "actual", (json_int_t)atomic_load(&s->balloon_actual))));
 }
 
 static int64_t now_ms(void)
@@ -155,7 +155,7 @@ static void last_words(struct server *s)
 	bool waiting;
 
 	broadcast(s, message_event("SHUTDOWN", json_pack("{s:b, s:s}", "guest", s->shutdown_by_guest, "reason",
-							 s->shutdown_reason)));
+	                                                 s->shutdown_reason)));
 	do {
 		const struct timespec pause = {.tv_nsec = 1000000};
 
@@ -208,8 +208,7 @@ static int make_fds(struct server *s)
 {
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->epoll_fd < 0 || s->wake_fd < 0 ||
-	    watch(s, EPOLL_CTL_ADD, s->listener.fd, EPOLLIN, TAG_LISTENER) < 0 ||
+	if (s->epoll_fd < 0 || s->wake_fd < 0 || watch(s, EPOLL_CTL_ADD, s->listener.fd, EPOLLIN, TAG_LISTENER) < 0 ||
 	    watch(s, EPOLL_CTL_ADD, s->wake_fd, EPOLLIN, TAG_WAKE) < 0)
 		return log_errno(errno, "control socket");
 	return 0;

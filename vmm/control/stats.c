@@ -9,19 +9,19 @@ static const char *const targets[] = {[STATS_VM] = "vm", [STATS_VCPU] = "vcpu", 
 static const char *const providers[] = {[STATS_KVM] = "kvm", [STATS_GNOMON] = "gnomon", [STATS_PROVIDERS] = NULL};
 
 static const struct arg_schema request_args[] = {
-	{.name = "provider", .type = ARG_ENUM, .required = true, .values = providers},
-	{.name = "names", .type = ARG_STRINGS},
-	{0},
+    {.name = "provider", .type = ARG_ENUM, .required = true, .values = providers},
+    {.name = "names", .type = ARG_STRINGS},
+    {0},
 };
 const struct arg_schema stats_query_args[] = {
-	{.name = "target", .type = ARG_ENUM, .required = true, .values = targets},
-	{.name = "vcpus", .type = ARG_STRINGS},
-	{.name = "providers", .type = ARG_OBJECTS, .members = request_args},
-	{0},
+    {.name = "target", .type = ARG_ENUM, .required = true, .values = targets},
+    {.name = "vcpus", .type = ARG_STRINGS},
+    {.name = "providers", .type = ARG_OBJECTS, .members = request_args},
+    {0},
 };
 const struct arg_schema stats_schemas_args[] = {
-	{.name = "provider", .type = ARG_ENUM, .values = providers},
-	{0},
+    {.name = "provider", .type = ARG_ENUM, .values = providers},
+    {0},
 };
 
 static bool contains(const json_t *strings, const char *s)
@@ -43,13 +43,13 @@ static void add_value(void *arg, const struct control_stat *stat)
 	struct values *v = arg;
 
 	if (!v->names || contains(v->names, stat->name))
-		json_array_append_new(v->list, json_pack("{s:s, s:I}", "name", stat->name, "value",
-							 (json_int_t)stat->value));
+		json_array_append_new(v->list,
+		                      json_pack("{s:s, s:I}", "name", stat->name, "value", (json_int_t)stat->value));
 }
 
 /* One element of the answer, unless it has no values. */
 static void add_result(const struct qmp *q, json_t *results, enum stats_target target, enum stats_provider provider,
-		       int vcpu, const char *path, const json_t *names)
+                       int vcpu, const char *path, const json_t *names)
 {
 	struct values v = {.list = json_array(), .names = names};
 	json_t *result;
@@ -66,7 +66,7 @@ static void add_result(const struct qmp *q, json_t *results, enum stats_target t
 }
 
 static void add_provider(const struct qmp *q, json_t *results, enum stats_target target, enum stats_provider provider,
-			 const json_t *vcpus, const json_t *names)
+                         const json_t *vcpus, const json_t *names)
 {
 	if (target == STATS_VM) {
 		add_result(q, results, target, provider, -1, NULL, names);
@@ -145,7 +145,7 @@ json_t *stats_schemas(const struct qmp *q, json_t *args, struct control_error *e
 
 			q->ops->stats(q->vm, t, p, 0, add_schema, stats);
 			json_array_append_new(results, json_pack("{s:s, s:s, s:o}", "provider", providers[p], "target",
-								 targets[t], "stats", stats));
+			                                         targets[t], "stats", stats));
 		}
 	}
 	return results;

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESYNC_BYTE   0xff
-#define KEPT_ROOM     4096 /* a larger buffer is given back with its value */
-#define PARSE_FLAGS   (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
+#define RESYNC_BYTE 0xff
+#define KEPT_ROOM   4096 /* a larger buffer is given back with its value */
+#define PARSE_FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
 
 /* What one byte did. */
 enum step {

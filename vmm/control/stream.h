@@ -18,7 +18,8 @@
 
 /* Brackets within brackets: QEMU's bound, and less than jansson's own 2048. */
 #define STREAM_MAX_DEPTH 1024
-/* Bytes of one value that a server takes. A parsed value can take a hundred times its text, "{},{},..." does; commands are small. */
+/* Bytes of one value that a server takes. A parsed value can take a hundred times its text, "{},{},..." does; commands
+ * are small. */
 #define STREAM_MAX_BYTES (256u << 10)
 
 #define STREAM_ERROR_SIZE 200

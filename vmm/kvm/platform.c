@@ -106,7 +106,7 @@ static void virtio_access(struct bus_device *dev, void *who, const struct bus_ac
 		counter_inc(&vcpu->counters, CTR_VIRTIO_NOTIFIES);
 }
 
-/* As a driver does it (virtio 1.2, 2.4.2): writes 0, and waits until it reads 0. The device has given its pages back then. */
+/* As a driver does it (virtio 1.2, 2.4.2): writes 0, and waits until it reads 0. All pages are back then. */
 static void virtio_reset(struct bus_device *dev)
 {
 	const struct timespec pause = {.tv_nsec = 100000};

@@ -15,8 +15,8 @@
 
 static int set_msrs(const struct vcpu *vcpu)
 {
-	static const uint32_t msrs[] = {MSR_STAR,      MSR_LSTAR,   MSR_CSTAR,		MSR_SYSCALL_MASK,
-					MSR_FS_BASE,   MSR_GS_BASE, MSR_KERNEL_GS_BASE};
+	static const uint32_t msrs[] = {MSR_STAR,    MSR_LSTAR,   MSR_CSTAR,         MSR_SYSCALL_MASK,
+	                                MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE};
 	const int n = sizeof(msrs) / sizeof(*msrs);
 	uint64_t space[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry) * (sizeof(msrs) / sizeof(*msrs))) / 8];
 	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
@@ -50,7 +50,7 @@ int vcpu_forget(struct vcpu *vcpu)
 
 	vcpu->run->request_interrupt_window = 0;
 	if (r == 0 && (ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &none) < 0 || ioctl(vcpu->fd, KVM_SET_FPU, &fpu) < 0 ||
-		       ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug) < 0))
+	               ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug) < 0))
 		r = -errno;
 	if (r == 0)
 		r = set_msrs(vcpu);
