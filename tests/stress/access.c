@@ -121,7 +121,7 @@ static void walk_marks(struct check *c, const struct end *e, bool certain)
 			t->value |= bits;
 		else if (!certain)
 			t->optional |= bits;
-		else if (!last || op_reads_first(c->access->op))
+		else if (!last || op_reads_first(c->access->op) || (options.qemu_npt && e->error & PFEC_RSVD))
 			t->optional |= PTE_A; /* a CPU may set it on the way to a fault: SDM 3 4.8 */
 	}
 }
@@ -275,8 +275,8 @@ bool access_paged(struct cpu *cpu, struct access *access, uint64_t value)
 	}
 	if (c.count == 0 || (!c.exact && !fetch && !can_be_judged(&c)))
 		return false;
-	c.address = page_address(access->page) +
-		    (fetch ? (CODE_SLOT + access->user) * 8u : real_offset(access->offset));
+	c.address =
+	    page_address(access->page) + (fetch ? (CODE_SLOT + access->user) * 8u : real_offset(access->offset));
 	run(cpu, access, c.address);
 	c.cr2 = read_cr2();
 	for (unsigned i = 0; i < c.count; i++)

@@ -89,7 +89,7 @@ static void make_roots(struct arena *a)
 	}
 	for (unsigned i = 0; i < 3; i++)
 		frame_pointer(a, ANCHOR_FRAMES + i)[ANCHOR_SLOT] =
-			(a->base + ((uint64_t)(ANCHOR_FRAMES + i + 1) << 12)) | rights;
+		    (a->base + ((uint64_t)(ANCHOR_FRAMES + i + 1) << 12)) | rights;
 }
 
 /* 4 roots, 4 + 6 + 10 tables, 24 frames of data, some of which lie where a large page is touched, too. */

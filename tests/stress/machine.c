@@ -48,7 +48,7 @@ static void make_tables(struct cpu *cpu)
 		uint64_t stub = (uint64_t)vectors + 16 * i;
 
 		cpu->idt[2 * i] = (stub & 0xffff) | GNOMON_BOOT_CS << 16 | (stub & 0xffff0000) << 32 |
-				  (uint64_t)(i == VEC_BP ? BREAKPOINT_GATE : INTERRUPT_GATE) << 32;
+		                  (uint64_t)(i == VEC_BP ? BREAKPOINT_GATE : INTERRUPT_GATE) << 32;
 	}
 	__builtin_memcpy(cpu->tss + TSS_RSP0, &trap_stack, sizeof(trap_stack));
 	cpu->tss[sizeof(cpu->tss) - 2] = sizeof(cpu->tss); /* the I/O map lies beyond the limit */
@@ -76,11 +76,11 @@ void cpu_start(unsigned id)
 	static struct gnomon_cpu_start request;
 
 	request = (struct gnomon_cpu_start){.version = GNOMON_ABI_VERSION,
-					    .cpu = id,
-					    .rip = (uint64_t)start_other,
-					    .rsp = (uint64_t)areas[id] + AREA_BYTES - TRAP_BYTES,
-					    .cr3 = boot_cr3,
-					    .rdi = (uint64_t)areas[id]};
+	                                    .cpu = id,
+	                                    .rip = (uint64_t)start_other,
+	                                    .rsp = (uint64_t)areas[id] + AREA_BYTES - TRAP_BYTES,
+	                                    .cr3 = boot_cr3,
+	                                    .rdi = (uint64_t)areas[id]};
 	__asm__ volatile("outl %0, %w1" : : "a"((uint32_t)(uint64_t)&request), "d"(GNOMON_PORT_CPU_START) : "memory");
 }
 
@@ -89,7 +89,7 @@ void cpu_set_mode(struct cpu *cpu, const struct mode *m)
 {
 	uint64_t cr0 = (cpu->cr0 & ~(uint64_t)CR0_WP) | (m->wp ? CR0_WP : 0);
 	uint64_t cr4 = (cpu->cr4 & ~(uint64_t)(CR4_SMEP | CR4_SMAP | CR4_PGE)) | (m->smep ? CR4_SMEP : 0) |
-		       (m->smap ? CR4_SMAP : 0) | (m->pge ? CR4_PGE : 0);
+	               (m->smap ? CR4_SMAP : 0) | (m->pge ? CR4_PGE : 0);
 	uint64_t efer = (cpu->efer & ~(uint64_t)EFER_NXE) | (m->nxe ? EFER_NXE : 0);
 
 	if (cr0 != cpu->cr0)
@@ -97,7 +97,10 @@ void cpu_set_mode(struct cpu *cpu, const struct mode *m)
 	if (cr4 != cpu->cr4)
 		__asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
 	if (efer != cpu->efer)
-		__asm__ volatile("wrmsr" : : "c"(MSR_EFER), "a"((uint32_t)efer), "d"((uint32_t)(efer >> 32)) : "memory");
+		__asm__ volatile("wrmsr"
+		                 :
+		                 : "c"(MSR_EFER), "a"((uint32_t)efer), "d"((uint32_t)(efer >> 32))
+		                 : "memory");
 	cpu->cr0 = cr0;
 	cpu->cr4 = cr4;
 	cpu->efer = efer;

@@ -60,7 +60,8 @@ static void parse(const char *args)
 		} else if (take_word(&args, "qemu")) {
 			options.qemu = true;
 		} else {
-			print("usage: stress [seed N] [steps N] [trace STREAM FROM-THROW TO-THROW] [popf | stac] [qemu | qemu-npt]\n");
+			print("usage: stress [seed N] [steps N] [trace STREAM FROM-THROW TO-THROW] [popf | stac] [qemu "
+			      "| qemu-npt]\n");
 			end(BAD_ARGS);
 		}
 	}

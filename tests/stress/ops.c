@@ -3,13 +3,35 @@
 #include "stress.h"
 
 const char *const op_names[OPS] = {
-	[OP_READ] = "mov from memory", [OP_MOV] = "mov", [OP_XCHG] = "xchg", [OP_CMPXCHG] = "cmpxchg",
-	[OP_LOCK_CMPXCHG] = "lock cmpxchg", [OP_AND] = "and", [OP_OR] = "or", [OP_XOR] = "xor", [OP_ADD] = "add",
-	[OP_SUB] = "sub", [OP_LOCK_AND] = "lock and", [OP_LOCK_OR] = "lock or", [OP_LOCK_XOR] = "lock xor",
-	[OP_LOCK_ADD] = "lock add", [OP_LOCK_SUB] = "lock sub", [OP_INC] = "inc", [OP_DEC] = "dec",
-	[OP_LOCK_INC] = "lock inc", [OP_LOCK_DEC] = "lock dec", [OP_XADD] = "lock xadd", [OP_BTS] = "bts",
-	[OP_BTR] = "btr", [OP_LOCK_BTS] = "lock bts", [OP_LOCK_BTR] = "lock btr", [OP_STOS] = "stos",
-	[OP_REP_STOS] = "rep stos", [OP_MOVS] = "movs", [OP_REP_MOVS] = "rep movs", [OP_FETCH] = "fetch",
+    [OP_READ] = "mov from memory",
+    [OP_MOV] = "mov",
+    [OP_XCHG] = "xchg",
+    [OP_CMPXCHG] = "cmpxchg",
+    [OP_LOCK_CMPXCHG] = "lock cmpxchg",
+    [OP_AND] = "and",
+    [OP_OR] = "or",
+    [OP_XOR] = "xor",
+    [OP_ADD] = "add",
+    [OP_SUB] = "sub",
+    [OP_LOCK_AND] = "lock and",
+    [OP_LOCK_OR] = "lock or",
+    [OP_LOCK_XOR] = "lock xor",
+    [OP_LOCK_ADD] = "lock add",
+    [OP_LOCK_SUB] = "lock sub",
+    [OP_INC] = "inc",
+    [OP_DEC] = "dec",
+    [OP_LOCK_INC] = "lock inc",
+    [OP_LOCK_DEC] = "lock dec",
+    [OP_XADD] = "lock xadd",
+    [OP_BTS] = "bts",
+    [OP_BTR] = "btr",
+    [OP_LOCK_BTS] = "lock bts",
+    [OP_LOCK_BTR] = "lock btr",
+    [OP_STOS] = "stos",
+    [OP_REP_STOS] = "rep stos",
+    [OP_MOVS] = "movs",
+    [OP_REP_MOVS] = "rep movs",
+    [OP_FETCH] = "fetch",
 };
 
 /* Bits of an entry that may go either way, for instructions that change one. */
@@ -162,8 +184,9 @@ uint64_t op_apply(const struct access *x, uint8_t *memory, const uint8_t *source
 	if (x->op == OP_READ)
 		return old;
 	for (unsigned i = 0, at = x->offset; i < repeats(x); i++, at += bytes) {
-		uint64_t new = x->op == OP_MOVS || x->op == OP_REP_MOVS ? load(source, at - x->offset + x->offset % 8, bytes)
-									: compute(x, load(memory, at, bytes));
+		uint64_t new = x->op == OP_MOVS || x->op == OP_REP_MOVS
+		                   ? load(source, at - x->offset + x->offset % 8, bytes)
+		                   : compute(x, load(memory, at, bytes));
 
 		__builtin_memcpy(memory + at, &new, bytes);
 	}

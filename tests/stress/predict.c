@@ -10,7 +10,7 @@ struct search {
 	const struct cpu *cpu;
 	const struct access *access;
 	struct arena *a;
-	uint32_t since;	  /* no translation is older */
+	uint32_t since;   /* no translation is older */
 	bool global_only; /* finished translations of global pages alone */
 	struct end *ends;
 	unsigned count;

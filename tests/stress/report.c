@@ -70,8 +70,9 @@ void arena_record(struct cpu *cpu, const char *what, uint64_t a, uint64_t b)
 
 void arena_record_access(struct cpu *cpu, const struct access *access, uint64_t error)
 {
-	keep(cpu->arena, &(struct record){.throw = cpu->arena->throw, .a = error, .cpu = cpu->id, .is_access = true,
-					  .access = *access});
+	keep(cpu->arena,
+	     &(struct record){
+	         .throw = cpu->arena->throw, .a = error, .cpu = cpu->id, .is_access = true, .access = *access});
 }
 
 static void print_end(const struct end *e)

@@ -225,17 +225,17 @@ void throw_dice(struct cpu *cpu)
 	static const struct {
 		uint8_t weight; /* of 128 */
 		void (*run)(struct cpu *cpu);
-	} kinds[] = {{40, change_and_use}, {30, store_some}, {8, load_root}, {5, change_mode}, {3, toggle_global},
-		     {2, swap_homes}, {1, fill_and_use}, {3, new_favourite}, {2, flush_all}};
+	} kinds[] = {{40, change_and_use}, {30, store_some},  {8, load_root},     {5, change_mode}, {3, toggle_global},
+	             {2, swap_homes},      {1, fill_and_use}, {3, new_favourite}, {2, flush_all}};
 	struct arena *a = cpu->arena;
 	unsigned n;
 
-	a->rng = (options.seed * 0x9e3779b97f4a7c15) ^ (a->id + 1ull) << 56 ^ a->throw * 0xd6e8feb86659fd93;
+	a->rng = (options.seed * 0x9e3779b97f4a7c15) ^ (a->id + 1ull) << 56 ^ a->throw *0xd6e8feb86659fd93;
 	n = dice(a, 128);
 	for (unsigned i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		if (n < kinds[i].weight) {
 			kinds[i].run(cpu);
-			a->throw++;
+			a->throw ++;
 			return;
 		}
 		n -= kinds[i].weight;
@@ -245,5 +245,5 @@ void throw_dice(struct cpu *cpu)
 		invalidate(cpu, n);
 	else
 		touch_page(cpu, n);
-	a->throw++;
+	a->throw ++;
 }

@@ -31,19 +31,19 @@
 #define NO_VECTOR 255 /* the access went through, at CPL 0 */
 
 /* A CPU's area is aligned to its size: struct cpu first, its stacks at the end. */
-#define AREA_BYTES  0x10000
-#define TRAP_BYTES  0x1000 /* the last part: where CPL 3 traps to */
-#define CPU_CALLER  0
-#define CPU_VECTOR  8
-#define CPU_ERROR   16
-#define CPU_RIP     24
-#define CPU_RAX     32
-#define CPU_RCX     40
-#define CPU_RDX     48
-#define CPU_RSI     56
-#define CPU_RDI     64
-#define CPU_AC      72
-#define OP_BYTES    16	 /* from one instruction to the next */
+#define AREA_BYTES    0x10000
+#define TRAP_BYTES    0x1000 /* the last part: where CPL 3 traps to */
+#define CPU_CALLER    0
+#define CPU_VECTOR    8
+#define CPU_ERROR     16
+#define CPU_RIP       24
+#define CPU_RAX       32
+#define CPU_RCX       40
+#define CPU_RDX       48
+#define CPU_RSI       56
+#define CPU_RDI       64
+#define CPU_AC        72
+#define OP_BYTES      16   /* from one instruction to the next */
 #define SOURCE_OFFSET 3072 /* in the page that CPL 3 may use: what movs copies */
 
 #define AC_NEVER 0
@@ -55,36 +55,59 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CPUS          2
-#define ARENAS        (CPUS + 1)
-#define SHARED        CPUS /* the arena that both use */
-#define ARENA_SHIFT   22
-#define ARENAS_BASE   0x2000000 /* physical, beyond the image; a multiple of 16 MiB */
-#define FRAMES        1024 /* of an arena */
-#define BLOCK_FRAMES  512  /* of a 2 MiB page */
-#define SLOTS         8	   /* words of a frame that are used; also: indices of a table that addresses are made of */
-#define ROOTS         4	   /* frames 0 to 3 are what CR3 may hold */
-#define PAGES         (SLOTS * SLOTS * SLOTS * SLOTS)
-#define CHANGES       24 /* remembered changes that a TLB may not have seen */
-#define ENDS          16 /* different ends of one access */
-#define FAVOURITES    6
-#define HISTORY       24
+#define CPUS         2
+#define ARENAS       (CPUS + 1)
+#define SHARED       CPUS /* the arena that both use */
+#define ARENA_SHIFT  22
+#define ARENAS_BASE  0x2000000 /* physical, beyond the image; a multiple of 16 MiB */
+#define FRAMES       1024      /* of an arena */
+#define BLOCK_FRAMES 512       /* of a 2 MiB page */
+#define SLOTS        8         /* words of a frame that are used; also: indices of a table that addresses are made of */
+#define ROOTS        4         /* frames 0 to 3 are what CR3 may hold */
+#define PAGES        (SLOTS * SLOTS * SLOTS * SLOTS)
+#define CHANGES      24 /* remembered changes that a TLB may not have seen */
+#define ENDS         16 /* different ends of one access */
+#define FAVOURITES   6
+#define HISTORY      24
 
-#define KERNEL_SLOT   0 /* words 0 and 1 of each root: the kernel's memory, the page of CPL 3's instructions */
-#define USER_SLOT     1
-#define CODE_SLOT     2 /* words 2 and 3 of every frame: code that tells the frame's number, for CPL 0 and 3 */
-#define ANCHOR_SLOT   40 /* leads to a page that never changes, whatever stands beside it */
-#define USER_VA       (1ull << 39)
+#define KERNEL_SLOT 0 /* words 0 and 1 of each root: the kernel's memory, the page of CPL 3's instructions */
+#define USER_SLOT   1
+#define CODE_SLOT   2  /* words 2 and 3 of every frame: code that tells the frame's number, for CPL 0 and 3 */
+#define ANCHOR_SLOT 40 /* leads to a page that never changes, whatever stands beside it */
+#define USER_VA     (1ull << 39)
 
 /* Instructions; the order is that of entry.S. Each has four widths. */
 enum op {
-	OP_READ, OP_MOV, OP_XCHG, OP_CMPXCHG, OP_LOCK_CMPXCHG,
-	OP_AND, OP_OR, OP_XOR, OP_ADD, OP_SUB,
-	OP_LOCK_AND, OP_LOCK_OR, OP_LOCK_XOR, OP_LOCK_ADD, OP_LOCK_SUB,
-	OP_INC, OP_DEC, OP_LOCK_INC, OP_LOCK_DEC, OP_XADD,
-	OP_BTS, OP_BTR, OP_LOCK_BTS, OP_LOCK_BTR,
-	OP_STOS, OP_REP_STOS, OP_MOVS, OP_REP_MOVS,
-	OP_FETCH, OPS
+	OP_READ,
+	OP_MOV,
+	OP_XCHG,
+	OP_CMPXCHG,
+	OP_LOCK_CMPXCHG,
+	OP_AND,
+	OP_OR,
+	OP_XOR,
+	OP_ADD,
+	OP_SUB,
+	OP_LOCK_AND,
+	OP_LOCK_OR,
+	OP_LOCK_XOR,
+	OP_LOCK_ADD,
+	OP_LOCK_SUB,
+	OP_INC,
+	OP_DEC,
+	OP_LOCK_INC,
+	OP_LOCK_DEC,
+	OP_XADD,
+	OP_BTS,
+	OP_BTR,
+	OP_LOCK_BTS,
+	OP_LOCK_BTR,
+	OP_STOS,
+	OP_REP_STOS,
+	OP_MOVS,
+	OP_REP_MOVS,
+	OP_FETCH,
+	OPS
 };
 
 struct mode {
@@ -102,7 +125,7 @@ struct change {
 
 /* What one CPU's TLB may hold of an arena: nothing older than these times. */
 struct tlb {
-	uint32_t full;	 /* translations that are not global */
+	uint32_t full; /* translations that are not global */
 	uint32_t global;
 	uint32_t page[PAGES];
 	uint32_t left[ROOTS]; /* when the CPU left this root */
@@ -113,8 +136,8 @@ struct tlb {
 struct access {
 	bool user;
 	enum op op;
-	unsigned width; /* 0 to 3: 1 to 8 bytes */
-	unsigned page;	/* its digits to the base SLOTS are the slots at levels 4 to 1 */
+	unsigned width;  /* 0 to 3: 1 to 8 bytes */
+	unsigned page;   /* its digits to the base SLOTS are the slots at levels 4 to 1 */
 	unsigned offset; /* slot * 8 + byte */
 	bool ac;
 	uint64_t rax, rcx, rdx;
@@ -132,7 +155,7 @@ struct record {
 
 struct arena {
 	unsigned id;
-	uint64_t base;		      /* physical */
+	uint64_t base;                /* physical */
 	uint64_t want[FRAMES][SLOTS]; /* what memory must hold */
 	uint32_t time;
 	struct change change[CHANGES];
@@ -142,7 +165,7 @@ struct arena {
 	unsigned homes[5];
 	uint16_t favourite[FAVOURITES];
 	uint64_t throw, rng;
-	uint64_t steps; /* done so far */
+	uint64_t steps;                 /* done so far */
 	struct record history[HISTORY]; /* the last of them */
 };
 
@@ -167,7 +190,7 @@ struct end {
 	bool now; /* each entry as it is in memory now */
 	bool old; /* an entry as it was */
 	uint32_t error;
-	unsigned frame;	 /* where it leads to */
+	unsigned frame;  /* where it leads to */
 	unsigned length; /* of the path */
 	word_t path[4];
 };
@@ -175,8 +198,11 @@ struct end {
 struct options {
 	uint64_t seed, steps;
 	uint64_t trace_stream, trace_from, trace_to; /* throws to be printed; stream: the arena's number */
-	uint64_t ac; /* how the kernel sets RFLAGS.AC, which lets it through SMAP */
-	/* What QEMU leaves out of error codes: W where an instruction reads what it writes; P where bits must be 0. */
+	uint64_t ac;                                 /* how the kernel sets RFLAGS.AC, which lets it through SMAP */
+	/*
+	 * What QEMU leaves out of error codes: W where an instruction reads what it writes; P where bits must be 0, and
+	 * it sets A there.
+	 */
 	bool qemu, qemu_npt;
 };
 
@@ -270,7 +296,7 @@ void arena_record(struct cpu *cpu, const char *what, uint64_t a, uint64_t b);
 void arena_record_access(struct cpu *cpu, const struct access *access, uint64_t error);
 /* Prints a difference: what was predicted, what came, and the tables on the way; ends the guest. */
 void report_access(struct cpu *cpu, const struct access *access, const struct end *ends, unsigned count, bool exact)
-	__attribute__((noreturn));
+    __attribute__((noreturn));
 /* Prints where and when, the last steps, and ends the guest. */
 void fail(struct cpu *cpu, const char *what) __attribute__((noreturn));
 
