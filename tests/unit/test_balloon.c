@@ -419,6 +419,29 @@ Test(balloon, statistics)
 	cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_STATS)->idx, 2);
 }
 
+/* A second buffer waits its turn: none is lost, and each goes back once. */
+Test(balloon, two_statistics_buffers)
+{
+	struct balloon_stats s;
+
+	stat(0, VIRTIO_BALLOON_S_MEMFREE, 1);
+	stat(1, VIRTIO_BALLOON_S_MEMFREE, 2);
+	for (uint16_t i = 0; i < 2; i++) {
+		vd_desc(&vd, VIRTIO_BALLOON_QUEUE_STATS)[i] = (struct virtq_desc){PFNS + i * 10, 10, 0, 0};
+		vd_offer(&vd, VIRTIO_BALLOON_QUEUE_STATS, SIZE, i);
+	}
+	serve();
+	for (uint16_t i = 0; i < 2; i++) {
+		balloon_get_stats(&b, &s);
+		cr_assert_eq(s.seq, i + 1);
+		cr_assert_eq(s.value[VIRTIO_BALLOON_S_MEMFREE], i + 1);
+		balloon_request_stats(&b);
+		serve();
+		cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_STATS)->idx, i + 1);
+		cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_STATS)->ring[i].id, i);
+	}
+}
+
 Test(balloon, bad_statistics)
 {
 	static const struct {

@@ -117,6 +117,18 @@ Test(virtq, loop_onto_itself)
 	refused(virtq_pop(&q, &chain, &why), "loops");
 }
 
+/* In the largest queue a loop must end before the chain has outgrown what is kept of it; the sanitizer watches that. */
+Test(virtq, loop_in_the_largest_queue)
+{
+	ready(VIRTQ_SIZE_MAX);
+	cr_assert_eq(virtq_enable(&q, &why), 0, "%s", why);
+	for (int i = 0; i < VIRTQ_SIZE_MAX; i++)
+		desc(i, 0x10000, 1, VIRTQ_DESC_NEXT, (i + 1) % VIRTQ_SIZE_MAX);
+	vd_offer(&vd, 0, VIRTQ_SIZE_MAX, 0);
+	refused(virtq_pop(&q, &chain, &why), "loops");
+	cr_assert_leq(chain.nr_in, VIRTQ_SIZE_MAX);
+}
+
 Test(virtq, head_outside_the_table)
 {
 	static const uint16_t heads[] = {SIZE, 0x7fff, 0xffff};
