@@ -74,7 +74,8 @@
 #define USTACK_TOP   USER_PAGE(USTACK_AT + USTACK_PAGES)
 #define UARGS_AT     256
 #define UARGS_PAGES  17           /* a device tree of 64 KiB, wherever it begins */
-#define UBALLOON_AT  300          /* who serves the balloon: a page of runs, then their PFNs */
+#define UBALLOON_AT  300          /* who serves the balloon: runs, then their PFNs */
+#define URUN_PAGES   4
 #define UPFN_PAGES   8
 #define MMAP_BASE    0x40000000   /* private memory, handed out upwards */
 #define SHARED_BASE  0x8000000000 /* PML4 slot 1: the same tables in every process */

@@ -18,7 +18,7 @@
 
 #define QUEUE_SIZE    UPFN_PAGES /* descriptors: a request takes all */
 #define PFNS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
-#define RUNS          (PAGE_SIZE / sizeof(struct run))
+#define RUNS          (URUN_PAGES * PAGE_SIZE / sizeof(struct run)) /* many: single pages must share an exit, too */
 #define KEEP          256 /* pages that stay with the guest whatever is asked of it */
 #define RESET_READS   1000000
 
@@ -34,7 +34,7 @@ struct queue {
 } __attribute__((aligned(16)));
 
 /* What the balloon has: a page of notes, linked to the one that was full before. */
-#define NOTES (RUNS - 2)
+#define NOTES (PAGE_SIZE / sizeof(struct run) - 2)
 struct notes {
 	gpa_t below;
 	uint64_t n;
@@ -288,11 +288,11 @@ static bool set_queue(int number)
 /* Shows the program the runs to expand, and gives it pages for PFNs. */
 static int show_pages(void)
 {
-	if (pt_map(USER_PAGE(UBALLOON_AT), kernel_gpa(job), 1, PTE_P | PTE_U | PTE_NX) < 0)
+	if (pt_map(USER_PAGE(UBALLOON_AT), kernel_gpa(job), URUN_PAGES, PTE_P | PTE_U | PTE_NX) < 0)
 		return -ENOMEM;
 	for (int i = 0; i < UPFN_PAGES; i++) {
 		pfn_pages[i] = page_alloc();
-		if (!gpa_raw(pfn_pages[i]) || pt_map(USER_PAGE(UBALLOON_AT + 1 + i), pfn_pages[i], 1,
+		if (!gpa_raw(pfn_pages[i]) || pt_map(USER_PAGE(UBALLOON_AT + URUN_PAGES + i), pfn_pages[i], 1,
 		                                     PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
 			return -ENOMEM;
 	}

@@ -9,7 +9,7 @@
 #define LINE 256
 
 static const struct run *const runs = (const struct run *)USER_PAGE(UBALLOON_AT);
-static uint32_t *const pfns = (uint32_t *)USER_PAGE(UBALLOON_AT + 1);
+static uint32_t *const pfns = (uint32_t *)USER_PAGE(UBALLOON_AT + URUN_PAGES);
 
 static void expand(int64_t n)
 {

@@ -531,6 +531,18 @@ Test(balloon, reset_during_a_request)
 	expect("reclaim 700+1;");
 }
 
+/* What goes wrong with a request from before a reset is no failure of the driver after it. */
+Test(balloon, failure_during_a_reset)
+{
+	during_reclaim = reset_now;
+	reclaim_fails = 1;
+	inflate(0x700);
+	expect("");
+	cr_assert_eq(get(VIRTIO_MMIO_STATUS), 0);
+	cr_assert_eq(b.transport.failures, 0);
+	cr_assert_eq(interrupts, 0);
+}
+
 /* All of memory but the image, page by page from the top, and back through a reset: two runs each side of it. */
 Test(balloon, everything)
 {
