@@ -419,6 +419,23 @@ Test(balloon, statistics)
 	cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_STATS)->idx, 2);
 }
 
+/* The buffer that was kept is the old driver's; the next one's is taken as the first was, and wanted anew. */
+Test(balloon, statistics_after_a_reset)
+{
+	struct balloon_stats s;
+
+	stat(0, VIRTIO_BALLOON_S_MEMFREE, 1);
+	for (int i = 1; i <= 2; i++) {
+		give(VIRTIO_BALLOON_QUEUE_STATS, PFNS, 10, 0);
+		serve();
+		balloon_get_stats(&b, &s);
+		cr_assert_eq(s.seq, i);
+		cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_STATS)->idx, 0);
+		put(VIRTIO_MMIO_STATUS, 0);
+		drive(ALL);
+	}
+}
+
 /* A second buffer waits its turn: none is lost, and each goes back once. */
 Test(balloon, two_statistics_buffers)
 {
