@@ -22,6 +22,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct guest_mem mem;
+static struct stage2 s2;
 
 static void require(bool condition)
 {
@@ -151,7 +152,9 @@ static void check_memory(const uint64_t *before, const struct walk *w, bool writ
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	return guest_mem_init(&mem, MEMORY_SIZE, BACKING_4K);
+	const int r = guest_mem_init(&mem, MEMORY_SIZE, BACKING_4K);
+
+	return r < 0 ? r : stage2_init(&s2, &mem);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -181,7 +184,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	access = (struct walk_access){
 	    .user = h.access & 1, .write = (h.access & 6) == 2, .fetch = (h.access & 6) == 4, .ac = h.access & 8};
 
-	guest_walk(&mem, &mode, gva_init(gva), access, false, &dry);
+	guest_walk(&s2, &mode, gva_init(gva), access, false, &dry);
 	require(memcmp(before, guest_mem_ptr(&mem, maddr_init(0), TABLES_BYTES), TABLES_BYTES) == 0);
 	require(dry.outcome < WALK_NR && (dry.outcome == WALK_NON_CANONICAL) == !gva_canonical(gva_init(gva)));
 	if (dry.outcome != WALK_NON_CANONICAL)
@@ -192,11 +195,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	         dry.gpte[dry.level].raw & PTE_P && gpte_is_leaf(dry.gpte[dry.level], dry.level) &&
 	         dry.outcome != WALK_RESERVED));
 
-	guest_walk(&mem, &mode, gva_init(gva), access, true, &wet);
+	guest_walk(&s2, &mode, gva_init(gva), access, true, &wet);
 	require(wet.outcome == dry.outcome && wet.gpa.raw == dry.gpa.raw && wet.error_code == dry.error_code);
 	check_memory(before, &wet, access.write);
 	require(wet.outcome != WALK_OK || !access.write || wet.dirty);
-	guest_walk(&mem, &mode, gva_init(gva), access, true, &again);
+	guest_walk(&s2, &mode, gva_init(gva), access, true, &again);
 	require(again.outcome == wet.outcome && again.gpa.raw == wet.gpa.raw);
 	return 0;
 }

@@ -348,7 +348,8 @@ Test(shadow, wrong_options)
 
 Test(shadow, list_of_options)
 {
-	static const char *const names[] = {"root-cache", "emulate-update", "prefetch", "flood"};
+	static const char *const names[] = {"root-cache", "emulate-update", "prefetch", "flood",
+	                                    "unsync",     "large",          "promote",  "ad-fast"};
 	size_t lines = 0;
 
 	run_gnomon(&r, "run", "--list-shadow-opts");

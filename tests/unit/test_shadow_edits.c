@@ -21,6 +21,7 @@
 #define RW         (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
 
 static struct guest_mem mem;
+static struct stage2 s2;
 static struct shadow sh;
 static struct counters counters;
 static uint8_t *pool;
@@ -48,10 +49,11 @@ static uint64_t *guest_entry(int level, gva_t gva)
 static void set_up(void)
 {
 	cr_assert_eq(guest_mem_init(&mem, MEMORY, BACKING_4K), 0);
+	cr_assert_eq(stage2_init(&s2, &mem), 0);
 	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
 	cr_assert_not_null(pool);
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
-	cr_assert_eq(shadow_init(&sh, &mem, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
+	cr_assert_eq(shadow_init(&sh, &s2, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
 	sh.ops = &ops;
 	sh.opts = SHADOW_OPT_ROOT_CACHE | SHADOW_OPT_EMULATE_UPDATE;
 	sh.maxphyaddr = view.walk.maxphyaddr;
@@ -64,6 +66,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	shadow_destroy(&sh);
+	stage2_destroy(&s2);
 	guest_mem_destroy(&mem);
 	free(pool);
 }
@@ -81,9 +84,10 @@ static void touch(uint64_t gva)
 static const uint64_t *live_leaf(uint64_t gva)
 {
 	maddr_t root;
+	bool built;
 	const uint64_t *table;
 
-	cr_assert(shadow_root(&sh, &view, &root));
+	cr_assert(shadow_root(&sh, &view, &root, &built));
 	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
 	for (int level = 4; level > 1; level--) {
 		uint64_t e = table[gva_index(gva_init(gva), level)];

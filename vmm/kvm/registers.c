@@ -31,6 +31,15 @@ int vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_
 	return 0;
 }
 
+static bool peek(const struct vcpu *vcpu, gpa_t at, uint8_t *ret_byte)
+{
+	const uint8_t *p = stage2_ptr(&vcpu->vm->stage2, at, 1);
+
+	if (p)
+		*ret_byte = *p;
+	return p;
+}
+
 bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte)
 {
 	struct kvm_translation t = {.linear_address = gva_raw(at)};
@@ -39,10 +48,8 @@ bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte)
 		const struct shadow_view view = shadow_vcpu_view(vcpu);
 		struct walk w;
 
-		guest_walk(&vcpu->vm->mem, &view.walk, at, (struct walk_access){.ac = true}, false, &w);
-		return w.outcome == WALK_OK &&
-		       guest_mem_read(&vcpu->vm->mem, maddr_init(gpa_raw(w.gpa)), ret_byte, 1) == 0;
+		guest_walk(&vcpu->vm->stage2, &view.walk, at, (struct walk_access){.ac = true}, false, &w);
+		return w.outcome == WALK_OK && peek(vcpu, w.gpa, ret_byte);
 	}
-	return ioctl(vcpu->fd, KVM_TRANSLATE, &t) == 0 && t.valid &&
-	       guest_mem_read(&vcpu->vm->mem, maddr_init(t.physical_address), ret_byte, 1) == 0;
+	return ioctl(vcpu->fd, KVM_TRANSLATE, &t) == 0 && t.valid && peek(vcpu, gpa_init(t.physical_address), ret_byte);
 }

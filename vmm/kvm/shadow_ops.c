@@ -27,7 +27,7 @@ static int translate(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned acce
 	const uint64_t in_page = PAGE_SIZE - page_offset(addr.raw);
 	struct walk w;
 
-	guest_walk(&vcpu->vm->mem, &view.walk, addr, a, true, &w);
+	guest_walk(&vcpu->vm->stage2, &view.walk, addr, a, true, &w);
 	if (w.outcome == WALK_TABLE_OUTSIDE) {
 		vcpu->shadow->nowhere = w.outside;
 		return -ENXIO;
@@ -39,7 +39,7 @@ static int translate(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned acce
 	}
 	ret->gpa = w.gpa;
 	ret->len = size < in_page ? size : in_page;
-	ret->host = guest_mem_ptr(&vcpu->vm->mem, maddr_init(gpa_raw(w.gpa)), ret->len);
+	ret->host = stage2_ptr(&vcpu->vm->stage2, w.gpa, ret->len);
 	return 0;
 }
 

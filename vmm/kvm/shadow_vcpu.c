@@ -252,23 +252,23 @@ static void write_frame(struct vcpu *vcpu)
 	f->ss = STUB_USER_SS;
 }
 
-/* Hands the queued edits to this vCPU's mailbox, in the stub's addresses. */
-static void write_edits(struct vcpu *vcpu, struct stub_mailbox *m)
+/* Hands the first `n` of the queued edits to this vCPU's mailbox, in the stub's addresses. */
+static void write_edits(struct vcpu *vcpu, struct stub_mailbox *m, unsigned n)
 {
 	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
 
-	for (unsigned i = 0; i < mmu->nr_edits; i++)
+	for (unsigned i = 0; i < n; i++) {
+		const struct shadow_edit *e = &mmu->edit[i];
+
 		m->edit[i] = (struct stub_edit){
-			.entry = STUB_POOL + (maddr_raw(mmu->edit[i].entry) - maddr_raw(mmu->pool_base)),
-			.value = mmu->edit[i].value.raw,
-			.gva = STUB_POOL, /* the reload of CR3 flushes what matters */
+			.entry = STUB_POOL + (maddr_raw(e->entry) - maddr_raw(mmu->pool_base)),
+			.value = e->value.raw,
 		};
+	}
 }
 
-_Static_assert(SHADOW_EDITS <= STUB_EDITS, "a full queue fits the mailbox");
-
 /* Registers for one of the leave codes that reload CR3. */
-static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r)
+static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r, unsigned edits)
 {
 	struct stub_mailbox *m = stub_mailbox(&vcpu->vm->shadow->stub, vcpu->id);
 	const uint64_t mailbox = STUB_CPU((uint64_t)vcpu->id) + STUB_MAILBOX;
@@ -279,9 +279,10 @@ static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r)
 	m->rsi = r->rsi;
 	m->rdi = r->rdi;
 	m->r8 = r->r8;
-	write_edits(vcpu, m);
-	r->rax = maddr_raw(vcpu->shadow->root);
-	r->rcx = vcpu->vm->shadow->mmu.nr_edits;
+	write_edits(vcpu, m, edits);
+	counter_inc(&vcpu->counters, CTR_SHADOW_INVALIDATIONS);
+	r->rdx = maddr_raw(vcpu->shadow->root);
+	r->rcx = edits;
 	r->rsi = mailbox + MAILBOX_EDITS;
 	r->r8 = mailbox;
 	r->rip = stub_address(label);
@@ -318,25 +319,22 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	r->rsp = stub_iret_rsp(vcpu->id);
 	r->rip = stub_address(stub_leave);
 	if (reload)
-		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r);
+		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r, s->mmu.nr_edits);
 	v->flushes = s->mmu.flushes;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	vcpu->run->request_interrupt_window = 0;
 }
 
-/* With other vCPUs about, edits are stored before anyone else may go on: one more trip through the stub. */
-static void apply_edits_now(struct vcpu *vcpu, maddr_t root)
+/* One trip through the stub that stores the first `n` edits and takes them off the queue. */
+static void apply_edits(struct vcpu *vcpu, unsigned n)
 {
-	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow *mmu = &vcpu->vm->shadow->mmu;
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
 	int rc;
 
-	if (!s->mmu.nr_edits || vcpu->vm->nr_vcpus == 1)
-		return;
-	vcpu->shadow->root = root;
 	*r = (struct kvm_regs){.rsp = stub_iret_rsp(vcpu->id), .rflags = RFLAGS_FIXED};
 	sync_sregs(vcpu);
-	stub_call(vcpu, stub_apply_edits, r);
+	stub_call(vcpu, stub_apply_edits, r, n);
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	do {
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
@@ -346,8 +344,25 @@ static void apply_edits_now(struct vcpu *vcpu, maddr_t root)
 	/* A kick meanwhile lost its immediate_exit above: what it was for is visible by now. */
 	if (atomic_load(&vcpu->requests) || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused))
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	s->mmu.nr_edits = 0;
+	mmu->nr_edits -= n;
+	memmove(mmu->edit, mmu->edit + n, mmu->nr_edits * sizeof(*mmu->edit));
 	counter_inc(&vcpu->counters, CTR_EXITS);
+}
+
+/*
+ * Edits ride with the leave code, as many as the mailbox holds. What is more takes trips of its own; and with other
+ * vCPUs about all do, for they must be stored before anyone else may go on.
+ */
+static void apply_edits_beforehand(struct vcpu *vcpu, maddr_t root)
+{
+	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	const unsigned ride = vcpu->vm->nr_vcpus == 1 ? STUB_EDITS : 0;
+
+	if (mmu->nr_edits <= ride)
+		return;
+	vcpu->shadow->root = root;
+	while (mmu->nr_edits > ride)
+		apply_edits(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS);
 }
 
 /*
@@ -365,9 +380,10 @@ static void pull_out(struct vcpu *vcpu)
 		return;
 	if (v->recycles != s->recycles) {
 		const struct shadow_view view = shadow_vcpu_view(vcpu);
+		bool built;
 
 		/* CR3 points into cleared memory: the way into the stub needs a root again. */
-		if (!shadow_root(&s->mmu, &view, &v->root)) {
+		if (!shadow_root(&s->mmu, &view, &v->root, &built)) {
 			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 			return;
 		}
@@ -393,15 +409,18 @@ bool shadow_vcpu_enter(struct vcpu *vcpu)
 	if (v->where == SHADOW_AT_VMM) {
 		const struct shadow_view view = (shadow_trap_interrupts(vcpu), shadow_vcpu_view(vcpu));
 		maddr_t root;
+		bool built;
 
-		if (!guest_mem_ptr(&vcpu->vm->mem, maddr_init(gpa_raw(view.walk.cr3)), PAGE_SIZE)) {
+		if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
 			vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx", (unsigned long long)gpa_raw(view.walk.cr3));
 			unlock(vcpu);
 			return false;
 		}
-		ok = shadow_root(&s->mmu, &view, &root);
+		ok = shadow_root(&s->mmu, &view, &root, &built);
 		if (ok) {
-			apply_edits_now(vcpu, root);
+			if (root.raw != v->root.raw)
+				counter_inc(&vcpu->counters, built ? CTR_SHADOW_ROOTS_MISSED : CTR_SHADOW_ROOTS_HIT);
+			apply_edits_beforehand(vcpu, root);
 			prepare_registers(vcpu, root);
 		} else {
 			log_error("the memory for shadow tables is too small (--shadow-memory)");

@@ -88,7 +88,7 @@ static int set_up(struct shadow_vm *s)
 	if (!pool || !s->stub.host)
 		return log_errno(ENOMEM, "no memory for shadow tables");
 	stub_build(&s->stub);
-	r = shadow_init(&s->mmu, &vm->mem, pool, s->stub.pool, s->config.memory / PAGE_SIZE);
+	r = shadow_init(&s->mmu, &vm->stage2, pool, s->stub.pool, s->config.memory / PAGE_SIZE);
 	if (r < 0)
 		return log_errno(-r, "no memory for the shadow page cache");
 	s->cpu_ops = shadow_ops_make(cpuid_maxphyaddr());

@@ -76,6 +76,9 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	if (r < 0)
 		return log_errno(-r, "the host does not give %llu MiB of %s memory",
 				 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
+	r = stage2_init(&vm->stage2, &vm->mem);
+	if (r < 0)
+		return log_errno(-r, "no memory for the second stage's tables");
 	return vm_set_memslots(vm, true);
 }
 
@@ -102,6 +105,7 @@ void vm_destroy(struct vm *vm)
 	shadow_vm_destroy(vm);
 	if (vm->fd >= 0)
 		close(vm->fd);
+	stage2_destroy(&vm->stage2);
 	guest_mem_destroy(&vm->mem);
 	if (vm->kvm_fd >= 0)
 		close(vm->kvm_fd);

@@ -16,6 +16,7 @@
 #include "boot/boot.h"
 #include "dev/bus.h"
 #include "mem/guest_mem.h"
+#include "stage2/stage2.h"
 
 #define VM_MAX_CPUS 64
 
@@ -44,6 +45,7 @@ struct vm {
 	int run_size;    /* bytes of a vCPU's struct kvm_run mapping */
 	bool sync_regs;  /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
 	struct guest_mem mem;
+	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
 	struct bus pio, mmio;
 	struct balloon *balloon; /* the platform's; NULL before platform_init() and after platform_destroy() */
 	struct shadow_vm *shadow; /* NULL in nested mode */

@@ -1,37 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 /* Recomposes every shadow entry from the guest's tables and compares: the oracle of all optimisations. */
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "shadow/shadow.h"
 
-static bool differs(char *text, size_t len, const struct shadow_page *p, unsigned i, const char *what, uint64_t is,
-		    uint64_t must)
+/* The guest's entry that a shadow entry was made from; zero in a direct page, which has none. */
+static uint64_t guest_entry(const struct shadow *sh, const struct shadow_page *p, unsigned i)
+{
+	const _Atomic uint64_t *e =
+		p->role.direct ? NULL : stage2_ptr(sh->s2, gpa_add(gfn_to_gpa(p->gfn), i * sizeof(*e)), sizeof(*e));
+
+	return e ? atomic_load(e) : 0;
+}
+
+/* Appends one way from a root down to entry `i` of `p`, the innermost first: the guest's entry and ours. */
+static void describe_walk(const struct shadow *sh, const struct shadow_page *p, unsigned i, char *text, size_t len)
+{
+	for (;;) {
+		const size_t at = strlen(text);
+
+		snprintf(text + at, len - at, "%s level %u: guest table 0x%llx[%u] = 0x%016llx, shadow 0x%016llx",
+			 p->role.level == 1 ? "; walk:" : ",", p->role.level, (unsigned long long)p->gfn.raw, i,
+			 (unsigned long long)guest_entry(sh, p, i), (unsigned long long)p->spte[i].raw);
+		if (!p->parents)
+			return;
+		i = p->parents->index;
+		p = p->parents->page;
+	}
+}
+
+static bool differs(const struct shadow *sh, char *text, size_t len, const struct shadow_page *p, unsigned i,
+		    const char *what, uint64_t is, uint64_t must)
 {
 	snprintf(text, len,
-		 "%s: shadow of guest frame 0x%llx (level %u, %s view%s), entry %u: is 0x%016llx, must be 0x%016llx", what,
+		 "%s: shadow of guest frame 0x%llx (level %u, %s view%s%s), entry %u: is 0x%016llx, must be 0x%016llx", what,
 		 (unsigned long long)p->gfn.raw, p->role.level, p->role.user ? "user" : "kernel",
-		 p->role.direct ? ", direct" : "", i, (unsigned long long)is, (unsigned long long)must);
+		 p->role.direct ? ", direct" : "", p->promoted ? ", promoted" : "", i, (unsigned long long)is,
+		 (unsigned long long)must);
+	describe_walk(sh, p, i, text, len);
 	return false;
+}
+
+/* The guest may have written an unsync table since it flushed last: its shadow is allowed to lag behind. */
+static bool may_lag(const struct shadow *sh, const struct shadow_page *p)
+{
+	return !p->role.direct && sh->track[shadow_frame(sh, p->gfn)].unsync;
 }
 
 static bool audit_page(const struct shadow *sh, const struct shadow_page *p, char *text, size_t len)
 {
-	for (unsigned i = 0; i < 512; i++) {
-		const uint64_t spte = p->spte[i].raw, live = p->live[i];
-		uint64_t must;
+	const bool lags = may_lag(sh, p);
 
-		if (p->role.level == 4 && live && !spte)
+	for (unsigned i = 0; i < 512; i++) {
+		const uint64_t live = p->live[i], want = shadow_live_value(sh, p, i).raw;
+		const uint64_t by_cpu = p->spte[i].raw & SPTE_PREFETCHED ? PTE_A : 0;
+		spte_t must;
+
+		if (p->role.level == 4 && live && !want)
 			continue; /* the stub's slot */
-		if (live != spte)
-			return differs(text, len, p, i, "the CPU sees another entry than was set", live, spte);
-		if (!spte)
-			continue;
-		must = shadow_recompose(sh, p, i).raw;
-		/* Less write access than the guest gives is no error: its frame was a table once, and the next write
-		 * faults and is granted. */
-		if (spte != must && (spte | PTE_W) != must && spte != shadow_recompose_clean(sh, p, i).raw)
-			return differs(text, len, p, i, "the guest's tables say otherwise", spte, must);
+		if ((live ^ want) & ~by_cpu)
+			return differs(sh, text, len, p, i, "the CPU sees another entry than was set", live, want);
+		if (!lags && !shadow_entry_stands(sh, p, i, &must))
+			return differs(sh, text, len, p, i, "the guest's tables say otherwise", p->spte[i].raw, must.raw);
 	}
 	return true;
 }
@@ -39,9 +72,8 @@ static bool audit_page(const struct shadow *sh, const struct shadow_page *p, cha
 bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len)
 {
 	BUG_ON(sh->nr_edits);
-	for (unsigned b = 0; b < SHADOW_BUCKETS; b++)
-		for (const struct shadow_page *p = sh->bucket[b]; p; p = p->hash_next)
-			if (!audit_page(sh, p, ret_text, len))
-				return false;
+	for (const struct shadow_page *p = sh->oldest; p; p = p->newer)
+		if (!audit_page(sh, p, ret_text, len))
+			return false;
 	return true;
 }

@@ -14,8 +14,6 @@
 
 #include "shadow/shadow.h"
 
-#define SPTE_BASE (PTE_P | PTE_U | PTE_A)
-
 bool role_equal(struct shadow_role a, struct shadow_role b)
 {
 	return memcmp(&a, &b, sizeof(a)) == 0;
@@ -61,84 +59,54 @@ spte_t compose_table(const struct shadow_page *child)
 	return (spte_t){maddr_raw(child->table) | SPTE_BASE | PTE_W};
 }
 
-spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, gfn_t gfn, bool w, bool u, bool x, bool dirty)
+mfn_t compose_mfn(spte_t e)
+{
+	return mfn_init((e.raw & PTE_ADDR) >> PAGE_SHIFT);
+}
+
+bool compose_frame(const struct shadow *sh, gfn_t gfn, mfn_t *ret_mfn, int *ret_level)
+{
+	struct stage2_mapping m;
+
+	if (!stage2_lookup(sh->s2, gfn_to_gpa(gfn), &m))
+		return false;
+	*ret_mfn = maddr_to_mfn(m.maddr);
+	*ret_level = m.level;
+	return true;
+}
+
+bool compose_allows_2m(const struct shadow *sh, gfn_t gfn)
+{
+	const int64_t n = shadow_frame(sh, gfn);
+	mfn_t mfn;
+	int level;
+
+	return n >= 0 && gfn.raw % 512 == 0 && !sh->tables_2m[n / 512] && compose_frame(sh, gfn, &mfn, &level) &&
+	       level >= 2 && mfn.raw % 512 == 0;
+}
+
+spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn, struct shadow_rights r)
 {
 	const spte_t nothing = {0};
-	bool write = w, fetch = x;
+	bool write = r.w, fetch = r.x;
+	int mapped_level;
+	mfn_t mfn;
 
 	if (role.user) {
-		if (!u)
+		if (!r.u)
 			return nothing;
 	} else {
-		if (u && role.smap)
+		if (r.u && role.smap)
 			return nothing;
-		if (u && role.smep)
+		if (r.u && role.smep)
 			fetch = false;
 		if (!role.wp)
 			write = true;
 	}
-	if (!dirty || shadow_is_tracked(sh, gfn))
+	if (!compose_frame(sh, gfn, &mfn, &mapped_level) || (level == 2 && !compose_allows_2m(sh, gfn)))
+		return nothing;
+	if (!r.dirty || shadow_is_tracked(sh, gfn))
 		write = false;
-	/* The second stage is one to one here: the frame's number is its machine frame's. */
-	return (spte_t){maddr_raw(mfn_to_maddr(mfn_init(gfn.raw))) | SPTE_BASE | PTE_D | (write ? PTE_W : 0) |
-			(fetch ? 0 : PTE_NX)};
-}
-
-static spte_t recompose_child(const struct shadow *sh, gfn_t gfn, struct shadow_role role)
-{
-	const struct shadow_page *child = shadow_page_find(sh, gfn, role);
-
-	return child ? compose_table(child) : (spte_t){0};
-}
-
-static spte_t recompose_direct(const struct shadow *sh, const struct shadow_page *page, unsigned index)
-{
-	const struct shadow_role r = page->role;
-
-	if (r.level > 1) {
-		struct shadow_role below = r;
-
-		below.level--;
-		return recompose_child(sh, gfn_init(page->gfn.raw + index * 512ull), below);
-	}
-	if (shadow_frame(sh, gfn_init(page->gfn.raw + index)) < 0)
-		return (spte_t){0};
-	return compose_leaf(sh, r, gfn_init(page->gfn.raw + index), r.w, r.u, r.x, r.dirty);
-}
-
-static spte_t recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, uint64_t ignored)
-{
-	const struct shadow_role r = page->role;
-	const struct walk_mode mode = {.nxe = r.nxe, .gbpages = sh->gbpages, .maxphyaddr = sh->maxphyaddr};
-	const gpa_t at = gpa_add(gfn_to_gpa(page->gfn), index * sizeof(uint64_t));
-	const _Atomic uint64_t *p;
-	gpte_t e;
-
-	if (r.direct)
-		return recompose_direct(sh, page, index);
-	p = guest_mem_ptr(sh->mem, maddr_init(at.raw), sizeof(*p));
-	e = (gpte_t){atomic_load(p) & ~ignored};
-	if (!(e.raw & PTE_P) || !(e.raw & PTE_A) || (e.raw & gpte_reserved(&mode, e, r.level)))
-		return (spte_t){0};
-	if (r.level == 1) {
-		const gfn_t gfn = gpa_to_gfn(gpte_gpa(e));
-
-		if (shadow_frame(sh, gfn) < 0)
-			return (spte_t){0};
-		return compose_leaf(sh, r, gfn, r.w && (e.raw & PTE_W), r.u && (e.raw & PTE_U), r.x && !(e.raw & PTE_NX),
-				    e.raw & PTE_D);
-	}
-	if (gpte_is_leaf(e, r.level))
-		return recompose_child(sh, gpa_to_gfn(gpte_leaf_gpa(e, r.level)), role_direct(r, e));
-	return recompose_child(sh, gpa_to_gfn(gpte_gpa(e)), role_below(r, e));
-}
-
-spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index)
-{
-	return recompose(sh, page, index, 0);
-}
-
-spte_t shadow_recompose_clean(const struct shadow *sh, const struct shadow_page *page, unsigned index)
-{
-	return recompose(sh, page, index, PTE_D);
+	return (spte_t){maddr_raw(mfn_to_maddr(mfn)) | SPTE_BASE | PTE_D | (level == 2 ? PTE_PS : 0) |
+			(write ? PTE_W : 0) | (fetch ? 0 : PTE_NX)};
 }

@@ -9,6 +9,8 @@
 
 /* A change that cannot be queued drops everything and starts again; twice in a row means it never fits. */
 #define TRIES 4
+/* Shadow pages on the way to one leaf, with the root. */
+#define PATH 4
 
 const char *const shadow_outcome_what[SHADOW_NR] = {
 	[SHADOW_FILLED] = "the shadow entry is filled",
@@ -54,7 +56,7 @@ static struct shadow_page *child_page(struct shadow *sh, const struct shadow_pag
 static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int level)
 {
 	const gpa_t at = gpa_add(gfn_to_gpa(w->table[level]), w->index[level] * sizeof(uint64_t));
-	const _Atomic uint64_t *p = guest_mem_ptr(sh->mem, maddr_init(at.raw), sizeof(*p));
+	const _Atomic uint64_t *p = stage2_ptr(sh->s2, at, sizeof(*p));
 
 	return p && atomic_load(p) == w->gpte[level].raw;
 }
@@ -67,12 +69,27 @@ static void prefetch(struct shadow *sh, struct shadow_page *page)
 
 		if (page->spte[i].raw || page->live[i])
 			continue;
-		e = shadow_recompose(sh, page, i);
+		e = shadow_recompose(sh, page, i, SHADOW_FORM_LEAF);
 		if (!e.raw)
 			continue;
-		BUG_ON(!shadow_set(sh, page, i, e, NULL)); /* from nothing: never refused */
+		e.raw = (e.raw & ~PTE_A) | SPTE_PREFETCHED;
+		BUG_ON(!shadow_set(sh, page, i, e)); /* from nothing: never refused */
 		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED);
 	}
+}
+
+/* The leaf of the way, as large as both stages allow. False: start again. */
+static bool fill_leaf(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t e)
+{
+	page->writes = 0;
+	if (!shadow_set(sh, page, index, e))
+		return false;
+	counter_inc(sh->counters, CTR_SHADOW_FILLS);
+	if (page->role.level > 1)
+		return true;
+	if (sh->opts & SHADOW_OPT_PREFETCH)
+		prefetch(sh, page);
+	return !(sh->opts & SHADOW_OPT_PROMOTE) || shadow_promote(sh, page);
 }
 
 /* Links the path and sets the leaf. False: start again. */
@@ -87,20 +104,20 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 		page->writes = 0;
 		if (level >= w->level && !entry_unchanged(sh, w, level))
 			return false;
+		if (level == 2 && w->level >= 2 && sh->opts & SHADOW_OPT_LARGE) {
+			const spte_t e = shadow_recompose(sh, page, index, SHADOW_FORM_LEAF);
+
+			if (e.raw)
+				return fill_leaf(sh, page, index, e);
+		}
 		child = child_page(sh, page, w, index);
-		if (!child || !shadow_set(sh, page, index, compose_table(child), child))
+		if (!child || !shadow_set(sh, page, index, compose_table(child)))
 			return false;
 		page = child;
 	}
 	if (!page || (w->level == 1 && !entry_unchanged(sh, w, 1)))
 		return false;
-	if (!shadow_set(sh, page, gva_index(gva, 1), shadow_recompose(sh, page, gva_index(gva, 1)), NULL))
-		return false;
-	page->writes = 0;
-	counter_inc(sh->counters, CTR_SHADOW_FILLS);
-	if (sh->opts & SHADOW_OPT_PREFETCH)
-		prefetch(sh, page);
-	return true;
+	return fill_leaf(sh, page, gva_index(gva, 1), shadow_recompose(sh, page, gva_index(gva, 1), SHADOW_FORM_LEAF));
 }
 
 enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
@@ -108,36 +125,39 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 {
 	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END)
 		return SHADOW_RESERVED_RANGE;
+	if (sh->opts & SHADOW_OPT_AD_FAST && shadow_fault_fast(sh, view, gva, access))
+		return SHADOW_FILLED;
 	for (int i = 0; i < TRIES; i++) {
 		const gfn_t none = {0};
 		gfn_t gfn = none;
 
-		guest_walk(sh->mem, &view->walk, gva, access, true, ret_walk);
+		guest_walk(sh->s2, &view->walk, gva, access, true, ret_walk);
 		if (ret_walk->outcome != WALK_OK)
 			return of_walk(ret_walk);
 		gfn = gpa_to_gfn(ret_walk->gpa);
 		if (shadow_frame(sh, gfn) < 0)
 			return SHADOW_MMIO;
-		if (access.write && shadow_is_tracked(sh, gfn))
+		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, gfn))
 			return SHADOW_TRACKED_WRITE;
 		/* An entry that the CPU can fetch through, it can also read through. */
 		if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
 			return SHADOW_FETCH_ONLY;
-		if (fill(sh, view, gva, ret_walk))
+		if (shadow_pool_reserve(sh, PATH) && fill(sh, view, gva, ret_walk))
 			return SHADOW_FILLED;
 	}
 	return SHADOW_NO_MEMORY;
 }
 
-bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root)
+bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root, bool *ret_built)
 {
-	for (int i = 0; i < TRIES; i++) {
-		struct shadow_page *page = shadow_page_get(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
+	const gfn_t gfn = gpa_to_gfn(view->walk.cr3);
+	const struct shadow_role role = role_root(view);
+	struct shadow_page *page = shadow_page_find(sh, gfn, role);
 
-		if (page) {
-			*ret_root = page->table;
-			return true;
-		}
-	}
-	return false;
+	*ret_built = !page;
+	for (int i = 0; !page && i < TRIES; i++)
+		page = shadow_page_get(sh, gfn, role);
+	if (page)
+		*ret_root = page->table;
+	return page;
 }

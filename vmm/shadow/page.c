@@ -1,58 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache of shadow pages, their links, the reverse map, and the one writer of entries. */
+/* The cache of shadow pages, and the write protection of the guest tables they shadow. */
 #include <gnomon/abi.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "shadow/shadow.h"
-
-#define REFS_PER_BLOCK 1024
-
-static struct shadow_ref *ref_alloc(struct shadow *sh)
-{
-	struct shadow_ref *ref = sh->free_refs;
-
-	if (!ref) {
-		struct shadow_ref *block = calloc(REFS_PER_BLOCK, sizeof(*block));
-		struct shadow_ref **blocks =
-			realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
-
-		/* Bounded by the pool: 512 a frame. A host without that memory cannot go on either way. */
-		BUG_ON(!block || !blocks);
-		sh->ref_blocks = blocks;
-		sh->ref_blocks[sh->nr_ref_blocks++] = block;
-		for (int i = 0; i < REFS_PER_BLOCK; i++) {
-			block[i].next = sh->free_refs;
-			sh->free_refs = &block[i];
-		}
-		ref = sh->free_refs;
-	}
-	sh->free_refs = ref->next;
-	return ref;
-}
-
-static void ref_add(struct shadow *sh, struct shadow_ref **list, struct shadow_page *page, unsigned index)
-{
-	struct shadow_ref *ref = ref_alloc(sh);
-
-	*ref = (struct shadow_ref){.page = page, .index = index, .next = *list};
-	*list = ref;
-}
-
-static void ref_remove(struct shadow *sh, struct shadow_ref **list, const struct shadow_page *page, unsigned index)
-{
-	for (struct shadow_ref **p = list; *p; p = &(*p)->next) {
-		struct shadow_ref *ref = *p;
-
-		if (ref->page == page && ref->index == index) {
-			*p = ref->next;
-			ref->next = sh->free_refs;
-			sh->free_refs = ref;
-			return;
-		}
-	}
-	BUG_ON(true);
-}
 
 static unsigned bucket_of(gfn_t gfn)
 {
@@ -60,48 +10,6 @@ static unsigned bucket_of(gfn_t gfn)
 }
 
 _Static_assert(SHADOW_BUCKETS == 1 << (64 - 52), "bucket_of");
-
-/* The page a table entry leads to: frames and pages go by the same number. */
-static struct shadow_page *page_of(const struct shadow *sh, spte_t e)
-{
-	return &sh->pages[((e.raw & PTE_ADDR) - maddr_raw(sh->pool_base)) >> PAGE_SHIFT];
-}
-
-static bool is_leaf(const struct shadow_page *page)
-{
-	return page->role.level == 1;
-}
-
-static struct shadow_ref **rmap_of(const struct shadow *sh, spte_t e)
-{
-	int64_t n = shadow_frame(sh, gfn_init((e.raw & PTE_ADDR) >> PAGE_SHIFT));
-
-	BUG_ON(n < 0);
-	return &sh->rmap[n];
-}
-
-static void unlink_entry(struct shadow *sh, struct shadow_page *page, unsigned index)
-{
-	spte_t e = page->spte[index];
-
-	if (!(e.raw & PTE_P))
-		return;
-	if (is_leaf(page))
-		ref_remove(sh, rmap_of(sh, e), page, index);
-	else
-		ref_remove(sh, &page_of(sh, e)->parents, page, index);
-	page->spte[index].raw = 0;
-}
-
-/* With everything else: a single page is not freed while parents point at it. */
-void shadow_page_forget(struct shadow *sh, struct shadow_page *page)
-{
-	for (unsigned i = 0; i < 512; i++)
-		unlink_entry(sh, page, i);
-	if (!page->role.direct)
-		sh->tracked[shadow_frame(sh, page->gfn)]--;
-	sh->nr_in_use--;
-}
 
 struct shadow_page *shadow_page_find(const struct shadow *sh, gfn_t gfn, struct shadow_role role)
 {
@@ -128,109 +36,150 @@ struct shadow_page *shadow_page_next(const struct shadow_page *page)
 	return same_table(page->hash_next, page->gfn);
 }
 
-bool shadow_page_zap(struct shadow *sh, struct shadow_page *page)
+static void insert(struct shadow *sh, struct shadow_page *page)
 {
-	const uint64_t generation = sh->generation;
+	struct shadow_page **bucket = &sh->bucket[bucket_of(page->gfn)];
+
+	page->hash_next = *bucket;
+	*bucket = page;
+	page->older = sh->newest;
+	*(sh->newest ? &sh->newest->newer : &sh->oldest) = page;
+	sh->newest = page;
+	sh->nr_in_use++;
+	counter_inc(sh->counters, CTR_SHADOW_PAGES_BUILT);
+	counter_add(sh->counters, CTR_SHADOW_PAGES_IN_USE, 1);
+}
+
+static void take_out(struct shadow *sh, struct shadow_page *page)
+{
 	struct shadow_page **p = &sh->bucket[bucket_of(page->gfn)];
 
-	while (page->parents) {
-		if (!shadow_set(sh, page->parents->page, page->parents->index, (spte_t){0}, NULL))
-			return false;
-		BUG_ON(sh->generation != generation);
-	}
 	while (*p != page)
 		p = &(*p)->hash_next;
 	*p = page->hash_next;
+	*(page->older ? &page->older->newer : &sh->oldest) = page->newer;
+	*(page->newer ? &page->newer->older : &sh->newest) = page->older;
+	sh->nr_in_use--;
+	counter_add(sh->counters, CTR_SHADOW_PAGES_IN_USE, -1ull);
+}
+
+static void track(struct shadow *sh, gfn_t gfn)
+{
+	const int64_t n = shadow_frame(sh, gfn);
+
+	if (!sh->track[n].pages++)
+		sh->tables_2m[n / 512]++;
+}
+
+static void untrack(struct shadow *sh, gfn_t gfn)
+{
+	const int64_t n = shadow_frame(sh, gfn);
+
+	if (--sh->track[n].pages)
+		return;
+	sh->tables_2m[n / 512]--;
+	if (sh->track[n].unsync)
+		shadow_unsync_forget(sh, gfn);
+}
+
+void shadow_page_forget(struct shadow *sh, struct shadow_page *page)
+{
+	for (unsigned i = 0; i < 512 && page->present; i++)
+		shadow_unlink(sh, page, i);
+	if (!page->role.direct)
+		untrack(sh, page->gfn);
+	take_out(sh, page);
+}
+
+bool shadow_page_zap(struct shadow *sh, struct shadow_page *page)
+{
+	while (page->parents)
+		if (!shadow_set(sh, page->parents->page, page->parents->index, (spte_t){0}))
+			return false;
 	shadow_page_forget(sh, page);
-	sh->flushes++; /* a CPU may still walk it, as root for one; its frame rests until the pool is recycled */
+	shadow_pool_give(sh, page);
+	sh->flushes++; /* a CPU may still walk it, as root for one */
 	return true;
 }
 
-/* Takes write access to a frame away. False: that needs everything dropped, and it was. */
-static bool write_protect(struct shadow *sh, gfn_t gfn)
+static bool zap_2m_around(struct shadow *sh, int64_t n)
 {
-	for (struct shadow_ref *ref = sh->rmap[shadow_frame(sh, gfn)]; ref; ref = ref->next) {
-		spte_t e = ref->page->spte[ref->index];
+	const struct shadow_ref *ref;
 
-		if (!(e.raw & PTE_W))
-			continue;
-		if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-			shadow_drop_all(sh);
-			return false;
-		}
-		sh->ops->quiesce(sh->ctx); /* from here on no vCPU writes the table unseen */
+	while ((ref = sh->rmap_2m[n / 512])) {
 		counter_inc(sh->counters, CTR_SHADOW_WRITE_PROTECTS);
-		if (!shadow_set(sh, ref->page, ref->index, (spte_t){e.raw & ~PTE_W}, NULL))
+		if (!shadow_set(sh, ref->page, ref->index, (spte_t){0}))
 			return false;
 	}
 	return true;
+}
+
+static bool is_mapped_writable(const struct shadow *sh, int64_t n)
+{
+	for (const struct shadow_ref *ref = sh->rmap[n]; ref; ref = ref->next)
+		if (ref->page->spte[ref->index].raw & PTE_W)
+			return true;
+	return sh->rmap_2m[n / 512];
+}
+
+bool shadow_write_protect(struct shadow *sh, gfn_t gfn)
+{
+	mfn_t mfn;
+	int level;
+	int64_t n;
+
+	if (!compose_frame(sh, gfn, &mfn, &level))
+		return true;
+	n = shadow_machine_frame(sh, mfn);
+	if (!is_mapped_writable(sh, n))
+		return true;
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
+		shadow_drop_all(sh);
+		return false;
+	}
+	sh->ops->quiesce(sh->ctx); /* from here on no vCPU writes the table unseen */
+	if (!zap_2m_around(sh, n))
+		return false;
+	for (const struct shadow_ref *ref = sh->rmap[n]; ref; ref = ref->next) {
+		const spte_t e = ref->page->spte[ref->index];
+
+		if (!(e.raw & PTE_W))
+			continue;
+		counter_inc(sh->counters, CTR_SHADOW_WRITE_PROTECTS);
+		if (!shadow_set(sh, ref->page, ref->index, (spte_t){e.raw & ~PTE_W}))
+			return false;
+	}
+	return true;
+}
+
+/* Before a page of this role stands for the table, the guest must not write it unseen. */
+static bool protect_table(struct shadow *sh, gfn_t gfn, struct shadow_role role)
+{
+	const struct shadow_track *t = &sh->track[shadow_frame(sh, gfn)];
+
+	if (t->unsync && role.level == 1)
+		return true;
+	return t->unsync ? shadow_unsync_end(sh, gfn) : shadow_write_protect(sh, gfn);
 }
 
 struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role)
 {
 	struct shadow_page *page = shadow_page_find(sh, gfn, role);
-	unsigned n;
 
 	if (page)
 		return page;
-	if (sh->next_fresh == sh->nr_frames) {
-		/* Recycling may fail on the host's side: then the pool stays empty and the caller gives up. */
-		(void)shadow_pool_recycle(sh);
+	if (!role.direct && !protect_table(sh, gfn, role))
 		return NULL;
-	}
-	if (!role.direct) {
-		if (!write_protect(sh, gfn))
-			return NULL;
-		sh->tracked[shadow_frame(sh, gfn)]++;
-	}
-	n = sh->next_fresh++;
-	page = &sh->pages[n];
-	memset(page, 0, sizeof(*page));
+	page = shadow_pool_take(sh, role.level == 4);
+	if (!page)
+		return NULL;
 	page->gfn = gfn;
 	page->role = role;
-	page->table = maddr_add(sh->pool_base, n * PAGE_SIZE);
-	page->live = (uint64_t *)(void *)(sh->pool + n * PAGE_SIZE);
-	page->hash_next = sh->bucket[bucket_of(gfn)];
-	sh->bucket[bucket_of(gfn)] = page;
-	sh->nr_in_use++;
-	counter_inc(sh->counters, CTR_SHADOW_PAGES_BUILT);
+	insert(sh, page);
+	if (!role.direct)
+		track(sh, gfn);
 	/* Not live yet: no root leads here. */
 	if (role.level == 4)
 		page->live[gva_index(gva_init(GNOMON_RESERVED_BASE), 4)] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
 	return page;
-}
-
-/*
- * The one writer. From nothing to something is a plain store: the CPU has cached no
- * absence, and KVM looks again. Anything else goes through the stub.
- */
-bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value, struct shadow_page *child)
-{
-	spte_t old = page->spte[index];
-
-	if (old.raw == value.raw)
-		return true;
-	if (page->live[index] && (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || sh->nr_edits == SHADOW_EDITS)) {
-		shadow_drop_all(sh);
-		return false;
-	}
-	if (!is_leaf(page) || (old.raw ^ value.raw) & (PTE_ADDR | PTE_P)) {
-		unlink_entry(sh, page, index);
-		if (value.raw && is_leaf(page))
-			ref_add(sh, rmap_of(sh, value), page, index);
-		else if (value.raw)
-			ref_add(sh, &child->parents, page, index);
-	}
-	page->spte[index] = value;
-	if (!page->live[index]) {
-		__atomic_store_n(&page->live[index], value.raw, __ATOMIC_RELEASE);
-		return true;
-	}
-	sh->edit[sh->nr_edits++] = (struct shadow_edit){
-		.entry = maddr_add(page->table, index * sizeof(uint64_t)),
-		.value = value,
-	};
-	sh->flushes++;
-	counter_inc(sh->counters, CTR_SHADOW_EDITS);
-	return true;
 }

@@ -9,22 +9,27 @@
  *             |         |         |         |         |                         |
  *   shadow:  sl4 ----> sl3 ----> sl2 ----> sl1 ----> frame                     sl2 -> direct sl1 -> frames
  *
- * Parts: walk.c the guest's tables; pool.c frames for shadow tables; page.c the cache of
- * shadow pages; compose.c one leaf; fault.c the fault path; track.c writes to tracked
- * tables; audit.c recomposition. Pure: no KVM; `struct shadow_ops` is what it needs of one.
+ * Parts: walk.c the guest's tables; option.c the switches; pool.c frames for shadow tables
+ * and their eviction; page.c the cache of shadow pages; entry.c the one writer, with its
+ * links; compose.c rights to entries; recompose.c what an entry has to be; fault.c the
+ * fault path, fast.c its short cut; promote.c 2 MiB out of 4 KiB; track.c writes to tracked
+ * tables; unsync.c leaf tables that are writable for a while; audit.c all of it again.
+ * Pure: no KVM; `struct shadow_ops` is what it needs of one.
  *
  * One lock: the caller holds the VM's shadow lock around every function here.
  *
  * Live entries (design, section 2 of the hosts' facts): from not-present to present the
  * VMM stores itself; every other change is queued as an edit, which the ring-0 stub
  * stores on the way back into the guest. `spte[]` is what an entry shall be, `live[]`
- * what the CPU sees; they differ only while an edit is queued.
+ * what the CPU sees; they differ while an edit is queued, in the A bit, and where a
+ * promoted child stands as one 2 MiB leaf (entry_live_value).
  */
 #ifndef GNOMON_SHADOW_SHADOW_H
 #define GNOMON_SHADOW_SHADOW_H
 
 #include "base/counter.h"
 #include "shadow/walk.h"
+#include "stage2/stage2.h"
 
 /* A shadow entry; it does not mix with the guest's. */
 typedef struct {
@@ -37,17 +42,23 @@ enum shadow_opt {
 	SHADOW_OPT_EMULATE_UPDATE = 1 << 1,
 	SHADOW_OPT_PREFETCH = 1 << 2,
 	SHADOW_OPT_FLOOD = 1 << 3,
+	SHADOW_OPT_UNSYNC = 1 << 4,
+	SHADOW_OPT_LARGE = 1 << 5,
+	SHADOW_OPT_PROMOTE = 1 << 6,
+	SHADOW_OPT_AD_FAST = 1 << 7,
 };
-#define SHADOW_OPTS    4
+#define SHADOW_OPTS    8
 #define SHADOW_OPT_ALL ((1u << SHADOW_OPTS) - 1)
 
 struct shadow_opt_desc {
 	enum shadow_opt opt;
+	unsigned needs; /* enum shadow_opt */
 	const char *name, *what;
 };
 extern const struct shadow_opt_desc shadow_opt_desc[SHADOW_OPTS];
 
-/* "none", "all" or names with commas between them; -EINVAL for an unknown name. */
+/* "none", "all" or names with commas between them; -EINVAL for an unknown name. An option that builds on another
+ * (`needs`) switches that on, too. */
 int must_check shadow_opt_parse(const char *list, unsigned *ret_opts);
 
 /* Everything but the gfn that decides a shadow page's content. Compared as one number. */
@@ -81,12 +92,16 @@ struct shadow_page {
 	uint64_t *live;  /* the same, as the VMM reaches it */
 	spte_t spte[512];
 	struct shadow_ref *parents;
-	unsigned writes; /* emulated ones since the last fault that went through this page */
+	unsigned present; /* entries that are, in spte[] */
+	unsigned writes;  /* emulated ones since the last fault that went through this page */
+	bool promoted;    /* its parents hold a 2 MiB leaf in place of the way to it */
 	struct shadow_page *hash_next;
+	struct shadow_page *older, *newer; /* by the time it was built */
 };
 
 struct shadow_ops {
-	/* Every other vCPU out of guest mode until this trap is handled, its TLB flushed before it goes back. */
+	/* Every other vCPU out of guest mode until this trap is handled, its TLB flushed before it goes back when `flushes`
+	 * was counted up meanwhile. */
 	void (*quiesce)(void *ctx);
 	/* KVM forgets what it knows of the pool's frames (host-facts: only a new memslot does that). After quiesce. */
 	int (*recycle_pool)(void *ctx);
@@ -97,11 +112,18 @@ struct shadow_edit {
 	spte_t value;
 };
 
-#define SHADOW_EDITS   128
 #define SHADOW_BUCKETS 4096
+/* Leaf tables that may be writable at a time: each costs a look at 512 entries at every flush. */
+#define SHADOW_UNSYNC_MAX 16
+
+/* What is known of one guest frame of RAM. */
+struct shadow_track {
+	uint16_t pages; /* shadow pages of the guest table in it; when not 0, it is write-protected unless unsync */
+	bool unsync;    /* the guest may write it unseen until it flushes */
+};
 
 struct shadow {
-	const struct guest_mem *mem;
+	const struct stage2 *s2;
 	const struct shadow_ops *ops;
 	void *ctx;
 	unsigned opts;      /* enum shadow_opt */
@@ -111,19 +133,28 @@ struct shadow {
 	uint8_t *pool;      /* zeroed, `nr_frames` pages, at machine address pool_base */
 	maddr_t pool_base;
 	unsigned nr_frames, next_fresh; /* frames from next_fresh on were never linked since the last recycling */
+	unsigned *used, nr_used;        /* frames of evicted and zapped pages, which still hold what those held */
 	maddr_t stub_pdpt; /* what the reserved PML4 slot of every root holds */
 	/* page.c */
 	struct shadow_page *pages; /* page n has frame n */
 	struct shadow_page *bucket[SHADOW_BUCKETS];
+	struct shadow_page *oldest, *newest;
 	unsigned nr_in_use;
-	uint16_t *tracked;          /* by frame number in RAM: shadow pages of that guest table */
-	struct shadow_ref **rmap;   /* by frame number in RAM: leaf entries that map it */
+	/* By guest frame, see shadow_frame() */
+	struct shadow_track *track;
+	uint16_t *tables_2m; /* by that number / 512: how many of the frames hold guest tables that have a shadow */
+	/* By machine frame, see shadow_machine_frame() */
+	struct shadow_ref **rmap;    /* 4 KiB leaf entries that map it */
+	struct shadow_ref **rmap_2m; /* by that number / 512: 2 MiB leaf entries */
 	struct shadow_ref *free_refs;
 	struct shadow_ref **ref_blocks;
 	unsigned nr_ref_blocks;
-	/* edits for the stub; when there is no room the whole shadow is dropped instead */
-	struct shadow_edit edit[SHADOW_EDITS];
-	unsigned nr_edits;
+	/* unsync.c */
+	gfn_t unsync[SHADOW_UNSYNC_MAX];
+	unsigned nr_unsync;
+	/* edits for the stub, in order */
+	struct shadow_edit *edit;
+	unsigned nr_edits, max_edits;
 	uint64_t generation; /* counts drops: a root found under an older one is gone */
 	uint64_t flushes;    /* counts removals of rights: a TLB flushed under an older count may be stale */
 	struct counters *counters; /* of the vCPU whose trap is being handled */
@@ -150,12 +181,12 @@ enum shadow_outcome {
 extern const char *const shadow_outcome_what[SHADOW_NR];
 
 /* `pool` is zeroed, nr_frames pages, stays the caller's. -ENOMEM. */
-int must_check shadow_init(struct shadow *sh, const struct guest_mem *mem, uint8_t *pool, maddr_t pool_base,
+int must_check shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *pool, maddr_t pool_base,
 			   unsigned nr_frames);
 void shadow_destroy(struct shadow *sh);
 
-/* The root for this view, made if need be. False when the pool is too small for it. */
-bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root);
+/* The root for this view, made if need be, which *ret_built tells. False when the pool is too small for it. */
+bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root, bool *ret_built);
 
 /* Handles a fault of the guest at `gva`; `access` as the CPU reported it. Fills *ret_walk. */
 enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
@@ -164,7 +195,7 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 /* Guest memory [at, at + len) of one frame was written by the VMM for the guest: brings its shadow up to date. */
 void shadow_written(struct shadow *sh, gpa_t at, unsigned len);
 
-/* True when the frame holds a guest table that has a shadow. */
+/* True when the frame holds a guest table that has a shadow and must not be written unseen. */
 bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
 
 /* The guest loaded CR3, or changed what every translation depends on. */
@@ -175,13 +206,36 @@ void shadow_invlpg(struct shadow *sh, gva_t gva);
 /* Forgets every shadow page. Quiesces. */
 void shadow_drop_all(struct shadow *sh);
 
+/* How many of the prefetched entries that stand now were used by the CPU; those gone are counted already. */
+uint64_t shadow_prefetched_used(const struct shadow *sh);
+
 /* Recomposes everything; false, with a description, at the first difference. No edit may be queued. */
 bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len);
 
 /* --- between the parts --- */
 
-/* pool.c: drops everything and makes every frame fresh again. False: the host refused. */
+/* In every entry of ours: both guest CPLs really run at CPL 3, and the CPU has no A to set. */
+#define SPTE_BASE (PTE_P | PTE_U | PTE_A)
+/* In an entry of our own making: filled beside the one that faulted. Ignored by the CPU; such an entry starts with A clear,
+ * so that A tells whether it was used. */
+#define SPTE_PREFETCHED (1ull << 9)
+
+static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
+{
+	return page->role.level == 1 || e.raw & PTE_PS;
+}
+
+/* pool.c */
+/* Drops everything and makes every frame fresh again. False: the host refused, and the pool stays empty. */
 bool shadow_pool_recycle(struct shadow *sh);
+/* Makes sure that `nr` pages can be had without another drop: recycles, or evicts the oldest pages but roots. Quiesces
+ * when it does. False: everything was dropped, or the pool is too small. */
+bool shadow_pool_reserve(struct shadow *sh, unsigned nr);
+/* A frame for a new page; but for a root it must be reserved. Its live entries that are not zero are queued to become so.
+ * NULL: for the sake of a root everything was dropped. */
+struct shadow_page *shadow_pool_take(struct shadow *sh, bool root);
+/* The page was forgotten alone. */
+void shadow_pool_give(struct shadow *sh, const struct shadow_page *page);
 
 /* page.c */
 void shadow_page_forget(struct shadow *sh, struct shadow_page *page);
@@ -189,32 +243,85 @@ struct shadow_page *shadow_page_find(const struct shadow *sh, gfn_t gfn, struct 
 /* All pages of one guest table, in whatever roles; direct ones are left out. */
 struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
 struct shadow_page *shadow_page_next(const struct shadow_page *page);
-/* Finds or makes; may drop everything to get a frame, or to take write access to `gfn` away:
+/* Finds or makes, from a frame reserved before; may drop everything to take write access to `gfn` away:
  * NULL then, and the caller starts again. */
 struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role);
-/* Sets an entry, `child` being what a table entry leads to (NULL for leaves and zeroes). False: the change
- * cannot be queued; everything was dropped. */
-bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value, struct shadow_page *child);
 /* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
 bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);
-/* Index of a RAM frame into tracked[] and rmap[]; -1 for what is not RAM. */
+/* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any. False: that needs
+ * everything dropped, and it was. */
+bool shadow_write_protect(struct shadow *sh, gfn_t gfn);
+/* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
 int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
+/* Index of a machine frame of RAM into rmap[]; -1 likewise. */
+int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
+
+/* entry.c */
+/* Sets an entry and its links. False: the change cannot be queued; everything was dropped. */
+bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value);
+/* Queues a store to a live entry. */
+void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value);
+/* Drops the links of an entry without a store: for pages that nobody walks any more. */
+void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index);
+/* What the CPU has to see for spte[index]: the same, but for a promoted child. */
+spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index);
+/* Brings the live entry to shadow_live_value(). False: everything was dropped. */
+bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index);
+/* The page a table entry leads to. */
+struct shadow_page *shadow_child(const struct shadow *sh, spte_t e);
 
 /* compose.c: the one place where rights and frames become entries */
+struct shadow_rights {
+	bool w, u, x; /* the guest's, accumulated down to and with the leaf */
+	bool dirty;   /* the leaf's D */
+};
 spte_t compose_table(const struct shadow_page *child);
-/* A 4 KiB leaf for `gfn` with guest rights w, u, x, in the view of `role`; not present where nothing may be mapped. */
-spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, gfn_t gfn, bool w, bool u, bool x, bool dirty);
-/* What entry `index` of `page` has to be by the guest's tables as they stand: a present entry differs from it
- * only by a bug. Zero where nothing may be mapped, or where A has still to be set by a walk. */
-spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index);
-/* The same as if the guest's D were 0: what an entry may still be when D was set since, by another view or by an
- * emulated write. It grants less, and the next write faults. */
-spte_t shadow_recompose_clean(const struct shadow *sh, const struct shadow_page *page, unsigned index);
+/* The machine frame that a leaf entry maps. */
+mfn_t compose_mfn(spte_t e);
+/* Where the second stage maps a guest frame of RAM, and by pages of which level. False: nowhere. */
+bool compose_frame(const struct shadow *sh, gfn_t gfn, mfn_t *ret_mfn, int *ret_level);
+/* A leaf for `gfn` at `level` (1 or 2), in the view of `role`; not present where nothing may be mapped. */
+spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn, struct shadow_rights rights);
+/* True when one 2 MiB leaf may stand for [gfn, gfn + 512): the second stage maps it so, and no table lies in there. */
+bool compose_allows_2m(const struct shadow *sh, gfn_t gfn);
 struct shadow_role role_root(const struct shadow_view *view);
 /* The role of the page below an entry with these own rights. */
 struct shadow_role role_below(struct shadow_role above, gpte_t e);
 /* The role and gfn of the direct page below a large guest leaf `e` in a page of role `above`. */
 struct shadow_role role_direct(struct shadow_role above, gpte_t e);
 bool role_equal(struct shadow_role a, struct shadow_role b);
+
+/* recompose.c */
+enum shadow_form {
+	SHADOW_FORM_TABLE, /* a way to the next page */
+	SHADOW_FORM_LEAF,  /* a page, where the level may hold one */
+};
+/* What entry `index` of `page` has to be by the guest's tables as they stand: a present entry differs from it
+ * only by a bug. Zero where nothing may be mapped in this form, or where A has still to be set by a walk. */
+spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, enum shadow_form form);
+/* The form that a present entry has. */
+enum shadow_form shadow_form_of(const struct shadow_page *page, spte_t e);
+/* False when the guest's tables, as they stand, say otherwise than entry `index`; what they say, then. Zeroes and
+ * entries that grant less write access always stand: the next access faults and is granted. */
+bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
+
+/* fast.c: sets A or D of a leaf that is linked already, without a walk. False: it takes the long way. */
+bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t gva, struct walk_access access);
+
+/* promote.c */
+/* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. False: everything was dropped. */
+bool shadow_promote(struct shadow *sh, struct shadow_page *page);
+/* And back, before an entry of it changes. False: everything was dropped. */
+bool shadow_demote(struct shadow *sh, struct shadow_page *page);
+
+/* unsync.c */
+/* Makes a guest table writable that is shadowed as leaf table only. False: it stays protected. */
+bool shadow_unsync(struct shadow *sh, gfn_t gfn);
+/* The guest flushed: brings every unsync table up to date, and protects those that did not change. */
+void shadow_sync_all(struct shadow *sh);
+/* Brings one unsync table up to date and protects it again. False: everything was dropped. */
+bool shadow_unsync_end(struct shadow *sh, gfn_t gfn);
+/* The frame holds no shadowed table any more. */
+void shadow_unsync_forget(struct shadow *sh, gfn_t gfn);
 
 #endif

@@ -25,7 +25,7 @@ void shadow_written(struct shadow *sh, gpa_t at, unsigned len)
 	const int64_t frame = shadow_frame(sh, gfn);
 	uint64_t generation = sh->generation;
 
-	if (frame < 0 || !sh->tracked[frame])
+	if (frame < 0 || !sh->track[frame].pages)
 		return;
 	counter_inc(sh->counters, CTR_SHADOW_TABLE_WRITES);
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
@@ -36,14 +36,13 @@ void shadow_written(struct shadow *sh, gpa_t at, unsigned len)
 		return;
 	for (struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p)) {
 		for (unsigned i = first; i <= last; i++) {
-			spte_t now;
+			spte_t must;
 
-			if (!(p->spte[i].raw & PTE_P))
-				continue; /* the fault path fills what appears */
-			now = p->role.level == 1 ? shadow_recompose(sh, p, i) : (spte_t){0};
-			if (p->role.level > 1 && shadow_recompose(sh, p, i).raw == p->spte[i].raw)
-				continue; /* still leads to the same child with the same rights */
-			if (!shadow_set(sh, p, i, now, NULL) || sh->generation != generation)
+			/* What is absent, the fault path fills; a way to another child, too. */
+			if (shadow_entry_stands(sh, p, i, &must))
+				continue;
+			if (!shadow_set(sh, p, i, p->role.level == 1 ? must : (spte_t){0}) ||
+			    sh->generation != generation)
 				return; /* dropped: nothing is left to bring up to date */
 		}
 	}
@@ -53,10 +52,10 @@ void shadow_cr3_loaded(struct shadow *sh)
 {
 	if (!(sh->opts & SHADOW_OPT_ROOT_CACHE))
 		shadow_drop_all(sh);
+	shadow_sync_all(sh);
 }
 
 void shadow_invlpg(struct shadow *sh, gva_t gva)
 {
-	if (!(sh->opts & SHADOW_OPT_ROOT_CACHE))
-		shadow_drop_all(sh);
+	shadow_cr3_loaded(sh);
 }

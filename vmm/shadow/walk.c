@@ -82,13 +82,13 @@ static uint32_t error_code(const struct walk_mode *mode, struct walk_access a, e
 	return code;
 }
 
-static _Atomic uint64_t *entry_ptr(const struct guest_mem *mem, gfn_t table, unsigned index)
+static _Atomic uint64_t *entry_ptr(const struct stage2 *s2, gfn_t table, unsigned index)
 {
-	return guest_mem_ptr(mem, maddr_init(gpa_raw(gfn_to_gpa(table)) + index * sizeof(uint64_t)), sizeof(uint64_t));
+	return stage2_ptr(s2, gpa_add(gfn_to_gpa(table), index * sizeof(uint64_t)), sizeof(uint64_t));
 }
 
 /* Down to the leaf or the first failure; fills the path. */
-static enum walk_outcome descend(const struct guest_mem *mem, const struct walk_mode *mode, gva_t gva,
+static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva,
 				 struct walk *w)
 {
 	gpa_t table = mode->cr3;
@@ -100,7 +100,7 @@ static enum walk_outcome descend(const struct guest_mem *mem, const struct walk_
 
 		w->table[w->level] = gpa_to_gfn(table);
 		w->index[w->level] = gva_index(gva, w->level);
-		p = entry_ptr(mem, w->table[w->level], w->index[w->level]);
+		p = entry_ptr(s2, w->table[w->level], w->index[w->level]);
 		if (!p) {
 			w->outside = table;
 			return WALK_TABLE_OUTSIDE;
@@ -123,7 +123,7 @@ static enum walk_outcome descend(const struct guest_mem *mem, const struct walk_
 }
 
 /* False when the guest changed an entry of the path meanwhile: walk again. */
-static bool set_accessed_dirty(const struct guest_mem *mem, struct walk *w, bool write)
+static bool set_accessed_dirty(const struct stage2 *s2, struct walk *w, bool write)
 {
 	for (int level = ROOT_LEVEL; level >= w->level; level--) {
 		uint64_t old = w->gpte[level].raw;
@@ -131,14 +131,14 @@ static bool set_accessed_dirty(const struct guest_mem *mem, struct walk *w, bool
 
 		if (new == old)
 			continue;
-		if (!atomic_compare_exchange_strong(entry_ptr(mem, w->table[level], w->index[level]), &old, new))
+		if (!atomic_compare_exchange_strong(entry_ptr(s2, w->table[level], w->index[level]), &old, new))
 			return false;
 		w->gpte[level].raw = new;
 	}
 	return true;
 }
 
-void guest_walk(const struct guest_mem *mem, const struct walk_mode *mode, gva_t gva, struct walk_access access,
+void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
 		bool set_ad, struct walk *ret_walk)
 {
 	struct walk w;
@@ -149,12 +149,12 @@ void guest_walk(const struct guest_mem *mem, const struct walk_mode *mode, gva_t
 			w.outcome = WALK_NON_CANONICAL;
 			break;
 		}
-		w.outcome = descend(mem, mode, gva, &w);
+		w.outcome = descend(s2, mode, gva, &w);
 		if (w.outcome == WALK_OK && !walk_permits(mode, access, w.w, w.u, w.x))
 			w.outcome = WALK_DENIED;
 		if (w.outcome != WALK_OK)
 			w.error_code = error_code(mode, access, w.outcome);
-	} while (w.outcome == WALK_OK && set_ad && !set_accessed_dirty(mem, &w, access.write));
+	} while (w.outcome == WALK_OK && set_ad && !set_accessed_dirty(s2, &w, access.write));
 	w.dirty = w.outcome == WALK_OK && (w.gpte[w.level].raw & PTE_D);
 	*ret_walk = w;
 }

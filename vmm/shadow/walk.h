@@ -19,7 +19,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
-#include "mem/guest_mem.h"
+#include "stage2/stage2.h"
 
 /* A guest's entry; it does not mix with the shadow's. */
 typedef struct {
@@ -73,7 +73,7 @@ struct walk {
  * Walks `gva`. With `set_ad` the accessed bits, and for a write the dirty bit, are set in
  * guest memory when the access is allowed; without, nothing is written.
  */
-void guest_walk(const struct guest_mem *mem, const struct walk_mode *mode, gva_t gva, struct walk_access access,
+void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
 		bool set_ad, struct walk *ret_walk);
 
 /* True when bits 63-47 of the address are all alike. */

@@ -30,11 +30,11 @@ stub_syscall:
 	hlt
 stub_traps_end:
 
-/* RAX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the IRETQ frame. */
+/* RDX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the IRETQ frame. */
 stub_leave_edits:
 	call store_edits
 stub_leave_cr3:
-	mov %rax, %cr3
+	mov %rdx, %cr3
 	mov MAILBOX_RAX(%r8), %rax
 	mov MAILBOX_RCX(%r8), %rcx
 	mov MAILBOX_RDX(%r8), %rdx
@@ -47,20 +47,16 @@ stub_leave:
 /* The same stores, with the VMM waiting for them. */
 stub_apply_edits:
 	call store_edits
-	mov %rax, %cr3
+	mov %rdx, %cr3
 	out %al, $STUB_PORT_DONE
 	hlt
 
-/* Locked, so that accessed and dirty bits which the CPU sets meanwhile are not half lost. */
+/* RFLAGS.DF is clear here. A and D bits that the CPU set in the old entry go with it. */
 store_edits:
-	mov 0(%rsi), %rdi
-	mov 8(%rsi), %rdx
-	xchg %rdx, (%rdi)
-	mov 16(%rsi), %rdi
-	invlpg (%rdi)
-	add $24, %rsi
-	dec %ecx
-	jnz store_edits
+	lodsq
+	mov %rax, %rdi
+	movsq
+	loop store_edits
 	ret
 stub_text_end:
 	.section .note.GNU-stack, "", @progbits

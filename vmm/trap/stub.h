@@ -60,11 +60,11 @@ struct stub_frame {
 	uint64_t vector, error, rip, cs, rflags, rsp, ss;
 };
 
-/* One store to a live shadow entry. */
+/* One store to a live shadow entry. No address to invalidate goes with it: the reload of CR3 that follows flushes
+ * what matters. */
 struct stub_edit {
 	uint64_t entry; /* address of the entry in the STUB_POOL window */
 	uint64_t value;
-	uint64_t gva; /* to invalidate; any address when CR3 is reloaded anyway */
 };
 
 struct stub_mailbox {

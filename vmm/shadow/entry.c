@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The one writer of shadow entries, with the links it keeps: parents and reverse map. */
+#include <stdlib.h>
+
+#include "shadow/shadow.h"
+
+#define REFS_PER_BLOCK 1024
+
+static struct shadow_ref *ref_alloc(struct shadow *sh)
+{
+	struct shadow_ref *ref = sh->free_refs;
+
+	if (!ref) {
+		struct shadow_ref *block = calloc(REFS_PER_BLOCK, sizeof(*block));
+		struct shadow_ref **blocks =
+			realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
+
+		/* Bounded by the pool: 512 a frame. A host without that memory cannot go on either way. */
+		BUG_ON(!block || !blocks);
+		sh->ref_blocks = blocks;
+		sh->ref_blocks[sh->nr_ref_blocks++] = block;
+		for (int i = 0; i < REFS_PER_BLOCK; i++) {
+			block[i].next = sh->free_refs;
+			sh->free_refs = &block[i];
+		}
+		ref = sh->free_refs;
+	}
+	sh->free_refs = ref->next;
+	return ref;
+}
+
+static void ref_add(struct shadow *sh, struct shadow_ref **list, struct shadow_page *page, unsigned index)
+{
+	struct shadow_ref *ref = ref_alloc(sh);
+
+	*ref = (struct shadow_ref){.page = page, .index = index, .next = *list};
+	*list = ref;
+}
+
+static void ref_remove(struct shadow *sh, struct shadow_ref **list, const struct shadow_page *page, unsigned index)
+{
+	for (struct shadow_ref **p = list; *p; p = &(*p)->next) {
+		struct shadow_ref *ref = *p;
+
+		if (ref->page == page && ref->index == index) {
+			*p = ref->next;
+			ref->next = sh->free_refs;
+			sh->free_refs = ref;
+			return;
+		}
+	}
+	BUG_ON(true);
+}
+
+struct shadow_page *shadow_child(const struct shadow *sh, spte_t e)
+{
+	return &sh->pages[((e.raw & PTE_ADDR) - maddr_raw(sh->pool_base)) >> PAGE_SHIFT];
+}
+
+/* The list that a present entry stands in. */
+static struct shadow_ref **list_of(const struct shadow *sh, const struct shadow_page *page, spte_t e)
+{
+	int64_t n;
+
+	if (!spte_is_leaf(page, e))
+		return &shadow_child(sh, e)->parents;
+	n = shadow_machine_frame(sh, compose_mfn(e));
+	BUG_ON(n < 0);
+	return page->role.level == 1 ? &sh->rmap[n] : &sh->rmap_2m[n / 512];
+}
+
+/* A prefetched entry goes, or becomes an ordinary one. */
+static void count_used(struct shadow *sh, const struct shadow_page *page, unsigned index)
+{
+	if (page->spte[index].raw & SPTE_PREFETCHED && page->live[index] & PTE_A)
+		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_USED);
+}
+
+void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index)
+{
+	const spte_t e = page->spte[index];
+
+	if (!(e.raw & PTE_P))
+		return;
+	count_used(sh, page, index);
+	ref_remove(sh, list_of(sh, page, e), page, index);
+	page->spte[index].raw = 0;
+	page->present--;
+}
+
+static void link_entry(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
+{
+	page->spte[index] = value;
+	if (!(value.raw & PTE_P))
+		return;
+	ref_add(sh, list_of(sh, page, value), page, index);
+	page->present++;
+}
+
+void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value)
+{
+	if (sh->nr_edits == sh->max_edits) {
+		sh->max_edits = sh->max_edits ? 2 * sh->max_edits : 256;
+		sh->edit = realloc(sh->edit, sh->max_edits * sizeof(*sh->edit));
+		BUG_ON(!sh->edit); /* bounded by the work of one trap */
+	}
+	sh->edit[sh->nr_edits++] = (struct shadow_edit){
+		.entry = maddr_add(page->table, index * sizeof(uint64_t)),
+		.value = value,
+	};
+	sh->flushes++;
+	counter_inc(sh->counters, CTR_SHADOW_EDITS);
+}
+
+spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index)
+{
+	const spte_t e = page->spte[index];
+
+	if (page->role.level != 2 || !(e.raw & PTE_P) || spte_is_leaf(page, e) || !shadow_child(sh, e)->promoted)
+		return e;
+	return (spte_t){(shadow_child(sh, e)->spte[0].raw & ~SPTE_PREFETCHED) | PTE_PS | PTE_A};
+}
+
+/* From nothing to something is a plain store: the CPU has cached no absence, and KVM looks again. */
+bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index)
+{
+	const spte_t value = shadow_live_value(sh, page, index);
+
+	if (!page->live[index]) {
+		__atomic_store_n(&page->live[index], value.raw, __ATOMIC_RELEASE);
+		return true;
+	}
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
+		shadow_drop_all(sh);
+		return false;
+	}
+	shadow_edit_queue(sh, page, index, value);
+	return true;
+}
+
+bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
+{
+	const spte_t old = page->spte[index];
+	const uint64_t same_link = PTE_ADDR | PTE_P | PTE_PS;
+
+	if (old.raw == value.raw)
+		return true;
+	if (page->promoted && !shadow_demote(sh, page))
+		return false;
+	if ((old.raw ^ value.raw) & same_link) {
+		shadow_unlink(sh, page, index);
+		link_entry(sh, page, index, value);
+	} else {
+		count_used(sh, page, index);
+		page->spte[index] = value;
+	}
+	return shadow_store(sh, page, index);
+}
+
+uint64_t shadow_prefetched_used(const struct shadow *sh)
+{
+	uint64_t used = 0;
+
+	for (const struct shadow_page *p = sh->oldest; p; p = p->newer)
+		for (unsigned i = 0; i < 512; i++)
+			used += p->spte[i].raw & SPTE_PREFETCHED && p->live[i] & PTE_A;
+	return used;
+}

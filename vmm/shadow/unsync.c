@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unsync leaf tables. The guest may write them unseen; what it wrote takes effect when it flushes, as on a real
+ * CPU (APM2 5.5.2, SDM vol. 3 4.10.4): at each CR3 load, INVLPG or change of mode every unsync table is
+ * compared with its shadow. One that did not change since the last flush is protected again.
+ */
+#include "shadow/shadow.h"
+
+/* With more changes than this the shadow page is zapped: it costs one edit, and the next fault fills it anew. */
+#define EDITS_AT_MOST 16
+
+static struct shadow_track *track_of(const struct shadow *sh, gfn_t gfn)
+{
+	return &sh->track[shadow_frame(sh, gfn)];
+}
+
+bool shadow_unsync(struct shadow *sh, gfn_t gfn)
+{
+	if (!(sh->opts & SHADOW_OPT_UNSYNC) || sh->nr_unsync == SHADOW_UNSYNC_MAX)
+		return false;
+	for (const struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p))
+		if (p->role.level != 1)
+			return false;
+	track_of(sh, gfn)->unsync = true;
+	sh->unsync[sh->nr_unsync++] = gfn;
+	counter_inc(sh->counters, CTR_SHADOW_UNSYNCS);
+	return true;
+}
+
+void shadow_unsync_forget(struct shadow *sh, gfn_t gfn)
+{
+	unsigned i = 0;
+
+	while (sh->unsync[i].raw != gfn.raw)
+		i++;
+	BUG_ON(i >= sh->nr_unsync);
+	sh->unsync[i] = sh->unsync[--sh->nr_unsync];
+	track_of(sh, gfn)->unsync = false;
+}
+
+/* Brings one page up to date. False: it is gone, with or without everything else. */
+static bool sync_page(struct shadow *sh, struct shadow_page *page, unsigned *changed)
+{
+	unsigned here = 0;
+
+	for (unsigned i = 0; i < 512; i++) {
+		spte_t must;
+
+		if (shadow_entry_stands(sh, page, i, &must))
+			continue;
+		(*changed)++;
+		if (++here > EDITS_AT_MOST) {
+			(void)shadow_page_zap(sh, page);
+			return false;
+		}
+		if (!shadow_set(sh, page, i, must))
+			return false;
+	}
+	return true;
+}
+
+/* Returns how many entries changed. */
+static unsigned sync_table(struct shadow *sh, gfn_t gfn)
+{
+	struct shadow_page *p = shadow_page_first(sh, gfn);
+	unsigned changed = 0;
+
+	counter_inc(sh->counters, CTR_SHADOW_SYNCS);
+	while (p)
+		p = sync_page(sh, p, &changed) ? shadow_page_next(p) : shadow_page_first(sh, gfn);
+	return changed;
+}
+
+bool shadow_unsync_end(struct shadow *sh, gfn_t gfn)
+{
+	shadow_unsync_forget(sh, gfn);
+	if (!shadow_write_protect(sh, gfn))
+		return false;
+	sync_table(sh, gfn); /* what was written up to the protection */
+	return true;
+}
+
+void shadow_sync_all(struct shadow *sh)
+{
+	const uint64_t generation = sh->generation;
+
+	for (unsigned i = sh->nr_unsync; i-- > 0;) {
+		const gfn_t gfn = sh->unsync[i];
+
+		/* Going down, what takes a forgotten one's place was synchronised already. */
+		if (!sync_table(sh, gfn) && !shadow_unsync_end(sh, gfn))
+			return;
+		if (sh->generation != generation)
+			return;
+	}
+}
