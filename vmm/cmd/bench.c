@@ -12,25 +12,28 @@
 #include <unistd.h>
 
 #include "bench/chase.h"
+#include "bench/cost.h"
 #include "bench/startup.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "kvm/vm.h"
 
-#define MAX_TABLES     3
+#define MAX_TABLES     5
 #define MAX_RUNS       1000
 #define MAX_SEED       1000000000
 #define CHILD_SECONDS  300
 #define QUICK_ROUNDS   15 /* about 17 s on two slow CPUs */
 #define FULL_ROUNDS    25
 #define STARTUP_ROUNDS 30
+#define COST_ROUNDS    11
+#define COST_QUICK     5
 
-enum bench_workload { BENCH_CHASE = 1, BENCH_STARTUP = 2 };
+enum bench_workload { BENCH_CHASE = 1 << 0, BENCH_STARTUP = 1 << 1, BENCH_COSTS = 1 << 2 };
 
 struct bench_options {
 	bool quick;
 	const char *json, *csv;
-	char image[PATH_MAX], shortest[PATH_MAX];
+	char image[PATH_MAX], shortest[PATH_MAX], cost[PATH_MAX];
 	long runs, seed; /* runs 0: each workload's own */
 	unsigned workloads, where;
 };
@@ -47,11 +50,12 @@ struct bench_session {
 
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
-    "Measures what a TLB miss costs, as a process of the host and in a guest, run by run in turn; and how long a\n"
-    "guest takes to start. Tables on stdout, progress on stderr when that is a terminal.\n"
+    "Measures what a TLB miss costs, as a process of the host and in a guest, run by run in turn; how long a guest\n"
+    "takes to start; and what the events of nested and of shadow paging cost: faults, CR3 loads, writes to page\n"
+    "tables. Tables on stdout, progress on stderr when that is a terminal.\n"
     "\n"
     "  --quick          less than a minute: fewer sizes and rounds, only the chase\n"
-    "  --only WORKLOAD  chase or startup\n"
+    "  --only WORKLOAD  chase, startup or costs\n"
     "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
     "  --runs N         rounds, 1 to 1000\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
@@ -113,8 +117,10 @@ static int parse_workload(const char *arg, unsigned *ret_workloads)
 		*ret_workloads = BENCH_CHASE;
 	else if (strcmp(arg, "startup") == 0)
 		*ret_workloads = BENCH_STARTUP;
+	else if (strcmp(arg, "costs") == 0)
+		*ret_workloads = BENCH_COSTS;
 	else {
-		log_error("--only: '%s' is not a workload (chase, startup)", arg);
+		log_error("--only: '%s' is not a workload (chase, startup, costs)", arg);
 		return -EINVAL;
 	}
 	return 0;
@@ -182,7 +188,7 @@ static int parse_options(int argc, char **argv, struct bench_options *o)
 		return -EINVAL;
 	}
 	if (!o->workloads)
-		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP;
+		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP | BENCH_COSTS;
 	return 0;
 }
 
@@ -216,6 +222,8 @@ static int check_options(struct bench_options *o)
 		r = beside_program("guest/kernel.elf", o->image);
 	if (r == 0)
 		r = beside_program("shortest-kvm", o->shortest);
+	if (r == 0)
+		r = beside_program("guest/cost.elf", o->cost);
 	if (r < 0)
 		return log_errno(-r, "/proc/self/exe");
 	if (access(o->image, R_OK) < 0)
@@ -302,6 +310,37 @@ static int bench_startup(struct bench_session *s)
 	return r;
 }
 
+static int bench_costs(struct bench_session *s)
+{
+	const struct bench_options *o = s->options;
+	const struct cost_plan plan = {.image = o->cost,
+	                               .where = o->where,
+	                               .rounds = o->runs    ? o->runs
+	                                         : o->quick ? COST_QUICK
+	                                                    : COST_ROUNDS,
+	                               .seed = o->seed,
+	                               .limits = s->limits};
+	struct cost_results results;
+	struct report *table;
+	int r = cost_run(&plan, &s->host, &results);
+
+	if (r == 0)
+		r = cost_report(&results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0)
+		r = cost_ratio_report(&results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0 && s->text) {
+		fputc('\n', s->text);
+		cost_explain(&results, s->text);
+	}
+	s->measured |= r == 0 && cost_any(&results);
+	cost_results_free(&results);
+	return r;
+}
+
 static int write_csv(const struct bench_session *s, const char *path)
 {
 	FILE *to = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
@@ -348,6 +387,8 @@ static int bench(struct bench_session *s)
 		r = bench_chase(s);
 	if (r == 0 && s->options->workloads & BENCH_STARTUP)
 		r = bench_startup(s);
+	if (r == 0 && s->options->workloads & BENCH_COSTS)
+		r = bench_costs(s);
 	if (r < 0 && r != -EINTR)
 		log_errno(-r, "bench");
 	if (r == 0)

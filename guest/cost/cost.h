@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest of its own that does one thing many times and times it: `gnomon bench --only costs`. No kernel and no
+ * protection: everything is mapped for both privilege levels, main() runs at CPL 3, and what has to run at CPL 0
+ * is called through a breakpoint (entry.S).
+ *
+ *   0          loader                     all of memory is mapped at its own address, by 2 MiB pages
+ *   2 MiB      this image, its tables
+ *   64 MiB     FRAMES, 64 MiB             mapped again at REGION, as each row wants it
+ */
+#ifndef GUEST_COST_H
+#define GUEST_COST_H
+
+#define COST_TABLES    32           /* leaf tables of REGION, 2 MiB each */
+#define COST_TABLE_LEN 0x200000     /* what one of them maps */
+#define COST_FRAMES    0x4000000    /* physical */
+#define COST_REGION    0x8000000000 /* virtual: PML4 slot 1 */
+#define COST_MEMORY    0x8000000    /* all of it */
+#define COST_VECTOR    0x30         /* of the row `interrupt` */
+#define COST_USAGE     2            /* exit statuses */
+#define COST_WRONG     3            /* the VMM did something else than it was asked for */
+#define COST_CRASHED   4            /* an exception that nobody expects */
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stdint.h>
+
+/* entry.S */
+extern uint64_t cost_pml4[2][512]; /* two roots of the same address space; [0] is in CR3 */
+extern uint64_t cost_pd[512];      /* of REGION */
+extern uint64_t cost_pt[COST_TABLES][512];
+extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
+
+struct cost_job;
+
+struct cost_row {
+	const char *name;
+	bool kernel;   /* runs at CPL 0 */
+	uint32_t unit; /* operations come in multiples of this */
+	uint32_t most; /* how many there can be in a run */
+	/* At CPL 3, untimed: everything for `most` operations, whatever the number that is done. May be NULL. */
+	void (*prepare)(uint32_t most);
+	/* Operations from .. from + n - 1; n is a multiple of unit. */
+	void (*run)(uint32_t from, uint32_t n);
+	/* Afterwards: did `n` operations do what they should? May be NULL. */
+	bool (*check)(uint32_t n);
+};
+
+extern const struct cost_row cost_rows[];
+extern const uint32_t cost_nr_rows;
+
+/* `n` times the cheapest trap that the VMM resumes at once: `out` to its no-op port. A multiple of 8. */
+void cost_floor(uint32_t n);
+#endif
+
+#endif

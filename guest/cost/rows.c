@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done many times: one row of the benchmark's table each. README.md of the project says what they mean. */
+#include <gnomon/abi.h>
+#include <gnomon/x86.h>
+
+#include "cost.h"
+
+#define PAGE      4096ull
+#define USED      (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D) /* a leaf as a kernel builds it for memory that is in use */
+#define FAULTS    256                                     /* in each leaf table */
+#define ENTRIES   512
+#define COST_MANY (1 << 20)
+#define STAMP(n)  (0x5354414d50000000ull + (n))
+
+static bool wrong;
+
+static inline void touch(uint64_t at)
+{
+	__asm__ volatile("movb $1, (%0)" : : "r"(at) : "memory");
+}
+
+/* Page `n` of the region, and frame `n`, which is mapped at its own address as well. */
+static inline uint64_t page(uint64_t n)
+{
+	return COST_REGION + n * PAGE;
+}
+
+static inline uint64_t frame(uint64_t n)
+{
+	return COST_FRAMES + n * PAGE;
+}
+
+/* The host's memory is there before the clock runs. */
+static void have_memory(uint32_t tables)
+{
+	for (uint32_t i = 0; i < tables * ENTRIES; i++)
+		touch(frame(i));
+}
+
+static void map_region(uint32_t tables)
+{
+	for (uint32_t t = 0; t < tables; t++)
+		for (uint32_t i = 0; i < ENTRIES; i++)
+			cost_pt[t][i] = frame(t * ENTRIES + i) | USED;
+}
+
+void cost_floor(uint32_t n)
+{
+	for (; n; n -= 8)
+		__asm__ volatile(".rept 8\n\tout %%al, %%dx\n\t.endr" : : "a"(0), "d"(GNOMON_PORT_NOP));
+}
+
+static void run_floor(uint32_t from, uint32_t n)
+{
+	cost_floor(n);
+}
+
+/* Frames in falling order: neither stage could make a large page of them. The tables are in use already. */
+static void prepare_fault(uint32_t most)
+{
+	const uint32_t tables = most / FAULTS;
+
+	have_memory(tables);
+	for (uint32_t t = 0; t < tables; t++) {
+		for (uint32_t i = 0; i < ENTRIES; i++)
+			cost_pt[t][i] = frame(t * ENTRIES + ENTRIES - 1 - i) | USED;
+		touch(page(t * ENTRIES));
+	}
+}
+
+static void run_fault(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++)
+		touch(page(i / FAULTS * ENTRIES + 1 + i % FAULTS));
+}
+
+static void prepare_touch(uint32_t most)
+{
+	have_memory(most);
+	map_region(most);
+}
+
+static void prepare_touch_cold(uint32_t most)
+{
+	map_region(most);
+}
+
+/* The host's memory comes by 4 KiB pages behind the large ones: their own frames' tables shall be new, too. */
+static void prepare_touch_large(uint32_t most)
+{
+	map_region(most);
+	for (uint32_t t = 0; t < most; t++) {
+		cost_pd[t + COST_TABLES] = cost_pd[t];
+		cost_pd[t] = frame(t * ENTRIES) | USED | PTE_PS;
+	}
+	for (uint32_t i = 0; i < most * ENTRIES; i++)
+		touch(page(COST_TABLES * ENTRIES + i));
+}
+
+static void run_touch(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from * ENTRIES; i < (from + n) * ENTRIES; i++)
+		touch(page(i));
+}
+
+static void run_cr3_load(uint32_t from, uint32_t n)
+{
+	for (; n; n -= 8)
+		__asm__ volatile(".rept 4\n\tmov %0, %%cr3\n\tmov %1, %%cr3\n\t.endr"
+		                 :
+		                 : "r"(cost_pml4[1]), "r"(cost_pml4[0])
+		                 : "memory");
+}
+
+static void prepare_one_table(uint32_t most)
+{
+	map_region(2); /* the second for its frames */
+	have_memory(2);
+	*(uint64_t *)frame(0) = STAMP(0);
+	*(uint64_t *)frame(ENTRIES) = STAMP(1);
+}
+
+static void run_invlpg(uint32_t from, uint32_t n)
+{
+	for (; n; n -= 8)
+		__asm__ volatile(".rept 8\n\tinvlpg (%0)\n\tmov (%0), %%rax\n\t.endr"
+		                 :
+		                 : "r"(page(0))
+		                 : "rax", "memory");
+}
+
+/* What pass `pass` over the first table writes into entry `i`: frames of the first 2 MiB, and of the second. */
+static uint64_t rewritten(uint32_t pass, uint32_t i)
+{
+	return frame(((pass & 1) ^ 1) * ENTRIES + i) | USED;
+}
+
+static void write_entries(uint64_t *to, uint64_t value, uint32_t n)
+{
+	for (; n; n -= 8)
+		__asm__ volatile(".rept 8\n\tmov %1, (%0)\n\tadd $8, %0\n\tadd $4096, %1\n\t.endr"
+		                 : "+r"(to), "+r"(value)
+		                 :
+		                 : "memory");
+}
+
+/* 8 entries at a time: `from` and `n` are multiples of that, and no such group crosses the table's end. */
+static void run_table_write(uint32_t from, uint32_t n)
+{
+	if (from == 0) /* the table is in use, by the CPL that writes it */
+		*(volatile uint8_t *)page(0);
+	for (uint32_t i = from; i < from + n; i += 8)
+		write_entries(&cost_pt[0][i % ENTRIES], rewritten(i / ENTRIES, i % ENTRIES), 8);
+}
+
+static bool check_table_write(uint32_t n)
+{
+	for (uint32_t i = 0; i < ENTRIES; i++)
+		if (*(uint64_t *)&cost_pt[0][i] != (i < n % ENTRIES ? rewritten(n / ENTRIES, i)
+		                                    : n < ENTRIES   ? (frame(i) | USED)
+		                                                    : rewritten(n / ENTRIES - 1, i)))
+			return false;
+	return true;
+}
+
+static void run_table_flush(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		write_entries(cost_pt[0], rewritten(i, 0), ENTRIES);
+		__asm__ volatile("mov %0, %%cr3" : : "r"(cost_pml4[0]) : "memory");
+		wrong |= *(volatile uint64_t *)page(0) != STAMP((i & 1) ^ 1);
+	}
+}
+
+static bool check_table_flush(uint32_t n)
+{
+	return !wrong;
+}
+
+static void run_syscall(uint32_t from, uint32_t n)
+{
+	for (; n; n -= 8)
+		__asm__ volatile(".rept 8\n\tint3\n\t.endr" : : "a"(0) : "memory");
+}
+
+static void run_interrupt(uint32_t from, uint32_t n)
+{
+	__asm__ volatile("sti");
+	for (; n; n -= 8)
+		__asm__ volatile(".rept 8\n\tout %%eax, %%dx\n\t.endr"
+		                 :
+		                 : "a"(GNOMON_IPI(0, COST_VECTOR)), "d"(GNOMON_PORT_IPI)
+		                 : "memory");
+	__asm__ volatile("cli");
+}
+
+static bool check_interrupt(uint32_t n)
+{
+	return cost_interrupts == n;
+}
+
+const struct cost_row cost_rows[] = {
+    {.name = "floor", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_floor},
+    {.name = "floor-user", .unit = 8, .most = COST_MANY, .run = run_floor},
+    {.name = "fault", .unit = 1, .most = COST_TABLES * FAULTS, .prepare = prepare_fault, .run = run_fault},
+    {.name = "cr3-load", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_cr3_load},
+    {.name = "invlpg", .kernel = true, .unit = 8, .most = COST_MANY, .prepare = prepare_one_table, .run = run_invlpg},
+    {.name = "table-write",
+     .kernel = true,
+     .unit = 8,
+     .most = COST_MANY,
+     .prepare = prepare_one_table,
+     .run = run_table_write,
+     .check = check_table_write},
+    {.name = "table-flush",
+     .kernel = true,
+     .unit = 1,
+     .most = COST_MANY,
+     .prepare = prepare_one_table,
+     .run = run_table_flush,
+     .check = check_table_flush},
+    {.name = "touch-4k", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch, .run = run_touch},
+    {.name = "touch-4k-cold", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch_cold, .run = run_touch},
+    {.name = "touch-2m", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch_large, .run = run_touch},
+    {.name = "syscall", .unit = 8, .most = COST_MANY, .run = run_syscall},
+    {.name = "interrupt", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_interrupt, .check = check_interrupt},
+};
+const uint32_t cost_nr_rows = sizeof(cost_rows) / sizeof(*cost_rows);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "bench/cost.h"
+#include "bench/stats.h"
+
+static const struct report_column columns[] = {
+    {"operation", "operation", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"options", "shadow options", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"time", "time", "us", 2},
+    {"time_iqr", "IQR", "us", 2},
+    {"floors", "floors", NULL, 2},
+    {"floors_ci_low", "95% from", NULL, 2},
+    {"floors_ci_high", "to", NULL, 2},
+    {"exits", "exits/op", NULL, 3},
+    {"pages_built", "pages built/op", NULL, 3},
+    {"bar", "bar", NULL, 0},
+    {"n", "n", NULL, 0},
+};
+
+static const struct report_column ratio_columns[] = {
+    {"operation", "operation", NULL, 0},
+    {"options", "shadow options", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"ratio", "shadow / nested", NULL, 2},
+    {"ratio_ci_low", "95% from", NULL, 2},
+    {"ratio_ci_high", "to", NULL, 2},
+    {"bar", "bar", NULL, 0},
+    {"n", "n", NULL, 0},
+};
+
+/* What the optimisations of a case are called. */
+static const char *options_words(const struct cost_case *c, char buf[COST_MAX_OPTIONS])
+{
+	char list[COST_MAX_OPTIONS];
+
+	if (c->where != BENCH_SHADOW)
+		return "-";
+	cost_options(c->without, list, buf);
+	return buf;
+}
+
+static void bar_words(const struct cost_case *c, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	snprintf(buf, size, "-");
+	if (c->floors_bar > 0)
+		n += snprintf(buf, size, "%.2f floors", c->floors_bar);
+	if (c->exits_bar > 0)
+		n += snprintf(buf + n, size - n, "%s%.0f exit%s", n ? ", " : "", c->exits_bar,
+		              c->exits_bar > 1 ? "s" : "");
+	if (c->builds_none)
+		snprintf(buf + n, size - n, ", no page");
+}
+
+static int set_times(struct report *t, const struct cost_series *s, int n)
+{
+	struct stats_summary time;
+	struct stats_ratio floors;
+	int r = stats_summarise(s->us, n, STATS_SEED, &time);
+
+	if (r == 0)
+		r = stats_paired_ratio(s->us, s->floor_us, n, STATS_SEED, &floors);
+	if (r < 0)
+		return r;
+	report_set_number(t, "time", time.median);
+	report_set_number(t, "time_iqr", time.iqr);
+	report_set_number(t, "floors", floors.median);
+	report_set_number(t, "floors_ci_low", floors.ci_low);
+	report_set_number(t, "floors_ci_high", floors.ci_high);
+	report_set_number(t, "n", n);
+	return 0;
+}
+
+static int add_row(struct report *t, const struct cost_results *res, size_t i)
+{
+	static const char *const measured[] = {"time",           "time_iqr", "floors",      "floors_ci_low",
+	                                       "floors_ci_high", "exits",    "pages_built", "n"};
+	const struct cost_case *c = &cost_cases[i];
+	const struct cost_series *s = &res->series[i];
+	char buf[COST_MAX_OPTIONS];
+
+	report_row(t);
+	report_set_text(t, "operation", c->row);
+	report_set_text(t, "environment", bench_environments[c->where].name);
+	report_set_text(t, "options", options_words(c, buf));
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	bar_words(c, buf, sizeof(buf));
+	report_set_text(t, "bar", buf);
+	if (*s->na) {
+		for (size_t k = 0; k < sizeof(measured) / sizeof(*measured); k++)
+			report_set_na(t, measured[k], s->na);
+		return 0;
+	}
+	report_set_number(t, "exits", s->exits);
+	if (c->where == BENCH_SHADOW)
+		report_set_number(t, "pages_built", s->pages_built);
+	else
+		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
+	return set_times(t, s, res->plan->rounds);
+}
+
+int cost_report(const struct cost_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
+	int r = t ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < cost_nr_cases; i++)
+		if (cost_takes_part(res, i))
+			r = add_row(t, res, i);
+	if (r == 0)
+		*ret_table = t;
+	else
+		report_free(t);
+	return r;
+}
+
+/* The nested case of the same operation. */
+static size_t nested_of(size_t i)
+{
+	while (cost_cases[i].where != BENCH_NESTED) {
+		BUG_ON(i == 0 || strcmp(cost_cases[i - 1].row, cost_cases[i].row) != 0);
+		i--;
+	}
+	return i;
+}
+
+/* -ENODATA: not both were measured. */
+static int nested_ratio(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
+{
+	const size_t nested = nested_of(i);
+
+	if (!cost_takes_part(res, nested) || *res->series[i].na || *res->series[nested].na)
+		return -ENODATA;
+	return stats_paired_ratio(res->series[i].us, res->series[nested].us, res->plan->rounds, STATS_SEED, ret_ratio);
+}
+
+static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
+{
+	static const char *const measured[] = {"ratio", "ratio_ci_low", "ratio_ci_high", "n"};
+	const struct cost_case *c = &cost_cases[i];
+	struct stats_ratio ratio;
+	char buf[COST_MAX_OPTIONS];
+	const int r = nested_ratio(res, i, &ratio);
+
+	if (r < 0 && r != -ENODATA)
+		return r;
+	report_row(t);
+	report_set_text(t, "operation", c->row);
+	report_set_text(t, "options", options_words(c, buf));
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	snprintf(buf, sizeof(buf), c->nested_bar > 0 ? "%.2f" : "-", c->nested_bar);
+	report_set_text(t, "bar", buf);
+	for (size_t k = 0; r < 0 && k < sizeof(measured) / sizeof(*measured); k++)
+		report_set_na(t, measured[k], "one of the two was not measured");
+	if (r < 0)
+		return 0;
+	report_set_number(t, "ratio", ratio.median);
+	report_set_number(t, "ratio_ci_low", ratio.ci_low);
+	report_set_number(t, "ratio_ci_high", ratio.ci_high);
+	report_set_number(t, "n", ratio.n);
+	return 0;
+}
+
+int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("costs-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
+	int r = t ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < cost_nr_cases; i++)
+		if (cost_takes_part(res, i) && cost_cases[i].where == BENCH_SHADOW)
+			r = add_ratio(t, res, i);
+	if (r == 0)
+		*ret_table = t;
+	else
+		report_free(t);
+	return r;
+}
+
+static const char *met(bool is_met)
+{
+	return is_met ? "met" : "NOT met";
+}
+
+static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
+{
+	const struct cost_case *c = &cost_cases[i];
+	const struct cost_series *s = &res->series[i];
+	struct stats_ratio ratio;
+
+	if (c->floors_bar > 0 && stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
+		fprintf(to, "%s: %.2f floors, bar %.2f: %s.\n", c->row, ratio.median, c->floors_bar,
+		        met(ratio.median <= c->floors_bar));
+	if (c->nested_bar > 0 && nested_ratio(res, i, &ratio) == 0)
+		fprintf(to, "%s: %.2f times the nested time, bar %.2f: %s.\n", c->row, ratio.median, c->nested_bar,
+		        met(ratio.median <= c->nested_bar));
+	if (c->exits_bar > 0)
+		fprintf(to, "%s: %.3f exits, bar %.0f: %s.\n", c->row, s->exits, c->exits_bar,
+		        met(s->exits <= c->exits_bar));
+	if (c->builds_none)
+		fprintf(to, "%s: %.3f shadow pages built, bar 0: %s.\n", c->row, s->pages_built,
+		        met(s->pages_built <= 0));
+}
+
+void cost_explain(const struct cost_results *res, FILE *to)
+{
+	fprintf(
+	    to,
+	    "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a run, and of\n"
+	    "that the median of %d rounds. A floor is an OUT to the no-op port, which the VMM resumes at once, in the\n"
+	    "same run and at the operation's own CPL, in blocks that take turns with its blocks. Exits and shadow\n"
+	    "pages are counted, not timed: the difference of two runs, one with twice as many operations.\n",
+	    res->tsc_mhz, res->plan->rounds);
+	for (size_t i = 0; i < cost_nr_cases; i++)
+		if (cost_cases[i].what)
+			fprintf(to, "  %-14s %s\n", cost_cases[i].row, cost_cases[i].what);
+	if (res->host->second_stage == HOST_STAGE_SOFTWARE_PVM)
+		fputs("On this host KVM emulates guest CPL 0 instruction by instruction: nested rows at CPL 0 show "
+		      "that.\n",
+		      to);
+	for (size_t i = 0; i < cost_nr_cases; i++)
+		if (cost_takes_part(res, i) && !*res->series[i].na)
+			explain_bars(res, i, to);
+}
