@@ -204,6 +204,27 @@ Test(balloon, bad_queue)
 	}
 }
 
+/* Pages that are not the guest's to give, each beside one that is: the device says why and does neither. */
+Test(balloon, bad_page)
+{
+	static const struct {
+		const char *name, *words;
+	} bad[] = {{"image", "in the guest's own image"}, {"loader", "in the loader's first MiB"},
+	           {"device", "outside memory"},          {"beyond", "outside memory"},
+	           {"nowhere", "outside memory"},         {"twice", "stands twice in a request"}};
+	static const char *const modes[] = {"nested", "shadow"};
+	char guest[64], words[128];
+
+	for (size_t i = 0; i < 2 * sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(guest, sizeof(guest), "virtio-bad-page-%s", bad[i / 2].name);
+		snprintf(words, sizeof(words), "%s; the device stands still", bad[i / 2].words);
+		run_gnomon(&r, "run", "--timeout", "60", "--paging", modes[i % 2], guest_path(guest));
+		cr_assert_eq(r.status, 0, "%s in %s mode: %d %s", guest, modes[i % 2], r.status, r.err);
+		cr_assert_eq(strncmp(r.err, "gnomon: virtio balloon: a page ", 31), 0, "%s", r.err);
+		cr_assert(strstr(r.err, words), "'%s' is not in: %s", words, r.err);
+	}
+}
+
 Test(balloon, straddling_access)
 {
 	run_gnomon(&r, "run", "--timeout", "60", guest_path("virtio-straddling-access"));
