@@ -43,7 +43,7 @@ struct notes {
 _Static_assert(sizeof(struct notes) == PAGE_SIZE, "one page");
 
 static struct queue queues[3] __attribute__((aligned(4096))); /* none crosses a page */
-static struct run job[RUNS] __attribute__((aligned(4096)));    /* shown to the program */
+static struct run job[RUNS] __attribute__((aligned(4096)));   /* shown to the program */
 static gpa_t pfn_pages[UPFN_PAGES];
 static struct virtio_balloon_stat stats[3];
 
@@ -160,8 +160,8 @@ static void submit(void)
 		const uint32_t n = left < PFNS_PER_PAGE ? left : PFNS_PER_PAGE;
 
 		left -= n;
-		d[i] = (struct virtq_desc){gpa_raw(pfn_pages[i]), n * sizeof(uint32_t), left ? VIRTQ_DESC_NEXT : 0,
-		                           i + 1};
+		d[i] =
+		    (struct virtq_desc){gpa_raw(pfn_pages[i]), n * sizeof(uint32_t), left ? VIRTQ_DESC_NEXT : 0, i + 1};
 		if (!left)
 			break;
 	}
@@ -339,8 +339,8 @@ int64_t balloon_start(struct proc *p)
 		return -ENOMEM;
 	balloon.total = count_memory();
 	balloon.server = p;
-	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK |
-	                           VIRTIO_STATUS_DRIVER_OK;
+	*reg(VIRTIO_MMIO_STATUS) =
+	    VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
 	balloon.target = *reg(VIRTIO_MMIO_CONFIG);
 	offer_stats();
 	return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hold KEEP LOOSE: what a balloon must leave alone. Touches LOOSE MiB and gives them back to the kernel; then checks, round
- * after round, that KEEP MiB still hold their pattern and that fresh pages are zero. Never ends but with damage.
+ * hold KEEP LOOSE: what a balloon must leave alone. Touches LOOSE MiB and gives them back to the kernel; then
+ * checks, round after round, that KEEP MiB still hold their pattern and that fresh pages are zero. Never ends but
+ * with damage.
  */
 #include "user.h"
 

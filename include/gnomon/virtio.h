@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Numbers and structures of the Virtual I/O Device specification, version 1.2, that
- * device and driver share: status (2.1), split virtqueue (2.7), MMIO registers (4.2.2), balloon (5.5). The numbers are usable
- * from assembly. All multi-byte fields are little-endian, which on x86-64 means: as they are.
+ * device and driver share: status (2.1), split virtqueue (2.7), MMIO registers (4.2.2), balloon (5.5). The
+ * numbers are usable from assembly. All multi-byte fields are little-endian, which on x86-64 means: as they are.
  */
 #ifndef GNOMON_VIRTIO_H
 #define GNOMON_VIRTIO_H

@@ -10,13 +10,13 @@
 #include "virtio/balloon.h"
 #include "virtq_driver.h"
 
-#define SIZE        8
-#define RAM_BYTES   VD_MEMORY
-#define RAM_PAGES   (RAM_BYTES / PAGE_SIZE)
-#define HIGH_BASE   0x100000000ull
-#define HIGH_PAGES  4
-#define IMAGE_PAGE  0x60
-#define REQUESTS    0x40000ull /* where steps write requests */
+#define SIZE       8
+#define RAM_BYTES  VD_MEMORY
+#define RAM_PAGES  (RAM_BYTES / PAGE_SIZE)
+#define HIGH_BASE  0x100000000ull
+#define HIGH_PAGES 4
+#define IMAGE_PAGE 0x60
+#define REQUESTS   0x40000ull /* where steps write requests */
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -43,11 +43,9 @@ static uint8_t *page_of(uint64_t pfn)
 
 static void put(uint64_t off, uint32_t v)
 {
-	(void)virtio_mmio_access(&b.transport, &(struct bus_access){.offset = off,
-	                                                            .size = 4,
-	                                                            .count = 1,
-	                                                            .write = true,
-	                                                            .data = (uint8_t *)&v});
+	(void)virtio_mmio_access(
+	    &b.transport,
+	    &(struct bus_access){.offset = off, .size = 4, .count = 1, .write = true, .data = (uint8_t *)&v});
 }
 
 static uint32_t get(uint64_t off)
@@ -101,7 +99,9 @@ static int op_discard(void *ctx, gpa_t at, uint64_t size)
 	return 0;
 }
 
-static void on_interrupt(void *ctx) {}
+static void on_interrupt(void *ctx)
+{
+}
 
 static void drive(void)
 {
@@ -144,12 +144,12 @@ static void request(const struct step *s)
 		pfns[i] = (s->v + i * (1 + (s->a >> 4 & 3))) % (RAM_PAGES + 1);
 	if (s->a & 0x100)
 		pfns[0] = HIGH_BASE / PAGE_SIZE + s->v % (HIGH_PAGES + 1);
-	vd_desc(&vd, queue)[0] = (struct virtq_desc){REQUESTS + queue * PAGE_SIZE,
-	                                             queue == VIRTIO_BALLOON_QUEUE_STATS ? n * 10 : n * 4,
-	                                             s->a >> 12 == 1 ? VIRTQ_DESC_WRITE : 0, 0};
+	vd_desc(&vd, queue)[0] =
+	    (struct virtq_desc){REQUESTS + queue * PAGE_SIZE, queue == VIRTIO_BALLOON_QUEUE_STATS ? n * 10 : n * 4,
+	                        s->a >> 12 == 1 ? VIRTQ_DESC_WRITE : 0, 0};
 	if (queue == VIRTIO_BALLOON_QUEUE_REPORTING)
-		vd_desc(&vd, queue)[0] = (struct virtq_desc){(uint64_t)pfns[0] << PAGE_SHIFT, n * (uint32_t)PAGE_SIZE,
-		                                             VIRTQ_DESC_WRITE, 0};
+		vd_desc(&vd, queue)[0] =
+		    (struct virtq_desc){(uint64_t)pfns[0] << PAGE_SHIFT, n * (uint32_t)PAGE_SIZE, VIRTQ_DESC_WRITE, 0};
 	vd_offer(&vd, queue, SIZE, 0);
 }
 
@@ -157,11 +157,12 @@ static void do_step(const struct step *s)
 {
 	switch (s->what & 7) {
 	case 0: /* any register, any width */
-		(void)virtio_mmio_access(&b.transport, &(struct bus_access){.offset = s->a % 0x200,
-		                                                            .size = 1 << (s->queue & 3),
-		                                                            .count = 1,
-		                                                            .write = s->queue & 4,
-		                                                            .data = (uint8_t[8]){s->v & 0xff, s->v >> 8}});
+		(void)virtio_mmio_access(&b.transport,
+		                         &(struct bus_access){.offset = s->a % 0x200,
+		                                              .size = 1 << (s->queue & 3),
+		                                              .count = 1,
+		                                              .write = s->queue & 4,
+		                                              .data = (uint8_t[8]){s->v & 0xff, s->v >> 8}});
 		break;
 	case 1:
 		put(s->a % 0x80 * 4, s->v);

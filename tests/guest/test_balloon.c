@@ -91,8 +91,8 @@ static void there_and_back(const char *mode, const char *cpus)
 {
 	struct sizes s;
 
-	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "512M", "--timeout", "100",
-	                                    "--control", path, kernel, "--", "idle", "hold", "32", "320", NULL});
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "512M", "--timeout",
+	                                    "100", "--control", path, kernel, "--", "idle", "hold", "32", "320", NULL});
 	run_until(&r, "hold: round 1\n");
 	s = resize("256M");
 	cr_assert_eq(s.memory, 512 * MIB);
@@ -129,8 +129,8 @@ Test(balloon, there_and_back_shadow)
 /* More than it can spare: the driver gives what it can and goes on; a smaller target is reached then. */
 Test(balloon, more_than_there_is)
 {
-	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel, "--",
-	                                    "idle", NULL});
+	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel,
+	                                    "--", "idle", NULL});
 	run_until(&r, "serving the balloon");
 	run_gnomon(&tool, "balloon", "--size", "67104768", "--wait", "--timeout", "1", path); /* 64M less one page */
 	cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
@@ -144,8 +144,8 @@ Test(balloon, statistics)
 {
 	const char *free_memory;
 
-	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel, "--",
-	                                    "idle", NULL});
+	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel,
+	                                    "--", "idle", NULL});
 	run_until(&r, "serving the balloon");
 	resize("32M");
 	run_gnomon(&tool, "ctl", path, "query-balloon-stats");
@@ -161,8 +161,8 @@ Test(balloon, statistics)
 /* After a reset the guest has all its memory again, and its driver can be talked to as before. */
 Test(balloon, survives_a_reset)
 {
-	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel, "--",
-	                                    "idle", NULL});
+	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel,
+	                                    "--", "idle", NULL});
 	run_until(&r, "serving the balloon");
 	resize("32M");
 	run_gnomon(&tool, "ctl", path, "system_reset");
@@ -175,7 +175,8 @@ Test(balloon, survives_a_reset)
 /* A guest without a driver: the tool says so at once. */
 Test(balloon, no_driver)
 {
-	run_start(&r, (const char *const[]){"run", "--timeout", "100", "--control", path, kernel, "--", "crash", "spin", NULL});
+	run_start(&r, (const char *const[]){"run", "--timeout", "100", "--control", path, kernel, "--", "crash", "spin",
+	                                    NULL});
 	for (int i = 0; i < 100 && access(path, F_OK) < 0; i++)
 		usleep(20000);
 	run_gnomon(&tool, "balloon", "--size", "1M", "--wait", path);

@@ -9,13 +9,13 @@
 #include "virtio/balloon.h"
 #include "virtq_driver.h"
 
-#define SIZE       8
-#define RAM_LOW    (16ull << 20)
-#define HIGH_BASE  0x100000000ull
-#define RAM_HIGH   (4ull << 20)
-#define IMAGE      0x200000ull /* one 2 MiB page that may not be given away */
-#define PFNS       0x20000ull  /* where the tests put requests */
-#define ALL        (VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ | VIRTIO_BALLOON_F_REPORTING)
+#define SIZE      8
+#define RAM_LOW   (16ull << 20)
+#define HIGH_BASE 0x100000000ull
+#define RAM_HIGH  (4ull << 20)
+#define IMAGE     0x200000ull /* one 2 MiB page that may not be given away */
+#define PFNS      0x20000ull  /* where the tests put requests */
+#define ALL       (VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ | VIRTIO_BALLOON_F_REPORTING)
 
 static struct vd vd;
 static struct balloon b;
@@ -74,8 +74,8 @@ static uint32_t get(uint64_t off)
 {
 	uint32_t v;
 
-	cr_assert(virtio_mmio_access(&b.transport,
-	                             &(struct bus_access){.offset = off, .size = 4, .count = 1, .data = (uint8_t *)&v}));
+	cr_assert(virtio_mmio_access(
+	    &b.transport, &(struct bus_access){.offset = off, .size = 4, .count = 1, .data = (uint8_t *)&v}));
 	return v;
 }
 
@@ -171,7 +171,8 @@ static void failed(const char *words)
 	struct balloon_status s;
 
 	balloon_get_status(&b, &s);
-	cr_assert(s.failure && strstr(s.failure, words), "'%s' is not in: %s", words, s.failure ? s.failure : "(nothing)");
+	cr_assert(s.failure && strstr(s.failure, words), "'%s' is not in: %s", words,
+	          s.failure ? s.failure : "(nothing)");
 	cr_assert(get(VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_NEEDS_RESET);
 	cr_assert_not(s.driver);
 }

@@ -45,17 +45,17 @@ static bool reset(void *dev)
 }
 
 static const struct virtio_type type = {
-	.name = "test",
-	.id = 0x77,
-	.required = FEATURE_A,
-	.queue_needs = {[1] = FEATURE_B, [2] = VIRTIO_NO_QUEUE},
-	.nr_queues = 3,
-	.config_words = 2,
-	.config_read = config_read,
-	.config_write = config_write,
-	.started = started,
-	.notify = notify,
-	.reset = reset,
+    .name = "test",
+    .id = 0x77,
+    .required = FEATURE_A,
+    .queue_needs = {[1] = FEATURE_B, [2] = VIRTIO_NO_QUEUE},
+    .nr_queues = 3,
+    .config_words = 2,
+    .config_read = config_read,
+    .config_write = config_write,
+    .started = started,
+    .notify = notify,
+    .reset = reset,
 };
 
 static void on_interrupt(void *ctx)
@@ -143,19 +143,29 @@ static void failed(const char *words)
 	cr_assert_not(virtio_mmio_running(&t));
 }
 
-/* What a fresh device reads at each of its registers; everywhere else, and at any other width, 0 and "meant nothing". */
+/* What a fresh device reads at each of its registers; elsewhere, and at any other width, 0 and "meant nothing". */
 static bool readable(uint64_t off, uint32_t *ret_v)
 {
 	static const struct {
 		uint64_t off;
 		uint32_t v;
 	} regs[] = {
-	    {VIRTIO_MMIO_MAGIC, 0x74726976}, {VIRTIO_MMIO_VERSION, 2},         {VIRTIO_MMIO_DEVICE_ID, 0x77},
-	    {VIRTIO_MMIO_VENDOR_ID, VIRTIO_MMIO_VENDOR}, {VIRTIO_MMIO_DEVICE_FEATURES, FEATURE_A | FEATURE_B},
-	    {VIRTIO_MMIO_QUEUE_NUM_MAX, VIRTQ_SIZE_MAX}, {VIRTIO_MMIO_QUEUE_READY, 0},
-	    {VIRTIO_MMIO_INTERRUPT_STATUS, 0}, {VIRTIO_MMIO_STATUS, 0},        {VIRTIO_MMIO_SHM_LEN_LOW, ~0u},
-	    {VIRTIO_MMIO_SHM_LEN_HIGH, ~0u}, {VIRTIO_MMIO_SHM_BASE_LOW, ~0u},  {VIRTIO_MMIO_SHM_BASE_HIGH, ~0u},
-	    {VIRTIO_MMIO_CONFIG_GENERATION, 0}, {VIRTIO_MMIO_CONFIG, 0xc0de0000}, {VIRTIO_MMIO_CONFIG + 4, 0xc0de0001},
+	    {VIRTIO_MMIO_MAGIC, 0x74726976},
+	    {VIRTIO_MMIO_VERSION, 2},
+	    {VIRTIO_MMIO_DEVICE_ID, 0x77},
+	    {VIRTIO_MMIO_VENDOR_ID, VIRTIO_MMIO_VENDOR},
+	    {VIRTIO_MMIO_DEVICE_FEATURES, FEATURE_A | FEATURE_B},
+	    {VIRTIO_MMIO_QUEUE_NUM_MAX, VIRTQ_SIZE_MAX},
+	    {VIRTIO_MMIO_QUEUE_READY, 0},
+	    {VIRTIO_MMIO_INTERRUPT_STATUS, 0},
+	    {VIRTIO_MMIO_STATUS, 0},
+	    {VIRTIO_MMIO_SHM_LEN_LOW, ~0u},
+	    {VIRTIO_MMIO_SHM_LEN_HIGH, ~0u},
+	    {VIRTIO_MMIO_SHM_BASE_LOW, ~0u},
+	    {VIRTIO_MMIO_SHM_BASE_HIGH, ~0u},
+	    {VIRTIO_MMIO_CONFIG_GENERATION, 0},
+	    {VIRTIO_MMIO_CONFIG, 0xc0de0000},
+	    {VIRTIO_MMIO_CONFIG + 4, 0xc0de0001},
 	};
 
 	for (size_t i = 0; i < sizeof(regs) / sizeof(*regs); i++) {
@@ -179,8 +189,8 @@ Test(virtio_mmio, reads_of_every_offset_and_width)
 			cr_assert_eq(known, good, "offset 0x%llx, %u bytes", (unsigned long long)off, size);
 			if (size < 8)
 				v &= (1ull << 8 * size) - 1;
-			cr_assert_eq(v, good ? want : 0, "offset 0x%llx, %u bytes: 0x%llx", (unsigned long long)off, size,
-			             (unsigned long long)v);
+			cr_assert_eq(v, good ? want : 0, "offset 0x%llx, %u bytes: 0x%llx", (unsigned long long)off,
+			             size, (unsigned long long)v);
 		}
 	}
 }
@@ -188,12 +198,14 @@ Test(virtio_mmio, reads_of_every_offset_and_width)
 /* Only 32-bit writes of writable registers mean anything; any other changes not one bit of the transport. */
 Test(virtio_mmio, writes_of_every_offset_and_width)
 {
-	static const uint64_t writable[] = {
-	    VIRTIO_MMIO_DEVICE_FEATURES_SEL, VIRTIO_MMIO_DRIVER_FEATURES_SEL, VIRTIO_MMIO_QUEUE_SEL, VIRTIO_MMIO_SHM_SEL,
-	    VIRTIO_MMIO_INTERRUPT_ACK, VIRTIO_MMIO_CONFIG + 4, VIRTIO_MMIO_DRIVER_FEATURES, VIRTIO_MMIO_STATUS,
-	    VIRTIO_MMIO_QUEUE_NUM, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH,
-	    VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH, VIRTIO_MMIO_QUEUE_DEVICE_LOW,
-	    VIRTIO_MMIO_QUEUE_DEVICE_HIGH};
+	static const uint64_t writable[] = {VIRTIO_MMIO_DEVICE_FEATURES_SEL, VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+	                                    VIRTIO_MMIO_QUEUE_SEL,           VIRTIO_MMIO_SHM_SEL,
+	                                    VIRTIO_MMIO_INTERRUPT_ACK,       VIRTIO_MMIO_CONFIG + 4,
+	                                    VIRTIO_MMIO_DRIVER_FEATURES,     VIRTIO_MMIO_STATUS,
+	                                    VIRTIO_MMIO_QUEUE_NUM,           VIRTIO_MMIO_QUEUE_READY,
+	                                    VIRTIO_MMIO_QUEUE_DESC_LOW,      VIRTIO_MMIO_QUEUE_DESC_HIGH,
+	                                    VIRTIO_MMIO_QUEUE_DRIVER_LOW,    VIRTIO_MMIO_QUEUE_DRIVER_HIGH,
+	                                    VIRTIO_MMIO_QUEUE_DEVICE_LOW,    VIRTIO_MMIO_QUEUE_DEVICE_HIGH};
 
 	for (uint64_t off = 0; off < 0x210; off++) {
 		for (uint8_t size = 1; size <= 8; size *= 2) {
@@ -222,7 +234,8 @@ Test(virtio_mmio, several_elements)
 {
 	uint64_t v[2] = {~0ull, ~0ull};
 
-	cr_assert_not(virtio_mmio_access(&t, &(struct bus_access){.offset = 0, .size = 4, .count = 4, .data = (uint8_t *)v}));
+	cr_assert_not(
+	    virtio_mmio_access(&t, &(struct bus_access){.offset = 0, .size = 4, .count = 4, .data = (uint8_t *)v}));
 	cr_assert_eq(v[0] | v[1], 0);
 }
 
@@ -239,8 +252,8 @@ Test(virtio_mmio, device_features)
 /* FEATURES_OK stays clear for a driver without VERSION_1, without what is required, or with what was not offered. */
 Test(virtio_mmio, features_that_do_not_suit)
 {
-	static const uint64_t bad[] = {0, FEATURE_A, VIRTIO_F_VERSION_1, FEATURE_B | VIRTIO_F_VERSION_1,
-	                               GOOD | FEATURE_C, GOOD | 4, ~0ull};
+	static const uint64_t bad[] = {
+	    0, FEATURE_A, VIRTIO_F_VERSION_1, FEATURE_B | VIRTIO_F_VERSION_1, GOOD | FEATURE_C, GOOD | 4, ~0ull};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		negotiate(bad[i]);
@@ -276,8 +289,12 @@ Test(virtio_mmio, status_steps_out_of_order)
 	static const struct {
 		uint32_t first, then;
 		const char *words;
-	} bad[] = {{0, 2, "without ACKNOWLEDGE"}, {0, 4, "without FEATURES_OK"}, {1, 5, "without FEATURES_OK"},
-	           {3, 7, "without FEATURES_OK"}, {3, 2, "cleared"},             {3, 1, "cleared"}};
+	} bad[] = {{0, 2, "without ACKNOWLEDGE"},
+	           {0, 4, "without FEATURES_OK"},
+	           {1, 5, "without FEATURES_OK"},
+	           {3, 7, "without FEATURES_OK"},
+	           {3, 2, "cleared"},
+	           {3, 1, "cleared"}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		must_put(VIRTIO_MMIO_STATUS, 0);
@@ -360,10 +377,10 @@ Test(virtio_mmio, buffers_do_not_survive_a_reset)
 Test(virtio_mmio, queues_that_do_not_exist)
 {
 	static const uint32_t absent[] = {1, 2, 3, 8, 0xffff, 0x10000, 0xffffffff};
-	static const uint64_t regs[] = {
-	    VIRTIO_MMIO_QUEUE_NUM, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH,
-	    VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH, VIRTIO_MMIO_QUEUE_DEVICE_LOW,
-	    VIRTIO_MMIO_QUEUE_DEVICE_HIGH};
+	static const uint64_t regs[] = {VIRTIO_MMIO_QUEUE_NUM,        VIRTIO_MMIO_QUEUE_READY,
+	                                VIRTIO_MMIO_QUEUE_DESC_LOW,   VIRTIO_MMIO_QUEUE_DESC_HIGH,
+	                                VIRTIO_MMIO_QUEUE_DRIVER_LOW, VIRTIO_MMIO_QUEUE_DRIVER_HIGH,
+	                                VIRTIO_MMIO_QUEUE_DEVICE_LOW, VIRTIO_MMIO_QUEUE_DEVICE_HIGH};
 
 	negotiate(FEATURE_A | VIRTIO_F_VERSION_1); /* without what queue 1 needs */
 	for (size_t i = 0; i < sizeof(absent) / sizeof(*absent); i++) {
@@ -415,9 +432,10 @@ Test(virtio_mmio, queue_addresses_of_64_bits)
 /* A queue that is ready, and one after DRIVER_OK, is not to be changed. */
 Test(virtio_mmio, queue_changed_too_late)
 {
-	static const uint64_t regs[] = {
-	    VIRTIO_MMIO_QUEUE_NUM, VIRTIO_MMIO_QUEUE_DESC_LOW, VIRTIO_MMIO_QUEUE_DESC_HIGH, VIRTIO_MMIO_QUEUE_DRIVER_LOW,
-	    VIRTIO_MMIO_QUEUE_DRIVER_HIGH, VIRTIO_MMIO_QUEUE_DEVICE_LOW, VIRTIO_MMIO_QUEUE_DEVICE_HIGH};
+	static const uint64_t regs[] = {VIRTIO_MMIO_QUEUE_NUM,         VIRTIO_MMIO_QUEUE_DESC_LOW,
+	                                VIRTIO_MMIO_QUEUE_DESC_HIGH,   VIRTIO_MMIO_QUEUE_DRIVER_LOW,
+	                                VIRTIO_MMIO_QUEUE_DRIVER_HIGH, VIRTIO_MMIO_QUEUE_DEVICE_LOW,
+	                                VIRTIO_MMIO_QUEUE_DEVICE_HIGH};
 
 	for (size_t i = 0; i < sizeof(regs) / sizeof(*regs); i++) {
 		negotiate(GOOD);

@@ -209,8 +209,9 @@ Test(virtq, sizes)
 	static const struct {
 		uint16_t size;
 		const char *words;
-	} bad[] = {{0, "size 0"},      {3, "power of two"},          {127, "power of two"}, {VIRTQ_SIZE_MAX + 1, "QueueNumMax"},
-	           {256, "QueueNumMax"}, {0xffff, "QueueNumMax"}};
+	} bad[] = {{0, "size 0"},         {3, "power of two"},
+	           {127, "power of two"}, {VIRTQ_SIZE_MAX + 1, "QueueNumMax"},
+	           {256, "QueueNumMax"},  {0xffff, "QueueNumMax"}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		ready(bad[i].size);

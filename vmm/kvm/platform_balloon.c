@@ -57,13 +57,13 @@ static void interrupt(void *ctx)
 int platform_balloon_init(struct platform *p)
 {
 	static const struct balloon_ops ops = {
-		.refusal = refusal, .reclaim = discard, .release = release, .discard = discard};
+	    .refusal = refusal, .reclaim = discard, .release = release, .discard = discard};
 	struct balloon_config config = {
-		.mem = {.ptr = memory, .ctx = p},
-		.interrupt = interrupt,
-		.interrupt_ctx = p,
-		.ops = &ops,
-		.ops_ctx = p,
+	    .mem = {.ptr = memory, .ctx = p},
+	    .interrupt = interrupt,
+	    .interrupt_ctx = p,
+	    .ops = &ops,
+	    .ops_ctx = p,
 	};
 
 	_Static_assert(BALLOON_RAM_RANGES >= GUEST_MEM_REGIONS, "each region is a range");

@@ -25,8 +25,8 @@ static bool work(void *ctx)
 int balloon_init(struct balloon *b, const struct balloon_config *config)
 {
 	const uint64_t features = VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ |
-				  VIRTIO_BALLOON_F_REPORTING |
-				  (config->deflate_on_oom ? VIRTIO_BALLOON_F_DEFLATE_ON_OOM : 0);
+	                          VIRTIO_BALLOON_F_REPORTING |
+	                          (config->deflate_on_oom ? VIRTIO_BALLOON_F_DEFLATE_ON_OOM : 0);
 
 	*b = (struct balloon){.config = *config, .target_pages = config->target / PAGE_SIZE};
 	for (int i = 0; i < BALLOON_RAM_RANGES; i++)
@@ -39,7 +39,7 @@ int balloon_init(struct balloon *b, const struct balloon_config *config)
 		return -ENOMEM;
 	}
 	virtio_mmio_init(&b->transport, &balloon_type, b, features, config->mem, config->interrupt,
-			 config->interrupt_ctx);
+	                 config->interrupt_ctx);
 	worker_init(&b->worker, work, b);
 	return 0;
 }
@@ -64,7 +64,7 @@ static uint32_t config_read(void *dev, int word)
 	const struct balloon *b = dev;
 
 	return word == offsetof(struct virtio_balloon_config, num_pages) / sizeof(uint32_t) ? b->target_pages
-											     : b->claimed_pages;
+	                                                                                    : b->claimed_pages;
 }
 
 static bool config_write(void *dev, int word, uint32_t v)
@@ -102,19 +102,19 @@ static bool reset(void *dev)
 }
 
 static const struct virtio_type balloon_type = {
-	.name = "balloon",
-	.id = VIRTIO_ID_BALLOON,
-	.required = VIRTIO_BALLOON_F_MUST_TELL_HOST,
-	.queue_needs = {[VIRTIO_BALLOON_QUEUE_STATS] = VIRTIO_BALLOON_F_STATS_VQ,
-			[3] = VIRTIO_NO_QUEUE,
-			[VIRTIO_BALLOON_QUEUE_REPORTING] = VIRTIO_BALLOON_F_REPORTING},
-	.nr_queues = VIRTIO_BALLOON_QUEUES,
-	.config_words = sizeof(struct virtio_balloon_config) / sizeof(uint32_t),
-	.config_read = config_read,
-	.config_write = config_write,
-	.started = started,
-	.notify = notify,
-	.reset = reset,
+    .name = "balloon",
+    .id = VIRTIO_ID_BALLOON,
+    .required = VIRTIO_BALLOON_F_MUST_TELL_HOST,
+    .queue_needs = {[VIRTIO_BALLOON_QUEUE_STATS] = VIRTIO_BALLOON_F_STATS_VQ,
+                    [3] = VIRTIO_NO_QUEUE,
+                    [VIRTIO_BALLOON_QUEUE_REPORTING] = VIRTIO_BALLOON_F_REPORTING},
+    .nr_queues = VIRTIO_BALLOON_QUEUES,
+    .config_words = sizeof(struct virtio_balloon_config) / sizeof(uint32_t),
+    .config_read = config_read,
+    .config_write = config_write,
+    .started = started,
+    .notify = notify,
+    .reset = reset,
 };
 
 /* From outside. */
@@ -146,16 +146,16 @@ void balloon_get_status(struct balloon *b, struct balloon_status *ret_status)
 {
 	pthread_mutex_lock(&b->transport.lock);
 	*ret_status = (struct balloon_status){
-		.ram = b->ram_pages * PAGE_SIZE,
-		.target = b->target_pages * PAGE_SIZE,
-		.held = b->held_pages * PAGE_SIZE,
-		.claimed = b->claimed_pages * PAGE_SIZE,
-		.driver = virtio_mmio_running(&b->transport),
-		.failure = b->transport.status & VIRTIO_STATUS_NEEDS_RESET ? b->transport.why : NULL,
-		.inflated = b->inflated,
-		.deflated = b->deflated,
-		.reported = b->reported,
-		.runs = b->runs,
+	    .ram = b->ram_pages * PAGE_SIZE,
+	    .target = b->target_pages * PAGE_SIZE,
+	    .held = b->held_pages * PAGE_SIZE,
+	    .claimed = b->claimed_pages * PAGE_SIZE,
+	    .driver = virtio_mmio_running(&b->transport),
+	    .failure = b->transport.status & VIRTIO_STATUS_NEEDS_RESET ? b->transport.why : NULL,
+	    .inflated = b->inflated,
+	    .deflated = b->deflated,
+	    .reported = b->reported,
+	    .runs = b->runs,
 	};
 	pthread_mutex_unlock(&b->transport.lock);
 }

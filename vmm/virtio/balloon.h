@@ -15,7 +15,8 @@
  * MUST_TELL_HOST is required: a driver that would take pages back without telling gets no FEATURES_OK. A
  * reset gives every page back.
  *
- * The worker holds no lock while it calls ops, so these may wait for vCPUs.
+ * The worker holds no lock while it calls ops, so these may wait for vCPUs and take the locks that vCPUs hold
+ * when they come here.
  */
 #ifndef GNOMON_VIRTIO_BALLOON_H
 #define GNOMON_VIRTIO_BALLOON_H
@@ -40,11 +41,11 @@ struct balloon_ops {
 	int (*reclaim)(void *ctx, gpa_t at, uint64_t size);
 	/* The guest may use it again and finds zeroes. -errno: nothing changed. */
 	int (*release)(void *ctx, gpa_t at, uint64_t size);
-	/* A free page that the guest reported: its content may go, the page itself stays usable. -errno: nothing changed. */
+	/* Free pages that the guest reported: their content may go, they stay usable. -errno: nothing changed. */
 	int (*discard)(void *ctx, gpa_t at, uint64_t size);
 };
 
-/* The driver is through with a change: `held` bytes are in the balloon. Lock held: must not wait, nor call balloon_*. */
+/* The driver is through with a change: `held` bytes are in the balloon. Lock held: no waiting, no balloon_*(). */
 typedef void (*balloon_changed_fn)(void *ctx, uint64_t held);
 
 struct balloon_config {
@@ -62,8 +63,8 @@ struct balloon_config {
 };
 
 struct balloon_stats {
-	uint64_t seq;                      /* how many reports there were; 0: none yet */
-	uint32_t valid;                    /* bit n: value[n] was in the last one */
+	uint64_t seq;                        /* how many reports there were; 0: none yet */
+	uint32_t valid;                      /* bit n: value[n] was in the last one */
 	uint64_t value[VIRTIO_BALLOON_S_NR]; /* by tag, bytes or events */
 };
 

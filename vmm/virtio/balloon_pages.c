@@ -75,8 +75,8 @@ const char *balloon_check(struct balloon *b, uint32_t n, bool held)
 	}
 	for (uint32_t i = 0; !held && i < n;) {
 		const struct balloon_run run = balloon_next_run(b, n, &i);
-		const char *why = b->config.ops->refusal(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)),
-							 run.pages * PAGE_SIZE);
+		const char *why =
+		    b->config.ops->refusal(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)), run.pages * PAGE_SIZE);
 
 		if (why)
 			return why;

@@ -61,7 +61,7 @@ static const char *change(struct balloon *b, uint32_t n, bool inflate)
 	for (uint32_t i = 0; i < n;) {
 		const struct balloon_run run = balloon_next_run(b, n, &i);
 		int r = (inflate ? ops->reclaim : ops->release)(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)),
-								run.pages * PAGE_SIZE);
+		                                                run.pages * PAGE_SIZE);
 
 		if (r < 0)
 			return inflate ? "the host could not take memory back" : "the host could not give memory back";
@@ -110,8 +110,7 @@ static bool take_stats(struct balloon *b)
 	if (b->stats_taken || !pop(b, VIRTIO_BALLOON_QUEUE_STATS, &chain))
 		return false;
 	n = entries(&chain, sizeof(*stat), BALLOON_STATS_MAX, &why);
-	if (!n ||
-	    virtq_copy_in(&t->queue[VIRTIO_BALLOON_QUEUE_STATS], &chain, stat, n * sizeof(*stat), &why) < 0) {
+	if (!n || virtq_copy_in(&t->queue[VIRTIO_BALLOON_QUEUE_STATS], &chain, stat, n * sizeof(*stat), &why) < 0) {
 		virtio_mmio_fail(t, why);
 		return true;
 	}

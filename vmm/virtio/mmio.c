@@ -13,16 +13,16 @@
 	 VIRTIO_STATUS_FAILED)
 
 void virtio_mmio_init(struct virtio_mmio *t, const struct virtio_type *type, void *dev, uint64_t features,
-		      struct virtq_mem mem, void (*interrupt)(void *ctx), void *interrupt_ctx)
+                      struct virtq_mem mem, void (*interrupt)(void *ctx), void *interrupt_ctx)
 {
 	BUG_ON(type->nr_queues > VIRTIO_MMIO_QUEUES);
 	*t = (struct virtio_mmio){
-		.type = type,
-		.dev = dev,
-		.mem = mem,
-		.features = features | VIRTIO_F_VERSION_1,
-		.interrupt = interrupt,
-		.interrupt_ctx = interrupt_ctx,
+	    .type = type,
+	    .dev = dev,
+	    .mem = mem,
+	    .features = features | VIRTIO_F_VERSION_1,
+	    .interrupt = interrupt,
+	    .interrupt_ctx = interrupt_ctx,
 	};
 	pthread_mutex_init(&t->lock, NULL);
 	for (int i = 0; i < type->nr_queues; i++)
@@ -37,7 +37,7 @@ void virtio_mmio_destroy(struct virtio_mmio *t)
 bool virtio_mmio_running(const struct virtio_mmio *t)
 {
 	return (t->status & (VIRTIO_STATUS_DRIVER_OK | VIRTIO_STATUS_NEEDS_RESET | VIRTIO_STATUS_FAILED)) ==
-		       VIRTIO_STATUS_DRIVER_OK &&
+	           VIRTIO_STATUS_DRIVER_OK &&
 	       !t->resetting;
 }
 

@@ -71,7 +71,7 @@ struct virtio_mmio {
 
 /* `interrupt` is called with the lock held. `type` and what `mem` stands on must outlive the transport. */
 void virtio_mmio_init(struct virtio_mmio *t, const struct virtio_type *type, void *dev, uint64_t features,
-		      struct virtq_mem mem, void (*interrupt)(void *ctx), void *interrupt_ctx);
+                      struct virtq_mem mem, void (*interrupt)(void *ctx), void *interrupt_ctx);
 void virtio_mmio_destroy(struct virtio_mmio *t);
 
 /* The driver's access, at an offset into the register file. False: it meant nothing (see above). Takes the lock. */

@@ -119,8 +119,8 @@ static int read_chain(const struct virtq *q, struct virtq_chain *chain, const ch
 int virtq_pop(struct virtq *q, struct virtq_chain *ret_chain, const char **ret_why)
 {
 	const uint16_t *idx = at(q, q->driver, offsetof(struct virtq_avail, idx), sizeof(*idx));
-	const uint16_t *entry = at(q, q->driver, sizeof(struct virtq_avail) + q->last_avail % q->size * sizeof(*entry),
-				   sizeof(*entry));
+	const uint16_t *entry =
+	    at(q, q->driver, sizeof(struct virtq_avail) + q->last_avail % q->size * sizeof(*entry), sizeof(*entry));
 	uint16_t waiting;
 	int r;
 
@@ -166,8 +166,7 @@ bool virtq_wants_interrupt(const struct virtq *q)
 	return !flags || !(__atomic_load_n(flags, __ATOMIC_RELAXED) & VIRTQ_AVAIL_NO_INTERRUPT);
 }
 
-int virtq_copy_in(const struct virtq *q, const struct virtq_chain *chain, void *to, uint64_t len,
-		  const char **ret_why)
+int virtq_copy_in(const struct virtq *q, const struct virtq_chain *chain, void *to, uint64_t len, const char **ret_why)
 {
 	uint8_t *p = to;
 

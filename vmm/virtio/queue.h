@@ -24,7 +24,10 @@
 
 #define VIRTQ_SIZE_MAX 128 /* entries; a power of two (2.7) */
 
-/* The way into guest memory. It is asked for no more than one page at a time. */
+/*
+ * The way into guest memory, asked for no more than one page at a time and with the transport's lock held, which a
+ * vCPU takes inside an MMIO access: so it must take no lock that is held around those.
+ */
 struct virtq_mem {
 	/* The bytes [at, at + len), which do not cross a page; NULL where the guest has no memory. */
 	void *(*ptr)(void *ctx, gpa_t at, uint64_t len);
@@ -70,6 +73,6 @@ bool virtq_wants_interrupt(const struct virtq *q);
 
 /* Copies the first `len` bytes of the chain's in buffers (len <= in_len). -EPROTO, with part copied, outside memory. */
 int must_check virtq_copy_in(const struct virtq *q, const struct virtq_chain *chain, void *to, uint64_t len,
-			     const char **ret_why);
+                             const char **ret_why);
 
 #endif
