@@ -260,6 +260,7 @@ static int write_stats(struct vm *vm, const char *path, int status)
 {
 	vm_end(vm, VM_HOST_FAILED, status); /* its vCPUs may still wait for the start */
 	vm_join(vm);
+	shadow_vm_count_standing(vm);
 	return stats_write_json(vm, path) < 0 ? STATUS_HOST_FAILURE : status;
 }
 

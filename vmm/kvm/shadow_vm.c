@@ -124,6 +124,17 @@ int shadow_vm_create(struct vm *vm, const struct shadow_config *config)
 	return set_up(s);
 }
 
+void shadow_vm_count_standing(struct vm *vm)
+{
+	struct shadow_vm *s = vm->shadow;
+
+	if (!s)
+		return;
+	pthread_mutex_lock(&s->lock);
+	counter_add(&vm->vcpu[0]->counters, CTR_SHADOW_PREFETCHED_USED, shadow_prefetched_used(&s->mmu));
+	pthread_mutex_unlock(&s->lock);
+}
+
 void shadow_vm_destroy(struct vm *vm)
 {
 	struct shadow_vm *s = vm->shadow;
