@@ -67,8 +67,6 @@ MUTANTS = [
      "a forgotten table is still linked"),
     ("unsync-never-synchronised", "vmm/shadow/track.c", "shadow_sync_all(sh);", "",
      "what the guest wrote into a writable table never takes effect"),
-    ("unsync-above-leaf-tables", "vmm/shadow/unsync.c", "if (p->role.level != 1)", "if (0)",
-     "tables above leaf tables are written unseen"),
     ("unsync-not-protected-again", "vmm/shadow/unsync.c", "if (!shadow_write_protect(sh, gfn))", "if (0)",
      "a table counts as protected and is writable"),
     ("large-page-over-table", "vmm/shadow/compose.c", "&& !sh->tables_2m[n / 512] &&", "&&",
