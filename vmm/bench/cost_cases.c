@@ -34,12 +34,14 @@ const struct cost_case cost_cases[] = {
 
     CASE(NESTED, "touch-4k", 32, 32, .what = "first store to each 4 KiB page of 2 MiB that the host has"),
     CASE(SHADOW, "touch-4k", 32, 32, .needs = "prefetch", .exits_bar = 1, .nested_bar = 1.5),
+    CASE(SHADOW, "touch-4k", 32, 32, .needs = "prefetch", .without = {"promote"}, .exits_bar = 1, .nested_bar = 1.5),
 
     CASE(NESTED, "touch-4k-cold", 32, 32, .what = "the same, the host allocates as well"),
     CASE(SHADOW, "touch-4k-cold", 32, 32, .needs = "prefetch", .exits_bar = 1, .nested_bar = 1.5),
 
     CASE(NESTED, "touch-2m", 32, 32, .thp = true, .what = "as touch-4k, by one 2 MiB guest page on one of the host's"),
     CASE(SHADOW, "touch-2m", 32, 32, .thp = true),
+    CASE(SHADOW, "touch-2m", 32, 32, .thp = true, .without = {"large"}),
 
     CASE(NESTED, "syscall", 256, 32, .what = "INT3 at guest CPL 3 to the guest's kernel, and IRETQ"),
     CASE(SHADOW, "syscall", 256, 32),

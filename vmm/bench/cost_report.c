@@ -182,9 +182,13 @@ int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
 	return r;
 }
 
-static const char *met(bool is_met)
+/* One line for a bar. */
+static void explain_bar(const struct cost_case *c, double value, const char *unit, double bar, FILE *to)
 {
-	return is_met ? "met" : "NOT met";
+	char buf[COST_MAX_OPTIONS];
+
+	fprintf(to, "%s, %s: %.3f %s, bar %.2f: %s.\n", c->row, options_words(c, buf), value, unit, bar,
+	        value <= bar ? "met" : "NOT met");
 }
 
 static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
@@ -194,17 +198,30 @@ static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
 	struct stats_ratio ratio;
 
 	if (c->floors_bar > 0 && stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
-		fprintf(to, "%s: %.2f floors, bar %.2f: %s.\n", c->row, ratio.median, c->floors_bar,
-		        met(ratio.median <= c->floors_bar));
+		explain_bar(c, ratio.median, "floors", c->floors_bar, to);
 	if (c->nested_bar > 0 && nested_ratio(res, i, &ratio) == 0)
-		fprintf(to, "%s: %.2f times the nested time, bar %.2f: %s.\n", c->row, ratio.median, c->nested_bar,
-		        met(ratio.median <= c->nested_bar));
+		explain_bar(c, ratio.median, "times the nested time", c->nested_bar, to);
 	if (c->exits_bar > 0)
-		fprintf(to, "%s: %.3f exits, bar %.0f: %s.\n", c->row, s->exits, c->exits_bar,
-		        met(s->exits <= c->exits_bar));
+		explain_bar(c, s->exits, "exits", c->exits_bar, to);
 	if (c->builds_none)
-		fprintf(to, "%s: %.3f shadow pages built, bar 0: %s.\n", c->row, s->pages_built,
-		        met(s->pages_built <= 0));
+		explain_bar(c, s->pages_built, "shadow pages built", 0, to);
+}
+
+static void explain_host(const struct host_info *h, FILE *to)
+{
+	if (h->second_stage == HOST_STAGE_SOFTWARE_PVM)
+		fputs(
+		    "On this host KVM emulates guest CPL 0 instruction by instruction: nested rows at CPL 0 show it.\n",
+		    to);
+	else if (!bench_stage_is_software(h))
+		fputs(
+		    "On this host KVM shadows nothing: a nested guest's entries need no fault, only its memory does.\n",
+		    to);
+	if (bench_host_is_emulated(h))
+		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
+	else if (h->in_vm)
+		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row.\n",
+		        h->hypervisor);
 }
 
 void cost_explain(const struct cost_results *res, FILE *to)
@@ -219,10 +236,7 @@ void cost_explain(const struct cost_results *res, FILE *to)
 	for (size_t i = 0; i < cost_nr_cases; i++)
 		if (cost_cases[i].what)
 			fprintf(to, "  %-14s %s\n", cost_cases[i].row, cost_cases[i].what);
-	if (res->host->second_stage == HOST_STAGE_SOFTWARE_PVM)
-		fputs("On this host KVM emulates guest CPL 0 instruction by instruction: nested rows at CPL 0 show "
-		      "that.\n",
-		      to);
+	explain_host(res->host, to);
 	for (size_t i = 0; i < cost_nr_cases; i++)
 		if (cost_takes_part(res, i) && !*res->series[i].na)
 			explain_bars(res, i, to);
