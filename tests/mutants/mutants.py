@@ -86,9 +86,9 @@ SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
 ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
 STRESS = ["build/tests/stress/stress.elf", "--", "seed", "11", "steps", "4000"]
 NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
-UNIT = "tests/unit/test-shadow_edits"
+UNITS = ["tests/unit/test-shadow_edits", "tests/unit/test-shadow_sizes"]
 CHECKS = [
-    ("unit test of edits", ["build/" + UNIT]),
+    *[("unit test " + unit.split("test-")[1], ["build/" + unit]) for unit in UNITS],
     ("selftest, audit", GNOMON + ["--audit"] + SELFTEST),
     ("selftest, no optimisation", GNOMON + ["--shadow-opt", "none"] + SELFTEST),
     ("selftest, 2 MiB of tables", GNOMON + ["--shadow-memory", "2M", "--shadow-opt", "none"] + SELFTEST),
@@ -169,7 +169,7 @@ def try_mutant(tree, mutant, measured):
     try:
         with open(full, "w", encoding="utf-8") as f:
             f.write(mutated)
-        if not build(tree, ["gnomon", UNIT]):
+        if not build(tree, ["gnomon", *UNITS]):
             return "STALE", "it does not build"
         by = first_catch(tree, measured)
         return ("caught", by) if by else ("LIVES", meaning)

@@ -61,7 +61,7 @@ struct shadow_vcpu {
 int must_check shadow_vm_create(struct vm *vm, const struct shadow_config *config);
 void shadow_vm_destroy(struct vm *vm);
 
-/* The run is over: counts what is only known then, the prefetched entries that still stand and were used. Once. */
+/* The run is over: counts what is only known then, the watched entries that still stand and were used. Once. */
 void shadow_vm_count_standing(struct vm *vm);
 
 /* Gives a vCPU its first virtual state and real registers, instead of start_sregs and start_regs. -errno, said. */

@@ -56,7 +56,7 @@ static bool audit_page(const struct shadow *sh, const struct shadow_page *p, cha
 
 	for (unsigned i = 0; i < 512; i++) {
 		const uint64_t live = p->live[i], want = shadow_live_value(sh, p, i).raw;
-		const uint64_t by_cpu = p->spte[i].raw & SPTE_PREFETCHED ? PTE_A : 0;
+		const uint64_t by_cpu = p->spte[i].raw & SPTE_WATCHED ? PTE_A : 0;
 		spte_t must;
 
 		if (p->role.level == 4 && live && !want)

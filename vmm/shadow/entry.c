@@ -69,10 +69,10 @@ static struct shadow_ref **list_of(const struct shadow *sh, const struct shadow_
 	return page->role.level == 1 ? &sh->rmap[n] : &sh->rmap_2m[n / 512];
 }
 
-/* A prefetched entry goes, or becomes an ordinary one. */
+/* A watched entry goes, or becomes an ordinary one. */
 static void count_used(struct shadow *sh, const struct shadow_page *page, unsigned index)
 {
-	if (page->spte[index].raw & SPTE_PREFETCHED && page->live[index] & PTE_A)
+	if (page->spte[index].raw & SPTE_WATCHED && page->live[index] & PTE_A)
 		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_USED);
 }
 
@@ -118,7 +118,7 @@ spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page
 
 	if (page->role.level != 2 || !(e.raw & PTE_P) || spte_is_leaf(page, e) || !shadow_child(sh, e)->promoted)
 		return e;
-	return (spte_t){(shadow_child(sh, e)->spte[0].raw & ~SPTE_PREFETCHED) | PTE_PS | PTE_A};
+	return (spte_t){(shadow_child(sh, e)->spte[0].raw & ~SPTE_WATCHED) | PTE_PS | PTE_A};
 }
 
 /* From nothing to something is a plain store: the CPU has cached no absence, and KVM looks again. */
@@ -163,6 +163,6 @@ uint64_t shadow_prefetched_used(const struct shadow *sh)
 
 	for (const struct shadow_page *p = sh->oldest; p; p = p->newer)
 		for (unsigned i = 0; i < 512; i++)
-			used += p->spte[i].raw & SPTE_PREFETCHED && p->live[i] & PTE_A;
+			used += p->spte[i].raw & SPTE_WATCHED && p->live[i] & PTE_A;
 	return used;
 }

@@ -42,7 +42,7 @@ bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t 
 		return false;
 	own = role_below(page->role, (gpte_t){old});
 	gfn = gpa_to_gfn(gpte_gpa((gpte_t){old}));
-	if (!walk_permits(&view->walk, access, own.w, own.u, own.x) || shadow_frame(sh, gfn) < 0 ||
+	if (!walk_permits(&view->walk, access, own.w, own.u, own.x) || !shadow_frame_mapped(sh, gfn) ||
 	    (access.write && shadow_is_tracked(sh, gfn)) || (!access.user && own.u && page->role.smap))
 		return false;
 	if (!atomic_compare_exchange_strong(p, &old, new))

@@ -72,7 +72,10 @@ static void prefetch(struct shadow *sh, struct shadow_page *page)
 		e = shadow_recompose(sh, page, i, SHADOW_FORM_LEAF);
 		if (!e.raw)
 			continue;
-		e.raw = (e.raw & ~PTE_A) | SPTE_PREFETCHED;
+		if (sh->prefetched++ % SHADOW_WATCH_EVERY == 0) {
+			e.raw = (e.raw & ~PTE_A) | SPTE_WATCHED;
+			counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_WATCHED);
+		}
 		BUG_ON(!shadow_set(sh, page, i, e)); /* from nothing: never refused */
 		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED);
 	}
@@ -135,7 +138,7 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 		if (ret_walk->outcome != WALK_OK)
 			return of_walk(ret_walk);
 		gfn = gpa_to_gfn(ret_walk->gpa);
-		if (shadow_frame(sh, gfn) < 0)
+		if (!shadow_frame_mapped(sh, gfn))
 			return SHADOW_MMIO;
 		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, gfn))
 			return SHADOW_TRACKED_WRITE;

@@ -42,6 +42,13 @@ int64_t shadow_frame(const struct shadow *sh, gfn_t gfn)
 	return frame_number(sh, gfn.raw);
 }
 
+bool shadow_frame_mapped(const struct shadow *sh, gfn_t gfn)
+{
+	struct stage2_mapping m;
+
+	return stage2_lookup(sh->s2, gfn_to_gpa(gfn), &m);
+}
+
 int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn)
 {
 	return frame_number(sh, mfn.raw);

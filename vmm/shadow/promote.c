@@ -5,7 +5,7 @@
 /* Same rights, next frame. */
 static bool is_uniform(const struct shadow_page *page)
 {
-	const uint64_t mine = SPTE_PREFETCHED | PTE_A;
+	const uint64_t mine = SPTE_WATCHED | PTE_A;
 
 	for (unsigned i = 1; i < 512; i++)
 		if ((page->spte[i].raw & ~mine) != (page->spte[0].raw & ~mine) + i * PAGE_SIZE)

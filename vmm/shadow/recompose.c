@@ -67,10 +67,10 @@ spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page,
 	return recompose(sh, page, index, form, false);
 }
 
-/* Without PREFETCHED, which is ours, and A, which a prefetched entry gets from the CPU. */
+/* Without WATCHED, which is ours, and A, which a watched entry gets from the CPU. */
 static uint64_t content(spte_t e)
 {
-	return e.raw & ~(SPTE_PREFETCHED | PTE_A);
+	return e.raw & ~(SPTE_WATCHED | PTE_A);
 }
 
 bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must)

@@ -140,6 +140,7 @@ struct shadow {
 	struct shadow_page *bucket[SHADOW_BUCKETS];
 	struct shadow_page *oldest, *newest;
 	unsigned nr_in_use;
+	uint64_t prefetched; /* entries, to watch some */
 	/* By guest frame, see shadow_frame() */
 	struct shadow_track *track;
 	uint16_t *tables_2m; /* by that number / 512: how many of the frames hold guest tables that have a shadow */
@@ -206,7 +207,7 @@ void shadow_invlpg(struct shadow *sh, gva_t gva);
 /* Forgets every shadow page. Quiesces. */
 void shadow_drop_all(struct shadow *sh);
 
-/* How many of the prefetched entries that stand now were used by the CPU; those gone are counted already. */
+/* How many of the watched entries that stand now were used by the CPU; those gone are counted already. */
 uint64_t shadow_prefetched_used(const struct shadow *sh);
 
 /* Recomposes everything; false, with a description, at the first difference. No edit may be queued. */
@@ -216,9 +217,11 @@ bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len);
 
 /* In every entry of ours: both guest CPLs really run at CPL 3, and the CPU has no A to set. */
 #define SPTE_BASE (PTE_P | PTE_U | PTE_A)
-/* In an entry of our own making: filled beside the one that faulted. Ignored by the CPU; such an entry starts with A clear,
- * so that A tells whether it was used. */
-#define SPTE_PREFETCHED (1ull << 9)
+/* One in so many prefetched entries is watched: it starts with A clear, so that A tells whether it was used. No more,
+ * because KVM's own prefetch passes over entries without A: to watch all of them made a fresh table 3 times as dear. */
+#define SHADOW_WATCH_EVERY 64
+/* In a watched entry; ignored by the CPU. */
+#define SPTE_WATCHED (1ull << 9)
 
 static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
 {
@@ -253,6 +256,8 @@ bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);
 bool shadow_write_protect(struct shadow *sh, gfn_t gfn);
 /* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
 int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
+/* True when the second stage maps it: a guest frame that is neither a device's nor given away. */
+bool shadow_frame_mapped(const struct shadow *sh, gfn_t gfn);
 /* Index of a machine frame of RAM into rmap[]; -1 likewise. */
 int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 2 MiB entries, unsync tables and eviction, entry by entry: what the CPU sees, and which changes go through the stub.
+ * Guests rarely fill a whole table with like pages, so promotion above all is shown here.
+ */
+#include <criterion/criterion.h>
+#include <gnomon/x86.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "shadow/shadow.h"
+
+#define MEMORY     (16ull << 20)
+#define POOL_PAGES 64
+#define POOL_BASE  0xe0000000
+#define TABLES     0x1000 /* level 4; the others follow */
+#define TABLE(l)   (TABLES + PAGE_SIZE * (4 - (l)))
+#define RUN        (4ull << 20) /* 512 pages, mapped in a row */
+#define GVA        0ull
+#define RW         (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D)
+
+static struct guest_mem mem;
+static struct stage2 s2;
+static struct shadow sh;
+static struct counters counters;
+static uint8_t *pool;
+static const struct shadow_view view = {
+	.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
+
+static void no_quiesce(void *ctx)
+{
+}
+
+static int no_recycling(void *ctx)
+{
+	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
+	return 0;
+}
+
+static const struct shadow_ops ops = {.quiesce = no_quiesce, .recycle_pool = no_recycling};
+
+static uint64_t *guest_word(uint64_t at)
+{
+	return guest_mem_ptr(&mem, maddr_init(at), 8);
+}
+
+static uint64_t *guest_entry(int level, uint64_t gva)
+{
+	return guest_word(TABLE(level) + 8 * gva_index(gva_init(gva), level));
+}
+
+static void set_up(void)
+{
+	cr_assert_eq(guest_mem_init(&mem, MEMORY, BACKING_4K), 0);
+	cr_assert_eq(stage2_init(&s2, &mem), 0);
+	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
+	cr_assert_not_null(pool);
+	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
+	cr_assert_eq(shadow_init(&sh, &s2, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
+	sh.ops = &ops;
+	sh.opts = SHADOW_OPT_ALL & ~SHADOW_OPT_AD_FAST;
+	sh.maxphyaddr = view.walk.maxphyaddr;
+	sh.counters = &counters;
+	for (int level = 4; level > 1; level--)
+		*guest_entry(level, GVA) = TABLE(level - 1) | RW;
+	for (uint64_t i = 0; i < 512; i++)
+		guest_word(TABLE(1))[i] = (RUN + i * PAGE_SIZE) | RW;
+}
+
+static void tear_down(void)
+{
+	shadow_destroy(&sh);
+	stage2_destroy(&s2);
+	guest_mem_destroy(&mem);
+	free(pool);
+}
+
+TestSuite(shadow_sizes, .init = set_up, .fini = tear_down);
+
+static enum shadow_outcome touch(uint64_t gva, bool write)
+{
+	struct walk walk;
+
+	return shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
+}
+
+/* What the stub does. */
+static void store_edits(void)
+{
+	for (unsigned i = 0; i < sh.nr_edits; i++)
+		memcpy(pool + (maddr_raw(sh.edit[i].entry) - POOL_BASE), &sh.edit[i].value, 8);
+	sh.nr_edits = 0;
+}
+
+static void audit(void)
+{
+	char text[512] = "";
+
+	store_edits();
+	cr_assert(shadow_audit(&sh, text, sizeof(text)), "%s", text);
+}
+
+/* The entry that the CPU finds for `gva`, with its level; 0 when there is none. */
+static uint64_t live(uint64_t gva, int *ret_level)
+{
+	maddr_t root;
+	const uint64_t *table;
+	bool built;
+
+	cr_assert(shadow_root(&sh, &view, &root, &built));
+	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
+	for (int level = 4;; level--) {
+		const uint64_t e = table[gva_index(gva_init(gva), level)];
+
+		*ret_level = level;
+		if (!(e & PTE_P) || level == 1 || e & PTE_PS)
+			return e;
+		table = (const uint64_t *)(void *)(pool + ((e & PTE_ADDR) - POOL_BASE));
+	}
+}
+
+static void guest_writes(uint64_t at, uint64_t value)
+{
+	*guest_word(at) = value;
+	shadow_written(&sh, gpa_init(at), 8);
+}
+
+/* 512 like pages in a row become one entry, after one fault. */
+Test(shadow_sizes, a_full_table_is_promoted)
+{
+	int level;
+
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	store_edits();
+	cr_assert_eq(live(GVA + 7 * PAGE_SIZE, &level) & (PTE_ADDR | PTE_W | PTE_PS), RUN | PTE_W | PTE_PS);
+	cr_assert_eq(level, 2);
+	audit();
+}
+
+/* What is not in a row, or not alike, is not promoted. */
+Test(shadow_sizes, a_table_that_is_not_uniform_stays)
+{
+	int level;
+
+	guest_word(TABLE(1))[9] &= ~PTE_W;
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	store_edits();
+	live(GVA, &level);
+	cr_assert_eq(level, 1);
+	audit();
+}
+
+/* One page of a promoted table changes: its 2 MiB entry goes in the same edits, and the neighbours stay. */
+Test(shadow_sizes, a_promotion_is_undone_by_a_write)
+{
+	int level;
+
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	store_edits();
+	guest_writes(TABLE(1) + 8 * 5, 0);
+	store_edits();
+	cr_assert_eq(live(GVA + 5 * PAGE_SIZE, &level), 0);
+	cr_assert_eq(level, 1);
+	cr_assert_eq(live(GVA + 6 * PAGE_SIZE, &level) & PTE_ADDR, RUN + 6 * PAGE_SIZE);
+	audit();
+}
+
+/* A page in the run becomes a table: nothing may write it any more, by whatever size. */
+Test(shadow_sizes, a_promotion_is_undone_by_a_table_inside)
+{
+	const uint64_t other = PAGE_2M;
+	int level;
+
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	store_edits();
+	guest_writes(TABLE(2) + 8, (RUN + 3 * PAGE_SIZE) | RW);
+	guest_word(RUN + 3 * PAGE_SIZE)[0] = (8ull << 20) | RW;
+	cr_assert_eq(touch(other, false), SHADOW_FILLED);
+	store_edits();
+	cr_assert_eq(live(GVA + 3 * PAGE_SIZE, &level) & (PTE_P | PTE_W), PTE_P);
+	cr_assert_eq(level, 1);
+	audit();
+}
+
+/* A 2 MiB guest page is one entry; a table inside it makes that 4 KiB entries, of which its own is read-only. */
+Test(shadow_sizes, a_large_page_gives_way_to_a_table_inside)
+{
+	const uint64_t other = PAGE_2M;
+	int level;
+
+	*guest_entry(2, GVA) = RUN | RW | PTE_PS;
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	cr_assert_eq(live(GVA, &level) & (PTE_ADDR | PTE_W), RUN | PTE_W);
+	cr_assert_eq(level, 2);
+	guest_word(RUN + 3 * PAGE_SIZE)[0] = (8ull << 20) | RW;
+	guest_writes(TABLE(2) + 8, (RUN + 3 * PAGE_SIZE) | RW);
+	cr_assert_eq(touch(other, false), SHADOW_FILLED);
+	store_edits();
+	live(GVA, &level);
+	cr_assert_eq(level, 2);
+	cr_assert_eq(live(GVA, &level), 0, "the large entry still makes the table writable");
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	cr_assert_eq(live(GVA, &level) & PTE_W, PTE_W);
+	cr_assert_eq(level, 1);
+	cr_assert_eq(touch(GVA + 3 * PAGE_SIZE, false), SHADOW_FILLED);
+	cr_assert_eq(live(GVA + 3 * PAGE_SIZE, &level) & (PTE_P | PTE_W), PTE_P);
+	audit();
+}
+
+/* A hole in the second stage: no entry, of whatever size, reaches what is not the guest's any more. */
+Test(shadow_sizes, no_entry_reaches_what_the_second_stage_left_out)
+{
+	struct pt_gather g = PT_GATHER_INIT;
+	int level;
+
+	cr_assert_eq(stage2_unmap(&s2, gpa_init(RUN + 4 * PAGE_SIZE), PAGE_SIZE, &g), 0);
+	pt_gather_finish(&s2.pt, &g);
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	store_edits();
+	live(GVA, &level);
+	cr_assert_eq(level, 1);
+	cr_assert_eq(live(GVA + 4 * PAGE_SIZE, &level), 0);
+	*guest_entry(2, PAGE_2M) = RUN | RW | PTE_PS;
+	cr_assert_eq(touch(PAGE_2M, true), SHADOW_FILLED);
+	live(PAGE_2M, &level);
+	cr_assert_eq(level, 1);
+	cr_assert_eq(touch(PAGE_2M + 4 * PAGE_SIZE, true), SHADOW_MMIO);
+	audit();
+}
+
+/* A leaf table that the guest maps for itself becomes writable at the first write, and catches up at the flush. */
+Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
+{
+	const uint64_t window = PAGE_2M;
+	int level;
+
+	guest_word(TABLE(1))[9] &= ~PTE_W; /* no promotion */
+	*guest_entry(2, window) = (TABLE(1) + PAGE_SIZE) | RW;
+	*guest_word(TABLE(1) + PAGE_SIZE) = TABLE(1) | RW;
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	cr_assert_eq(touch(window, true), SHADOW_FILLED);
+	store_edits();
+	cr_assert_eq(live(window, &level) & PTE_W, PTE_W);
+	guest_word(TABLE(1))[5] = 0; /* unseen */
+	audit();
+	shadow_invlpg(&sh, gva_init(GVA + 5 * PAGE_SIZE));
+	store_edits();
+	cr_assert_eq(live(GVA + 5 * PAGE_SIZE, &level), 0);
+	cr_assert_eq(live(window, &level) & PTE_W, PTE_W, "it changed: it stays writable");
+	shadow_invlpg(&sh, gva_init(GVA));
+	store_edits();
+	cr_assert_eq(live(window, &level) & (PTE_P | PTE_W), PTE_P, "it did not change: it is protected again");
+	audit();
+}
+
+/* More tables than the pool has frames: the oldest go, what they held is cleared by edits, and nothing is dropped. */
+Test(shadow_sizes, the_oldest_pages_are_evicted)
+{
+	const uint64_t generation = sh.generation;
+	int level;
+
+	for (uint64_t i = 1; i < 200; i++) {
+		const uint64_t table = TABLES + (16 + i) * PAGE_SIZE;
+
+		*guest_entry(2, i * PAGE_2M) = table | RW;
+		*guest_word(table) = (8ull << 20) | RW;
+		cr_assert_eq(touch(i * PAGE_2M, false), SHADOW_FILLED);
+		audit();
+		cr_assert_eq(live(i * PAGE_2M, &level) & PTE_ADDR, 8ull << 20);
+	}
+	cr_assert_eq(sh.generation, generation);
+	cr_assert_gt(counter_read(&counters, CTR_SHADOW_EVICTIONS), 100);
+	cr_assert_eq(live(PAGE_2M, &level), 0);
+	cr_assert_eq(level, 2);
+}
