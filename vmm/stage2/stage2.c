@@ -1,58 +1,48 @@
 /* SPDX-License-Identifier: MIT */
+/* Life and changes of the second stage: the engine's operations in gpa and maddr, each page bound to its own frame. */
 #include "stage2/stage2.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 
-#define ROOT_LEVEL 4
+#define LEVEL_2M 2
 
-/* A table's address in the tree is its address in the VMM. */
-struct stage2_table {
-	_Alignas(PAGE_SIZE) uint64_t entry[512];
-	struct pt_table table;
-};
-
-static struct pt_table *table_alloc(void *ctx)
+/* The frame of a page for as long as the VM lives: the same number. Here alone. */
+static maddr_t frame_of(gpa_t gpa)
 {
-	struct stage2_table *t = aligned_alloc(PAGE_SIZE, sizeof(*t));
-
-	if (!t)
-		return NULL;
-	*t = (struct stage2_table){.table = {.address = (uintptr_t)t->entry, .entry = t->entry}};
-	return &t->table;
+	return maddr_init(gpa_raw(gpa));
 }
 
-static struct stage2_table *table_at(uint64_t address)
+static gpa_t page_of(maddr_t frame)
 {
-	return (struct stage2_table *)(uintptr_t)address; /* `entry` comes first */
+	return gpa_init(maddr_raw(frame));
 }
 
-static void table_free(void *ctx, struct pt_table *table)
+/* Tables that a region can need: every page mapped by 4 KiB. */
+static uint64_t tables_of(const struct mem_region *r)
 {
-	free(table_at(table->address));
-}
+	const uint64_t first = gpa_raw(page_of(r->base)), last = first + r->size - 1;
+	uint64_t nr = 0;
 
-static struct pt_table *table_find(void *ctx, uint64_t address)
-{
-	return &table_at(address)->table;
+	for (int level = LEVEL_2M; level <= pt_ept.levels; level++)
+		nr += last / pt_span(&pt_ept, level) - first / pt_span(&pt_ept, level) + 1;
+	return nr;
 }
-
-static const struct pt_ops ops = {.alloc = table_alloc, .free = table_free, .find = table_find};
 
 int stage2_init(struct stage2 *s2, const struct guest_mem *mem)
 {
+	struct pt_gather g = PT_GATHER_INIT;
+	uint64_t tables = 1;
 	int r;
 
 	*s2 = (struct stage2){.mem = mem};
-	r = pt_init(&s2->pt, &pt_ept, &ops, s2);
-	for (int i = 0; r == 0 && i < mem->nr_regions; i++) {
-		const struct mem_region *region = &mem->region[i];
-		struct pt_gather g = PT_GATHER_INIT;
-
-		r = pt_map(&s2->pt, maddr_raw(region->base), region->size, maddr_raw(region->base), PT_RWX, 2, &g);
-		pt_gather_finish(&s2->pt, &g);
-	}
+	for (int i = 0; i < mem->nr_regions; i++)
+		tables += tables_of(&mem->region[i]);
+	/* As many again: those that a change has unlinked wait for its flush. */
+	r = stage2_tables_init(&s2->tables, 2 * tables);
+	if (r == 0)
+		r = pt_init(&s2->pt, &pt_ept, &stage2_table_ops, &s2->tables);
+	for (int i = 0; r == 0 && i < mem->nr_regions; i++)
+		r = stage2_map(s2, page_of(mem->region[i].base), mem->region[i].size, &g);
 	if (r < 0)
 		stage2_destroy(s2);
 	return r;
@@ -62,56 +52,83 @@ void stage2_destroy(struct stage2 *s2)
 {
 	if (s2->pt.root)
 		pt_destroy(&s2->pt);
+	stage2_tables_destroy(&s2->tables);
 	*s2 = (struct stage2){0};
 }
 
-bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping)
+bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size)
 {
-	const struct pt_format *fmt = &pt_ept;
-	const uint64_t *table = s2->pt.root->entry;
-
-	if (gpa_raw(gpa) > pt_linear_max(fmt))
-		return false;
-	for (int level = ROOT_LEVEL;; level--) {
-		const pte_t e = pte_init(__atomic_load_n(&table[pt_index(fmt, gpa_raw(gpa), level)], __ATOMIC_ACQUIRE));
-
-		if (!fmt->is_present(e, level))
-			return false;
-		if (fmt->is_leaf(e, level)) {
-			*ret_mapping = (struct stage2_mapping){
-				.maddr = maddr_init(fmt->address(e, level) | (gpa_raw(gpa) & (pt_span(fmt, level) - 1))),
-				.level = level,
-				.attrs = fmt->get_attrs(e, level)};
-			return true;
-		}
-		table = table_at(fmt->address(e, level))->entry;
-	}
+	return guest_mem_ptr(s2->mem, frame_of(gpa), size);
 }
 
-void *stage2_ptr(const struct stage2 *s2, gpa_t gpa, uint64_t len)
+int stage2_reserve(struct stage2 *s2, unsigned nr)
 {
-	struct stage2_mapping first, m;
-	uint64_t reach;
-
-	if (!len || !stage2_lookup(s2, gpa, &first))
-		return NULL;
-	reach = pt_span(&pt_ept, first.level) - (gpa_raw(gpa) & (pt_span(&pt_ept, first.level) - 1));
-	while (reach < len) {
-		if (!stage2_lookup(s2, gpa_add(gpa, reach), &m) || m.maddr.raw != first.maddr.raw + reach)
-			return NULL;
-		reach += pt_span(&pt_ept, m.level);
-	}
-	return guest_mem_ptr(s2->mem, first.maddr, len);
+	return pt_pool_reserve(&s2->pt, nr);
 }
 
 int stage2_map(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g)
 {
-	if (!guest_mem_ptr(s2->mem, maddr_init(gpa_raw(gpa)), size))
+	if (!stage2_is_ram(s2, gpa, size))
 		return -EINVAL;
-	return pt_map(&s2->pt, gpa_raw(gpa), size, gpa_raw(gpa), PT_RWX, 2, g);
+	return pt_map(&s2->pt, gpa_raw(gpa), size, maddr_raw(frame_of(gpa)), PT_RWX, LEVEL_2M, g);
 }
 
 int stage2_unmap(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g)
 {
-	return pt_zap(&s2->pt, gpa_raw(gpa), size, g);
+	return stage2_is_ram(s2, gpa, size) ? pt_zap(&s2->pt, gpa_raw(gpa), size, g) : -EINVAL;
+}
+
+int stage2_split(struct stage2 *s2, gpa_t gpa, struct pt_gather *g)
+{
+	return stage2_is_ram(s2, gpa, 1) ? pt_split(&s2->pt, gpa_raw(gpa), 1, g) : -ENOENT;
+}
+
+int stage2_collapse(struct stage2 *s2, gpa_t gpa, struct pt_gather *g)
+{
+	return stage2_is_ram(s2, gpa, 1) ? pt_collapse(&s2->pt, gpa_raw(gpa), LEVEL_2M, g) : -ENOENT;
+}
+
+uint64_t stage2_new_generation(struct stage2 *s2)
+{
+	return atomic_fetch_add(&s2->generation, 1) + 1;
+}
+
+void stage2_finish(struct stage2 *s2, struct pt_gather *g)
+{
+	/* Before a table can be used again, lookups that may be in it are told. */
+	if (g->tables)
+		atomic_fetch_add(&s2->reuses, 1);
+	pt_gather_finish(&s2->pt, g);
+}
+
+void stage2_dump(struct stage2 *s2, void (*emit)(void *ctx, const char *line), void *ctx)
+{
+	pt_dump(&s2->pt, emit, ctx);
+}
+
+int stage2_audit(struct stage2 *s2, struct pt_violation *ret_violation)
+{
+	struct pt_iter it;
+	int err = pt_audit(&s2->pt, ret_violation);
+
+	if (err)
+		return err;
+	pt_for_each (&it, &s2->pt, 0, UINT64_MAX, 1) {
+		const gpa_t gpa = gpa_init(it.va);
+		bool ram;
+
+		if (!pt_ept.is_leaf(it.old, it.level))
+			continue;
+		ram = stage2_is_ram(s2, gpa, pt_span(&pt_ept, it.level));
+		if (ram && pt_ept.address(it.old, it.level) == maddr_raw(frame_of(gpa)))
+			continue;
+		*ret_violation = (struct pt_violation){
+		    .what = ram ? "a page leads to another's frame" : "a page lies outside the guest's memory",
+		    .va = it.va,
+		    .level = it.level,
+		    .entry = it.old,
+		};
+		return -EBADMSG;
+	}
+	return 0;
 }

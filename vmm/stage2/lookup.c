@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a guest physical address to memory. The guest walker comes here for each table it reads, so this is a walk of
+ * its own, without the engine's iterator; pt_lookup is its oracle in the tests. Like that it reads each
+ * entry once.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "stage2/stage2.h"
+
+/* The leaf for `gpa`; an absent entry when there is none. */
+static pte_t walk(const struct stage2 *s2, uint64_t gpa, int *ret_level)
+{
+	const struct pt_format *fmt = &pt_ept;
+	const uint64_t *entry = s2->pt.root->entry;
+
+	for (int level = fmt->levels;; level--) {
+		const pte_t e = pte_init(__atomic_load_n(&entry[pt_index(fmt, gpa, level)], __ATOMIC_ACQUIRE));
+
+		if (!fmt->is_present(e, level) || fmt->is_leaf(e, level)) {
+			*ret_level = level;
+			return e;
+		}
+		entry = stage2_table_entries(&s2->tables, fmt->address(e, level));
+	}
+}
+
+bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping)
+{
+	const struct pt_format *fmt = &pt_ept;
+	uint64_t reuses;
+	int level;
+	pte_t e;
+
+	if (!pt_is_canonical(fmt, gpa_raw(gpa)))
+		return false;
+	do {
+		reuses = atomic_load_explicit(&s2->reuses, memory_order_acquire);
+		e = walk(s2, gpa_raw(gpa), &level);
+		atomic_thread_fence(memory_order_acquire);
+	} while (atomic_load_explicit(&s2->reuses, memory_order_relaxed) != reuses);
+	if (!fmt->is_present(e, level))
+		return false;
+	*ret_mapping = (struct stage2_mapping){
+	    .maddr = maddr_init(fmt->address(e, level) + (gpa_raw(gpa) & (pt_span(fmt, level) - 1))),
+	    .level = level,
+	    .attrs = fmt->get_attrs(e, level),
+	};
+	return true;
+}
+
+/* Bytes from `gpa` to the end of the page that maps it. */
+static uint64_t rest(gpa_t gpa, const struct stage2_mapping *m)
+{
+	const uint64_t span = pt_span(&pt_ept, m->level);
+
+	return span - (gpa_raw(gpa) & (span - 1));
+}
+
+void *stage2_ptr(const struct stage2 *s2, gpa_t gpa, uint64_t len)
+{
+	struct stage2_mapping first, next;
+	uint64_t found;
+
+	if (!stage2_lookup(s2, gpa, &first))
+		return NULL;
+	/* No sum wraps: from 2^48 up nothing is mapped. */
+	for (found = rest(gpa, &first); found < len; found += rest(gpa_add(gpa, found), &next))
+		if (!stage2_lookup(s2, gpa_add(gpa, found), &next) ||
+		    maddr_raw(next.maddr) != maddr_raw(first.maddr) + found)
+			return NULL;
+	return guest_mem_ptr(s2->mem, first.maddr, len);
+}
+
+int stage2_read(const struct stage2 *s2, gpa_t gpa, void *to, uint64_t len)
+{
+	struct stage2_mapping m;
+
+	for (uint64_t at = 0; at < len; at += rest(gpa_add(gpa, at), &m))
+		if (!stage2_lookup(s2, gpa_add(gpa, at), &m))
+			return -EFAULT;
+	for (uint64_t at = 0, n; at < len; at += n) {
+		const uint64_t page = PAGE_SIZE - page_offset(gpa_raw(gpa) + at);
+		const void *from;
+
+		n = len - at < page ? len - at : page;
+		from = stage2_ptr(s2, gpa_add(gpa, at), n);
+		if (!from)
+			return -EFAULT; /* unmapped since: the caller does not hold the lock */
+		memcpy((uint8_t *)to + at, from, n);
+	}
+	return 0;
+}
