@@ -432,6 +432,11 @@ Test(control, dump_tables)
 	cr_expect(strstr(json_string_value(json_array_get(lines, 0)), "vCPU 0: root "));
 	cr_expect(strstr(json_string_value(json_array_get(lines, 1)), "0000000000000000-"));
 	json_decref(lines);
+	lines = ask("dump-tables", json_pack("{s:s}", "stage", "stage2"));
+	cr_expect_eq(json_array_size(lines), 1u, "all memory, one to one, in one run");
+	cr_expect_str_eq(json_string_value(json_array_get(lines, 0)),
+	                 "0000000000000000-0000000003ffffff -> 0000000000000000 rwx--------- 2M");
+	json_decref(lines);
 	lines = ask("query-status", NULL);
 	cr_expect_str_eq(json_string_value(json_object_get(lines, "status")), "running", "the dump left it stopped");
 	json_decref(lines);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <gnomon/x86.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "control/machine.h"
 #include "kvm/shadow_vm.h"
@@ -35,7 +36,7 @@ struct dump {
 
 static const uint64_t *guest_table(const struct machine *m, uint64_t at)
 {
-	return guest_mem_ptr(&m->vm->mem, maddr_init(at), PAGE_SIZE);
+	return stage2_ptr(&m->vm->stage2, gpa_init(at), PAGE_SIZE);
 }
 
 static const uint64_t *shadow_table(const struct machine *m, uint64_t at)
@@ -52,6 +53,12 @@ static void put_line(struct dump *d, const char *text)
 		json_array_append_new(d->lines, json_string(text));
 	else
 		d->cut = true;
+}
+
+/* For stage2_dump, whose lines are of the same kind. */
+static void put_line_of(void *d, const char *text)
+{
+	put_line(d, text);
 }
 
 static void end_run(struct dump *d)
@@ -143,7 +150,13 @@ static int dump_vcpu(struct dump *d, struct vcpu *vcpu, bool shadow, struct cont
 	return 0;
 }
 
-static int dump_all(struct dump *d, bool shadow, struct control_error *err)
+enum stage {
+	STAGE_GUEST,
+	STAGE_2,
+	STAGE_SHADOW,
+};
+
+static int dump_all(struct dump *d, enum stage stage, struct control_error *err)
 {
 	struct vm *vm = d->m->vm;
 	int r = 0;
@@ -151,9 +164,11 @@ static int dump_all(struct dump *d, bool shadow, struct control_error *err)
 	/* A vCPU that is held up by a device keeps the lock for as long as that takes. */
 	if (vm->shadow && pthread_mutex_trylock(&vm->shadow->lock) != 0)
 		return control_fail(err, EBUSY, "a vCPU is held up by a device: does anybody read the console?");
-	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
+	if (stage == STAGE_2)
+		stage2_dump(&vm->stage2, put_line_of, d);
+	for (int i = 0; stage != STAGE_2 && r == 0 && i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i]->started)
-			r = dump_vcpu(d, vm->vcpu[i], shadow, err);
+			r = dump_vcpu(d, vm->vcpu[i], stage == STAGE_SHADOW, err);
 	if (vm->shadow)
 		pthread_mutex_unlock(&vm->shadow->lock);
 	return r;
@@ -162,22 +177,20 @@ static int dump_all(struct dump *d, bool shadow, struct control_error *err)
 json_t *machine_dump_tables(void *machine, const char *stage, struct control_error *err)
 {
 	struct machine *m = machine;
-	const bool shadow = stage[0] == 's' && stage[1] == 'h';
-	struct dump d = {.m = m, .table = shadow ? shadow_table : guest_table};
+	const enum stage which = strcmp(stage, "shadow") == 0   ? STAGE_SHADOW
+	                         : strcmp(stage, "stage2") == 0 ? STAGE_2
+	                                                        : STAGE_GUEST;
+	struct dump d = {.m = m, .table = which == STAGE_SHADOW ? shadow_table : guest_table};
 	bool was_running;
 
-	if (stage[0] == 's' && !shadow) {
-		control_fail(err, ENOTSUP, "this run has no second stage of its own");
-		return NULL;
-	}
-	if (shadow && !m->vm->shadow) {
+	if (which == STAGE_SHADOW && !m->vm->shadow) {
 		control_fail(err, ENOTSUP, "nested paging has no shadow tables");
 		return NULL;
 	}
 	if (machine_hold(m, &was_running, err) < 0)
 		return NULL;
 	d.lines = json_array();
-	if (dump_all(&d, shadow, err) < 0) {
+	if (dump_all(&d, which, err) < 0) {
 		json_decref(d.lines);
 		d.lines = NULL;
 	} else if (d.cut) {

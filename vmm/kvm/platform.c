@@ -47,7 +47,7 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 
 	if (!is_write(a))
 		return;
-	if (guest_mem_read(&vm->mem, maddr_init(value_of(a)), &req, sizeof(req)) < 0) {
+	if (stage2_read(&vm->stage2, gpa_init(value_of(a)), &req, sizeof(req)) < 0) {
 		vm_kill(who, "its CPU start request lies outside memory, at 0x%x", value_of(a));
 		return;
 	}
@@ -58,7 +58,7 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 	}
 	/* Other bits of CR3 are reserved (APM2 3.1.2): KVM would refuse them when that CPU enters, too late. */
 	if (req.cr3 & ~(PTE_ADDR | PTE_PWT | PTE_PCD) ||
-	    !guest_mem_ptr(&vm->mem, maddr_init(req.cr3 & PTE_ADDR), PAGE_SIZE)) {
+	    !stage2_ptr(&vm->stage2, gpa_init(req.cr3 & PTE_ADDR), PAGE_SIZE)) {
 		vm_kill(who, "its CPU start request has CR3 0x%llx, which is no page table in memory",
 			(unsigned long long)req.cr3);
 		return;

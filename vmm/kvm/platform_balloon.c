@@ -29,7 +29,7 @@ static const char *refusal(void *ctx, gpa_t at, uint64_t size)
 static int discard(void *ctx, gpa_t at, uint64_t size)
 {
 	const struct platform *p = ctx;
-	void *host = guest_mem_ptr(&p->vm->mem, maddr_init(gpa_raw(at)), size);
+	void *host = stage2_ptr(&p->vm->stage2, at, size);
 
 	BUG_ON(!host); /* the balloon checked every page, and runs end with their range of memory */
 	return madvise(host, size, MADV_DONTNEED) < 0 ? -errno : 0;
@@ -44,7 +44,7 @@ static void *memory(void *ctx, gpa_t at, uint64_t len)
 {
 	const struct platform *p = ctx;
 
-	return guest_mem_ptr(&p->vm->mem, maddr_init(gpa_raw(at)), len);
+	return stage2_ptr(&p->vm->stage2, at, len);
 }
 
 static void interrupt(void *ctx)
