@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#include "stage2/reclaim.h"
+
+#include <errno.h>
+
+int stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped)
+{
+	const uint64_t at = gpa_raw(gpa);
+	struct stage2_mapping m;
+	bool mapped;
+
+	/* RAM's frames are where they began: whoever maps guest memory elsewhere changes this and stage2_map(). */
+	if (page_offset(at) || page_offset(size) || !guest_mem_ptr(s2->mem, maddr_init(at), size))
+		return -EINVAL;
+	mapped = stage2_lookup(s2, gpa, &m);
+	for (uint64_t off = PAGE_SIZE; off < size; off += PAGE_SIZE)
+		if (stage2_lookup(s2, gpa_add(gpa, off), &m) != mapped)
+			return -EALREADY;
+	*ret_mapped = mapped;
+	return 0;
+}
+
+/* The whole range is in the state to be left. */
+static int check(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool mapped)
+{
+	bool is_mapped;
+	int r = stage2_range_state(s2, gpa, size, &is_mapped);
+
+	return r < 0 ? r : is_mapped == mapped ? 0 : -EALREADY;
+}
+
+/* Counts the split of a 2 MiB leaf that reaches beyond the range, if the 2 MiB around `at` are one. */
+static void count_split(const struct stage2 *s2, uint64_t at, uint64_t first, uint64_t end, struct counters *counters)
+{
+	const uint64_t base = at & ~(PAGE_2M - 1);
+	const uint64_t from = base > first ? base : first, to = base + PAGE_2M < end ? base + PAGE_2M : end;
+	struct stage2_mapping m;
+
+	if (to - from == PAGE_2M || !stage2_lookup(s2, gpa_init(at), &m) || m.level < 2)
+		return;
+	counter_inc(counters, CTR_STAGE2_SPLITS);
+	counter_add(counters, CTR_STAGE2_KEPT, (PAGE_2M - (to - from)) / PAGE_SIZE);
+}
+
+static void shoot(struct counters *counters, unsigned acks)
+{
+	counter_inc(counters, CTR_STAGE2_SHOOTDOWNS);
+	counter_add(counters, CTR_STAGE2_ACKS, acks);
+}
+
+int stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops, void *ctx,
+                   struct counters *counters)
+{
+	const uint64_t first = gpa_raw(gpa), end = first + size;
+	struct pt_gather g = PT_GATHER_INIT;
+	struct stage2_mapping m = {0};
+	int r = check(s2, gpa, size, true);
+
+	if (r < 0)
+		return r;
+	BUG_ON(!stage2_lookup(s2, gpa, &m));
+	/* At most a table for each end. Asked for here, so that what is counted does happen. */
+	r = pt_pool_reserve(&s2->pt, 2);
+	if (r < 0)
+		return r;
+	count_split(s2, first, first, end, counters);
+	if ((first ^ (end - 1)) & ~(PAGE_2M - 1))
+		count_split(s2, end - 1, first, end, counters);
+	r = stage2_unmap(s2, gpa, size, &g); /* fills and publishes tables, then removes */
+	BUG_ON(r < 0);
+	counter_add(counters, CTR_STAGE2_REMOVED, size / PAGE_SIZE);
+	shoot(counters, ops->shootdown(ctx, gpa, size));
+	pt_gather_finish(&s2->pt, &g);
+	counter_add(counters, CTR_STAGE2_DISCARDED, ops->discard(ctx, m.maddr, size));
+	return 0;
+}
+
+/* Joins the pages around `base` if all 512 are back. */
+static void collapse(struct stage2 *s2, uint64_t base, struct pt_gather *g, struct counters *counters)
+{
+	if (pt_collapse(&s2->pt, base, 2, g) == 0)
+		counter_inc(counters, CTR_STAGE2_COLLAPSES);
+}
+
+int stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops, void *ctx,
+                   struct counters *counters)
+{
+	const uint64_t first = gpa_raw(gpa) & ~(PAGE_2M - 1), last = (gpa_raw(gpa) + size - 1) & ~(PAGE_2M - 1);
+	struct pt_gather g = PT_GATHER_INIT;
+	struct stage2_mapping m;
+	int r = check(s2, gpa, size, false);
+
+	if (r < 0)
+		return r;
+	/* A table for each end, and one above for each GiB, none of which need be left. */
+	r = pt_pool_reserve(&s2->pt, 6 + size / PAGE_1G);
+	if (r < 0)
+		return r;
+	/* First the frames: nobody may find a mapping to one that cannot be touched. */
+	ops->refill(ctx, maddr_init(gpa_raw(gpa)), size);
+	r = stage2_map(s2, gpa, size, &g);
+	BUG_ON(r < 0);
+	counter_add(counters, CTR_STAGE2_RETURNED, size / PAGE_SIZE);
+	collapse(s2, first, &g, counters);
+	if (last != first)
+		collapse(s2, last, &g, counters);
+	if (g.due || g.tables)
+		shoot(counters, ops->settle(ctx, gpa, size));
+	pt_gather_finish(&s2->pt, &g);
+	for (uint64_t at = first; at <= last; at += PAGE_2M)
+		if (stage2_lookup(s2, gpa_init(at), &m) && m.level == 2)
+			ops->ask_huge(ctx, m.maddr, PAGE_2M);
+	return 0;
+}

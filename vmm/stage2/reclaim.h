@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest memory taken away and given back in slices of 4 KiB pages, down to the middle of a 2 MiB leaf.
+ *
+ *   reclaim                                              release
+ *   tables from the pool        may fail, last time      tables from the pool
+ *   split: fill, then publish   CAS                      map again
+ *   remove the slice's entries  exchange each            collapse what is whole again
+ *   shootdown                   all CPUs acknowledge     shootdown, if tables went
+ *   free unlinked tables                                 free them, ask for huge pages
+ *   discard                     the host has it back
+ *
+ * At no moment a page that stays is out of reach; after the shootdown nobody reaches one that went. The order is
+ * checked exhaustively in tests/model/split.pml. Pure: what it needs of a VM is in the ops.
+ *
+ * Locks: the caller serialises both with each other and everything else that changes `s2`.
+ */
+#ifndef GNOMON_STAGE2_RECLAIM_H
+#define GNOMON_STAGE2_RECLAIM_H
+
+#include "base/counter.h"
+#include "stage2/stage2.h"
+
+/* None may fail: the guest has seen the change already. `ctx` comes first. */
+struct stage2_reclaim_ops {
+	/* Takes [gpa, gpa + size) out of every CPU's reach and returns when each has acknowledged: how many had to. */
+	unsigned (*shootdown)(void *ctx, gpa_t gpa, uint64_t size);
+	/* As shootdown, for a range whose translations did not change but whose tables did. */
+	unsigned (*settle)(void *ctx, gpa_t gpa, uint64_t size);
+	/* Gives these frames' content back to the host. Bytes that the host took. */
+	uint64_t (*discard)(void *ctx, maddr_t maddr, uint64_t size);
+	/* Makes these frames usable again, before they are mapped. They read as zeroes. */
+	void (*refill)(void *ctx, maddr_t maddr, uint64_t size);
+	/* 2 MiB are whole again: the host may use one page for them. */
+	void (*ask_huge)(void *ctx, maddr_t maddr, uint64_t size);
+};
+
+/*
+ * Whole 4 KiB pages of RAM only. -EINVAL: they are not; -EALREADY: some of them are in the state asked for;
+ * -ENOMEM. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts.
+ */
+int must_check stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops,
+                              void *ctx, struct counters *counters);
+int must_check stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops,
+                              void *ctx, struct counters *counters);
+
+/* Whether all of [gpa, gpa + size) is mapped, or none of it; -EINVAL: not whole pages of RAM; -EALREADY: neither. */
+int must_check stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped);
+
+#endif
