@@ -8,6 +8,7 @@
 #include <gnomon/abi.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "mem/guest_mem.h"
 
@@ -156,4 +157,38 @@ Test(guest_mem, too_large)
 {
 	cr_assert_eq(guest_mem_init(&mem, 1ull << 55, BACKING_4K), -ENOMEM);
 	cr_assert_eq(mem.nr_regions, 0);
+}
+
+/* Pages of [at, at + size) that the host holds. */
+static uint64_t resident(uint64_t at_, uint64_t size)
+{
+	static unsigned char vec[SMALL / PAGE_SIZE];
+	uint64_t n = 0;
+
+	cr_assert_leq(size, SMALL);
+	cr_assert_eq(mincore(at(at_, size), size, vec), 0);
+	for (uint64_t i = 0; i < size / PAGE_SIZE; i++)
+		n += vec[i] & 1;
+	return n;
+}
+
+/* What is discarded leaves the host's memory, and reads as zero; its neighbours stay. The host is asked, not the return code. */
+Test(guest_mem, discard)
+{
+	make(SMALL);
+	memset(at(0, SMALL), 0x5a, SMALL);
+	cr_assert_eq(resident(0, SMALL), SMALL / PAGE_SIZE);
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(3 * PAGE_SIZE), 2 * PAGE_SIZE), 0);
+	cr_assert_eq(resident(0, SMALL), SMALL / PAGE_SIZE - 2);
+	cr_assert_eq(resident(3 * PAGE_SIZE, 2 * PAGE_SIZE), 0);
+	cr_assert_eq(*(uint8_t *)at(3 * PAGE_SIZE - 1, 1), 0x5a);
+	cr_assert_eq(*(uint8_t *)at(3 * PAGE_SIZE, 1), 0);
+	cr_assert_eq(*(uint8_t *)at(5 * PAGE_SIZE, 1), 0x5a);
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(1), PAGE_SIZE), -EINVAL);
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(0), 1), -EINVAL);
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(SMALL), PAGE_SIZE), -EINVAL);
+	mem.backing = BACKING_HUGETLB2M; /* the rule, without a pool of such pages */
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(0), PAGE_SIZE), -EINVAL);
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(PAGE_SIZE), PAGE_2M), -EINVAL);
+	mem.backing = BACKING_4K;
 }

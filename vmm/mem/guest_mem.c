@@ -125,3 +125,18 @@ int guest_mem_write(const struct guest_mem *mem, maddr_t at, const void *from, u
 	memcpy(p, from, len);
 	return 0;
 }
+
+uint64_t guest_mem_host_page(const struct guest_mem *mem)
+{
+	return mem->backing == BACKING_HUGETLB2M ? PAGE_2M : PAGE_SIZE;
+}
+
+int guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = guest_mem_ptr(mem, at, size);
+
+	if (!p || (maddr_raw(at) | size) & (guest_mem_host_page(mem) - 1))
+		return -EINVAL;
+	/* Private memory: what DONTNEED frees of a shared mapping stays in its file. */
+	return madvise(p, size, MADV_DONTNEED) < 0 ? -errno : 0;
+}

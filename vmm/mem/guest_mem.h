@@ -52,4 +52,13 @@ void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 int must_check guest_mem_read(const struct guest_mem *mem, maddr_t at, void *to, uint64_t len);
 int must_check guest_mem_write(const struct guest_mem *mem, maddr_t at, const void *from, uint64_t len);
 
+/*
+ * Gives the host the frames of [at, at + size) back; what is touched there later is zeroed. Whole host pages only:
+ * -EINVAL for anything else, with hugetlb2m for what is not 2 MiB; -errno of the host.
+ */
+int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size);
+
+/* Bytes of the host's page that backs guest memory at least: the unit of guest_mem_discard. */
+uint64_t guest_mem_host_page(const struct guest_mem *mem);
+
 #endif
