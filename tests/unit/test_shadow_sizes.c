@@ -24,6 +24,7 @@ static struct stage2 s2;
 static struct shadow sh;
 static struct counters counters;
 static uint8_t *pool;
+static uint64_t seen[POOL_PAGES * PAGE_SIZE / 8];
 static const struct shadow_view view = {
 	.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
@@ -84,11 +85,24 @@ static enum shadow_outcome touch(uint64_t gva, bool write)
 	return shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
 }
 
-/* What the stub does. */
+/*
+ * What the stub does, with KVM looking on as it does where it shadows in software: an entry that it has seen it
+ * believes to be there until the guest's CPU stores another value.
+ */
 static void store_edits(void)
 {
-	for (unsigned i = 0; i < sh.nr_edits; i++)
-		memcpy(pool + (maddr_raw(sh.edit[i].entry) - POOL_BASE), &sh.edit[i].value, 8);
+	const uint64_t *now = (const uint64_t *)(void *)pool;
+
+	for (size_t i = 0; i < POOL_PAGES * PAGE_SIZE / 8; i++) {
+		cr_assert(!seen[i] || seen[i] == now[i], "the VMM stored into a live entry, which KVM does not see");
+		seen[i] = now[i];
+	}
+	for (unsigned i = 0; i < sh.nr_edits; i++) {
+		const uint64_t at = maddr_raw(sh.edit[i].entry) - POOL_BASE;
+
+		memcpy(pool + at, &sh.edit[i].value, 8);
+		seen[at / 8] = sh.edit[i].value.raw;
+	}
 	sh.nr_edits = 0;
 }
 
