@@ -55,6 +55,8 @@ static bool audit_page(const struct shadow *sh, const struct shadow_page *p, cha
 	const bool lags = may_lag(sh, p);
 
 	for (unsigned i = 0; i < 512; i++) {
+		if (!p->live[i] && !p->spte[i].raw)
+			continue;
 		const uint64_t live = p->live[i], want = shadow_live_value(sh, p, i).raw;
 		const uint64_t by_cpu = p->spte[i].raw & SPTE_WATCHED ? PTE_A : 0;
 		spte_t must;
