@@ -75,7 +75,7 @@ int must_check cost_report(const struct cost_results *results, struct report **r
 /* Each shadow row's time by that of the nested row of the same operation. -ENOMEM. */
 int must_check cost_ratio_report(const struct cost_results *results, struct report **ret_table);
 
-/* What the tables mean, and which bars were not met. */
+/* What the tables mean, and which bars are met. Nothing if nothing was measured. */
 void cost_explain(const struct cost_results *results, FILE *to);
 
 #endif

@@ -213,7 +213,7 @@ static void explain_host(const struct host_info *h, FILE *to)
 		fputs(
 		    "On this host KVM emulates guest CPL 0 instruction by instruction: nested rows at CPL 0 show it.\n",
 		    to);
-	else if (!bench_stage_is_software(h))
+	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
 		fputs(
 		    "On this host KVM shadows nothing: a nested guest's entries need no fault, only its memory does.\n",
 		    to);
@@ -226,6 +226,8 @@ static void explain_host(const struct host_info *h, FILE *to)
 
 void cost_explain(const struct cost_results *res, FILE *to)
 {
+	if (!cost_any(res))
+		return;
 	fprintf(
 	    to,
 	    "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a run, and of\n"

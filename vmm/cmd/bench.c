@@ -27,6 +27,7 @@
 #define STARTUP_ROUNDS 30
 #define COST_ROUNDS    11
 #define COST_QUICK     5
+#define BOTH_GUESTS    (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
 
 enum bench_workload { BENCH_CHASE = 1 << 0, BENCH_STARTUP = 1 << 1, BENCH_COSTS = 1 << 2 };
 
@@ -328,10 +329,11 @@ static int bench_costs(struct bench_session *s)
 		r = cost_report(&results, &table);
 	if (r == 0)
 		r = add_table(s, table);
-	if (r == 0)
+	if (r == 0 && (o->where & BOTH_GUESTS) == BOTH_GUESTS) {
 		r = cost_ratio_report(&results, &table);
-	if (r == 0)
-		r = add_table(s, table);
+		if (r == 0)
+			r = add_table(s, table);
+	}
 	if (r == 0 && s->text) {
 		fputc('\n', s->text);
 		cost_explain(&results, s->text);
