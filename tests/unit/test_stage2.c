@@ -38,7 +38,7 @@ static void audit(void)
 
 static void teardown(void)
 {
-	stage2_finish(&s2, &g);
+	pt_gather_finish(&s2.pt, &g);
 	audit();
 	stage2_destroy(&s2);
 	guest_mem_destroy(&mem);
@@ -169,7 +169,7 @@ Test(stage2, map_again_and_collapse)
 	const uint64_t before = (make(SMALL), pt_fingerprint_all(&s2.pt));
 
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(at), SLICE, &g), 0);
-	stage2_finish(&s2, &g);
+	pt_gather_finish(&s2.pt, &g);
 	cr_assert_eq(stage2_collapse(&s2, gpa_init(at), &g), -ERANGE, "pages are missing");
 	cr_assert_eq(stage2_map(&s2, gpa_init(at), SLICE, &g), 0);
 	cr_assert_not(g.due, "from nothing to something owes no flush");
@@ -294,7 +294,7 @@ Test(stage2, lookup_agrees_with_the_engine)
 			             (unsigned long long)i);
 		audit();
 		if (step % 3 == 0)
-			stage2_finish(&s2, &g);
+			pt_gather_finish(&s2.pt, &g);
 	}
 }
 
@@ -352,11 +352,11 @@ Test(stage2, lookups_without_the_lock)
 		if (round % 2 == 0)
 			cr_assert_eq(stage2_split(&s2, gpa_init(COMES), &g), 0);
 		cr_assert_eq(stage2_unmap(&s2, gpa_init(COMES), BLOCK, &g), 0);
-		stage2_finish(&s2, &g);
+		pt_gather_finish(&s2.pt, &g);
 		cr_assert_eq(stage2_map(&s2, slice, n * PAGE_SIZE, &g), 0);
 		cr_assert_eq(stage2_collapse(&s2, slice, &g), 0);
 		cr_assert_eq(stage2_map(&s2, gpa_init(COMES), BLOCK, &g), 0);
-		stage2_finish(&s2, &g);
+		pt_gather_finish(&s2.pt, &g);
 	}
 	atomic_store(&r.stop, true);
 	for (int i = 0; i < READERS; i++)

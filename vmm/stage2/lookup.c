@@ -36,10 +36,10 @@ bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *re
 	if (!pt_is_canonical(fmt, gpa_raw(gpa)))
 		return false;
 	do {
-		reuses = atomic_load_explicit(&s2->reuses, memory_order_acquire);
+		reuses = atomic_load_explicit(&s2->tables.reuses, memory_order_acquire);
 		e = walk(s2, gpa_raw(gpa), &level);
 		atomic_thread_fence(memory_order_acquire);
-	} while (atomic_load_explicit(&s2->reuses, memory_order_relaxed) != reuses);
+	} while (atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses);
 	if (!fmt->is_present(e, level))
 		return false;
 	*ret_mapping = (struct stage2_mapping){

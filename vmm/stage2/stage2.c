@@ -61,11 +61,6 @@ bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size)
 	return guest_mem_ptr(s2->mem, frame_of(gpa), size);
 }
 
-int stage2_reserve(struct stage2 *s2, unsigned nr)
-{
-	return pt_pool_reserve(&s2->pt, nr);
-}
-
 int stage2_map(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g)
 {
 	if (!stage2_is_ram(s2, gpa, size))
@@ -86,19 +81,6 @@ int stage2_split(struct stage2 *s2, gpa_t gpa, struct pt_gather *g)
 int stage2_collapse(struct stage2 *s2, gpa_t gpa, struct pt_gather *g)
 {
 	return stage2_is_ram(s2, gpa, 1) ? pt_collapse(&s2->pt, gpa_raw(gpa), LEVEL_2M, g) : -ENOENT;
-}
-
-uint64_t stage2_new_generation(struct stage2 *s2)
-{
-	return atomic_fetch_add(&s2->generation, 1) + 1;
-}
-
-void stage2_finish(struct stage2 *s2, struct pt_gather *g)
-{
-	/* Before a table can be used again, lookups that may be in it are told. */
-	if (g->tables)
-		atomic_fetch_add(&s2->reuses, 1);
-	pt_gather_finish(&s2->pt, g);
 }
 
 void stage2_dump(struct stage2 *s2, void (*emit)(void *ctx, const char *line), void *ctx)

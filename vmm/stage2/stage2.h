@@ -21,7 +21,7 @@
  * the time it is used, unless the caller keeps changes out.
  *
  * Flushes: as pt.h has it. What was unmapped may still be in a TLB, a shadow entry or the host's mapping until the
- * caller has taken it out of there; then stage2_finish(), and only then are the frames free.
+ * caller has taken it out of there; then pt_gather_finish(), and only then are the frames free.
  */
 #ifndef GNOMON_STAGE2_STAGE2_H
 #define GNOMON_STAGE2_STAGE2_H
@@ -39,15 +39,13 @@ struct stage2_tables {
 	struct pt_table *table;
 	struct pt_table *free;
 	unsigned nr, next_fresh;
+	_Atomic uint64_t reuses; /* counts freed tables: a lookup that began under an older count starts again */
 };
 
 struct stage2 {
 	struct pt pt;
 	const struct guest_mem *mem;
 	struct stage2_tables tables;
-	_Atomic uint64_t
-	    generation; /* counts changes that owe a flush: what was translated under an older one may be stale */
-	_Atomic uint64_t reuses; /* counts hand-backs of tables: a lookup that began under an older one starts again */
 };
 
 struct stage2_mapping {
@@ -80,12 +78,10 @@ bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size);
 
 /* ---- changes: one at a time; ranges are whole 4 KiB pages of RAM ---- */
 
-/* Gets `nr` tables ready: so many splits then need no memory. -ENOMEM. */
-int must_check stage2_reserve(struct stage2 *s2, unsigned nr);
-
 /*
  * Maps [gpa, gpa + size) one to one again by leaves of up to 2 MiB, or unmaps it, splitting what reaches beyond it.
- * What a flush is owed for is in `g` (pt.h): after it, stage2_finish(). -EINVAL, -ENOMEM; nothing is changed then.
+ * What a flush is owed for is in `g` (pt.h): after it, pt_gather_finish(&s2->pt, g). -EINVAL, -ENOMEM; nothing is
+ * changed then.
  */
 int must_check stage2_map(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g);
 int must_check stage2_unmap(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g);
@@ -98,12 +94,6 @@ int must_check stage2_split(struct stage2 *s2, gpa_t gpa, struct pt_gather *g);
  * nothing is mapped), -ERANGE (pages are missing or differ in rights).
  */
 int must_check stage2_collapse(struct stage2 *s2, gpa_t gpa, struct pt_gather *g);
-
-/* After a change that owes a flush, before the flush is asked for: older generations are stale. Returns the new one. */
-uint64_t stage2_new_generation(struct stage2 *s2);
-
-/* After the flush: gives back the tables that `g` kept alive, and empties it. Same hold of the lock as the changes. */
-void stage2_finish(struct stage2 *s2, struct pt_gather *g);
 
 /* ---- the whole: no change may be under way ---- */
 

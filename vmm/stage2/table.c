@@ -65,6 +65,8 @@ static void table_free(void *ctx, struct pt_table *table)
 {
 	struct stage2_tables *t = ctx;
 
+	/* Before the page can be used again, lookups that may be in it are told. */
+	atomic_fetch_add(&t->reuses, 1);
 	table->next = t->free;
 	t->free = table;
 }
