@@ -366,6 +366,50 @@ Test(stage2, lookups_without_the_lock)
 	cr_expect_gt(atomic_load(&r.lookups), 100, "nobody looked: the race was not run");
 }
 
+#define HIGH (2 * PAGE_2M) /* bytes of memory from 4 GiB up */
+#define FAR  (2 * PAGE_1G) /* frames there have larger numbers than any table's offset */
+
+static void *look_high(void *arg)
+{
+	struct reader *r = arg;
+	uint64_t random = 5;
+
+	while (!atomic_load(&r->stop)) {
+		const uint64_t at = GNOMON_RAM_HIGH_BASE + next_random(&random) % HIGH;
+		struct stage2_mapping m;
+
+		if (stage2_lookup(&s2, gpa_init(at), &m) && maddr_raw(m.maddr) != at)
+			atomic_fetch_add(&r->wrong, 1);
+		atomic_fetch_add(&r->lookups, 1);
+	}
+	return NULL;
+}
+
+/* A page of level-2 entries is used again for level-1 entries: a lookup that is still in it takes no frame for a table.
+ */
+Test(stage2, lookups_while_tables_change_level)
+{
+	static struct reader r;
+	pthread_t thread[READERS];
+
+	make(GNOMON_RAM_LOW_END + HIGH);
+	for (int i = 0; i < READERS; i++)
+		cr_assert_eq(pthread_create(&thread[i], NULL, look_high, &r), 0);
+	for (int round = 0; round < 5000; round++) {
+		cr_assert_eq(stage2_unmap(&s2, gpa_init(GNOMON_RAM_HIGH_BASE), HIGH, &g), 0);
+		pt_gather_finish(&s2.pt, &g);
+		cr_assert_eq(stage2_split(&s2, gpa_init(FAR), &g), 0);
+		cr_assert_eq(stage2_collapse(&s2, gpa_init(FAR), &g), 0);
+		pt_gather_finish(&s2.pt, &g);
+		cr_assert_eq(stage2_map(&s2, gpa_init(GNOMON_RAM_HIGH_BASE), HIGH, &g), 0);
+	}
+	atomic_store(&r.stop, true);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(thread[i], NULL);
+	cr_expect_eq(atomic_load(&r.wrong), 0);
+	cr_expect_gt(atomic_load(&r.lookups), 100, "nobody looked: the race was not run");
+}
+
 static void count_line(void *ctx, const char *line)
 {
 	unsigned *nr = ctx;

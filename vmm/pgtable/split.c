@@ -21,9 +21,13 @@ static void fill(const struct pt_iter *it, struct pt_table *table)
 	uint64_t pa = fmt->address(it->old, it->level);
 	pt_attrs_t attrs = fmt->get_attrs(it->old, it->level);
 
-	/* Plain stores: the table is not linked yet, no CPU and no reader knows it. */
+	/*
+	 * The table is not linked yet: no CPU knows it. A reader may, that came here through a link which went before the
+	 * page was freed; if it sees these stores it sees that, too.
+	 */
 	for (unsigned i = 0; i < pt_nr_entries(fmt, level); i++)
-		table->entry[i] = pte_raw(fmt->make_leaf(level, pa + i * pt_span(fmt, level), attrs));
+		__atomic_store_n(&table->entry[i], pte_raw(fmt->make_leaf(level, pa + i * pt_span(fmt, level), attrs)),
+		                 __ATOMIC_RELEASE);
 }
 
 void pt_split_entry(struct pt_iter *it, struct pt_gather *g)

@@ -9,13 +9,17 @@
 
 #include "stage2/stage2.h"
 
-/* The leaf for `gpa`; an absent entry when there is none. */
+/*
+ * The leaf for `gpa`; an absent entry when there is none. Anything, when tables were freed meanwhile: the page may hold
+ * entries of another level by now, and a frame's address pass for a table's.
+ */
 static pte_t walk(const struct stage2 *s2, uint64_t gpa, int *ret_level)
 {
 	const struct pt_format *fmt = &pt_ept;
 	const uint64_t *entry = s2->pt.root->entry;
 
-	for (int level = fmt->levels;; level--) {
+	*ret_level = fmt->levels;
+	for (int level = fmt->levels; entry; level--) {
 		const pte_t e = pte_init(__atomic_load_n(&entry[pt_index(fmt, gpa, level)], __ATOMIC_ACQUIRE));
 
 		if (!fmt->is_present(e, level) || fmt->is_leaf(e, level)) {
@@ -24,6 +28,7 @@ static pte_t walk(const struct stage2 *s2, uint64_t gpa, int *ret_level)
 		}
 		entry = stage2_table_entries(&s2->tables, fmt->address(e, level));
 	}
+	return pte_init(0);
 }
 
 bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping)
@@ -38,7 +43,6 @@ bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *re
 	do {
 		reuses = atomic_load_explicit(&s2->tables.reuses, memory_order_acquire);
 		e = walk(s2, gpa_raw(gpa), &level);
-		atomic_thread_fence(memory_order_acquire);
 	} while (atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses);
 	if (!fmt->is_present(e, level))
 		return false;

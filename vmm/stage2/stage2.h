@@ -112,10 +112,10 @@ void stage2_tables_destroy(struct stage2_tables *t);
 /* Their pt_ops; ctx is the struct stage2_tables. */
 extern const struct pt_ops stage2_table_ops;
 
-/* The entries of the table that `address` in an entry names. */
+/* The entries of the table that `address` in an entry names; NULL when it names none. */
 static inline const uint64_t *stage2_table_entries(const struct stage2_tables *t, uint64_t address)
 {
-	return (const uint64_t *)(const void *)(t->pages + address);
+	return address < t->nr * PAGE_SIZE ? (const uint64_t *)(const void *)(t->pages + address) : NULL;
 }
 
 #endif

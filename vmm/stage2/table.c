@@ -34,11 +34,11 @@ void stage2_tables_destroy(struct stage2_tables *t)
 	*t = (struct stage2_tables){0};
 }
 
-/* A lookup that is about to start again may still read the page. */
+/* A lookup may still be in the page: if it sees these stores it sees `reuses` moved, too, and starts again. */
 static void clear(uint64_t *entry)
 {
 	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*entry); i++)
-		__atomic_store_n(&entry[i], 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&entry[i], 0, __ATOMIC_RELEASE);
 }
 
 static struct pt_table *table_alloc(void *ctx)
