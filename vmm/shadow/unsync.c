@@ -38,24 +38,31 @@ void shadow_unsync_forget(struct shadow *sh, gfn_t gfn)
 	track_of(sh, gfn)->unsync = false;
 }
 
+/* How many entries do not stand, counted up to one more than EDITS_AT_MOST. */
+static unsigned count_changed(const struct shadow *sh, const struct shadow_page *page)
+{
+	unsigned n = 0;
+	spte_t must;
+
+	for (unsigned i = 0; i < 512 && n <= EDITS_AT_MOST; i++)
+		n += !shadow_entry_stands(sh, page, i, &must);
+	return n;
+}
+
 /* Brings one page up to date. False: it is gone, with or without everything else. */
 static bool sync_page(struct shadow *sh, struct shadow_page *page, unsigned *changed)
 {
-	unsigned here = 0;
+	const unsigned here = count_changed(sh, page);
+	spte_t must;
 
-	for (unsigned i = 0; i < 512; i++) {
-		spte_t must;
-
-		if (shadow_entry_stands(sh, page, i, &must))
-			continue;
-		(*changed)++;
-		if (++here > EDITS_AT_MOST) {
-			(void)shadow_page_zap(sh, page);
-			return false;
-		}
-		if (!shadow_set(sh, page, i, must))
-			return false;
+	*changed += here;
+	if (here > EDITS_AT_MOST) { /* before any of them is queued in vain */
+		(void)shadow_page_zap(sh, page);
+		return false;
 	}
+	for (unsigned i = 0; here && i < 512; i++)
+		if (!shadow_entry_stands(sh, page, i, &must) && !shadow_set(sh, page, i, must))
+			return false;
 	return true;
 }
 
