@@ -281,11 +281,17 @@ static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r, 
 	m->r8 = r->r8;
 	write_edits(vcpu, m, edits);
 	counter_inc(&vcpu->counters, CTR_SHADOW_INVALIDATIONS);
+	r->rip = stub_address(label);
+	if (label != stub_apply_edits) { /* which does not go back into the guest */
+		stub_frame(&vcpu->vm->shadow->stub, vcpu->id)->error = r->rdx;
+		r->rsp -= sizeof(uint64_t);
+	}
 	r->rdx = maddr_raw(vcpu->shadow->root);
+	if (label == stub_leave_cr3)
+		return;
 	r->rcx = edits;
 	r->rsi = mailbox + MAILBOX_EDITS;
 	r->r8 = mailbox;
-	r->rip = stub_address(label);
 }
 
 /* Sets the real segment and control registers from outside where the stub cannot: rarely. */

@@ -30,17 +30,18 @@ stub_syscall:
 	hlt
 stub_traps_end:
 
-/* RDX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the IRETQ frame. */
+/* RDX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the guest's RDX, which the IRETQ frame follows. */
 stub_leave_edits:
 	call store_edits
-stub_leave_cr3:
-	mov %rdx, %cr3
 	mov MAILBOX_RAX(%r8), %rax
 	mov MAILBOX_RCX(%r8), %rcx
-	mov MAILBOX_RDX(%r8), %rdx
 	mov MAILBOX_RSI(%r8), %rsi
 	mov MAILBOX_RDI(%r8), %rdi
 	mov MAILBOX_R8(%r8), %r8
+/* RDX new CR3; RSP likewise. */
+stub_leave_cr3:
+	mov %rdx, %cr3
+	pop %rdx
 stub_leave:
 	iretq
 
