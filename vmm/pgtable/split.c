@@ -22,8 +22,8 @@ static void fill(const struct pt_iter *it, struct pt_table *table)
 	pt_attrs_t attrs = fmt->get_attrs(it->old, it->level);
 
 	/*
-	 * The table is not linked yet: no CPU knows it. A reader may, that came here through a link which went before the
-	 * page was freed; if it sees these stores it sees that, too.
+	 * The table is not linked yet: no CPU knows it. A reader may, that came here through a link which went before
+	 * the page was freed; if it sees these stores it sees that, too.
 	 */
 	for (unsigned i = 0; i < pt_nr_entries(fmt, level); i++)
 		__atomic_store_n(&table->entry[i], pte_raw(fmt->make_leaf(level, pa + i * pt_span(fmt, level), attrs)),

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "pgtable/ept.h"
 #include "stage2/stage2.h"
 
 /*
@@ -15,41 +16,39 @@
  */
 static pte_t walk(const struct stage2 *s2, uint64_t gpa, int *ret_level)
 {
-	const struct pt_format *fmt = &pt_ept;
 	const uint64_t *entry = s2->pt.root->entry;
 
-	*ret_level = fmt->levels;
-	for (int level = fmt->levels; entry; level--) {
-		const pte_t e = pte_init(__atomic_load_n(&entry[pt_index(fmt, gpa, level)], __ATOMIC_ACQUIRE));
+	*ret_level = EPT_LEVELS;
+	for (int level = EPT_LEVELS; entry; level--) {
+		const pte_t e = pte_init(__atomic_load_n(&entry[ept_index(gpa, level)], __ATOMIC_ACQUIRE));
 
-		if (!fmt->is_present(e, level) || fmt->is_leaf(e, level)) {
+		if (!ept_is_present(e, level) || ept_is_leaf(e, level)) {
 			*ret_level = level;
 			return e;
 		}
-		entry = stage2_table_entries(&s2->tables, fmt->address(e, level));
+		entry = stage2_table_entries(&s2->tables, ept_address(e, level));
 	}
 	return pte_init(0);
 }
 
 bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping)
 {
-	const struct pt_format *fmt = &pt_ept;
 	uint64_t reuses;
 	int level;
 	pte_t e;
 
-	if (!pt_is_canonical(fmt, gpa_raw(gpa)))
+	if (gpa_raw(gpa) >> ept_shift(EPT_LEVELS + 1))
 		return false;
 	do {
 		reuses = atomic_load_explicit(&s2->tables.reuses, memory_order_acquire);
 		e = walk(s2, gpa_raw(gpa), &level);
 	} while (atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses);
-	if (!fmt->is_present(e, level))
+	if (!ept_is_present(e, level))
 		return false;
 	*ret_mapping = (struct stage2_mapping){
-	    .maddr = maddr_init(fmt->address(e, level) + (gpa_raw(gpa) & (pt_span(fmt, level) - 1))),
+	    .maddr = maddr_init(ept_address(e, level) + (gpa_raw(gpa) & (ept_span(level) - 1))),
 	    .level = level,
-	    .attrs = fmt->get_attrs(e, level),
+	    .attrs = ept_get_attrs(e, level),
 	};
 	return true;
 }
@@ -57,7 +56,7 @@ bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *re
 /* Bytes from `gpa` to the end of the page that maps it. */
 static uint64_t rest(gpa_t gpa, const struct stage2_mapping *m)
 {
-	const uint64_t span = pt_span(&pt_ept, m->level);
+	const uint64_t span = ept_span(m->level);
 
 	return span - (gpa_raw(gpa) & (span - 1));
 }
