@@ -9,6 +9,7 @@
 
 #include "kvm/host.h"
 #include "kvm/kvm_stats.h"
+#include "kvm/reclaim.h"
 #include "kvm/reset.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
@@ -248,9 +249,33 @@ static json_t *balloon_stats(void *machine, struct control_error *err)
 	                 now.seq != before.seq);
 }
 
-static int slice(void *machine, uint64_t gpa, uint64_t size, struct control_error *err)
+static int slice(const struct machine *m, uint64_t gpa, uint64_t size, bool reclaim, struct control_error *err)
 {
-	return control_fail(err, ENOTSUP, "this run has no second stage of its own to take memory from");
+	int r = reclaim ? vm_reclaim(m->vm, gpa_init(gpa), size) : vm_release(m->vm, gpa_init(gpa), size);
+
+	switch (r) {
+	case 0:
+		return 0;
+	case -EINVAL:
+		return control_fail(err, EINVAL, "This is not guest memory in whole pages of %llu bytes",
+		                    (unsigned long long)guest_mem_host_page(&m->vm->mem));
+	case -EALREADY:
+		return control_fail(err, EALREADY, "Some of it %s", reclaim ? "is taken already" : "is not taken");
+	case -EBUSY:
+		return control_fail(err, EBUSY, "A vCPU is held up by a device: does anybody read the console?");
+	default:
+		return control_fail(err, -r, "The host has no memory for more holes in the guest's");
+	}
+}
+
+static int reclaim_slice(void *machine, uint64_t gpa, uint64_t size, struct control_error *err)
+{
+	return slice(machine, gpa, size, true, err);
+}
+
+static int release_slice(void *machine, uint64_t gpa, uint64_t size, struct control_error *err)
+{
+	return slice(machine, gpa, size, false, err);
 }
 
 /* --- paging --- */
@@ -289,8 +314,8 @@ const struct control_ops machine_ops = {
     .balloon_stats = balloon_stats,
     .paging = paging,
     .dump_tables = machine_dump_tables,
-    .reclaim = slice,
-    .release = slice,
+    .reclaim = reclaim_slice,
+    .release = release_slice,
 };
 
 int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot)

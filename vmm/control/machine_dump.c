@@ -182,6 +182,7 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	                                                        : STAGE_GUEST;
 	struct dump d = {.m = m, .table = which == STAGE_SHADOW ? shadow_table : guest_table};
 	bool was_running;
+	int r;
 
 	if (which == STAGE_SHADOW && !m->vm->shadow) {
 		control_fail(err, ENOTSUP, "nested paging has no shadow tables");
@@ -190,7 +191,10 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	if (machine_hold(m, &was_running, err) < 0)
 		return NULL;
 	d.lines = json_array();
-	if (dump_all(&d, which, err) < 0) {
+	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are held */
+	r = dump_all(&d, which, err);
+	pthread_mutex_unlock(&m->vm->reclaim_lock);
+	if (r < 0) {
 		json_decref(d.lines);
 		d.lines = NULL;
 	} else if (d.cut) {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "dev/bus.h"
+#include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 
@@ -40,7 +41,7 @@ static void exit_mmio(struct vcpu *vcpu)
 		.data = run->mmio.data,
 	};
 
-	if (!bus_dispatch(&vcpu->vm->mmio, vcpu, a))
+	if (!bus_dispatch(&vcpu->vm->mmio, vcpu, a) && !vcpu_violation(vcpu, gpa_init(a.offset)))
 		vm_kill(vcpu, "it %s %u byte%s at guest physical 0x%llx, where there is neither memory nor a device",
 			a.write ? "wrote" : "read", a.size, a.size == 1 ? "" : "s", (unsigned long long)a.offset);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the balloon does with guest memory: gives the host pages back, at once. The guest's mapping stays, so that a
- * page that it touches although it gave it away comes back zeroed.
+ * What the balloon does with guest memory: a page that the guest gave is out of its reach, and what it takes back is
+ * zeroed (kvm/reclaim.h). A page that it only reported free stays within reach, and may read as zeroes.
  */
 #include <errno.h>
 #include <gnomon/abi.h>
-#include <sys/mman.h>
 
 #include "kvm/platform.h"
+#include "kvm/reclaim.h"
 #include "kvm/vcpu.h"
 
 static bool overlaps(gpa_t at, uint64_t size, uint64_t from, uint64_t to)
@@ -26,18 +26,63 @@ static const char *refusal(void *ctx, gpa_t at, uint64_t size)
 	return NULL;
 }
 
-static int discard(void *ctx, gpa_t at, uint64_t size)
+static bool has_ended(struct vm *vm)
+{
+	bool ended;
+
+	pthread_mutex_lock(&vm->lock);
+	ended = vm->end != VM_RUNNING;
+	pthread_mutex_unlock(&vm->lock);
+	return ended;
+}
+
+typedef int (*change_fn)(struct vm *vm, gpa_t at, uint64_t size);
+
+/* Unlike a control client, the worker has time until the vCPUs have. */
+static int patiently(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
+{
+	int r;
+
+	do
+		r = change(vm, at, size);
+	while (r == -EBUSY && !has_ended(vm));
+	return r;
+}
+
+static int change_all(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
+{
+	int r = patiently(vm, at, size, change);
+
+	if (r != -EALREADY)
+		return r;
+	/* A control client took or returned some of it, past the balloon: page by page then. */
+	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
+		r = patiently(vm, gpa_add(at, off), PAGE_SIZE, change);
+		if (r < 0 && r != -EALREADY)
+			return r;
+	}
+	return 0;
+}
+
+static int reclaim(void *ctx, gpa_t at, uint64_t size)
 {
 	const struct platform *p = ctx;
-	void *host = stage2_ptr(&p->vm->stage2, at, size);
 
-	BUG_ON(!host); /* the balloon checked every page, and runs end with their range of memory */
-	return madvise(host, size, MADV_DONTNEED) < 0 ? -errno : 0;
+	return change_all(p->vm, at, size, vm_reclaim);
 }
 
 static int release(void *ctx, gpa_t at, uint64_t size)
 {
-	return 0;
+	const struct platform *p = ctx;
+
+	return change_all(p->vm, at, size, vm_release);
+}
+
+static int discard(void *ctx, gpa_t at, uint64_t size)
+{
+	const struct platform *p = ctx;
+
+	return patiently(p->vm, at, size, vm_discard);
 }
 
 static void *memory(void *ctx, gpa_t at, uint64_t len)
@@ -57,7 +102,7 @@ static void interrupt(void *ctx)
 int platform_balloon_init(struct platform *p)
 {
 	static const struct balloon_ops ops = {
-	    .refusal = refusal, .reclaim = discard, .release = release, .discard = discard};
+	    .refusal = refusal, .reclaim = reclaim, .release = release, .discard = discard};
 	struct balloon_config config = {
 	    .mem = {.ptr = memory, .ctx = p},
 	    .interrupt = interrupt,

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 
@@ -108,7 +109,9 @@ static int restart(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_
 
 	bus_reset(&vm->pio); /* first: a device's own thread writes to guest memory until then */
 	bus_reset(&vm->mmio);
-	r = clear_memory(vm);
+	r = vm_release_all(vm);
+	if (r == 0)
+		r = clear_memory(vm);
 	if (r == 0)
 		r = clear_shadow(vm);
 	if (r == 0)

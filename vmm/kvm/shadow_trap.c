@@ -7,6 +7,7 @@
 #include <gnomon/x86.h>
 #include <string.h>
 
+#include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "trap/emulate.h"
@@ -51,6 +52,8 @@ static void emulate(struct vcpu *vcpu, const struct cpu_exception *real)
 		inject(vcpu, &res.exc);
 		break;
 	case EMUL_OUTSIDE_MEMORY:
+		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
+			break;
 		vm_kill(vcpu, "the instruction at 0x%llx leads outside the guest's memory, to guest physical 0x%llx",
 			(unsigned long long)vcpu->shadow->cpu.rip,
 			(unsigned long long)gpa_raw(vcpu->shadow->nowhere));
@@ -115,6 +118,10 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		log_error("%s (--shadow-memory)", shadow_outcome_what[outcome]);
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		break;
+	case SHADOW_TABLE_OUTSIDE:
+		if (vcpu_violation(vcpu, walk.outside))
+			break;
+		__attribute__((fallthrough));
 	default:
 		vm_kill(vcpu, "%s, at 0x%llx", shadow_outcome_what[outcome], (unsigned long long)cr2);
 	}

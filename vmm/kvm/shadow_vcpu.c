@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "kvm/cpuid.h"
+#include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "trap/stub.h"
@@ -130,6 +131,18 @@ int shadow_vcpu_start(struct vcpu *vcpu)
 
 /* --- out --- */
 
+/* The guest ran again, so the leave code stored the edits that rode with it; reclaim may have queued more since. */
+static void edits_stored(struct vcpu *vcpu)
+{
+	struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	/* A drop meanwhile took all of them away. */
+	const unsigned n = vcpu->shadow->riding < mmu->nr_edits ? vcpu->shadow->riding : mmu->nr_edits;
+
+	vcpu->shadow->riding = 0;
+	mmu->nr_edits -= n;
+	memmove(mmu->edit, mmu->edit + n, mmu->nr_edits * sizeof(*mmu->edit));
+}
+
 static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint64_t rsp)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
@@ -146,8 +159,7 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uin
 	v->real.fs = vcpu->run->s.regs.sregs.fs;
 	v->real.gs = vcpu->run->s.regs.sregs.gs;
 	v->where = SHADOW_AT_VMM;
-	if (vcpu->vm->nr_vcpus == 1)
-		vcpu->vm->shadow->mmu.nr_edits = 0; /* the guest runs again, so the leave code stored them */
+	edits_stored(vcpu);
 }
 
 /* After the edits are stored, before anything is changed: the shadow must be in step. */
@@ -327,6 +339,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	if (reload)
 		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r, s->mmu.nr_edits);
 	v->flushes = s->mmu.flushes;
+	v->riding = s->mmu.nr_edits;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	vcpu->run->request_interrupt_window = 0;
 }
@@ -418,7 +431,9 @@ bool shadow_vcpu_enter(struct vcpu *vcpu)
 		bool built;
 
 		if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
-			vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx", (unsigned long long)gpa_raw(view.walk.cr3));
+			if (!vcpu_violation(vcpu, view.walk.cr3))
+				vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx",
+					(unsigned long long)gpa_raw(view.walk.cr3));
 			unlock(vcpu);
 			return false;
 		}

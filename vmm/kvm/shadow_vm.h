@@ -49,6 +49,7 @@ struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
 	atomic_bool in_guest;    /* inside KVM_RUN, or about to be, with no lock held */
+	unsigned riding;         /* of mmu.edit, how many the leave code stores on the way in; one vCPU alone */
 	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
 	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */
 	maddr_t root;            /* what the real CR3 holds */

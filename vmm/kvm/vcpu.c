@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kvm/cpuid.h"
+#include "kvm/reclaim.h"
 #include "kvm/reset.h"
 #include "kvm/shadow_vm.h"
 
@@ -186,7 +187,7 @@ static void run_failed(struct vcpu *vcpu, int err)
 		return;
 	}
 	if (err == EFAULT) {
-		vm_kill(vcpu, "it reached memory that the host does not back");
+		vcpu_memory_fault(vcpu);
 		return;
 	}
 	log_errno(err, "KVM_RUN on vCPU %d", vcpu->id);
@@ -218,6 +219,8 @@ static int run(struct vcpu *vcpu)
 	atomic_store(&vcpu->in_run, true);
 	r = ioctl(vcpu->fd, KVM_RUN, 0);
 	atomic_store(&vcpu->in_run, false);
+	if (vcpu->shadow)
+		atomic_store(&vcpu->shadow->in_guest, false); /* also of one that does not come to the lock: killed */
 	return r;
 }
 
@@ -228,6 +231,7 @@ static unsigned run_loop(struct vcpu *vcpu)
 		unsigned leave;
 
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		atomic_store(&vcpu->acked, atomic_load(&vcpu->vm->reclaim_generation));
 		leave = serve_requests(vcpu);
 		if (leave)
 			return leave;

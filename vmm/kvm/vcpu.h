@@ -47,6 +47,7 @@ struct vcpu {
 	atomic_uint requests;
 	atomic_bool parked; /* waits, and looks at vm->paused before it enters the guest */
 	atomic_bool in_run; /* inside KVM_RUN, or on the last step to it */
+	_Atomic uint64_t acked; /* vm->reclaim_generation when it was last seen outside the guest, with no pointer to its memory */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
 	struct shadow_vcpu *shadow; /* NULL in nested mode */

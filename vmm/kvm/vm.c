@@ -89,6 +89,7 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 	*vm = (struct vm){.kvm_fd = -1, .fd = -1, .end_fd = -1};
 	atomic_init(&vm->dead_cpus, config->cpus);
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->reclaim_lock, NULL);
 	r = create_parts(vm, config);
 	if (r < 0)
 		vm_destroy(vm);
@@ -111,6 +112,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->kvm_fd);
 	if (vm->end_fd >= 0)
 		close(vm->end_fd);
+	pthread_mutex_destroy(&vm->reclaim_lock);
 	pthread_mutex_destroy(&vm->lock);
 }
 

@@ -3,7 +3,7 @@
  * A virtual machine: KVM's file descriptors, guest RAM in memslots, buses, vCPUs and
  * how it ended. No global state: two VMs fit in one process.
  *
- * Lock order: vm.lock, then vcpu.lock. Neither is held across KVM_RUN.
+ * Lock order: reclaim_lock, shadow_vm.lock, a device's lock, vm.lock, vcpu.lock. None is held across KVM_RUN.
  */
 #ifndef GNOMON_KVM_VM_H
 #define GNOMON_KVM_VM_H
@@ -52,6 +52,9 @@ struct vm {
 	struct vcpu *vcpu[VM_MAX_CPUS];
 	int nr_vcpus;
 	pthread_mutex_t lock; /* end, status */
+	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (kvm/reclaim.h) */
+	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
+	_Atomic uint64_t reclaim_edges; /* between memory that is reclaimed and that is not: each costs the host a mapping */
 	enum vm_end end;
 	int status;
 	int end_fd;           /* eventfd: readable once end is not VM_RUNNING */

@@ -207,6 +207,13 @@ void shadow_invlpg(struct shadow *sh, gva_t gva);
 /* Forgets every shadow page. Quiesces. */
 void shadow_drop_all(struct shadow *sh);
 
+/*
+ * The second stage maps [gpa, gpa + size) no longer, which was at `maddr`: zaps every entry that leads there and every
+ * shadow of a guest table that lies there. Quiesces: when this returns, no vCPU runs guest code, and none will before
+ * the edits are stored and its TLB is flushed. False: everything was dropped for it.
+ */
+bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size);
+
 /* How many of the watched entries that stand now were used by the CPU; those gone are counted already. */
 uint64_t shadow_prefetched_used(const struct shadow *sh);
 

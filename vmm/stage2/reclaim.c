@@ -9,8 +9,7 @@ int stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *
 	struct stage2_mapping m;
 	bool mapped;
 
-	/* RAM's frames are where they began: whoever maps guest memory elsewhere changes this and stage2_map(). */
-	if (page_offset(at) || page_offset(size) || !guest_mem_ptr(s2->mem, maddr_init(at), size))
+	if (page_offset(at) || page_offset(size) || !stage2_is_ram(s2, gpa, size))
 		return -EINVAL;
 	mapped = stage2_lookup(s2, gpa, &m);
 	for (uint64_t off = PAGE_SIZE; off < size; off += PAGE_SIZE)
@@ -42,12 +41,6 @@ static void count_split(const struct stage2 *s2, uint64_t at, uint64_t first, ui
 	counter_add(counters, CTR_STAGE2_KEPT, (PAGE_2M - (to - from)) / PAGE_SIZE);
 }
 
-static void shoot(struct counters *counters, unsigned acks)
-{
-	counter_inc(counters, CTR_STAGE2_SHOOTDOWNS);
-	counter_add(counters, CTR_STAGE2_ACKS, acks);
-}
-
 int stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops, void *ctx,
                    struct counters *counters)
 {
@@ -58,7 +51,7 @@ int stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct sta
 
 	if (r < 0)
 		return r;
-	BUG_ON(!stage2_lookup(s2, gpa, &m));
+	BUG_ON(!stage2_lookup(s2, gpa, &m) || !stage2_ptr(s2, gpa, size)); /* the frames lie in a row */
 	/* At most a table for each end. Asked for here, so that what is counted does happen. */
 	r = pt_pool_reserve(&s2->pt, 2);
 	if (r < 0)
@@ -69,7 +62,8 @@ int stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct sta
 	r = stage2_unmap(s2, gpa, size, &g); /* fills and publishes tables, then removes */
 	BUG_ON(r < 0);
 	counter_add(counters, CTR_STAGE2_REMOVED, size / PAGE_SIZE);
-	shoot(counters, ops->shootdown(ctx, gpa, size));
+	counter_inc(counters, CTR_STAGE2_SHOOTDOWNS);
+	counter_add(counters, CTR_STAGE2_ACKS, ops->shootdown(ctx, gpa, m.maddr, size));
 	pt_gather_finish(&s2->pt, &g);
 	counter_add(counters, CTR_STAGE2_DISCARDED, ops->discard(ctx, m.maddr, size));
 	return 0;
@@ -78,7 +72,7 @@ int stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct sta
 /* Joins the pages around `base` if all 512 are back. */
 static void collapse(struct stage2 *s2, uint64_t base, struct pt_gather *g, struct counters *counters)
 {
-	if (pt_collapse(&s2->pt, base, 2, g) == 0)
+	if (stage2_collapse(s2, gpa_init(base), g) == 0)
 		counter_inc(counters, CTR_STAGE2_COLLAPSES);
 }
 
@@ -97,15 +91,15 @@ int stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct sta
 	if (r < 0)
 		return r;
 	/* First the frames: nobody may find a mapping to one that cannot be touched. */
-	ops->refill(ctx, maddr_init(gpa_raw(gpa)), size);
+	ops->refill(ctx, gpa, size);
 	r = stage2_map(s2, gpa, size, &g);
 	BUG_ON(r < 0);
 	counter_add(counters, CTR_STAGE2_RETURNED, size / PAGE_SIZE);
 	collapse(s2, first, &g, counters);
 	if (last != first)
 		collapse(s2, last, &g, counters);
-	if (g.due || g.tables)
-		shoot(counters, ops->settle(ctx, gpa, size));
+	/* Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says.
+	 */
 	pt_gather_finish(&s2->pt, &g);
 	for (uint64_t at = first; at <= last; at += PAGE_2M)
 		if (stage2_lookup(s2, gpa_init(at), &m) && m.level == 2)

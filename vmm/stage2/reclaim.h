@@ -6,9 +6,9 @@
  *   tables from the pool        may fail, last time      tables from the pool
  *   split: fill, then publish   CAS                      map again
  *   remove the slice's entries  exchange each            collapse what is whole again
- *   shootdown                   all CPUs acknowledge     shootdown, if tables went
- *   free unlinked tables                                 free them, ask for huge pages
- *   discard                     the host has it back
+ *   shootdown                   all CPUs acknowledge
+ *   free unlinked tables                                 free unlinked tables
+ *   discard                     the host has it back     ask for huge pages
  *
  * At no moment a page that stays is out of reach; after the shootdown nobody reaches one that went. The order is
  * checked exhaustively in tests/model/split.pml. Pure: what it needs of a VM is in the ops.
@@ -23,14 +23,13 @@
 
 /* None may fail: the guest has seen the change already. `ctx` comes first. */
 struct stage2_reclaim_ops {
-	/* Takes [gpa, gpa + size) out of every CPU's reach and returns when each has acknowledged: how many had to. */
-	unsigned (*shootdown)(void *ctx, gpa_t gpa, uint64_t size);
-	/* As shootdown, for a range whose translations did not change but whose tables did. */
-	unsigned (*settle)(void *ctx, gpa_t gpa, uint64_t size);
+	/* Takes [gpa, gpa + size), once at `maddr`, out of every CPU's reach; returns when each has acknowledged, how many
+	 * had to. */
+	unsigned (*shootdown)(void *ctx, gpa_t gpa, maddr_t maddr, uint64_t size);
 	/* Gives these frames' content back to the host. Bytes that the host took. */
 	uint64_t (*discard)(void *ctx, maddr_t maddr, uint64_t size);
-	/* Makes these frames usable again, before they are mapped. They read as zeroes. */
-	void (*refill)(void *ctx, maddr_t maddr, uint64_t size);
+	/* Makes the frames of these pages usable again, before they are mapped. They read as zeroes. */
+	void (*refill)(void *ctx, gpa_t gpa, uint64_t size);
 	/* 2 MiB are whole again: the host may use one page for them. */
 	void (*ask_huge)(void *ctx, maddr_t maddr, uint64_t size);
 };

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include "kvm/reclaim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "kvm/shadow_vm.h"
+#include "kvm/vcpu.h"
+#include "stage2/reclaim.h"
+#include "virtio/balloon.h"
+
+#ifndef KVM_EXIT_MEMORY_FAULT /* Linux 6.8 */
+#define KVM_EXIT_MEMORY_FAULT 39
+#endif
+
+/* Its part of struct kvm_run's union. */
+struct memory_fault {
+	uint64_t flags, gpa, size;
+};
+
+#define LOCK_SECONDS     2      /* a control client waits no longer */
+#define HELD_UP_US       100000 /* as vm_pause() has it: a vCPU that long outside the guest waits for a device */
+#define POLL_NS          20000
+#define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */
+#define MAPPINGS_OURS    2048  /* left for everything else in the process */
+
+/* --- locks --- */
+
+static bool lock_within_bound(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LOCK_SECONDS;
+	return pthread_mutex_timedlock(mutex, &until) == 0;
+}
+
+static int lock(struct vm *vm)
+{
+	if (!lock_within_bound(&vm->reclaim_lock))
+		return -EBUSY;
+	if (vm->shadow && !lock_within_bound(&vm->shadow->lock)) {
+		pthread_mutex_unlock(&vm->reclaim_lock);
+		return -EBUSY;
+	}
+	if (vm->shadow)
+		vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
+	return 0;
+}
+
+static void unlock(struct vm *vm)
+{
+	if (vm->shadow)
+		pthread_mutex_unlock(&vm->shadow->lock);
+	pthread_mutex_unlock(&vm->reclaim_lock);
+}
+
+/* --- shootdown --- */
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
+}
+
+/* What a vCPU did under an older one may rest on what is gone. */
+static uint64_t new_generation(struct vm *vm)
+{
+	return atomic_fetch_add(&vm->reclaim_generation, 1) + 1;
+}
+
+/* Has come by the top of its loop since `generation` began, or will before it does anything. */
+static bool has_acked(const struct vcpu *vcpu, uint64_t generation)
+{
+	return atomic_load(&vcpu->parked) || atomic_load(&vcpu->acked) >= generation;
+}
+
+/*
+ * Nobody in the VMM holds a pointer that it got from the second stage before `generation`. A vCPU inside KVM_RUN has
+ * none, nor has one that waits for a device; those that look at memory are through in no time.
+ */
+static void wait_for_pointers(struct vm *vm, uint64_t generation)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	const int64_t start = now_us();
+
+	if (vm->balloon) {
+		pthread_mutex_lock(&vm->balloon->transport.lock);
+		pthread_mutex_unlock(&vm->balloon->transport.lock);
+	}
+	for (int i = 0; i < vm->nr_vcpus && !vm->shadow; i++)
+		while (!has_acked(vm->vcpu[i], generation) && !atomic_load(&vm->vcpu[i]->in_run) &&
+		       now_us() - start < HELD_UP_US)
+			nanosleep(&pause, NULL);
+}
+
+/* Every vCPU inside KVM_RUN comes out of it. Who enters later finds the new mapping. How many had to. */
+static unsigned kick_out(struct vm *vm)
+{
+	const uint64_t generation = new_generation(vm);
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+	uint64_t kicked = 0;
+	unsigned n = 0;
+
+	_Static_assert(VM_MAX_CPUS <= 64, "a bit each");
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		if (has_acked(vm->vcpu[i], generation) || !atomic_load(&vm->vcpu[i]->in_run))
+			continue;
+		vcpu_kick(vm->vcpu[i]);
+		kicked |= 1ull << i;
+		n++;
+	}
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		while (kicked >> i & 1 && !has_acked(vm->vcpu[i], generation) && atomic_load(&vm->vcpu[i]->in_run))
+			nanosleep(&pause, NULL);
+	return n;
+}
+
+static unsigned zap_shadow(struct vm *vm, gpa_t gpa, maddr_t maddr, uint64_t size)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		n += atomic_load(&vm->vcpu[i]->shadow->in_guest);
+	/* Either way no entry leads there any more. */
+	(void)shadow_zap_gpa(&vm->shadow->mmu, gpa, maddr, size);
+	return n;
+}
+
+/* The host's limit of mappings was looked at before: what is left is a host without memory for one. */
+static void protect(struct vm *vm, maddr_t maddr, uint64_t size, int prot)
+{
+	void *p = guest_mem_ptr(&vm->mem, maddr, size);
+
+	if (mprotect(p, size, prot) < 0) {
+		log_errno(errno, "the host does not change the protection of guest memory");
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	}
+}
+
+static unsigned shootdown(void *ctx, gpa_t gpa, maddr_t maddr, uint64_t size)
+{
+	struct vm *vm = ctx;
+	unsigned acks;
+
+	wait_for_pointers(vm, new_generation(vm));
+	if (vm->shadow) {
+		acks = zap_shadow(vm, gpa, maddr, size);
+		protect(vm, maddr, size, PROT_NONE);
+	} else {
+		protect(vm, maddr, size, PROT_NONE);
+		acks = kick_out(vm);
+	}
+	return acks;
+}
+
+/* --- memory --- */
+
+static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
+{
+	struct vm *vm = ctx;
+	int r = guest_mem_discard(&vm->mem, maddr, size);
+
+	if (r == 0)
+		return size;
+	/* The guest must not find its old bytes when it gets them back. */
+	log_errno(-r, "the host does not take guest memory back");
+	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	return 0;
+}
+
+static void refill(void *ctx, gpa_t gpa, uint64_t size)
+{
+	protect(ctx, maddr_init(gpa_raw(gpa)), size, PROT_READ | PROT_WRITE);
+}
+
+static void ask_huge(void *ctx, maddr_t maddr, uint64_t size)
+{
+	struct vm *vm = ctx;
+
+	/* Advice: what a host makes of it is its own affair. */
+	if (vm->mem.backing == BACKING_THP)
+		(void)madvise(guest_mem_ptr(&vm->mem, maddr, size), size, MADV_HUGEPAGE);
+}
+
+static const struct stage2_reclaim_ops ops = {
+    .shootdown = shootdown,
+    .discard = discard,
+    .refill = refill,
+    .ask_huge = ask_huge,
+};
+
+/* --- what the host can hold --- */
+
+static uint64_t max_edges(void)
+{
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	unsigned long long n = MAPPINGS_DEFAULT;
+
+	if (f) {
+		if (fscanf(f, "%llu", &n) != 1)
+			n = MAPPINGS_DEFAULT;
+		fclose(f);
+	}
+	return n > MAPPINGS_OURS ? n - MAPPINGS_OURS : 0;
+}
+
+/* What the page beside a range, behind or before the page `at` in it, makes of the border when the range changes. */
+static int edge_at(const struct vm *vm, uint64_t at, uint64_t beside, bool reclaim)
+{
+	const uint64_t first = at < beside ? at : beside;
+	struct stage2_mapping m;
+
+	if (beside == 0 - PAGE_SIZE || !stage2_is_ram(&vm->stage2, gpa_init(first), 2 * PAGE_SIZE))
+		return 0; /* memory ends there */
+	return stage2_lookup(&vm->stage2, gpa_init(beside), &m) == reclaim ? 1 : -1;
+}
+
+static int change(struct vm *vm, gpa_t gpa, uint64_t size, bool reclaim)
+{
+	const uint64_t first = gpa_raw(gpa), end = first + size, unit = guest_mem_host_page(&vm->mem);
+	struct counters *counters = &vm->vcpu[0]->counters; /* these are written under reclaim_lock alone */
+	int r, edges;
+
+	if ((first | size) & (unit - 1))
+		return -EINVAL;
+	r = lock(vm);
+	if (r < 0)
+		return r;
+	edges = edge_at(vm, first, first - PAGE_SIZE, reclaim) + edge_at(vm, end - PAGE_SIZE, end, reclaim);
+	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
+		r = -ENOMEM;
+	else if (reclaim)
+		r = stage2_reclaim(&vm->stage2, gpa, size, &ops, vm, counters);
+	else
+		r = stage2_release(&vm->stage2, gpa, size, &ops, vm, counters);
+	if (r == 0)
+		vm->reclaim_edges += edges;
+	unlock(vm);
+	return r;
+}
+
+int vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	return change(vm, gpa, size, true);
+}
+
+int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	return change(vm, gpa, size, false);
+}
+
+int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
+	struct stage2_mapping m;
+	uint64_t step;
+	int r = 0;
+
+	if ((gpa_raw(gpa) | size) & (unit - 1) || !stage2_is_ram(&vm->stage2, gpa, size))
+		return -EINVAL;
+	if (!lock_within_bound(&vm->reclaim_lock))
+		return -EBUSY;
+	step = stage2_ptr(&vm->stage2, gpa, size) ? size : unit;
+	for (uint64_t off = 0; r == 0 && off < size; off += step)
+		if (stage2_lookup(&vm->stage2, gpa_add(gpa, off), &m))
+			r = guest_mem_discard(&vm->mem, m.maddr, step);
+	pthread_mutex_unlock(&vm->reclaim_lock);
+	return r;
+}
+
+int vm_release_all(struct vm *vm)
+{
+	struct pt_gather g = PT_GATHER_INIT;
+	int r = 0;
+
+	pthread_mutex_lock(&vm->reclaim_lock);
+	if (vm->shadow)
+		pthread_mutex_lock(&vm->shadow->lock);
+	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+
+		r = mprotect(m->host, m->size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+		if (r == 0)
+			r = stage2_map(&vm->stage2, gpa_init(maddr_raw(m->base)), m->size, &g);
+	}
+	pt_gather_finish(&vm->stage2.pt, &g);
+	if (r == 0)
+		vm->reclaim_edges = 0;
+	unlock(vm);
+	return r;
+}
+
+/* --- violations --- */
+
+bool vcpu_violation(struct vcpu *vcpu, gpa_t gpa)
+{
+	if (!stage2_is_ram(&vcpu->vm->stage2, gpa, 1))
+		return false;
+	counter_inc(&vcpu->counters, CTR_STAGE2_VIOLATIONS);
+	vm_kill(vcpu, "it reached guest physical 0x%llx, which was taken away from it",
+	        (unsigned long long)gpa_raw(gpa));
+	return true;
+}
+
+void vcpu_memory_fault(struct vcpu *vcpu)
+{
+	const struct memory_fault *f = (const void *)&vcpu->run->internal;
+
+	if (vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT && vcpu_violation(vcpu, gpa_init(f->gpa)))
+		return;
+	if (vcpu->vm->reclaim_edges) {
+		counter_inc(&vcpu->counters, CTR_STAGE2_VIOLATIONS);
+		vm_kill(vcpu, "it reached memory that was taken away from it; this host's KVM does not say where");
+	} else {
+		vm_kill(vcpu, "it reached memory that the host does not back");
+	}
+}

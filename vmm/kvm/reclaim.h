@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest memory taken away from a running VM and given back, in both modes (stage2/reclaim.h has the protocol).
+ *
+ *                      nested                                     shadow
+ *   remove             second stage; the host mapping of the      second stage; every entry that leads there, by the
+ *                      slice becomes PROT_NONE, at which KVM       reverse map; the host mapping likewise
+ *                      forgets it
+ *   shootdown          a new generation; every vCPU in the        every vCPU out of the guest; none comes back
+ *                      guest is kicked and acknowledges outside    before the stub stored the edits and flushed
+ *   discard            madvise                                    madvise
+ *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
+ *
+ * The VMM's own pointers into guest memory: vCPU threads get them between two KVM_RUNs (nested) or under
+ * shadow_vm.lock (shadow), devices under their lock, everyone else under reclaim_lock, each from the second stage. So
+ * reclaim waits for each of these once, after the removal and before the host mapping goes.
+ */
+#ifndef GNOMON_KVM_RECLAIM_H
+#define GNOMON_KVM_RECLAIM_H
+
+#include "kvm/vm.h"
+
+/*
+ * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back; or it is back in the guest, zeroed.
+ * Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state asked for. -ENOMEM:
+ * tables, or the host's limit of mappings (vm.max_map_count). -EBUSY: a vCPU that waits for a device, its console for
+ * one, keeps the guest's memory busy. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of
+ * the VM.
+ */
+int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
+int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);
+
+/* The content of these pages may go, the pages stay the guest's. What is reclaimed already is left alone. As
+ * vm_reclaim. */
+int must_check vm_discard(struct vm *vm, gpa_t gpa, uint64_t size);
+
+/* All memory is the guest's again. The VM is paused. -errno of the host. */
+int must_check vm_release_all(struct vm *vm);
+
+/* If `gpa` is RAM, then it was taken from the guest: counts the violation, kills the guest. False: it is no RAM. */
+bool vcpu_violation(struct vcpu *vcpu, gpa_t gpa);
+/* KVM_RUN failed with EFAULT: the guest reached what the host does not let it. Kills the guest. */
+void vcpu_memory_fault(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of guest memory that the second stage took away. */
+#include "shadow/shadow.h"
+
+static bool zap_list(struct shadow *sh, struct shadow_ref **list)
+{
+	while (*list)
+		if (!shadow_set(sh, (*list)->page, (*list)->index, (spte_t){0}))
+			return false;
+	return true;
+}
+
+static bool zap_tables(struct shadow *sh, gfn_t gfn)
+{
+	struct shadow_page *page;
+
+	while ((page = shadow_page_first(sh, gfn))) {
+		/* A vCPU may stand in the guest's code with it as CR3, and needs the stub in it once more. */
+		if (page->role.level == 4) {
+			shadow_drop_all(sh);
+			return false;
+		}
+		if (!shadow_page_zap(sh, page))
+			return false;
+	}
+	return true;
+}
+
+bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size)
+{
+	sh->ops->quiesce(sh->ctx);
+	sh->flushes++; /* an entry that went earlier may still be in the TLB of a vCPU that did not leave the guest
+	                  since */
+	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
+		const int64_t n = shadow_machine_frame(sh, maddr_to_mfn(maddr_add(maddr, off)));
+
+		BUG_ON(n < 0);
+		if (!zap_list(sh, &sh->rmap_2m[n / 512]) || !zap_list(sh, &sh->rmap[n]) ||
+		    !zap_tables(sh, gpa_to_gfn(gpa_add(gpa, off))))
+			return false;
+	}
+	return true;
+}
