@@ -77,6 +77,16 @@ MUTANTS = [
      "what an evicted table held is cleared behind KVM's back"),
     ("evicted-table-still-linked", "vmm/shadow/pool.c", "if (!shadow_page_zap(sh, p))",
      "p->parents = NULL;\n		if (!shadow_page_zap(sh, p))", "the way to an evicted table stays"),
+    ("gpa-taken-for-maddr", "vmm/shadow/compose.c", "*ret_mfn = maddr_to_mfn(m.maddr);", "*ret_mfn = mfn_init(gfn.raw);",
+     "an entry leads to the frame that has the page's number"),
+    ("rmap-by-guest-frame", "vmm/shadow/page.c", "n = shadow_machine_frame(sh, mfn);", "n = shadow_frame(sh, gfn);",
+     "mappings of a new table are looked for at another frame"),
+    ("rest-of-range-unmapped", "vmm/stage2/lookup.c",
+     "for (found = rest(gpa, &first); found < len;", "next = first;\n	for (found = len; found < len;",
+     "the VMM reaches across the end of a page into what is not mapped"),
+    ("lookup-not-repeated", "vmm/stage2/lookup.c",
+     "atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses", "false",
+     "a lookup goes on in a table that was freed and used again"),
     ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c",
      "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))", "if (1)", "the guest kernel's AC checks alignment where the host has CR0.AM"),
 ]
@@ -86,7 +96,7 @@ SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
 ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
 STRESS = ["build/tests/stress/stress.elf", "--", "seed", "11", "steps", "4000"]
 NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
-UNITS = ["tests/unit/test-shadow_edits", "tests/unit/test-shadow_sizes"]
+UNITS = ["tests/unit/test-" + name for name in ("shadow_crossed", "shadow_edits", "shadow_sizes", "stage2")]
 CHECKS = [
     *[("unit test " + unit.split("test-")[1], ["build/" + unit]) for unit in UNITS],
     ("selftest, audit", GNOMON + ["--audit"] + SELFTEST),
