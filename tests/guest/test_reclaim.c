@@ -110,7 +110,7 @@ static void slice(const char *guest, const char *mode, const char *cpus)
 	cr_assert_leq(value("stage2_acks"), (unsigned)atoi(cpus));
 	cr_assert_eq(value("stage2_discarded"), 0x10000);
 	cr_assert_leq(value("memory_host"), before);
-	rounds(5);
+	rounds(3);
 	ctl_refuses("reclaim", SLICE, "taken already");
 	ctl_refuses("reclaim", "gpa=64M", "not guest memory");
 	ctl("release");
@@ -119,15 +119,15 @@ static void slice(const char *guest, const char *mode, const char *cpus)
 	cr_assert_eq(value("stage2_collapses"), 1);
 	cr_assert_eq(value("stage2_violations"), 0);
 	ctl_refuses("release", SLICE, "not taken");
-	rounds(5);
-	for (int i = 0; i < 20; i++) {
+	rounds(3);
+	for (int i = 0; i < 4; i++) {
 		ctl("reclaim");
 		ctl("release");
 	}
-	rounds(5);
+	rounds(3);
 	query();
-	cr_assert_eq(value("stage2_splits"), 21);
-	cr_assert_eq(value("stage2_collapses"), 21);
+	cr_assert_eq(value("stage2_splits"), 5);
+	cr_assert_eq(value("stage2_collapses"), 5);
 	run_gnomon(&tool, "ctl", path, "quit");
 	expect_status(&tool, 0);
 	run_finish(&r);
