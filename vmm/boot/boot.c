@@ -11,12 +11,13 @@
 #include "boot/elf.h"
 
 /* Where things lie in the loader's first MiB. */
-#define BOOT_PML4    0x1000
-#define BOOT_PDPT_LO 0x2000
-#define BOOT_PDPT_HI 0x3000
-#define BOOT_PD      0x4000
-#define BOOT_FDT     0x10000
-#define BOOT_FDT_LEN 0x10000
+#define BOOT_PML4      0x1000
+#define BOOT_PDPT_LO   0x2000
+#define BOOT_PDPT_HI   0x3000
+#define BOOT_PD        0x4000
+#define BOOT_FDT       0x10000
+#define BOOT_FDT_LEN   0x10000
+#define BOOT_FDT_FIRST 0x1000
 
 #define INDEX(va, level) ((va) >> (PAGE_SHIFT + 9 * ((level)-1)) & 511)
 
@@ -145,7 +146,10 @@ int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct b
 	r = load_image(p, mem, &state);
 	if (r < 0)
 		return r;
-	r = boot_fdt(p, mem, guest_mem_ptr(mem, maddr_init(BOOT_FDT), BOOT_FDT_LEN), BOOT_FDT_LEN);
+	/* libfdt clears all it is given, at a page fault a page: first a size that is enough for most. */
+	r = boot_fdt(p, mem, guest_mem_ptr(mem, maddr_init(BOOT_FDT), BOOT_FDT_FIRST), BOOT_FDT_FIRST);
+	if (r == -ENOSPC)
+		r = boot_fdt(p, mem, guest_mem_ptr(mem, maddr_init(BOOT_FDT), BOOT_FDT_LEN), BOOT_FDT_LEN);
 	if (r < 0) {
 		log_error("the guest's command line is too long for the device tree's %d KiB", BOOT_FDT_LEN >> 10);
 		return -E2BIG;
