@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ways into the kernel: boot, start of another CPU, exceptions and interrupts; and the one way
- * out to a program. From CPL 3 the CPU pushes straight into the process's own struct frame
+ * out to a program, but for the first one's start. From CPL 3 the CPU pushes straight into the process's own struct frame
  * (TSS.rsp0 is the frame's end); the rest of the registers follow and the CPU's kernel stack,
  * noted just behind the frame, is taken. From CPL 0 the frame stays on the stack in use.
  */
@@ -36,8 +36,18 @@ entry:					/* RDI: the device tree */
 	mov $TSS_SELECTOR(0), %eax
 	ltr %ax
 	xor %ebp, %ebp
-	call boot
-	jmp trap_return
+	call proc_first
+	mov %rax, %rdi			/* all else is zero still, or again: popping its frame would cost more */
+	xor %eax, %eax
+	xor %ecx, %ecx
+	xor %edx, %edx
+	xor %esi, %esi
+	xor %r8d, %r8d
+	xor %r9d, %r9d
+	xor %r10d, %r10d
+	xor %r11d, %r11d
+	mov $procs + FRAME_RIP, %rsp
+	iretq
 
 	.globl cpu_entry
 cpu_entry:				/* RDI: this CPU's struct cpu, RSP: its stack */

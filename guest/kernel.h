@@ -27,7 +27,9 @@ struct frame {
 	uint64_t vector, error;
 	uint64_t rip, cs, rflags, rsp, ss;
 };
-_Static_assert(sizeof(struct frame) == FRAME_BYTES && __builtin_offsetof(struct frame, cs) == FRAME_CS, "layout.h");
+_Static_assert(sizeof(struct frame) == FRAME_BYTES && __builtin_offsetof(struct frame, rip) == FRAME_RIP &&
+                   __builtin_offsetof(struct frame, cs) == FRAME_CS,
+               "layout.h");
 
 enum proc_state { PROC_FREE, PROC_RUNNABLE, PROC_WAITING, PROC_DEVICE, PROC_ZOMBIE };
 
@@ -143,7 +145,7 @@ bool mmap_fault(uint64_t va);
 
 /* proc.c */
 extern struct proc procs[NR_PROCS]; /* the first one's end is the machine's */
-struct frame *proc_first(gpa_t fdt);
+uint64_t proc_first(gpa_t fdt);
 struct frame *proc_schedule(void);
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
 int64_t proc_wait(struct proc *p);
@@ -181,7 +183,6 @@ static inline void kernel_unlock(void)
 }
 
 /* trap.c, and the entries that assembly calls */
-struct frame *boot(uint64_t fdt);
 struct frame *cpu_main(struct cpu *cpu);
 struct frame *trap_user(struct frame *f);
 struct frame *trap_kernel(struct frame *f);
@@ -205,7 +206,7 @@ int64_t access_read(uint64_t va);
 int64_t access_write(uint64_t va);
 int64_t access_fetch(uint64_t va);
 extern const char access_begin[], access_end[], access_failed[];
-extern pte_t boot_pml4[512], kernel_pt[512];
+extern pte_t boot_pml4[512], kernel_pt[512], first_pt[512];
 #define BOOT_PML4_PHYS IMAGE_PHYS(DATA_PAGE) /* tables.S begins with it */
 extern const char empty_idt_pointer[];
 

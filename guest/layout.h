@@ -84,6 +84,7 @@
 
 /* struct frame, for assembly: the CPU pushes from RIP on. */
 #define FRAME_BYTES 176
+#define FRAME_RIP   136
 #define FRAME_CS    144
 
 #endif

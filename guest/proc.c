@@ -20,19 +20,20 @@ struct proc procs[NR_PROCS] = {{
 
 /*
  * The first process finds its arguments itself, in the device tree, which it is shown where its
- * arguments would be (fdt.h says why). As much as fits; the loader's trees do.
+ * arguments would be (fdt.h says why). As much as fits; the loader's trees do. Returns where it finds it.
  */
-struct frame *proc_first(gpa_t fdt)
+uint64_t proc_first(gpa_t fdt)
 {
-	uint64_t page = gpa_raw(fdt) & PAGE_MASK, end = gpa_raw(fdt) + fdt_u32(device_tree->totalsize);
-	pte_t *e = pt_entry(USER_PAGE(UARGS_AT), 1);
+	uint64_t page = gpa_raw(fdt) & PAGE_MASK, end;
+	pte_t *e = &first_pt[UARGS_AT];
 
-	if (end > page + UARGS_PAGES * PAGE_SIZE)
-		end = page + UARGS_PAGES * PAGE_SIZE;
-	for (; page < end; page += PAGE_SIZE)
+	device_tree = (const struct fdt *)(GNOMON_BOOT_VIRT + gpa_raw(fdt));
+	end = gpa_raw(fdt) + fdt_u32(device_tree->totalsize);
+	do {
 		*e++ = page | PTE_P | PTE_U | PTE_NX;
-	procs[0].frame.rdi = USER_PAGE(UARGS_AT) + page_offset(gpa_raw(fdt));
-	return &procs[0].frame;
+		page += PAGE_SIZE;
+	} while (page < end && e < &first_pt[UARGS_AT + UARGS_PAGES]);
+	return USER_PAGE(UARGS_AT) + page_offset(gpa_raw(fdt));
 }
 
 static void load_space(struct cpu *cpu, gpa_t pml4)

@@ -13,11 +13,15 @@
 
 #include "layout.h"
 
-#define TABLE      (PTE_P | PTE_W)
-#define USER_TABLE (PTE_P | PTE_W | PTE_U)
-#define CODE       PTE_P
-#define CONST      (PTE_P | PTE_NX)
-#define DATA       (PTE_P | PTE_W | PTE_NX)
+/*
+ * Accessed and dirty from the start: nobody here asks, so a walk need not write; and a KVM that shadows these tables
+ * maps the neighbours of a page that faults, too, if they are accessed.
+ */
+#define TABLE      (PTE_P | PTE_W | PTE_A)
+#define USER_TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
+#define CODE       (PTE_P | PTE_A)
+#define CONST      (PTE_P | PTE_NX | PTE_A)
+#define DATA       (PTE_P | PTE_W | PTE_NX | PTE_A | PTE_D)
 #define PHYS(symbol) symbol - GNOMON_BOOT_VIRT
 
 /* `count` entries for the image's pages from `page` on */
@@ -30,7 +34,7 @@
 .endm
 
 	.section .data.tables, "aw"
-	.globl boot_pml4, kernel_pt, shared_pdpt
+	.globl boot_pml4, kernel_pt, first_pt, shared_pdpt
 	.balign PAGE_BYTES
 boot_pml4:
 	.quad PHYS(first_pdpt) + USER_TABLE

@@ -1,14 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens on each way in: boot, another CPU's start, exceptions, system calls, interrupts. */
+/* What happens on each way in: another CPU's start, exceptions, system calls, interrupts. */
 #include "kernel.h"
 
 const struct fdt *device_tree;
-
-struct frame *boot(uint64_t fdt)
-{
-	device_tree = (const struct fdt *)(GNOMON_BOOT_VIRT + fdt);
-	return proc_first(gpa_init(fdt));
-}
 
 struct frame *cpu_main(struct cpu *cpu)
 {

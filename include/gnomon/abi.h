@@ -6,7 +6,7 @@
  *
  * Boot contract (checked by vmm/boot, explained in guest/README.md). The boot CPU
  * starts at the image's ELF entry in 64-bit mode with
- *   RDI   guest physical address of the flattened device tree
+ *   RDI   guest physical address of the flattened device tree; the other general registers are 0
  *   CR3   boot tables: guest physical [0, 1 GiB) mapped writable, supervisor, by
  *         2 MiB pages, both at 0 and at GNOMON_BOOT_VIRT
  *   CR0 = PE|NE|ET|PG|WP, CR4 = PAE, EFER = LME|LMA|NXE, RFLAGS = 2 (IF clear)
