@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/platform/x86.h>
 
 /* Leaf 1 (APM3 E.3.2): what a kernel and its programs may rely on without XSAVE or an APIC. */
 #define L1_EDX_FPU     (1u << 0)
@@ -40,41 +41,51 @@
 
 #define KEEP_ALL ~0u
 
+#define VENDOR (-1)
+
 static const struct {
 	uint32_t leaf;
+	int feature;                 /* glibc's index of the leaf; VENDOR: leaf 0's words, which two leaves have */
 	uint32_t eax, ebx, ecx, edx; /* bits handed through */
 } leaves[] = {
-	{0x00000000, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
-	{0x00000001, KEEP_ALL, 0, L1_ECX_CX16,
+	{0x00000000, VENDOR, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
+	{0x00000001, CPUID_INDEX_1, KEEP_ALL, 0, L1_ECX_CX16,
 	 L1_EDX_FPU | L1_EDX_PSE | L1_EDX_TSC | L1_EDX_MSR | L1_EDX_PAE | L1_EDX_CX8 | L1_EDX_PGE | L1_EDX_CMOV |
 		 L1_EDX_FXSR | L1_EDX_SSE | L1_EDX_SSE2},
-	{0x00000007, 0, L7_EBX_FSGSBASE | L7_EBX_SMEP | L7_EBX_SMAP, L7_ECX_UMIP, 0},
-	{0x80000000, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
-	{0x80000001, KEEP_ALL, 0, LX1_ECX_LAHF,
+	{0x00000007, CPUID_INDEX_7, 0, L7_EBX_FSGSBASE | L7_EBX_SMEP | L7_EBX_SMAP, L7_ECX_UMIP, 0},
+	{0x80000000, VENDOR, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
+	{0x80000001, CPUID_INDEX_80000001, KEEP_ALL, 0, LX1_ECX_LAHF,
 	 L1_EDX_FXSR | LX1_EDX_SYSCALL | LX1_EDX_NX | LX1_EDX_1G | LX1_EDX_RDTSCP | LX1_EDX_LM},
-	{0x80000008, KEEP_ALL, 0, 0, 0},
+	{0x80000008, CPUID_INDEX_80000008, KEEP_ALL, 0, 0, 0},
 };
 
 #define NR_LEAVES (sizeof(leaves) / sizeof(*leaves))
 
+/*
+ * Under a hypervisor each CPUID instruction is an exit of 4 us or more: glibc has executed most of them at the
+ * program's start and keeps the answers.
+ */
 int cpuid_set(int vcpu_fd, int id)
 {
 	uint64_t space[(sizeof(struct kvm_cpuid2) + (NR_LEAVES + 1) * sizeof(struct kvm_cpuid_entry2) + 7) / 8] = {0};
 	struct kvm_cpuid2 *cpuid = (void *)space; /* ends in a flexible array */
 	struct kvm_cpuid_entry2 *entry = cpuid->entries;
+	uint32_t vendor[4];
 
 	cpuid->nent = NR_LEAVES + 1;
+	__cpuid(0, vendor[0], vendor[1], vendor[2], vendor[3]);
 	for (size_t i = 0; i < NR_LEAVES; i++) {
+		const uint32_t *host = leaves[i].feature == VENDOR
+					       ? vendor
+					       : __x86_get_cpuid_feature_leaf(leaves[i].feature)->cpuid_array;
 		struct kvm_cpuid_entry2 *e = &entry[i];
-		uint32_t a, b, x, d;
 
-		__cpuid_count(leaves[i].leaf, 0, a, b, x, d);
 		e->function = leaves[i].leaf;
 		e->flags = leaves[i].leaf == 7 ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
-		e->eax = a & leaves[i].eax;
-		e->ebx = b & leaves[i].ebx;
-		e->ecx = x & leaves[i].ecx;
-		e->edx = d & leaves[i].edx;
+		e->eax = host[0] & leaves[i].eax;
+		e->ebx = host[1] & leaves[i].ebx;
+		e->ecx = host[2] & leaves[i].ecx;
+		e->edx = host[3] & leaves[i].edx;
 	}
 	/* The highest leaves that exist here, this CPU's number, and who we are ("GnomonGnomon"). */
 	entry[0].eax = 7;
