@@ -267,20 +267,36 @@ static int make(struct vcpu *vcpu)
 	pthread_mutex_unlock(&vcpu->lock);
 	if (ioctl(vcpu->fd, KVM_GET_SREGS, &vcpu->reset_sregs) < 0)
 		return log_errno(errno, "KVM_GET_SREGS");
-	return cpuid_set(vcpu->fd, vcpu->id);
+	return 0;
+}
+
+/*
+ * What nobody waits for. With it a KVM_RUN that ends before the guest's first instruction: what KVM leaves for a
+ * VM's first one (since Linux 6.14 it starts a thread then) is over before the image is loaded. -errno, said.
+ */
+static int prepare(struct vcpu *vcpu)
+{
+	const int r = cpuid_set(vcpu->fd, vcpu->id);
+
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	if (r == 0 && vcpu->id == 0)
+		(void)ioctl(vcpu->fd, KVM_RUN, 0); /* -EINTR; what else there is will come again */
+	return r;
 }
 
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
-	int r = make(vcpu);
+	int prepared = -EIO, r = make(vcpu);
 
 	pthread_mutex_lock(&vcpu->lock);
 	vcpu->made = r < 0 ? r : 1;
 	pthread_cond_broadcast(&vcpu->wake);
 	pthread_mutex_unlock(&vcpu->lock);
+	if (r >= 0)
+		prepared = prepare(vcpu);
 	while (r >= 0 && wait_for_start(vcpu)) {
-		if (load_start_state(vcpu) < 0)
+		if (prepared < 0 || load_start_state(vcpu) < 0)
 			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		if (run_loop(vcpu) & REQ_END)
 			break;
