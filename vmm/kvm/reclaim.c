@@ -313,7 +313,7 @@ void vcpu_memory_fault(struct vcpu *vcpu)
 
 	if (vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT && vcpu_violation(vcpu, gpa_init(f->gpa)))
 		return;
-	if (vcpu->vm->reclaim_edges) {
+	if (atomic_load(&vcpu->vm->reclaim_generation)) { /* from before the first slice goes */
 		counter_inc(&vcpu->counters, CTR_STAGE2_VIOLATIONS);
 		vm_kill(vcpu, "it reached memory that was taken away from it; this host's KVM does not say where");
 	} else {
