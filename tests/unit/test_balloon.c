@@ -430,7 +430,7 @@ Test(balloon, statistics_after_a_reset)
 		give(VIRTIO_BALLOON_QUEUE_STATS, PFNS, 10, 0);
 		serve();
 		balloon_get_stats(&b, &s);
-		cr_assert_eq(s.seq, i);
+		cr_assert_eq(s.seq, (uint64_t)i);
 		cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_STATS)->idx, 0);
 		put(VIRTIO_MMIO_STATUS, 0);
 		drive(ALL);
