@@ -3,8 +3,8 @@
  * Shadow mode on KVM: the pool of tables and the stub in memslots of their own, and per
  * vCPU the virtual CPU's state with the way in and out.
  *
- *   KVM_RUN returns -> shadow_vcpu_exit(): capture the state, handle the trap
- *   before KVM_RUN  -> shadow_vcpu_enter(): interrupts, root, edits, registers for the stub
+ *   KVM_RUN returns -> shadow_vcpu_trap(): capture the state, handle the trap (shadow_vcpu.c, shadow_trap.c)
+ *   before KVM_RUN  -> shadow_vcpu_enter(): interrupts, root, edits, registers for the stub (shadow_enter.c)
  *
  * shadow_vm.lock is held between the two, i.e. whenever a vCPU is not inside KVM_RUN or
  * waiting; the shadow MMU is used under it only. Lock order: shadow_vm.lock, vm.lock, vcpu.lock.
@@ -53,6 +53,7 @@ struct shadow_vcpu {
 	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
 	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */
 	maddr_t root;            /* what the real CR3 holds */
+	bool kick_queued;        /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
 	bool ac_hidden;          /* the guest's RFLAGS.AC is set, the real one is not: see trap_alignment() */
 	gpa_t nowhere;           /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real;   /* the real segment and control registers, as last set */
@@ -78,8 +79,9 @@ void shadow_vcpu_interrupted(struct vcpu *vcpu);
 /* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */
 void shadow_vcpu_trap(struct vcpu *vcpu);
 
-/* For quiesce: see struct shadow_ops. */
-void shadow_vcpu_out_of_guest(struct vcpu *vcpu);
+/* Marks the vCPU as out of the guest and takes shadow_vm.lock; counters go to this vCPU until it is dropped. */
+void shadow_vcpu_lock(struct vcpu *vcpu);
+void shadow_vcpu_unlock(struct vcpu *vcpu);
 
 /* kvm/shadow_trap.c: what a trap means. Lock held. */
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error);

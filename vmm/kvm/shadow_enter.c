@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* A shadow mode vCPU's way into the guest: interrupts, root, edits, registers for the stub. The way out: shadow_vcpu.c. */
+#include <errno.h>
+#include <gnomon/x86.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "kvm/reclaim.h"
+#include "kvm/shadow_vm.h"
+#include "kvm/vcpu.h"
+#include "trap/stub.h"
+
+/* RFLAGS bits that the guest's own code may carry at the real CPL 3. */
+#define RFLAGS_REAL_MASK (0xdd5ull | RFLAGS_TF | RFLAGS_AC | (1 << 16) | (1 << 21))
+
+/* In x86's order of encodings. */
+static void gprs_to_kvm(const struct cpu_state *c, struct kvm_regs *r)
+{
+	const uint64_t *g = c->gpr;
+
+	*r = (struct kvm_regs){.rax = g[0], .rcx = g[1], .rdx = g[2], .rbx = g[3], .rsp = g[4], .rbp = g[5],
+			       .rsi = g[6], .rdi = g[7], .r8 = g[8], .r9 = g[9], .r10 = g[10], .r11 = g[11],
+			       .r12 = g[12], .r13 = g[13], .r14 = g[14], .r15 = g[15], .rflags = RFLAGS_FIXED};
+}
+
+static void write_frame(struct vcpu *vcpu)
+{
+	struct stub_frame *f = stub_frame(&vcpu->vm->shadow->stub, vcpu->id);
+	struct shadow_vcpu *v = vcpu->shadow;
+	const struct cpu_state *c = &v->cpu;
+
+	if (!(c->rflags & RFLAGS_AC))
+		v->ac_hidden = false;
+	f->rip = c->rip;
+	f->cs = STUB_USER_CS;
+	f->rflags = (c->rflags & RFLAGS_REAL_MASK & ~(uint64_t)(v->ac_hidden ? RFLAGS_AC : 0)) | RFLAGS_FIXED | RFLAGS_IF;
+	f->rsp = c->gpr[GPR_RSP];
+	f->ss = STUB_USER_SS;
+}
+
+/* Hands the first `n` of the queued edits to this vCPU's mailbox, in the stub's addresses. */
+static void write_edits(struct vcpu *vcpu, struct stub_mailbox *m, unsigned n)
+{
+	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct shadow_edit *e = &mmu->edit[i];
+
+		m->edit[i] = (struct stub_edit){
+			.entry = STUB_POOL + (maddr_raw(e->entry) - maddr_raw(mmu->pool_base)),
+			.value = e->value.raw,
+		};
+	}
+}
+
+/* Registers for one of the leave codes that reload CR3. */
+static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r, unsigned edits)
+{
+	struct stub_mailbox *m = stub_mailbox(&vcpu->vm->shadow->stub, vcpu->id);
+	const uint64_t mailbox = STUB_CPU((uint64_t)vcpu->id) + STUB_MAILBOX;
+
+	m->rax = r->rax;
+	m->rcx = r->rcx;
+	m->rdx = r->rdx;
+	m->rsi = r->rsi;
+	m->rdi = r->rdi;
+	m->r8 = r->r8;
+	write_edits(vcpu, m, edits);
+	counter_inc(&vcpu->counters, CTR_SHADOW_INVALIDATIONS);
+	r->rip = stub_address(label);
+	if (label != stub_apply_edits) { /* which does not go back into the guest */
+		stub_frame(&vcpu->vm->shadow->stub, vcpu->id)->error = r->rdx;
+		r->rsp -= sizeof(uint64_t);
+	}
+	r->rdx = maddr_raw(vcpu->shadow->root);
+	if (label == stub_leave_cr3)
+		return;
+	r->rcx = edits;
+	r->rsi = mailbox + MAILBOX_EDITS;
+	r->r8 = mailbox;
+}
+
+/* Sets the real segment and control registers from outside where the stub cannot: rarely. */
+static void sync_sregs(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	if (v->recycles == vcpu->vm->shadow->recycles && v->real.fs.base == v->cpu.seg[SEG_FS].base &&
+	    v->real.gs.base == v->cpu.seg[SEG_GS].base)
+		return;
+	v->real.cr2 = vcpu->run->s.regs.sregs.cr2; /* of a trap that is not reported yet */
+	v->real.cr3 = maddr_raw(v->root);
+	v->real.fs.base = v->cpu.seg[SEG_FS].base;
+	v->real.gs.base = v->cpu.seg[SEG_GS].base;
+	vcpu->run->s.regs.sregs = v->real;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	v->recycles = vcpu->vm->shadow->recycles;
+}
+
+static void prepare_registers(struct vcpu *vcpu, maddr_t root)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	const bool reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
+
+	v->root = root;
+	sync_sregs(vcpu);
+	write_frame(vcpu);
+	gprs_to_kvm(&v->cpu, r);
+	r->rsp = stub_iret_rsp(vcpu->id);
+	r->rip = stub_address(stub_leave);
+	if (reload)
+		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r, s->mmu.nr_edits);
+	v->flushes = s->mmu.flushes;
+	v->riding = s->mmu.nr_edits;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	vcpu->run->request_interrupt_window = 0;
+}
+
+/* One trip through the stub that stores the first `n` edits and takes them off the queue. */
+static void apply_edits(struct vcpu *vcpu, unsigned n)
+{
+	struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	int rc;
+
+	*r = (struct kvm_regs){.rsp = stub_iret_rsp(vcpu->id), .rflags = RFLAGS_FIXED};
+	sync_sregs(vcpu);
+	stub_call(vcpu, stub_apply_edits, r, n);
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	do {
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		rc = ioctl(vcpu->fd, KVM_RUN, 0);
+	} while (rc < 0 && (errno == EINTR || errno == EAGAIN));
+	BUG_ON(rc < 0 || vcpu->run->exit_reason != KVM_EXIT_IO || vcpu->run->io.port != STUB_PORT_DONE);
+	/* A kick meanwhile lost its immediate_exit above: what it was for is visible by now. */
+	if (atomic_load(&vcpu->requests) || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused))
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	mmu->nr_edits -= n;
+	memmove(mmu->edit, mmu->edit + n, mmu->nr_edits * sizeof(*mmu->edit));
+	counter_inc(&vcpu->counters, CTR_EXITS);
+}
+
+/*
+ * Edits ride with the leave code, as many as the mailbox holds. What is more takes trips of its own; and with other
+ * vCPUs about all do, for they must be stored before anyone else may go on.
+ */
+static void apply_edits_beforehand(struct vcpu *vcpu, maddr_t root)
+{
+	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	const unsigned ride = vcpu->vm->nr_vcpus == 1 ? STUB_EDITS : 0;
+
+	if (mmu->nr_edits <= ride)
+		return;
+	vcpu->shadow->root = root;
+	while (mmu->nr_edits > ride)
+		apply_edits(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS);
+}
+
+/*
+ * An interrupted vCPU goes on where it was, unless something waits for it: then a real interrupt takes it into the
+ * stub before the guest's next instruction, or the event that KVM holds does, and the trap comes as any other.
+ */
+static void pull_out(struct vcpu *vcpu)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
+	const struct kvm_interrupt irq = {.irq = STUB_VECTOR_KICK};
+
+	vcpu->run->request_interrupt_window = 0;
+	if (v->flushes == s->mmu.flushes && vcpu_pending_vector(vcpu) < 0)
+		return;
+	if (v->recycles != s->recycles) {
+		const struct shadow_view view = shadow_vcpu_view(vcpu);
+		bool built;
+
+		/* CR3 points into cleared memory: the way into the stub needs a root again. */
+		if (!shadow_root(&s->mmu, &view, &v->root, &built)) {
+			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+			return;
+		}
+		vcpu->run->s.regs.sregs.cr3 = maddr_raw(v->root);
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+		v->recycles = s->recycles;
+	}
+	if (vcpu->run->ready_for_interrupt_injection &&
+	    (ioctl(vcpu->fd, KVM_INTERRUPT, &irq) == 0 || errno == EEXIST)) {
+		v->kick_queued = true;
+		return;
+	}
+	vcpu->run->request_interrupt_window = 1;
+}
+
+bool shadow_vcpu_enter(struct vcpu *vcpu)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
+	bool ok = true;
+
+	shadow_vcpu_lock(vcpu);
+	if (v->where == SHADOW_INTERRUPTED)
+		pull_out(vcpu);
+	if (v->where == SHADOW_AT_VMM) {
+		const struct shadow_view view = (shadow_trap_interrupts(vcpu), shadow_vcpu_view(vcpu));
+		maddr_t root;
+		bool built;
+
+		if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
+			if (!vcpu_violation(vcpu, view.walk.cr3))
+				vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx",
+					(unsigned long long)gpa_raw(view.walk.cr3));
+			shadow_vcpu_unlock(vcpu);
+			return false;
+		}
+		ok = shadow_root(&s->mmu, &view, &root, &built);
+		if (ok) {
+			if (root.raw != v->root.raw)
+				counter_inc(&vcpu->counters, built ? CTR_SHADOW_ROOTS_MISSED : CTR_SHADOW_ROOTS_HIT);
+			apply_edits_beforehand(vcpu, root);
+			prepare_registers(vcpu, root);
+		} else {
+			log_error("the memory for shadow tables is too small (--shadow-memory)");
+			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		}
+	}
+	atomic_store(&v->in_guest, ok);
+	shadow_vcpu_unlock(vcpu);
+	return ok;
+}
