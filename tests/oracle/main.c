@@ -24,31 +24,6 @@ static uint64_t cases, differences, skipped;
 
 void main(const struct fdt *fdt) __attribute__((noreturn));
 
-static bool take_word(const char **args, const char *word)
-{
-	const char *p = *args;
-
-	while (*word && *p == *word)
-		p++, word++;
-	if (*word || (*p && *p != ' '))
-		return false;
-	while (*p == ' ')
-		p++;
-	*args = p;
-	return true;
-}
-
-static uint64_t take_number(const char **args)
-{
-	uint64_t n = 0;
-
-	while (**args >= '0' && **args <= '9')
-		n = 10 * n + *(*args)++ - '0';
-	while (**args == ' ')
-		(*args)++;
-	return n;
-}
-
 static void parse(const char *args)
 {
 	while (*args) {

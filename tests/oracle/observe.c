@@ -11,6 +11,7 @@
 #define TSS_BYTES           104
 #define TSS_RSP0            4 /* byte offset, APM2 12.2.5 */
 #define INT3                0xcc
+#define ASTRAY              3 /* exit status */
 #define RET                 0xc3
 #define MARKER(number)      ((number) << 8 | 0x5a) /* in memory before the access */
 #define OTHER_MARKER        0x0123456789abcdef     /* in memory that the access should not reach */
@@ -220,4 +221,16 @@ void observe(const struct access *a, uint64_t number, int leaf, const uint64_t *
 	r.odd = odd(a, rip, marker, *data);
 	*data = OTHER_MARKER;
 	*ret_result = r;
+}
+
+void trapped_astray(uint64_t vector, uint64_t error, uint64_t rip)
+{
+	print("oracle: exception ");
+	print_number(vector);
+	print(", error code ");
+	print_hex(error);
+	print(", outside an access, at ");
+	print_hex(rip);
+	print("\n");
+	end(ASTRAY);
 }

@@ -9,7 +9,7 @@
  *   predict.c  what the manual says (shares nothing with the VMM's walk)
  *   observe.c  what happens: builds the tables, makes the access, reads them back
  *   access.S   the accesses themselves, at both privilege levels, and the way back from a fault
- *   main.c     which cases, the comparison, the report; console.c: text out
+ *   main.c     which cases, the comparison, the report
  */
 #ifndef ORACLE_H
 #define ORACLE_H
@@ -24,6 +24,8 @@
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "../bare/bare.h"
 
 enum access_kind { READ, WRITE, FETCH, ACCESS_KINDS };
 
@@ -112,11 +114,6 @@ void observe(const struct access *a, uint64_t number, int leaf, const uint64_t *
 
 /* From access.S: an exception that no access explains. */
 void trapped_astray(uint64_t vector, uint64_t error, uint64_t rip) __attribute__((noreturn));
-
-void print(const char *text);
-void print_number(uint64_t value);
-void print_hex(uint64_t value);
-void end(int status) __attribute__((noreturn));
 #endif
 
 #endif

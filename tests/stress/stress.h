@@ -6,7 +6,6 @@
  *
  *   entry.S    the way in, the access instructions at both privilege levels, the way back from a fault
  *   machine.c  descriptor tables, control registers, the second CPU
- *   console.c  printing
  *   arena.c    memory that is tables and data at once, what it must hold, and what changed since when
  *   predict.c  the walk: what an access may end in, from the manual and the arena
  *   ops.c      the instructions that store, in the model
@@ -54,6 +53,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "../bare/bare.h"
 
 #define CPUS         2
 #define ARENAS       (CPUS + 1)
@@ -211,12 +212,6 @@ extern struct arena arenas[ARENAS];
 extern int maxphyaddr;
 extern bool upper_global_reserved; /* G in an entry of level 4 */
 extern const uint16_t slot_index[SLOTS];
-
-/* console.c */
-void print(const char *text);
-void print_number(uint64_t value);
-void print_hex(uint64_t value);
-void end(int status) __attribute__((noreturn));
 
 /* machine.c */
 extern uint64_t boot_cr3;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+/* Text out, the end, and what a freestanding compiler may call on its own. */
 #include <gnomon/abi.h>
 
-#include "stress.h"
+#include "bare.h"
 
 __attribute__((used)) void *memset(void *to, int byte, size_t len);
 __attribute__((used)) void *memcpy(void *to, const void *from, size_t len);
 
-/* What a freestanding compiler may call on its own. */
 void *memset(void *to, int byte, size_t len)
 {
 	void *p = to;
