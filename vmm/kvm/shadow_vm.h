@@ -7,7 +7,7 @@
  *   before KVM_RUN  -> shadow_vcpu_enter(): interrupts, root, edits, registers for the stub (shadow_enter.c)
  *
  * shadow_vm.lock is held between the two, i.e. whenever a vCPU is not inside KVM_RUN or
- * waiting; the shadow MMU is used under it only. Lock order: shadow_vm.lock, vm.lock, vcpu.lock.
+ * waiting; the shadow MMU is used under it only. Lock order: see vm.h.
  */
 #ifndef GNOMON_KVM_SHADOW_VM_H
 #define GNOMON_KVM_SHADOW_VM_H
