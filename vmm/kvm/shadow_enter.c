@@ -137,8 +137,7 @@ static void apply_edits(struct vcpu *vcpu, unsigned n)
 	/* A kick meanwhile lost its immediate_exit above: what it was for is visible by now. */
 	if (atomic_load(&vcpu->requests) || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused))
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	mmu->nr_edits -= n;
-	memmove(mmu->edit, mmu->edit + n, mmu->nr_edits * sizeof(*mmu->edit));
+	shadow_edits_stored(mmu, n);
 	counter_inc(&vcpu->counters, CTR_EXITS);
 }
 

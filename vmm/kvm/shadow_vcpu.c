@@ -120,15 +120,14 @@ int shadow_vcpu_start(struct vcpu *vcpu)
 /* --- out --- */
 
 /* The guest ran again, so the leave code stored the edits that rode with it; reclaim may have queued more since. */
-static void edits_stored(struct vcpu *vcpu)
+static void riding_edits_stored(struct vcpu *vcpu)
 {
 	struct shadow *mmu = &vcpu->vm->shadow->mmu;
 	/* A drop meanwhile took all of them away. */
 	const unsigned n = vcpu->shadow->riding < mmu->nr_edits ? vcpu->shadow->riding : mmu->nr_edits;
 
 	vcpu->shadow->riding = 0;
-	mmu->nr_edits -= n;
-	memmove(mmu->edit, mmu->edit + n, mmu->nr_edits * sizeof(*mmu->edit));
+	shadow_edits_stored(mmu, n);
 }
 
 static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint64_t rsp)
@@ -147,7 +146,7 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uin
 	v->real.fs = vcpu->run->s.regs.sregs.fs;
 	v->real.gs = vcpu->run->s.regs.sregs.gs;
 	v->where = SHADOW_AT_VMM;
-	edits_stored(vcpu);
+	riding_edits_stored(vcpu);
 }
 
 /* After the edits are stored, before anything is changed: the shadow must be in step. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The one writer of shadow entries, with the links it keeps: parents and reverse map. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "shadow/shadow.h"
 
@@ -110,6 +111,14 @@ void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsign
 	};
 	sh->flushes++;
 	counter_inc(sh->counters, CTR_SHADOW_EDITS);
+}
+
+void shadow_edits_stored(struct shadow *sh, unsigned n)
+{
+	if (n == 0)
+		return; /* there may be no array yet */
+	sh->nr_edits -= n;
+	memmove(sh->edit, sh->edit + n, sh->nr_edits * sizeof(*sh->edit));
 }
 
 spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index)

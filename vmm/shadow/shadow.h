@@ -273,6 +273,8 @@ int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
 bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value);
 /* Queues a store to a live entry. */
 void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value);
+/* The stub has stored the first `n` edits: takes them off the queue. */
+void shadow_edits_stored(struct shadow *sh, unsigned n);
 /* Drops the links of an entry without a store: for pages that nobody walks any more. */
 void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index);
 /* What the CPU has to see for spte[index]: the same, but for a promoted child. */
