@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# usage: run.sh GNOMON ORACLE PAGING [RUN-OPTION...] [-- WORD...]
-# Runs the permission oracle; its exit status is 0 when every case went as the manual says.
+# usage: run.sh GNOMON IMAGE PAGING [RUN-OPTION...] [-- WORD...]
+# Runs a test guest; its exit status is 0 when everything went as the manual says.
 # Without /dev/kvm: 77, or 1 with GNOMON_MUST_HAVE_KVM=1.
 set -eu
 
@@ -10,7 +10,7 @@ if ! (: <>"${GNOMON_KVM_DEVICE:-/dev/kvm}") 2>/dev/null; then
 	[ "${GNOMON_MUST_HAVE_KVM:-0}" = 1 ] && exit 1
 	exit 77
 fi
-gnomon=$1 oracle=$2 paging=$3
+gnomon=$1 image=$2 paging=$3
 shift 3
 options=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
@@ -18,4 +18,4 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	shift
 done
 # shellcheck disable=SC2086 # split on purpose
-exec "$gnomon" run --paging "$paging" --timeout 250 $options "$oracle" "$@"
+exec "$gnomon" run --paging "$paging" --timeout 250 $options "$image" "$@"
