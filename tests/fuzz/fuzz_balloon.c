@@ -81,9 +81,14 @@ static const char *op_refusal(void *ctx, gpa_t at, uint64_t size)
 	return gpa_raw(at) <= image && image < gpa_raw(at) + size ? "the image" : NULL;
 }
 
-static int op_reclaim(void *ctx, gpa_t at, uint64_t size)
+static int op_reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 {
-	return change(at, size, true);
+	require(n && n <= BALLOON_RUNS_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		require(!i || run[i].pfn > run[i - 1].pfn + run[i - 1].pages);
+		change(gfn_to_gpa(gfn_init(run[i].pfn)), run[i].pages * PAGE_SIZE, true);
+	}
+	return 0;
 }
 
 static int op_release(void *ctx, gpa_t at, uint64_t size)

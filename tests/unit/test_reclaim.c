@@ -50,15 +50,23 @@ static unsigned wait_for_cpu(void)
 	return 1;
 }
 
-/* What must hold when CPUs are told: the slice is gone, the rest of its 2 MiB is there. */
-static unsigned fake_shootdown(void *ctx, gpa_t gpa, maddr_t maddr, uint64_t size)
+/* What must hold when CPUs are told: the slices are gone, the rest of their 2 MiB is there. */
+static unsigned fake_shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
 {
-	const uint64_t end = gpa_raw(gpa) + size;
-	struct stage2_mapping m;
-
 	step('S');
-	for (uint64_t at = gpa_raw(gpa) & ~(PAGE_2M - 1); at < end || at % PAGE_2M; at += PAGE_SIZE)
-		cr_assert_eq(stage2_lookup(&s2, gpa_init(at), &m), at < gpa_raw(gpa) || at >= end, "0x%lx", at);
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t first = gpa_raw(slice[i].gpa), end = first + slice[i].size;
+		struct stage2_mapping m;
+
+		cr_assert_eq(maddr_raw(slice[i].maddr), first);
+		for (uint64_t at = first & ~(PAGE_2M - 1); at < end || at % PAGE_2M; at += PAGE_SIZE) {
+			bool gone = false;
+
+			for (unsigned j = 0; j < n; j++)
+				gone |= at - gpa_raw(slice[j].gpa) < slice[j].size;
+			cr_assert_eq(stage2_lookup(&s2, gpa_init(at), &m), !gone, "0x%lx", at);
+		}
+	}
 	return wait_for_cpu();
 }
 
@@ -93,7 +101,9 @@ static const struct stage2_reclaim_ops ops = {
 
 static int reclaim(uint64_t gpa, uint64_t size)
 {
-	return stage2_reclaim(&s2, gpa_init(gpa), size, &ops, NULL, &counters);
+	struct stage2_slice slice = {.gpa = gpa_init(gpa), .size = size};
+
+	return stage2_reclaim(&s2, &slice, 1, &ops, NULL, &counters);
 }
 
 static int release(uint64_t gpa, uint64_t size)
@@ -175,6 +185,47 @@ Test(reclaim, over_several_leaves)
 	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 2);
 	cr_assert_eq(reclaim(0, mem.size), 0, "all there is");
 	cr_assert_eq(release(0, mem.size), 0);
+}
+
+/* Several slices: one shootdown before the first frame goes, a split where a leaf is met first, and all or none. */
+Test(reclaim, several_at_once)
+{
+	struct stage2_slice slice[] = {
+		{.gpa = gpa_init(BLOCK + PAGE_SIZE), .size = PAGE_SIZE},
+		{.gpa = gpa_init(BLOCK + 3 * PAGE_SIZE), .size = 2 * PAGE_SIZE},
+		{.gpa = gpa_init(BLOCK + PAGE_2M - PAGE_SIZE), .size = 2 * PAGE_SIZE},
+		{.gpa = gpa_init(BLOCK + 2 * PAGE_2M), .size = PAGE_2M},
+	};
+
+	cr_assert_eq(stage2_reclaim(&s2, slice, 4, &ops, NULL, &counters), 0);
+	cr_assert_str_eq(steps, "SDDDD");
+	cr_assert_eq(read_counter(CTR_STAGE2_SHOOTDOWNS), 1);
+	cr_assert_eq(read_counter(CTR_STAGE2_SPLITS), 2);
+	cr_assert_eq(read_counter(CTR_STAGE2_KEPT), 511 + 511);
+	cr_assert_eq(read_counter(CTR_STAGE2_REMOVED), 5 + 512);
+	cr_assert_eq(read_counter(CTR_STAGE2_DISCARDED), (5 + 512) * PAGE_SIZE);
+	slice[0] = (struct stage2_slice){.gpa = gpa_init(PAGE_2M), .size = PAGE_SIZE};
+	memset(steps, 0, sizeof(steps));
+	cr_assert_eq(stage2_reclaim(&s2, slice, 2, &ops, NULL, &counters), -EALREADY, "the second is gone");
+	slice[1] = (struct stage2_slice){.gpa = gpa_init(mem.size), .size = PAGE_SIZE};
+	cr_assert_eq(stage2_reclaim(&s2, slice, 2, &ops, NULL, &counters), -EINVAL);
+	cr_assert_str_eq(steps, "");
+	cr_assert_eq(read_counter(CTR_STAGE2_SPLITS), 2);
+}
+
+/* As many single pages as there are leaves: a table for each, all asked for beforehand. */
+Test(reclaim, a_hole_in_each_leaf)
+{
+	struct stage2_slice slice[32];
+
+	for (unsigned i = 0; i < 32; i++)
+		slice[i] = (struct stage2_slice){.gpa = gpa_init(i * PAGE_2M + PAGE_SIZE), .size = PAGE_SIZE};
+	cr_assert_eq(mem.size, 32 * PAGE_2M);
+	cr_assert_eq(stage2_reclaim(&s2, slice, 32, &ops, NULL, &counters), 0);
+	cr_assert_eq(read_counter(CTR_STAGE2_SPLITS), 32);
+	for (unsigned i = 0; i < 32; i++)
+		cr_assert_eq(release(i * PAGE_2M + PAGE_SIZE, PAGE_SIZE), 0);
+	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 32);
 }
 
 /* What cannot be done changes nothing, and tells no CPU. */

@@ -44,10 +44,14 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 	struct gnomon_cpu_start req;
 	struct kvm_sregs now, sregs;
 	struct kvm_regs regs;
+	int r;
 
 	if (!is_write(a))
 		return;
-	if (stage2_read(&vm->stage2, gpa_init(value_of(a)), &req, sizeof(req)) < 0) {
+	vcpu_pin(caller);
+	r = stage2_read(&vm->stage2, gpa_init(value_of(a)), &req, sizeof(req));
+	vcpu_unpin(caller);
+	if (r < 0) {
 		vm_kill(who, "its CPU start request lies outside memory, at 0x%x", value_of(a));
 		return;
 	}

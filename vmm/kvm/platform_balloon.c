@@ -64,11 +64,23 @@ static int change_all(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
 	return 0;
 }
 
-static int reclaim(void *ctx, gpa_t at, uint64_t size)
+static int reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 {
-	const struct platform *p = ctx;
+	struct vm *vm = ((const struct platform *)ctx)->vm;
+	struct stage2_slice slice[BALLOON_RUNS_MAX];
+	int r;
 
-	return change_all(p->vm, at, size, vm_reclaim);
+	for (unsigned i = 0; i < n; i++)
+		slice[i] = (struct stage2_slice){.gpa = gfn_to_gpa(gfn_init(run[i].pfn)), .size = run[i].pages * PAGE_SIZE};
+	do
+		r = vm_reclaim_slices(vm, slice, n);
+	while (r == -EBUSY && !has_ended(vm));
+	if (r != -EALREADY)
+		return r;
+	r = 0;
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		r = change_all(vm, slice[i].gpa, slice[i].size, vm_reclaim);
+	return r;
 }
 
 static int release(void *ctx, gpa_t at, uint64_t size)

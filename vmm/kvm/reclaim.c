@@ -21,7 +21,6 @@ struct memory_fault {
 };
 
 #define LOCK_SECONDS     2      /* a control client waits no longer */
-#define HELD_UP_US       100000 /* as vm_pause() has it: a vCPU that long outside the guest waits for a device */
 #define POLL_NS          20000
 #define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */
 #define MAPPINGS_OURS    2048  /* left for everything else in the process */
@@ -59,14 +58,6 @@ static void unlock(struct vm *vm)
 
 /* --- shootdown --- */
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
-}
-
 /* What a vCPU did under an older one may rest on what is gone. */
 static uint64_t new_generation(struct vm *vm)
 {
@@ -80,21 +71,19 @@ static bool has_acked(const struct vcpu *vcpu, uint64_t generation)
 }
 
 /*
- * Nobody in the VMM holds a pointer that it got from the second stage before `generation`. A vCPU inside KVM_RUN has
- * none, nor has one that waits for a device; those that look at memory are through in no time.
+ * Nobody in the VMM holds a pointer any more that the second stage gave before. In shadow mode vCPUs hold one under the
+ * lock that is held here.
  */
-static void wait_for_pointers(struct vm *vm, uint64_t generation)
+static void wait_for_pointers(struct vm *vm)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
-	const int64_t start = now_us();
 
 	if (vm->balloon) {
 		pthread_mutex_lock(&vm->balloon->transport.lock);
 		pthread_mutex_unlock(&vm->balloon->transport.lock);
 	}
 	for (int i = 0; i < vm->nr_vcpus && !vm->shadow; i++)
-		while (!has_acked(vm->vcpu[i], generation) && !atomic_load(&vm->vcpu[i]->in_run) &&
-		       now_us() - start < HELD_UP_US)
+		while (atomic_load(&vm->vcpu[i]->pins))
 			nanosleep(&pause, NULL);
 }
 
@@ -120,15 +109,16 @@ static unsigned kick_out(struct vm *vm)
 	return n;
 }
 
-static unsigned zap_shadow(struct vm *vm, gpa_t gpa, maddr_t maddr, uint64_t size)
+static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
-	unsigned n = 0;
+	unsigned acks = 0;
 
 	for (int i = 0; i < vm->nr_vcpus; i++)
-		n += atomic_load(&vm->vcpu[i]->shadow->in_guest);
+		acks += atomic_load(&vm->vcpu[i]->shadow->in_guest);
 	/* Either way no entry leads there any more. */
-	(void)shadow_zap_gpa(&vm->shadow->mmu, gpa, maddr, size);
-	return n;
+	for (unsigned i = 0; i < n; i++)
+		(void)shadow_zap_gpa(&vm->shadow->mmu, slice[i].gpa, slice[i].maddr, slice[i].size);
+	return acks;
 }
 
 /* The host's limit of mappings was looked at before: what is left is a host without memory for one. */
@@ -142,17 +132,24 @@ static void protect(struct vm *vm, maddr_t maddr, uint64_t size, int prot)
 	}
 }
 
-static unsigned shootdown(void *ctx, gpa_t gpa, maddr_t maddr, uint64_t size)
+static void protect_all(struct vm *vm, const struct stage2_slice *slice, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		protect(vm, slice[i].maddr, slice[i].size, PROT_NONE);
+}
+
+static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
 {
 	struct vm *vm = ctx;
 	unsigned acks;
 
-	wait_for_pointers(vm, new_generation(vm));
+	(void)new_generation(vm); /* who fails from here on reached what was taken: vcpu_memory_fault() */
+	wait_for_pointers(vm);
 	if (vm->shadow) {
-		acks = zap_shadow(vm, gpa, maddr, size);
-		protect(vm, maddr, size, PROT_NONE);
+		acks = zap_shadow(vm, slice, n);
+		protect_all(vm, slice, n);
 	} else {
-		protect(vm, maddr, size, PROT_NONE);
+		protect_all(vm, slice, n);
 		acks = kick_out(vm);
 	}
 	return acks;
@@ -220,38 +217,57 @@ static int edge_at(const struct vm *vm, uint64_t at, uint64_t beside, bool recla
 	return stage2_lookup(&vm->stage2, gpa_init(beside), &m) == reclaim ? 1 : -1;
 }
 
-static int change(struct vm *vm, gpa_t gpa, uint64_t size, bool reclaim)
+/* How many borders between protections come with the change, or go: less than 0. */
+static int edges_of(const struct vm *vm, const struct stage2_slice *slice, unsigned n, bool reclaim)
 {
-	const uint64_t first = gpa_raw(gpa), end = first + size, unit = guest_mem_host_page(&vm->mem);
+	int edges = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t first = gpa_raw(slice[i].gpa), end = first + slice[i].size;
+
+		edges += edge_at(vm, first, first - PAGE_SIZE, reclaim) + edge_at(vm, end - PAGE_SIZE, end, reclaim);
+	}
+	return edges;
+}
+
+static int change(struct vm *vm, struct stage2_slice *slice, unsigned n, bool reclaim)
+{
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
 	struct counters *counters = &vm->vcpu[0]->counters; /* these are written under reclaim_lock alone */
 	int r, edges;
 
-	if ((first | size) & (unit - 1))
-		return -EINVAL;
+	for (unsigned i = 0; i < n; i++)
+		if ((gpa_raw(slice[i].gpa) | slice[i].size) & (unit - 1))
+			return -EINVAL;
 	r = lock(vm);
 	if (r < 0)
 		return r;
-	edges = edge_at(vm, first, first - PAGE_SIZE, reclaim) + edge_at(vm, end - PAGE_SIZE, end, reclaim);
+	edges = edges_of(vm, slice, n, reclaim);
 	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
 		r = -ENOMEM;
 	else if (reclaim)
-		r = stage2_reclaim(&vm->stage2, gpa, size, &ops, vm, counters);
+		r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, counters);
 	else
-		r = stage2_release(&vm->stage2, gpa, size, &ops, vm, counters);
+		r = stage2_release(&vm->stage2, slice->gpa, slice->size, &ops, vm, counters);
 	if (r == 0)
 		vm->reclaim_edges += edges;
 	unlock(vm);
 	return r;
 }
 
+int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
+{
+	return change(vm, slice, n, true);
+}
+
 int vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	return change(vm, gpa, size, true);
+	return change(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, true);
 }
 
 int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	return change(vm, gpa, size, false);
+	return change(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, false);
 }
 
 int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)

@@ -11,24 +11,28 @@
  *   discard            madvise                                    madvise
  *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
  *
- * The VMM's own pointers into guest memory: vCPU threads get them between two KVM_RUNs (nested) or under
- * shadow_vm.lock (shadow), devices under their lock, everyone else under reclaim_lock, each from the second stage. So
- * reclaim waits for each of these once, after the removal and before the host mapping goes.
+ * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under shadow_vm.lock
+ * (shadow), devices under their lock, everyone else under reclaim_lock, each from the second stage. So reclaim waits
+ * for each of these once, after the removal and before the host mapping goes.
  */
 #ifndef GNOMON_KVM_RECLAIM_H
 #define GNOMON_KVM_RECLAIM_H
 
 #include "kvm/vm.h"
+#include "stage2/reclaim.h"
 
 /*
  * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back; or it is back in the guest, zeroed.
  * Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state asked for. -ENOMEM:
- * tables, or the host's limit of mappings (vm.max_map_count). -EBUSY: a vCPU that waits for a device, its console for
- * one, keeps the guest's memory busy. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of
+ * tables, or the host's limit of mappings (vm.max_map_count). -EBUSY: another change, or in shadow mode a vCPU that
+ * waits for a device, its console for one, takes too long. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of
  * the VM.
  */
 int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);
+
+/* vm_reclaim() of `n` slices as one, with one shootdown; ascending, with a page between any two. */
+int must_check vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n);
 
 /* The content of these pages may go, the pages stay the guest's. What is reclaimed already is left alone. As
  * vm_reclaim. */

@@ -31,13 +31,14 @@ int vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_
 	return 0;
 }
 
-static bool peek(const struct vcpu *vcpu, gpa_t at, uint8_t *ret_byte)
+static bool peek(struct vcpu *vcpu, gpa_t at, uint8_t *ret_byte)
 {
-	const uint8_t *p = stage2_ptr(&vcpu->vm->stage2, at, 1);
+	int r;
 
-	if (p)
-		*ret_byte = *p;
-	return p;
+	vcpu_pin(vcpu);
+	r = stage2_read(&vcpu->vm->stage2, at, ret_byte, 1);
+	vcpu_unpin(vcpu);
+	return r == 0;
 }
 
 bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte)

@@ -47,7 +47,8 @@ struct vcpu {
 	atomic_uint requests;
 	atomic_bool parked; /* waits, and looks at vm->paused before it enters the guest */
 	atomic_bool in_run; /* inside KVM_RUN, or on the last step to it */
-	_Atomic uint64_t acked; /* vm->reclaim_generation when it was last seen outside the guest, with no pointer to its memory */
+	_Atomic uint64_t acked; /* vm->reclaim_generation when it was last seen outside the guest */
+	atomic_uint pins; /* see vcpu_pin() */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
 	struct shadow_vcpu *shadow; /* NULL in nested mode */
@@ -97,6 +98,20 @@ int must_check vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, 
 
 /* The registers and the bytes at RIP on stderr. From the vCPU's own thread, or after it has ended. */
 void vcpu_print(struct vcpu *vcpu);
+
+/*
+ * Between the two, what the second stage gives stays where it is: reclaim waits before it takes the memory. The lookup
+ * comes after the pin, and nothing in between waits for anything. In shadow mode shadow_vm.lock has the same effect.
+ */
+static inline void vcpu_pin(struct vcpu *vcpu)
+{
+	atomic_fetch_add(&vcpu->pins, 1);
+}
+
+static inline void vcpu_unpin(struct vcpu *vcpu)
+{
+	atomic_fetch_sub(&vcpu->pins, 1);
+}
 
 /* The byte at a guest virtual address by the guest's own tables; false where nothing is mapped. */
 bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte);

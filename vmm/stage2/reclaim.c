@@ -28,44 +28,83 @@ static int check(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool mapped)
 	return r < 0 ? r : is_mapped == mapped ? 0 : -EALREADY;
 }
 
-/* Counts the split of a 2 MiB leaf that reaches beyond the range, if the 2 MiB around `at` are one. */
-static void count_split(const struct stage2 *s2, uint64_t at, uint64_t first, uint64_t end, struct counters *counters)
+/* How many pages of the 2 MiB around `at` stay when [first, end) goes, if a leaf of 2 MiB must be split for it; else 0. */
+static uint64_t kept_by_split(const struct stage2 *s2, uint64_t at, uint64_t first, uint64_t end)
 {
 	const uint64_t base = at & ~(PAGE_2M - 1);
 	const uint64_t from = base > first ? base : first, to = base + PAGE_2M < end ? base + PAGE_2M : end;
 	struct stage2_mapping m;
 
 	if (to - from == PAGE_2M || !stage2_lookup(s2, gpa_init(at), &m) || m.level < 2)
-		return;
-	counter_inc(counters, CTR_STAGE2_SPLITS);
-	counter_add(counters, CTR_STAGE2_KEPT, (PAGE_2M - (to - from)) / PAGE_SIZE);
+		return 0;
+	return (PAGE_2M - (to - from)) / PAGE_SIZE;
 }
 
-int stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops, void *ctx,
-                   struct counters *counters)
+static void count_split(uint64_t kept, struct counters *counters)
 {
-	const uint64_t first = gpa_raw(gpa), end = first + size;
-	struct pt_gather g = PT_GATHER_INIT;
-	struct stage2_mapping m = {0};
-	int r = check(s2, gpa, size, true);
+	counter_add(counters, CTR_STAGE2_SPLITS, kept != 0);
+	counter_add(counters, CTR_STAGE2_KEPT, kept);
+}
 
-	if (r < 0)
-		return r;
-	BUG_ON(!stage2_lookup(s2, gpa, &m) || !stage2_ptr(s2, gpa, size)); /* the frames lie in a row */
-	/* At most a table for each end. Asked for here, so that what is counted does happen. */
-	r = pt_pool_reserve(&s2->pt, 2);
-	if (r < 0)
-		return r;
-	count_split(s2, first, first, end, counters);
+/* All slices can be reclaimed; *ret_splits is how many tables that takes at most. */
+static int check_slices(const struct stage2 *s2, const struct stage2_slice *slice, unsigned n, unsigned *ret_splits)
+{
+	uint64_t done = 1; /* the 2 MiB that were counted last; no such address */
+
+	*ret_splits = 0;
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t first = gpa_raw(slice[i].gpa), end = first + slice[i].size;
+		const uint64_t ends[] = {first, end - 1};
+		int r = check(s2, slice[i].gpa, slice[i].size, true);
+
+		if (r < 0)
+			return r;
+		BUG_ON(!stage2_ptr(s2, slice[i].gpa, slice[i].size)); /* the frames lie in a row */
+		BUG_ON(i && first <= gpa_raw(slice[i - 1].gpa) + slice[i - 1].size);
+		for (int j = 0; j < 2; j++) {
+			const uint64_t block = ends[j] & ~(PAGE_2M - 1);
+
+			*ret_splits += block != done && kept_by_split(s2, ends[j], first, end);
+			done = block;
+		}
+	}
+	return 0;
+}
+
+/* Fills and publishes tables where a leaf is split, then removes. The tables are in the pool. */
+static void remove_slice(struct stage2 *s2, struct stage2_slice *slice, struct pt_gather *g, struct counters *counters)
+{
+	const uint64_t first = gpa_raw(slice->gpa), end = first + slice->size;
+	struct stage2_mapping m = {0};
+
+	BUG_ON(!stage2_lookup(s2, slice->gpa, &m));
+	slice->maddr = m.maddr;
+	count_split(kept_by_split(s2, first, first, end), counters);
 	if ((first ^ (end - 1)) & ~(PAGE_2M - 1))
-		count_split(s2, end - 1, first, end, counters);
-	r = stage2_unmap(s2, gpa, size, &g); /* fills and publishes tables, then removes */
-	BUG_ON(r < 0);
-	counter_add(counters, CTR_STAGE2_REMOVED, size / PAGE_SIZE);
+		count_split(kept_by_split(s2, end - 1, first, end), counters);
+	BUG_ON(stage2_unmap(s2, slice->gpa, slice->size, g) < 0);
+	counter_add(counters, CTR_STAGE2_REMOVED, slice->size / PAGE_SIZE);
+}
+
+int stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n, const struct stage2_reclaim_ops *ops,
+                   void *ctx, struct counters *counters)
+{
+	struct pt_gather g = PT_GATHER_INIT;
+	unsigned splits;
+	int r = check_slices(s2, slice, n, &splits);
+
+	/* Asked for here, so that what is counted does happen; two more, as each removal wants them at hand. */
+	if (r == 0)
+		r = pt_pool_reserve(&s2->pt, splits + 2);
+	if (r < 0)
+		return r;
+	for (unsigned i = 0; i < n; i++)
+		remove_slice(s2, &slice[i], &g, counters);
 	counter_inc(counters, CTR_STAGE2_SHOOTDOWNS);
-	counter_add(counters, CTR_STAGE2_ACKS, ops->shootdown(ctx, gpa, m.maddr, size));
+	counter_add(counters, CTR_STAGE2_ACKS, ops->shootdown(ctx, slice, n));
 	pt_gather_finish(&s2->pt, &g);
-	counter_add(counters, CTR_STAGE2_DISCARDED, ops->discard(ctx, m.maddr, size));
+	for (unsigned i = 0; i < n; i++)
+		counter_add(counters, CTR_STAGE2_DISCARDED, ops->discard(ctx, slice[i].maddr, slice[i].size));
 	return 0;
 }
 

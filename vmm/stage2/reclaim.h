@@ -2,10 +2,10 @@
 /*
  * Guest memory taken away and given back in slices of 4 KiB pages, down to the middle of a 2 MiB leaf.
  *
- *   reclaim                                              release
+ *   reclaim, of several slices at once                   release
  *   tables from the pool        may fail, last time      tables from the pool
  *   split: fill, then publish   CAS                      map again
- *   remove the slice's entries  exchange each            collapse what is whole again
+ *   remove the slices' entries  exchange each            collapse what is whole again
  *   shootdown                   all CPUs acknowledge
  *   free unlinked tables                                 free unlinked tables
  *   discard                     the host has it back     ask for huge pages
@@ -21,11 +21,16 @@
 #include "base/counter.h"
 #include "stage2/stage2.h"
 
+struct stage2_slice {
+	gpa_t gpa;
+	uint64_t size;
+	maddr_t maddr; /* where it lay; stage2_reclaim fills it in */
+};
+
 /* None may fail: the guest has seen the change already. `ctx` comes first. */
 struct stage2_reclaim_ops {
-	/* Takes [gpa, gpa + size), once at `maddr`, out of every CPU's reach; returns when each has acknowledged, how many
-	 * had to. */
-	unsigned (*shootdown)(void *ctx, gpa_t gpa, maddr_t maddr, uint64_t size);
+	/* Takes the slices out of every CPU's reach; returns when each has acknowledged, how many had to. */
+	unsigned (*shootdown)(void *ctx, const struct stage2_slice *slice, unsigned n);
 	/* Gives these frames' content back to the host. Bytes that the host took. */
 	uint64_t (*discard)(void *ctx, maddr_t maddr, uint64_t size);
 	/* Makes the frames of these pages usable again, before they are mapped. They read as zeroes. */
@@ -36,10 +41,11 @@ struct stage2_reclaim_ops {
 
 /*
  * Whole 4 KiB pages of RAM only. -EINVAL: they are not; -EALREADY: some of them are in the state asked for;
- * -ENOMEM. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts.
+ * -ENOMEM. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts. Reclaim takes `n` slices with one
+ * shootdown for all; ascending, with a page between any two.
  */
-int must_check stage2_reclaim(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops,
-                              void *ctx, struct counters *counters);
+int must_check stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n,
+                              const struct stage2_reclaim_ops *ops, void *ctx, struct counters *counters);
 int must_check stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops,
                               void *ctx, struct counters *counters);
 

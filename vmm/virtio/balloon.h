@@ -6,7 +6,7 @@
  *   control thread         vCPU (MMIO)                 worker                      ops
  *   balloon_set_target --> interrupt
  *                          notify inflate --> kick --> PFNs: copy, sort, check
- *                                                      runs                    --> reclaim each
+ *                                                      runs                    --> reclaim, many at once
  *                                                      used + interrupt
  *                          config.actual  --> listener
  *
@@ -28,7 +28,13 @@
 
 #define BALLOON_RAM_RANGES 2
 #define BALLOON_PFNS_MAX   16384 /* in one request */
+#define BALLOON_RUNS_MAX   256   /* handed to ops at once */
 #define BALLOON_STATS_MAX  32    /* entries in one statistics buffer: the specification knows 10 */
+
+/* Consecutive pages. */
+struct balloon_run {
+	uint32_t pfn, pages;
+};
 
 /*
  * What is done with memory. Ranges are whole 4 KiB pages of RAM, as long as the guest's request allows. All are
@@ -37,8 +43,9 @@
 struct balloon_ops {
 	/* Why this range cannot be given away, as a clause ("lies in ..."); NULL: it can. */
 	const char *(*refusal)(void *ctx, gpa_t at, uint64_t size);
-	/* The guest must not reach it from now on and the host has its memory back. -errno: nothing changed. */
-	int (*reclaim)(void *ctx, gpa_t at, uint64_t size);
+	/* The guest must not reach these runs from now on and the host has their memory back. They ascend, with a page
+	 * between any two, and are at most BALLOON_RUNS_MAX. -errno: the guest may have lost some until the machine is reset. */
+	int (*reclaim)(void *ctx, const struct balloon_run *run, unsigned n);
 	/* The guest may use it again and finds zeroes. -errno: nothing changed. */
 	int (*release)(void *ctx, gpa_t at, uint64_t size);
 	/* Free pages that the guest reported: their content may go, they stay usable. -errno: nothing changed. */

@@ -5,10 +5,6 @@
 
 #include "virtio/balloon.h"
 
-struct balloon_run {
-	uint32_t pfn, pages;
-};
-
 /* balloon_pages.c: which pages are in the balloon */
 
 /*

@@ -53,28 +53,52 @@ static uint32_t entries(const struct virtq_chain *chain, uint64_t size, uint64_t
 	return chain->in_len / size;
 }
 
-/* Hands every run of b->pfns[0, n) to ops, without the lock. NULL, or the sentence. */
-static const char *change(struct balloon *b, uint32_t n, bool inflate)
+static void account(struct balloon *b, struct balloon_run run, bool inflate)
 {
-	const struct balloon_ops *ops = b->config.ops;
+	balloon_mark(b, run, inflate);
+	*(inflate ? &b->inflated : &b->deflated) += run.pages;
+	b->runs++;
+}
+
+/* Hands the runs of b->pfns[0, n) to ops, as many at once as it takes, without the lock. NULL, or the sentence. */
+static const char *inflate(struct balloon *b, uint32_t n)
+{
+	struct balloon_run run[BALLOON_RUNS_MAX];
 
 	for (uint32_t i = 0; i < n;) {
-		const struct balloon_run run = balloon_next_run(b, n, &i);
-		int r = (inflate ? ops->reclaim : ops->release)(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)),
-		                                                run.pages * PAGE_SIZE);
+		unsigned runs = 0;
 
-		if (r < 0)
-			return inflate ? "the host could not take memory back" : "the host could not give memory back";
-		balloon_mark(b, run, inflate);
-		*(inflate ? &b->inflated : &b->deflated) += run.pages;
-		b->runs++;
+		while (i < n && runs < BALLOON_RUNS_MAX)
+			run[runs++] = balloon_next_run(b, n, &i);
+		if (b->config.ops->reclaim(b->config.ops_ctx, run, runs) < 0)
+			return "the host could not take memory back";
+		for (unsigned j = 0; j < runs; j++)
+			account(b, run[j], true);
 	}
 	return NULL;
 }
 
-static bool serve_pages(struct balloon *b, bool inflate)
+static int release(struct balloon *b, struct balloon_run run)
 {
-	const unsigned queue = inflate ? VIRTIO_BALLOON_QUEUE_INFLATE : VIRTIO_BALLOON_QUEUE_DEFLATE;
+	int r = b->config.ops->release(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)), run.pages * PAGE_SIZE);
+
+	if (r == 0)
+		account(b, run, false);
+	return r;
+}
+
+/* As inflate(), one run after the other. */
+static const char *deflate(struct balloon *b, uint32_t n)
+{
+	for (uint32_t i = 0; i < n;)
+		if (release(b, balloon_next_run(b, n, &i)) < 0)
+			return "the host could not give memory back";
+	return NULL;
+}
+
+static bool serve_pages(struct balloon *b, bool in)
+{
+	const unsigned queue = in ? VIRTIO_BALLOON_QUEUE_INFLATE : VIRTIO_BALLOON_QUEUE_DEFLATE;
 	struct virtio_mmio *t = &b->transport;
 	const unsigned epoch = t->epoch;
 	struct virtq_chain chain;
@@ -86,9 +110,9 @@ static bool serve_pages(struct balloon *b, bool inflate)
 	n = entries(&chain, sizeof(*b->pfns), BALLOON_PFNS_MAX, &why);
 	if (n && virtq_copy_in(&t->queue[queue], &chain, b->pfns, n * sizeof(*b->pfns), &why) == 0) {
 		unlock(b);
-		why = balloon_check(b, n, !inflate);
+		why = balloon_check(b, n, !in);
 		if (!why)
-			why = change(b, n, inflate);
+			why = in ? inflate(b, n) : deflate(b, n);
 		lock(b);
 	}
 	if (!why)
@@ -187,14 +211,9 @@ static void finish_reset(struct balloon *b)
 
 	unlock(b);
 	while (r == 0 && balloon_first_held(b, &run)) {
-		r = b->config.ops->release(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)), run.pages * PAGE_SIZE);
-		if (r < 0) {
+		r = release(b, run);
+		if (r < 0)
 			log_errno(-r, "virtio balloon: the host could not give memory back after a reset");
-			break;
-		}
-		balloon_mark(b, run, false);
-		b->deflated += run.pages;
-		b->runs++;
 	}
 	lock(b);
 	virtio_mmio_reset_done(&b->transport);
