@@ -3,7 +3,8 @@
  * Page frames. Memory is zero at boot (the boot contract), so a frame that was never
  * given out needs no clearing: 4 KiB frames come from the bottom of a range upwards,
  * 2 MiB frames from its top downwards. Freed frames are chained through their
- * first word, taken again first, and cleared then.
+ * first word, taken again first, and cleared then. 2 MiB frames that the balloon gave back are zero
+ * but for that word, and wait in a list of their own: to clear them whole would take long where the kernel's instructions are emulated.
  */
 #include "kernel.h"
 
@@ -13,8 +14,8 @@ static struct range {
 	uint64_t next, end;
 } ranges[NR_RANGES];
 static bool ready;
-static gpa_t free_pages, free_huges;
-static uint64_t nr_freed; /* on the two lists, in 4 KiB pages */
+static gpa_t free_pages, free_huges, zero_huges;
+static uint64_t nr_freed; /* on the lists, in 4 KiB pages */
 
 /* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
 static void find_memory(void)
@@ -95,7 +96,13 @@ static gpa_t fresh_huge(void)
 
 gpa_t huge_alloc(void)
 {
-	return gpa_raw(free_huges) ? pop(&free_huges, PAGE_2M / PAGE_SIZE) : fresh_huge();
+	gpa_t first;
+
+	if (!gpa_raw(zero_huges))
+		return gpa_raw(free_huges) ? pop(&free_huges, PAGE_2M / PAGE_SIZE) : fresh_huge();
+	first = unchain(&zero_huges, PAGE_2M / PAGE_SIZE);
+	*(gpa_t *)window(first) = gpa_init(0);
+	return first;
 }
 
 void page_free(gpa_t page)
@@ -127,8 +134,10 @@ bool frames_take(uint32_t most, struct run *ret_run)
 	gpa_t first = gpa_init(0);
 	uint64_t pages = PAGE_2M / PAGE_SIZE;
 
-	if (most >= pages)
-		first = gpa_raw(free_huges) ? unchain(&free_huges, pages) : fresh_huge();
+	if (most >= pages && (gpa_raw(free_huges) || gpa_raw(zero_huges)))
+		first = unchain(gpa_raw(free_huges) ? &free_huges : &zero_huges, pages);
+	else if (most >= pages)
+		first = fresh_huge();
 	for (const struct range *r = ranges; !gpa_raw(first) && r < ranges + NR_RANGES; r++) {
 		pages = (r->end - r->next) / PAGE_SIZE;
 		if (pages > most)
@@ -160,7 +169,7 @@ void frames_give(struct run run)
 		}
 	}
 	if (size == PAGE_2M && from % PAGE_2M == 0) {
-		huge_free(gpa_init(from));
+		push(&zero_huges, gpa_init(from), PAGE_2M / PAGE_SIZE);
 		return;
 	}
 	for (uint64_t i = 0; i < size; i += PAGE_SIZE)

@@ -77,7 +77,8 @@ void lock_wait(void)
 	cpu->in_lock_wait = false;
 	if (cpu->id == 0 && device_waits) {
 		device_waits = false;
-		balloon_interrupt();
+		if (balloon_interrupt())
+			cpu->current = NULL; /* as in trap_user() */
 	}
 	__atomic_fetch_and(&lock_waiters, ~(1u << cpu->id), __ATOMIC_SEQ_CST);
 }

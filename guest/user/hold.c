@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hold KEEP LOOSE: what a balloon must leave alone. Touches LOOSE MiB and gives them back to the kernel; then
- * checks, round after round, that KEEP MiB still hold their pattern and that fresh pages are zero. Never ends but
- * with damage.
+ * hold KEEP LOOSE: what a balloon must leave alone. Touches LOOSE MiB and gives them back to the kernel; then every
+ * CPU checks, round after round, that its part of KEEP MiB still holds its pattern and that fresh pages are zero. When
+ * LOOSE MiB were gone and are free again, they are used anew. Never ends but with damage.
  */
 #include "user.h"
 
 #define MIB         (1ull << 20)
-#define FRESH_PAGES 60 /* taken and given back in each round; so few that freed frames are used again */
+#define FRESH_PAGES 60 /* by all CPUs, taken and given back in each round; so few that freed frames are used again */
 #define WORDS       (PAGE_BYTES / sizeof(uint64_t))
+#define HUGE_BYTES  (2 * MIB)
 
 static uint64_t pattern(uint64_t word)
 {
@@ -24,49 +25,131 @@ static int damaged(const char *what, uint64_t word)
 /* Some pages, if the balloon has left any: zero, written, given back. The word that was not zero, or -1. */
 static int64_t check_fresh(void)
 {
-	int64_t at = mmap(FRESH_PAGES * PAGE_BYTES, 0);
+	const uint64_t pages = FRESH_PAGES / cpus();
+	int64_t at = mmap(pages * PAGE_BYTES, 0);
 	uint64_t *word = (uint64_t *)at;
 
 	if (at < 0)
 		return -1;
-	for (uint64_t i = 0; i < FRESH_PAGES * WORDS; i++) {
+	for (uint64_t i = 0; i < pages * WORDS; i++) {
 		if (word[i])
 			return i;
 		word[i] = ~0ull;
 	}
-	munmap(word, FRESH_PAGES * PAGE_BYTES);
+	munmap(word, pages * PAGE_BYTES);
 	return -1;
 }
 
-int hold_main(int argc, char **argv)
+/* Takes `size` bytes, expects zeroes, touches each page, gives them back. False: there is not so much, or it is damaged. */
+static bool use(uint64_t size)
 {
-	uint64_t keep, loose;
-	uint64_t *kept;
-	int64_t at;
+	int64_t at = mmap(size, MMAP_HUGE);
 
-	if (argc != 3 || !parse_number(argv[1], &keep) || !parse_number(argv[2], &loose) || !keep || !loose) {
-		print("usage: hold KEEP LOOSE\n");
-		return 2;
+	if (at < 0)
+		return false;
+	for (uint64_t i = 0; i < size; i += PAGE_BYTES) {
+		volatile uint64_t *word = (volatile uint64_t *)(at + i);
+
+		if (word[0] || word[WORDS - 1]) {
+			damaged("a page that was taken is not zero", i / sizeof(*word));
+			return false;
+		}
+		word[0] = word[WORDS - 1] = i + 1;
 	}
-	at = mmap(loose * MIB, MMAP_HUGE);
-	kept = (uint64_t *)mmap(keep * MIB, MMAP_HUGE);
-	if (at < 0 || (int64_t)kept < 0) {
-		print("hold: no memory: give the machine more\n");
-		return 1;
+	return munmap((void *)at, size) == 0;
+}
+
+/* Uses the memory again once the balloon has given it back. */
+static void use_again(uint64_t size)
+{
+	static bool gone;
+
+	if (free_pages() * PAGE_BYTES < size) {
+		gone = true;
+	} else if (gone && use(size)) {
+		gone = false;
+		print("hold: used %u MiB again\n", size / MIB);
 	}
-	for (uint64_t i = 0; i < loose * MIB; i += PAGE_BYTES)
-		*(volatile uint64_t *)(at + i) = i;
-	munmap((void *)at, loose * MIB);
-	for (uint64_t i = 0; i < keep * MIB / sizeof(*kept); i++)
-		kept[i] = pattern(i);
+}
+
+/* The rounds of the other CPUs; one that lags behind is waited for. */
+static void wait_for_others(const volatile uint64_t *rounds, uint64_t round)
+{
+	const int64_t nr = cpus(), self = cpu();
+
+	for (int64_t i = 0; i < nr; i++)
+		while (i != self && rounds[i] < round)
+			__builtin_ia32_pause();
+}
+
+/* A helper for each other CPU, which counts its rounds in the shared page. -errno. */
+static int64_t start_others(const char *keep, const volatile uint64_t *rounds)
+{
+	const int64_t nr = cpus(), self = cpu();
+	char line[64];
+	int64_t r = 0;
+
+	format(line, sizeof(line), "hold %s 0 %u", keep, (uint64_t)rounds);
+	for (int64_t i = 0; r >= 0 && i < nr; i++)
+		if (i != self)
+			r = spawn(line, i);
+	return r;
+}
+
+static int check_for_ever(uint64_t *kept, uint64_t size, uint64_t loose, volatile uint64_t *rounds)
+{
+	const int64_t self = cpu();
+
 	for (uint64_t round = 1;; round++) {
 		int64_t dirty = check_fresh();
 
 		if (dirty >= 0)
 			return damaged("a fresh page is not zero", dirty);
-		for (uint64_t i = 0; i < keep * MIB / sizeof(*kept); i++)
+		for (uint64_t i = 0; i < size / sizeof(*kept); i++)
 			if (kept[i] != pattern(i))
 				return damaged("the pattern is gone", i);
+		rounds[self] = round;
+		if (!loose)
+			continue;
+		wait_for_others(rounds, round);
+		use_again(loose);
 		print("hold: round %u\n", round);
 	}
+}
+
+static int no_memory(void)
+{
+	print("hold: no memory: give the machine more\n");
+	return 1;
+}
+
+/* A third number, the shared page's address, is given to the helpers. */
+int hold_main(int argc, char **argv)
+{
+	uint64_t keep, loose, rounds = 0, size;
+	const bool helper = argc == 4;
+	int64_t kept;
+
+	if (argc < 3 || argc > 4 || !parse_number(argv[1], &keep) || !parse_number(argv[2], &loose) || !keep ||
+	    !loose != helper || (helper && !parse_number(argv[3], &rounds))) {
+		print("usage: hold KEEP LOOSE\n");
+		return 2;
+	}
+	size = (keep * MIB / cpus() + HUGE_BYTES - 1) & -HUGE_BYTES;
+	kept = mmap(size, MMAP_HUGE);
+	if (kept < 0)
+		return no_memory();
+	for (uint64_t i = 0; i < size / sizeof(uint64_t); i++)
+		((uint64_t *)kept)[i] = pattern(i);
+	if (!helper) {
+		const int64_t page = mmap(PAGE_BYTES, MMAP_SHARED);
+
+		rounds = page;
+		if (page < 0 || start_others(argv[1], (uint64_t *)page) < 0)
+			return no_memory();
+		wait_for_others((uint64_t *)page, 1); /* they have their part: what is loose is loose */
+		if (!use(loose * MIB))
+			return no_memory();
+	}
+	return check_for_ever((uint64_t *)kept, size, loose * MIB, (volatile uint64_t *)rounds);
 }
