@@ -10,6 +10,7 @@
 #define TSS     0x40
 #define PORTS   0x610 /* that CPL 3 may use: all of Gnomon's */
 #define TSS_BYTES (104 + PORTS / 8 + 1)
+#define DEVICES GNOMON_VIRTIO_BASE
 #define ALL     (PTE_P | PTE_W | PTE_U | PTE_A)
 
 	.text
@@ -84,7 +85,13 @@ cost_pml4:
 	.endr
 low_pdpt:
 	.quad low_pd + ALL
-	.fill 511, 8, 0
+	.fill DEVICES / 0x40000000 - 1, 8, 0
+	.quad device_pd + ALL
+	.fill 511 - DEVICES / 0x40000000, 8, 0
+device_pd:
+	.fill DEVICES % 0x40000000 / 0x200000, 8, 0
+	.quad DEVICES + (ALL | PTE_D | PTE_PS)
+	.fill 511 - DEVICES % 0x40000000 / 0x200000, 8, 0
 low_pd:
 	.set page, 0
 	.rept COST_MEMORY / 0x200000

@@ -3,6 +3,7 @@
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
 
+#include "balloon.h"
 #include "cost.h"
 
 #define PAGE      4096ull
@@ -199,6 +200,11 @@ static bool check_interrupt(uint32_t n)
 	return cost_interrupts == n;
 }
 
+#define BALLOON(NAME, UNIT, MOST, PREPARE, RUN)                                                                        \
+	{                                                                                                              \
+		.name = NAME, .unit = UNIT, .most = MOST, .prepare = PREPARE, .run = RUN, .check = check_balloon       \
+	}
+
 const struct cost_row cost_rows[] = {
     {.name = "floor", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_floor},
     {.name = "floor-user", .unit = 8, .most = COST_MANY, .run = run_floor},
@@ -224,5 +230,18 @@ const struct cost_row cost_rows[] = {
     {.name = "touch-2m", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch_large, .run = run_touch},
     {.name = "syscall", .unit = 8, .most = COST_MANY, .run = run_syscall},
     {.name = "interrupt", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_interrupt, .check = check_interrupt},
+    BALLOON("reclaim-4k", 1, COST_SINGLES, prepare_singles, run_reclaim_4k),
+    BALLOON("reclaim-4k-untouched", 1, COST_SINGLES, prepare_untouched, run_reclaim_4k),
+    BALLOON("return-4k", 1, COST_SINGLES, prepare_singles_away, run_return_4k),
+    BALLOON("return-touch-4k", 1, COST_SINGLES, prepare_singles_away, run_return_touch_4k),
+    BALLOON("reclaim-2m", 1, COST_BLOCKS, prepare_blocks, run_reclaim_2m),
+    BALLOON("reclaim-2m-untouched", 1, COST_BLOCKS, prepare_untouched, run_reclaim_2m),
+    BALLOON("return-2m", 1, COST_BLOCKS, prepare_blocks_away, run_return_2m),
+    BALLOON("return-touch-2m", 1, COST_BLOCKS, prepare_blocks_away, run_return_touch_2m),
+    BALLOON("split", 1, COST_BLOCKS, prepare_blocks, run_split),
+    BALLOON("zap", 1, COST_BLOCKS, prepare_blocks, run_zap),
+    BALLOON("load", 16, COST_MANY, prepare_load, run_load),
+    BALLOON("load-holes", 16, COST_MANY, prepare_load_holes, run_load),
+    BALLOON("load-joined", 16, COST_MANY, prepare_load_joined, run_load),
 };
 const uint32_t cost_nr_rows = sizeof(cost_rows) / sizeof(*cost_rows);

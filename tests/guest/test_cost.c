@@ -18,10 +18,11 @@ static struct run r;
 
 TestSuite(cost, .init = need_kvm);
 
-enum { EXITS, BUILT, FILLS, PREFETCHED, TABLE_WRITES, NR_COUNTS };
+enum { EXITS, BUILT, FILLS, PREFETCHED, TABLE_WRITES, SPLITS, SHOOTDOWNS, REMOVED, RETURNED, NR_COUNTS };
 
-static const char *const names[NR_COUNTS] = {"exits", "shadow_pages_built", "shadow_fills", "shadow_prefetched",
-                                             "shadow_table_writes"};
+static const char *const names[NR_COUNTS] = {
+    "exits",         "shadow_pages_built", "shadow_fills",   "shadow_prefetched", "shadow_table_writes",
+    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_returned"};
 
 struct counts {
 	json_int_t n[NR_COUNTS];
@@ -61,7 +62,7 @@ static struct counts run_counted(const char *paging, const char *opts, const cha
 	close(fd);
 	snprintf(most_text, sizeof(most_text), "%d", most);
 	snprintf(ops_text, sizeof(ops_text), "%d", ops);
-	run_gnomon(&r, "run", "--paging", paging, "--shadow-opt", opts, "--memory", "128M", "--timeout", "100",
+	run_gnomon(&r, "run", "--paging", paging, "--shadow-opt", opts, "--memory", "192M", "--timeout", "100",
 	           "--stats", path, cost_path(), "--", row, most_text, ops_text, "1");
 	expect_status(&r, 0);
 	root = json_load_file(path, 0, NULL);
@@ -178,6 +179,31 @@ Test(cost, entry_and_return)
 	cr_assert_eq(cost("shadow", "all", "interrupt", 64).n[EXITS], 2 * 64);
 }
 
+static void balloon_counts(const char *paging)
+{
+	struct counts c = cost(paging, "all", "reclaim-4k", 2048);
+
+	cr_assert_eq(c.n[REMOVED], 2048);
+	cr_assert_eq(c.n[SHOOTDOWNS], 2, "two requests");
+	cr_assert_leq(c.n[EXITS], 2048 / 256);
+	c = cost(paging, "all", "return-4k", 2048);
+	cr_assert_eq(c.n[RETURNED], 2048);
+	cr_assert_leq(c.n[EXITS], 2048 / 256);
+	c = cost(paging, "all", "split", 8);
+	cr_assert_eq(c.n[SPLITS], 8);
+	cr_assert_eq(c.n[REMOVED], 8 * 16);
+	c = cost(paging, "all", "zap", 8);
+	cr_assert_eq(c.n[SPLITS], 0, "it takes 2 MiB whole");
+	cr_assert_eq(c.n[RETURNED], 8 * 496);
+}
+
+/* Single pages share requests and shootdowns, an exit is for 256 pages or more; what is taken is counted page by page. */
+Test(cost, balloon_shares_exits)
+{
+	balloon_counts("nested");
+	balloon_counts("shadow");
+}
+
 /* Words that are not a row and its numbers end the guest before it does anything. */
 Test(cost, wrong_words)
 {
@@ -246,5 +272,34 @@ Test(cost, bench_table)
 	cr_assert_float_eq(figure(bench_row(table, "fault", "nested", "-"), "exits"), 0, 1e-9);
 	table = json_array_get(json_object_get(root, "tables"), 1);
 	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "costs-ratio");
+	json_decref(root);
+}
+
+/* Each row of the balloon's table is there, with its second stage, and a figure or the reason why there is none. */
+Test(cost, bench_balloon_table)
+{
+	const json_t *table, *row;
+	json_t *root;
+	size_t i, natives = 0;
+
+	if (access(build_path("shortest-kvm"), X_OK) < 0)
+		cr_skip_test("no shortest-kvm beside gnomon");
+	run_gnomon(&r, "bench", "--only", "balloon", "--paging", "nested", "--runs", "1", "--json", "-");
+	expect_status(&r, 0);
+	root = json_loads(r.out, 0, NULL);
+	table = json_array_get(json_object_get(root, "tables"), 0);
+	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "balloon");
+	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 17);
+	json_array_foreach(json_object_get(table, "rows"), i, row)
+	{
+		const bool native = strcmp(json_string_value(json_object_get(row, "environment")), "native") == 0;
+		const json_t *na = json_object_get(row, "na");
+
+		natives += native;
+		cr_assert_gt(figure(row, "time"), 0);
+		cr_assert_eq(json_is_string(json_object_get(na, "exits")), native);
+		cr_assert_neq(json_is_number(json_object_get(row, "rate")), json_is_string(json_object_get(na, "rate")));
+	}
+	cr_assert_eq(natives, 4);
 	json_decref(root);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,10 +11,10 @@
 #include <unistd.h>
 
 #include "../guest/chase_core.h"
+#include "bench/balloon.h"
 #include "bench/child_parts.h"
 
-#define GUEST_MEMORY "128M" /* what guest/cost maps */
-#define STATS_MAX    (1 << 18)
+#define STATS_MAX (1 << 18)
 
 /* The arguments of `gnomon run` for a request, in text that the caller keeps. */
 struct guest_command {
@@ -35,7 +36,7 @@ static void guest_command_init(const struct cost_plan *plan, const struct cost_c
 	snprintf(g->blocks, sizeof(g->blocks), "%" PRIu32, q->blocks);
 	memcpy(g->argv,
 	       (const char *[]){"/proc/self/exe", "run", "--paging", bench_environments[c->where].paging, "--memory",
-	                        GUEST_MEMORY, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options},
+	                        plan->memory, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options},
 	       10 * sizeof(*g->argv));
 	n = 10;
 	if (stats_fd >= 0) {
@@ -58,16 +59,27 @@ static const char *parse_words(int r)
 	}
 }
 
+static int run_child(const struct cost_plan *plan, const struct cost_case *c, const struct cost_request *q,
+                     int stats_fd, struct child_result *child)
+{
+	const struct balloon_native native = {.request = q, .bytes = c->bytes, .thp = c->thp};
+	struct guest_command command;
+
+	if (c->where == BENCH_NATIVE)
+		return child_call(balloon_native, &native, &plan->limits, child);
+	guest_command_init(plan, c, q, stats_fd, &command);
+	return child_exec(command.argv, &plan->limits, child);
+}
+
 /* One run of a case. 0, also when it failed, which leaves its reason; -EINTR. */
 static int run_case(struct cost_results *res, size_t i, const struct cost_request *q, int stats_fd,
                     struct child_result *child, struct cost_ticks *ret_ticks)
 {
+	const struct cost_case *c = cost_case_of(res, i);
 	struct cost_series *s = &res->series[i];
-	struct guest_command command;
 	int r;
 
-	guest_command_init(res->plan, &cost_cases[i], q, stats_fd, &command);
-	r = child_exec(command.argv, &res->plan->limits, child);
+	r = run_child(res->plan, c, q, stats_fd, child);
 	if (r == -EINTR)
 		return r;
 	if (r < 0 || !child_succeeded(child)) {
@@ -87,12 +99,12 @@ static struct cost_request request_of(const struct cost_case *c)
 
 static int take_turn(struct cost_results *res, size_t i, int round, struct child_result *child)
 {
-	const struct cost_request q = request_of(&cost_cases[i]);
+	const struct cost_request q = request_of(cost_case_of(res, i));
 	struct cost_ticks ticks = {0};
 	int r;
 
-	log_progress("costs: round %d of %d, %s, %s", round + 1, res->plan->rounds, cost_cases[i].row,
-	             bench_environments[cost_cases[i].where].name);
+	log_progress("%s: round %d of %d, %s, %s", res->plan->name, round + 1, res->plan->rounds,
+	             cost_case_of(res, i)->row, bench_environments[cost_case_of(res, i)->where].name);
 	r = run_case(res, i, &q, -1, child, &ticks);
 	res->series[i].us[round] = ticks.op;
 	res->series[i].floor_us[round] = ticks.floor;
@@ -113,7 +125,7 @@ static int read_counts(int fd, struct cost_counts *ret_counts)
 static int count_run(struct cost_results *res, size_t i, uint32_t ops, struct child_result *child,
                      struct cost_counts *ret_counts)
 {
-	struct cost_request q = request_of(&cost_cases[i]);
+	struct cost_request q = request_of(cost_case_of(res, i));
 	struct cost_series *s = &res->series[i];
 	const int fd = memfd_create("stats", 0); /* the child opens it by its number */
 	struct cost_ticks ticks;
@@ -135,12 +147,16 @@ static int count_run(struct cost_results *res, size_t i, uint32_t ops, struct ch
 /* What an operation adds to the counters: the difference of two runs that differ in operations alone. */
 static int count_case(struct cost_results *res, size_t i, struct child_result *child)
 {
-	const uint32_t ops = cost_cases[i].ops;
+	const uint32_t ops = cost_case_of(res, i)->ops;
 	struct cost_series *s = &res->series[i];
 	struct cost_counts half, full;
 	int r;
 
-	log_progress("costs: counting %s, %s", cost_cases[i].row, bench_environments[cost_cases[i].where].name);
+	s->exits = s->pages_built = NAN;
+	if (cost_case_of(res, i)->where == BENCH_NATIVE)
+		return 0;
+	log_progress("%s: counting %s, %s", res->plan->name, cost_case_of(res, i)->row,
+	             bench_environments[cost_case_of(res, i)->where].name);
 	r = count_run(res, i, ops / 2, child, &half);
 	if (r == 0 && !*s->na)
 		r = count_run(res, i, ops, child, &full);
@@ -152,11 +168,12 @@ static int count_case(struct cost_results *res, size_t i, struct child_result *c
 }
 
 /* The cases of one operation, those to be compared, in a random order: none always comes first. Returns how many. */
-static size_t order_cases(size_t first, uint64_t *random, size_t *order)
+static size_t order_cases(const struct cost_results *res, size_t first, uint64_t *random, size_t *order)
 {
 	size_t n = 0;
 
-	for (size_t i = first; i < cost_nr_cases && strcmp(cost_cases[i].row, cost_cases[first].row) == 0; i++) {
+	for (size_t i = first;
+	     i < res->plan->nr_cases && strcmp(cost_case_of(res, i)->row, cost_case_of(res, first)->row) == 0; i++) {
 		const size_t at = chase_random(random) % (n + 1);
 
 		order[n++] = order[at];
@@ -170,8 +187,8 @@ static int run_round(struct cost_results *res, int round, uint64_t *random, stru
 	size_t order[COST_MAX_CASES] = {0}, n;
 	int r = 0;
 
-	for (size_t first = 0; r == 0 && first < cost_nr_cases; first += n) {
-		n = order_cases(first, random, order);
+	for (size_t first = 0; r == 0 && first < res->plan->nr_cases; first += n) {
+		n = order_cases(res, first, random, order);
 		for (size_t i = 0; r == 0 && i < n; i++)
 			if (cost_takes_part(res, order[i]) && !*res->series[order[i]].na)
 				r = take_turn(res, order[i], round, child);
@@ -184,7 +201,7 @@ static int run_all(struct cost_results *res, struct child_result *child)
 	uint64_t random = res->plan->seed * 2 + 1;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < cost_nr_cases; i++)
+	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i) && !*res->series[i].na)
 			r = count_case(res, i, child);
 	for (int round = 0; r == 0 && round < res->plan->rounds; round++)
@@ -198,10 +215,12 @@ static void rule_out(struct cost_results *res)
 {
 	const struct host_info *h = res->host;
 
-	for (size_t i = 0; i < cost_nr_cases; i++) {
-		const char *needs = cost_cases[i].needs;
+	for (size_t i = 0; i < res->plan->nr_cases; i++) {
+		const char *needs = cost_case_of(res, i)->needs;
 		struct cost_series *s = &res->series[i];
 
+		if (cost_case_of(res, i)->where == BENCH_NATIVE)
+			continue;
 		if (h->kvm != HOST_KVM_OK)
 			snprintf(s->na, sizeof(s->na), "%s: %s", h->kvm_path,
 			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");
@@ -213,7 +232,7 @@ static void rule_out(struct cost_results *res)
 /* One block for both arrays of a series. */
 static int allocate_series(struct cost_results *res)
 {
-	for (size_t i = 0; i < cost_nr_cases; i++) {
+	for (size_t i = 0; i < res->plan->nr_cases; i++) {
 		struct cost_series *s = &res->series[i];
 
 		s->us = calloc(2 * res->plan->rounds, sizeof(double));
@@ -226,7 +245,7 @@ static int allocate_series(struct cost_results *res)
 
 static void scale(struct cost_results *res)
 {
-	for (size_t i = 0; i < cost_nr_cases; i++)
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
 		for (int n = 0; n < 2 * res->plan->rounds; n++)
 			res->series[i].us[n] /= res->tsc_mhz;
 }
@@ -263,12 +282,12 @@ void cost_results_free(struct cost_results *results)
 
 bool cost_takes_part(const struct cost_results *results, size_t i)
 {
-	return results->plan->where >> cost_cases[i].where & 1;
+	return results->plan->where >> cost_case_of(results, i)->where & 1;
 }
 
 bool cost_any(const struct cost_results *results)
 {
-	for (size_t i = 0; i < cost_nr_cases; i++)
+	for (size_t i = 0; i < results->plan->nr_cases; i++)
 		if (cost_takes_part(results, i) && !*results->series[i].na)
 			return true;
 	return false;

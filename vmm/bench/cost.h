@@ -16,7 +16,7 @@
 
 #define COST_MAX_CASES 40
 
-/* One row of the table. Those of the same operation stand next to each other, the nested one first. */
+/* One row of the table. Those of the same operation stand next to each other: native, nested, shadow. */
 struct cost_case {
 	const char *row;  /* the guest's name for the operation */
 	const char *what; /* one operation, for people; NULL where it is the same as above */
@@ -25,16 +25,23 @@ struct cost_case {
 	const char *needs;                     /* the optimisation that it is about; NULL: none */
 	bool thp;                              /* 2 MiB pages of the host behind the guest's memory */
 	uint32_t ops, blocks;                  /* of one run; blocks divides ops */
+	uint64_t bytes;                        /* that an operation moves; 0: it moves none */
 	double floors_bar;                     /* 0: none, as those below */
 	double nested_bar;                     /* multiple of the nested row's time */
+	double native_bar;                     /* part of the native row's rate, at least */
 	double exits_bar;                      /* exits an operation, at most */
 	bool builds_none;                      /* and no shadow page */
 };
 
+/* The rows of the workload `costs`. */
 extern const struct cost_case cost_cases[];
 extern const size_t cost_nr_cases;
 
 struct cost_plan {
+	const char *name; /* of the workload, for the progress */
+	const struct cost_case *cases;
+	size_t nr_cases;   /* COST_MAX_CASES at most */
+	const char *memory; /* of the guest, for `gnomon run` */
 	const char *image; /* guest/cost.elf */
 	unsigned where;    /* 1 << enum bench_where */
 	int rounds;
@@ -55,6 +62,11 @@ struct cost_results {
 	struct cost_series series[COST_MAX_CASES];
 	double tsc_mhz;
 };
+
+static inline const struct cost_case *cost_case_of(const struct cost_results *results, size_t i)
+{
+	return &results->plan->cases[i];
+}
 
 /*
  * Fills *ret; plan and host must outlive it. A case that fails is left out from there on, with its reason.

@@ -81,7 +81,7 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 {
 	static const char *const measured[] = {"time",           "time_iqr", "floors",      "floors_ci_low",
 	                                       "floors_ci_high", "exits",    "pages_built", "n"};
-	const struct cost_case *c = &cost_cases[i];
+	const struct cost_case *c = cost_case_of(res, i);
 	const struct cost_series *s = &res->series[i];
 	char buf[COST_MAX_OPTIONS];
 
@@ -110,7 +110,7 @@ int cost_report(const struct cost_results *res, struct report **ret_table)
 	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
 	int r = t ? 0 : -ENOMEM;
 
-	for (size_t i = 0; r == 0 && i < cost_nr_cases; i++)
+	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i))
 			r = add_row(t, res, i);
 	if (r == 0)
@@ -121,10 +121,10 @@ int cost_report(const struct cost_results *res, struct report **ret_table)
 }
 
 /* The nested case of the same operation. */
-static size_t nested_of(size_t i)
+static size_t nested_of(const struct cost_results *res, size_t i)
 {
-	while (cost_cases[i].where != BENCH_NESTED) {
-		BUG_ON(i == 0 || strcmp(cost_cases[i - 1].row, cost_cases[i].row) != 0);
+	while (cost_case_of(res, i)->where != BENCH_NESTED) {
+		BUG_ON(i == 0 || strcmp(cost_case_of(res, i - 1)->row, cost_case_of(res, i)->row) != 0);
 		i--;
 	}
 	return i;
@@ -133,7 +133,7 @@ static size_t nested_of(size_t i)
 /* -ENODATA: not both were measured. */
 static int nested_ratio(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
 {
-	const size_t nested = nested_of(i);
+	const size_t nested = nested_of(res, i);
 
 	if (!cost_takes_part(res, nested) || *res->series[i].na || *res->series[nested].na)
 		return -ENODATA;
@@ -143,7 +143,7 @@ static int nested_ratio(const struct cost_results *res, size_t i, struct stats_r
 static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 {
 	static const char *const measured[] = {"ratio", "ratio_ci_low", "ratio_ci_high", "n"};
-	const struct cost_case *c = &cost_cases[i];
+	const struct cost_case *c = cost_case_of(res, i);
 	struct stats_ratio ratio;
 	char buf[COST_MAX_OPTIONS];
 	const int r = nested_ratio(res, i, &ratio);
@@ -172,8 +172,8 @@ int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
 	struct report *t = report_new("costs-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
 	int r = t ? 0 : -ENOMEM;
 
-	for (size_t i = 0; r == 0 && i < cost_nr_cases; i++)
-		if (cost_takes_part(res, i) && cost_cases[i].where == BENCH_SHADOW)
+	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
+		if (cost_takes_part(res, i) && cost_case_of(res, i)->where == BENCH_SHADOW)
 			r = add_ratio(t, res, i);
 	if (r == 0)
 		*ret_table = t;
@@ -193,7 +193,7 @@ static void explain_bar(const struct cost_case *c, double value, const char *uni
 
 static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
 {
-	const struct cost_case *c = &cost_cases[i];
+	const struct cost_case *c = cost_case_of(res, i);
 	const struct cost_series *s = &res->series[i];
 	struct stats_ratio ratio;
 
@@ -235,11 +235,11 @@ void cost_explain(const struct cost_results *res, FILE *to)
 	    "same run and at the operation's own CPL, in blocks that take turns with its blocks. Exits and shadow\n"
 	    "pages are counted, not timed: the difference of two runs, one with twice as many operations.\n",
 	    res->tsc_mhz, res->plan->rounds);
-	for (size_t i = 0; i < cost_nr_cases; i++)
-		if (cost_cases[i].what)
-			fprintf(to, "  %-14s %s\n", cost_cases[i].row, cost_cases[i].what);
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
+		if (cost_case_of(res, i)->what)
+			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
 	explain_host(res->host, to);
-	for (size_t i = 0; i < cost_nr_cases; i++)
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i) && !*res->series[i].na)
 			explain_bars(res, i, to);
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "bench/balloon.h"
 #include "bench/chase.h"
 #include "bench/cost.h"
 #include "bench/startup.h"
@@ -18,7 +19,7 @@
 #include "cmd/cmd.h"
 #include "kvm/vm.h"
 
-#define MAX_TABLES     5
+#define MAX_TABLES     6
 #define MAX_RUNS       1000
 #define MAX_SEED       1000000000
 #define CHILD_SECONDS  300
@@ -27,9 +28,11 @@
 #define STARTUP_ROUNDS 30
 #define COST_ROUNDS    11
 #define COST_QUICK     5
+#define BALLOON_ROUNDS 7
+#define COST_MEMORY    "128M" /* what the rows of `costs` use */
 #define BOTH_GUESTS    (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
 
-enum bench_workload { BENCH_CHASE = 1 << 0, BENCH_STARTUP = 1 << 1, BENCH_COSTS = 1 << 2 };
+enum bench_workload { BENCH_CHASE = 1 << 0, BENCH_STARTUP = 1 << 1, BENCH_COSTS = 1 << 2, BENCH_BALLOON = 1 << 3 };
 
 struct bench_options {
 	bool quick;
@@ -52,11 +55,11 @@ struct bench_session {
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
     "Measures what a TLB miss costs, as a process of the host and in a guest, run by run in turn; how long a guest\n"
-    "takes to start; and what the events of nested and of shadow paging cost: faults, CR3 loads, writes to page\n"
-    "tables. Tables on stdout, progress on stderr when that is a terminal.\n"
+    "takes to start; what the events of nested and of shadow paging cost: faults, CR3 loads, writes to page tables;\n"
+    "and what it costs to take memory from a guest and to give it back. Tables on stdout, progress on stderr when that is a terminal.\n"
     "\n"
     "  --quick          less than a minute: fewer sizes and rounds, only the chase\n"
-    "  --only WORKLOAD  chase, startup or costs\n"
+    "  --only WORKLOAD  chase, startup, costs or balloon\n"
     "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
     "  --runs N         rounds, 1 to 1000\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
@@ -120,8 +123,10 @@ static int parse_workload(const char *arg, unsigned *ret_workloads)
 		*ret_workloads = BENCH_STARTUP;
 	else if (strcmp(arg, "costs") == 0)
 		*ret_workloads = BENCH_COSTS;
+	else if (strcmp(arg, "balloon") == 0)
+		*ret_workloads = BENCH_BALLOON;
 	else {
-		log_error("--only: '%s' is not a workload (chase, startup, costs)", arg);
+		log_error("--only: '%s' is not a workload (chase, startup, costs, balloon)", arg);
 		return -EINVAL;
 	}
 	return 0;
@@ -189,7 +194,7 @@ static int parse_options(int argc, char **argv, struct bench_options *o)
 		return -EINVAL;
 	}
 	if (!o->workloads)
-		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP | BENCH_COSTS;
+		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP | BENCH_COSTS | BENCH_BALLOON;
 	return 0;
 }
 
@@ -314,7 +319,11 @@ static int bench_startup(struct bench_session *s)
 static int bench_costs(struct bench_session *s)
 {
 	const struct bench_options *o = s->options;
-	const struct cost_plan plan = {.image = o->cost,
+	const struct cost_plan plan = {.name = "costs",
+	                               .cases = cost_cases,
+	                               .nr_cases = cost_nr_cases,
+	                               .memory = COST_MEMORY,
+	                               .image = o->cost,
 	                               .where = o->where,
 	                               .rounds = o->runs    ? o->runs
 	                                         : o->quick ? COST_QUICK
@@ -337,6 +346,35 @@ static int bench_costs(struct bench_session *s)
 	if (r == 0 && s->text) {
 		fputc('\n', s->text);
 		cost_explain(&results, s->text);
+	}
+	s->measured |= r == 0 && cost_any(&results);
+	cost_results_free(&results);
+	return r;
+}
+
+static int bench_balloon(struct bench_session *s)
+{
+	const struct bench_options *o = s->options;
+	const struct cost_plan plan = {.name = "balloon",
+	                               .cases = balloon_cases,
+	                               .nr_cases = balloon_nr_cases,
+	                               .memory = BALLOON_GUEST_MEMORY,
+	                               .image = o->cost,
+	                               .where = o->where,
+	                               .rounds = o->runs ? o->runs : BALLOON_ROUNDS,
+	                               .seed = o->seed,
+	                               .limits = s->limits};
+	struct cost_results results;
+	struct report *table;
+	int r = cost_run(&plan, &s->host, &results);
+
+	if (r == 0)
+		r = balloon_report(&results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0 && s->text) {
+		fputc('\n', s->text);
+		balloon_explain(&results, s->text);
 	}
 	s->measured |= r == 0 && cost_any(&results);
 	cost_results_free(&results);
@@ -391,6 +429,8 @@ static int bench(struct bench_session *s)
 		r = bench_startup(s);
 	if (r == 0 && s->options->workloads & BENCH_COSTS)
 		r = bench_costs(s);
+	if (r == 0 && s->options->workloads & BENCH_BALLOON)
+		r = bench_balloon(s);
 	if (r < 0 && r != -EINTR)
 		log_errno(-r, "bench");
 	if (r == 0)

@@ -28,7 +28,7 @@
 
 #define BALLOON_RAM_RANGES 2
 #define BALLOON_PFNS_MAX   16384 /* in one request */
-#define BALLOON_RUNS_MAX   256   /* handed to ops at once */
+#define BALLOON_RUNS_MAX   1024  /* handed to ops at once */
 #define BALLOON_STATS_MAX  32    /* entries in one statistics buffer: the specification knows 10 */
 
 /* Consecutive pages. */

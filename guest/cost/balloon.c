@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows about the balloon (virtio 1.2, 5.5): a driver that gives away just what a row wants, run by run, and waits for
+ * the device in a loop, as a busy guest would. At CPL 3, like any row: the device is mapped there (entry.S).
+ *
+ *   single pages   every other page of the arena, so that no two make a run
+ *   blocks         every other 2 MiB
+ */
+#include <gnomon/abi.h>
+#include <gnomon/virtio.h>
+
+#include "balloon.h"
+#include "chase_core.h"
+#include "cost.h"
+
+#define PAGE            4096ull
+#define BLOCK           0x200000ull
+#define PAGES           512  /* of a block */
+#define QUEUE_SIZE      4    /* one request at a time */
+#define REQUEST_SINGLES 1024 /* pages of one request at most */
+#define REQUEST_BLOCKS  16
+#define PFNS            (REQUEST_BLOCKS * PAGES)
+#define SLICE_FIRST     100 /* of a block */
+#define SLICE_PAGES     16
+#define BLOCKS          (COST_ARENA / BLOCK)
+#define RING            (BLOCKS * (PAGES - 1)) /* lines: none in the first page of a block */
+#define SPINS           (1ull << 30)
+
+static struct {
+	struct virtq_desc desc[QUEUE_SIZE];
+	struct {
+		uint16_t flags, idx, ring[QUEUE_SIZE];
+	} avail;
+	struct {
+		uint16_t flags, idx;
+		struct virtq_used_elem ring[QUEUE_SIZE];
+	} used;
+} __attribute__((aligned(256))) queues[2];
+
+static uint32_t pfns[PFNS] __attribute__((aligned(4096)));
+static uint32_t nr_pfns;
+static void **ring;
+static bool failed;
+
+static volatile uint32_t *reg(uint32_t offset)
+{
+	return (volatile uint32_t *)(uint64_t)(GNOMON_VIRTIO_BASE + offset);
+}
+
+/* 3.1.1, without looking at what is asked for: a device that refuses is found out by the first request. */
+static void start(void)
+{
+	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE;
+	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 0;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_BALLOON_F_MUST_TELL_HOST;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 1;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_F_VERSION_1 >> 32;
+	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK;
+	for (uint32_t i = 0; i < 2; i++) {
+		queues[i].avail.flags = VIRTQ_AVAIL_NO_INTERRUPT;
+		*reg(VIRTIO_MMIO_QUEUE_SEL) = i;
+		*reg(VIRTIO_MMIO_QUEUE_NUM) = QUEUE_SIZE;
+		*reg(VIRTIO_MMIO_QUEUE_DESC_LOW) = (uint64_t)queues[i].desc;
+		*reg(VIRTIO_MMIO_QUEUE_DRIVER_LOW) = (uint64_t)&queues[i].avail;
+		*reg(VIRTIO_MMIO_QUEUE_DEVICE_LOW) = (uint64_t)&queues[i].used;
+		*reg(VIRTIO_MMIO_QUEUE_READY) = 1;
+	}
+	*reg(VIRTIO_MMIO_STATUS) =
+	    VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
+}
+
+/* Hands the pages noted since the last request to a queue, and waits until the device is through with them. */
+static void request(int number)
+{
+	typeof(queues[0]) *q = &queues[number];
+
+	q->desc[0] = (struct virtq_desc){.addr = (uint64_t)pfns, .len = nr_pfns * sizeof(*pfns)};
+	__atomic_store_n(&q->avail.idx, q->avail.idx + 1, __ATOMIC_SEQ_CST);
+	*reg(VIRTIO_MMIO_QUEUE_NOTIFY) = number;
+	for (uint64_t i = 0; __atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->avail.idx; i++) {
+		if (failed || i == SPINS) {
+			failed = true;
+			break;
+		}
+		__asm__ volatile("pause");
+	}
+	nr_pfns = 0;
+}
+
+static void note(uint64_t at, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pages; i++)
+		pfns[nr_pfns++] = at / PAGE + i;
+}
+
+static void touch(uint64_t at, uint32_t pages)
+{
+	for (uint32_t i = 0; i < pages; i++)
+		*(volatile uint8_t *)(at + i * PAGE) = 1;
+}
+
+static inline uint64_t single(uint32_t i)
+{
+	return COST_FRAMES + 2 * i * PAGE;
+}
+
+static inline uint64_t block(uint32_t i)
+{
+	return COST_FRAMES + 2 * i * BLOCK;
+}
+
+static void singles(uint32_t from, uint32_t n, int queue)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		note(single(from + i), 1);
+		if (nr_pfns == REQUEST_SINGLES || i == n - 1)
+			request(queue);
+	}
+}
+
+static void blocks(uint32_t from, uint32_t n, int queue)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		note(block(from + i), PAGES);
+		if (nr_pfns == REQUEST_BLOCKS * PAGES || i == n - 1)
+			request(queue);
+	}
+}
+
+void prepare_untouched(uint32_t most)
+{
+	start();
+}
+
+/* The neighbours, too: they are in use. */
+void prepare_singles(uint32_t most)
+{
+	touch(COST_FRAMES, 2 * most);
+	start();
+}
+
+void prepare_singles_away(uint32_t most)
+{
+	prepare_singles(most);
+	singles(0, most, VIRTIO_BALLOON_QUEUE_INFLATE);
+}
+
+void prepare_blocks(uint32_t most)
+{
+	touch(COST_FRAMES, 2 * most * PAGES);
+	start();
+}
+
+void prepare_blocks_away(uint32_t most)
+{
+	prepare_blocks(most);
+	blocks(0, most, VIRTIO_BALLOON_QUEUE_INFLATE);
+}
+
+void run_reclaim_4k(uint32_t from, uint32_t n)
+{
+	singles(from, n, VIRTIO_BALLOON_QUEUE_INFLATE);
+}
+
+void run_return_4k(uint32_t from, uint32_t n)
+{
+	singles(from, n, VIRTIO_BALLOON_QUEUE_DEFLATE);
+}
+
+void run_return_touch_4k(uint32_t from, uint32_t n)
+{
+	run_return_4k(from, n);
+	for (uint32_t i = from; i < from + n; i++)
+		touch(single(i), 1);
+}
+
+void run_reclaim_2m(uint32_t from, uint32_t n)
+{
+	blocks(from, n, VIRTIO_BALLOON_QUEUE_INFLATE);
+}
+
+void run_return_2m(uint32_t from, uint32_t n)
+{
+	blocks(from, n, VIRTIO_BALLOON_QUEUE_DEFLATE);
+}
+
+void run_return_touch_2m(uint32_t from, uint32_t n)
+{
+	run_return_2m(from, n);
+	for (uint32_t i = from; i < from + n; i++)
+		touch(block(i), PAGES);
+}
+
+static void touch_rest(uint64_t at)
+{
+	touch(at, SLICE_FIRST);
+	touch(at + (SLICE_FIRST + SLICE_PAGES) * PAGE, PAGES - SLICE_FIRST - SLICE_PAGES);
+}
+
+/* The slice goes out of the middle, the rest stays. */
+void run_split(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		note(block(i) + SLICE_FIRST * PAGE, SLICE_PAGES);
+		request(VIRTIO_BALLOON_QUEUE_INFLATE);
+		touch_rest(block(i));
+	}
+}
+
+/* The same in the end, by way of taking all and giving the rest back. */
+void run_zap(uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		blocks(i, 1, VIRTIO_BALLOON_QUEUE_INFLATE);
+		note(block(i), SLICE_FIRST);
+		note(block(i) + (SLICE_FIRST + SLICE_PAGES) * PAGE, PAGES - SLICE_FIRST - SLICE_PAGES);
+		request(VIRTIO_BALLOON_QUEUE_DEFLATE);
+		touch_rest(block(i));
+	}
+}
+
+/* Line `i` of the ring: one in each page but the first of a block. Sets of the cache are used evenly, as in
+ * chase_line(). */
+static void **line(uint64_t i)
+{
+	const uint64_t page = i / (PAGES - 1) * PAGES + 1 + i % (PAGES - 1);
+
+	return (void **)(COST_FRAMES + page * PAGE + (page * 0x9e3779b97f4a7c15 >> 58) * CHASE_LINE);
+}
+
+/* One random cycle through all lines (Sattolo). */
+void prepare_load(uint32_t most)
+{
+	uint64_t state = 1;
+
+	touch(COST_FRAMES, BLOCKS * PAGES);
+	for (uint64_t i = 0; i < RING; i++)
+		*line(i) = line(i);
+	for (uint64_t i = RING - 1; i > 0; i--) {
+		void **a = line(i), **b = line(chase_random(&state) % i), *t = *a;
+
+		*a = *b;
+		*b = t;
+	}
+	ring = chase_walk(line(0), RING);
+}
+
+static void first_pages(int queue)
+{
+	for (uint32_t i = 0; i < BLOCKS; i++)
+		note(COST_FRAMES + i * BLOCK, 1);
+	request(queue);
+}
+
+void prepare_load_holes(uint32_t most)
+{
+	prepare_load(most);
+	start();
+	first_pages(VIRTIO_BALLOON_QUEUE_INFLATE);
+	ring = chase_walk(ring, RING);
+}
+
+void prepare_load_joined(uint32_t most)
+{
+	prepare_load_holes(most);
+	first_pages(VIRTIO_BALLOON_QUEUE_DEFLATE);
+	ring = chase_walk(ring, RING);
+}
+
+void run_load(uint32_t from, uint32_t n)
+{
+	ring = chase_walk(ring, n);
+}
+
+bool check_balloon(uint32_t n)
+{
+	return !failed;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "bench/balloon.h"
+#include "bench/stats.h"
+
+#define GIB 0x1p30
+
+static const struct report_column columns[] = {
+    {"operation", "operation", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"backing", "backing", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"time", "time", "us", 3},
+    {"time_iqr", "IQR", "us", 3},
+    {"rate", "rate", "GiB/s", 2},
+    {"of_native", "of native rate", NULL, 2},
+    {"of_native_ci_low", "95% from", NULL, 2},
+    {"of_native_ci_high", "to", NULL, 2},
+    {"floors", "floors", NULL, 2},
+    {"exits", "exits/op", NULL, 5},
+    {"bar", "bar", NULL, 0},
+    {"n", "n", NULL, 0},
+};
+
+/* The case of the same operation elsewhere; -ENOENT. */
+static int find(const struct cost_results *res, const char *row, enum bench_where where, size_t *ret_i)
+{
+	for (size_t i = 0; i < res->plan->nr_cases; i++) {
+		if (cost_case_of(res, i)->where != where || strcmp(cost_case_of(res, i)->row, row) != 0)
+			continue;
+		*ret_i = i;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+/* Paired times of case a by those of case b. -ENODATA: not both were measured. */
+static int time_ratio(const struct cost_results *res, size_t a, size_t b, struct stats_ratio *ret_ratio)
+{
+	if (!cost_takes_part(res, a) || !cost_takes_part(res, b) || *res->series[a].na || *res->series[b].na)
+		return -ENODATA;
+	return stats_paired_ratio(res->series[a].us, res->series[b].us, res->plan->rounds, STATS_SEED, ret_ratio);
+}
+
+/* The rate of case i as a part of the native one. -ENOENT, -ENODATA. */
+static int of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
+{
+	size_t native;
+	int r = find(res, cost_case_of(res, i)->row, BENCH_NATIVE, &native);
+
+	return r < 0 ? r : time_ratio(res, native, i, ret_ratio);
+}
+
+static void set_bar(struct report *t, const struct cost_case *c)
+{
+	char text[64] = "-";
+
+	if (c->native_bar > 0)
+		snprintf(text, sizeof(text), "%.2f of native", c->native_bar);
+	if (c->exits_bar > 0)
+		snprintf(text, sizeof(text), "1 exit for %.0f", 1 / c->exits_bar);
+	report_set_text(t, "bar", text);
+}
+
+static int set_figures(struct report *t, const struct cost_results *res, size_t i)
+{
+	const struct cost_case *c = cost_case_of(res, i);
+	const struct cost_series *s = &res->series[i];
+	struct stats_summary time;
+	struct stats_ratio ratio;
+	int r = stats_summarise(s->us, res->plan->rounds, STATS_SEED, &time);
+
+	if (r < 0)
+		return r;
+	report_set_number(t, "time", time.median);
+	report_set_number(t, "time_iqr", time.iqr);
+	report_set_number(t, "n", res->plan->rounds);
+	if (c->bytes)
+		report_set_number(t, "rate", c->bytes / GIB / (time.median / 1e6));
+	else
+		report_set_na(t, "rate", "it is no move of memory alone");
+	r = c->where == BENCH_NATIVE ? -ENOENT : of_native(res, i, &ratio);
+	if (r == 0) {
+		report_set_number(t, "of_native", ratio.median);
+		report_set_number(t, "of_native_ci_low", ratio.ci_low);
+		report_set_number(t, "of_native_ci_high", ratio.ci_high);
+	} else if (r != -ENOENT && r != -ENODATA) {
+		return r;
+	} else {
+		static const char *const names[] = {"of_native", "of_native_ci_low", "of_native_ci_high"};
+
+		for (int k = 0; k < 3; k++)
+			report_set_na(t, names[k], "a process of the host does nothing of this kind");
+	}
+	if (c->where == BENCH_NATIVE) {
+		report_set_na(t, "exits", "a process of the host exits to nobody");
+		report_set_na(t, "floors", "a process of the host exits to nobody");
+		return 0;
+	}
+	report_set_number(t, "exits", s->exits);
+	r = stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio);
+	if (r == 0)
+		report_set_number(t, "floors", ratio.median);
+	return r;
+}
+
+static int add_row(struct report *t, const struct cost_results *res, size_t i)
+{
+	static const char *const measured[] = {
+	    "time", "time_iqr", "rate", "of_native", "of_native_ci_low", "of_native_ci_high", "floors", "exits", "n"};
+	const struct cost_case *c = cost_case_of(res, i);
+
+	report_row(t);
+	report_set_text(t, "operation", c->row);
+	report_set_text(t, "environment", bench_environments[c->where].name);
+	report_set_text(t, "backing", c->thp ? "thp" : "4k");
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	set_bar(t, c);
+	if (!*res->series[i].na)
+		return set_figures(t, res, i);
+	for (size_t k = 0; k < sizeof(measured) / sizeof(*measured); k++)
+		report_set_na(t, measured[k], res->series[i].na);
+	return 0;
+}
+
+int balloon_report(const struct cost_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("balloon", columns, sizeof(columns) / sizeof(*columns));
+	int r = t ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
+		if (cost_takes_part(res, i))
+			r = add_row(t, res, i);
+	if (r == 0)
+		*ret_table = t;
+	else
+		report_free(t);
+	return r;
+}
+
+static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
+{
+	const struct cost_case *c = cost_case_of(res, i);
+	const char *where = bench_environments[c->where].name;
+	struct stats_ratio ratio;
+
+	if (c->native_bar > 0 && of_native(res, i, &ratio) == 0)
+		fprintf(to, "%s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, where, ratio.median,
+		        c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
+	if (c->exits_bar > 0)
+		fprintf(to, "%s, %s: %.5f exits a page, bar %.5f: %s.\n", c->row, where, res->series[i].exits,
+		        c->exits_bar, res->series[i].exits <= c->exits_bar ? "met" : "NOT met");
+}
+
+/* One sentence on two rows of one run. */
+static void explain_pair(const struct cost_results *res, const char *a, const char *b, const char *fmt, FILE *to)
+{
+	for (int where = BENCH_NESTED; where <= BENCH_SHADOW; where++) {
+		struct stats_ratio ratio;
+		size_t i, j;
+
+		if (find(res, a, where, &i) < 0 || find(res, b, where, &j) < 0 || time_ratio(res, i, j, &ratio) < 0)
+			continue;
+		fprintf(to, fmt, bench_environments[where].name, ratio.median);
+		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
+	}
+}
+
+void balloon_explain(const struct cost_results *res, FILE *to)
+{
+	if (!cost_any(res))
+		return;
+	fprintf(
+	    to,
+	    "Times are an operation's: a page of 4 KiB, a run of 2 MiB, one split, one load. A guest's are its own "
+	    "from\n"
+	    "before it writes the page numbers down until the device has used the request, while it runs in a loop on\n"
+	    "its only CPU; the median block of a run, and of that the median of %d rounds. Native rows are "
+	    "MADV_DONTNEED\n"
+	    "of as many pages of a process, which is what the VMM ends with. Exits are counted, not timed.\n",
+	    res->plan->rounds);
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
+		if (cost_case_of(res, i)->what)
+			fprintf(to, "  %-21s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
+		if (cost_takes_part(res, i) && !*res->series[i].na)
+			explain_bars(res, i, to);
+	explain_pair(res, "zap", "split", "Taking 2 MiB to get 64 KiB costs %s mode %.2f times a split", to);
+	explain_pair(res, "load-holes", "load", "With a hole in each 2 MiB a load in %s mode takes %.2f times as long",
+	             to);
+	explain_pair(res, "load-joined", "load",
+	             "After the collapse a load in %s mode takes %.2f times as long as at first", to);
+}
