@@ -197,7 +197,7 @@ static void balloon_counts(const char *paging)
 	cr_assert_eq(c.n[RETURNED], 8 * 496);
 }
 
-/* Single pages share requests and shootdowns, an exit is for 256 pages or more; what is taken is counted page by page. */
+/* Single pages share requests and shootdowns, an exit is for 256 pages or more; all that is taken is counted. */
 Test(cost, balloon_shares_exits)
 {
 	balloon_counts("nested");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A shadow mode vCPU's way into the guest: interrupts, root, edits, registers for the stub. The way out: shadow_vcpu.c. */
+/* A shadow mode vCPU on its way into the guest: interrupts, root, edits, registers for the stub. Out: shadow_vcpu.c. */
 #include <errno.h>
 #include <gnomon/x86.h>
 #include <string.h>

@@ -28,7 +28,7 @@ static int check(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool mapped)
 	return r < 0 ? r : is_mapped == mapped ? 0 : -EALREADY;
 }
 
-/* How many pages of the 2 MiB around `at` stay when [first, end) goes, if a leaf of 2 MiB must be split for it; else 0. */
+/* Pages of the 2 MiB around `at` that stay when [first, end) goes, if a leaf of 2 MiB must be split for it; else 0. */
 static uint64_t kept_by_split(const struct stage2 *s2, uint64_t at, uint64_t first, uint64_t end)
 {
 	const uint64_t base = at & ~(PAGE_2M - 1);
