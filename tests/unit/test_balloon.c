@@ -20,6 +20,7 @@
 static struct vd vd;
 static struct balloon b;
 static int interrupts, reclaim_fails;
+static unsigned last_runs; /* of the last call of op_reclaim */
 static char calls[4096]; /* what ops were asked for, in words */
 static void (*during_reclaim)(void);
 
@@ -42,6 +43,7 @@ static int op_reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 		during_reclaim();
 	if (reclaim_fails && --reclaim_fails == 0)
 		return -ENOMEM;
+	last_runs = n;
 	for (unsigned i = 0; i < n; i++)
 		note(i ? "and" : "reclaim", gfn_to_gpa(gfn_init(run[i].pfn)), run[i].pages * PAGE_SIZE);
 	return 0;
@@ -309,8 +311,7 @@ Test(balloon, many_runs)
 {
 	inflate_single_pages(BALLOON_RUNS_MAX + 2);
 	cr_assert_eq(held(), BALLOON_RUNS_MAX + 2);
-	cr_assert(strstr(calls, ";reclaim 900+1;and 902+1;"), "%s", calls);
-	cr_assert_eq(strstr(calls, "reclaim"), calls);
+	cr_assert_eq(last_runs, 2);
 }
 
 /* The host's own failure: what was done before it counts, the rest does not. */
