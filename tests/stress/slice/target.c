@@ -15,6 +15,7 @@
 
 #define PAGEMAP_HELD (3ull << 62) /* Documentation/admin-guide/mm/pagemap.rst: present, or swapped */
 #define POLL_US      20
+#define END_S        30 /* from what must end a run to its end */
 
 static const struct target *running; /* fail() ends it */
 
@@ -144,12 +145,17 @@ void target_start(struct target *t, const struct job *job)
 
 int target_end(struct target *t, char err[OUTPUT])
 {
+	struct pollfd p = {.fd = t->err_fd, .events = POLLIN};
 	size_t len = 0;
-	ssize_t n;
+	ssize_t n = 1;
 	int status;
 
-	while (len < OUTPUT - 1 && (n = read(t->err_fd, err + len, OUTPUT - 1 - len)) > 0)
-		len += n;
+	while (len < OUTPUT - 1 && n > 0) {
+		if (poll(&p, 1, END_S * 1000) != 1)
+			fail("the run does not end");
+		n = read(t->err_fd, err + len, OUTPUT - 1 - len);
+		len += n > 0 ? n : 0;
+	}
 	err[len] = 0;
 	waitpid(t->pid, &status, 0);
 	running = NULL;
