@@ -76,13 +76,16 @@ static uint64_t fake_discard(void *ctx, maddr_t maddr, uint64_t size)
 	return guest_mem_discard(&mem, maddr, size) == 0 ? size : 0;
 }
 
+static int refill_error;
+
 /* Nobody may be able to reach them yet. */
-static void fake_refill(void *ctx, gpa_t gpa, uint64_t size)
+static int fake_refill(void *ctx, gpa_t gpa, uint64_t size)
 {
 	struct stage2_mapping m;
 
 	step('R');
 	cr_assert_not(stage2_lookup(&s2, gpa, &m));
+	return refill_error;
 }
 
 static void fake_ask_huge(void *ctx, maddr_t maddr, uint64_t size)
@@ -145,6 +148,23 @@ Test(reclaim, a_slice)
 	cr_assert_eq(read_counter(CTR_STAGE2_DISCARDED), SLICE_PAGES * PAGE_SIZE);
 	for (uint64_t at = BLOCK; at < BLOCK + PAGE_2M; at++)
 		cr_assert_eq(mem.region[0].host[at], at >= SLICE && at < SLICE + SLICE_PAGES * PAGE_SIZE ? 0 : 0x5a);
+}
+
+/* A host that has nothing to give back: the slice stays away, whole, and comes back when there is something. */
+Test(reclaim, nothing_to_give_back)
+{
+	struct stage2_mapping m;
+
+	cr_assert_eq(reclaim(SLICE, SLICE_PAGES * PAGE_SIZE), 0);
+	refill_error = -ENOMEM;
+	cr_assert_eq(release(SLICE, SLICE_PAGES * PAGE_SIZE), -ENOMEM);
+	for (uint64_t at = SLICE; at < SLICE + SLICE_PAGES * PAGE_SIZE; at += PAGE_SIZE)
+		cr_assert_not(stage2_lookup(&s2, gpa_init(at), &m));
+	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), 0);
+	refill_error = 0;
+	cr_assert_eq(release(SLICE, SLICE_PAGES * PAGE_SIZE), 0);
+	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), SLICE_PAGES);
+	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 1);
 }
 
 /* Given back in two parts: only the second makes 2 MiB of it again. Frames are made usable before they are mapped. */

@@ -264,7 +264,8 @@ static int slice(const struct machine *m, uint64_t gpa, uint64_t size, bool recl
 	case -EBUSY:
 		return control_fail(err, EBUSY, "A vCPU is held up by a device: does anybody read the console?");
 	default:
-		return control_fail(err, -r, "The host has no memory for more holes in the guest's");
+		return control_fail(err, -r, "The host has no memory for %s",
+		                    reclaim ? "more holes in the guest's" : "this now");
 	}
 }
 

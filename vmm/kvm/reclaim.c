@@ -122,11 +122,11 @@ static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsi
 }
 
 /* The host's limit of mappings was looked at before: what is left is a host without memory for one. */
-static void protect(struct vm *vm, maddr_t maddr, uint64_t size, int prot)
+static void protect(struct vm *vm, maddr_t maddr, uint64_t size)
 {
 	void *p = guest_mem_ptr(&vm->mem, maddr, size);
 
-	if (mprotect(p, size, prot) < 0) {
+	if (mprotect(p, size, PROT_NONE) < 0) {
 		log_errno(errno, "the host does not change the protection of guest memory");
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	}
@@ -135,7 +135,7 @@ static void protect(struct vm *vm, maddr_t maddr, uint64_t size, int prot)
 static void protect_all(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		protect(vm, slice[i].maddr, slice[i].size, PROT_NONE);
+		protect(vm, slice[i].maddr, slice[i].size);
 }
 
 static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
@@ -160,7 +160,7 @@ static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned 
 static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
 {
 	struct vm *vm = ctx;
-	int r = guest_mem_discard(&vm->mem, maddr, size);
+	int r = guest_mem_surrender(&vm->mem, maddr, size);
 
 	if (r == 0)
 		return size;
@@ -170,9 +170,11 @@ static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
 	return 0;
 }
 
-static void refill(void *ctx, gpa_t gpa, uint64_t size)
+static int refill(void *ctx, gpa_t gpa, uint64_t size)
 {
-	protect(ctx, maddr_init(gpa_raw(gpa)), size, PROT_READ | PROT_WRITE);
+	struct vm *vm = ctx;
+
+	return guest_mem_restore(&vm->mem, maddr_init(gpa_raw(gpa)), size);
 }
 
 static void ask_huge(void *ctx, maddr_t maddr, uint64_t size)
@@ -289,6 +291,21 @@ int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
 	return r;
 }
 
+/* What the second stage does not map of a region was surrendered. */
+static int restore_region(struct vm *vm, const struct mem_region *region)
+{
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
+	struct stage2_mapping m;
+	int r = 0;
+
+	if (unit == PAGE_SIZE)
+		return guest_mem_restore(&vm->mem, region->base, region->size); /* one call for all is quicker */
+	for (uint64_t off = 0; r == 0 && off < region->size; off += unit)
+		if (!stage2_lookup(&vm->stage2, gpa_init(maddr_raw(region->base) + off), &m))
+			r = guest_mem_restore(&vm->mem, maddr_add(region->base, off), unit);
+	return r;
+}
+
 int vm_release_all(struct vm *vm)
 {
 	struct pt_gather g = PT_GATHER_INIT;
@@ -300,7 +317,7 @@ int vm_release_all(struct vm *vm)
 	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
 		const struct mem_region *m = &vm->mem.region[i];
 
-		r = mprotect(m->host, m->size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+		r = restore_region(vm, m);
 		if (r == 0)
 			r = stage2_map(&vm->stage2, gpa_init(maddr_raw(m->base)), m->size, &g);
 	}

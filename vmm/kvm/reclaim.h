@@ -22,11 +22,11 @@
 #include "stage2/reclaim.h"
 
 /*
- * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back; or it is back in the guest, zeroed.
- * Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state asked for. -ENOMEM:
- * tables, or the host's limit of mappings (vm.max_map_count). -EBUSY: another change, or in shadow mode a vCPU that
- * waits for a device, its console for one, takes too long. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of
- * the VM.
+ * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb2m its pool; or it is back in
+ * the guest, zeroed. Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state asked
+ * for. -ENOMEM: tables, the host's limit of mappings (vm.max_map_count), or the pool is used up meanwhile. -EBUSY:
+ * another change, or in shadow mode a vCPU that waits for a device, its console for one, takes too long. Nothing is
+ * changed in these cases. Not from a vCPU's thread, nor with any lock of the VM.
  */
 int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);

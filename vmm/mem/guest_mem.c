@@ -48,12 +48,17 @@ static void *map_aligned(uint64_t size)
 	return p + head;
 }
 
+/* No NORESERVE here: a pool that is too small must fail now, not as SIGBUS later. */
+static void *map_hugetlb(uint64_t size)
+{
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1,
+		    0);
+}
+
 static int map_region(struct mem_region *r, enum backing backing)
 {
 	if (backing == BACKING_HUGETLB2M) {
-		/* No NORESERVE here: a pool that is too small must fail now, not as SIGBUS later. */
-		r->host = mmap(NULL, r->size, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+		r->host = map_hugetlb(r->size);
 		return r->host == MAP_FAILED ? -errno : 0;
 	}
 	r->host = map_aligned(r->size);
@@ -139,4 +144,56 @@ int guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size)
 		return -EINVAL;
 	/* Private memory: what DONTNEED frees of a shared mapping stays in its file. */
 	return madvise(p, size, MADV_DONTNEED) < 0 ? -errno : 0;
+}
+
+/* NULL unless they are whole host pages of RAM. */
+static void *whole_pages(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	return (maddr_raw(at) | size) & (guest_mem_host_page(mem) - 1) ? NULL : guest_mem_ptr(mem, at, size);
+}
+
+/* The pages' place stays taken: nothing else of the process may come to lie in guest memory. */
+static int reserve_place(void *p, uint64_t size)
+{
+	void *got = mmap(p, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	return got == MAP_FAILED ? -errno : 0;
+}
+
+int guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	/* A discarded hugetlb page stays reserved for its mapping (HugePages_Rsvd): so the mapping goes. */
+	if (mem->backing == BACKING_HUGETLB2M)
+		return reserve_place(p, size);
+	return guest_mem_discard(mem, at, size);
+}
+
+/* Mapped elsewhere and then moved: a MAP_FIXED that the pool cannot serve would leave a hole for others to map in. */
+static int restore_hugetlb(void *p, uint64_t size)
+{
+	void *fresh = map_hugetlb(size);
+	int r;
+
+	if (fresh == MAP_FAILED)
+		return -errno;
+	if (mremap(fresh, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, p) != MAP_FAILED)
+		return 0;
+	r = -errno;
+	munmap(fresh, size);
+	return reserve_place(p, size) < 0 ? -EFAULT : r;
+}
+
+int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	if (mem->backing == BACKING_HUGETLB2M)
+		return restore_hugetlb(p, size);
+	return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
 }

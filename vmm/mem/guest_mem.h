@@ -58,6 +58,15 @@ int must_check guest_mem_write(const struct guest_mem *mem, maddr_t at, const vo
  */
 int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
+/*
+ * The same for memory that is out of use until it is restored, and that the caller has protected: of a hugetlb pool
+ * others can have it, where discarded pages stay reserved. Restored it can be read and written, and is zeroed; -ENOMEM
+ * when the pool has no pages by then; nothing is changed then. As guest_mem_discard otherwise. With hugetlb2m restore
+ * only what was surrendered.
+ */
+int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size);
+int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size);
+
 /* Bytes of the host's page that backs guest memory at least: the unit of guest_mem_discard. */
 uint64_t guest_mem_host_page(const struct guest_mem *mem);
 

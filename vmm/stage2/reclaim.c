@@ -130,7 +130,9 @@ int stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct sta
 	if (r < 0)
 		return r;
 	/* First the frames: nobody may find a mapping to one that cannot be touched. */
-	ops->refill(ctx, gpa, size);
+	r = ops->refill(ctx, gpa, size);
+	if (r < 0)
+		return r;
 	r = stage2_map(s2, gpa, size, &g);
 	BUG_ON(r < 0);
 	counter_add(counters, CTR_STAGE2_RETURNED, size / PAGE_SIZE);

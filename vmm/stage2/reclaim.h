@@ -27,21 +27,21 @@ struct stage2_slice {
 	maddr_t maddr; /* where it lay; stage2_reclaim fills it in */
 };
 
-/* None may fail: the guest has seen the change already. `ctx` comes first. */
+/* None but refill may fail: the guest has seen the change already. `ctx` comes first. */
 struct stage2_reclaim_ops {
 	/* Takes the slices out of every CPU's reach; returns when each has acknowledged, how many had to. */
 	unsigned (*shootdown)(void *ctx, const struct stage2_slice *slice, unsigned n);
 	/* Gives these frames' content back to the host. Bytes that the host took. */
 	uint64_t (*discard)(void *ctx, maddr_t maddr, uint64_t size);
-	/* Makes the frames of these pages usable again, before they are mapped. They read as zeroes. */
-	void (*refill)(void *ctx, gpa_t gpa, uint64_t size);
+	/* Makes the frames of these pages usable again, before they are mapped. They read as zeroes. -errno: not now. */
+	int (*refill)(void *ctx, gpa_t gpa, uint64_t size);
 	/* 2 MiB are whole again: the host may use one page for them. */
 	void (*ask_huge)(void *ctx, maddr_t maddr, uint64_t size);
 };
 
 /*
  * Whole 4 KiB pages of RAM only. -EINVAL: they are not; -EALREADY: some of them are in the state asked for;
- * -ENOMEM. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts. Reclaim takes `n` slices with one
+ * -ENOMEM; what refill said. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts. Reclaim takes `n` slices with one
  * shootdown for all; ascending, with a page between any two.
  */
 int must_check stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n,
