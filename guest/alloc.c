@@ -3,19 +3,26 @@
  * Page frames. Memory is zero at boot (the boot contract), so a frame that was never
  * given out needs no clearing: 4 KiB frames come from the bottom of a range upwards,
  * 2 MiB frames from its top downwards. Freed frames are chained through their
- * first word, taken again first, and cleared then. 2 MiB frames that the balloon gave back are zero
- * but for that word, and wait in a list of their own: to clear them whole would take long where the kernel's instructions are emulated.
+ * first word, taken again first, and cleared then.
+ *
+ * Of 2 MiB frames three kinds are free: those that the balloon gave back, which are zero; those that were freed and are
+ * chained; and of these, those that the host has been told of (report_free() in virtio_balloon.c) and may have taken.
+ * Nothing is written into the first and the last while nobody has them.
  */
 #include "kernel.h"
 
-#define NR_RANGES 2 /* RAM below and above the hole at 3 GiB */
+#define NR_MEMORY  2 /* RAM below and above the hole at 3 GiB */
+#define BROKEN     2 /* the 2 MiB frame that 4 KiB frames are taken from when there are no others */
+#define NR_RANGES  3
+#define HUGE_PAGES (PAGE_2M / PAGE_SIZE)
 
 static struct range {
 	uint64_t next, end;
 } ranges[NR_RANGES];
 static bool ready;
-static gpa_t free_pages, free_huges, zero_huges;
-static uint64_t nr_freed; /* on the lists, in 4 KiB pages */
+static gpa_t free_pages, free_huges;
+static uint64_t nr_freed; /* chained, or out for a report, in 4 KiB pages */
+static struct runs zero_huges, told_huges;
 
 /* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
 static void find_memory(void)
@@ -25,7 +32,7 @@ static void find_memory(void)
 
 	if (!reg)
 		panic("the device tree has no memory", NULL);
-	for (uint32_t i = 0; i < NR_RANGES && i < len / 16; i++) {
+	for (uint32_t i = 0; i < NR_MEMORY && i < len / 16; i++) {
 		uint64_t base = fdt_u64(reg[2 * i]);
 
 		ranges[i].end = base + fdt_u64(reg[2 * i + 1]);
@@ -43,16 +50,21 @@ static gpa_t unchain(gpa_t *list, uint64_t pages)
 	return first;
 }
 
-static gpa_t pop(gpa_t *list, uint64_t pages)
+static void clear(gpa_t first, uint64_t pages)
 {
-	gpa_t first = unchain(list, pages);
-
 	for (uint64_t i = 0; i < pages; i++) {
 		uint64_t words = PAGE_SIZE / 8;
 		void *to = window(gpa_add(first, i * PAGE_SIZE));
 
 		__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
 	}
+}
+
+static gpa_t pop(gpa_t *list, uint64_t pages)
+{
+	gpa_t first = unchain(list, pages);
+
+	clear(first, pages);
 	return first;
 }
 
@@ -76,11 +88,6 @@ gpa_t page_alloc_run(uint64_t pages)
 	return gpa_init(0);
 }
 
-gpa_t page_alloc(void)
-{
-	return gpa_raw(free_pages) ? pop(&free_pages, 1) : page_alloc_run(1);
-}
-
 static gpa_t fresh_huge(void)
 {
 	if (!ready)
@@ -94,15 +101,63 @@ static gpa_t fresh_huge(void)
 	return gpa_init(0);
 }
 
+static gpa_t first_of(struct run run)
+{
+	return gpa_init((uint64_t)run.pfn * PAGE_SIZE);
+}
+
+static gpa_t take_huge(void)
+{
+	gpa_t first = first_of(runs_pop(&zero_huges, HUGE_PAGES));
+
+	if (gpa_raw(first))
+		return first;
+	if (gpa_raw(free_huges))
+		return pop(&free_huges, HUGE_PAGES);
+	first = fresh_huge();
+	if (gpa_raw(first))
+		return first;
+	first = first_of(runs_pop(&told_huges, HUGE_PAGES));
+	if (gpa_raw(first))
+		clear(first, HUGE_PAGES);
+	return first;
+}
+
+/* There is no other place for 4 KiB frames. False: no 2 MiB frame either. */
+static bool break_huge(void)
+{
+	const gpa_t first = take_huge();
+
+	if (gpa_raw(first))
+		ranges[BROKEN] = (struct range){gpa_raw(first), gpa_raw(first) + PAGE_2M};
+	return gpa_raw(first);
+}
+
+gpa_t page_take(void)
+{
+	const gpa_t first = gpa_raw(free_pages) ? pop(&free_pages, 1) : page_alloc_run(1);
+
+	return !gpa_raw(first) && break_huge() ? page_alloc_run(1) : first;
+}
+
+gpa_t page_alloc(void)
+{
+	gpa_t page;
+
+	do
+		page = page_take();
+	while (!gpa_raw(page) && balloon_relieve());
+	return page;
+}
+
 gpa_t huge_alloc(void)
 {
-	gpa_t first;
+	gpa_t frame;
 
-	if (!gpa_raw(zero_huges))
-		return gpa_raw(free_huges) ? pop(&free_huges, PAGE_2M / PAGE_SIZE) : fresh_huge();
-	first = unchain(&zero_huges, PAGE_2M / PAGE_SIZE);
-	*(gpa_t *)window(first) = gpa_init(0);
-	return first;
+	do
+		frame = take_huge();
+	while (!gpa_raw(frame) && balloon_relieve());
+	return frame;
 }
 
 void page_free(gpa_t page)
@@ -114,12 +169,12 @@ void page_free(gpa_t page)
 
 void huge_free(gpa_t page)
 {
-	push(&free_huges, page, PAGE_2M / PAGE_SIZE);
+	push(&free_huges, page, HUGE_PAGES);
 }
 
 uint64_t page_count_free(void)
 {
-	uint64_t n = nr_freed;
+	uint64_t n = nr_freed + zero_huges.pages + told_huges.pages;
 
 	if (!ready)
 		find_memory();
@@ -128,50 +183,105 @@ uint64_t page_count_free(void)
 	return n;
 }
 
-/* At most `most` frames in one run: a 2 MiB frame if that is not too much, else some that were never used, else one. */
-bool frames_take(uint32_t most, struct run *ret_run)
+/* 2 MiB frames, those first whose content the host has. */
+static gpa_t huge_for_balloon(void)
 {
-	gpa_t first = gpa_init(0);
-	uint64_t pages = PAGE_2M / PAGE_SIZE;
+	if (gpa_raw(free_huges))
+		return unchain(&free_huges, HUGE_PAGES);
+	if (told_huges.pages || zero_huges.pages)
+		return first_of(runs_pop(told_huges.pages ? &told_huges : &zero_huges, HUGE_PAGES));
+	return fresh_huge();
+}
 
-	if (most >= pages && (gpa_raw(free_huges) || gpa_raw(zero_huges)))
-		first = unchain(gpa_raw(free_huges) ? &free_huges : &zero_huges, pages);
-	else if (most >= pages)
-		first = fresh_huge();
-	for (const struct range *r = ranges; !gpa_raw(first) && r < ranges + NR_RANGES; r++) {
-		pages = (r->end - r->next) / PAGE_SIZE;
+/* At most `most` frames in one run that were never used; 0: there are none. */
+static struct run fresh_run(uint32_t most)
+{
+	for (const struct range *r = ranges; r < ranges + NR_RANGES; r++) {
+		uint64_t pages = (r->end - r->next) / PAGE_SIZE;
+
 		if (pages > most)
 			pages = most;
 		if (pages)
-			first = page_alloc_run(pages);
+			return (struct run){gpa_raw(page_alloc_run(pages)) / PAGE_SIZE, pages};
 	}
-	if (!gpa_raw(first) && gpa_raw(free_pages)) {
-		pages = 1;
-		first = unchain(&free_pages, pages);
-	}
-	*ret_run = (struct run){gpa_raw(first) / PAGE_SIZE, pages};
-	return gpa_raw(first);
+	return (struct run){0, 0};
 }
 
-/* They are zero (include/gnomon/abi.h): those that border on a range are as good as never used. */
-void frames_give(struct run run)
+/* At most `most` frames in one run: a 2 MiB frame if that is not too much, else some never used, else one, else part of
+ * a 2 MiB frame. */
+bool frames_take(uint32_t most, struct run *ret_run)
 {
-	const uint64_t from = run.pfn * PAGE_SIZE, size = run.pages * PAGE_SIZE;
+	const gpa_t huge = most >= HUGE_PAGES ? huge_for_balloon() : gpa_init(0);
 
+	if (gpa_raw(huge))
+		*ret_run = (struct run){gpa_raw(huge) / PAGE_SIZE, HUGE_PAGES};
+	else
+		*ret_run = fresh_run(most);
+	if (!ret_run->pages && gpa_raw(free_pages))
+		*ret_run = (struct run){gpa_raw(unchain(&free_pages, 1)) / PAGE_SIZE, 1};
+	if (!ret_run->pages && break_huge())
+		*ret_run = fresh_run(most);
+	return ret_run->pages;
+}
+
+static bool give_to_range(uint64_t from, uint64_t size)
+{
 	for (struct range *r = ranges; r < ranges + NR_RANGES; r++) {
 		if (from == r->end && size == PAGE_2M) {
 			r->end += size;
-			return;
+			return true;
 		}
 		if (from + size == r->next) {
 			r->next = from;
-			return;
+			return true;
 		}
 	}
+	return false;
+}
+
+/* Those that are zero (include/gnomon/abi.h) and border on a range are as good as never used. */
+void frames_give(struct run run, bool zero)
+{
+	const uint64_t from = run.pfn * PAGE_SIZE, size = run.pages * PAGE_SIZE;
+
+	if (zero && give_to_range(from, size))
+		return;
 	if (size == PAGE_2M && from % PAGE_2M == 0) {
-		push(&zero_huges, gpa_init(from), PAGE_2M / PAGE_SIZE);
+		if (zero && runs_room(&zero_huges, 1))
+			runs_push(&zero_huges, run);
+		else
+			huge_free(gpa_init(from));
 		return;
 	}
 	for (uint64_t i = 0; i < size; i += PAGE_SIZE)
 		page_free(gpa_init(from + i));
+}
+
+/* A free 2 MiB frame that the host has not been told of: nobody can have it, yet it counts as free. gpa 0: none. */
+gpa_t huge_untold(void)
+{
+	const gpa_t first = gpa_raw(free_huges) ? unchain(&free_huges, HUGE_PAGES) : gpa_init(0);
+
+	if (gpa_raw(first))
+		nr_freed += HUGE_PAGES;
+	return first;
+}
+
+void huge_put_back(gpa_t frame)
+{
+	nr_freed -= HUGE_PAGES;
+	push(&free_huges, frame, HUGE_PAGES);
+}
+
+/* Can so many runs be noted? False: out of memory. */
+bool huges_room(uint64_t runs)
+{
+	return runs_room(&told_huges, runs);
+}
+
+/* There is room. */
+void huges_told(struct run run)
+{
+	nr_freed -= run.pages;
+	runs_push(&told_huges, run);
 }

@@ -116,15 +116,30 @@ extern const struct fdt *device_tree;
 
 /* alloc.c: frames. All come zeroed; gpa 0 means there is none left. */
 gpa_t page_alloc(void);
+gpa_t page_take(void); /* the balloon gives nothing for it */
 gpa_t page_alloc_run(uint64_t pages);
 gpa_t huge_alloc(void);
 void page_free(gpa_t page);
 void huge_free(gpa_t page);
-/* For the balloon: what nobody has, content and all; and back, zeroed. */
+/* For the balloon: what nobody has, content and all; and back, zero or as it was. */
 bool frames_take(uint32_t most, struct run *ret_run);
-void frames_give(struct run run);
+void frames_give(struct run run, bool zero);
+/* Freed 2 MiB frames that the host may have: out for the report, back from it (the host knows) or as they were. */
+gpa_t huge_untold(void);
+void huges_told(struct run run);
+void huge_put_back(gpa_t frame);
+bool huges_room(uint64_t runs);
 /* In 4 KiB pages; those in freed or still unused 2 MiB frames count. */
 uint64_t page_count_free(void);
+
+/* runs.c */
+struct runs {
+	gpa_t top;
+	uint64_t pages; /* in all of them */
+};
+bool runs_room(struct runs *s, uint64_t n);
+void runs_push(struct runs *s, struct run run);
+struct run runs_pop(struct runs *s, uint32_t most);
 
 /* pt.c: page tables of the address space in CR3, through its self-map. */
 void *window(gpa_t frame);
@@ -155,6 +170,9 @@ void proc_exit(struct proc *p, int status);
 int64_t balloon_start(struct proc *p);
 int64_t balloon_serve(struct proc *p);
 bool balloon_interrupt(void);
+void balloon_freed(void);
+bool balloon_relieve(void);
+uint64_t balloon_spare(void);
 
 /* syscall.c */
 void syscall(struct proc *p);

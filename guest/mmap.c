@@ -47,7 +47,7 @@ static int map_small(uint64_t va, uint64_t pages)
 		uint64_t run = pages;
 		gpa_t frame;
 
-		while (gpa_raw(frame = page_alloc_run(run)) == 0)
+		while (gpa_raw(frame = run > 1 ? page_alloc_run(run) : page_alloc()) == 0)
 			if ((run /= 2) == 0)
 				return -ENOMEM;
 		if (pt_map(va, frame, run, DATA) < 0)
@@ -73,7 +73,7 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY))
 		return -EINVAL;
 	len = (len + align - 1) & -align;
-	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free())
+	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + balloon_spare())
 		return -ENOMEM;
 	*next = va + len;
 	if (flags & MMAP_HUGE)
@@ -128,6 +128,7 @@ int64_t mmap_unmap(uint64_t va, uint64_t len)
 		else
 			page_free(gpa_init(old & PTE_ADDR));
 	}
+	balloon_freed();
 	return 0;
 }
 

@@ -190,6 +190,7 @@ void proc_exit(struct proc *p, int status)
 	pt_free_space();
 	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
 	page_free(p->pml4);
+	balloon_freed();
 	p->state = PROC_ZOMBIE;
 	p->status = status;
 	for (struct proc *child = procs; child < procs + NR_PROCS; child++)

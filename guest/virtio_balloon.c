@@ -8,15 +8,21 @@
  *                              target above: take frames, note them
  *   runs -> PFNs     <-------- target below: take from the notes
  *
- * Frames that the balloon has are noted as runs, in pages of their own. One request is under way at a time; it can hold
+ * Frames that the balloon has are noted as runs. One request is under way at a time; it can hold
  * 32 MiB, so that there is one exit for many pages. MUST_TELL_HOST: frames that come back are used when the
  * request that asked for them is done, not before.
+ *
+ * If the device offers it, 2 MiB frames that were freed are reported: their content may go then. And if the device
+ * offers that, frames are taken back from the balloon when the allocator has none left (balloon_relieve()); nothing is
+ * given again before there is a new target.
  */
 #include <gnomon/virtio.h>
 
 #include "kernel.h"
 
 #define QUEUE_SIZE    UPFN_PAGES /* descriptors: a request takes all */
+#define HUGE_PAGES    (PAGE_2M / PAGE_SIZE)
+#define REPORT_PAGES  (1u << 19) /* in one descriptor: its length has 32 bits */
 #define PFNS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
 #define RUNS          (URUN_PAGES * PAGE_SIZE / sizeof(struct run)) /* many: single pages must share an exit, too */
 #define KEEP          256 /* pages that stay with the guest whatever is asked of it */
@@ -33,19 +39,12 @@ struct queue {
 	} used;
 } __attribute__((aligned(16)));
 
-/* What the balloon has: a page of notes, linked to the one that was full before. */
-#define NOTES (PAGE_SIZE / sizeof(struct run) - 2)
-struct notes {
-	gpa_t below;
-	uint64_t n;
-	struct run run[NOTES];
-};
-_Static_assert(sizeof(struct notes) == PAGE_SIZE, "one page");
-
-static struct queue queues[3] __attribute__((aligned(4096))); /* none crosses a page */
-static struct run job[RUNS] __attribute__((aligned(4096)));   /* shown to the program */
+static struct queue queues[VIRTIO_BALLOON_QUEUES] __attribute__((aligned(4096))); /* none crosses a page */
+static struct run job[RUNS] __attribute__((aligned(4096)));                       /* shown to the program */
 static gpa_t pfn_pages[UPFN_PAGES];
 static struct virtio_balloon_stat stats[3];
+static struct run report[QUEUE_SIZE]; /* 2 MiB frames; nobody's until the device is through */
+static uint32_t back[HUGE_PAGES] __attribute__((aligned(2048))); /* PFNs of frames that are taken back */
 
 static struct {
 	struct proc *server;
@@ -53,53 +52,15 @@ static struct {
 	uint32_t job_pages;           /* 0: no request is made or under way */
 	int job_queue;
 	bool submitted;
-	gpa_t notes;
+	bool busy; /* in here: not to be asked for frames */
+	int nr_reports;
+	uint64_t features;
+	struct runs runs; /* what it has, and what a request to inflate shall add */
 } balloon;
 
 static volatile uint32_t *reg(uint32_t offset)
 {
 	return (volatile uint32_t *)(KERNEL_PAGE((uint64_t)DEVICE_PAGE) + offset);
-}
-
-/* Room for one more run. False: out of memory. */
-static bool notes_room(void)
-{
-	gpa_t page;
-
-	if (gpa_raw(balloon.notes) && ((struct notes *)window(balloon.notes))->n < NOTES)
-		return true;
-	page = page_alloc();
-	if (!gpa_raw(page))
-		return false;
-	((struct notes *)window(page))->below = balloon.notes;
-	balloon.notes = page;
-	return true;
-}
-
-static void notes_push(struct run run)
-{
-	struct notes *notes = window(balloon.notes);
-
-	notes->run[notes->n++] = run;
-}
-
-/* At most `most` pages of the last run. */
-static struct run notes_pop(uint32_t most)
-{
-	struct notes *notes = window(balloon.notes);
-	struct run *last = &notes->run[notes->n - 1], run = *last;
-
-	if (run.pages > most) {
-		last->pages -= most;
-		return (struct run){last->pfn + last->pages, most};
-	}
-	if (--notes->n == 0) {
-		gpa_t empty = balloon.notes;
-
-		balloon.notes = notes->below;
-		page_free(empty);
-	}
-	return run;
 }
 
 /* Makes the next request: how many runs the program is to expand; 0: nothing is to be done. */
@@ -118,17 +79,19 @@ static int64_t make_job(void)
 	if (want > UPFN_PAGES * PFNS_PER_PAGE)
 		want = UPFN_PAGES * PFNS_PER_PAGE;
 	balloon.job_pages = 0;
+	balloon.busy = true;
 	for (; want && n < RUNS; n++) {
 		if (!inflate) {
-			job[n] = notes_pop(want);
+			job[n] = runs_pop(&balloon.runs, want);
 		} else {
-			if (!notes_room() || !frames_take(want, &job[n]))
+			if (!runs_room(&balloon.runs, 1) || !frames_take(want, &job[n]))
 				break;
-			notes_push(job[n]);
+			runs_push(&balloon.runs, job[n]);
 		}
 		want -= job[n].pages;
 		balloon.job_pages += job[n].pages;
 	}
+	balloon.busy = false;
 	balloon.job_queue = inflate ? VIRTIO_BALLOON_QUEUE_INFLATE : VIRTIO_BALLOON_QUEUE_DEFLATE;
 	balloon.submitted = false;
 	return n;
@@ -169,6 +132,11 @@ static void submit(void)
 	offer(balloon.job_queue);
 }
 
+static void tell_held(void)
+{
+	*reg(VIRTIO_MMIO_CONFIG + __builtin_offsetof(struct virtio_balloon_config, actual)) = balloon.held;
+}
+
 /* The request is done: who asked for frames has them. */
 static void settle(void)
 {
@@ -177,10 +145,10 @@ static void settle(void)
 	} else {
 		balloon.held -= balloon.job_pages;
 		for (uint32_t i = 0, pages = 0; pages < balloon.job_pages; pages += job[i++].pages)
-			frames_give(job[i]);
+			frames_give(job[i], true);
 	}
 	balloon.job_pages = 0;
-	*reg(VIRTIO_MMIO_CONFIG + __builtin_offsetof(struct virtio_balloon_config, actual)) = balloon.held;
+	tell_held();
 }
 
 static void offer_stats(void)
@@ -193,6 +161,57 @@ static void offer_stats(void)
 	queues[VIRTIO_BALLOON_QUEUE_STATS].desc[0] =
 	    (struct virtq_desc){gpa_raw(kernel_gpa(stats)), sizeof(stats), 0, 0};
 	offer(VIRTIO_BALLOON_QUEUE_STATS);
+}
+
+/* Adds a frame to the report. False: it has no room. */
+static bool add_to_report(uint32_t pfn)
+{
+	struct run *last = &report[balloon.nr_reports - 1];
+
+	if (balloon.nr_reports && last->pages < REPORT_PAGES) {
+		if (pfn + HUGE_PAGES == last->pfn)
+			last->pfn = pfn;
+		if (pfn == last->pfn || pfn == last->pfn + last->pages) {
+			last->pages += HUGE_PAGES;
+			return true;
+		}
+	}
+	if (balloon.nr_reports == QUEUE_SIZE)
+		return false;
+	report[balloon.nr_reports++] = (struct run){pfn, HUGE_PAGES};
+	return true;
+}
+
+/* Tells the device, if it wants to know, of 2 MiB frames that were freed. What finds no room has its turn after this.
+ */
+static void report_free(void)
+{
+	struct virtq_desc *d = queues[VIRTIO_BALLOON_QUEUE_REPORTING].desc;
+	gpa_t frame;
+
+	if (!(balloon.features & VIRTIO_BALLOON_F_REPORTING) || balloon.nr_reports || !huges_room(QUEUE_SIZE))
+		return;
+	while (gpa_raw(frame = huge_untold())) {
+		if (add_to_report(gpa_raw(frame) / PAGE_SIZE))
+			continue;
+		huge_put_back(frame);
+		break;
+	}
+	if (!balloon.nr_reports)
+		return;
+	for (int i = 0; i < balloon.nr_reports; i++)
+		d[i] =
+		    (struct virtq_desc){report[i].pfn * PAGE_SIZE, report[i].pages * PAGE_SIZE,
+		                        VIRTQ_DESC_WRITE | (i + 1 < balloon.nr_reports ? VIRTQ_DESC_NEXT : 0), i + 1};
+	offer(VIRTIO_BALLOON_QUEUE_REPORTING);
+}
+
+/* The device is through with the report: its frames can be used again. */
+static void end_report(void)
+{
+	for (const struct run *r = report; r < report + balloon.nr_reports; r++)
+		huges_told(*r);
+	balloon.nr_reports = 0;
 }
 
 /* Looks at everything the device may have said. Runs to expand, 0 to sleep, -EIO. */
@@ -209,6 +228,10 @@ static int64_t look(void)
 	}
 	if (is_done(VIRTIO_BALLOON_QUEUE_STATS))
 		offer_stats();
+	if (balloon.nr_reports && is_done(VIRTIO_BALLOON_QUEUE_REPORTING)) {
+		end_report();
+		report_free();
+	}
 	if (balloon.job_pages) {
 		if (!is_done(balloon.job_queue))
 			return 0;
@@ -248,10 +271,108 @@ bool balloon_interrupt(void)
 	return p->cpu == this_cpu()->id;
 }
 
+/* Waits for the device here, in the kernel. False: it failed. */
+static bool wait_for_device(int number)
+{
+	while (!is_done(number))
+		if (*reg(VIRTIO_MMIO_STATUS) & VIRTIO_STATUS_NEEDS_RESET)
+			return false;
+	return true;
+}
+
+/* Ends the request that is made or under way. True: some frames are free now that were not. */
+static bool end_job(void)
+{
+	if (balloon.job_queue == VIRTIO_BALLOON_QUEUE_INFLATE && !balloon.submitted) {
+		while (balloon.job_pages) { /* the device knows nothing of it */
+			const struct run run = runs_pop(&balloon.runs, balloon.job_pages);
+
+			frames_give(run, false);
+			balloon.job_pages -= run.pages;
+		}
+		balloon.target = balloon.held;
+		return true;
+	}
+	if (!balloon.submitted) { /* what the program writes meanwhile is the same */
+		uint32_t *pfns = NULL, n = 0;
+
+		for (const struct run *r = job; n < balloon.job_pages; r++)
+			for (uint32_t i = 0; i < r->pages; i++, n++) {
+				if (n % PFNS_PER_PAGE == 0)
+					pfns = window(pfn_pages[n / PFNS_PER_PAGE]);
+				pfns[n % PFNS_PER_PAGE] = r->pfn + i;
+			}
+		submit();
+	}
+	if (!wait_for_device(balloon.job_queue))
+		return false;
+	settle();
+	return balloon.job_queue == VIRTIO_BALLOON_QUEUE_DEFLATE;
+}
+
+/* A run back from the balloon, and no more for it until there is a new target. False: it holds none, or failed. */
+static bool take_back(void)
+{
+	struct run run;
+
+	if (!balloon.held)
+		return false;
+	run = runs_pop(&balloon.runs, HUGE_PAGES);
+	for (uint32_t i = 0; i < run.pages; i++)
+		back[i] = run.pfn + i;
+	queues[VIRTIO_BALLOON_QUEUE_DEFLATE].desc[0] =
+	    (struct virtq_desc){gpa_raw(kernel_gpa(back)), run.pages * sizeof(*back), 0, 0};
+	offer(VIRTIO_BALLOON_QUEUE_DEFLATE);
+	if (!wait_for_device(VIRTIO_BALLOON_QUEUE_DEFLATE))
+		return false;
+	frames_give(run, true);
+	balloon.held -= run.pages;
+	balloon.target = balloon.held;
+	tell_held();
+	return true;
+}
+
+/*
+ * For the allocator that is out: true when some frames are free now that were not. Waits for the device, with the
+ * kernel's lock held; without DEFLATE_ON_OOM for no more than a report of free frames.
+ */
+bool balloon_relieve(void)
+{
+	bool some = false;
+
+	if (balloon.busy || !balloon.server)
+		return false;
+	balloon.busy = true;
+	if (balloon.nr_reports) {
+		some = wait_for_device(VIRTIO_BALLOON_QUEUE_REPORTING);
+		if (some)
+			end_report();
+	} else if (balloon.features & VIRTIO_BALLOON_F_DEFLATE_ON_OOM) {
+		some = (balloon.job_pages && end_job()) || (!balloon.job_pages && take_back());
+	}
+	balloon.busy = false;
+	return some;
+}
+
+/* Pages that balloon_relieve() could add to those that are free. */
+uint64_t balloon_spare(void)
+{
+	return balloon.features & VIRTIO_BALLOON_F_DEFLATE_ON_OOM ? balloon.held : 0;
+}
+
+/* Memory became free: the host may want to know, or to have it. */
+void balloon_freed(void)
+{
+	report_free();
+	if (balloon.target > balloon.held && !balloon.job_pages && balloon_interrupt())
+		this_cpu()->current = NULL; /* as in trap_user() */
+}
+
 /* 3.1.1, steps 1 to 6. */
 static bool negotiate(void)
 {
-	const uint64_t want = VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ;
+	const uint64_t need = VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ;
+	const uint64_t want = need | VIRTIO_BALLOON_F_DEFLATE_ON_OOM | VIRTIO_BALLOON_F_REPORTING;
 	uint32_t status = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
 
 	*reg(VIRTIO_MMIO_STATUS) = 0;
@@ -261,10 +382,11 @@ static bool negotiate(void)
 	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE;
 	*reg(VIRTIO_MMIO_STATUS) = status;
 	*reg(VIRTIO_MMIO_DEVICE_FEATURES_SEL) = 0;
-	if ((*reg(VIRTIO_MMIO_DEVICE_FEATURES) & want) != want)
+	balloon.features = *reg(VIRTIO_MMIO_DEVICE_FEATURES) & want;
+	if ((balloon.features & need) != need)
 		return false;
 	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 0;
-	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = want;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = balloon.features;
 	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 1;
 	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_F_VERSION_1 >> 32;
 	status |= VIRTIO_STATUS_FEATURES_OK;
@@ -335,6 +457,8 @@ int64_t balloon_start(struct proc *p)
 	for (int i = 0; i <= VIRTIO_BALLOON_QUEUE_STATS; i++)
 		if (!set_queue(i))
 			return -ENODEV;
+	if (balloon.features & VIRTIO_BALLOON_F_REPORTING && !set_queue(VIRTIO_BALLOON_QUEUE_REPORTING))
+		return -ENODEV;
 	if (show_pages() < 0)
 		return -ENOMEM;
 	balloon.total = count_memory();

@@ -40,7 +40,8 @@ static int64_t check_fresh(void)
 	return -1;
 }
 
-/* Takes `size` bytes, expects zeroes, touches each page, gives them back. False: there is not so much, or it is damaged. */
+/* Takes `size` bytes, expects zeroes, touches each page, gives them back. False: there is not so much, or it is
+ * damaged. */
 static bool use(uint64_t size)
 {
 	int64_t at = mmap(size, MMAP_HUGE);

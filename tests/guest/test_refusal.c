@@ -193,6 +193,8 @@ Test(options, wrong)
 	    {{"run", "--timeout", "0", "x"}, "--timeout"},
 	    {{"run", "--paging", "sideways", "x"}, "'sideways' is not a paging mode"},
 	    {{"run", "--backing", "paper", "x"}, "--backing: 'paper'"},
+	    {{"run", "--balloon", "hot-air", "x"}, "--balloon: 'hot-air' is not a list"},
+	    {{"run", "--balloon", "deflate-on-oom,", "x"}, "--balloon: 'deflate-on-oom,' is not a list"},
 	    {{"run", "--memory", "010M", "x"}, "not a size"},
 	    {{"run", "--frobnicate", "x"}, "gnomon run: unrecognized option '--frobnicate'"},
 	    {{"run", "--memory"}, "gnomon run: option '--memory'"},

@@ -116,6 +116,7 @@ static void setup(void)
 {
 	struct balloon_config config = {
 	    .ram = {{gpa_init(0), RAM_LOW}, {gpa_init(HIGH_BASE), RAM_HIGH}},
+	    .features = VIRTIO_BALLOON_F_REPORTING,
 	    .interrupt = on_interrupt,
 	    .ops = &ops,
 	};
@@ -332,18 +333,22 @@ Test(balloon, must_tell_host)
 }
 
 /* Off by default, on when asked for. */
-Test(balloon, deflate_on_oom)
+Test(balloon, optional_features)
 {
-	cr_assert_not(get(VIRTIO_MMIO_DEVICE_FEATURES) & VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
-	balloon_destroy(&b);
-	cr_assert_eq(balloon_init(&b, &(struct balloon_config){.ram = {{gpa_init(0), RAM_LOW}},
-	                                                       .deflate_on_oom = true,
-	                                                       .mem = vd.mem,
-	                                                       .interrupt = on_interrupt,
-	                                                       .ops = &ops}),
-	             0);
-	balloon_stop(&b);
-	cr_assert(get(VIRTIO_MMIO_DEVICE_FEATURES) & VIRTIO_BALLOON_F_DEFLATE_ON_OOM);
+	static const uint64_t features[] = {0, VIRTIO_BALLOON_F_DEFLATE_ON_OOM, VIRTIO_BALLOON_F_REPORTING,
+	                                    BALLOON_OPTIONAL};
+
+	for (size_t i = 0; i < sizeof(features) / sizeof(*features); i++) {
+		balloon_destroy(&b);
+		cr_assert_eq(balloon_init(&b, &(struct balloon_config){.ram = {{gpa_init(0), RAM_LOW}},
+		                                                       .features = features[i],
+		                                                       .mem = vd.mem,
+		                                                       .interrupt = on_interrupt,
+		                                                       .ops = &ops}),
+		             0);
+		balloon_stop(&b);
+		cr_assert_eq(get(VIRTIO_MMIO_DEVICE_FEATURES) & BALLOON_OPTIONAL, features[i]);
+	}
 }
 
 /* Without STATS_VQ and REPORTING their queues are not there. */
@@ -612,6 +617,7 @@ Test(balloon, worker)
 {
 	balloon_destroy(&b);
 	cr_assert_eq(balloon_init(&b, &(struct balloon_config){.ram = {{gpa_init(0), RAM_LOW}},
+	                                                       .features = VIRTIO_BALLOON_F_REPORTING,
 	                                                       .mem = vd.mem,
 	                                                       .interrupt = on_live_interrupt,
 	                                                       .ops = &ops}),

@@ -34,6 +34,7 @@ struct run_options {
 	char *bootargs;
 	bool shadow;
 	struct shadow_config shadow_config;
+	uint64_t balloon; /* optional features that it offers */
 };
 
 static const char help[] =
@@ -44,6 +45,9 @@ static const char help[] =
 	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M)\n"
 	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
 	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
+	"  --balloon LIST     what the balloon offers the guest beyond the usual, none by default:\n"
+	"                     deflate-on-oom (the guest takes pages back when it has no other),\n"
+	"                     free-page-reporting (the host has what the guest frees, without asking)\n"
 	"  --stats FILE       at the end, once there is a VM, write every counter to FILE as JSON\n"
 	"  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
 	"  --timeout SECONDS  kill a guest that has not ended by then\n"
@@ -72,6 +76,36 @@ static char *join_words(char **words)
 	for (char **w = words; *w; w++)
 		p += sprintf(p, "%s%s", w == words ? "" : " ", *w);
 	return line;
+}
+
+/* Names with commas between them. -EINVAL, said. */
+static int parse_balloon(const char *list, uint64_t *ret_features)
+{
+	static const struct {
+		const char *name;
+		uint64_t feature;
+	} known[] = {{"deflate-on-oom", VIRTIO_BALLOON_F_DEFLATE_ON_OOM},
+		     {"free-page-reporting", VIRTIO_BALLOON_F_REPORTING}};
+	uint64_t features = 0;
+
+	for (const char *name = list;; name++) {
+		const size_t len = strcspn(name, ",");
+		size_t i = 0;
+
+		while (i < sizeof(known) / sizeof(*known) &&
+		       (strlen(known[i].name) != len || memcmp(known[i].name, name, len) != 0))
+			i++;
+		if (i == sizeof(known) / sizeof(*known)) {
+			log_error("--balloon: '%s' is not a list of deflate-on-oom, free-page-reporting", list);
+			return -EINVAL;
+		}
+		features |= known[i].feature;
+		name += len;
+		if (!*name)
+			break;
+	}
+	*ret_features = features;
+	return 0;
 }
 
 /* 0: go on; otherwise -EINVAL, said. */
@@ -115,6 +149,8 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 		if (r < 0)
 			log_error("--backing: '%s' is none of 4k, thp, hugetlb2m", arg);
 		return r;
+	case 'B':
+		return parse_balloon(arg, &o->balloon);
 	case 's':
 		o->stats = arg;
 		return 0;
@@ -141,7 +177,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		{"paging", required_argument, NULL, 'p'},  {"memory", required_argument, NULL, 'm'},
 		{"cpus", required_argument, NULL, 'c'},	   {"backing", required_argument, NULL, 'b'},
 		{"stats", required_argument, NULL, 's'},   {"timeout", required_argument, NULL, 't'},
-		{"control", required_argument, NULL, 'C'},
+		{"control", required_argument, NULL, 'C'}, {"balloon", required_argument, NULL, 'B'},
 		{"shadow-opt", required_argument, NULL, 'o'}, {"shadow-memory", required_argument, NULL, 'M'},
 		{"list-shadow-opts", no_argument, NULL, 'l'}, {"audit", no_argument, NULL, 'a'},
 		{"help", no_argument, NULL, 'h'},	   {0},
@@ -238,7 +274,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd);
 	bus_attach(&vm->pio, &console.bus);
-	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) || platform_init(&platform, vm, &boot) < 0)
+	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) || platform_init(&platform, vm, &boot, o->balloon) < 0)
 		return STATUS_HOST_FAILURE;
 	r = run_guest(vm, &params, &boot, o, signal_fd, &limit);
 	platform_destroy(&platform);

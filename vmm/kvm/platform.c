@@ -124,7 +124,7 @@ static void virtio_reset(struct bus_device *dev)
 		nanosleep(&pause, NULL);
 }
 
-int platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot)
+int platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot, uint64_t balloon_features)
 {
 	*p = (struct platform){
 		.vm = vm,
@@ -140,7 +140,7 @@ int platform_init(struct platform *p, struct vm *vm, const struct boot_state *bo
 		.image = boot->image,
 		.image_end = boot->image_end,
 	};
-	if (platform_balloon_init(p) < 0)
+	if (platform_balloon_init(p, balloon_features) < 0)
 		return log_errno(ENOMEM, "no memory for the balloon");
 	bus_attach(&vm->pio, &p->exit);
 	bus_attach(&vm->pio, &p->cpu_start);

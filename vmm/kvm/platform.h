@@ -18,13 +18,17 @@ struct platform {
 	struct balloon balloon;
 };
 
-/* Attaches the ports and devices to vm->pio and vm->mmio; `p` must outlive the VM's run. -errno, said. */
-int must_check platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot);
+/*
+ * Attaches the ports and devices to vm->pio and vm->mmio; `p` must outlive the VM's run. `balloon_features` are those
+ * of BALLOON_OPTIONAL that the balloon offers. -errno, said.
+ */
+int must_check platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot,
+                             uint64_t balloon_features);
 
 /* Ends the devices' threads and adds their counters to CPU 0's. After vm_join(). */
 void platform_destroy(struct platform *p);
 
 /* platform_balloon.c: the balloon and what it does with guest memory. -ENOMEM. */
-int must_check platform_balloon_init(struct platform *p);
+int must_check platform_balloon_init(struct platform *p, uint64_t features);
 
 #endif

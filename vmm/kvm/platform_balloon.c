@@ -111,11 +111,12 @@ static void interrupt(void *ctx)
 	vcpu_interrupt(p->vm->vcpu[0], GNOMON_VIRTIO_VECTOR(GNOMON_VIRTIO_BALLOON));
 }
 
-int platform_balloon_init(struct platform *p)
+int platform_balloon_init(struct platform *p, uint64_t features)
 {
 	static const struct balloon_ops ops = {
 	    .refusal = refusal, .reclaim = reclaim, .release = release, .discard = discard};
 	struct balloon_config config = {
+	    .features = features,
 	    .mem = {.ptr = memory, .ctx = p},
 	    .interrupt = interrupt,
 	    .interrupt_ctx = p,

@@ -24,10 +24,9 @@ static bool work(void *ctx)
 
 int balloon_init(struct balloon *b, const struct balloon_config *config)
 {
-	const uint64_t features = VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ |
-	                          VIRTIO_BALLOON_F_REPORTING |
-	                          (config->deflate_on_oom ? VIRTIO_BALLOON_F_DEFLATE_ON_OOM : 0);
+	const uint64_t features = VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_STATS_VQ | config->features;
 
+	BUG_ON(config->features & ~BALLOON_OPTIONAL);
 	*b = (struct balloon){.config = *config, .target_pages = config->target / PAGE_SIZE};
 	for (int i = 0; i < BALLOON_RAM_RANGES; i++)
 		b->ram_pages += config->ram[i].size / PAGE_SIZE;

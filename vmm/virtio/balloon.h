@@ -31,6 +31,9 @@
 #define BALLOON_RUNS_MAX   1024  /* handed to ops at once */
 #define BALLOON_STATS_MAX  32    /* entries in one statistics buffer: the specification knows 10 */
 
+/* The guest may take pages back when it runs out of memory; it may name free pages whose content can go. */
+#define BALLOON_OPTIONAL (VIRTIO_BALLOON_F_DEFLATE_ON_OOM | VIRTIO_BALLOON_F_REPORTING)
+
 /* Consecutive pages. */
 struct balloon_run {
 	uint32_t pfn, pages;
@@ -60,8 +63,8 @@ struct balloon_config {
 		gpa_t base;
 		uint64_t size; /* bytes, a multiple of 4 KiB */
 	} ram[BALLOON_RAM_RANGES];
-	bool deflate_on_oom; /* offer it: the guest may take pages back when it runs out of memory */
-	uint64_t target;     /* bytes wanted from the start */
+	uint64_t features; /* offered beside MUST_TELL_HOST and STATS_VQ: of BALLOON_OPTIONAL */
+	uint64_t target;   /* bytes wanted from the start */
 	struct virtq_mem mem;
 	void (*interrupt)(void *ctx); /* must not wait */
 	void *interrupt_ctx;

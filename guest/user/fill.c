@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fill MIB BELOW: each time that less than BELOW MiB become free (the balloon's doing), takes MIB in 2 MiB pages, or
+ * what there is, writes all of it, reads it back and gives it back to the kernel. Never ends but with damage.
+ */
+#include "user.h"
+
+#define MIB        (1ull << 20)
+#define HUGE_BYTES (2 * MIB)
+#define STEP       64 /* words: eight of a page are written */
+
+static uint64_t pattern(uint64_t word)
+{
+	return word * 0x9e3779b97f4a7c15;
+}
+
+/* How many bytes in a row it got; `at` is where. */
+static uint64_t take(uint64_t size, uint64_t **ret_at)
+{
+	uint64_t taken;
+
+	for (taken = 0; taken < size; taken += HUGE_BYTES) {
+		const int64_t at = mmap(HUGE_BYTES, MMAP_HUGE);
+
+		if (at < 0)
+			break;
+		if (taken == 0)
+			*ret_at = (uint64_t *)at;
+	}
+	return taken;
+}
+
+/* False: said. */
+static bool use(uint64_t *at, uint64_t size)
+{
+	for (uint64_t i = 0; i < size / sizeof(*at); i += STEP) {
+		if (at[i]) {
+			print("fill: damaged: word %u of fresh memory is not zero\n", i);
+			return false;
+		}
+		at[i] = pattern(i);
+	}
+	for (uint64_t i = 0; i < size / sizeof(*at); i += STEP) {
+		if (at[i] != pattern(i)) {
+			print("fill: damaged: word %u has changed\n", i);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void wait_until(bool below, uint64_t bytes)
+{
+	while ((free_pages() * PAGE_BYTES < bytes) != below)
+		for (int i = 0; i < 100000; i++)
+			__builtin_ia32_pause(); /* rather than keep others from the kernel's lock */
+}
+
+int fill_main(int argc, char **argv)
+{
+	uint64_t mib, below, taken, *at = NULL;
+
+	if (argc != 3 || !parse_number(argv[1], &mib) || !parse_number(argv[2], &below)) {
+		print("usage: fill MIB BELOW\n");
+		return 2;
+	}
+	print("fill: ready\n");
+	for (;;) {
+		wait_until(true, below * MIB);
+		taken = take(mib * MIB, &at);
+		if (!use(at, taken))
+			return 1;
+		if (taken)
+			munmap(at, taken);
+		print("fill: %u of %u MiB right\n", taken / MIB, mib);
+		wait_until(false, below * MIB);
+	}
+}
