@@ -422,6 +422,48 @@ Test(control, hostile_clients)
 	quit();
 }
 
+/* Says `begin`, `times` times `middle` (`len` bytes), `end` on the open connection, and expects one error. */
+static void expect_one_error(const char *begin, const char *middle, size_t len, int times, const char *end)
+{
+	json_t *reply = NULL;
+
+	cr_assert_eq(connection_say(&client, begin, strlen(begin)), 0);
+	for (int i = 0; i < times; i++)
+		cr_assert_eq(connection_say(&client, middle, len), 0);
+	cr_assert_eq(connection_say(&client, end, strlen(end)), 0);
+	cr_assert_eq(connection_reply(&client, &reply), 0);
+	cr_expect(json_object_get(reply, "error"), "%s", begin);
+	json_decref(reply);
+	tell("query-status"); /* its answer is the next: there was one error, and the connection lives */
+}
+
+/* Requests of 100 MB and of 10,000 levels are one error each; the connection and the guest go on, and nothing of them
+ * stays. */
+Test(control, requests_beyond_all_bounds)
+{
+	static char chunk[1 << 20], brackets[10000];
+	char file[64], text[4096] = "";
+	FILE *f;
+
+	memset(chunk, 'x', sizeof(chunk));
+	start("nested", "1", "ticks", "ticking\n");
+	expect_one_error("{\"execute\":\"", chunk, sizeof(chunk), 100, "\"}");
+	memset(chunk, '1', sizeof(chunk));
+	expect_one_error("{\"execute\":\"balloon\",\"arguments\":{\"value\":", chunk, sizeof(chunk), 100, "}}");
+	memset(brackets, '[', sizeof(brackets));
+	memset(chunk, ']', sizeof(brackets));
+	chunk[sizeof(brackets)] = 0;
+	expect_one_error("", brackets, sizeof(brackets), 1, chunk);
+	snprintf(file, sizeof(file), "/proc/%d/status", run.pid);
+	f = fopen(file, "r");
+	cr_assert(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	cr_expect(strstr(text, "VmHWM:"));
+	cr_expect_lt(strtoull(strstr(text, "VmHWM:") + 6, NULL, 10), 64u << 10, "kB: %s", text);
+	quit();
+}
+
 /* Every line of a dump is a run of pages; the first gigabyte of the boot tables is there. */
 Test(control, dump_tables)
 {

@@ -407,6 +407,26 @@ Test(balloon, bad_page)
 	}
 }
 
+/* A guest that says it gave what it did not: what counts is what the host has, and who waits for the rest is told the
+ * truth. */
+Test(balloon, lying_guest)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+
+	for (int i = 0; i < 2; i++) {
+		run_start(&r, (const char *const[]){"run", "--paging", modes[i], "--timeout", "100", "--control", path,
+		                                    guest_path("virtio-lie"), NULL});
+		run_until(&r, "lying\n");
+		run_gnomon(&tool, "balloon", "--size", "32M", "--wait", "--timeout", "1", path);
+		cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
+		cr_assert(strstr(tool.err, "after 1 s the guest has 64.0 MiB and shall have 32.0 MiB"), "%s", tool.err);
+		run_gnomon(&tool, "balloon", "--json", path);
+		expect_status(&tool, 0);
+		cr_assert_eq(number_behind(tool.out, "\"actual\": "), 64 * MIB - 4096, "%s", tool.out);
+		quit();
+	}
+}
+
 Test(balloon, straddling_access)
 {
 	run_gnomon(&r, "run", "--timeout", "60", guest_path("virtio-straddling-access"));

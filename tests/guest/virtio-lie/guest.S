@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Drives the balloon, gives one page, says that it gave 32 MiB, and goes on for ever. */
+#include "virtio.inc"
+
+#define GIVEN  0x3000000 /* free memory */
+#define CLAIM  0x2000    /* pages */
+#define SIZE   8
+#define STATUS (VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK)
+
+	.data
+	.balign 16
+desc:	.quad pfns			/* VIRTQ_DESC: address, length, flags, next */
+	.long 4
+	.word 0, 0
+	.skip 16 * (SIZE - 1)
+avail:	.word 0, 1			/* flags, index: descriptor 0 is offered */
+	.skip 2 * SIZE
+	.balign 4
+used:	.skip 4 + 8 * SIZE
+	.balign 4
+pfns:	.long GIVEN >> 12
+text:	.ascii "lying\n"
+text_end:
+
+	.text
+start:
+	mov $stack_top, %rsp
+	MAP_REGISTERS
+	PUT VIRTIO_MMIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE
+	PUT VIRTIO_MMIO_STATUS, VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER
+	PUT VIRTIO_MMIO_DRIVER_FEATURES, 1 /* MUST_TELL_HOST */
+	PUT VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1
+	PUT VIRTIO_MMIO_DRIVER_FEATURES, 1 /* VERSION_1 */
+	PUT VIRTIO_MMIO_STATUS, STATUS
+	EXPECT VIRTIO_MMIO_STATUS, STATUS, 1
+	PUT VIRTIO_MMIO_QUEUE_SEL, VIRTIO_BALLOON_QUEUE_INFLATE
+	PUT VIRTIO_MMIO_QUEUE_NUM, SIZE
+	PUT VIRTIO_MMIO_QUEUE_DESC_LOW, desc
+	PUT VIRTIO_MMIO_QUEUE_DRIVER_LOW, avail
+	PUT VIRTIO_MMIO_QUEUE_DEVICE_LOW, used
+	PUT VIRTIO_MMIO_QUEUE_READY, 1
+	EXPECT VIRTIO_MMIO_QUEUE_READY, 1, 2
+	PUT VIRTIO_MMIO_STATUS, STATUS | VIRTIO_STATUS_DRIVER_OK
+	PUT VIRTIO_MMIO_QUEUE_NOTIFY, VIRTIO_BALLOON_QUEUE_INFLATE
+1:	cmpw $1, used + 2
+	jne 1b
+	PUT VIRTIO_MMIO_CONFIG + 4, CLAIM
+	EXPECT VIRTIO_MMIO_CONFIG + 4, CLAIM, 3
+	PRINT text
+1:	pause
+	jmp 1b
