@@ -7,7 +7,7 @@
  *   0          loader                     all of memory is mapped at its own address, by 2 MiB pages
  *   2 MiB      this image, its tables
  *   64 MiB     FRAMES, 64 MiB             mapped again at REGION, as each row wants it
- *              the rows about the balloon have 128 MiB there, at its own address only
+ *              the rows about the balloon have 192 MiB there, at its own address only
  */
 #ifndef GUEST_COST_H
 #define GUEST_COST_H
@@ -16,10 +16,10 @@
 #define COST_TABLE_LEN 0x200000     /* what one of them maps */
 #define COST_FRAMES    0x4000000    /* physical */
 #define COST_REGION    0x8000000000 /* virtual: PML4 slot 1 */
-#define COST_ARENA     0x8000000    /* bytes, of rows about the balloon */
+#define COST_ARENA     0xc000000    /* bytes, of rows about the balloon */
 #define COST_SINGLES   16384        /* every other page of half of it */
-#define COST_BLOCKS    32           /* every other 2 MiB of it */
-#define COST_MEMORY    0xc000000    /* all of it */
+#define COST_BLOCKS    48           /* every other 2 MiB of it */
+#define COST_MEMORY    0x10000000   /* all of it */
 #define COST_VECTOR    0x30         /* of the row `interrupt` */
 #define COST_USAGE     2            /* exit statuses */
 #define COST_WRONG     3            /* the VMM did something else than it was asked for */

@@ -18,11 +18,12 @@ static struct run r;
 
 TestSuite(cost, .init = need_kvm);
 
-enum { EXITS, BUILT, FILLS, PREFETCHED, TABLE_WRITES, SPLITS, SHOOTDOWNS, REMOVED, RETURNED, NR_COUNTS };
+enum { EXITS, BUILT, FILLS, PREFETCHED, TABLE_WRITES, SPLITS, SHOOTDOWNS, REMOVED, RETURNED, COLLAPSES, NR_COUNTS };
 
 static const char *const names[NR_COUNTS] = {
     "exits",         "shadow_pages_built", "shadow_fills",   "shadow_prefetched", "shadow_table_writes",
-    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_returned"};
+    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_returned",
+    "stage2_collapses"};
 
 struct counts {
 	json_int_t n[NR_COUNTS];
@@ -62,7 +63,7 @@ static struct counts run_counted(const char *paging, const char *opts, const cha
 	close(fd);
 	snprintf(most_text, sizeof(most_text), "%d", most);
 	snprintf(ops_text, sizeof(ops_text), "%d", ops);
-	run_gnomon(&r, "run", "--paging", paging, "--shadow-opt", opts, "--memory", "192M", "--timeout", "100",
+	run_gnomon(&r, "run", "--paging", paging, "--shadow-opt", opts, "--memory", "256M", "--timeout", "100",
 	           "--stats", path, cost_path(), "--", row, most_text, ops_text, "1");
 	expect_status(&r, 0);
 	root = json_load_file(path, 0, NULL);
@@ -189,12 +190,21 @@ static void balloon_counts(const char *paging)
 	c = cost(paging, "all", "return-4k", 2048);
 	cr_assert_eq(c.n[RETURNED], 2048);
 	cr_assert_leq(c.n[EXITS], 2048 / 256);
-	c = cost(paging, "all", "split", 8);
+	c = cost(paging, "all", "slice-split", 8);
 	cr_assert_eq(c.n[SPLITS], 8);
 	cr_assert_eq(c.n[REMOVED], 8 * 16);
-	c = cost(paging, "all", "zap", 8);
+	c = cost(paging, "all", "slice-zap", 8);
 	cr_assert_eq(c.n[SPLITS], 0, "it takes 2 MiB whole");
 	cr_assert_eq(c.n[RETURNED], 8 * 496);
+	c = cost(paging, "all", "reclaim-2m", 16);
+	cr_assert_eq(c.n[REMOVED], 16 * 512);
+	cr_assert_eq(c.n[SHOOTDOWNS], 1);
+	c = run_counted(paging, "all", "load-holes", 16, 16);
+	cr_assert_eq(c.n[SPLITS], 96);
+	cr_assert_eq(c.n[COLLAPSES], 0);
+	c = run_counted(paging, "all", "load-joined", 16, 16);
+	cr_assert_eq(c.n[SPLITS], 96);
+	cr_assert_eq(c.n[COLLAPSES], 96);
 }
 
 /* Single pages share requests and shootdowns, an exit is for 256 pages or more; all that is taken is counted. */
@@ -275,7 +285,7 @@ Test(cost, bench_table)
 	json_decref(root);
 }
 
-/* Each row of the balloon's table is there, with its second stage, and a figure or the reason why there is none. */
+/* Each row of the balloon's table is there and has its figures, or the reason why one is missing. */
 Test(cost, bench_balloon_table)
 {
 	const json_t *table, *row;
@@ -289,7 +299,7 @@ Test(cost, bench_balloon_table)
 	root = json_loads(r.out, 0, NULL);
 	table = json_array_get(json_object_get(root, "tables"), 0);
 	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "balloon");
-	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 17);
+	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 20);
 	json_array_foreach(json_object_get(table, "rows"), i, row)
 	{
 		const bool native = strcmp(json_string_value(json_object_get(row, "environment")), "native") == 0;
@@ -300,6 +310,6 @@ Test(cost, bench_balloon_table)
 		cr_assert_eq(json_is_string(json_object_get(na, "exits")), native);
 		cr_assert_neq(json_is_number(json_object_get(row, "rate")), json_is_string(json_object_get(na, "rate")));
 	}
-	cr_assert_eq(natives, 4);
+	cr_assert_eq(natives, 5);
 	json_decref(root);
 }

@@ -9,7 +9,7 @@
 
 #include "bench/cost.h"
 
-#define BALLOON_GUEST_MEMORY "192M" /* guest/cost/cost.h: COST_MEMORY */
+#define BALLOON_GUEST_MEMORY "256M" /* guest/cost/cost.h: COST_MEMORY */
 
 extern const struct cost_case balloon_cases[];
 extern const size_t balloon_nr_cases;

@@ -19,8 +19,8 @@
 	{                                                                                                              \
 		.where = BENCH_##w, .row = name, .ops = number, .blocks = in_blocks, .bytes = size, __VA_ARGS__        \
 	}
-#define SINGLES(w, name, ...) CASE(w, name, 4096, 4, KIB_4, __VA_ARGS__)
-#define RUNS(w, name, ...)    CASE(w, name, 32, 2, MIB_2, __VA_ARGS__)
+#define SINGLES(w, name, ...) CASE(w, name, 5 * 1024, 5, KIB_4, __VA_ARGS__)
+#define RUNS(w, name, ...)    CASE(w, name, 3 * 16, 3, MIB_2, __VA_ARGS__)
 
 const struct cost_case balloon_cases[] = {
     SINGLES(NATIVE, "reclaim-4k", .what = "touched pages, every other one: 1024 to a request"),
@@ -41,6 +41,10 @@ const struct cost_case balloon_cases[] = {
     RUNS(NESTED, "reclaim-2m", .native_bar = 0.8),
     RUNS(SHADOW, "reclaim-2m", .native_bar = 0.8),
 
+    RUNS(NATIVE, "reclaim-2m", .thp = true),
+    RUNS(NESTED, "reclaim-2m", .thp = true, .native_bar = 0.8),
+    RUNS(SHADOW, "reclaim-2m", .thp = true, .native_bar = 0.8),
+
     RUNS(NATIVE, "reclaim-2m-untouched", .what = "the same, without memory of the host behind it"),
     RUNS(NESTED, "reclaim-2m-untouched"),
     RUNS(SHADOW, "reclaim-2m-untouched"),
@@ -51,23 +55,26 @@ const struct cost_case balloon_cases[] = {
     RUNS(NESTED, "return-touch-2m", .what = "such runs back, and each page touched"),
     RUNS(SHADOW, "return-touch-2m"),
 
-    CASE(NESTED, "split", 32, 32, 0, .what = "64 KiB out of the middle of 2 MiB, and the other 496 pages touched"),
-    CASE(SHADOW, "split", 32, 32, 0),
+    CASE(NESTED, "slice-split", 33, 33, 0,
+         .what = "64 KiB out of the middle of 2 MiB, and the other 496 pages touched"),
+    CASE(SHADOW, "slice-split", 33, 33, 0),
+    CASE(NESTED, "slice-split", 33, 33, 0, .thp = true),
+    CASE(SHADOW, "slice-split", 33, 33, 0, .thp = true),
 
-    CASE(NESTED, "zap", 32, 32, 0, .what = "the same end by taking all 2 MiB and giving the 496 pages back"),
-    CASE(SHADOW, "zap", 32, 32, 0),
+    CASE(NESTED, "slice-zap", 33, 33, 0, .what = "the same end by taking all 2 MiB and giving the 496 pages back"),
+    CASE(SHADOW, "slice-zap", 33, 33, 0),
 
-    CASE(NESTED, "load", 1 << 18, 16, 0, .thp = true,
-         .what = "dependent load, a line in each page of 128 MiB of 2 MiB mappings"),
-    CASE(SHADOW, "load", 1 << 18, 16, 0, .thp = true),
+    CASE(NESTED, "load", 17 << 14, 17, 0, .thp = true,
+         .what = "dependent load, a line in each page of 192 MiB of 2 MiB mappings"),
+    CASE(SHADOW, "load", 17 << 14, 17, 0, .thp = true),
 
-    CASE(NESTED, "load-holes", 1 << 18, 16, 0, .thp = true,
+    CASE(NESTED, "load-holes", 17 << 14, 17, 0, .thp = true,
          .what = "the same after 4 KiB of each 2 MiB were reclaimed"),
-    CASE(SHADOW, "load-holes", 1 << 18, 16, 0, .thp = true),
+    CASE(SHADOW, "load-holes", 17 << 14, 17, 0, .thp = true),
 
-    CASE(NESTED, "load-joined", 1 << 18, 16, 0, .thp = true,
+    CASE(NESTED, "load-joined", 17 << 14, 17, 0, .thp = true,
          .what = "the same after they came back and the second stage collapsed"),
-    CASE(SHADOW, "load-joined", 1 << 18, 16, 0, .thp = true),
+    CASE(SHADOW, "load-joined", 17 << 14, 17, 0, .thp = true),
 };
 const size_t balloon_nr_cases = sizeof(balloon_cases) / sizeof(*balloon_cases);
 

@@ -25,11 +25,13 @@ static const struct report_column columns[] = {
     {"n", "n", NULL, 0},
 };
 
-/* The case of the same operation elsewhere; -ENOENT. */
-static int find(const struct cost_results *res, const char *row, enum bench_where where, size_t *ret_i)
+/* The case of an operation; -ENOENT. */
+static int find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {
 	for (size_t i = 0; i < res->plan->nr_cases; i++) {
-		if (cost_case_of(res, i)->where != where || strcmp(cost_case_of(res, i)->row, row) != 0)
+		const struct cost_case *c = cost_case_of(res, i);
+
+		if (c->where != where || c->thp != thp || strcmp(c->row, row) != 0)
 			continue;
 		*ret_i = i;
 		return 0;
@@ -49,7 +51,7 @@ static int time_ratio(const struct cost_results *res, size_t a, size_t b, struct
 static int of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
 {
 	size_t native;
-	int r = find(res, cost_case_of(res, i)->row, BENCH_NATIVE, &native);
+	int r = find(res, cost_case_of(res, i)->row, BENCH_NATIVE, cost_case_of(res, i)->thp, &native);
 
 	return r < 0 ? r : time_ratio(res, native, i, ret_ratio);
 }
@@ -63,6 +65,22 @@ static void set_bar(struct report *t, const struct cost_case *c)
 	if (c->exits_bar > 0)
 		snprintf(text, sizeof(text), "1 exit for %.0f", 1 / c->exits_bar);
 	report_set_text(t, "bar", text);
+}
+
+/* `r` says why there is no ratio, if there is none. */
+static void set_of_native(struct report *t, int r, const struct stats_ratio *ratio)
+{
+	static const char *const names[] = {"of_native", "of_native_ci_low", "of_native_ci_high"};
+	const char *why =
+	    r == -ENODATA ? "the native row was not measured" : "a process of the host does nothing of this kind";
+
+	for (int i = 0; r < 0 && i < 3; i++)
+		report_set_na(t, names[i], why);
+	if (r < 0)
+		return;
+	report_set_number(t, "of_native", ratio->median);
+	report_set_number(t, "of_native_ci_low", ratio->ci_low);
+	report_set_number(t, "of_native_ci_high", ratio->ci_high);
 }
 
 static int set_figures(struct report *t, const struct cost_results *res, size_t i)
@@ -83,18 +101,9 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 	else
 		report_set_na(t, "rate", "it is no move of memory alone");
 	r = c->where == BENCH_NATIVE ? -ENOENT : of_native(res, i, &ratio);
-	if (r == 0) {
-		report_set_number(t, "of_native", ratio.median);
-		report_set_number(t, "of_native_ci_low", ratio.ci_low);
-		report_set_number(t, "of_native_ci_high", ratio.ci_high);
-	} else if (r != -ENOENT && r != -ENODATA) {
+	if (r < 0 && r != -ENOENT && r != -ENODATA)
 		return r;
-	} else {
-		static const char *const names[] = {"of_native", "of_native_ci_low", "of_native_ci_high"};
-
-		for (int k = 0; k < 3; k++)
-			report_set_na(t, names[k], "a process of the host does nothing of this kind");
-	}
+	set_of_native(t, r, &ratio);
 	if (c->where == BENCH_NATIVE) {
 		report_set_na(t, "exits", "a process of the host exits to nobody");
 		report_set_na(t, "floors", "a process of the host exits to nobody");
@@ -148,21 +157,26 @@ static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
 	struct stats_ratio ratio;
 
 	if (c->native_bar > 0 && of_native(res, i, &ratio) == 0)
-		fprintf(to, "%s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, where, ratio.median,
-		        c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
+		fprintf(to, "%s on %s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, c->thp ? "thp" : "4k",
+		        where, ratio.median, c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
+	else if (c->native_bar > 0)
+		fprintf(to, "%s on %s, %s: the native row was not measured, so its bar was not either.\n", c->row,
+		        c->thp ? "thp" : "4k", where);
 	if (c->exits_bar > 0)
 		fprintf(to, "%s, %s: %.5f exits a page, bar %.5f: %s.\n", c->row, where, res->series[i].exits,
 		        c->exits_bar, res->series[i].exits <= c->exits_bar ? "met" : "NOT met");
 }
 
 /* One sentence on two rows of one run. */
-static void explain_pair(const struct cost_results *res, const char *a, const char *b, const char *fmt, FILE *to)
+static void explain_pair(const struct cost_results *res, const char *a, const char *b, bool thp, const char *fmt,
+                         FILE *to)
 {
 	for (int where = BENCH_NESTED; where <= BENCH_SHADOW; where++) {
 		struct stats_ratio ratio;
 		size_t i, j;
 
-		if (find(res, a, where, &i) < 0 || find(res, b, where, &j) < 0 || time_ratio(res, i, j, &ratio) < 0)
+		if (find(res, a, where, thp, &i) < 0 || find(res, b, where, thp, &j) < 0 ||
+		    time_ratio(res, i, j, &ratio) < 0)
 			continue;
 		fprintf(to, fmt, bench_environments[where].name, ratio.median);
 		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
@@ -188,9 +202,10 @@ void balloon_explain(const struct cost_results *res, FILE *to)
 	for (size_t i = 0; i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i) && !*res->series[i].na)
 			explain_bars(res, i, to);
-	explain_pair(res, "zap", "split", "Taking 2 MiB to get 64 KiB costs %s mode %.2f times a split", to);
-	explain_pair(res, "load-holes", "load", "With a hole in each 2 MiB a load in %s mode takes %.2f times as long",
-	             to);
-	explain_pair(res, "load-joined", "load",
+	explain_pair(res, "slice-zap", "slice-split", false,
+	             "Taking 2 MiB to get 64 KiB costs %s mode %.2f times a split", to);
+	explain_pair(res, "load-holes", "load", true,
+	             "With a hole in each 2 MiB a load in %s mode takes %.2f times as long", to);
+	explain_pair(res, "load-joined", "load", true,
 	             "After the collapse a load in %s mode takes %.2f times as long as at first", to);
 }

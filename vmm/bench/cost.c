@@ -167,13 +167,21 @@ static int count_case(struct cost_results *res, size_t i, struct child_result *c
 	return 0;
 }
 
-/* The cases of one operation, those to be compared, in a random order: none always comes first. Returns how many. */
+/* Cases to be compared: the words of their rows are the same up to a dash. */
+static bool belong_together(const struct cost_case *a, const struct cost_case *b)
+{
+	const size_t len = strcspn(a->row, "-");
+
+	return len == strcspn(b->row, "-") && memcmp(a->row, b->row, len) == 0;
+}
+
+/* The cases that belong to the first, in a random order: none always comes first. Returns how many. */
 static size_t order_cases(const struct cost_results *res, size_t first, uint64_t *random, size_t *order)
 {
+	const struct cost_case *c = res->plan->cases;
 	size_t n = 0;
 
-	for (size_t i = first;
-	     i < res->plan->nr_cases && strcmp(cost_case_of(res, i)->row, cost_case_of(res, first)->row) == 0; i++) {
+	for (size_t i = first; i < res->plan->nr_cases && belong_together(&c[i], &c[first]); i++) {
 		const size_t at = chase_random(random) % (n + 1);
 
 		order[n++] = order[at];
