@@ -22,9 +22,9 @@
 #include "stage2/reclaim.h"
 
 /*
- * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb2m its pool; or it is back in
- * the guest, zeroed. Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state asked
- * for. -ENOMEM: tables, the host's limit of mappings (vm.max_map_count), or the pool is used up meanwhile. -EBUSY:
+ * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb2m its pool; or it is back
+ * in the guest, zeroed. Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state
+ * asked for. -ENOMEM: tables, the host's limit of mappings (vm.max_map_count), or the pool is used up meanwhile. -EBUSY:
  * another change, or in shadow mode a vCPU that waits for a device, its console for one, takes too long. Nothing is
  * changed in these cases. Not from a vCPU's thread, nor with any lock of the VM.
  */

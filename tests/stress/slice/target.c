@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ static void exec_gnomon(const struct target *t, const struct job *job, int out, 
 	args[n++] = "--";
 	args[n++] = "cpus";
 	args[n++] = cpus;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* however the harness ends */
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
 	execv(job->gnomon, (char *const *)(uintptr_t)args);
