@@ -16,7 +16,8 @@
 #define PAGE            4096ull
 #define BLOCK           0x200000ull
 #define PAGES           512  /* of a block */
-#define QUEUE_SIZE      4    /* one request at a time */
+#define QUEUE_SIZE      16   /* one request at a time; a report takes a descriptor for each block */
+#define REPORTING       2    /* its place in queues[] */
 #define REQUEST_SINGLES 1024 /* pages of one request at most */
 #define REQUEST_BLOCKS  16
 #define PFNS            (REQUEST_BLOCKS * PAGES)
@@ -35,7 +36,9 @@ static struct {
 		uint16_t flags, idx;
 		struct virtq_used_elem ring[QUEUE_SIZE];
 	} used;
-} __attribute__((aligned(256))) queues[2];
+} __attribute__((aligned(512))) queues[3];
+static const int queue_number[] = {VIRTIO_BALLOON_QUEUE_INFLATE, VIRTIO_BALLOON_QUEUE_DEFLATE,
+                                   VIRTIO_BALLOON_QUEUE_REPORTING};
 
 static uint32_t pfns[PFNS] __attribute__((aligned(4096)));
 static uint32_t nr_pfns;
@@ -50,16 +53,20 @@ static volatile uint32_t *reg(uint32_t offset)
 /* 3.1.1, without looking at what is asked for: a device that refuses is found out by the first request. */
 static void start(void)
 {
+	uint32_t features;
+
 	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE;
 	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
+	*reg(VIRTIO_MMIO_DEVICE_FEATURES_SEL) = 0;
+	features = *reg(VIRTIO_MMIO_DEVICE_FEATURES) & (VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_REPORTING);
 	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 0;
-	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_BALLOON_F_MUST_TELL_HOST;
+	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = features;
 	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 1;
 	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_F_VERSION_1 >> 32;
 	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK;
-	for (uint32_t i = 0; i < 2; i++) {
+	for (uint32_t i = 0; i < (features & VIRTIO_BALLOON_F_REPORTING ? 3 : 2); i++) {
 		queues[i].avail.flags = VIRTQ_AVAIL_NO_INTERRUPT;
-		*reg(VIRTIO_MMIO_QUEUE_SEL) = i;
+		*reg(VIRTIO_MMIO_QUEUE_SEL) = queue_number[i];
 		*reg(VIRTIO_MMIO_QUEUE_NUM) = QUEUE_SIZE;
 		*reg(VIRTIO_MMIO_QUEUE_DESC_LOW) = (uint64_t)queues[i].desc;
 		*reg(VIRTIO_MMIO_QUEUE_DRIVER_LOW) = (uint64_t)&queues[i].avail;
@@ -70,14 +77,13 @@ static void start(void)
 	    VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
 }
 
-/* Hands the pages noted since the last request to a queue, and waits until the device is through with them. */
-static void request(int number)
+/* Offers the chain that begins with descriptor 0, and waits until the device is through with it. */
+static void offer(int queue)
 {
-	typeof(queues[0]) *q = &queues[number];
+	typeof(queues[0]) *q = &queues[queue];
 
-	q->desc[0] = (struct virtq_desc){.addr = (uint64_t)pfns, .len = nr_pfns * sizeof(*pfns)};
 	__atomic_store_n(&q->avail.idx, q->avail.idx + 1, __ATOMIC_SEQ_CST);
-	*reg(VIRTIO_MMIO_QUEUE_NOTIFY) = number;
+	*reg(VIRTIO_MMIO_QUEUE_NOTIFY) = queue_number[queue];
 	for (uint64_t i = 0; __atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->avail.idx; i++) {
 		if (failed || i == SPINS) {
 			failed = true;
@@ -85,6 +91,13 @@ static void request(int number)
 		}
 		__asm__ volatile("pause");
 	}
+}
+
+/* Hands the pages noted since the last request to a queue. */
+static void request(int queue)
+{
+	queues[queue].desc[0] = (struct virtq_desc){.addr = (uint64_t)pfns, .len = nr_pfns * sizeof(*pfns)};
+	offer(queue);
 	nr_pfns = 0;
 }
 
@@ -178,6 +191,24 @@ void run_return_touch_4k(uint32_t from, uint32_t n)
 void run_reclaim_2m(uint32_t from, uint32_t n)
 {
 	blocks(from, n, VIRTIO_BALLOON_QUEUE_INFLATE);
+}
+
+/* Free page reporting: the host takes the content, the pages stay. */
+void run_report_2m(uint32_t from, uint32_t n)
+{
+	struct virtq_desc *d = queues[REPORTING].desc;
+
+	for (uint32_t i = 0, k = 0; i < n; i++) {
+		const bool last = k == REQUEST_BLOCKS - 1 || i == n - 1;
+
+		d[k] = (struct virtq_desc){.addr = block(from + i),
+		                           .len = BLOCK,
+		                           .flags = VIRTQ_DESC_WRITE | (last ? 0 : VIRTQ_DESC_NEXT),
+		                           .next = k + 1};
+		k = last ? 0 : k + 1;
+		if (last)
+			offer(REPORTING);
+	}
 }
 
 void run_return_2m(uint32_t from, uint32_t n)

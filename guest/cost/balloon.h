@@ -19,6 +19,7 @@ void run_reclaim_4k(uint32_t from, uint32_t n);
 void run_return_4k(uint32_t from, uint32_t n);
 void run_return_touch_4k(uint32_t from, uint32_t n);
 void run_reclaim_2m(uint32_t from, uint32_t n);
+void run_report_2m(uint32_t from, uint32_t n);
 void run_return_2m(uint32_t from, uint32_t n);
 void run_return_touch_2m(uint32_t from, uint32_t n);
 void run_split(uint32_t from, uint32_t n);

@@ -236,6 +236,7 @@ const struct cost_row cost_rows[] = {
     BALLOON("return-touch-4k", 1, COST_SINGLES, prepare_singles_away, run_return_touch_4k),
     BALLOON("reclaim-2m", 1, COST_BLOCKS, prepare_blocks, run_reclaim_2m),
     BALLOON("reclaim-2m-untouched", 1, COST_BLOCKS, prepare_untouched, run_reclaim_2m),
+    BALLOON("reclaim-2m-report", 1, COST_BLOCKS, prepare_blocks, run_report_2m),
     BALLOON("return-2m", 1, COST_BLOCKS, prepare_blocks_away, run_return_2m),
     BALLOON("return-touch-2m", 1, COST_BLOCKS, prepare_blocks_away, run_return_touch_2m),
     BALLOON("slice-split", 1, COST_BLOCKS, prepare_blocks, run_split),

@@ -299,7 +299,7 @@ Test(cost, bench_balloon_table)
 	root = json_loads(r.out, 0, NULL);
 	table = json_array_get(json_object_get(root, "tables"), 0);
 	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "balloon");
-	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 20);
+	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 22);
 	json_array_foreach(json_object_get(table, "rows"), i, row)
 	{
 		const bool native = strcmp(json_string_value(json_object_get(row, "environment")), "native") == 0;

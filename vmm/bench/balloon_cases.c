@@ -49,6 +49,11 @@ const struct cost_case balloon_cases[] = {
     RUNS(NESTED, "reclaim-2m-untouched"),
     RUNS(SHADOW, "reclaim-2m-untouched"),
 
+    RUNS(NESTED, "reclaim-2m-report", .what = "touched, reported free instead: only the host's own discard of it"),
+    RUNS(SHADOW, "reclaim-2m-report"),
+    RUNS(NESTED, "reclaim-2m-report", .thp = true),
+    RUNS(SHADOW, "reclaim-2m-report", .thp = true),
+
     RUNS(NESTED, "return-2m", .what = "such runs back"),
     RUNS(SHADOW, "return-2m"),
 

@@ -202,6 +202,12 @@ void balloon_explain(const struct cost_results *res, FILE *to)
 	for (size_t i = 0; i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i) && !*res->series[i].na)
 			explain_bars(res, i, to);
+	explain_pair(res, "reclaim-2m-report", "reclaim-2m", false,
+	             "A process's memory has no KVM to tell: of the host's rate for memory that a guest has mapped "
+	             "(report, 4k)\n"
+	             "reclaim in %s mode reaches %.2f",
+	             to);
+	explain_pair(res, "reclaim-2m-report", "reclaim-2m", true, "The same on thp: %s mode reaches %.2f", to);
 	explain_pair(res, "slice-zap", "slice-split", false,
 	             "Taking 2 MiB to get 64 KiB costs %s mode %.2f times a split", to);
 	explain_pair(res, "load-holes", "load", true,

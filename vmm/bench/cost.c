@@ -36,9 +36,10 @@ static void guest_command_init(const struct cost_plan *plan, const struct cost_c
 	snprintf(g->blocks, sizeof(g->blocks), "%" PRIu32, q->blocks);
 	memcpy(g->argv,
 	       (const char *[]){"/proc/self/exe", "run", "--paging", bench_environments[c->where].paging, "--memory",
-	                        plan->memory, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options},
-	       10 * sizeof(*g->argv));
-	n = 10;
+	                        plan->memory, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options,
+	                        "--balloon", "free-page-reporting"},
+	       12 * sizeof(*g->argv));
+	n = 12;
 	if (stats_fd >= 0) {
 		g->argv[n++] = "--stats";
 		g->argv[n++] = g->stats;
