@@ -101,6 +101,16 @@ Test(shadow, syscall)
 	good("shadow-syscall", "1");
 }
 
+/*
+ * What a device writes into a table is no other than what a CPU writes there. Not in nested mode on every host: a KVM
+ * that shadows in software does not see what the VMM stores.
+ */
+Test(shadow, device_writes_table)
+{
+	good("shadow-device-writes-table-1-cpu", "1");
+	good("shadow-device-writes-table-2-cpus", "2");
+}
+
 /* Bad input. */
 
 Test(shadow, reserved_bits)

@@ -8,6 +8,7 @@
 
 #include "kvm/platform.h"
 #include "kvm/reclaim.h"
+#include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 
 static bool overlaps(gpa_t at, uint64_t size, uint64_t from, uint64_t to)
@@ -104,6 +105,32 @@ static void *memory(void *ctx, gpa_t at, uint64_t len)
 	return stage2_ptr(&p->vm->stage2, at, len);
 }
 
+/* In shadow mode the guest's tables have a copy. No vCPU traps while the device stores: an audit finds both in step. */
+
+static void stores_begin(void *ctx)
+{
+	struct vm *vm = ((const struct platform *)ctx)->vm;
+
+	pthread_mutex_lock(&vm->shadow->lock);
+	vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
+}
+
+static void stored(void *ctx, gpa_t at, unsigned len)
+{
+	const struct platform *p = ctx;
+
+	shadow_written(&p->vm->shadow->mmu, at, len);
+}
+
+static void stores_end(void *ctx)
+{
+	const struct platform *p = ctx;
+
+	pthread_mutex_unlock(&p->vm->shadow->lock);
+}
+
+static const struct virtq_watch shadow_watch = {.begin = stores_begin, .stored = stored, .end = stores_end};
+
 static void interrupt(void *ctx)
 {
 	const struct platform *p = ctx;
@@ -117,7 +144,7 @@ int platform_balloon_init(struct platform *p, uint64_t features)
 	    .refusal = refusal, .reclaim = reclaim, .release = release, .discard = discard};
 	struct balloon_config config = {
 	    .features = features,
-	    .mem = {.ptr = memory, .ctx = p},
+	    .mem = {.ptr = memory, .watch = p->vm->shadow ? &shadow_watch : NULL, .ctx = p},
 	    .interrupt = interrupt,
 	    .interrupt_ctx = p,
 	    .ops = &ops,

@@ -57,7 +57,7 @@ void virtio_mmio_fail(struct virtio_mmio *t, const char *why)
 		raise(t, VIRTIO_MMIO_INTERRUPT_CFG);
 }
 
-void virtio_mmio_push(struct virtio_mmio *t, unsigned epoch, unsigned queue, uint16_t head, uint32_t written)
+static void give_back(struct virtio_mmio *t, unsigned epoch, unsigned queue, uint16_t head, uint32_t written)
 {
 	const char *why;
 
@@ -67,6 +67,20 @@ void virtio_mmio_push(struct virtio_mmio *t, unsigned epoch, unsigned queue, uin
 		virtio_mmio_fail(t, why);
 	else if (virtq_wants_interrupt(&t->queue[queue]))
 		raise(t, VIRTIO_MMIO_INTERRUPT_USED);
+}
+
+void virtio_mmio_push(struct virtio_mmio *t, unsigned epoch, unsigned queue, uint16_t head, uint32_t written)
+{
+	const struct virtq_watch *watch = t->mem.watch;
+
+	if (watch) { /* a vCPU may wait for our lock with what begin() takes */
+		pthread_mutex_unlock(&t->lock);
+		watch->begin(t->mem.ctx);
+		pthread_mutex_lock(&t->lock);
+	}
+	give_back(t, epoch, queue, head, written);
+	if (watch)
+		watch->end(t->mem.ctx);
 }
 
 void virtio_mmio_config_changed(struct virtio_mmio *t)

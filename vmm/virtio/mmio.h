@@ -85,7 +85,10 @@ bool virtio_mmio_running(const struct virtio_mmio *t);
 /* The driver broke the rules: NEEDS_RESET, with a sentence that lives for ever. */
 void virtio_mmio_fail(struct virtio_mmio *t, const char *why);
 
-/* Gives a chain back that was taken in `epoch`, unless that is over, and interrupts if the driver wants that. */
+/*
+ * Gives a chain back that was taken in `epoch`, unless that is over, and interrupts if the driver wants that. From the
+ * device's own thread: for the sake of mem.watch it lets go of the lock before it looks at anything.
+ */
 void virtio_mmio_push(struct virtio_mmio *t, unsigned epoch, unsigned queue, uint16_t head, uint32_t written);
 
 /* The configuration reads differently from now on. */

@@ -141,6 +141,12 @@ int virtq_pop(struct virtq *q, struct virtq_chain *ret_chain, const char **ret_w
 	return 1;
 }
 
+static void stored(const struct virtq *q, uint64_t off, unsigned len)
+{
+	if (q->mem->watch)
+		q->mem->watch->stored(q->mem->ctx, gpa_add(q->device, off), len);
+}
+
 int virtq_push(struct virtq *q, uint16_t head, uint32_t written, const char **ret_why)
 {
 	const uint64_t off = sizeof(struct virtq_used) + q->used_idx % q->size * sizeof(struct virtq_used_elem);
@@ -154,6 +160,9 @@ int virtq_push(struct virtq *q, uint16_t head, uint32_t written, const char **re
 	__atomic_store_n(id, head, __ATOMIC_RELAXED);
 	__atomic_store_n(len, written, __ATOMIC_RELAXED);
 	__atomic_store_n(idx, ++q->used_idx, __ATOMIC_RELEASE);
+	stored(q, off, sizeof(*id));
+	stored(q, off + sizeof(*id), sizeof(*len));
+	stored(q, offsetof(struct virtq_used, idx), sizeof(*idx));
 	return 0;
 }
 

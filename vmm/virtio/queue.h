@@ -25,12 +25,23 @@
 #define VIRTQ_SIZE_MAX 128 /* entries; a power of two (2.7) */
 
 /*
+ * Whoever keeps a copy of guest memory and must hear of what a device stores there. begin() comes before the first
+ * store, with no lock held, and may wait for vCPUs; then stored() for each; then end().
+ */
+struct virtq_watch {
+	void (*begin)(void *ctx);
+	void (*stored)(void *ctx, gpa_t at, unsigned len); /* in one page */
+	void (*end)(void *ctx);
+};
+
+/*
  * The way into guest memory, asked for no more than one page at a time and with the transport's lock held, which a
  * vCPU takes inside an MMIO access: so it must take no lock that is held around those.
  */
 struct virtq_mem {
 	/* The bytes [at, at + len), which do not cross a page; NULL where the guest has no memory. */
 	void *(*ptr)(void *ctx, gpa_t at, uint64_t len);
+	const struct virtq_watch *watch; /* NULL: nobody */
 	void *ctx;
 };
 
@@ -65,7 +76,8 @@ int must_check virtq_enable(struct virtq *q, const char **ret_why);
 /* Takes the next chain: 1; 0 when there is none; -EPROTO with a sentence, `ret_chain` undefined. */
 int must_check virtq_pop(struct virtq *q, struct virtq_chain *ret_chain, const char **ret_why);
 
-/* Gives a chain back, `written` bytes of its out buffers filled. -EPROTO with a sentence when the ring is gone. */
+/* Gives a chain back, `written` bytes of its out buffers filled. -EPROTO with a sentence when the ring is gone. Between
+ * begin() and end() of mem->watch, if there is one. */
 int must_check virtq_push(struct virtq *q, uint16_t head, uint32_t written, const char **ret_why);
 
 /* Does the driver want to be interrupted for used buffers (2.7.7)? */
