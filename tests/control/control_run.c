@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "control_run.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct run run;
+char dir[64], path[96];
+struct connection client;
+
+static void setup(void)
+{
+	need_kvm();
+	strcpy(dir, "/tmp/gnomon-control-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+}
+
+static void teardown(void)
+{
+	if (*dir)
+		cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
+}
+
+TestSuite(control, .init = setup, .fini = teardown);
+
+void start(const char *mode, const char *cpus, const char *behaviour, const char *words)
+{
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--timeout", "100", "--control",
+	                                      path, guest_path(behaviour), NULL});
+	run_until(&run, words);
+	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+}
+
+json_t *ask(const char *command, json_t *args)
+{
+	json_t *value = NULL;
+
+	cr_assert_eq(connection_ask(&client, command, args, &value), 0, "%s", command);
+	return value;
+}
+
+void tell(const char *command)
+{
+	json_decref(ask(command, NULL));
+}
+
+json_int_t counter(const char *name)
+{
+	json_t *reply = ask("query-stats", json_pack("{s:s, s:[{s:s, s:[s]}]}", "target", "vm", "providers", "provider",
+	                                             "gnomon", "names", name));
+	json_t *stats = json_object_get(json_array_get(reply, 0), "stats");
+	json_int_t v = json_integer_value(json_object_get(json_array_get(stats, 0), "value"));
+
+	cr_assert_eq(json_array_size(stats), 1u, "no %s", name);
+	json_decref(reply);
+	return v;
+}
+
+void quit(void)
+{
+	json_t *event;
+
+	tell("quit");
+	do {
+		cr_assert_eq(connection_event(&client, ANSWER_MS, &event), 0);
+		if (strcmp(json_string_value(json_object_get(event, "event")), "SHUTDOWN") == 0)
+			break;
+		json_decref(event);
+	} while (true);
+	cr_expect_str_eq(json_string_value(json_object_get(json_object_get(event, "data"), "reason")), "host-qmp-quit");
+	json_decref(event);
+	connection_close(&client);
+	run_finish(&run);
+	expect_status(&run, 0);
+}

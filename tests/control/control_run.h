@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run with a control socket and one client that is connected to it, for the suite `control`. The socket lies in a
+ * directory of its own, which has to be empty after each test.
+ */
+#ifndef TESTS_CONTROL_CONTROL_RUN_H
+#define TESTS_CONTROL_CONTROL_RUN_H
+
+#include <jansson.h>
+
+#include "control/connection.h"
+#include "run_gnomon.h"
+
+#define ANSWER_MS 30000 /* against hangs */
+
+extern struct run run;
+extern char dir[64], path[96]; /* of the socket */
+extern struct connection client;
+
+/* Runs with the socket, and connects. `mode` nested or shadow; the guest's first words are awaited. */
+void start(const char *mode, const char *cpus, const char *behaviour, const char *words);
+
+/* The value of an answer, the caller's to release; an error fails the test. Takes `args`, which may be NULL. */
+json_t *ask(const char *command, json_t *args);
+void tell(const char *command);
+
+/* A value of the gnomon provider, for the whole VM. */
+json_int_t counter(const char *name);
+
+/* Quits, hears of it, and checks that the run ends well. */
+void quit(void);
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The socket itself: whose it is, what its clients hear of the end, and that nothing they send holds up the guest,
+ * other clients or the VMM's memory.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control_run.h"
+
+/* The guest's end is told, with its reason, and the socket is gone before the process is. */
+Test(control, guest_ends)
+{
+	json_t *event;
+
+	start("nested", "1", "ticks", "ticking\n");
+	kill(run.pid, SIGINT);
+	cr_assert_eq(connection_event(&client, ANSWER_MS, &event), 0);
+	cr_expect_str_eq(json_string_value(json_object_get(event, "event")), "SHUTDOWN");
+	cr_expect_str_eq(json_string_value(json_object_get(json_object_get(event, "data"), "reason")), "host-signal");
+	cr_expect(json_is_false(json_object_get(json_object_get(event, "data"), "guest")));
+	json_decref(event);
+	connection_close(&client);
+	run_finish(&run);
+	cr_expect_eq(run.status, 130);
+	cr_expect_eq(access(path, F_OK), -1);
+}
+
+/* Two runs at one path: the second is refused with one line, the first goes on. After SIGKILL the path is free. */
+Test(control, one_run_a_socket)
+{
+	static struct run second;
+	struct stat st;
+
+	start("nested", "1", "ticks", "ticking\n");
+	cr_expect(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600, "mode %o", st.st_mode);
+	run_gnomon(&second, "run", "--control", path, guest_path("exit-status-0"));
+	expect_refusal(&second, 2, "somebody listens");
+	tell("query-status");
+	connection_close(&client);
+	kill(run.pid, SIGKILL);
+	run_finish(&run);
+	cr_expect_eq(access(path, F_OK), 0);
+	start("nested", "1", "ticks", "ticking\n");
+	quit();
+}
+
+/* What stands at the path and is no socket stays; a directory that is not there is said. */
+Test(control, paths_that_are_refused)
+{
+	char file[128];
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s/file", dir);
+	f = fopen(file, "w");
+	fputs("mine", f);
+	fclose(f);
+	run_gnomon(&run, "run", "--control", file, guest_path("exit-status-0"));
+	expect_refusal(&run, 2, "is no socket");
+	cr_expect_eq(access(file, R_OK), 0);
+	unlink(file);
+	run_gnomon(&run, "run", "--control", "/nonexistent/socket", guest_path("exit-status-0"));
+	expect_refusal(&run, 1, "No such file");
+}
+
+/* Garbage, depth, size and connections that come and go: the guest runs on, and others are served. */
+Test(control, hostile_clients)
+{
+	static char big[1 << 20];
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	json_int_t before;
+	unsigned seed = 7;
+
+	start("nested", "1", "ticks", "ticking\n");
+	strcpy(addr.sun_path, path);
+	before = counter("exits");
+	for (int i = 0; i < 60; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+		cr_assert_eq(connect(fd, (void *)&addr, sizeof(addr)), 0);
+		for (size_t n = 0; n < sizeof(big); n++)
+			big[n] = i % 3 == 0 ? '[' : i % 3 == 1 ? 'x' : rand_r(&seed);
+		big[0] = i % 3 == 1 ? '"' : big[0];
+		/* As much as it takes: one that gets errors and reads none of them is soon left alone. */
+		for (size_t at = 0; at < sizeof(big);) {
+			ssize_t n = send(fd, big + at, sizeof(big) - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+			tell("query-status");
+			if (n <= 0)
+				break;
+			at += n;
+		}
+		close(fd);
+	}
+	cr_expect_gt(counter("exits"), before);
+	quit();
+}
+
+/* Says `begin`, `times` times `middle` (`len` bytes), `end` on the open connection, and expects one error. */
+static void expect_one_error(const char *begin, const char *middle, size_t len, int times, const char *end)
+{
+	json_t *reply = NULL;
+
+	cr_assert_eq(connection_say(&client, begin, strlen(begin)), 0);
+	for (int i = 0; i < times; i++) {
+		const int r = connection_say(&client, middle, len);
+
+		cr_assert_eq(r, 0, "behind %s and %d times %zu bytes: %s", begin, i, len, strerror(-r));
+	}
+	cr_assert_eq(connection_say(&client, end, strlen(end)), 0);
+	cr_assert_eq(connection_reply(&client, &reply), 0);
+	cr_expect(json_object_get(reply, "error"), "%s", begin);
+	json_decref(reply);
+	tell("query-status"); /* its answer is the next: there was one error, and the connection lives */
+}
+
+/* Requests of 100 MB (a name), 10 MB (a number) and of 10,000 levels are one error each; the connection and the guest
+ * go on, and nothing of them stays. */
+Test(control, requests_beyond_all_bounds)
+{
+	static char chunk[1 << 20], brackets[10000];
+	char file[64], text[4096] = "";
+	FILE *f;
+
+	memset(chunk, 'x', sizeof(chunk));
+	start("nested", "1", "ticks", "ticking\n");
+	expect_one_error("{\"execute\":\"", chunk, sizeof(chunk), 100, "\"}");
+	memset(chunk, '1', sizeof(chunk));
+	expect_one_error("{\"execute\":\"balloon\",\"arguments\":{\"value\":", chunk, sizeof(chunk), 10, "}}");
+	memset(brackets, '[', sizeof(brackets));
+	memset(chunk, ']', sizeof(brackets));
+	chunk[sizeof(brackets)] = 0;
+	expect_one_error("", brackets, sizeof(brackets), 1, chunk);
+	snprintf(file, sizeof(file), "/proc/%d/status", run.pid);
+	f = fopen(file, "r");
+	cr_assert(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	cr_expect(strstr(text, "VmHWM:"));
+	cr_expect_lt(strtoull(strstr(text, "VmHWM:") + 6, NULL, 10), 64u << 10, "kB: %s", text);
+	quit();
+}
