@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "mem/guest_mem.h"
 
@@ -192,6 +193,75 @@ Test(guest_mem, discard)
 	cr_assert_eq(guest_mem_discard(&mem, maddr_init(0), PAGE_SIZE), -EINVAL);
 	cr_assert_eq(guest_mem_discard(&mem, maddr_init(PAGE_SIZE), PAGE_2M), -EINVAL);
 	mem.backing = BACKING_4K;
+}
+
+static int mappings(void)
+{
+	FILE *f = fopen("/proc/self/maps", "re");
+	int c, n = 0;
+
+	cr_assert(f);
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+/* The kernel reads a byte there, as KVM would. */
+static bool reachable(uint64_t at_)
+{
+	bool can;
+	int fd[2];
+
+	cr_assert_eq(pipe(fd), 0);
+	can = write(fd[1], at(at_, 1), 1) == 1;
+	cr_assert(can || errno == EFAULT);
+	close(fd[0]);
+	close(fd[1]);
+	return can;
+}
+
+static void withdraw_and_restore(void)
+{
+	const maddr_t first = maddr_init(3 * PAGE_SIZE);
+
+	memset(at(0, SMALL), 0x5a, SMALL);
+	cr_assert_eq(guest_mem_withdraw(&mem, first, 2 * PAGE_SIZE), 0);
+	for (uint64_t page = 0; page < 8; page++)
+		cr_assert_eq(reachable(page * PAGE_SIZE), page != 3 && page != 4, "page %d", (int)page);
+	cr_assert_eq(guest_mem_surrender(&mem, first, 2 * PAGE_SIZE), 0);
+	cr_assert_eq(resident(0, SMALL), SMALL / PAGE_SIZE - 2);
+	cr_assert_not(reachable(3 * PAGE_SIZE));
+	cr_assert_eq(guest_mem_restore(&mem, maddr_init(4 * PAGE_SIZE), PAGE_SIZE), 0);
+	cr_assert_not(reachable(3 * PAGE_SIZE));
+	cr_assert_eq(guest_mem_restore(&mem, first, PAGE_SIZE), 0);
+	for (uint64_t i = 0; i < SMALL; i++)
+		cr_assert_eq(*(uint8_t *)at(i, 1), i / PAGE_SIZE == 3 || i / PAGE_SIZE == 4 ? 0 : 0x5a);
+	cr_assert_eq(guest_mem_withdraw(&mem, maddr_init(1), PAGE_SIZE), -EINVAL);
+	cr_assert_eq(guest_mem_withdraw(&mem, maddr_init(SMALL), PAGE_SIZE), -EINVAL);
+}
+
+/* Nobody reaches what is withdrawn, its neighbours stay, and what comes back is zeroed; a host without guards, too. */
+Test(guest_mem, withdraw)
+{
+	make(SMALL);
+	withdraw_and_restore();
+	mem.guards = false;
+	withdraw_and_restore();
+}
+
+/* A thousand holes with guards cost the host no mapping: its limit of mappings is none on holes. */
+Test(guest_mem, holes_without_mappings)
+{
+	int before;
+
+	make(8 * PAGE_2M);
+	if (!mem.guards)
+		cr_skip_test("the host has no guards for single pages (Linux 6.13)");
+	before = mappings();
+	for (uint64_t i = 0; i < 1000; i++)
+		cr_assert_eq(guest_mem_withdraw(&mem, maddr_init(2 * i * PAGE_SIZE), PAGE_SIZE), 0);
+	cr_assert_eq(mappings(), before);
 }
 
 static long pool(const char *what)

@@ -121,21 +121,18 @@ static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsi
 	return acks;
 }
 
-/* The host's limit of mappings was looked at before: what is left is a host without memory for one. */
-static void protect(struct vm *vm, maddr_t maddr, uint64_t size)
+/* Out of KVM's reach. */
+static void withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
-	void *p = guest_mem_ptr(&vm->mem, maddr, size);
+	int r = 0;
 
-	if (mprotect(p, size, PROT_NONE) < 0) {
-		log_errno(errno, "the host does not change the protection of guest memory");
-		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	}
-}
-
-static void protect_all(struct vm *vm, const struct stage2_slice *slice, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		protect(vm, slice[i].maddr, slice[i].size);
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		r = guest_mem_withdraw(&vm->mem, slice[i].maddr, slice[i].size);
+	if (r == 0)
+		return;
+	/* Its limit of mappings was looked at before. The guest must not find its old bytes when it gets them back. */
+	log_errno(-r, "the host does not withdraw guest memory");
+	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
 static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
@@ -147,9 +144,9 @@ static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned 
 	wait_for_pointers(vm);
 	if (vm->shadow) {
 		acks = zap_shadow(vm, slice, n);
-		protect_all(vm, slice, n);
+		withdraw(vm, slice, n);
 	} else {
-		protect_all(vm, slice, n);
+		withdraw(vm, slice, n);
 		acks = kick_out(vm);
 	}
 	return acks;
@@ -164,7 +161,6 @@ static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
 
 	if (r == 0)
 		return size;
-	/* The guest must not find its old bytes when it gets them back. */
 	log_errno(-r, "the host does not take guest memory back");
 	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	return 0;
@@ -244,7 +240,7 @@ static int change(struct vm *vm, struct stage2_slice *slice, unsigned n, bool re
 	r = lock(vm);
 	if (r < 0)
 		return r;
-	edges = edges_of(vm, slice, n, reclaim);
+	edges = vm->mem.guards ? 0 : edges_of(vm, slice, n, reclaim);
 	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
 		r = -ENOMEM;
 	else if (reclaim)
@@ -298,11 +294,13 @@ static int restore_region(struct vm *vm, const struct mem_region *region)
 	struct stage2_mapping m;
 	int r = 0;
 
-	if (unit == PAGE_SIZE)
-		return guest_mem_restore(&vm->mem, region->base, region->size); /* one call for all is quicker */
-	for (uint64_t off = 0; r == 0 && off < region->size; off += unit)
-		if (!stage2_lookup(&vm->stage2, gpa_init(maddr_raw(region->base) + off), &m))
-			r = guest_mem_restore(&vm->mem, maddr_add(region->base, off), unit);
+	for (uint64_t off = 0, size; r == 0 && off < region->size; off += size + unit) {
+		for (size = 0; off + size < region->size; size += unit)
+			if (stage2_lookup(&vm->stage2, gpa_init(maddr_raw(region->base) + off + size), &m))
+				break;
+		if (size)
+			r = guest_mem_restore(&vm->mem, maddr_add(region->base, off), size);
+	}
 	return r;
 }
 

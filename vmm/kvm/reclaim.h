@@ -3,12 +3,12 @@
  * Guest memory taken away from a running VM and given back, in both modes (stage2/reclaim.h has the protocol).
  *
  *                      nested                                     shadow
- *   remove             second stage; the host mapping of the      second stage; every entry that leads there, by the
- *                      slice becomes PROT_NONE, at which KVM       reverse map; the host mapping likewise
- *                      forgets it
+ *   remove             second stage; the slice is withdrawn       second stage; every entry that leads there, by the
+ *                      (mem/guest_mem.h), at which KVM forgets    reverse map; withdrawn likewise
+ *                      it
  *   shootdown          a new generation; every vCPU in the        every vCPU out of the guest; none comes back
  *                      guest is kicked and acknowledges outside    before the stub stored the edits and flushed
- *   discard            madvise                                    madvise
+ *   discard            surrendered                                surrendered
  *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
  *
  * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under shadow_vm.lock
@@ -24,9 +24,9 @@
 /*
  * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb2m its pool; or it is back
  * in the guest, zeroed. Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state
- * asked for. -ENOMEM: tables, the host's limit of mappings (vm.max_map_count), or the pool is used up meanwhile. -EBUSY:
- * another change, or in shadow mode a vCPU that waits for a device, its console for one, takes too long. Nothing is
- * changed in these cases. Not from a vCPU's thread, nor with any lock of the VM.
+ * asked for. -ENOMEM: tables, the pool is used up meanwhile, or a host without guards (guest_mem.h) has no mappings
+ * left (vm.max_map_count). -EBUSY: another change, or in shadow mode a vCPU that waits for a device, its console for
+ * one, takes too long. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of the VM.
  */
 int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);

@@ -10,6 +10,11 @@
 #define MAP_HUGE_2MB (21 << 26)
 #endif
 
+#ifndef MADV_GUARD_INSTALL /* Linux 6.13 */
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+
 static const char *const backing_names[] = {
 	[BACKING_4K] = "4k",
 	[BACKING_THP] = "thp",
@@ -69,6 +74,19 @@ static int map_region(struct mem_region *r, enum backing backing)
 	return 0;
 }
 
+/* Asked with a page of its own: a guard in guest memory would keep a huge page from there. */
+static bool host_guards(void)
+{
+	void *p = mmap(NULL, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool can;
+
+	if (p == MAP_FAILED)
+		return false;
+	can = madvise(p, PAGE_SIZE, MADV_GUARD_INSTALL) == 0;
+	munmap(p, PAGE_SIZE);
+	return can;
+}
+
 int guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing)
 {
 	uint64_t low = size < GNOMON_RAM_LOW_END ? size : GNOMON_RAM_LOW_END;
@@ -89,6 +107,7 @@ int guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing)
 		}
 		mem->nr_regions++;
 	}
+	mem->guards = backing != BACKING_HUGETLB2M && host_guards();
 	return 0;
 }
 
@@ -160,12 +179,28 @@ static int reserve_place(void *p, uint64_t size)
 	return got == MAP_FAILED ? -errno : 0;
 }
 
+int guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	if (mem->guards)
+		return madvise(p, size, MADV_GUARD_INSTALL) < 0 ? -errno : 0;
+	/* The content first: then nothing is left that KVM must unmap a second time when the protection goes. */
+	if (mem->backing != BACKING_HUGETLB2M && madvise(p, size, MADV_DONTNEED) < 0)
+		return -errno;
+	return mprotect(p, size, PROT_NONE) < 0 ? -errno : 0;
+}
+
 int guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = whole_pages(mem, at, size);
 
 	if (!p)
 		return -EINVAL;
+	if (mem->guards)
+		return 0; /* with the guards' coming */
 	/* A discarded hugetlb page stays reserved for its mapping (HugePages_Rsvd): so the mapping goes. */
 	if (mem->backing == BACKING_HUGETLB2M)
 		return reserve_place(p, size);
@@ -187,6 +222,18 @@ static int restore_hugetlb(void *p, uint64_t size)
 	return reserve_place(p, size) < 0 ? -EFAULT : r;
 }
 
+/*
+ * The page table that held the guards is empty now, and where there is one the host's next page is small. Discarding
+ * whole 2 MiB frees it (since Linux 6.14). Advice: without it huge pages come later.
+ */
+static void make_room_for_huge(void *p, uint64_t size)
+{
+	const uintptr_t first = ((uintptr_t)p + PAGE_2M - 1) & ~(PAGE_2M - 1), end = ((uintptr_t)p + size) & ~(PAGE_2M - 1);
+
+	if (first < end)
+		(void)madvise((uint8_t *)p + (first - (uintptr_t)p), end - first, MADV_DONTNEED);
+}
+
 int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = whole_pages(mem, at, size);
@@ -195,5 +242,11 @@ int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
 		return -EINVAL;
 	if (mem->backing == BACKING_HUGETLB2M)
 		return restore_hugetlb(p, size);
-	return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+	if (!mem->guards)
+		return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
+	if (madvise(p, size, MADV_GUARD_REMOVE) < 0)
+		return -errno;
+	if (mem->backing == BACKING_THP)
+		make_room_for_huge(p, size);
+	return 0;
 }

@@ -35,6 +35,7 @@ struct guest_mem {
 	int nr_regions;
 	uint64_t size; /* bytes of RAM in all regions */
 	enum backing backing;
+	bool guards; /* the host can withdraw pages without a mapping for each hole (MADV_GUARD_INSTALL, Linux 6.13) */
 };
 
 /*
@@ -59,11 +60,13 @@ int must_check guest_mem_write(const struct guest_mem *mem, maddr_t at, const vo
 int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
- * The same for memory that is out of use until it is restored, and that the caller has protected: of a hugetlb pool
- * others can have it, where discarded pages stay reserved. Restored it can be read and written, and is zeroed; -ENOMEM
- * when the pool has no pages by then; nothing is changed then. As guest_mem_discard otherwise. With hugetlb2m restore
- * only what was surrendered.
+ * Memory goes out of use in two steps, whole host pages as above. Withdrawn, nobody reaches it any more when the call
+ * returns, KVM neither; who does meanwhile finds its bytes or zeroes. Surrendered, the host has its frames, with
+ * hugetlb2m the pool, where discarded pages stay reserved. Restored it can be read and written again and is zeroed;
+ * -ENOMEM when the pool has no pages by then, and nothing is changed. Surrender only what is withdrawn, restore only
+ * what is withdrawn or, with hugetlb2m, surrendered. -EINVAL, -errno of the host.
  */
+int must_check guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size);
 int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size);
 int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size);
 

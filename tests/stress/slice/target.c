@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGEMAP_HELD (3ull << 62) /* Documentation/admin-guide/mm/pagemap.rst: present, or swapped */
+/* Documentation/admin-guide/mm/pagemap.rst */
+#define PAGEMAP_HELD  (3ull << 62) /* present, or swapped */
+#define PAGEMAP_GUARD (1ull << 58) /* and neither: a guard's entry counts as swapped, too */
 #define POLL_US      20
 #define END_S        30 /* from what must end a run to its end */
 
@@ -269,6 +271,6 @@ int target_populated(const struct target *t)
 	    sizeof(entry))
 		return -1;
 	for (int i = 0; i < SLICE_LEN; i++)
-		n += (entry[i] & PAGEMAP_HELD) != 0;
+		n += (entry[i] & PAGEMAP_HELD) && !(entry[i] & PAGEMAP_GUARD);
 	return n;
 }
