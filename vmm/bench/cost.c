@@ -288,16 +288,3 @@ void cost_results_free(struct cost_results *results)
 	for (size_t i = 0; i < COST_MAX_CASES; i++)
 		free(results->series[i].us);
 }
-
-bool cost_takes_part(const struct cost_results *results, size_t i)
-{
-	return results->plan->where >> cost_case_of(results, i)->where & 1;
-}
-
-bool cost_any(const struct cost_results *results)
-{
-	for (size_t i = 0; i < results->plan->nr_cases; i++)
-		if (cost_takes_part(results, i) && !*results->series[i].na)
-			return true;
-	return false;
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of the table `costs`. guest/cost/rows.c does what they name. */
+/* The rows of the table `costs`, which guest/cost/rows.c does, and which rows of any table have results. Pure. */
 #include "bench/cost.h"
 
 /* Blocks are short beside the slices in which the host runs something else on the CPU. */
@@ -52,3 +52,16 @@ const struct cost_case cost_cases[] = {
 const size_t cost_nr_cases = sizeof(cost_cases) / sizeof(*cost_cases);
 
 _Static_assert(sizeof(cost_cases) / sizeof(*cost_cases) <= COST_MAX_CASES, "room for the results");
+
+bool cost_takes_part(const struct cost_results *results, size_t i)
+{
+	return results->plan->where >> cost_case_of(results, i)->where & 1;
+}
+
+bool cost_any(const struct cost_results *results)
+{
+	for (size_t i = 0; i < results->plan->nr_cases; i++)
+		if (cost_takes_part(results, i) && !*results->series[i].na)
+			return true;
+	return false;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "balloon_results.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static double us[COST_MAX_CASES][2 * ROUNDS];
+static const struct host_info host = {.kvm = HOST_KVM_OK, .second_stage = HOST_STAGE_SOFTWARE_NPT0};
+
+struct cost_plan plan;
+struct cost_results results;
+
+void measured(const struct cost_case *cases, size_t nr_cases)
+{
+	cr_assert_leq(nr_cases, (size_t)COST_MAX_CASES);
+	plan = (struct cost_plan){.name = "balloon",
+	                          .cases = cases,
+	                          .nr_cases = nr_cases,
+	                          .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW,
+	                          .rounds = ROUNDS};
+	results = (struct cost_results){.plan = &plan, .host = &host};
+	for (size_t i = 0; i < nr_cases; i++) {
+		results.series[i] = (struct cost_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 0.25};
+		times_of(i, 2, 2, 2);
+		for (int n = 0; n < ROUNDS; n++)
+			results.series[i].floor_us[n] = 1;
+	}
+}
+
+size_t case_of(const char *row, enum bench_where where, bool thp)
+{
+	size_t found = COST_MAX_CASES;
+
+	for (size_t i = 0; i < plan.nr_cases; i++) {
+		const struct cost_case *c = &plan.cases[i];
+
+		if (strcmp(c->row, row) != 0 || c->where != where || c->thp != thp)
+			continue;
+		cr_assert_eq(found, (size_t)COST_MAX_CASES, "two cases of %s", row);
+		found = i;
+	}
+	cr_assert_lt(found, (size_t)COST_MAX_CASES, "no case of %s", row);
+	return found;
+}
+
+void times_of(size_t i, double a, double b, double c)
+{
+	memcpy(results.series[i].us, (double[ROUNDS]){a, b, c}, ROUNDS * sizeof(double));
+}
