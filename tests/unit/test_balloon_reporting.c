@@ -33,6 +33,7 @@ Test(balloon, bad_reports)
 	           {0x400000, 0, VIRTQ_DESC_WRITE, "whole pages"},
 	           {RAM_LOW - 0x1000, 0x2000, VIRTQ_DESC_WRITE, "outside memory"},
 	           {0xd0000000, 0x1000, VIRTQ_DESC_WRITE, "outside memory"},
+	           {0x100000400000, 0x1000, VIRTQ_DESC_WRITE, "outside memory"}, /* more than 32 bits of page number */
 	           {0x1ff000, 0x2000, VIRTQ_DESC_WRITE, "kernel image"}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {

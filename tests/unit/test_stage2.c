@@ -254,7 +254,22 @@ static uint64_t next_random(uint64_t *state)
 	return *state ^= *state << 17;
 }
 
-/* Any order of operations: the lookup says what the engine says, for every page, and both what a plain array says. */
+/* What stage2_range_state must say of pages [first, first + n). */
+static void check_range(const bool *mapped, uint64_t first, uint64_t n)
+{
+	bool like = true, is = !mapped[first];
+	int r = stage2_range_state(&s2, gpa_init(first * PAGE_SIZE), n * PAGE_SIZE, &is);
+
+	for (uint64_t i = 0; i < n; i++)
+		like &= mapped[first + i] == mapped[first];
+	cr_assert_eq(r, like ? 0 : -EALREADY, "pages %d to %d", (int)first, (int)(first + n));
+	cr_assert_eq(is, like ? mapped[first] : !mapped[first]);
+}
+
+/*
+ * Any order of operations: the lookup says what the engine says, for every page, and both what a plain array says, of
+ * ranges, too.
+ */
 Test(stage2, lookup_agrees_with_the_engine)
 {
 	static bool mapped[SMALL / PAGE_SIZE];
@@ -292,6 +307,12 @@ Test(stage2, lookup_agrees_with_the_engine)
 		for (uint64_t i = 0; i < SMALL / PAGE_SIZE; i++)
 			cr_assert_eq(level_at(i * PAGE_SIZE) > 0, mapped[i], "step %d, page %llu", step,
 			             (unsigned long long)i);
+		check_range(mapped, first, n);
+		for (int i = 0; i < 20; i++) {
+			const uint64_t at = next_random(&random) % (SMALL / PAGE_SIZE), rest = SMALL / PAGE_SIZE - at;
+
+			check_range(mapped, at, 1 + next_random(&random) % (i % 2 ? 4 : rest) % rest);
+		}
 		audit();
 		if (step % 3 == 0)
 			pt_gather_finish(&s2.pt, &g);

@@ -31,18 +31,27 @@ static pte_t walk(const struct stage2 *s2, uint64_t gpa, int *ret_level)
 	return pte_init(0);
 }
 
-bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping)
+/* As walk(), but of tables that were not freed. `gpa` is below 2^48. */
+static pte_t find(const struct stage2 *s2, uint64_t gpa, int *ret_level)
 {
 	uint64_t reuses;
+	pte_t e;
+
+	do {
+		reuses = atomic_load_explicit(&s2->tables.reuses, memory_order_acquire);
+		e = walk(s2, gpa, ret_level);
+	} while (atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses);
+	return e;
+}
+
+bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping)
+{
 	int level;
 	pte_t e;
 
 	if (gpa_raw(gpa) >> ept_shift(EPT_LEVELS + 1))
 		return false;
-	do {
-		reuses = atomic_load_explicit(&s2->tables.reuses, memory_order_acquire);
-		e = walk(s2, gpa_raw(gpa), &level);
-	} while (atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses);
+	e = find(s2, gpa_raw(gpa), &level);
 	if (!ept_is_present(e, level))
 		return false;
 	*ret_mapping = (struct stage2_mapping){
@@ -74,6 +83,26 @@ void *stage2_ptr(const struct stage2 *s2, gpa_t gpa, uint64_t len)
 		    maddr_raw(next.maddr) != maddr_raw(first.maddr) + found)
 			return NULL;
 	return guest_mem_ptr(s2->mem, first.maddr, len);
+}
+
+int stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped)
+{
+	const uint64_t first = gpa_raw(gpa);
+	bool mapped = false;
+
+	if (page_offset(first) || page_offset(size) || !stage2_is_ram(s2, gpa, size))
+		return -EINVAL;
+	for (uint64_t at = first, span; at < first + size; at = (at & ~(span - 1)) + span) {
+		int level;
+		const pte_t e = find(s2, at, &level);
+
+		if (at != first && ept_is_present(e, level) != mapped)
+			return -EALREADY;
+		mapped = ept_is_present(e, level);
+		span = ept_span(level);
+	}
+	*ret_mapped = mapped;
+	return 0;
 }
 
 int stage2_read(const struct stage2 *s2, gpa_t gpa, void *to, uint64_t len)

@@ -3,22 +3,6 @@
 
 #include <errno.h>
 
-int stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped)
-{
-	const uint64_t at = gpa_raw(gpa);
-	struct stage2_mapping m;
-	bool mapped;
-
-	if (page_offset(at) || page_offset(size) || !stage2_is_ram(s2, gpa, size))
-		return -EINVAL;
-	mapped = stage2_lookup(s2, gpa, &m);
-	for (uint64_t off = PAGE_SIZE; off < size; off += PAGE_SIZE)
-		if (stage2_lookup(s2, gpa_add(gpa, off), &m) != mapped)
-			return -EALREADY;
-	*ret_mapped = mapped;
-	return 0;
-}
-
 /* The whole range is in the state to be left. */
 static int check(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool mapped)
 {

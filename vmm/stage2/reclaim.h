@@ -49,7 +49,4 @@ int must_check stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, uns
 int must_check stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops,
                               void *ctx, struct counters *counters);
 
-/* Whether all of [gpa, gpa + size) is mapped, or none of it; -EINVAL: not whole pages of RAM; -EALREADY: neither. */
-int must_check stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped);
-
 #endif

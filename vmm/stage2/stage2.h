@@ -76,6 +76,9 @@ int must_check stage2_read(const struct stage2 *s2, gpa_t gpa, void *to, uint64_
 /* Whether all of [gpa, gpa + size), size > 0, is RAM of the guest's, mapped or reclaimed. */
 bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size);
 
+/* Whether all of [gpa, gpa + size) is mapped, or none of it; -EINVAL: not whole pages of RAM; -EALREADY: neither. */
+int must_check stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped);
+
 /* ---- changes: one at a time; ranges are whole 4 KiB pages of RAM ---- */
 
 /*

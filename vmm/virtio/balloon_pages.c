@@ -6,17 +6,17 @@
 
 #define BITS 64
 
-/* The number of a page among all pages of RAM; false when it is none. */
-static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t *ret_index)
+/* The number of the first page among all pages of RAM; false when not all of them are RAM. */
+static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t nr, uint64_t *ret_index)
 {
 	uint64_t before = 0;
 
 	for (int i = 0; i < BALLOON_RAM_RANGES; i++) {
-		const uint64_t first = gpa_raw(b->config.ram[i].base) / PAGE_SIZE;
+		const uint64_t off = pfn - gpa_raw(b->config.ram[i].base) / PAGE_SIZE; /* wraps to huge when below */
 		const uint64_t pages = b->config.ram[i].size / PAGE_SIZE;
 
-		if (pfn - first < pages) {
-			*ret_index = before + (pfn - first);
+		if (off < pages && nr <= pages - off) {
+			*ret_index = before + off;
 			return true;
 		}
 		before += pages;
@@ -24,9 +24,31 @@ static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t *ret_index
 	return false;
 }
 
+/* The bits of [*i, end) that lie in one word of held_map, as a mask; *i becomes the first in another. */
+static uint64_t bits_of_word(uint64_t *i, uint64_t end)
+{
+	const uint64_t from = *i % BITS, n = end - *i < BITS - from ? end - *i : BITS - from;
+
+	*i += n;
+	return (~0ull >> (BITS - n)) << from;
+}
+
+/* How many of these pages are in the balloon. */
+static uint64_t count_held(const struct balloon *b, uint64_t index, uint64_t pages)
+{
+	uint64_t n = 0;
+
+	for (uint64_t i = index; i < index + pages;) {
+		const uint64_t word = b->held_map[i / BITS];
+
+		n += __builtin_popcountll(word & bits_of_word(&i, index + pages));
+	}
+	return n;
+}
+
 static bool is_held(const struct balloon *b, uint64_t index)
 {
-	return b->held_map[index / BITS] >> index % BITS & 1;
+	return count_held(b, index, 1);
 }
 
 static int compare(const void *x, const void *y)
@@ -60,17 +82,22 @@ struct balloon_run balloon_next_run(const struct balloon *b, uint32_t n, uint32_
 
 const char *balloon_check(struct balloon *b, uint32_t n, bool held)
 {
-	sort(b->pfns, n);
-	for (uint32_t i = 0; i < n; i++) {
-		uint64_t index;
+	uint64_t end = 0; /* of the run before */
 
-		if (!ram_index(b, b->pfns[i], &index))
+	sort(b->pfns, n);
+	for (uint32_t i = 0; i < n;) {
+		const struct balloon_run run = balloon_next_run(b, n, &i);
+		uint64_t index, in_there;
+
+		if (!ram_index(b, run.pfn, run.pages, &index))
 			return "a page number lies outside memory";
-		if (i && b->pfns[i] == b->pfns[i - 1])
+		if (run.pfn < end)
 			return "a page number stands twice in a request";
-		if (is_held(b, index) && !held)
+		end = run.pfn + run.pages;
+		in_there = count_held(b, index, run.pages);
+		if (in_there && !held)
 			return "a page was given that is in the balloon already";
-		if (!is_held(b, index) && held)
+		if (in_there < run.pages && held)
 			return "a page was asked back that is not in the balloon";
 	}
 	for (uint32_t i = 0; !held && i < n;) {
@@ -90,12 +117,10 @@ const char *balloon_check_range(struct balloon *b, gpa_t at, uint64_t size)
 
 	if (page_offset(gpa_raw(at)) || page_offset(size) || !size)
 		return "a reported range is not whole pages";
-	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
-		if (!ram_index(b, (gpa_raw(at) + off) / PAGE_SIZE, &index))
-			return "a reported page lies outside memory";
-		if (is_held(b, index))
-			return "a page was reported free that is in the balloon";
-	}
+	if (!ram_index(b, gpa_raw(at) / PAGE_SIZE, size / PAGE_SIZE, &index))
+		return "a reported page lies outside memory";
+	if (count_held(b, index, size / PAGE_SIZE))
+		return "a page was reported free that is in the balloon";
 	return b->config.ops->refusal(b->config.ops_ctx, at, size);
 }
 
@@ -103,11 +128,12 @@ void balloon_mark(struct balloon *b, struct balloon_run run, bool held)
 {
 	uint64_t index = 0;
 
-	BUG_ON(!ram_index(b, run.pfn, &index));
-	for (uint64_t i = index; i < index + run.pages; i++) {
-		const uint64_t bit = 1ull << i % BITS;
+	BUG_ON(!ram_index(b, run.pfn, run.pages, &index));
+	for (uint64_t i = index; i < index + run.pages;) {
+		uint64_t *word = &b->held_map[i / BITS];
+		const uint64_t mask = bits_of_word(&i, index + run.pages);
 
-		b->held_map[i / BITS] = held ? b->held_map[i / BITS] | bit : b->held_map[i / BITS] & ~bit;
+		*word = held ? *word | mask : *word & ~mask;
 	}
 	if (held)
 		b->held_pages += run.pages;
