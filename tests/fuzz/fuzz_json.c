@@ -15,6 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define VALUE_BYTES 2048 /* the bound of one value: less than libFuzzer's inputs have here */
+
 static void require(bool condition)
 {
 	if (!condition)
@@ -76,7 +78,8 @@ static void feed(struct client *c, const char *data, size_t len)
 
 static uint64_t run(const char *data, size_t size, size_t piece)
 {
-	struct client c = {.vm = {.running = true, .name = "fuzz", .has_balloon = true}, .session.negotiated = true};
+	struct client c = {.vm = {.running = true, .name = "fuzz", .has_balloon = true}, .session.negotiated = true,
+	                   .stream.max_bytes = VALUE_BYTES};
 	unsigned before;
 
 	c.qmp = (struct qmp){.ops = &fake_ops, .vm = &c.vm, .broadcast = swallow};

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""usage: seeds.py TARGET DIR
+
+Writes inputs of fuzz-TARGET into DIR that a fuzzer takes long to find by itself: one for each rule that the code under
+test checks, named after it. Their layouts stand at the heads of fuzz_TARGET.c; numbers are little-endian. Targets
+without seeds of their own get a kilobyte of zeros, as all do.
+"""
+import pathlib
+import struct
+import sys
+
+NEXT, WRITE, INDIRECT = 1, 2, 4
+DESC, AVAIL, USED, HOLE = 0x1000, 0x2000, 0x3000, 0x80000  # tests/unit/virtq_driver.h
+BUFFER = 0x10000
+
+
+def descriptor(addr, length, flags=0, succ=0):
+    return addr, length | flags << 32 | succ << 48
+
+
+# --- virtq: a header, then steps that write one word, pop, and offer ---
+
+POP = 2
+
+
+def step(at, word, size, what=0):
+    return struct.pack("<BHQ", what | (size == 8), (at - DESC) // 2, word)
+
+
+def offer(n):
+    """What has the next pop find n chains."""
+    return 4 | n << 4
+
+
+def queue(size, descriptors, ring=(0,), offered=None, pops=None, rings=(None, None, None)):
+    """Descriptors by number, an available ring, so many offered, so many pops."""
+    text = struct.pack("<H3B3Q", size, *(r is not None for r in rings), *(r or 0 for r in rings))
+    for n, words in descriptors.items():
+        for i, word in enumerate(words):
+            text += step(DESC + 16 * n + 8 * i, word, 8)
+    for i, head in enumerate(ring):
+        text += step(AVAIL + 4 + 2 * i, head, 2)
+    offered = len(ring) if offered is None else offered
+    text += step(AVAIL, 0, 2, offer(offered))
+    return text + step(AVAIL, 0, 2, POP) * (offered if pops is None else pops)
+
+
+def chain(n, length=16):
+    return {i: descriptor(BUFFER + i * length, length, NEXT if i < n - 1 else 0, i + 1) for i in range(n)}
+
+
+def virtq():
+    yield "one-buffer", queue(8, chain(1))
+    yield "in-then-out", queue(8, {0: descriptor(BUFFER, 8, NEXT, 1), 1: descriptor(BUFFER + 64, 8, WRITE)})
+    yield "out-then-in", queue(8, {0: descriptor(BUFFER, 8, NEXT | WRITE, 1), 1: descriptor(BUFFER, 8)})
+    yield "as-long-as-the-queue", queue(8, chain(8))
+    yield "largest-queue", queue(128, chain(128))
+    yield "indirect", queue(8, {0: descriptor(BUFFER, 16, INDIRECT), 1: descriptor(BUFFER, 16)}, (0, 1))
+    yield "indirect-behind-another", queue(8, {0: descriptor(BUFFER, 8, NEXT, 1), 1: descriptor(BUFFER, 16, INDIRECT)})
+    yield "indirect-with-next", queue(8, {0: descriptor(BUFFER, 16, INDIRECT | NEXT, 1), 1: descriptor(BUFFER, 16)})
+    yield "loop", queue(8, {i: descriptor(BUFFER, 16, NEXT, (i + 1) % 3) for i in range(3)})
+    yield "loop-onto-itself", queue(8, {0: descriptor(BUFFER, 16, NEXT, 0)})
+    yield "loop-of-empty-buffers", queue(128, {0: descriptor(BUFFER, 0, NEXT, 1), 1: descriptor(BUFFER, 0, NEXT, 0)})
+    yield "successor-outside", queue(8, {0: descriptor(BUFFER, 16, NEXT, 8)})
+    yield "head-outside", queue(8, chain(1), (8,))
+    yield "index-jumps", queue(4, chain(1), (0,) * 4, 5, 1)
+    offered, popped = step(AVAIL, 0, 2, offer(1)), step(AVAIL, 0, 2, POP)
+    yield "ring-wraps", queue(2, chain(1), (0, 0)) + (step(AVAIL, 0, 2, offer(2)) + popped * 2) * 9
+    yield "ring-of-one", queue(1, chain(1)) + (offered + popped) * 170
+    yield "length-wraps", queue(8, {0: descriptor(2**64 - 8, 16)})
+    yield "length-ends-at-the-end", queue(8, {0: descriptor(2**64 - 16, 15)})
+    yield "4-gib", queue(8, {0: descriptor(0, 2**32 - 1, NEXT, 1), 1: descriptor(0, 1)})
+    yield "buffer-in-the-hole", queue(8, {0: descriptor(HOLE - 8, 16)})
+    yield "buffer-across-pages", queue(8, {0: descriptor(BUFFER - 8, 5000)})
+    for i, name in enumerate(("table", "available", "used")):
+        places = {"in-the-hole": HOLE, "into-the-hole": HOLE - 16, "misaligned": DESC + 1, "at-the-end": 2**64 - 16}
+        for where, at in places.items():
+            yield f"{name}-{where}", queue(8, chain(1), rings=[at if i == n else None for n in range(3)])
+    yield "used-element-across-pages", queue(8, chain(1), rings=(None, None, USED - 8))
+    yield "used-on-available", queue(4, chain(1), (0,) * 4, rings=(None, None, AVAIL))
+    yield "used-on-table", queue(4, chain(1), (0,) * 4, rings=(None, None, DESC))
+    yield "available-on-table", queue(8, chain(1), rings=(None, DESC, None))
+    for size in (0, 3, 129, 256, 0xffff):
+        yield f"size-{size}", queue(size, chain(1))
+    changed = struct.pack("<BHQ", POP | 1, 4, descriptor(BUFFER, 16, INDIRECT)[1])
+    yield "turns-indirect", queue(8, chain(1), (0, 0), 2, 1) + changed
+
+
+# --- balloon: a byte that sets the device up, then steps ---
+
+INFLATE, DEFLATE, STATS, REPORTING = 0, 1, 2, 4
+SERVE = 0x80
+
+
+def action(what, which=0, a=0, v=0):
+    return struct.pack("<BBHI", what, which, a, v)
+
+
+def request(which, first, pages=1, stride=1, serve=SERVE, odd=0):
+    """Page numbers first, first + stride, ..."""
+    return action(6 | serve, which, pages - 1 | stride - 1 << 4 | odd, first)
+
+
+def ring_word(which, at, v, what=0):
+    return action(2 | what, 0, (at - DESC + which * 0x3000) // 4, v)
+
+
+def shaped(which, words, head=0):
+    """A request whose descriptors are made over before it is served. By number: length, flags and successor."""
+    text = request(which, 0x50, serve=0)
+    for n, (length, flags, succ) in words.items():
+        text += ring_word(which, DESC + 16 * n, 0x50000) + ring_word(which, DESC + 16 * n + 4, 0)
+        text += ring_word(which, DESC + 16 * n + 8, length) + ring_word(which, DESC + 16 * n + 12, flags | succ << 16)
+    return text + ring_word(which, AVAIL + 4, head, SERVE)
+
+
+def balloon():
+    up = b"\1"
+    drive, reset_next, wish = action(3), action(4), action(5 | SERVE, 0, 12, 16)
+    yield "up-and-down", up + request(INFLATE, 0x40, 16) + request(DEFLATE, 0x40, 16)
+    yield "runs", up + request(INFLATE, 0x40, 16, 2) + request(DEFLATE, 0x42, 4, 4)
+    yield "high-memory", up + request(INFLATE, 2, 2, odd=0x100) + request(DEFLATE, 2, 1, odd=0x100)
+    yield "twice", up + request(INFLATE, 0x40, 4) + request(INFLATE, 0x42, 4)
+    yield "never-given", up + request(INFLATE, 0x40, 4) + request(DEFLATE, 0x42, 4)
+    yield "image", up + request(INFLATE, 0x5e, 4)
+    yield "outside", up + request(INFLATE, 0xff, 2)
+    yield "to-write-to", up + request(INFLATE, 0x40, 4, odd=0x1000)
+    yield "statistics", up + request(STATS, 0x40, 8) + wish + request(STATS, 0x48, 2) + wish
+    yield "reports", up + request(REPORTING, 0x40, 16) + request(REPORTING, 0x40, 1)
+    yield "reports-held", up + request(INFLATE, 0x42) + request(REPORTING, 0x40, 4)
+    yield "reports-image", up + request(REPORTING, 0x5e, 4)
+    yield "reports-beyond", up + request(REPORTING, 0xff, 2)
+    yield "reset-while-away", up + reset_next + request(INFLATE, 0x40, 8) + drive + request(INFLATE, 0x40, 8)
+    yield "reset-while-inflated", up + request(INFLATE, 0x40, 8) + drive + request(INFLATE, 0x40, 8)
+    yield "status-out-of-order", b"\0" + action(1, 0, 0x1c, 4) + action(1, 0, 0x1c, 15) + drive + request(INFLATE, 0x40)
+    for name, which in (("inflate", INFLATE), ("deflate", DEFLATE), ("statistics", STATS), ("reports", REPORTING)):
+        out = WRITE if which == REPORTING else 0
+        yield f"{name}-indirect", up + shaped(which, {0: (16, INDIRECT, 0)})
+        yield f"{name}-loop", up + shaped(which, {0: (4096, NEXT | out, 1), 1: (4096, NEXT | out, 0)})
+        yield f"{name}-loop-onto-itself", up + shaped(which, {0: (4096, NEXT | out, 0)})
+        yield f"{name}-chain", up + shaped(which, {i: (4096, out | (NEXT if i < 3 else 0), i + 1) for i in range(4)})
+        yield f"{name}-wrong-direction", up + shaped(which, {0: (4096, out ^ WRITE, 0)})
+        yield f"{name}-not-whole", up + shaped(which, {0: (4097, out, 0)})
+        yield f"{name}-empty", up + shaped(which, {0: (0, out, 0)})
+        yield f"{name}-too-long", up + shaped(which, {0: (0x20000, out, 0)})
+        yield f"{name}-outside", up + shaped(which, {0: (0x40000, out, 0)})
+        yield f"{name}-head-outside", up + shaped(which, {}, 8)
+
+
+# --- json: the length of a piece less one, then a client's bytes ---
+
+
+def command(name, arguments=""):
+    return b'{"execute":"%s"%s}' % (name.encode(), b',"arguments":%s' % arguments.encode() if arguments else b"")
+
+
+def json():
+    names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
+             "query-stats", "query-stats-schemas", "query-paging", "stop", "cont", "system_reset", "quit")
+    texts = {
+        "commands": b"".join(map(command, names)),
+        "arguments": command("balloon", '{"value":1048576}') + command("reclaim", '{"gpa":4096,"size":8192}')
+        + command("query-stats", '{"target":"vcpu","vcpus":["/machine/cpu[0]"],'
+                  '"providers":[{"provider":"kvm","names":["exits"]}]}'),
+        "wrong-arguments": b"".join(command("balloon", a) for a in ('{"value":"1"}', '{"x":1,"value":1}', "{}", "[]")),
+        "no-requests": b'{"execute":1}{"exec-oob":"stop"}{"id":1}[]1 "x" null true',
+        "numbers": b"".join(command("balloon", '{"value":%s}' % n)
+                            for n in ("-1", "9223372036854775808", "1e999", "-0.0", "1E+2", "01", "1.", "-", "+1")),
+        "escapes": rb'{"id":"\ud83d\ude00\n\"\\"}{"id":"\ud800"}{"id":"\u0000"}{"id":"\x"}',
+        "utf-8": b'{"id":"\xc3\xa9"}{"id":"\xc3"}{"id":"\xed\xa0\x80"}{"id":"\xf5\x80\x80\x80"}"\n"',
+        "same-key-twice": b'{"id":1,"id":2,"execute":"query-name"}',
+        "brackets": b'}]{"a":]}{[}]\xff{}',
+        "deepest": b"[" * 1024 + b"]" * 1024,
+        "too-deep": b"[" * 1025 + b"]" * 1025 + command("query-name"),
+        "too-long": b'{"id":"' + b"x" * 3000 + b'"}' + command("query-name"),
+        "too-long-without-end": b"1" * 3000,
+        "cut-off": b'{"execute":"query-na\xff{"execute":"query-name"}"abc\xff1',
+        "between": b'\r\n\t {"id":1} ,;{"id":2}\0{"id":3}',
+    }
+    for name, text in texts.items():
+        for piece in (1, 7, 256):
+            yield f"{name}-by-{piece}", bytes([piece - 1]) + text
+
+
+def main(target, directory):
+    seeds = {"balloon": balloon, "json": json, "virtq": virtq}.get(target, lambda: ())
+    pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
+    for name, text in seeds():
+        with open(pathlib.Path(directory, name), "xb") as file:
+            file.write(text)
+
+
+main(*sys.argv[1:])
