@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways into the kernel: boot, start of another CPU, exceptions and interrupts; and the one way
- * out to a program, but for the first one's start. From CPL 3 the CPU pushes straight into the process's own struct frame
- * (TSS.rsp0 is the frame's end); the rest of the registers follow and the CPU's kernel stack,
- * noted just behind the frame, is taken. From CPL 0 the frame stays on the stack in use.
+ * Ways into the kernel: boot, start of another CPU, exceptions and interrupts; and the one way out to a program, but
+ * for the first one's start. From CPL 3 the CPU pushes straight into the process's own struct frame (TSS.rsp0 is the
+ * frame's end); the rest of the registers follow and the CPU's kernel stack, noted just behind the frame, is taken.
+ * From CPL 0 the frame stays on the stack in use.
  */
 #include <gnomon/x86.h>
 

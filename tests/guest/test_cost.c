@@ -308,7 +308,8 @@ Test(cost, bench_balloon_table)
 		natives += native;
 		cr_assert_gt(figure(row, "time"), 0);
 		cr_assert_eq(json_is_string(json_object_get(na, "exits")), native);
-		cr_assert_neq(json_is_number(json_object_get(row, "rate")), json_is_string(json_object_get(na, "rate")));
+		cr_assert_neq(json_is_number(json_object_get(row, "rate")),
+		              json_is_string(json_object_get(na, "rate")));
 	}
 	cr_assert_eq(natives, 5);
 	json_decref(root);

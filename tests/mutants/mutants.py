@@ -73,12 +73,12 @@ MUTANTS = [
      "a 2 MiB entry makes a table in it writable"),
     ("promotion-not-undone", "vmm/shadow/entry.c", "if (page->promoted && !shadow_demote(sh, page)) return false;", "",
      "one page of a promoted table changes, and its 2 MiB entry stays"),
-    ("used-frame-not-cleared", "vmm/shadow/pool.c", "shadow_edit_queue(sh, page, i, (spte_t){0});", "page->live[i] = 0;",
-     "what an evicted table held is cleared behind KVM's back"),
+    ("used-frame-not-cleared", "vmm/shadow/pool.c", "shadow_edit_queue(sh, page, i, (spte_t){0});",
+     "page->live[i] = 0;", "what an evicted table held is cleared behind KVM's back"),
     ("evicted-table-still-linked", "vmm/shadow/pool.c", "if (!shadow_page_zap(sh, p))",
      "p->parents = NULL;\n		if (!shadow_page_zap(sh, p))", "the way to an evicted table stays"),
-    ("gpa-taken-for-maddr", "vmm/shadow/compose.c", "*ret_mfn = maddr_to_mfn(m.maddr);", "*ret_mfn = mfn_init(gfn.raw);",
-     "an entry leads to the frame that has the page's number"),
+    ("gpa-taken-for-maddr", "vmm/shadow/compose.c", "*ret_mfn = maddr_to_mfn(m.maddr);",
+     "*ret_mfn = mfn_init(gfn.raw);", "an entry leads to the frame that has the page's number"),
     ("rmap-by-guest-frame", "vmm/shadow/page.c", "n = shadow_machine_frame(sh, mfn);", "n = shadow_frame(sh, gfn);",
      "mappings of a new table are looked for at another frame"),
     ("rest-of-range-unmapped", "vmm/stage2/lookup.c",
@@ -88,7 +88,8 @@ MUTANTS = [
      "atomic_load_explicit(&s2->tables.reuses, memory_order_relaxed) != reuses", "false",
      "a lookup goes on in a table that was freed and used again"),
     ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c",
-     "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))", "if (1)", "the guest kernel's AC checks alignment where the host has CR0.AM"),
+     "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))", "if (1)",
+     "the guest kernel's AC checks alignment where the host has CR0.AM"),
 ]
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]

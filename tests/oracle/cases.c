@@ -177,9 +177,12 @@ void case_print(const struct test_case *c)
 {
 	static const char *const kinds[] = {"read", "write", "fetch"};
 	static const char *const pages[] = {" of a 4 KiB page;", " of a 2 MiB page;", " of a 1 GiB page;"};
-	static const char *const warms[] = {
-		"", ", after a read at this level", ", after a read at the other level", ", after a read of the next page",
-		", after the same under a permissive mode", ", after the same under permissive tables"};
+	static const char *const warms[] = {"",
+	                                    ", after a read at this level",
+	                                    ", after a read at the other level",
+	                                    ", after a read of the next page",
+	                                    ", after the same under a permissive mode",
+	                                    ", after the same under permissive tables"};
 	const struct mode *m = &c->last.mode;
 
 	print("case ");

@@ -45,7 +45,8 @@ static void parse(const char *args)
 		} else if (take_word(&args, "kvm-soft")) {
 			options.kvm_soft = true;
 		} else {
-			print("usage: oracle [quick | full | stride N] [from N] [count M] [no-stac] [qemu-npt] [kvm-soft]\n");
+			print("usage: oracle [quick | full | stride N] [from N] [count M] [no-stac] [qemu-npt] "
+			      "[kvm-soft]\n");
 			end(BAD_ARGS);
 		}
 	}

@@ -132,7 +132,8 @@ void observe_init(bool stac)
 void observe_mode(const struct mode *m)
 {
 	uint64_t cr0_new = (cr0 & ~(uint64_t)CR0_WP) | (m->wp ? CR0_WP : 0);
-	uint64_t cr4_new = (cr4 & ~(uint64_t)(CR4_SMEP | CR4_SMAP)) | (m->smep ? CR4_SMEP : 0) | (m->smap ? CR4_SMAP : 0);
+	uint64_t cr4_new =
+	    (cr4 & ~(uint64_t)(CR4_SMEP | CR4_SMAP)) | (m->smep ? CR4_SMEP : 0) | (m->smap ? CR4_SMAP : 0);
 	uint64_t efer_new = (efer & ~(uint64_t)EFER_NXE) | (m->nxe ? EFER_NXE : 0);
 
 	if (cr0_new != cr0)
@@ -140,7 +141,10 @@ void observe_mode(const struct mode *m)
 	if (cr4_new != cr4)
 		__asm__ volatile("mov %0, %%cr4" : : "r"(cr4_new) : "memory");
 	if (efer_new != efer)
-		__asm__ volatile("wrmsr" : : "c"(MSR_EFER), "a"((uint32_t)efer_new), "d"((uint32_t)(efer_new >> 32)) : "memory");
+		__asm__ volatile("wrmsr"
+		                 :
+		                 : "c"(MSR_EFER), "a"((uint32_t)efer_new), "d"((uint32_t)(efer_new >> 32))
+		                 : "memory");
 	cr0 = cr0_new;
 	cr4 = cr4_new;
 	efer = efer_new;
@@ -192,7 +196,9 @@ static uint64_t make_access(const struct access *a, uint64_t value)
 static const char *odd(const struct access *a, uint64_t rip, uint64_t expected, uint64_t now)
 {
 	if (trapped_vector == VEC_PF)
-		return trapped_rip != rip ? "RIP is not that of the access" : now != expected ? "the faulting access wrote" : 0;
+		return trapped_rip != rip ? "RIP is not that of the access"
+		       : now != expected  ? "the faulting access wrote"
+		                          : 0;
 	if (trapped_vector != (a->user ? VEC_BP : NO_VECTOR))
 		return "an exception other than #PF";
 	if (now != (a->kind == WRITE ? ~expected : expected))

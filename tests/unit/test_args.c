@@ -66,7 +66,7 @@ Test(args, sizes)
 	}
 }
 
-/* Leading zeros (octal, or not?), signs, blanks, unknown or doubled units, what does not fit 64 bits; the value stays. */
+/* Leading zeros (octal, or not?), signs, blanks, unknown or doubled units, more than 64 bits; the value stays. */
 Test(args, bad_sizes)
 {
 	static const char *const bad[] = {"",     "M",   "-1", "+1",  " 1",  "1 ",   "1X",    "1MM", "1Mi",

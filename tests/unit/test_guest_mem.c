@@ -174,7 +174,7 @@ static uint64_t resident(uint64_t at_, uint64_t size)
 	return n;
 }
 
-/* What is discarded leaves the host's memory, and reads as zero; its neighbours stay. The host is asked, not the return code. */
+/* What is discarded leaves the host's memory (the host is asked, no return code), reads as 0; its neighbours stay. */
 Test(guest_mem, discard)
 {
 	make(SMALL);

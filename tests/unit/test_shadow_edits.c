@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the shadow owes the CPU when it takes a right away: the entry is changed by an edit, which the stub stores,
- * never by the VMM, and every TLB that may hold the old one is flushed. No guest on the hosts at hand can see a flush that is
- * missing: their exits flush by themselves, or KVM does when the stub stores.
+ * never by the VMM, and every TLB that may hold the old one is flushed. No guest on the hosts at hand can see a flush
+ * that is missing: their exits flush by themselves, or KVM does when the stub stores.
  */
 #include <criterion/criterion.h>
 #include <gnomon/x86.h>

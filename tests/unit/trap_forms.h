@@ -40,7 +40,8 @@ struct form {
 };
 
 #define ALU(name, n, lock, undef)                                                                                      \
-	{name " m,r", 0, n * 8 + 1, 0, RM_REG, ALL, undef, lock}, {name " r,m", 0, n * 8 + 3, 0, RM_REG, ALL, undef, 0}, \
+	{name " m,r", 0, n * 8 + 1, 0, RM_REG, ALL, undef, lock},                                                      \
+		{name " r,m", 0, n * 8 + 3, 0, RM_REG, ALL, undef, 0},                                                 \
 		{name " m,imm", 0, 0x81, n, RM_IMM, ALL, undef, lock}, {                                               \
 		name " m,imm8", 0, 0x83, n, RM_IMM8, W_R, undef, lock                                                  \
 	}

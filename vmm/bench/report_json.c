@@ -9,9 +9,9 @@
 static json_t *environment_json(const struct report_environment *e)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I}", "date", e->date, "gnomon",
-	                 e->gnomon, "host", e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", e->cpus, "second_stage", e->second_stage,
-	                 "thp", e->thp, "thp_shmem", e->thp_shmem, "seed", (json_int_t)e->seed, "loads",
-	                 (json_int_t)e->loads);
+	                 e->gnomon, "host", e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", e->cpus,
+	                 "second_stage", e->second_stage, "thp", e->thp, "thp_shmem", e->thp_shmem, "seed",
+	                 (json_int_t)e->seed, "loads", (json_int_t)e->loads);
 }
 
 static json_t *columns_json(const struct report *r)

@@ -274,7 +274,8 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd);
 	bus_attach(&vm->pio, &console.bus);
-	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) || platform_init(&platform, vm, &boot, o->balloon) < 0)
+	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) ||
+	    platform_init(&platform, vm, &boot, o->balloon) < 0)
 		return STATUS_HOST_FAILURE;
 	r = run_guest(vm, &params, &boot, o, signal_fd, &limit);
 	platform_destroy(&platform);

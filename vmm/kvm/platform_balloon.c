@@ -72,7 +72,8 @@ static int reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 	int r;
 
 	for (unsigned i = 0; i < n; i++)
-		slice[i] = (struct stage2_slice){.gpa = gfn_to_gpa(gfn_init(run[i].pfn)), .size = run[i].pages * PAGE_SIZE};
+		slice[i] =
+		    (struct stage2_slice){.gpa = gfn_to_gpa(gfn_init(run[i].pfn)), .size = run[i].pages * PAGE_SIZE};
 	do
 		r = vm_reclaim_slices(vm, slice, n);
 	while (r == -EBUSY && !has_ended(vm));

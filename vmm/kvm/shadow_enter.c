@@ -33,7 +33,8 @@ static void write_frame(struct vcpu *vcpu)
 		v->ac_hidden = false;
 	f->rip = c->rip;
 	f->cs = STUB_USER_CS;
-	f->rflags = (c->rflags & RFLAGS_REAL_MASK & ~(uint64_t)(v->ac_hidden ? RFLAGS_AC : 0)) | RFLAGS_FIXED | RFLAGS_IF;
+	f->rflags =
+	    (c->rflags & RFLAGS_REAL_MASK & ~(uint64_t)(v->ac_hidden ? RFLAGS_AC : 0)) | RFLAGS_FIXED | RFLAGS_IF;
 	f->rsp = c->gpr[GPR_RSP];
 	f->ss = STUB_USER_SS;
 }

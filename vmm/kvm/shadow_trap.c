@@ -15,7 +15,8 @@
 #include "trap/stub.h"
 
 /* Vectors whose frame carries an error code, APM2 8.2. */
-#define VECTORS_WITH_ERROR (1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
+#define VECTORS_WITH_ERROR                                                                                             \
+	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
 
 static void inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 {
@@ -107,7 +108,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		break;
 	case SHADOW_GUEST_FAULT:
 		inject(vcpu, &(struct cpu_exception){
-				     .vector = VEC_PF, .has_error = true, .error = walk.error_code, .cr2 = gva_init(cr2)});
+		                 .vector = VEC_PF, .has_error = true, .error = walk.error_code, .cr2 = gva_init(cr2)});
 		break;
 	case SHADOW_TRACKED_WRITE:
 	case SHADOW_FETCH_ONLY:
@@ -146,7 +147,7 @@ static void trap_breakpoint(struct vcpu *vcpu)
 	}
 }
 
-/* An opcode the real CPU refuses at CPL 3: the guest kernel may be entitled to it, and INT n ends here on some hosts. */
+/* An opcode the CPU refuses at CPL 3: the guest kernel may be entitled to it, and INT n ends here on some hosts. */
 static void trap_invalid_opcode(struct vcpu *vcpu)
 {
 	static const struct cpu_exception ud = {.vector = VEC_UD};

@@ -77,8 +77,11 @@ static void real_sregs(const struct vcpu *vcpu, const struct kvm_sregs *start, s
 	s->cs.selector = STUB_CS;
 	s->ss.selector = STUB_SS;
 	s->ds = s->es = s->fs = s->gs = s->ldt = null;
-	s->tr = (struct kvm_segment){
-		.base = STUB_CPU((uint64_t)vcpu->id), .limit = 0x67, .selector = STUB_TR(vcpu->id), .type = 0xb, .present = 1};
+	s->tr = (struct kvm_segment){.base = STUB_CPU((uint64_t)vcpu->id),
+	                             .limit = 0x67,
+	                             .selector = STUB_TR(vcpu->id),
+	                             .type = 0xb,
+	                             .present = 1};
 	s->gdt.base = STUB_GDT;
 	s->gdt.limit = STUB_TR(vcpu->vm->nr_vcpus) - 1;
 	s->idt.base = STUB_IDT;

@@ -54,7 +54,7 @@ struct vm {
 	pthread_mutex_t lock; /* end, status */
 	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (kvm/reclaim.h) */
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
-	_Atomic uint64_t reclaim_edges; /* between memory that is reclaimed and that is not: each costs the host a mapping */
+	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */
 	enum vm_end end;
 	int status;
 	int end_fd;           /* eventfd: readable once end is not VM_RUNNING */

@@ -228,7 +228,8 @@ static int restore_hugetlb(void *p, uint64_t size)
  */
 static void make_room_for_huge(void *p, uint64_t size)
 {
-	const uintptr_t first = ((uintptr_t)p + PAGE_2M - 1) & ~(PAGE_2M - 1), end = ((uintptr_t)p + size) & ~(PAGE_2M - 1);
+	const uintptr_t first = ((uintptr_t)p + PAGE_2M - 1) & ~(PAGE_2M - 1);
+	const uintptr_t end = ((uintptr_t)p + size) & ~(PAGE_2M - 1);
 
 	if (first < end)
 		(void)madvise((uint8_t *)p + (first - (uintptr_t)p), end - first, MADV_DONTNEED);

@@ -36,10 +36,10 @@ static bool differs(const struct shadow *sh, char *text, size_t len, const struc
 		    const char *what, uint64_t is, uint64_t must)
 {
 	snprintf(text, len,
-		 "%s: shadow of guest frame 0x%llx (level %u, %s view%s%s), entry %u: is 0x%016llx, must be 0x%016llx", what,
-		 (unsigned long long)p->gfn.raw, p->role.level, p->role.user ? "user" : "kernel",
-		 p->role.direct ? ", direct" : "", p->promoted ? ", promoted" : "", i, (unsigned long long)is,
-		 (unsigned long long)must);
+	         "%s: shadow of guest frame 0x%llx (level %u, %s view%s%s), entry %u: is 0x%016llx, must be 0x%016llx",
+	         what, (unsigned long long)p->gfn.raw, p->role.level, p->role.user ? "user" : "kernel",
+	         p->role.direct ? ", direct" : "", p->promoted ? ", promoted" : "", i, (unsigned long long)is,
+	         (unsigned long long)must);
 	describe_walk(sh, p, i, text, len);
 	return false;
 }
@@ -66,7 +66,8 @@ static bool audit_page(const struct shadow *sh, const struct shadow_page *p, cha
 		if ((live ^ want) & ~by_cpu)
 			return differs(sh, text, len, p, i, "the CPU sees another entry than was set", live, want);
 		if (!lags && !shadow_entry_stands(sh, p, i, &must))
-			return differs(sh, text, len, p, i, "the guest's tables say otherwise", p->spte[i].raw, must.raw);
+			return differs(sh, text, len, p, i, "the guest's tables say otherwise", p->spte[i].raw,
+			               must.raw);
 	}
 	return true;
 }

@@ -180,6 +180,7 @@ struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_
 		track(sh, gfn);
 	/* Not live yet: no root leads here. */
 	if (role.level == 4)
-		page->live[gva_index(gva_init(GNOMON_RESERVED_BASE), 4)] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
+		page->live[gva_index(gva_init(GNOMON_RESERVED_BASE), 4)] =
+		    maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
 	return page;
 }

@@ -21,7 +21,7 @@ static uint64_t ram_frames(const struct guest_mem *mem)
 	return mem->size >> PAGE_SHIFT;
 }
 
-/* RAM's frames numbered through. Guest and machine frames are laid out alike, even when the second stage leaves some out. */
+/* RAM's frames numbered through. Guest and machine frames are laid out alike; the second stage may leave some out. */
 static int64_t frame_number(const struct shadow *sh, uint64_t frame)
 {
 	uint64_t before = 0;

@@ -100,8 +100,8 @@ struct shadow_page {
 };
 
 struct shadow_ops {
-	/* Every other vCPU out of guest mode until this trap is handled, its TLB flushed before it goes back when `flushes`
-	 * was counted up meanwhile. */
+	/* Every other vCPU out of guest mode until this trap is handled, its TLB flushed before it goes back when
+	 * `flushes` was counted up meanwhile. */
 	void (*quiesce)(void *ctx);
 	/* KVM forgets what it knows of the pool's frames (host-facts: only a new memslot does that). After quiesce. */
 	int (*recycle_pool)(void *ctx);
@@ -172,7 +172,7 @@ enum shadow_outcome {
 	SHADOW_FILLED,         /* the entry is there now: resume */
 	SHADOW_GUEST_FAULT,    /* the guest's tables deny it: inject, `walk` has the error code */
 	SHADOW_TRACKED_WRITE,  /* a write to a write-protected guest table: emulate it */
-	SHADOW_FETCH_ONLY,     /* SMAP without SMEP: the kernel may run a user page but not read it: emulate the instruction */
+	SHADOW_FETCH_ONLY,     /* SMAP without SMEP: the kernel may run a user page but not read it: emulate */
 	SHADOW_MMIO,           /* no memory there: emulate the access */
 	SHADOW_RESERVED_RANGE, /* the guest reached for the stub's range: kill */
 	SHADOW_TABLE_OUTSIDE,  /* a guest table lies outside memory: kill */
@@ -241,8 +241,8 @@ bool shadow_pool_recycle(struct shadow *sh);
 /* Makes sure that `nr` pages can be had without another drop: recycles, or evicts the oldest pages but roots. Quiesces
  * when it does. False: everything was dropped, or the pool is too small. */
 bool shadow_pool_reserve(struct shadow *sh, unsigned nr);
-/* A frame for a new page; but for a root it must be reserved. Its live entries that are not zero are queued to become so.
- * NULL: for the sake of a root everything was dropped. */
+/* A frame for a new page; but for a root it must be reserved. Its live entries that are not zero are queued to become
+ * so. NULL: for the sake of a root everything was dropped. */
 struct shadow_page *shadow_pool_take(struct shadow *sh, bool root);
 /* The page was forgotten alone. */
 void shadow_pool_give(struct shadow *sh, const struct shadow_page *page);
@@ -295,7 +295,8 @@ mfn_t compose_mfn(spte_t e);
 /* Where the second stage maps a guest frame of RAM, and by pages of which level. False: nowhere. */
 bool compose_frame(const struct shadow *sh, gfn_t gfn, mfn_t *ret_mfn, int *ret_level);
 /* A leaf for `gfn` at `level` (1 or 2), in the view of `role`; not present where nothing may be mapped. */
-spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn, struct shadow_rights rights);
+spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn,
+                    struct shadow_rights rights);
 /* True when one 2 MiB leaf may stand for [gfn, gfn + 512): the second stage maps it so, and no table lies in there. */
 bool compose_allows_2m(const struct shadow *sh, gfn_t gfn);
 struct shadow_role role_root(const struct shadow_view *view);

@@ -30,7 +30,7 @@ stub_syscall:
 	hlt
 stub_traps_end:
 
-/* RDX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the guest's RDX, which the IRETQ frame follows. */
+/* RDX new CR3, RCX number of edits, RSI first edit, R8 mailbox; RSP at the guest's RDX, before the IRETQ frame. */
 stub_leave_edits:
 	call store_edits
 	mov MAILBOX_RAX(%r8), %rax

@@ -58,7 +58,8 @@ static void build_idt(const struct stub_layout *s)
 		const uint64_t at = STUB_TEXT + 16 * v;
 		const uint64_t type = GATE_INTERRUPT | (v == VEC_BP ? GATE_DPL3 : 0);
 
-		page(s, PAGE_IDT)[2 * v] = (at & 0xffff) | (uint64_t)STUB_CS << 16 | type << 32 | (at >> 16 & 0xffff) << 48;
+		page(s, PAGE_IDT)[2 * v] =
+		    (at & 0xffff) | (uint64_t)STUB_CS << 16 | type << 32 | (at >> 16 & 0xffff) << 48;
 		page(s, PAGE_IDT)[2 * v + 1] = at >> 32;
 	}
 }

@@ -47,7 +47,8 @@ struct balloon_ops {
 	/* Why this range cannot be given away, as a clause ("lies in ..."); NULL: it can. */
 	const char *(*refusal)(void *ctx, gpa_t at, uint64_t size);
 	/* The guest must not reach these runs from now on and the host has their memory back. They ascend, with a page
-	 * between any two, and are at most BALLOON_RUNS_MAX. -errno: the guest may have lost some until the machine is reset. */
+	 * between any two, and are at most BALLOON_RUNS_MAX. -errno: the guest may have lost some until the machine is
+	 * reset. */
 	int (*reclaim)(void *ctx, const struct balloon_run *run, unsigned n);
 	/* The guest may use it again and finds zeroes. -errno: nothing changed. */
 	int (*release)(void *ctx, gpa_t at, uint64_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A reserved bit in a present entry of any level: #PF with RSVD, whatever the access; none in an entry that is not present. */
+/* A reserved bit in a present entry of any level: #PF with RSVD, whatever the access; none in one not present. */
 #include "shadow-fault/fault.inc"
 
 start:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* To a program with SYSRETQ and back with SYSCALL, twice; then its fault on a kernel page comes over the TSS's stack. */
+/* To a program with SYSRETQ and back with SYSCALL, twice; then its fault on a kernel page comes by the TSS's stack. */
 #include "shadow-fault/fault.inc"
 
 #define STACK_TOP_OF_PROGRAM (TEST_PAGE(1) + 0x800)
