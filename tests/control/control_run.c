@@ -2,6 +2,7 @@
 #include "control_run.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +36,20 @@ void start(const char *mode, const char *cpus, const char *behaviour, const char
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
 }
 
+void must_work(int r, const char *step)
+{
+	if (r == 0)
+		return;
+	kill(run.pid, SIGTERM); /* unless it has ended by itself, which its status tells */
+	run_finish(&run);
+	cr_assert_fail("%.100s: %s; the run ended with %d\nstderr: %.2000s", step, strerror(-r), run.status, run.err);
+}
+
 json_t *ask(const char *command, json_t *args)
 {
 	json_t *value = NULL;
 
-	cr_assert_eq(connection_ask(&client, command, args, &value), 0, "%s", command);
+	must_work(connection_ask(&client, command, args, &value), command);
 	return value;
 }
 

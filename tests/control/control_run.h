@@ -20,6 +20,9 @@ extern struct connection client;
 /* Runs with the socket, and connects. `mode` nested or shadow; the guest's first words are awaited. */
 void start(const char *mode, const char *cpus, const char *behaviour, const char *words);
 
+/* `r` of a step of the conversation: if it failed, then the test, with what became of the run. */
+void must_work(int r, const char *step);
+
 /* The value of an answer, the caller's to release; an error fails the test. Takes `args`, which may be NULL. */
 json_t *ask(const char *command, json_t *args);
 void tell(const char *command);

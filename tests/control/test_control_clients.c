@@ -108,14 +108,11 @@ static void expect_one_error(const char *begin, const char *middle, size_t len, 
 {
 	json_t *reply = NULL;
 
-	cr_assert_eq(connection_say(&client, begin, strlen(begin)), 0);
-	for (int i = 0; i < times; i++) {
-		const int r = connection_say(&client, middle, len);
-
-		cr_assert_eq(r, 0, "behind %s and %d times %zu bytes: %s", begin, i, len, strerror(-r));
-	}
-	cr_assert_eq(connection_say(&client, end, strlen(end)), 0);
-	cr_assert_eq(connection_reply(&client, &reply), 0);
+	must_work(connection_say(&client, begin, strlen(begin)), begin);
+	for (int i = 0; i < times; i++)
+		must_work(connection_say(&client, middle, len), begin);
+	must_work(connection_say(&client, end, strlen(end)), end);
+	must_work(connection_reply(&client, &reply), end);
 	cr_expect(json_object_get(reply, "error"), "%s", begin);
 	json_decref(reply);
 	tell("query-status"); /* its answer is the next: there was one error, and the connection lives */
