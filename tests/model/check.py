@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Explores every state of split.pml with spin, and shows that it fails with each seeded bug. TAP on stdout.
+"""Explores every state of the models with spin, and shows that they fail with each seeded bug. TAP on stdout.
 
 usage: check.py [CC]      (default cc; temporary files only)
 """
@@ -12,45 +12,54 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-MODEL = Path(__file__).resolve().parent / 'split.pml'
+MODELS = Path(__file__).resolve().parent
 SAFE = ['-DNO_KICK']  # for assertions
-ENDS = ['-DNO_TLB']   # for the claim
+ENDS = ['-DNO_TLB', '-DCLAIM'] # for the claim
+SPLIT, HOLD = 'split.pml', 'hold.pml'
 
-# What it shows, switches. All of these hold.
+# What it shows, the model, switches. All of these hold.
 HOLDS = [
-    ('two reclaims, 3 vCPUs: assertions', SAFE),
-    ('two reclaims, 3 vCPUs: each ends', ENDS),
-    ('reclaim and collapse, 3 vCPUs: assertions', SAFE + ['-DCOLLAPSE']),
-    ('reclaim and collapse, 3 vCPUs: each ends', ENDS + ['-DCOLLAPSE']),
-    ('two reclaims without a lock, 2 vCPUs: assertions', SAFE + ['-DNO_LOCK', '-DVCPUS=2']),
-    ('two reclaims without a lock, 2 vCPUs: each ends', ENDS + ['-DNO_LOCK', '-DVCPUS=2']),
+    ('two reclaims, 3 vCPUs: assertions', SPLIT, SAFE),
+    ('two reclaims, 3 vCPUs: each ends', SPLIT, ENDS),
+    ('reclaim and collapse, 3 vCPUs: assertions', SPLIT, SAFE + ['-DCOLLAPSE']),
+    ('reclaim and collapse, 3 vCPUs: each ends', SPLIT, ENDS + ['-DCOLLAPSE']),
+    ('two reclaims without a lock, 2 vCPUs: assertions', SPLIT, SAFE + ['-DNO_LOCK', '-DVCPUS=2']),
+    ('two reclaims without a lock, 2 vCPUs: each ends', SPLIT, ENDS + ['-DNO_LOCK', '-DVCPUS=2']),
+    ('vCPUs held out, 3 vCPUs: assertions', HOLD, []),
+    ('vCPUs held out, 3 vCPUs: all get on', HOLD, ['-DCLAIM']),
 ]
-# The bug, its switch, the scenario's, and a part of what spin must say: which property it breaks. None of these holds;
+# The bug, the model, its switch, the scenario's, and a part of what spin must say: which property it breaks. None of these holds;
 # two vCPUs are enough to see it.
 FREED, TABLE, UNREACHABLE, LOST, ENDLESS = 'freed[', 'allocated[', '!=(3-1)', 'written[', 'acceptance cycle'
+INSIDE = 'in_guest['
 SEEDED = [
-    ('free before the last acknowledgement', 'FREE_BEFORE_LAST_ACK', SAFE, FREED),
-    ('publish before fill', 'PUBLISH_BEFORE_FILL', SAFE, UNREACHABLE),
-    ('publish without comparing', 'PUBLISH_WITHOUT_COMPARE', SAFE, LOST),
-    ('remove without exchange', 'REMOVE_WITHOUT_EXCHANGE', SAFE, LOST),
-    ('a vCPU looks before it says that it enters', 'LOOK_BEFORE_ENTER', SAFE, FREED),
-    ('no kick', 'NO_KICK', ENDS, ENDLESS),
-    ('collapse: table freed before the flush', 'FREE_TABLE_BEFORE_FLUSH', SAFE + ['-DCOLLAPSE'], TABLE),
-    ('collapse: no harvest', 'NO_HARVEST', SAFE + ['-DCOLLAPSE'], LOST),
-    ('collapse without a lock', 'NO_LOCK', SAFE + ['-DCOLLAPSE'], FREED),
+    ('free before the last acknowledgement', SPLIT, 'FREE_BEFORE_LAST_ACK', SAFE, FREED),
+    ('publish before fill', SPLIT, 'PUBLISH_BEFORE_FILL', SAFE, UNREACHABLE),
+    ('publish without comparing', SPLIT, 'PUBLISH_WITHOUT_COMPARE', SAFE, LOST),
+    ('remove without exchange', SPLIT, 'REMOVE_WITHOUT_EXCHANGE', SAFE, LOST),
+    ('a vCPU looks before it says that it enters', SPLIT, 'LOOK_BEFORE_ENTER', SAFE, FREED),
+    ('no kick', SPLIT, 'NO_KICK', ENDS, ENDLESS),
+    ('collapse: table freed before the flush', SPLIT, 'FREE_TABLE_BEFORE_FLUSH', SAFE + ['-DCOLLAPSE'], TABLE),
+    ('collapse: no harvest', SPLIT, 'NO_HARVEST', SAFE + ['-DCOLLAPSE'], LOST),
+    ('collapse without a lock', SPLIT, 'NO_LOCK', SAFE + ['-DCOLLAPSE'], FREED),
+    ('held is looked at before in_run is set', HOLD, 'LOOK_BEFORE_ENTER', [], INSIDE),
+    ('the generation goes up before vCPUs are held', HOLD, 'GENERATION_BEFORE_HELD', [], INSIDE),
+    ('withdrawn before the acknowledgements', HOLD, 'WITHDRAW_BEFORE_ACKS', [], INSIDE),
+    ('no kick', HOLD, 'NO_KICK', ['-DCLAIM'], ENDLESS),
+    ('held for good', HOLD, 'STAYS_HELD', ['-DCLAIM'], ENDLESS),
 ]
 
 
-def explore(cc, switches):
+def explore(cc, model, switches):
     """(states, what was found or ''); raises when spin, the compiler or the search itself fails."""
-    claim = '-DNO_TLB' in switches
+    claim = '-DCLAIM' in switches
     search = ['-DNFAIR=3'] if claim else ['-DSAFETY', '-DNOCLAIM']
     with tempfile.TemporaryDirectory() as folder:
         def run(*command):
             return subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                   timeout=240, check=True).stdout
 
-        run('spin', *switches, '-a', str(MODEL))
+        run('spin', *switches, '-a', str(MODELS / model))
         few = '-DVCPUS=2' in switches # less to run than to compile
         run(*cc, '-w', '-O0' if few else '-O2', '-DMEMLIM=2000', *search, '-o', 'pan', 'pan.c')
         said = run('./pan', '-m200000', *(['-a', '-f'] if claim else []))
@@ -62,10 +71,10 @@ def explore(cc, switches):
     return int(states[1]), found[1] if found else ''
 
 
-def judge(cc, name, switches, wanted):
+def judge(cc, name, model, switches, wanted):
     """Whether it is as it should be, and a line on it. `wanted`: a part of what is to be found; None: nothing is."""
     try:
-        states, found = explore(cc, switches)
+        states, found = explore(cc, model, switches)
     except (RuntimeError, subprocess.SubprocessError) as error:
         return False, f'{name}: {error} {getattr(error, "stdout", "") or ""}'.replace('\n', '\n# ')
     line = f'{name}: {states} states' + (f', {found}' if found else '')
@@ -75,8 +84,8 @@ def judge(cc, name, switches, wanted):
 def main():
     cc = sys.argv[1:] or ['cc']
     cases = [(*held, None) for held in HOLDS]
-    for bug, switch, others, says in SEEDED:
-        cases.append((f'seeded bug: {bug}', [f'-D{switch}', '-DVCPUS=2', *others], says))
+    for bug, model, switch, others, says in SEEDED:
+        cases.append((f'seeded bug: {bug}', model, [f'-D{switch}', '-DVCPUS=2', *others], says))
     if not shutil.which('spin'):
         print('1..0 # SKIP no spin (Debian package spin)')
         return 0

@@ -11,6 +11,8 @@
  *   discard            surrendered                                surrendered
  *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
  *
+ * In nested mode the other vCPUs go on while one slice goes. Several at once go while all are held out of the guest.
+ *
  * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under shadow_vm.lock
  * (shadow), devices under their lock, everyone else under reclaim_lock, each from the second stage. So reclaim waits
  * for each of these once, after the removal and before the host mapping goes.

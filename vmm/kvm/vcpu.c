@@ -212,12 +212,25 @@ static bool enter(struct vcpu *vcpu)
 	return shadow_vcpu_enter(vcpu);
 }
 
+/*
+ * On to KVM_RUN, unless vCPUs are held (kvm/reclaim.c): then waits until they are let go, and false. In this order
+ * either it is seen in here and kicked, or it sees that it is held.
+ */
+static bool set_in_run(struct vcpu *vcpu)
+{
+	atomic_store(&vcpu->in_run, true);
+	if (!atomic_load(&vcpu->vm->held))
+		return true;
+	atomic_store(&vcpu->in_run, false);
+	pthread_mutex_lock(&vcpu->vm->hold_lock);
+	pthread_mutex_unlock(&vcpu->vm->hold_lock);
+	return false;
+}
+
 static int run(struct vcpu *vcpu)
 {
-	int r;
+	const int r = ioctl(vcpu->fd, KVM_RUN, 0);
 
-	atomic_store(&vcpu->in_run, true);
-	r = ioctl(vcpu->fd, KVM_RUN, 0);
 	atomic_store(&vcpu->in_run, false);
 	if (vcpu->shadow)
 		atomic_store(&vcpu->shadow->in_guest, false); /* also of one that does not come to the lock: killed */
@@ -239,7 +252,7 @@ static unsigned run_loop(struct vcpu *vcpu)
 			park(vcpu);
 			continue;
 		}
-		if (!enter(vcpu))
+		if (!enter(vcpu) || !set_in_run(vcpu))
 			continue;
 		if (run(vcpu) < 0) {
 			run_failed(vcpu, errno);
