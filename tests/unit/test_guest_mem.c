@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "mem/guest_mem.h"
@@ -262,6 +263,48 @@ Test(guest_mem, holes_without_mappings)
 	for (uint64_t i = 0; i < 1000; i++)
 		cr_assert_eq(guest_mem_withdraw(&mem, maddr_init(2 * i * PAGE_SIZE), PAGE_SIZE), 0);
 	cr_assert_eq(mappings(), before);
+}
+
+/* KiB of huge pages in guest memory. */
+static unsigned long huge_kib(void)
+{
+	unsigned long kib = 0, begin = 0, n, end;
+	char line[256];
+	FILE *f = fopen("/proc/self/smaps", "re");
+
+	cr_assert(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx", &n, &end) == 2)
+			begin = n;
+		else if (begin == (uintptr_t)at(0, 1) && sscanf(line, "AnonHugePages: %lu", &n) == 1)
+			kib = n;
+	}
+	fclose(f);
+	return kib;
+}
+
+/* 2 MiB that went and came back as a whole may be a huge page again: no empty page table is left in its place. */
+Test(guest_mem, huge_again)
+{
+	struct utsname host;
+	int major, minor;
+
+	cr_assert_eq(guest_mem_init(&mem, SMALL, BACKING_THP), 0);
+	memset(at(0, SMALL), 0x5a, SMALL);
+	cr_assert_eq(uname(&host), 0);
+	cr_assert_eq(sscanf(host.release, "%d.%d", &major, &minor), 2);
+	if (huge_kib() != SMALL / 1024 || major * 100 + minor < 614)
+		cr_skip_test("the host gives no transparent huge pages, or is older than Linux 6.14");
+	cr_assert_eq(guest_mem_withdraw(&mem, maddr_init(PAGE_2M), PAGE_2M), 0);
+	cr_assert_eq(guest_mem_restore(&mem, maddr_init(PAGE_2M), PAGE_2M), 0);
+	cr_assert_eq(huge_kib(), PAGE_2M / 1024);
+	memset(at(PAGE_2M, PAGE_2M), 0xa5, PAGE_2M);
+	cr_assert_eq(huge_kib(), SMALL / 1024);
+	/* Of a part nothing more goes than that part. */
+	cr_assert_eq(guest_mem_withdraw(&mem, maddr_init(PAGE_2M), PAGE_SIZE), 0);
+	cr_assert_eq(guest_mem_restore(&mem, maddr_init(PAGE_2M), PAGE_SIZE), 0);
+	for (uint64_t i = PAGE_2M; i < SMALL; i++)
+		cr_assert_eq(*(uint8_t *)at(i, 1), i < PAGE_2M + PAGE_SIZE ? 0 : 0xa5);
 }
 
 static long pool(const char *what)

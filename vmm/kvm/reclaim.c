@@ -2,6 +2,7 @@
 #include "kvm/reclaim.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -21,6 +22,7 @@ struct memory_fault {
 };
 
 #define LOCK_SECONDS     2      /* a control client waits no longer */
+#define POLLS            200 /* a CPU that runs a guest is out of it within some 10 us */
 #define POLL_NS          20000
 #define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */
 #define MAPPINGS_OURS    2048  /* left for everything else in the process */
@@ -70,13 +72,24 @@ static bool has_acked(const struct vcpu *vcpu, uint64_t generation)
 	return atomic_load(&vcpu->parked) || atomic_load(&vcpu->acked) >= generation;
 }
 
+/* Between two looks: first others may run, then the wait is longer. */
+static void wait_a_moment(unsigned *polls)
+{
+	const struct timespec pause = {.tv_nsec = POLL_NS};
+
+	if (++*polls < POLLS)
+		sched_yield();
+	else
+		nanosleep(&pause, NULL);
+}
+
 /*
  * Nobody in the VMM holds a pointer any more that the second stage gave before. In shadow mode vCPUs hold one under the
  * lock that is held here.
  */
 static void wait_for_pointers(struct vm *vm)
 {
-	const struct timespec pause = {.tv_nsec = POLL_NS};
+	unsigned polls = 0;
 
 	if (vm->balloon) {
 		pthread_mutex_lock(&vm->balloon->transport.lock);
@@ -84,16 +97,15 @@ static void wait_for_pointers(struct vm *vm)
 	}
 	for (int i = 0; i < vm->nr_vcpus && !vm->shadow; i++)
 		while (atomic_load(&vm->vcpu[i]->pins))
-			nanosleep(&pause, NULL);
+			wait_a_moment(&polls);
 }
 
 /* Every vCPU inside KVM_RUN comes out of it. Who enters later finds the new mapping. How many had to. */
 static unsigned kick_out(struct vm *vm)
 {
 	const uint64_t generation = new_generation(vm);
-	const struct timespec pause = {.tv_nsec = POLL_NS};
+	unsigned n = 0, polls = 0;
 	uint64_t kicked = 0;
-	unsigned n = 0;
 
 	_Static_assert(VM_MAX_CPUS <= 64, "a bit each");
 	for (int i = 0; i < vm->nr_vcpus; i++) {
@@ -105,7 +117,7 @@ static unsigned kick_out(struct vm *vm)
 	}
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		while (kicked >> i & 1 && !has_acked(vm->vcpu[i], generation) && atomic_load(&vm->vcpu[i]->in_run))
-			nanosleep(&pause, NULL);
+			wait_a_moment(&polls);
 	return n;
 }
 
