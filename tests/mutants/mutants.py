@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Seeds one bug after another into a copy of shadow paging and shows that a check catches each.
+"""Seeds one bug after another into a copy of shadow paging, reclaim and balloon; shows that a check catches each.
 
 A mutant that no check catches means that the checks cannot see that kind of bug; a mutant whose text is not in the tree
 any more seeds nothing. Either way the script fails. Checks are the selftest and the permission oracle under several
-options, the tiny guests, a unit test for what no host shows, and the emulated machine. All run once without a mutant:
-the quickest is then tried first, and one that takes many times as long as that is taken for a hang.
+options, a slice that is taken from under running CPUs, the tiny guests, unit tests, and the emulated machine. All run
+once without a mutant: the quickest is then tried first, and one that takes many times as long is taken for a hang.
 
 Usage: tests/mutants/mutants.py [--only NAME]... [--no-npt] [--list]   (from the top of the tree; minutes)
 """
@@ -90,6 +90,52 @@ MUTANTS = [
     ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c",
      "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))", "if (1)",
      "the guest kernel's AC checks alignment where the host has CR0.AM"),
+    ("slice-not-withdrawn", "vmm/kvm/reclaim.c",
+     "r = guest_mem_withdraw(&vm->mem, slice[i].maddr, slice[i].size);", "r = 0;",
+     "the guest still reaches what was taken from it, through KVM"),
+    ("shadow-not-zapped", "vmm/kvm/reclaim.c",
+     "(void)shadow_zap_gpa(&vm->shadow->mmu, slice[i].gpa, slice[i].maddr, slice[i].size);", ";",
+     "shadow entries lead to memory that the host has"),
+    ("no-acknowledgements", "vmm/kvm/reclaim.c", "atomic_load(&vm->vcpu[i]->in_run)) continue;",
+     "atomic_load(&vm->vcpu[i]->in_run) || vm)\n			continue;",
+     "the answer comes before CPUs are out of the guest"),
+    ("slice-not-unmapped", "vmm/stage2/reclaim.c",
+     "BUG_ON(stage2_unmap(s2, slice->gpa, slice->size, g) < 0);", "(void)g;",
+     "the VMM still finds a page that is gone"),
+    ("discard-before-shootdown", "vmm/stage2/reclaim.c", "remove_slice(s2, &slice[i], &g, counters);",
+     "{\n			remove_slice(s2, &slice[i], &g, counters);\n"
+     "			ops->discard(ctx, slice[i].maddr, slice[i].size);\n		}",
+     "frames go before the CPUs have acknowledged"),
+    ("reclaimed-twice", "vmm/stage2/reclaim.c", "r = check(s2, slice[i].gpa, slice[i].size, true);", "r = 0;",
+     "what is gone already is taken again"),
+    ("mapped-before-usable", "vmm/stage2/reclaim.c", "r = ops->refill(ctx, gpa, size);", "r = 0;",
+     "pages come back that cannot be touched"),
+    ("no-collapse", "vmm/stage2/reclaim.c", "if (last != first) collapse(s2, last, &g, counters);", "",
+     "2 MiB that are whole again stay small"),
+    ("whole-block-unmade", "vmm/mem/guest_mem.c", "make_room_for_huge(p, size);", "(void)make_room_for_huge;",
+     "2 MiB that come back are never a huge page again"),
+    ("page-given-twice", "vmm/virtio/balloon_pages.c", "if (in_there && !held)", "if (0)",
+     "the guest gives what is in the balloon"),
+    ("page-named-twice", "vmm/virtio/balloon_pages.c", "if (run.pfn < end)", "if (0)", "a request names a page twice"),
+    ("page-not-held", "vmm/virtio/balloon_pages.c", "if (in_there < run.pages && held)", "if (0)",
+     "the guest takes what it never gave"),
+    ("image-given", "vmm/kvm/platform_balloon.c",
+     "if (overlaps(at, size, gpa_raw(p->image), gpa_raw(p->image_end)))", "if (0)",
+     "the guest gives its own image away"),
+    ("reset-keeps-pages", "vmm/virtio/balloon_serve.c", "while (r == 0 && balloon_first_held(b, &run))",
+     "while (0 && balloon_first_held(b, &run))", "after a reset nobody knows of pages that are gone"),
+    ("answer-after-reset", "vmm/virtio/mmio.c", "if (epoch != t->epoch ||", "if (",
+     "a new driver's queue gets the answer to an old one's request"),
+    ("chain-loops", "vmm/virtio/queue.c", "for (int n = 0; n < q->size; n++)", "for (;;)",
+     "a chain that loops is followed"),
+    ("successor-outside", "vmm/virtio/queue.c", "if (d.next >= q->size)", "if (0)", "a chain leads out of its table"),
+    ("head-outside", "vmm/virtio/queue.c", "if (ret_chain->head >= q->size)", "if (0)",
+     "a head lies outside the table"),
+    ("index-jumps", "vmm/virtio/queue.c", "if (waiting > q->size)", "if (0)", "more requests than the queue holds"),
+    ("size-changes-later", "vmm/virtio/queue.c",
+     "return refuse(ret_why, \"a queue's size is not a power of two\");", ";", "a queue of any size"),
+    ("stores-unseen", "vmm/virtio/mmio.c", "watch->begin(t->mem.ctx);", ";",
+     "the shadow MMU does not hear what a device stores"),
 ]
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
@@ -97,7 +143,10 @@ SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
 ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
 STRESS = ["build/tests/stress/stress.elf", "--", "seed", "11", "steps", "4000"]
 NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
-UNITS = ["tests/unit/test-" + name for name in ("shadow_crossed", "shadow_edits", "shadow_sizes", "stage2")]
+UNITS = ["tests/unit/test-" + name for name in (
+    "balloon", "guest_mem", "reclaim", "shadow_crossed", "shadow_edits", "shadow_sizes", "stage2", "virtio_mmio",
+    "virtq")]
+SLICE = ["build/tests/stress/slice/slice-drive", "build/gnomon", "build/tests/stress/slice/slice.elf"]
 CHECKS = [
     *[("unit test " + unit.split("test-")[1], ["build/" + unit]) for unit in UNITS],
     ("selftest, audit", GNOMON + ["--audit"] + SELFTEST),
@@ -109,8 +158,13 @@ CHECKS = [
     ("random guest, audit, 2 MiB of tables", GNOMON + ["--cpus", "2", "--audit", "--shadow-memory", "2M"] + STRESS),
     ("random guest, promotion alone", GNOMON + ["--cpus", "2", "--audit", "--shadow-memory", "2M", "--shadow-opt",
                                                 "prefetch,promote"] + STRESS),
+    ("slice, nested", SLICE + ["nested", "2", "400000", "5", "2"]),
+    ("slice, shadow", SLICE + ["shadow", "2", "400000", "5", "2"]),
     ("tiny guests",
      ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter", "shadow*/*"]),
+    ("tiny guests that reclaim",
+     ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter",
+      "@(balloon|reclaim_vm)/!(there*|more_than*)"]),
 ]
 NPT_CHECKS = [
     ("selftest on npt=1", NPT + ["1"] + GNOMON + ["--audit"] + SELFTEST),
