@@ -307,6 +307,33 @@ Test(guest_mem, huge_again)
 		cr_assert_eq(*(uint8_t *)at(i, 1), i < PAGE_2M + PAGE_SIZE ? 0 : 0xa5);
 }
 
+/* Small pages become a huge one when asked for and at least half of them are there; their content stays. */
+Test(guest_mem, huge_when_asked)
+{
+	static const struct {
+		unsigned pages;
+		bool huge;
+	} t[] = {{255, false}, {256, true}, {512, true}};
+
+	cr_assert_eq(guest_mem_init(&mem, SMALL, BACKING_THP), 0);
+	memset(at(0, SMALL), 0x5a, SMALL);
+	if (huge_kib() != SMALL / 1024)
+		cr_skip_test("the host gives no transparent huge pages");
+	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
+		/* The other 2 MiB are a huge page throughout: huge_kib() sees one mapping. */
+		cr_assert_eq(guest_mem_discard(&mem, maddr_init(0), PAGE_2M), 0);
+		cr_assert_eq(madvise(at(0, SMALL), SMALL, MADV_NOHUGEPAGE), 0);
+		for (unsigned page = 0; page < t[i].pages; page++)
+			*(uint8_t *)at(page * PAGE_SIZE, 1) = page + 1;
+		cr_assert_eq(madvise(at(0, SMALL), SMALL, MADV_HUGEPAGE), 0);
+		cr_assert_eq(huge_kib(), PAGE_2M / 1024);
+		guest_mem_ask_huge(&mem, maddr_init(0), PAGE_2M);
+		cr_assert_eq(huge_kib(), (1 + t[i].huge) * PAGE_2M / 1024, "%u pages", t[i].pages);
+		for (unsigned page = 0; page < 512; page++)
+			cr_assert_eq(*(uint8_t *)at(page * PAGE_SIZE, 1), page < t[i].pages ? (uint8_t)(page + 1) : 0);
+	}
+}
+
 static long pool(const char *what)
 {
 	char path[128];

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #include "kvm/shadow_vm.h"
@@ -208,9 +207,7 @@ static void ask_huge(void *ctx, maddr_t maddr, uint64_t size)
 {
 	struct vm *vm = ctx;
 
-	/* Advice: what a host makes of it is its own affair. */
-	if (vm->mem.backing == BACKING_THP)
-		(void)madvise(guest_mem_ptr(&vm->mem, maddr, size), size, MADV_HUGEPAGE);
+	guest_mem_ask_huge(&vm->mem, maddr, size);
 }
 
 static const struct stage2_reclaim_ops ops = {

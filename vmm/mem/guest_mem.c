@@ -10,6 +10,9 @@
 #define MAP_HUGE_2MB (21 << 26)
 #endif
 
+#ifndef MADV_COLLAPSE /* Linux 6.1 */
+#define MADV_COLLAPSE 25
+#endif
 #ifndef MADV_GUARD_INSTALL /* Linux 6.13 */
 #define MADV_GUARD_INSTALL 102
 #define MADV_GUARD_REMOVE  103
@@ -250,4 +253,19 @@ int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
 	if (mem->backing == BACKING_THP)
 		make_room_for_huge(p, size);
 	return 0;
+}
+
+void guest_mem_ask_huge(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	unsigned char resident[PAGE_2M / PAGE_SIZE];
+	void *p = guest_mem_ptr(mem, at, size);
+	unsigned n = 0;
+
+	BUG_ON(size != PAGE_2M);
+	if (mem->backing != BACKING_THP || !p || mincore(p, size, resident) < 0)
+		return;
+	for (unsigned i = 0; i < sizeof(resident); i++)
+		n += resident[i] & 1;
+	if (n >= sizeof(resident) / 2)
+		(void)madvise(p, size, MADV_COLLAPSE);
 }
