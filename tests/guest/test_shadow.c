@@ -111,6 +111,22 @@ Test(shadow, device_writes_table)
 	good("shadow-device-writes-table-2-cpus", "2");
 }
 
+/* Nor is what becomes of a table that the guest said was free. */
+Test(shadow, table_reported_free)
+{
+	static const struct {
+		const char *cpus, *behaviour;
+	} with[] = {{"1", "shadow-table-reported-free-1-cpu"}, {"2", "shadow-table-reported-free-2-cpus"}};
+
+	for (int i = 0; i < 2; i++) {
+		for (size_t j = 0; j < NR_OPTS; j++) {
+			run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opts[j], "--audit", "--timeout", "60",
+			           "--balloon", "free-page-reporting", "--cpus", with[i].cpus, guest_path(with[i].behaviour));
+			expect_status(&r, 0);
+		}
+	}
+}
+
 /* Bad input. */
 
 Test(shadow, reserved_bits)

@@ -296,22 +296,31 @@ int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
 	return change(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, false);
 }
 
+/* Tables of the guest's that lie there are full of zeroes now. */
+static void tell_shadow(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	for (uint64_t off = 0; vm->shadow && off < size; off += PAGE_SIZE)
+		shadow_written(&vm->shadow->mmu, gpa_add(gpa, off), PAGE_SIZE);
+}
+
 int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
 {
 	const uint64_t unit = guest_mem_host_page(&vm->mem);
 	struct stage2_mapping m;
 	uint64_t step;
-	int r = 0;
+	int r;
 
 	if ((gpa_raw(gpa) | size) & (unit - 1) || !stage2_is_ram(&vm->stage2, gpa, size))
 		return -EINVAL;
-	if (!lock_within_bound(&vm->reclaim_lock))
-		return -EBUSY;
+	r = lock(vm);
+	if (r < 0)
+		return r;
 	step = stage2_ptr(&vm->stage2, gpa, size) ? size : unit;
 	for (uint64_t off = 0; r == 0 && off < size; off += step)
 		if (stage2_lookup(&vm->stage2, gpa_add(gpa, off), &m))
 			r = guest_mem_discard(&vm->mem, m.maddr, step);
-	pthread_mutex_unlock(&vm->reclaim_lock);
+	tell_shadow(vm, gpa, size);
+	unlock(vm);
 	return r;
 }
 
