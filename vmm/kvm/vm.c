@@ -63,7 +63,9 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	r = open_kvm(vm);
 	if (r < 0)
 		return r;
-	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	do /* a process that is stopped and goes on meanwhile */
+		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0)
 		return log_errno(errno, "KVM_CREATE_VM");
 	for (int i = 0; i < config->cpus; i++) {
