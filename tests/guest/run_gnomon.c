@@ -152,6 +152,16 @@ void run_finish(struct run *r)
 	close(r->err_fd);
 	r->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 	cr_assert(kill(-r->pid, 0) < 0 && errno == ESRCH, "gnomon left a process behind");
+	r->pid = 0;
+}
+
+void run_abandon(struct run *r)
+{
+	if (r->pid <= 0)
+		return;
+	kill(-r->pid, SIGKILL);
+	waitpid(r->pid, NULL, 0);
+	r->pid = 0;
 }
 
 void run_args(struct run *r, const char *const *args)

@@ -18,7 +18,7 @@
 
 struct run {
 	uid_t uid; /* set before the start: run as this user; 0: as we are */
-	pid_t pid;
+	pid_t pid; /* 0: it is finished */
 	int out_fd, err_fd;
 	int status;                            /* exit status, or 128 + the signal that ended it */
 	char out[RUN_OUTPUT], err[RUN_OUTPUT]; /* NUL-terminated */
@@ -45,6 +45,9 @@ void run_until(struct run *r, const char *text);
 
 /* Takes the output until the end, reaps, and checks that nothing is left behind. */
 void run_finish(struct run *r);
+
+/* For teardowns: kills what a test that failed did not finish. */
+void run_abandon(struct run *r);
 
 /* Start to finish. */
 void run_args(struct run *r, const char *const *args);

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "huge_pool.h"
 #include "mem/guest_mem.h"
 
 #define SMALL (4ull << 20)
@@ -28,6 +29,7 @@ static void make(uint64_t size)
 static void teardown(void)
 {
 	guest_mem_destroy(&mem);
+	huge_pool_restore();
 }
 
 TestSuite(guest_mem, .fini = teardown);
@@ -334,36 +336,6 @@ Test(guest_mem, huge_when_asked)
 	}
 }
 
-static long pool(const char *what)
-{
-	char path[128];
-	long n = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s", what);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f)
-		fclose(f);
-	return n;
-}
-
-static bool grow_pool(long by)
-{
-	FILE *f = fopen("/proc/sys/vm/nr_hugepages", "we");
-	const long want = pool("nr_hugepages") + by;
-	const bool done = f && fprintf(f, "%ld\n", want) > 0;
-
-	return f && fclose(f) == 0 && done && pool("nr_hugepages") == want;
-}
-
-/* What others can have of the pool. */
-static long available(void)
-{
-	return pool("free_hugepages") - pool("resv_hugepages");
-}
-
 /*
  * A surrendered hugetlb page is the pool's again, not only free but reserved for us; restored it is zeroed, and its
  * neighbours are what they were; and when another process has it meanwhile, it stays away and nothing is changed.
@@ -372,24 +344,19 @@ Test(guest_mem, surrender_hugetlb)
 {
 	const uint64_t size = 3 * PAGE_2M;
 	long before;
-	void *other;
 
-	if (!grow_pool(3))
-		cr_skip_test("the host gives no huge pages");
+	huge_pool_grow(3);
 	cr_assert_eq(guest_mem_init(&mem, size, BACKING_HUGETLB2M), 0);
 	memset(at(0, size), 0x5a, size);
-	before = available();
+	before = huge_pool_available();
 	cr_assert_eq(guest_mem_surrender(&mem, maddr_init(PAGE_2M + PAGE_SIZE), PAGE_SIZE), -EINVAL);
 	cr_assert_eq(guest_mem_surrender(&mem, maddr_init(PAGE_2M), PAGE_2M), 0);
-	cr_assert_eq(available(), before + 1);
-	other = mmap(NULL, (before + 1) * PAGE_2M, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	cr_assert_neq(other, MAP_FAILED);
+	cr_assert_eq(huge_pool_available(), before + 1);
+	huge_pool_use_up();
 	cr_assert_eq(guest_mem_restore(&mem, maddr_init(PAGE_2M), PAGE_2M), -ENOMEM);
-	munmap(other, (before + 1) * PAGE_2M);
+	huge_pool_give_back();
 	cr_assert_eq(guest_mem_restore(&mem, maddr_init(PAGE_2M), PAGE_2M), 0);
 	for (uint64_t i = 0; i < size; i += PAGE_SIZE)
 		cr_assert_eq(*(uint8_t *)at(i, 1), i / PAGE_2M == 1 ? 0 : 0x5a);
 	memset(at(0, size), 0xa5, size);
-	guest_mem_destroy(&mem);
-	cr_expect(grow_pool(-3));
 }
