@@ -120,8 +120,9 @@ Test(shadow, table_reported_free)
 
 	for (int i = 0; i < 2; i++) {
 		for (size_t j = 0; j < NR_OPTS; j++) {
-			run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opts[j], "--audit", "--timeout", "60",
-			           "--balloon", "free-page-reporting", "--cpus", with[i].cpus, guest_path(with[i].behaviour));
+			run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opts[j], "--audit", "--timeout",
+			           "60", "--balloon", "free-page-reporting", "--cpus", with[i].cpus,
+			           guest_path(with[i].behaviour));
 			expect_status(&r, 0);
 		}
 	}

@@ -28,8 +28,8 @@ HOLDS = [
     ('vCPUs held out, 3 vCPUs: assertions', HOLD, []),
     ('vCPUs held out, 3 vCPUs: all get on', HOLD, ['-DCLAIM']),
 ]
-# The bug, the model, its switch, the scenario's, and a part of what spin must say: which property it breaks. None of these holds;
-# two vCPUs are enough to see it.
+# The bug, the model, its switch, the scenario's, and a part of what spin must say: which property it breaks. None of
+# these holds; two vCPUs are enough to see it.
 FREED, TABLE, UNREACHABLE, LOST, ENDLESS = 'freed[', 'allocated[', '!=(3-1)', 'written[', 'acceptance cycle'
 INSIDE = 'in_guest['
 SEEDED = [

@@ -55,7 +55,7 @@ struct vm {
 	pthread_mutex_t lock; /* end, status */
 	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (kvm/reclaim.h) */
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
-	atomic_bool held; /* no vCPU enters the guest; each waits for hold_lock. Nested mode, by who holds reclaim_lock */
+	atomic_bool held; /* no vCPU enters the guest, each waits for hold_lock. Nested mode, under reclaim_lock */
 	pthread_mutex_t hold_lock;
 	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */
 	enum vm_end end;

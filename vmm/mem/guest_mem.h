@@ -71,8 +71,8 @@ int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint
 int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
- * Asks the host for one page for these 2 MiB, if it has half of them already: a guest that touched no more need not cost
- * it all. With thp only; the pages are copied, during which who touches them waits. Advice: it may come to nothing.
+ * Asks the host for one page for these 2 MiB, if it has half of them already: a guest that touched no more need not
+ * cost it all. With thp only; the pages are copied, during which who touches them waits. Advice: it may come to nothing.
  */
 void guest_mem_ask_huge(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
