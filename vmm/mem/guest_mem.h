@@ -72,7 +72,7 @@ int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64
 
 /*
  * Asks the host for one page for these 2 MiB, if it has half of them already: a guest that touched no more need not
- * cost it all. With thp only; the pages are copied, during which who touches them waits. Advice: it may come to nothing.
+ * cost it all. Only with thp; pages are copied, and who touches them meanwhile waits. Advice: nothing may come of it.
  */
 void guest_mem_ask_huge(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
