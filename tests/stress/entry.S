@@ -9,7 +9,8 @@
 #include "stress.h"
 
 /* Vectors for which the CPU pushes an error code, APM2 8.2 */
-#define HAS_ERROR_CODE (1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30)
+#define HAS_ERROR_CODE \
+	(1 << 8 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14 | 1 << 17 | 1 << 21 | 1 << 29 | 1 << 30)
 
 	.text
 	.globl start, start_other

@@ -171,7 +171,7 @@ static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned 
 		acks = zap_shadow(vm, slice, n);
 		withdraw(vm, slice, n);
 	} else if (n > 1) {
-		/* The host interrupts every CPU that runs a guest for each slice: five times what a slice costs else. */
+		/* Else the host interrupts every CPU that runs a guest for each slice, at five times its cost. */
 		acks = hold_out(vm);
 		withdraw(vm, slice, n);
 		let_go(vm);

@@ -33,7 +33,7 @@ struct stage2_reclaim_ops {
 	unsigned (*shootdown)(void *ctx, const struct stage2_slice *slice, unsigned n);
 	/* Gives these frames' content back to the host. Bytes that the host took. */
 	uint64_t (*discard)(void *ctx, maddr_t maddr, uint64_t size);
-	/* Makes the frames of these pages usable again, before they are mapped. They read as zeroes. -errno: not now. */
+	/* Makes the frames of these pages usable again, zeroed, before they are mapped. -errno: not now. */
 	int (*refill)(void *ctx, gpa_t gpa, uint64_t size);
 	/* 2 MiB are whole again: the host may use one page for them. */
 	void (*ask_huge)(void *ctx, maddr_t maddr, uint64_t size);
@@ -41,8 +41,8 @@ struct stage2_reclaim_ops {
 
 /*
  * Whole 4 KiB pages of RAM only. -EINVAL: they are not; -EALREADY: some of them are in the state asked for;
- * -ENOMEM; what refill said. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts. Reclaim takes `n` slices with one
- * shootdown for all; ascending, with a page between any two.
+ * -ENOMEM; what refill said. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts. Reclaim takes `n`
+ * slices with one shootdown for all; ascending, with a page between any two.
  */
 int must_check stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n,
                               const struct stage2_reclaim_ops *ops, void *ctx, struct counters *counters);
