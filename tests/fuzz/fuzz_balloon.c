@@ -91,9 +91,15 @@ static int op_reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 	return 0;
 }
 
-static int op_release(void *ctx, gpa_t at, uint64_t size)
+static int op_release(void *ctx, const struct balloon_run *run, unsigned n, unsigned *ret_done)
 {
-	return change(at, size, false);
+	require(n && n <= BALLOON_RUNS_MAX);
+	for (unsigned i = 0; i < n; i++) {
+		require(!i || run[i].pfn > run[i - 1].pfn + run[i - 1].pages);
+		change(gfn_to_gpa(gfn_init(run[i].pfn)), run[i].pages * PAGE_SIZE, false);
+	}
+	*ret_done = n;
+	return 0;
 }
 
 static int op_discard(void *ctx, gpa_t at, uint64_t size)

@@ -9,7 +9,7 @@
 
 struct vd vd;
 struct balloon balloon;
-int interrupts, reclaim_fails;
+int interrupts, reclaim_fails, release_fails;
 unsigned last_runs;
 void (*during_reclaim)(void);
 static char calls[4096]; /* what ops were asked for, in words */
@@ -39,9 +39,14 @@ static int op_reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 	return 0;
 }
 
-static int op_release(void *ctx, gpa_t at, uint64_t size)
+static int op_release(void *ctx, const struct balloon_run *run, unsigned n, unsigned *ret_done)
 {
-	note("release", at, size);
+	for (*ret_done = 0; *ret_done < n; ++*ret_done) {
+		if (release_fails && --release_fails == 0)
+			return -ENOMEM;
+		note(*ret_done ? "and" : "release", gfn_to_gpa(gfn_init(run[*ret_done].pfn)),
+		     run[*ret_done].pages * PAGE_SIZE);
+	}
 	return 0;
 }
 

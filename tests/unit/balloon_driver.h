@@ -22,6 +22,7 @@ extern struct balloon balloon;
 extern const struct balloon_ops ops;
 extern int interrupts;
 extern int reclaim_fails;            /* the how many-th call of the reclaim op from now fails; 0: none */
+extern int release_fails;            /* the how many-th run of the release op from now does; 0: none */
 extern unsigned last_runs;           /* of the last call of the reclaim op */
 extern void (*during_reclaim)(void); /* unless NULL, called within each call of it */
 

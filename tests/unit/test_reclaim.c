@@ -76,7 +76,7 @@ static uint64_t fake_discard(void *ctx, maddr_t maddr, uint64_t size)
 	return guest_mem_discard(&mem, maddr, size) == 0 ? size : 0;
 }
 
-static int refill_error;
+static int refill_error, refills = -1; /* how many go well before the error; -1: all or none, as it says */
 
 /* Nobody may be able to reach them yet. */
 static int fake_refill(void *ctx, gpa_t gpa, uint64_t size)
@@ -85,7 +85,7 @@ static int fake_refill(void *ctx, gpa_t gpa, uint64_t size)
 
 	step('R');
 	cr_assert_not(stage2_lookup(&s2, gpa, &m));
-	return refill_error;
+	return refills > 0 && refills-- ? 0 : refill_error;
 }
 
 static void fake_ask_huge(void *ctx, maddr_t maddr, uint64_t size)
@@ -111,7 +111,12 @@ static int reclaim(uint64_t gpa, uint64_t size)
 
 static int release(uint64_t gpa, uint64_t size)
 {
-	return stage2_release(&s2, gpa_init(gpa), size, &ops, NULL, &counters);
+	const struct stage2_slice slice = {.gpa = gpa_init(gpa), .size = size};
+	unsigned done;
+	int r = stage2_release(&s2, &slice, 1, &ops, NULL, &counters, &done);
+
+	cr_assert_eq(done, r == 0);
+	return r;
 }
 
 static void begin(void)
@@ -231,6 +236,38 @@ Test(reclaim, several_at_once)
 	cr_assert_eq(stage2_reclaim(&s2, slice, 2, &ops, NULL, &counters), -EINVAL);
 	cr_assert_str_eq(steps, "");
 	cr_assert_eq(read_counter(CTR_STAGE2_SPLITS), 2);
+}
+
+/* Several slices back: each 2 MiB is joined once, after the last; when the host has no more, the rest stays away. */
+Test(reclaim, several_back)
+{
+	struct stage2_slice slice[] = {
+		{.gpa = gpa_init(BLOCK + PAGE_SIZE), .size = PAGE_SIZE},
+		{.gpa = gpa_init(BLOCK + 3 * PAGE_SIZE), .size = 2 * PAGE_SIZE},
+		{.gpa = gpa_init(BLOCK + PAGE_2M - PAGE_SIZE), .size = 2 * PAGE_SIZE},
+		{.gpa = gpa_init(BLOCK + 2 * PAGE_2M), .size = PAGE_2M},
+	};
+	struct stage2_mapping m;
+	unsigned done = 99;
+
+	cr_assert_eq(stage2_reclaim(&s2, slice, 4, &ops, NULL, &counters), 0);
+	memset(steps, 0, sizeof(steps));
+	refills = 2;
+	refill_error = -ENOMEM;
+	cr_assert_eq(stage2_release(&s2, slice, 4, &ops, NULL, &counters, &done), -ENOMEM);
+	cr_assert_eq(done, 2);
+	cr_assert_str_eq(steps, "RRR");
+	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), 3);
+	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 0);
+	cr_assert_not(stage2_lookup(&s2, slice[2].gpa, &m));
+	refill_error = 0;
+	cr_assert_eq(stage2_release(&s2, slice, 4, &ops, NULL, &counters, &done), -EALREADY, "the first is back");
+	cr_assert_eq(done, 0);
+	memset(steps, 0, sizeof(steps));
+	cr_assert_eq(stage2_release(&s2, slice + 2, 2, &ops, NULL, &counters, &done), 0);
+	cr_assert_eq(done, 2);
+	cr_assert_str_eq(steps, "RRHHH");
+	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 2);
 }
 
 /* As many single pages as there are leaves: a table for each, all asked for beforehand. */

@@ -67,15 +67,20 @@ static int change_all(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
 	return 0;
 }
 
+static void to_slices(const struct balloon_run *run, unsigned n, struct stage2_slice *ret_slice)
+{
+	for (unsigned i = 0; i < n; i++)
+		ret_slice[i] =
+		    (struct stage2_slice){.gpa = gfn_to_gpa(gfn_init(run[i].pfn)), .size = run[i].pages * PAGE_SIZE};
+}
+
 static int reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 {
 	struct vm *vm = ((const struct platform *)ctx)->vm;
 	struct stage2_slice slice[BALLOON_RUNS_MAX];
 	int r;
 
-	for (unsigned i = 0; i < n; i++)
-		slice[i] =
-		    (struct stage2_slice){.gpa = gfn_to_gpa(gfn_init(run[i].pfn)), .size = run[i].pages * PAGE_SIZE};
+	to_slices(run, n, slice);
 	do
 		r = vm_reclaim_slices(vm, slice, n);
 	while (r == -EBUSY && !has_ended(vm));
@@ -87,11 +92,26 @@ static int reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 	return r;
 }
 
-static int release(void *ctx, gpa_t at, uint64_t size)
+static int release(void *ctx, const struct balloon_run *run, unsigned n, unsigned *ret_done)
 {
-	const struct platform *p = ctx;
+	struct vm *vm = ((const struct platform *)ctx)->vm;
+	struct stage2_slice slice[BALLOON_RUNS_MAX];
+	unsigned done = 0, more;
+	int r = 0;
 
-	return change_all(p->vm, at, size, vm_release);
+	to_slices(run, n, slice);
+	while (r == 0 && done < n) {
+		r = vm_release_slices(vm, slice + done, n - done, &more);
+		done += more;
+		if (r == -EBUSY && !has_ended(vm))
+			r = 0;
+		if (r == -EALREADY) {
+			r = change_all(vm, slice[done].gpa, slice[done].size, vm_release);
+			done += r == 0;
+		}
+	}
+	*ret_done = done;
+	return r;
 }
 
 static int discard(void *ctx, gpa_t at, uint64_t size)

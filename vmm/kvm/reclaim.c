@@ -50,6 +50,12 @@ static int lock(struct vm *vm)
 	return 0;
 }
 
+/* These are written under reclaim_lock alone. */
+static struct counters *reclaim_counters(struct vm *vm)
+{
+	return &vm->vcpu[0]->counters;
+}
+
 static void unlock(struct vm *vm)
 {
 	if (vm->shadow)
@@ -243,12 +249,12 @@ static int edge_at(const struct vm *vm, uint64_t at, uint64_t beside, bool recla
 	return stage2_lookup(&vm->stage2, gpa_init(beside), &m) == reclaim ? 1 : -1;
 }
 
-/* How many borders between protections come with the change, or go: less than 0. */
+/* How many borders between protections come with the change, or go: less than 0. With guards there are none. */
 static int edges_of(const struct vm *vm, const struct stage2_slice *slice, unsigned n, bool reclaim)
 {
 	int edges = 0;
 
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n && !vm->mem.guards; i++) {
 		const uint64_t first = gpa_raw(slice[i].gpa), end = first + slice[i].size;
 
 		edges += edge_at(vm, first, first - PAGE_SIZE, reclaim) + edge_at(vm, end - PAGE_SIZE, end, reclaim);
@@ -256,44 +262,61 @@ static int edges_of(const struct vm *vm, const struct stage2_slice *slice, unsig
 	return edges;
 }
 
-static int change(struct vm *vm, struct stage2_slice *slice, unsigned n, bool reclaim)
+static int check_and_lock(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	const uint64_t unit = guest_mem_host_page(&vm->mem);
-	struct counters *counters = &vm->vcpu[0]->counters; /* these are written under reclaim_lock alone */
-	int r, edges;
 
 	for (unsigned i = 0; i < n; i++)
 		if ((gpa_raw(slice[i].gpa) | slice[i].size) & (unit - 1))
 			return -EINVAL;
-	r = lock(vm);
+	return lock(vm);
+}
+
+int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
+{
+	int edges, r = check_and_lock(vm, slice, n);
+
 	if (r < 0)
 		return r;
-	edges = vm->mem.guards ? 0 : edges_of(vm, slice, n, reclaim);
+	edges = edges_of(vm, slice, n, true);
 	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
 		r = -ENOMEM;
-	else if (reclaim)
-		r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, counters);
 	else
-		r = stage2_release(&vm->stage2, slice->gpa, slice->size, &ops, vm, counters);
+		r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm));
 	if (r == 0)
 		vm->reclaim_edges += edges;
 	unlock(vm);
 	return r;
 }
 
-int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
+int vm_release_slices(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done)
 {
-	return change(vm, slice, n, true);
+	int edges, r = check_and_lock(vm, slice, n);
+
+	*ret_done = 0;
+	if (r < 0)
+		return r;
+	edges = edges_of(vm, slice, n, false);
+	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
+		r = -ENOMEM;
+	else
+		r = stage2_release(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm), ret_done);
+	/* Slices do not share a border. */
+	vm->reclaim_edges += edges - edges_of(vm, slice + *ret_done, n - *ret_done, false);
+	unlock(vm);
+	return r;
 }
 
 int vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	return change(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, true);
+	return vm_reclaim_slices(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1);
 }
 
 int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	return change(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, false);
+	unsigned done;
+
+	return vm_release_slices(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, &done);
 }
 
 /* Tables of the guest's that lie there are full of zeroes now. */

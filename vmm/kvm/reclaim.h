@@ -33,8 +33,12 @@
 int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);
 
-/* vm_reclaim() of `n` slices as one, with one shootdown; ascending, with a page between any two. */
+/*
+ * The same of `n` slices, which ascend, with a page between any two: reclaimed as one, with one shootdown; released one
+ * after the other until one fails, *ret_done of them.
+ */
 int must_check vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n);
+int must_check vm_release_slices(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done);
 
 /* The content of these pages may go, the pages stay the guest's. What is reclaimed already is left alone. As
  * vm_reclaim. */

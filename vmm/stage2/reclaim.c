@@ -92,42 +92,65 @@ int stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n, co
 	return 0;
 }
 
-/* Joins the pages around `base` if all 512 are back. */
-static void collapse(struct stage2 *s2, uint64_t base, struct pt_gather *g, struct counters *counters)
+/* Makes a slice usable and maps it. */
+static int bring_back(struct stage2 *s2, const struct stage2_slice *slice, const struct stage2_reclaim_ops *ops, void *ctx,
+                      struct pt_gather *g)
 {
-	if (stage2_collapse(s2, gpa_init(base), g) == 0)
-		counter_inc(counters, CTR_STAGE2_COLLAPSES);
-}
-
-int stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops, void *ctx,
-                   struct counters *counters)
-{
-	const uint64_t first = gpa_raw(gpa) & ~(PAGE_2M - 1), last = (gpa_raw(gpa) + size - 1) & ~(PAGE_2M - 1);
-	struct pt_gather g = PT_GATHER_INIT;
-	struct stage2_mapping m;
-	int r = check(s2, gpa, size, false);
+	int r = check(s2, slice->gpa, slice->size, false);
 
 	if (r < 0)
 		return r;
 	/* A table for each end, and one above for each GiB, none of which need be left. */
-	r = pt_pool_reserve(&s2->pt, 6 + size / PAGE_1G);
+	r = pt_pool_reserve(&s2->pt, 6 + slice->size / PAGE_1G);
 	if (r < 0)
 		return r;
 	/* First the frames: nobody may find a mapping to one that cannot be touched. */
-	r = ops->refill(ctx, gpa, size);
+	r = ops->refill(ctx, slice->gpa, slice->size);
 	if (r < 0)
 		return r;
-	r = stage2_map(s2, gpa, size, &g);
+	r = stage2_map(s2, slice->gpa, slice->size, g);
 	BUG_ON(r < 0);
-	counter_add(counters, CTR_STAGE2_RETURNED, size / PAGE_SIZE);
-	collapse(s2, first, &g, counters);
-	if (last != first)
-		collapse(s2, last, &g, counters);
-	/* Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says.
-	 */
+	return 0;
+}
+
+/* Each 2 MiB that the slices touch, once: the first that begins at *at or after it. False: there is none. */
+static bool next_block(const struct stage2_slice *slice, unsigned n, unsigned *i, uint64_t *at)
+{
+	for (; *i < n; ++*i) {
+		const uint64_t first = gpa_raw(slice[*i].gpa) & ~(PAGE_2M - 1);
+
+		*at = first > *at ? first : *at;
+		if (*at < gpa_raw(slice[*i].gpa) + slice[*i].size)
+			return true;
+	}
+	return false;
+}
+
+#define for_each_block(i, at, slice, n)                                                                                \
+	for ((i) = 0, (at) = 0; next_block(slice, n, &(i), &(at)); (at) += PAGE_2M)
+
+int stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned n, const struct stage2_reclaim_ops *ops,
+                   void *ctx, struct counters *counters, unsigned *ret_done)
+{
+	struct pt_gather g = PT_GATHER_INIT;
+	struct stage2_mapping m;
+	unsigned done = 0, i;
+	uint64_t at;
+	int r = 0;
+
+	for (; done < n; done++) {
+		r = bring_back(s2, &slice[done], ops, ctx, &g);
+		if (r < 0)
+			break;
+		counter_add(counters, CTR_STAGE2_RETURNED, slice[done].size / PAGE_SIZE);
+	}
+	for_each_block (i, at, slice, done)
+		counter_add(counters, CTR_STAGE2_COLLAPSES, stage2_collapse(s2, gpa_init(at), &g) == 0);
+	/* Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says. */
 	pt_gather_finish(&s2->pt, &g);
-	for (uint64_t at = first; at <= last; at += PAGE_2M)
+	for_each_block (i, at, slice, done)
 		if (stage2_lookup(s2, gpa_init(at), &m) && m.level == 2)
 			ops->ask_huge(ctx, m.maddr, PAGE_2M);
-	return 0;
+	*ret_done = done;
+	return r;
 }

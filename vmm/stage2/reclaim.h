@@ -2,7 +2,7 @@
 /*
  * Guest memory taken away and given back in slices of 4 KiB pages, down to the middle of a 2 MiB leaf.
  *
- *   reclaim, of several slices at once                   release
+ *   reclaim, of several slices at once                   release, of several slices one after the other
  *   tables from the pool        may fail, last time      tables from the pool
  *   split: fill, then publish   CAS                      map again
  *   remove the slices' entries  exchange each            collapse what is whole again
@@ -41,12 +41,14 @@ struct stage2_reclaim_ops {
 
 /*
  * Whole 4 KiB pages of RAM only. -EINVAL: they are not; -EALREADY: some of them are in the state asked for;
- * -ENOMEM; what refill said. Nothing is changed then. `counters` takes the CTR_STAGE2_* counts. Reclaim takes `n`
- * slices with one shootdown for all; ascending, with a page between any two.
+ * -ENOMEM; what refill said. `counters` takes the CTR_STAGE2_* counts. The `n` slices ascend, with a page between any
+ * two. Reclaim takes them with one shootdown for all; if it fails nothing is changed. Release goes on until one fails:
+ * *ret_done are back, all of them unless it returns an error, and of the others nothing is changed.
  */
 int must_check stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n,
                               const struct stage2_reclaim_ops *ops, void *ctx, struct counters *counters);
-int must_check stage2_release(struct stage2 *s2, gpa_t gpa, uint64_t size, const struct stage2_reclaim_ops *ops,
-                              void *ctx, struct counters *counters);
+int must_check stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned n,
+                              const struct stage2_reclaim_ops *ops, void *ctx, struct counters *counters,
+                              unsigned *ret_done);
 
 #endif

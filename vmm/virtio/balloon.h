@@ -50,8 +50,8 @@ struct balloon_ops {
 	 * between any two, and are at most BALLOON_RUNS_MAX. -errno: the guest may have lost some until the machine is
 	 * reset. */
 	int (*reclaim)(void *ctx, const struct balloon_run *run, unsigned n);
-	/* The guest may use it again and finds zeroes. -errno: nothing changed. */
-	int (*release)(void *ctx, gpa_t at, uint64_t size);
+	/* The guest may use such runs again and finds zeroes; *ret_done of them, if it fails: -errno. */
+	int (*release)(void *ctx, const struct balloon_run *run, unsigned n, unsigned *ret_done);
 	/* Free pages that the guest reported: their content may go, they stay usable. -errno: nothing changed. */
 	int (*discard)(void *ctx, gpa_t at, uint64_t size);
 };

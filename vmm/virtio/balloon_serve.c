@@ -60,8 +60,27 @@ static void account(struct balloon *b, struct balloon_run run, bool inflate)
 	b->runs++;
 }
 
+static int reclaim(struct balloon *b, const struct balloon_run *run, unsigned n)
+{
+	int r = b->config.ops->reclaim(b->config.ops_ctx, run, n);
+
+	for (unsigned i = 0; r == 0 && i < n; i++)
+		account(b, run[i], true);
+	return r;
+}
+
+static int release(struct balloon *b, const struct balloon_run *run, unsigned n)
+{
+	unsigned done;
+	int r = b->config.ops->release(b->config.ops_ctx, run, n, &done);
+
+	for (unsigned i = 0; i < done; i++)
+		account(b, run[i], false);
+	return r;
+}
+
 /* Hands the runs of b->pfns[0, n) to ops, as many at once as it takes, without the lock. NULL, or the sentence. */
-static const char *inflate(struct balloon *b, uint32_t n)
+static const char *change(struct balloon *b, uint32_t n, bool inflate)
 {
 	struct balloon_run run[BALLOON_RUNS_MAX];
 
@@ -70,29 +89,11 @@ static const char *inflate(struct balloon *b, uint32_t n)
 
 		while (i < n && runs < BALLOON_RUNS_MAX)
 			run[runs++] = balloon_next_run(b, n, &i);
-		if (b->config.ops->reclaim(b->config.ops_ctx, run, runs) < 0)
+		if (inflate && reclaim(b, run, runs) < 0)
 			return "the host could not take memory back";
-		for (unsigned j = 0; j < runs; j++)
-			account(b, run[j], true);
-	}
-	return NULL;
-}
-
-static int release(struct balloon *b, struct balloon_run run)
-{
-	int r = b->config.ops->release(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)), run.pages * PAGE_SIZE);
-
-	if (r == 0)
-		account(b, run, false);
-	return r;
-}
-
-/* As inflate(), one run after the other. */
-static const char *deflate(struct balloon *b, uint32_t n)
-{
-	for (uint32_t i = 0; i < n;)
-		if (release(b, balloon_next_run(b, n, &i)) < 0)
+		if (!inflate && release(b, run, runs) < 0)
 			return "the host could not give memory back";
+	}
 	return NULL;
 }
 
@@ -112,7 +113,7 @@ static bool serve_pages(struct balloon *b, bool in)
 		unlock(b);
 		why = balloon_check(b, n, !in);
 		if (!why)
-			why = in ? inflate(b, n) : deflate(b, n);
+			why = change(b, n, in);
 		lock(b);
 	}
 	if (!why)
@@ -211,7 +212,7 @@ static void finish_reset(struct balloon *b)
 
 	unlock(b);
 	while (r == 0 && balloon_first_held(b, &run)) {
-		r = release(b, run);
+		r = release(b, &run, 1);
 		if (r < 0)
 			log_errno(-r, "virtio balloon: the host could not give memory back after a reset");
 	}
