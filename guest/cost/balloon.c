@@ -24,7 +24,7 @@
 #define SLICE_FIRST     100 /* of a block */
 #define SLICE_PAGES     16
 #define BLOCKS          (COST_ARENA / BLOCK)
-#define RING            (BLOCKS * (PAGES - 1)) /* lines: none in the first page of a block */
+#define RING            (BLOCKS * (PAGES - 1)) /* lines */
 #define SPINS           (1ull << 30)
 
 static struct {
@@ -251,17 +251,21 @@ void run_zap(uint32_t from, uint32_t n)
 	}
 }
 
-/* Line `i` of the ring: one in each page but the first of a block. Sets of the cache are used evenly, as in
- * chase_line(). */
-static void **line(uint64_t i)
+/* Sets of the cache are used evenly, as in chase_line(). */
+static void **sparse_line(uint64_t i)
 {
 	const uint64_t page = i / (PAGES - 1) * PAGES + 1 + i % (PAGES - 1);
 
 	return (void **)(COST_FRAMES + page * PAGE + (page * 0x9e3779b97f4a7c15 >> 58) * CHASE_LINE);
 }
 
+static void **dense_line(uint64_t i)
+{
+	return (void **)(COST_FRAMES + i * CHASE_LINE);
+}
+
 /* One random cycle through all lines (Sattolo). */
-void prepare_load(uint32_t most)
+static void link_ring(void **line(uint64_t i))
 {
 	uint64_t state = 1;
 
@@ -275,6 +279,17 @@ void prepare_load(uint32_t most)
 		*b = t;
 	}
 	ring = chase_walk(line(0), RING);
+}
+
+void prepare_load_dense(uint32_t most)
+{
+	link_ring(dense_line);
+}
+
+/* A line in each page but the first of a block. */
+void prepare_load(uint32_t most)
+{
+	link_ring(sparse_line);
 }
 
 static void first_pages(int queue)

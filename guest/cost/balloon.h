@@ -11,6 +11,7 @@ void prepare_singles(uint32_t most);
 void prepare_singles_away(uint32_t most); /* in the balloon */
 void prepare_blocks(uint32_t most);
 void prepare_blocks_away(uint32_t most);
+void prepare_load_dense(uint32_t most);
 void prepare_load(uint32_t most);
 void prepare_load_holes(uint32_t most);
 void prepare_load_joined(uint32_t most);

@@ -241,6 +241,7 @@ const struct cost_row cost_rows[] = {
     BALLOON("return-touch-2m", 1, COST_BLOCKS, prepare_blocks_away, run_return_touch_2m),
     BALLOON("slice-split", 1, COST_BLOCKS, prepare_blocks, run_split),
     BALLOON("slice-zap", 1, COST_BLOCKS, prepare_blocks, run_zap),
+    BALLOON("load-dense", 16, COST_MANY, prepare_load_dense, run_load),
     BALLOON("load", 16, COST_MANY, prepare_load, run_load),
     BALLOON("load-holes", 16, COST_MANY, prepare_load_holes, run_load),
     BALLOON("load-joined", 16, COST_MANY, prepare_load_joined, run_load),

@@ -69,6 +69,10 @@ const struct cost_case balloon_cases[] = {
     CASE(NESTED, "slice-zap", 33, 33, 0, .what = "the same end by taking all 2 MiB and giving the 496 pages back"),
     CASE(SHADOW, "slice-zap", 33, 33, 0),
 
+    CASE(NESTED, "load-dense", 17 << 14, 17, 0, .thp = true,
+         .what = "dependent load, as many lines as below, side by side"),
+    CASE(SHADOW, "load-dense", 17 << 14, 17, 0, .thp = true),
+
     CASE(NESTED, "load", 17 << 14, 17, 0, .thp = true,
          .what = "dependent load, a line in each page of 192 MiB of 2 MiB mappings"),
     CASE(SHADOW, "load", 17 << 14, 17, 0, .thp = true),

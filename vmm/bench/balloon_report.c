@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/balloon.h"
+#include "bench/balloon_parts.h"
 #include "bench/stats.h"
 
 #define GIB 0x1p30
@@ -25,8 +25,7 @@ static const struct report_column columns[] = {
     {"n", "n", NULL, 0},
 };
 
-/* The case of an operation; -ENOENT. */
-static int find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
+int balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {
 	for (size_t i = 0; i < res->plan->nr_cases; i++) {
 		const struct cost_case *c = cost_case_of(res, i);
@@ -39,21 +38,24 @@ static int find(const struct cost_results *res, const char *row, enum bench_wher
 	return -ENOENT;
 }
 
-/* Paired times of case a by those of case b. -ENODATA: not both were measured. */
-static int time_ratio(const struct cost_results *res, size_t a, size_t b, struct stats_ratio *ret_ratio)
+bool balloon_has(const struct cost_results *res, size_t i)
 {
-	if (!cost_takes_part(res, a) || !cost_takes_part(res, b) || *res->series[a].na || *res->series[b].na)
+	return cost_takes_part(res, i) && !*res->series[i].na;
+}
+
+int balloon_time_ratio(const struct cost_results *res, size_t a, size_t b, struct stats_ratio *ret_ratio)
+{
+	if (!balloon_has(res, a) || !balloon_has(res, b))
 		return -ENODATA;
 	return stats_paired_ratio(res->series[a].us, res->series[b].us, res->plan->rounds, STATS_SEED, ret_ratio);
 }
 
-/* The rate of case i as a part of the native one. -ENOENT, -ENODATA. */
-static int of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
+int balloon_of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
 {
 	size_t native;
-	int r = find(res, cost_case_of(res, i)->row, BENCH_NATIVE, cost_case_of(res, i)->thp, &native);
+	int r = balloon_find(res, cost_case_of(res, i)->row, BENCH_NATIVE, cost_case_of(res, i)->thp, &native);
 
-	return r < 0 ? r : time_ratio(res, native, i, ret_ratio);
+	return r < 0 ? r : balloon_time_ratio(res, native, i, ret_ratio);
 }
 
 static void set_bar(struct report *t, const struct cost_case *c)
@@ -100,7 +102,7 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 		report_set_number(t, "rate", c->bytes / GIB / (time.median / 1e6));
 	else
 		report_set_na(t, "rate", "it is no move of memory alone");
-	r = c->where == BENCH_NATIVE ? -ENOENT : of_native(res, i, &ratio);
+	r = c->where == BENCH_NATIVE ? -ENOENT : balloon_of_native(res, i, &ratio);
 	if (r < 0 && r != -ENOENT && r != -ENODATA)
 		return r;
 	set_of_native(t, r, &ratio);
@@ -148,70 +150,4 @@ int balloon_report(const struct cost_results *res, struct report **ret_table)
 	else
 		report_free(t);
 	return r;
-}
-
-static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
-{
-	const struct cost_case *c = cost_case_of(res, i);
-	const char *where = bench_environments[c->where].name;
-	struct stats_ratio ratio;
-
-	if (c->native_bar > 0 && of_native(res, i, &ratio) == 0)
-		fprintf(to, "%s on %s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, c->thp ? "thp" : "4k",
-		        where, ratio.median, c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
-	else if (c->native_bar > 0)
-		fprintf(to, "%s on %s, %s: the native row was not measured, so its bar was not either.\n", c->row,
-		        c->thp ? "thp" : "4k", where);
-	if (c->exits_bar > 0)
-		fprintf(to, "%s, %s: %.5f exits a page, bar %.5f: %s.\n", c->row, where, res->series[i].exits,
-		        c->exits_bar, res->series[i].exits <= c->exits_bar ? "met" : "NOT met");
-}
-
-/* One sentence on two rows of one run. */
-static void explain_pair(const struct cost_results *res, const char *a, const char *b, bool thp, const char *fmt,
-                         FILE *to)
-{
-	for (int where = BENCH_NESTED; where <= BENCH_SHADOW; where++) {
-		struct stats_ratio ratio;
-		size_t i, j;
-
-		if (find(res, a, where, thp, &i) < 0 || find(res, b, where, thp, &j) < 0 ||
-		    time_ratio(res, i, j, &ratio) < 0)
-			continue;
-		fprintf(to, fmt, bench_environments[where].name, ratio.median);
-		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
-	}
-}
-
-void balloon_explain(const struct cost_results *res, FILE *to)
-{
-	if (!cost_any(res))
-		return;
-	fprintf(
-	    to,
-	    "Times are an operation's: a page of 4 KiB, a run of 2 MiB, one split, one load. A guest's are its own "
-	    "from\n"
-	    "before it writes the page numbers down until the device has used the request, while it runs in a loop on\n"
-	    "its only CPU; the median block of a run, and of that the median of %d rounds. Native rows are "
-	    "MADV_DONTNEED\n"
-	    "of as many pages of a process, which no KVM has mapped. Exits are counted, not timed.\n",
-	    res->plan->rounds);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
-		if (cost_case_of(res, i)->what)
-			fprintf(to, "  %-21s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
-		if (cost_takes_part(res, i) && !*res->series[i].na)
-			explain_bars(res, i, to);
-	explain_pair(res, "reclaim-2m-report", "reclaim-2m", false,
-	             "A process's memory has no KVM to tell: of the host's rate for memory that a guest has mapped "
-	             "(report, 4k)\n"
-	             "reclaim in %s mode reaches %.2f",
-	             to);
-	explain_pair(res, "reclaim-2m-report", "reclaim-2m", true, "The same on thp: %s mode reaches %.2f", to);
-	explain_pair(res, "slice-zap", "slice-split", false,
-	             "Taking 2 MiB to get 64 KiB costs %s mode %.2f times a split", to);
-	explain_pair(res, "load-holes", "load", true,
-	             "With a hole in each 2 MiB a load in %s mode takes %.2f times as long", to);
-	explain_pair(res, "load-joined", "load", true,
-	             "After the collapse a load in %s mode takes %.2f times as long as at first", to);
 }

@@ -14,7 +14,7 @@
 #include "bench/environment.h"
 #include "bench/report.h"
 
-#define COST_MAX_CASES 40
+#define COST_MAX_CASES 48
 
 /* One row of the table. Those of the same operation stand next to each other: native, nested, shadow. */
 struct cost_case {
