@@ -18,12 +18,25 @@ static struct run r;
 
 TestSuite(cost, .init = need_kvm);
 
-enum { EXITS, BUILT, FILLS, PREFETCHED, TABLE_WRITES, SPLITS, SHOOTDOWNS, REMOVED, RETURNED, COLLAPSES, NR_COUNTS };
+enum {
+	EXITS,
+	BUILT,
+	FILLS,
+	PREFETCHED,
+	TABLE_WRITES,
+	SPLITS,
+	SHOOTDOWNS,
+	REMOVED,
+	RETURNED,
+	COLLAPSES,
+	JOINS,
+	NR_COUNTS
+};
 
 static const char *const names[NR_COUNTS] = {
     "exits",         "shadow_pages_built", "shadow_fills",   "shadow_prefetched", "shadow_table_writes",
-    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_returned",
-    "stage2_collapses"};
+    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_returned",   "stage2_collapses",
+    "shadow_joins"};
 
 struct counts {
 	json_int_t n[NR_COUNTS];
@@ -202,9 +215,11 @@ static void balloon_counts(const char *paging)
 	c = run_counted(paging, "all", "load-holes", 16, 16);
 	cr_assert_eq(c.n[SPLITS], 96);
 	cr_assert_eq(c.n[COLLAPSES], 0);
+	cr_assert_eq(c.n[JOINS], 0);
 	c = run_counted(paging, "all", "load-joined", 16, 16);
 	cr_assert_eq(c.n[SPLITS], 96);
 	cr_assert_eq(c.n[COLLAPSES], 96);
+	cr_assert_eq(c.n[JOINS], strcmp(paging, "shadow") == 0 ? 96 : 0, "2 MiB are one shadow entry again");
 }
 
 /* Single pages share requests and shootdowns, an exit is for 256 pages or more; all that is taken is counted. */
@@ -299,7 +314,7 @@ Test(cost, bench_balloon_table)
 	root = json_loads(r.out, 0, NULL);
 	table = json_array_get(json_object_get(root, "tables"), 0);
 	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "balloon");
-	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 22);
+	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 23);
 	json_array_foreach(json_object_get(table, "rows"), i, row)
 	{
 		const bool native = strcmp(json_string_value(json_object_get(row, "environment")), "native") == 0;

@@ -113,6 +113,8 @@ MUTANTS = [
     ("no-collapse", "vmm/stage2/reclaim.c",
      "counter_add(counters, CTR_STAGE2_COLLAPSES, stage2_collapse(s2, gpa_init(at), &g) == 0);", ";",
      "2 MiB that are whole again stay small"),
+    ("no-join", "vmm/shadow/promote.c", "if (!page || !(sh->opts & SHADOW_OPT_LARGE) || !compose_allows_2m(sh, gfn))",
+     "if (1)", "the shadow keeps 4 KiB entries for 2 MiB that are whole again"),
     ("back-without-account", "vmm/virtio/balloon_serve.c", "for (unsigned i = 0; i < done; i++)",
      "for (unsigned i = 0; i < (r < 0 ? 0 : done); i++)", "what came back before the host failed counts as away"),
     ("whole-block-unmade", "vmm/mem/guest_mem.c", "make_room_for_huge(p, size);", "(void)make_room_for_huge;",

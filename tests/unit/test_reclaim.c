@@ -17,7 +17,7 @@
 static struct guest_mem mem;
 static struct stage2 s2;
 static struct counters counters;
-static char steps[64]; /* a letter for each op: shootdown, discard, refill, ask huge */
+static char steps[64]; /* a letter for each op: shootdown, discard, refill, joined: H */
 
 /* The CPU that looks things up meanwhile: acknowledges between two rounds. */
 static struct {
@@ -88,18 +88,22 @@ static int fake_refill(void *ctx, gpa_t gpa, uint64_t size)
 	return refills > 0 && refills-- ? 0 : refill_error;
 }
 
-static void fake_ask_huge(void *ctx, maddr_t maddr, uint64_t size)
+static void fake_joined(void *ctx, gpa_t gpa, maddr_t maddr)
 {
+	struct stage2_mapping m;
+
 	step('H');
+	cr_assert(stage2_lookup(&s2, gpa, &m));
+	cr_assert_eq(m.level, 2);
+	cr_assert_eq(maddr_raw(m.maddr), maddr_raw(maddr));
 	cr_assert_eq(maddr_raw(maddr) % PAGE_2M, 0);
-	cr_assert_eq(size, PAGE_2M);
 }
 
 static const struct stage2_reclaim_ops ops = {
     .shootdown = fake_shootdown,
     .discard = fake_discard,
     .refill = fake_refill,
-    .ask_huge = fake_ask_huge,
+    .joined = fake_joined,
 };
 
 static int reclaim(uint64_t gpa, uint64_t size)

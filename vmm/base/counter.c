@@ -38,6 +38,7 @@ const struct counter_desc counter_desc[CTR_NR] = {
 	[CTR_SHADOW_ROOTS_MISSED] = {"shadow_roots_missed", "roots", "changes to a root that had to be built"},
 	[CTR_SHADOW_UNSYNCS] = {"shadow_unsyncs", "tables", "leaf tables made writable until the guest flushes"},
 	[CTR_SHADOW_SYNCS] = {"shadow_syncs", "tables", "comparisons of a writable leaf table with its shadow"},
+	[CTR_SHADOW_JOINS] = {"shadow_joins", "tables", "4 KiB tables for part of a large guest page given up when the second stage collapsed there"},
 	[CTR_SHADOW_PROMOTIONS] = {"shadow_promotions", "tables", "full leaf tables of like pages shadowed by one 2 MiB entry"},
 	[CTR_SHADOW_DEMOTIONS] = {"shadow_demotions", "tables", "those taken back because one of their entries changed"},
 	[CTR_SHADOW_TABLE_WRITES] = {"shadow_table_writes", "writes", "emulated writes to write-protected guest tables"},

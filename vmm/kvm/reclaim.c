@@ -209,18 +209,20 @@ static int refill(void *ctx, gpa_t gpa, uint64_t size)
 	return guest_mem_restore(&vm->mem, maddr_init(gpa_raw(gpa)), size);
 }
 
-static void ask_huge(void *ctx, maddr_t maddr, uint64_t size)
+static void joined(void *ctx, gpa_t gpa, maddr_t maddr)
 {
 	struct vm *vm = ctx;
 
-	guest_mem_ask_huge(&vm->mem, maddr, size);
+	guest_mem_ask_huge(&vm->mem, maddr, PAGE_2M);
+	if (vm->shadow)
+		shadow_join_gpa(&vm->shadow->mmu, gpa);
 }
 
 static const struct stage2_reclaim_ops ops = {
     .shootdown = shootdown,
     .discard = discard,
     .refill = refill,
-    .ask_huge = ask_huge,
+    .joined = joined,
 };
 
 /* --- what the host can hold --- */

@@ -36,6 +36,15 @@ struct shadow_page *shadow_page_next(const struct shadow_page *page)
 	return same_table(page->hash_next, page->gfn);
 }
 
+struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn)
+{
+	struct shadow_page *p = sh->bucket[bucket_of(gfn)];
+
+	while (p && (p->gfn.raw != gfn.raw || !p->role.direct || p->role.level != 1))
+		p = p->hash_next;
+	return p;
+}
+
 static void insert(struct shadow *sh, struct shadow_page *page)
 {
 	struct shadow_page **bucket = &sh->bucket[bucket_of(page->gfn)];

@@ -40,6 +40,19 @@ bool shadow_promote(struct shadow *sh, struct shadow_page *page)
 	return store_parents(sh, page);
 }
 
+void shadow_join_gpa(struct shadow *sh, gpa_t gpa)
+{
+	const gfn_t gfn = gpa_to_gfn(gpa);
+	struct shadow_page *page = shadow_page_direct(sh, gfn);
+
+	if (!page || !(sh->opts & SHADOW_OPT_LARGE) || !compose_allows_2m(sh, gfn))
+		return;
+	sh->ops->quiesce(sh->ctx);
+	do
+		counter_inc(sh->counters, CTR_SHADOW_JOINS);
+	while (shadow_page_zap(sh, page) && (page = shadow_page_direct(sh, gfn)));
+}
+
 bool shadow_demote(struct shadow *sh, struct shadow_page *page)
 {
 	page->promoted = false;

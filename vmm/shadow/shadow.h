@@ -214,6 +214,12 @@ void shadow_drop_all(struct shadow *sh);
  */
 bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size);
 
+/*
+ * The second stage maps the 2 MiB at `gpa` by one leaf again: where the guest does, too, and 4 KiB entries stand for it,
+ * they go, and the next access finds room for one of 2 MiB. Quiesces if there are any, as above.
+ */
+void shadow_join_gpa(struct shadow *sh, gpa_t gpa);
+
 /* How many of the watched entries that stand now were used by the CPU; those gone are counted already. */
 uint64_t shadow_prefetched_used(const struct shadow *sh);
 
@@ -253,6 +259,8 @@ struct shadow_page *shadow_page_find(const struct shadow *sh, gfn_t gfn, struct 
 /* All pages of one guest table, in whatever roles; direct ones are left out. */
 struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
 struct shadow_page *shadow_page_next(const struct shadow_page *page);
+/* One of the pages that stand for 2 MiB of a large guest page, by 4 KiB; NULL: there is none. */
+struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
 /* Finds or makes, from a frame reserved before; may drop everything to take write access to `gfn` away:
  * NULL then, and the caller starts again. */
 struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role);

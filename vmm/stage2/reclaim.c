@@ -150,7 +150,7 @@ int stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned
 	pt_gather_finish(&s2->pt, &g);
 	for_each_block (i, at, slice, done)
 		if (stage2_lookup(s2, gpa_init(at), &m) && m.level == 2)
-			ops->ask_huge(ctx, m.maddr, PAGE_2M);
+			ops->joined(ctx, gpa_init(at), m.maddr);
 	*ret_done = done;
 	return r;
 }

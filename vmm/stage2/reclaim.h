@@ -8,7 +8,7 @@
  *   remove the slices' entries  exchange each            collapse what is whole again
  *   shootdown                   all CPUs acknowledge
  *   free unlinked tables                                 free unlinked tables
- *   discard                     the host has it back     ask for huge pages
+ *   discard                     the host has it back     say what is whole again
  *
  * At no moment a page that stays is out of reach; after the shootdown nobody reaches one that went. The order is
  * checked exhaustively in tests/model/split.pml. Pure: what it needs of a VM is in the ops.
@@ -35,8 +35,8 @@ struct stage2_reclaim_ops {
 	uint64_t (*discard)(void *ctx, maddr_t maddr, uint64_t size);
 	/* Makes the frames of these pages usable again, zeroed, before they are mapped. -errno: not now. */
 	int (*refill)(void *ctx, gpa_t gpa, uint64_t size);
-	/* 2 MiB are whole again: the host may use one page for them. */
-	void (*ask_huge)(void *ctx, maddr_t maddr, uint64_t size);
+	/* 2 MiB are one leaf again: whoever maps them, or backs them, by 4 KiB may do so by one page. */
+	void (*joined)(void *ctx, gpa_t gpa, maddr_t maddr);
 };
 
 /*
