@@ -168,3 +168,46 @@ Test(shadow_edits, a_page_that_becomes_a_table_is_write_protected_and_flushed)
 	cr_assert_eq(sh.edit[0].value.raw & (PTE_P | PTE_W), PTE_P);
 	cr_assert_neq(sh.flushes, before, "other CPUs write the table unseen");
 }
+
+/* The stub, interrupted after `n` of the edits: it will store all of them again. */
+static void store_some(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		memcpy(pool + (maddr_raw(sh.edit[i].entry) - POOL_BASE), &sh.edit[i].value, sizeof(uint64_t));
+}
+
+/*
+ * A slice goes, comes back, is touched and goes once more before the stub is through with its edits: between two of the
+ * same entry nothing is there, but one that would put it back waits. What is stored last is that it is gone.
+ */
+Test(shadow_edits, what_goes_between_two_edits_stays_away)
+{
+	const uint64_t *leaf;
+
+	touch(GVA);
+	leaf = live_leaf(GVA);
+	for (int i = 0; i < 2; i++) {
+		cr_assert(shadow_zap_gpa(&sh, gpa_init(PAGE), maddr_init(PAGE), PAGE_SIZE));
+		if (i == 0)
+			touch(GVA);
+		store_some(1);
+	}
+	store_some(sh.nr_edits);
+	cr_assert_eq(*leaf, 0, "0x%lx", *leaf);
+}
+
+/* The same when a device writes the guest's entry in between: what is stored last is what it wrote. */
+Test(shadow_edits, what_is_written_between_two_edits_stays)
+{
+	const uint64_t *leaf;
+
+	touch(GVA);
+	leaf = live_leaf(GVA);
+	cr_assert(shadow_zap_gpa(&sh, gpa_init(PAGE), maddr_init(PAGE), PAGE_SIZE));
+	touch(GVA);
+	store_some(1);
+	cr_assert_eq(*leaf, 0);
+	guest_writes(1, GVA, (PAGE + PAGE_SIZE) | RW);
+	store_some(sh.nr_edits);
+	cr_assert_eq(*leaf & PTE_ADDR, PAGE + PAGE_SIZE, "0x%lx", *leaf);
+}

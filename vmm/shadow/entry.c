@@ -130,12 +130,16 @@ spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page
 	return (spte_t){(shadow_child(sh, e)->spte[0].raw & ~SPTE_WATCHED) | PTE_PS | PTE_A};
 }
 
-/* From nothing to something is a plain store: the CPU has cached no absence, and KVM looks again. */
-bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index)
+/*
+ * From nothing to something is a plain store: the CPU has cached no absence, and KVM looks again. But where nothing is
+ * live of an entry that was present, edits wait of which the stub stored some before it was interrupted, and it will
+ * store them again: they would undo the store.
+ */
+bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, bool was_present)
 {
 	const spte_t value = shadow_live_value(sh, page, index);
 
-	if (!page->live[index]) {
+	if (!page->live[index] && !was_present) {
 		__atomic_store_n(&page->live[index], value.raw, __ATOMIC_RELEASE);
 		return true;
 	}
@@ -163,7 +167,7 @@ bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spt
 		count_used(sh, page, index);
 		page->spte[index] = value;
 	}
-	return shadow_store(sh, page, index);
+	return shadow_store(sh, page, index, old.raw & PTE_P);
 }
 
 uint64_t shadow_prefetched_used(const struct shadow *sh)

@@ -25,7 +25,7 @@ static bool both_stages_allow(const struct shadow *sh, const struct shadow_page 
 static bool store_parents(struct shadow *sh, struct shadow_page *page)
 {
 	for (const struct shadow_ref *ref = page->parents; ref; ref = ref->next)
-		if (!shadow_store(sh, ref->page, ref->index))
+		if (!shadow_store(sh, ref->page, ref->index, true))
 			return false;
 	return true;
 }

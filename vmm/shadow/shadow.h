@@ -287,8 +287,8 @@ void shadow_edits_stored(struct shadow *sh, unsigned n);
 void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index);
 /* What the CPU has to see for spte[index]: the same, but for a promoted child. */
 spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index);
-/* Brings the live entry to shadow_live_value(). False: everything was dropped. */
-bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index);
+/* Brings the live entry to shadow_live_value(). `was_present`: before the change. False: everything was dropped. */
+bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, bool was_present);
 /* The page a table entry leads to. */
 struct shadow_page *shadow_child(const struct shadow *sh, spte_t e);
 
