@@ -195,6 +195,24 @@ Test(reclaim, comes_back_and_collapses)
 	cr_assert_eq(maddr_raw(m.maddr), SLICE);
 }
 
+/* The smallest guests have hardly any tables: every slice of theirs, in whatever order, comes back all the same. */
+Test(reclaim, smallest_guests)
+{
+	for (uint64_t size = PAGE_2M; size <= 3 * PAGE_2M; size += PAGE_2M) {
+		end();
+		cr_assert_eq(guest_mem_init(&mem, size, BACKING_4K), 0);
+		cr_assert_eq(stage2_init(&s2, &mem), 0);
+		for (int round = 0; round < 3; round++) {
+			for (uint64_t at = 0; at < size; at += PAGE_2M)
+				cr_assert_eq(reclaim(at + PAGE_SIZE, PAGE_SIZE), 0);
+			for (uint64_t at = 0; at < size; at += PAGE_2M)
+				cr_assert_eq(release(at + PAGE_SIZE, PAGE_SIZE), 0, "%lu MiB: 0x%lx", size >> 20, at);
+			cr_assert_eq(reclaim(0, size), 0);
+			cr_assert_eq(release(0, size), 0);
+		}
+	}
+}
+
 /* Across three 2 MiB leaves: both ends are split, the middle goes whole; and all of it collapses. */
 Test(reclaim, over_several_leaves)
 {

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define LEVEL_2M 2
+#define AT_HAND  8 /* tables that a change wants in the pool and may not need (reclaim.c) */
 
 /* The frame of a page for as long as the VM lives: the same number. Here alone. */
 static maddr_t frame_of(gpa_t gpa)
@@ -38,7 +39,7 @@ int stage2_init(struct stage2 *s2, const struct guest_mem *mem)
 	for (int i = 0; i < mem->nr_regions; i++)
 		tables += tables_of(&mem->region[i]);
 	/* As many again: those that a change has unlinked wait for its flush. */
-	r = stage2_tables_init(&s2->tables, 2 * tables);
+	r = stage2_tables_init(&s2->tables, 2 * tables + AT_HAND);
 	if (r == 0)
 		r = pt_init(&s2->pt, &pt_ept, &stage2_table_ops, &s2->tables);
 	for (int i = 0; r == 0 && i < mem->nr_regions; i++)
