@@ -23,6 +23,7 @@
 #define QUEUE_SIZE    UPFN_PAGES /* descriptors: a request takes all */
 #define HUGE_PAGES    (PAGE_2M / PAGE_SIZE)
 #define REPORT_PAGES  (1u << 19) /* in one descriptor: its length has 32 bits */
+#define CHAIN_PAGES   (1u << 20) /* in all of them (2.7.5) */
 #define PFNS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
 #define RUNS          (URUN_PAGES * PAGE_SIZE / sizeof(struct run)) /* many: single pages must share an exit, too */
 #define KEEP          256 /* pages that stay with the guest whatever is asked of it */
@@ -187,13 +188,16 @@ static bool add_to_report(uint32_t pfn)
 static void report_free(void)
 {
 	struct virtq_desc *d = queues[VIRTIO_BALLOON_QUEUE_REPORTING].desc;
+	uint32_t pages = 0;
 	gpa_t frame;
 
 	if (!(balloon.features & VIRTIO_BALLOON_F_REPORTING) || balloon.nr_reports || !huges_room(QUEUE_SIZE))
 		return;
 	while (gpa_raw(frame = huge_untold())) {
-		if (add_to_report(gpa_raw(frame) / PAGE_SIZE))
+		if (pages < CHAIN_PAGES && add_to_report(gpa_raw(frame) / PAGE_SIZE)) {
+			pages += HUGE_PAGES;
 			continue;
+		}
 		huge_put_back(frame);
 		break;
 	}

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fill MIB BELOW: each time that less than BELOW MiB become free (the balloon's doing), takes MIB in 2 MiB pages, or
- * what there is, writes all of it, reads it back and gives it back to the kernel. Never ends but with damage.
+ * fill MIB BELOW [STEP]: each time that less than BELOW MiB become free (the balloon's doing), takes MIB in 2 MiB pages,
+ * or what there is, writes all of it, or two words in STEP, reads it back and gives it back to the kernel. Never ends
+ * but with damage.
  */
 #include "user.h"
 
 #define MIB        (1ull << 20)
 #define HUGE_BYTES (2 * MIB)
-#define STEP       64 /* words: eight of a page are written */
+#define STEP       64 /* words, unless said otherwise */
 
 static uint64_t pattern(uint64_t word)
 {
@@ -31,16 +32,16 @@ static uint64_t take(uint64_t size, uint64_t **ret_at)
 }
 
 /* False: said. */
-static bool use(uint64_t *at, uint64_t size)
+static bool use(uint64_t *at, uint64_t size, uint64_t step)
 {
-	for (uint64_t i = 0; i < size / sizeof(*at); i += STEP) {
+	for (uint64_t i = 0; i < size / sizeof(*at); i += step) {
 		at[i] = pattern(i); /* first: a read would have the host map its page of zeroes, and then another */
 		if (at[i + 1]) {
 			print("fill: damaged: word %u of fresh memory is not zero\n", i + 1);
 			return false;
 		}
 	}
-	for (uint64_t i = 0; i < size / sizeof(*at); i += STEP) {
+	for (uint64_t i = 0; i < size / sizeof(*at); i += step) {
 		if (at[i] != pattern(i)) {
 			print("fill: damaged: word %u has changed\n", i);
 			return false;
@@ -58,17 +59,18 @@ static void wait_until(bool below, uint64_t bytes)
 
 int fill_main(int argc, char **argv)
 {
-	uint64_t mib, below, taken, *at = NULL;
+	uint64_t mib, below, taken, step = STEP, *at = NULL;
 
-	if (argc != 3 || !parse_number(argv[1], &mib) || !parse_number(argv[2], &below)) {
-		print("usage: fill MIB BELOW\n");
+	if (argc < 3 || argc > 4 || !parse_number(argv[1], &mib) || !parse_number(argv[2], &below) ||
+	    (argc == 4 && (!parse_number(argv[3], &step) || step < 2))) {
+		print("usage: fill MIB BELOW [STEP]\n");
 		return 2;
 	}
 	print("fill: ready\n");
 	for (;;) {
 		wait_until(true, below * MIB);
 		taken = take(mib * MIB, &at);
-		if (!use(at, taken))
+		if (!use(at, taken, step))
 			return 1;
 		if (taken)
 			munmap(at, taken);

@@ -246,6 +246,22 @@ Test(balloon, reporting_shadow)
 	reporting("shadow", "2");
 }
 
+/* More than fits into one chain of descriptors (4 GiB) becomes free at once: all of it is reported, in two. */
+Test(balloon, reporting_of_5_gib)
+{
+	if (sysconf(_SC_PHYS_PAGES) * 4096ull < 6144 * MIB)
+		cr_skip_test("the host has less memory than this guest");
+	run_start(&r, (const char *const[]){"run", "--memory", "6G", "--balloon", "free-page-reporting", "--timeout",
+	                                    "100", "--control", path, kernel, "--", "idle", "fill", "5120", "6000",
+	                                    "262144", NULL});
+	run_until(&r, "fill: ready\n");
+	resize("256M");
+	run_until(&r, "fill: 5120 of 5120 MiB right\n");
+	wait_for_host(true, 4 * MIB);
+	resize("0");
+	quit();
+}
+
 Test(balloon, no_reporting)
 {
 	run_start(&r, (const char *const[]){"run", "--memory", "512M", "--timeout", "100", "--control", path, kernel,

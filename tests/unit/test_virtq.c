@@ -169,9 +169,12 @@ Test(virtq, length_wraps)
 Test(virtq, chain_of_4_gib)
 {
 	desc(0, 0, 0x80000000, VIRTQ_DESC_NEXT, 1);
-	desc(1, 0, 0x80000000, VIRTQ_DESC_WRITE, 0);
+	desc(1, 0, 0x80000001, VIRTQ_DESC_WRITE, 0);
 	vd_offer(&vd, 0, SIZE, 0);
-	refused(virtq_pop(&q, &chain, &why), "4 GiB");
+	refused(virtq_pop(&q, &chain, &why), "more than 4 GiB");
+	desc(1, 0, 0x80000000, VIRTQ_DESC_WRITE, 0);
+	cr_assert_eq(virtq_pop(&q, &chain, &why), 1, "%s", why);
+	cr_assert_eq(chain.in_len + chain.out_len, 1ull << 32);
 }
 
 Test(virtq, readable_after_writable)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#define CHAIN_BYTES_MAX (1ull << 32) /* 2.7.5 */
+
 static int refuse(const char **ret_why, const char *why)
 {
 	*ret_why = why;
@@ -73,8 +75,8 @@ static int add_buffer(struct virtq_chain *chain, const struct virtq_desc *d, con
 		return refuse(ret_why, "a descriptor is indirect, which was not offered");
 	if (d->addr + d->len < d->addr)
 		return refuse(ret_why, "a descriptor's buffer wraps around the end of the address space");
-	if (chain->in_len + chain->out_len + d->len > UINT32_MAX)
-		return refuse(ret_why, "a descriptor chain holds 4 GiB or more");
+	if (chain->in_len + chain->out_len + d->len > CHAIN_BYTES_MAX)
+		return refuse(ret_why, "a descriptor chain holds more than 4 GiB");
 	if (d->flags & VIRTQ_DESC_WRITE) {
 		chain->nr_out++;
 		chain->out_len += d->len;
