@@ -211,6 +211,34 @@ Test(hugetlb, balloon_shadow)
 	balloon("shadow", "2");
 }
 
+/*
+ * A control client takes some of the memory that the guest then gives, and returns some that the balloon has: the
+ * balloon goes on with the rest, by whole huge pages.
+ */
+Test(hugetlb, balloon_and_slices)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+	struct huge_pool before;
+	char kernel[4096];
+
+	strcpy(kernel, build_path("guest/kernel.elf"));
+	for (int i = 0; i < 2; i++) {
+		run_start(&r, (const char *const[]){"run", "--paging", modes[i], "--memory", "64M", "--backing",
+		                                    "hugetlb2m", "--timeout", "100", "--control", path, kernel, "--",
+		                                    "idle", NULL});
+		run_until(&r, "serving the balloon");
+		before = huge_pool_look();
+		ctl("reclaim", "gpa=0x3000000", WHOLE); /* among the last 32 MiB, which the guest gives first */
+		resize("32M");
+		expect_pool(before, 0, -16);
+		ctl("release", "gpa=0x3400000", WHOLE);
+		resize("0");
+		expect_pool(before, 0, 0);
+		ctl_refuses("release", "gpa=0x3000000", WHOLE, "not taken");
+		quit();
+	}
+}
+
 /* A balloon that is given single pages of a huge one takes none: the device says so and stands still, and the guest has
  * what was in them. */
 Test(hugetlb, balloon_of_small_pages)

@@ -54,13 +54,14 @@ static int patiently(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
 
 static int change_all(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
 {
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
 	int r = patiently(vm, at, size, change);
 
 	if (r != -EALREADY)
 		return r;
-	/* A control client took or returned some of it, past the balloon: page by page then. */
-	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
-		r = patiently(vm, gpa_add(at, off), PAGE_SIZE, change);
+	/* A control client took or returned some of it, past the balloon: page by page of the host's then. */
+	for (uint64_t off = 0; off < size; off += unit) {
+		r = patiently(vm, gpa_add(at, off), unit, change);
 		if (r < 0 && r != -EALREADY)
 			return r;
 	}
