@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* A named slice of guest memory, taken from under CPUs that work beside it, and given back; in both paging modes. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "slice_run.h"
 
@@ -79,6 +82,44 @@ Test(reclaim_vm, probe_nested)
 Test(reclaim_vm, probe_shadow)
 {
 	probe("shadow", "it reached guest physical 0x1064000, which was taken away from it");
+}
+
+/*
+ * What the CPU itself needs: code, stack, the page tables, the IDT. Whoever reads it there on the guest's behalf, the
+ * guest ends for that reason, and it is counted. In shadow mode it is always us, and the address is the page's.
+ */
+static void vital(const char *guest, const char *mode, const char *gpa, const char *size)
+{
+	char file[128], stats[1 << 16] = "";
+	FILE *f;
+
+	snprintf(file, sizeof(file), "%s.stats", path);
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--memory", "64M", "--timeout", "30", "--stats",
+	                                    file, "--control", path, guest_path(guest), NULL});
+	run_until(&r, "round\nround\n");
+	run_gnomon(&tool, "ctl", path, "reclaim", gpa, size); /* the run may end before there is an answer */
+	run_finish(&r);
+	r.out[0] = 0;
+	expect_killed(&r, "taken away from it");
+	f = fopen(file, "r");
+	cr_assert(f);
+	stats[fread(stats, 1, sizeof(stats) - 1, f)] = 0;
+	fclose(f);
+	unlink(file);
+	cr_assert(strstr(stats, "\"stage2_violations\""));
+	cr_assert(strstr(strstr(stats, "\"stage2_violations\""), "\"value\": 1,"), "%s %s: not counted", mode, gpa);
+}
+
+Test(reclaim_vm, vital)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+
+	for (int i = 0; i < 2; i++) {
+		vital("reclaim-1-cpu", modes[i], "gpa=0x100000", "size=4K"); /* code */
+		vital("reclaim-1-cpu", modes[i], "gpa=0x101000", "size=8K"); /* data and stack */
+		vital("reclaim-1-cpu", modes[i], "gpa=0", "size=1M");        /* tables */
+		vital("reclaim-exceptions", modes[i], "gpa=0x3000000", "size=4K");
+	}
 }
 
 /* What was taken is the guest's again after a reset. */

@@ -85,11 +85,15 @@ static void exit_intr(struct vcpu *vcpu)
 
 static void exit_shutdown(struct vcpu *vcpu)
 {
-	vm_kill(vcpu, "triple fault: an exception could not be delivered, nor could the double fault after it");
+	if (!vcpu_violation_behind(vcpu))
+		vm_kill(vcpu,
+			"triple fault: an exception could not be delivered, nor could the double fault after it");
 }
 
 static void exit_internal_error(struct vcpu *vcpu)
 {
+	if (vcpu_violation_behind(vcpu))
+		return;
 	if (vcpu->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
 		vm_kill(vcpu, "KVM on this host cannot emulate the instruction at RIP");
 	else

@@ -51,5 +51,10 @@ int must_check vm_release_all(struct vm *vm);
 bool vcpu_violation(struct vcpu *vcpu, gpa_t gpa);
 /* KVM_RUN failed with EFAULT: the guest reached what the host does not let it. Kills the guest. */
 void vcpu_memory_fault(struct vcpu *vcpu);
+/*
+ * In nested mode KVM itself reads the guest's instructions and tables on some hosts, and where they were taken away the
+ * guest ends at something else. True: that is behind it; as vcpu_violation().
+ */
+bool vcpu_violation_behind(struct vcpu *vcpu);
 
 #endif

@@ -18,6 +18,12 @@
 #define VECTORS_WITH_ERROR                                                                                             \
 	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
 
+/* The guest's descriptor tables or stack were taken from it: said, and the end. */
+static bool violated(struct vcpu *vcpu, enum inject_outcome outcome)
+{
+	return outcome == INJECT_OUTSIDE_MEMORY && vcpu_violation(vcpu, vcpu->shadow->nowhere);
+}
+
 static void inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 {
 	enum inject_outcome outcome = inject_exception(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, exc);
@@ -34,7 +40,9 @@ static void inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 		vm_kill(vcpu, "triple fault: an exception could not be delivered, nor could the double fault after it");
 		break;
 	default:
-		vm_kill(vcpu, "exception %u cannot be delivered: %s", exc->vector, inject_outcome_describe(outcome));
+		if (!violated(vcpu, outcome))
+			vm_kill(vcpu, "exception %u cannot be delivered: %s", exc->vector,
+				inject_outcome_describe(outcome));
 	}
 }
 
@@ -142,7 +150,7 @@ static void trap_breakpoint(struct vcpu *vcpu)
 	if (r == -EFAULT) {
 		c->rip = next - 1;
 		inject(vcpu, &exc);
-	} else {
+	} else if (r != -ENXIO || !vcpu_violation(vcpu, vcpu->shadow->nowhere)) {
 		vm_kill(vcpu, "INT3 cannot be delivered: its gate or stack lies outside memory");
 	}
 }
@@ -263,6 +271,6 @@ void shadow_trap_interrupts(struct vcpu *vcpu)
 	counter_inc(&vcpu->counters, CTR_INTERRUPTS_INJECTED);
 	if (outcome == INJECT_TRIPLE_FAULT)
 		vm_kill(vcpu, "triple fault while interrupt %d was delivered", vector);
-	else if (outcome != INJECT_DONE && outcome != INJECT_REPLACED)
+	else if (outcome != INJECT_DONE && outcome != INJECT_REPLACED && !violated(vcpu, outcome))
 		vm_kill(vcpu, "interrupt %d cannot be delivered: %s", vector, inject_outcome_describe(outcome));
 }

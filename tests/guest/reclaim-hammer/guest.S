@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CPUS CPUs count in every page of one 2 MiB page but the slice that is going to be taken away: each has a word of its
- * own in each page, which must hold the number of the round. With PROBE, CPU 0 also reads the slice's first word.
+ * own in each page, which must hold the number of the round. With PROBE, CPU 0 also reads the slice's first word. With
+ * EXCEPTIONS it also takes one in each round, by an IDT that lies in a page of its own.
  */
 #include "guest.inc"
 
@@ -10,6 +11,7 @@
 #define PAGES       512
 #define SLICE_FIRST 100
 #define SLICE_PAGES 16
+#define FAR_IDT     0x3000000
 
 start:
 #if CPUS > 1
@@ -18,8 +20,20 @@ start:
 	START_CPU fourth
 #endif
 	mov $stack_top, %esp
+#ifdef EXCEPTIONS
+	lgdt gdt_pointer
+	SET_GATE VEC_UD, skip
+	mov $idt + 16 * VEC_UD, %esi
+	mov $FAR_IDT + 16 * VEC_UD, %edi
+	mov $16, %ecx
+	rep movsb
+	lidt far_pointer
+#endif
 	xor %ebx, %ebx
 1:	call hammer
+#ifdef EXCEPTIONS
+	ud2
+#endif
 #ifdef PROBE
 	mov BLOCK + SLICE_FIRST * PAGE_BYTES, %rax
 #endif
@@ -27,6 +41,16 @@ start:
 	jnz 1b
 	PRINT text
 	jmp 1b
+
+#ifdef EXCEPTIONS
+skip:	addq $2, (%rsp)
+	iretq
+	.data
+far_pointer:
+	.word 256 * 16 - 1
+	.quad FAR_IDT
+	.text
+#endif
 
 .macro OTHER_CPU name, id
 \name:	mov $64 * \id, %ebx
