@@ -92,7 +92,7 @@ void vcpu_kick(struct vcpu *vcpu)
 	if (vcpu->run != MAP_FAILED)
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_cond_broadcast(&vcpu->wake);
-	if (vcpu->has_thread && !pthread_equal(vcpu->thread, pthread_self()))
+	if (vcpu->alive && !pthread_equal(vcpu->thread, pthread_self()))
 		pthread_kill(vcpu->thread, SIG_KICK);
 	pthread_mutex_unlock(&vcpu->lock);
 }
@@ -315,6 +315,9 @@ static void *vcpu_thread(void *arg)
 			break;
 	}
 	atomic_store(&vcpu->parked, true);
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->alive = false;
+	pthread_mutex_unlock(&vcpu->lock);
 	return NULL;
 }
 
@@ -336,7 +339,7 @@ int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 	sigaction(SIG_KICK, &kick, NULL);
 	pthread_mutex_lock(&vcpu->lock);
 	r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
-	vcpu->has_thread = r == 0;
+	vcpu->has_thread = vcpu->alive = r == 0;
 	pthread_mutex_unlock(&vcpu->lock);
 	if (r) {
 		vcpu_destroy(vcpu);

@@ -35,8 +35,9 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
-	bool has_thread;
-	pthread_mutex_t lock; /* run, made, started, and the wait for a wake-up */
+	bool has_thread; /* to be joined: the VM's owner alone */
+	bool alive;      /* may be sent a signal; a thread that was joined has no name any more */
+	pthread_mutex_t lock; /* run, made, alive, started, and the wait for a wake-up */
 	pthread_cond_t wake;
 	int made; /* 1: KVM's vCPU is there; negative: why not; 0: not known yet */
 	bool started;
