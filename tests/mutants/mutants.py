@@ -57,6 +57,8 @@ MUTANTS = [
      "r = 0;\n	if (0)", "frames that were tables are used again without KVM forgetting them"),
     ("root-not-reloaded", "vmm/kvm/shadow_enter.c", "root.raw != v->root.raw || v->flushes", "v->flushes",
      "another address space runs on the last one's root"),
+    ("store-between-edits", "vmm/shadow/entry.c", "if (!page->live[index] && !was_present)", "if (!page->live[index])",
+     "edits that the stub stores again undo what came after them"),
     ("flush-dropped", "vmm/shadow/entry.c", "sh->flushes++; counter_inc(sh->counters, CTR_SHADOW_EDITS);",
      "counter_inc(sh->counters, CTR_SHADOW_EDITS);", "a removed right stays in the TLB"),
     ("others-write-on", "vmm/shadow/page.c", "sh->ops->quiesce(sh->ctx); /*", "/*",
@@ -99,6 +101,8 @@ MUTANTS = [
     ("no-acknowledgements", "vmm/kvm/reclaim.c", "atomic_load(&vm->vcpu[i]->in_run)) continue;",
      "atomic_load(&vm->vcpu[i]->in_run) || vm)\n			continue;",
      "the answer comes before CPUs are out of the guest"),
+    ("violation-unexplained", "vmm/kvm/violation.c", "if (leads_to_taken(vcpu, &mode, needed[i], &at))", "if (0)",
+     "code, tables or an IDT that were taken end the guest as if it had done something else"),
     ("slice-not-unmapped", "vmm/stage2/reclaim.c",
      "BUG_ON(stage2_unmap(s2, slice->gpa, slice->size, g) < 0);", "(void)g;",
      "the VMM still finds a page that is gone"),
@@ -149,8 +153,8 @@ ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
 STRESS = ["build/tests/stress/stress.elf", "--", "seed", "11", "steps", "4000"]
 NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
 UNITS = ["tests/unit/test-" + name for name in (
-    "balloon", "guest_mem", "reclaim", "shadow_crossed", "shadow_edits", "shadow_sizes", "stage2", "virtio_mmio",
-    "virtq")]
+    "balloon", "guest_mem", "reclaim", "shadow_crossed", "shadow_edits", "shadow_random", "shadow_sizes",
+    "stage2", "virtio_mmio", "virtq")]
 SLICE = ["build/tests/stress/slice/slice-drive", "build/gnomon", "build/tests/stress/slice/slice.elf"]
 CHECKS = [
     *[("unit test " + unit.split("test-")[1], ["build/" + unit]) for unit in UNITS],

@@ -242,6 +242,40 @@ Test(shadow_sizes, no_entry_reaches_what_the_second_stage_left_out)
 	audit();
 }
 
+/* The hole is filled again: the 4 KiB entries of its 2 MiB go, by edits, and the next access finds one entry for all. */
+Test(shadow_sizes, a_large_page_comes_back)
+{
+	const uint64_t hole = RUN + 4 * PAGE_SIZE, elsewhere = PAGE_2M;
+	struct pt_gather g = PT_GATHER_INIT;
+	int level;
+
+	*guest_entry(2, GVA) = *guest_entry(2, elsewhere) = RUN | RW | PTE_PS;
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	cr_assert_eq(stage2_unmap(&s2, gpa_init(hole), PAGE_SIZE, &g), 0);
+	cr_assert(shadow_zap_gpa(&sh, gpa_init(hole), maddr_init(hole), PAGE_SIZE));
+	pt_gather_finish(&s2.pt, &g);
+	store_edits();
+	cr_assert_eq(live(GVA, &level), 0);
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	cr_assert_eq(touch(elsewhere, true), SHADOW_FILLED);
+	live(GVA, &level);
+	cr_assert_eq(level, 1);
+	audit();
+	cr_assert_eq(stage2_map(&s2, gpa_init(hole), PAGE_SIZE, &g), 0);
+	shadow_join_gpa(&sh, gpa_init(RUN));
+	cr_assert_eq(sh.nr_edits, 0, "the second stage still has small pages");
+	cr_assert_eq(stage2_collapse(&s2, gpa_init(RUN), &g), 0);
+	pt_gather_finish(&s2.pt, &g);
+	shadow_join_gpa(&sh, gpa_init(RUN));
+	audit();
+	cr_assert_eq(live(GVA, &level), 0);
+	cr_assert_eq(live(elsewhere, &level), 0);
+	cr_assert_eq(touch(GVA + 4 * PAGE_SIZE, true), SHADOW_FILLED);
+	cr_assert_eq(live(GVA, &level) & (PTE_ADDR | PTE_W), RUN | PTE_W);
+	cr_assert_eq(level, 2);
+	audit();
+}
+
 /* A leaf table that the guest maps for itself becomes writable at the first write, and catches up at the flush. */
 Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 {
