@@ -60,6 +60,39 @@ static void expect_size(const char *option, const char *size, json_int_t mib)
 	json_decref(sizes);
 }
 
+/* One of Gnomon's counters, as a client sees it now. */
+static json_int_t counter_now(const char *name)
+{
+	char providers[128];
+	json_t *reply, *stats;
+	json_int_t v;
+
+	snprintf(providers, sizeof(providers), "providers=[{\"provider\":\"gnomon\",\"names\":[\"%s\"]}]", name);
+	run_gnomon(&tool, "ctl", path, "query-stats", "target=vm", providers);
+	expect_status(&tool, 0);
+	reply = said();
+	stats = json_object_get(json_array_get(reply, 0), "stats");
+	cr_assert_eq(json_array_size(stats), 1u, "%s", tool.out);
+	v = json_integer_value(json_object_get(json_array_get(stats, 0), "value"));
+	json_decref(reply);
+	return v;
+}
+
+/* What devices count is there while the guest runs, not only when it has ended. */
+Test(balloon_tool, counts_while_it_runs)
+{
+	start("nested", "idle");
+	run_until(&vm, "idle: ");
+	cr_expect_eq(counter_now("balloon_inflated"), 0);
+	expect_size("--size", "32M", 96);
+	cr_expect_eq(counter_now("balloon_inflated"), 32 * MIB / 4096);
+	expect_size("--size", "0", 128);
+	cr_expect_eq(counter_now("balloon_deflated"), 32 * MIB / 4096);
+	cr_expect_gt(counter_now("balloon_runs"), 0);
+	cr_expect_geq(counter_now("console_bytes"), (json_int_t)vm.out_len);
+	end();
+}
+
 /* The four ways to say how much, each from where the one before left it. */
 static void sizes_mean_what_they_say(const char *mode)
 {

@@ -213,6 +213,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static struct counters counters;
 	static const struct balloon_ops ops = {op_refusal, op_reclaim, op_release, op_discard};
 	const struct balloon_config config = {
 	    .ram = {{gpa_init(0), RAM_BYTES}, {gpa_init(HIGH_BASE), HIGH_PAGES * PAGE_SIZE}},
@@ -220,6 +221,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .mem = vd.mem,
 	    .interrupt = on_interrupt,
 	    .ops = &ops,
+	    .counters = &counters,
 	};
 	struct step s;
 

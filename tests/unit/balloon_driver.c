@@ -56,6 +56,7 @@ static int op_discard(void *ctx, gpa_t at, uint64_t size)
 	return 0;
 }
 
+struct counters counters;
 const struct balloon_ops ops = {op_refusal, op_reclaim, op_release, op_discard};
 
 void on_interrupt(void *ctx)
@@ -109,6 +110,7 @@ static void setup(void)
 	    .features = VIRTIO_BALLOON_F_REPORTING,
 	    .interrupt = on_interrupt,
 	    .ops = &ops,
+	    .counters = &counters,
 	};
 
 	vd_init(&vd);

@@ -20,6 +20,7 @@
 extern struct vd vd;
 extern struct balloon balloon;
 extern const struct balloon_ops ops;
+extern struct counters counters;
 extern int interrupts;
 extern int reclaim_fails;            /* the how many-th call of the reclaim op from now fails; 0: none */
 extern int release_fails;            /* the how many-th run of the release op from now does; 0: none */

@@ -24,6 +24,24 @@ Test(balloon, coalesces_runs)
 	cr_assert_eq(held(), 5);
 }
 
+static void counted(uint64_t inflated, uint64_t deflated, uint64_t runs)
+{
+	cr_assert_eq(counter_read(&counters, CTR_BALLOON_INFLATED), inflated);
+	cr_assert_eq(counter_read(&counters, CTR_BALLOON_DEFLATED), deflated);
+	cr_assert_eq(counter_read(&counters, CTR_BALLOON_RUNS), runs);
+}
+
+/* What is done is counted then, and not only at the end of the run; what is refused is not. */
+Test(balloon, counts)
+{
+	inflate(0x500, 0x501, 0x503);
+	counted(3, 0, 2);
+	deflate(0x501);
+	counted(3, 1, 3);
+	inflate(0x600, 0x600);
+	counted(3, 1, 3);
+}
+
 /* A 2 MiB run is one call. */
 Test(balloon, huge_run)
 {
@@ -231,7 +249,8 @@ Test(balloon, worker)
 	                                                             .features = VIRTIO_BALLOON_F_REPORTING,
 	                                                             .mem = vd.mem,
 	                                                             .interrupt = on_live_interrupt,
-	                                                             .ops = &ops}),
+	                                                             .ops = &ops,
+	                                                             .counters = &counters}),
 	             0);
 	drive(ALL);
 	*(uint32_t *)(void *)(vd.bytes + PFNS) = 0x700;

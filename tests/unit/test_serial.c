@@ -13,6 +13,7 @@
 enum { DATA, IER, FCR, LCR, MCR, LSR, MSR, SCR };
 
 static struct serial serial;
+static struct counters counters;
 static struct bus bus;
 static int out[2];
 
@@ -20,7 +21,7 @@ static void setup(void)
 {
 	cr_assert_eq(pipe2(out, O_NONBLOCK), 0);
 	bus = (struct bus){0};
-	serial_init(&serial, out[1], -1);
+	serial_init(&serial, out[1], -1, &counters);
 	bus_attach(&bus, &serial.bus);
 }
 
@@ -61,7 +62,7 @@ Test(serial, byte_by_byte)
 	put(DATA, 'o');
 	put(DATA, 'k');
 	cr_assert_str_eq(sent(), "ok");
-	cr_assert_eq(serial.bytes, 2);
+	cr_assert_eq(counter_read(&counters, CTR_CONSOLE_BYTES), 2);
 }
 
 /* rep outsb: the whole buffer at once, as it is. */
@@ -71,7 +72,7 @@ Test(serial, string_output)
 
 	access_port(DATA, true, 1, sizeof(text) - 1, text);
 	cr_assert_str_eq(sent(), "a whole line\n");
-	cr_assert_eq(serial.bytes, sizeof(text) - 1);
+	cr_assert_eq(counter_read(&counters, CTR_CONSOLE_BYTES), sizeof(text) - 1);
 }
 
 /* A wide write is a byte to this register: the upper bytes have no place to go. */
@@ -112,7 +113,7 @@ Test(serial, divisor_latch)
 	cr_assert_eq(get(IER), 0x0f, "the divisor overwrote IER");
 	cr_assert_eq(get(DATA), 0);
 	cr_assert_str_eq(sent(), "");
-	cr_assert_eq(serial.bytes, 0);
+	cr_assert_eq(counter_read(&counters, CTR_CONSOLE_BYTES), 0);
 }
 
 /* How drivers probe for the chip: the scratch register keeps a value, reserved bits read zero. */
@@ -170,9 +171,9 @@ Test(serial, full_pipe_after_the_end, .timeout = 60)
 	cr_assert_eq(pipe(end), 0);
 	cr_assert_eq(pipe(out), 0);
 	cr_assert_eq(write(end[1], "", 1), 1);
-	serial_init(&serial, out[1], end[0]);
+	serial_init(&serial, out[1], end[0], &counters);
 	access_port(DATA, true, 1, sizeof(flood), flood);
-	cr_assert_eq(serial.bytes, sizeof(flood));
+	cr_assert_eq(counter_read(&counters, CTR_CONSOLE_BYTES), sizeof(flood));
 }
 
 /* More than a pipe holds arrives to the last byte, however it is cut in pieces. */
@@ -184,7 +185,7 @@ Test(serial, long_output_arrives, .timeout = 60)
 	for (size_t i = 0; i < sizeof(flood); i++)
 		flood[i] = i * 7 >> 3;
 	cr_assert_eq(pipe(out), 0);
-	serial_init(&serial, out[1], -1);
+	serial_init(&serial, out[1], -1, &counters);
 	if (fork() == 0) {
 		access_port(DATA, true, 1, sizeof(flood), flood);
 		_exit(0);

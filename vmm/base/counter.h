@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Event counters. One set per vCPU, written by its thread alone and read by anybody,
- * so an increment is a plain relaxed load and store. A counter exists only with a
+ * so an increment is a plain relaxed load and store. What no vCPU does counts in CPU 0's
+ * set, each such counter by one thread, or under one lock, alone. A counter exists only with a
  * name and a description: both stand beside each other in counter.c.
  */
 #ifndef GNOMON_BASE_COUNTER_H

@@ -272,7 +272,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	r = boot_load(&params, &vm->mem, &boot);
 	if (r < 0)
 		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
-	serial_init(&console, STDOUT_FILENO, vm->end_fd);
+	serial_init(&console, STDOUT_FILENO, vm->end_fd, &vm->vcpu[0]->counters);
 	bus_attach(&vm->pio, &console.bus);
 	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) ||
 	    platform_init(&platform, vm, &boot, o->balloon) < 0)
@@ -284,7 +284,6 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i]->started)
 			vcpu_print(vm->vcpu[i]);
-	counter_add(&vm->vcpu[0]->counters, CTR_CONSOLE_BYTES, console.bytes);
 	if (vm->end == VM_STOPPED) {
 		fprintf(stderr, "gnomon: interrupted; counters that are not zero:\n");
 		stats_print(vm, stderr);

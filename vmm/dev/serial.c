@@ -30,7 +30,7 @@ static bool wait_for_room(const struct serial *s)
 
 static void transmit(struct serial *s, const uint8_t *data, size_t len)
 {
-	atomic_fetch_add_explicit(&s->bytes, len, memory_order_relaxed);
+	counter_add(s->counters, CTR_CONSOLE_BYTES, len);
 	while (len) {
 		ssize_t n;
 
@@ -130,7 +130,7 @@ static void serial_reset(struct bus_device *dev)
 	pthread_mutex_unlock(&s->lock);
 }
 
-void serial_init(struct serial *s, int out_fd, int end_fd)
+void serial_init(struct serial *s, int out_fd, int end_fd, struct counters *counters)
 {
 	*s = (struct serial){
 		.bus = {.base = GNOMON_PORT_SERIAL,
@@ -140,6 +140,7 @@ void serial_init(struct serial *s, int out_fd, int end_fd)
 			.owner = s},
 		.out_fd = out_fd,
 		.end_fd = end_fd,
+		.counters = counters,
 	};
 	pthread_mutex_init(&s->lock, NULL);
 }

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 
+#include "base/counter.h"
 #include "dev/bus.h"
 
 struct serial {
@@ -16,13 +17,14 @@ struct serial {
 	pthread_mutex_t lock; /* the registers below, and the order of output */
 	uint8_t ier, lcr, mcr, scr;
 	uint16_t divisor;
-	_Atomic uint64_t bytes; /* sent by the guest */
+	struct counters *counters; /* CTR_CONSOLE_BYTES */
 };
 
 /*
  * Answers at GNOMON_PORT_SERIAL once attached to a port bus; writes to `out_fd`. Once `end_fd` is readable, output
- * that would block is lost instead of waited for; -1: never. Both stay the caller's.
+ * that would block is lost instead of waited for; -1: never. Both and `counters`, in which CTR_CONSOLE_BYTES is written
+ * here alone, stay the caller's.
  */
-void serial_init(struct serial *s, int out_fd, int end_fd);
+void serial_init(struct serial *s, int out_fd, int end_fd, struct counters *counters);
 
 #endif

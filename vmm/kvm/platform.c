@@ -153,15 +153,7 @@ int platform_init(struct platform *p, struct vm *vm, const struct boot_state *bo
 
 void platform_destroy(struct platform *p)
 {
-	struct counters *c = &p->vm->vcpu[0]->counters;
-	struct balloon_status s;
-
 	balloon_stop(&p->balloon);
-	balloon_get_status(&p->balloon, &s);
-	counter_add(c, CTR_BALLOON_INFLATED, s.inflated);
-	counter_add(c, CTR_BALLOON_DEFLATED, s.deflated);
-	counter_add(c, CTR_BALLOON_REPORTED, s.reported);
-	counter_add(c, CTR_BALLOON_RUNS, s.runs);
 	p->vm->balloon = NULL;
 	balloon_destroy(&p->balloon);
 }

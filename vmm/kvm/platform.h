@@ -25,7 +25,7 @@ struct platform {
 int must_check platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot,
                              uint64_t balloon_features);
 
-/* Ends the devices' threads and adds their counters to CPU 0's. After vm_join(). */
+/* Ends the devices' threads. After vm_join(). */
 void platform_destroy(struct platform *p);
 
 /* platform_balloon.c: the balloon and what it does with guest memory. -ENOMEM. */

@@ -173,6 +173,7 @@ int platform_balloon_init(struct platform *p, uint64_t features)
 	    .interrupt_ctx = p,
 	    .ops = &ops,
 	    .ops_ctx = p,
+	    .counters = &p->vm->vcpu[0]->counters,
 	};
 
 	_Static_assert(BALLOON_RAM_RANGES >= GUEST_MEM_REGIONS, "each region is a range");

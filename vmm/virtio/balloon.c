@@ -151,10 +151,6 @@ void balloon_get_status(struct balloon *b, struct balloon_status *ret_status)
 	    .claimed = b->claimed_pages * PAGE_SIZE,
 	    .driver = virtio_mmio_running(&b->transport),
 	    .failure = b->transport.status & VIRTIO_STATUS_NEEDS_RESET ? b->transport.why : NULL,
-	    .inflated = b->inflated,
-	    .deflated = b->deflated,
-	    .reported = b->reported,
-	    .runs = b->runs,
 	};
 	pthread_mutex_unlock(&b->transport.lock);
 }

@@ -23,6 +23,7 @@
 
 #include <stdatomic.h>
 
+#include "base/counter.h"
 #include "virtio/mmio.h"
 #include "virtio/worker.h"
 
@@ -71,6 +72,7 @@ struct balloon_config {
 	void *interrupt_ctx;
 	const struct balloon_ops *ops;
 	void *ops_ctx;
+	struct counters *counters; /* in which CTR_BALLOON_* are written by the worker alone */
 };
 
 struct balloon_stats {
@@ -84,8 +86,6 @@ struct balloon_status {
 	uint64_t claimed;           /* bytes the driver says it gave: a guest that lies shows here */
 	bool driver;                /* a driver serves it */
 	const char *failure;        /* why the device waits for a reset; NULL: it does not */
-	/* Since the start, in 4 KiB pages, and in runs handed to ops */
-	uint64_t inflated, deflated, reported, runs;
 };
 
 struct balloon {
@@ -104,10 +104,10 @@ struct balloon {
 	unsigned stats_epoch;
 	struct balloon_stats stats;
 
-	/* The worker's alone; sums are read by anybody. */
+	/* The worker's alone; the sum is read by anybody. */
 	uint64_t *held_map; /* a bit per page of RAM */
 	uint32_t *pfns;     /* of the request in work, sorted */
-	_Atomic uint64_t held_pages, inflated, deflated, reported, runs;
+	_Atomic uint64_t held_pages;
 };
 
 /* `config` is copied. -ENOMEM. The device answers once something routes MMIO to virtio_mmio_access(&b->transport). */

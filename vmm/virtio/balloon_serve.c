@@ -56,8 +56,8 @@ static uint32_t entries(const struct virtq_chain *chain, uint64_t size, uint64_t
 static void account(struct balloon *b, struct balloon_run run, bool inflate)
 {
 	balloon_mark(b, run, inflate);
-	*(inflate ? &b->inflated : &b->deflated) += run.pages;
-	b->runs++;
+	counter_add(b->config.counters, inflate ? CTR_BALLOON_INFLATED : CTR_BALLOON_DEFLATED, run.pages);
+	counter_inc(b->config.counters, CTR_BALLOON_RUNS);
 }
 
 static int reclaim(struct balloon *b, const struct balloon_run *run, unsigned n)
@@ -179,8 +179,8 @@ static const char *discard(struct balloon *b, const struct virtq_chain *chain)
 	for (int i = 0; i < chain->nr_out; i++) {
 		if (b->config.ops->discard(b->config.ops_ctx, chain->buffer[i].at, chain->buffer[i].len) < 0)
 			return "the host could not take memory back";
-		b->reported += chain->buffer[i].len / PAGE_SIZE;
-		b->runs++;
+		counter_add(b->config.counters, CTR_BALLOON_REPORTED, chain->buffer[i].len / PAGE_SIZE);
+		counter_inc(b->config.counters, CTR_BALLOON_RUNS);
 	}
 	return NULL;
 }
