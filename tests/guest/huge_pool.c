@@ -13,31 +13,43 @@
 
 #define SIZE_FILE "/proc/sys/vm/nr_hugepages"
 #define PAGE_KB   2048
+#define MEMINFO   4096 /* bytes of /proc/meminfo: it has half of that, and one read gets all of it */
 
 static int lock_fd = -1;
 static long old_size = -1; /* pages; -1: not changed */
 static void *rest;
 static size_t rest_size;
 
-/* A line of /proc/meminfo; -1: there is none. */
-static long meminfo(const char *key)
+/* What stands behind "KEY:"; -1: nothing. */
+static long number_of(const char *text, const char *key)
 {
-	FILE *f = fopen("/proc/meminfo", "re");
 	const size_t len = strlen(key);
-	char line[128];
-	long v = -1;
 
-	cr_assert(f);
-	while (v < 0 && fgets(line, sizeof(line), f))
-		if (strncmp(line, key, len) == 0 && line[len] == ':')
-			v = strtol(line + len + 1, NULL, 10);
-	fclose(f);
-	return v;
+	for (const char *at = text; (at = strstr(at, key)); at += len)
+		if ((at == text || at[-1] == '\n') && at[len] == ':')
+			return strtol(at + len + 1, NULL, 10);
+	return -1;
+}
+
+/* All at one time: a guest that touches a promised page meanwhile changes two numbers at once. */
+static void read_meminfo(char text[MEMINFO])
+{
+	const int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	cr_assert_geq(fd, 0);
+	n = read(fd, text, MEMINFO - 1);
+	cr_assert(n > 0 && n < MEMINFO - 1, "%zd bytes", n);
+	text[n] = 0;
+	close(fd);
 }
 
 struct huge_pool huge_pool_look(void)
 {
-	return (struct huge_pool){meminfo("HugePages_Free"), meminfo("HugePages_Rsvd")};
+	char text[MEMINFO];
+
+	read_meminfo(text);
+	return (struct huge_pool){number_of(text, "HugePages_Free"), number_of(text, "HugePages_Rsvd")};
 }
 
 long huge_pool_available(void)
@@ -80,9 +92,11 @@ static int resize(long n)
 
 void huge_pool_grow(long n)
 {
+	char text[MEMINFO];
 	int r;
 
-	if (meminfo("Hugepagesize") != PAGE_KB)
+	read_meminfo(text);
+	if (number_of(text, "Hugepagesize") != PAGE_KB)
 		cr_skip_test("the host's huge pages are not of 2 MiB");
 	huge_pool_lock();
 	old_size = size_of_pool();
