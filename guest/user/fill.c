@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fill MIB BELOW [STEP]: each time that less than BELOW MiB become free (the balloon's doing), takes MIB in 2 MiB pages,
- * or what there is, writes all of it, or two words in STEP, reads it back and gives it back to the kernel. Never ends
- * but with damage.
+ * fill MIB BELOW [STEP]: each time that less than BELOW MiB become free (the balloon's doing), takes MIB in 2 MiB
+ * pages, or what there is, writes one word in STEP of all of it, reads them back and gives it back to the kernel. Never
+ * ends but with damage.
  */
 #include "user.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shadow under everything at once, in random order: faults of both views, changes of the guest's tables by the guest
- * and by devices, slices of its memory that go and come back, and a stub that is interrupted between two edits. After
- * the edits are stored the CPU must see what the guest's tables and the second stage say: the audit compares.
+ * The shadow under everything at once, in random order: faults of both views, changes of the guest's tables by the
+ * guest and by devices, slices of its memory that go and come back, and a stub that is interrupted between two edits.
+ * After the edits are stored the CPU must see what the guest's tables and the second stage say: the audit compares.
  */
 #include <criterion/criterion.h>
 #include <gnomon/x86.h>
@@ -135,7 +135,8 @@ static void audit(uint64_t seed, int step)
 
 	store(sh.nr_edits);
 	shadow_edits_stored(&sh, sh.nr_edits);
-	cr_assert(shadow_audit(&sh, text, sizeof(text)), "options 0x%x, seed %lu, step %d: %s", sh.opts, seed, step, text);
+	cr_assert(shadow_audit(&sh, text, sizeof(text)), "options 0x%x, seed %lu, step %d: %s", sh.opts, seed, step,
+	          text);
 }
 
 static void touch(uint64_t gva, bool user, bool write)

@@ -242,7 +242,7 @@ Test(shadow_sizes, no_entry_reaches_what_the_second_stage_left_out)
 	audit();
 }
 
-/* The hole is filled again: the 4 KiB entries of its 2 MiB go, by edits, and the next access finds one entry for all. */
+/* The hole is filled again: the 4 KiB entries of its 2 MiB go, by edits, and the next access gets one for all. */
 Test(shadow_sizes, a_large_page_comes_back)
 {
 	const uint64_t hole = RUN + 4 * PAGE_SIZE, elsewhere = PAGE_2M;

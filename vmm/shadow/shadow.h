@@ -215,8 +215,8 @@ void shadow_drop_all(struct shadow *sh);
 bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size);
 
 /*
- * The second stage maps the 2 MiB at `gpa` by one leaf again: where the guest does, too, and 4 KiB entries stand for it,
- * they go, and the next access finds room for one of 2 MiB. Quiesces if there are any, as above.
+ * The second stage maps the 2 MiB at `gpa` by one leaf again: where the guest does, too, and 4 KiB entries stand for
+ * it, they go, and the next access finds room for one of 2 MiB. Quiesces if there are any, as above.
  */
 void shadow_join_gpa(struct shadow *sh, gpa_t gpa);
 
