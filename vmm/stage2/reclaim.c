@@ -12,16 +12,21 @@ static int check(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool mapped)
 	return r < 0 ? r : is_mapped == mapped ? 0 : -EALREADY;
 }
 
-/* Pages of the 2 MiB around `at` that stay when [first, end) goes, if a leaf of 2 MiB must be split for it; else 0. */
-static uint64_t kept_by_split(const struct stage2 *s2, uint64_t at, uint64_t first, uint64_t end)
+/* Pages of the 2 MiB around `at` that stay when the slices go, if a leaf of 2 MiB must be split for it; else 0. */
+static uint64_t kept_by_split(const struct stage2 *s2, uint64_t at, const struct stage2_slice *slice, unsigned n)
 {
 	const uint64_t base = at & ~(PAGE_2M - 1);
-	const uint64_t from = base > first ? base : first, to = base + PAGE_2M < end ? base + PAGE_2M : end;
 	struct stage2_mapping m;
+	uint64_t kept = PAGE_2M;
 
-	if (to - from == PAGE_2M || !stage2_lookup(s2, gpa_init(at), &m) || m.level < 2)
+	if (!stage2_lookup(s2, gpa_init(at), &m) || m.level < 2)
 		return 0;
-	return (PAGE_2M - (to - from)) / PAGE_SIZE;
+	for (unsigned i = 0; i < n && gpa_raw(slice[i].gpa) < base + PAGE_2M; i++) {
+		const uint64_t first = gpa_raw(slice[i].gpa), end = first + slice[i].size;
+
+		kept -= (end < base + PAGE_2M ? end : base + PAGE_2M) - (first > base ? first : base);
+	}
+	return kept / PAGE_SIZE;
 }
 
 static void count_split(uint64_t kept, struct counters *counters)
@@ -48,24 +53,25 @@ static int check_slices(const struct stage2 *s2, const struct stage2_slice *slic
 		for (int j = 0; j < 2; j++) {
 			const uint64_t block = ends[j] & ~(PAGE_2M - 1);
 
-			*ret_splits += block != done && kept_by_split(s2, ends[j], first, end);
+			*ret_splits += block != done && kept_by_split(s2, ends[j], slice + i, n - i);
 			done = block;
 		}
 	}
 	return 0;
 }
 
-/* Fills and publishes tables where a leaf is split, then removes. The tables are in the pool. */
-static void remove_slice(struct stage2 *s2, struct stage2_slice *slice, struct pt_gather *g, struct counters *counters)
+/* Fills and publishes tables where a leaf is split, then removes the first of n slices. The tables are in the pool. */
+static void remove_slice(struct stage2 *s2, struct stage2_slice *slice, unsigned n, struct pt_gather *g,
+                         struct counters *counters)
 {
 	const uint64_t first = gpa_raw(slice->gpa), end = first + slice->size;
 	struct stage2_mapping m = {0};
 
 	BUG_ON(!stage2_lookup(s2, slice->gpa, &m));
 	slice->maddr = m.maddr;
-	count_split(kept_by_split(s2, first, first, end), counters);
+	count_split(kept_by_split(s2, first, slice, n), counters);
 	if ((first ^ (end - 1)) & ~(PAGE_2M - 1))
-		count_split(kept_by_split(s2, end - 1, first, end), counters);
+		count_split(kept_by_split(s2, end - 1, slice, n), counters);
 	BUG_ON(stage2_unmap(s2, slice->gpa, slice->size, g) < 0);
 	counter_add(counters, CTR_STAGE2_REMOVED, slice->size / PAGE_SIZE);
 }
@@ -83,7 +89,7 @@ int stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n, co
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < n; i++)
-		remove_slice(s2, &slice[i], &g, counters);
+		remove_slice(s2, &slice[i], n - i, &g, counters);
 	counter_inc(counters, CTR_STAGE2_SHOOTDOWNS);
 	counter_add(counters, CTR_STAGE2_ACKS, ops->shootdown(ctx, slice, n));
 	pt_gather_finish(&s2->pt, &g);
