@@ -42,7 +42,8 @@ TestSuite(qmp_server, .init = setup, .fini = teardown, .timeout = 2 * SECONDS);
 
 static void start(void)
 {
-	cr_assert_eq(server_start(&server, path, &fake_ops, &vm), 0);
+	cr_assert_eq(server_open(&server, path, &fake_ops, &vm), 0);
+	cr_assert_eq(server_run(&server), 0);
 }
 
 static void stop(void)
@@ -117,6 +118,34 @@ Test(qmp_server, mode_and_end)
 	stop();
 }
 
+/* Who connects before there is a guest to command waits, and is served then. */
+Test(qmp_server, early_client_waits)
+{
+	struct pollfd p = {.events = POLLIN};
+
+	cr_assert_eq(server_open(&server, path, &fake_ops, &vm), 0);
+	p.fd = raw_connect();
+	say(p.fd, "{\"execute\": \"qmp_capabilities\"}{\"execute\": \"query-status\"}");
+	cr_expect_eq(poll(&p, 1, 50), 0, "something came from a server that does not run");
+	cr_assert_eq(server_run(&server), 0);
+	cr_expect(read_until(p.fd, "\"running\": true"));
+	close(p.fd);
+	stop();
+}
+
+/* There never was a guest: the socket goes, and who waited there hears of it. */
+Test(qmp_server, ends_before_it_ran)
+{
+	char c;
+	int fd;
+
+	cr_assert_eq(server_open(&server, path, &fake_ops, &vm), 0);
+	fd = raw_connect();
+	stop();
+	cr_expect_leq(read(fd, &c, 1), 0);
+	close(fd);
+}
+
 /* Left by a process that was killed: replaced. */
 Test(qmp_server, replaces_stale_socket)
 {
@@ -138,7 +167,7 @@ Test(qmp_server, leaves_living_socket)
 	static struct server second;
 
 	start();
-	cr_expect_eq(server_start(&second, path, &fake_ops, &vm), -EADDRINUSE);
+	cr_expect_eq(server_open(&second, path, &fake_ops, &vm), -EADDRINUSE);
 	expect_service();
 	stop();
 }
@@ -151,11 +180,11 @@ Test(qmp_server, never_removes_other_files)
 
 	cr_assert_eq(write(fd, "x", 1), 1);
 	close(fd);
-	cr_expect_eq(server_start(&server, path, &fake_ops, &vm), -EEXIST);
+	cr_expect_eq(server_open(&server, path, &fake_ops, &vm), -EEXIST);
 	cr_expect(stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 1);
 	unlink(path);
 	cr_assert_eq(symlink("nowhere", path), 0);
-	cr_expect_eq(server_start(&server, path, &fake_ops, &vm), -EEXIST);
+	cr_expect_eq(server_open(&server, path, &fake_ops, &vm), -EEXIST);
 	cr_expect(lstat(path, &st) == 0 && S_ISLNK(st.st_mode));
 }
 
@@ -165,10 +194,10 @@ Test(qmp_server, refuses_impossible_paths)
 
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = 0;
-	cr_expect_eq(server_start(&server, longest, &fake_ops, &vm), -ENAMETOOLONG);
-	cr_expect_eq(server_start(&server, "", &fake_ops, &vm), -ENAMETOOLONG);
-	cr_expect_eq(server_start(&server, "/nonexistent/x", &fake_ops, &vm), -ENOENT);
-	cr_expect_eq(server_start(&server, dir, &fake_ops, &vm), -EEXIST);
+	cr_expect_eq(server_open(&server, longest, &fake_ops, &vm), -ENAMETOOLONG);
+	cr_expect_eq(server_open(&server, "", &fake_ops, &vm), -ENAMETOOLONG);
+	cr_expect_eq(server_open(&server, "/nonexistent/x", &fake_ops, &vm), -ENOENT);
+	cr_expect_eq(server_open(&server, dir, &fake_ops, &vm), -EEXIST);
 }
 
 /* Another one's socket that took our place meanwhile is not ours to remove. */
@@ -205,7 +234,8 @@ Test(qmp_server, one_of_many_wins)
 
 			close(go[1]);
 			(void)!read(go[0], &c, 1);
-			r = server_start(&server, path, &fake_ops, &vm);
+			r = server_open(&server, path, &fake_ops, &vm);
+			r = r == 0 ? server_run(&server) : r;
 			(void)!write(done[1], r == 0 ? "y" : "n", 1);
 			while (r == 0)
 				pause();

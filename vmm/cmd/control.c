@@ -21,7 +21,7 @@ int control_open(struct control_socket *c, const char *path, struct vm *vm, cons
 	r = machine_init(&c->machine, vm, boot);
 	if (r < 0)
 		return r;
-	r = server_start(&c->server, path, &machine_ops, &c->machine);
+	r = server_open(&c->server, path, &machine_ops, &c->machine);
 	if (r < 0) {
 		machine_destroy(&c->machine);
 		return r;
@@ -30,6 +30,11 @@ int control_open(struct control_socket *c, const char *path, struct vm *vm, cons
 	if (vm->balloon)
 		balloon_set_listener(vm->balloon, balloon_changed, c);
 	return 0;
+}
+
+int control_serve(struct control_socket *c)
+{
+	return c->open ? server_run(&c->server) : 0;
 }
 
 void control_close(struct control_socket *c)

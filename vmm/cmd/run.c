@@ -250,6 +250,8 @@ static int run_guest(struct vm *vm, const struct boot_params *params, const stru
 	if (r < 0)
 		return r;
 	r = vm_start(vm, boot);
+	if (r == 0)
+		r = control_serve(&control);
 	if (r < 0)
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	else

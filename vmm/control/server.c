@@ -223,7 +223,7 @@ static void close_fds(struct server *s)
 	listener_close(&s->listener);
 }
 
-int server_start(struct server *s, const char *path, const struct control_ops *ops, void *vm)
+int server_open(struct server *s, const char *path, const struct control_ops *ops, void *vm)
 {
 	int r;
 
@@ -234,14 +234,17 @@ int server_start(struct server *s, const char *path, const struct control_ops *o
 	s->qmp = (struct qmp){.ops = ops, .vm = vm, .broadcast = broadcast, .ctx = s};
 	s->listening = true;
 	r = make_fds(s);
-	if (r == 0) {
-		int error = pthread_create(&s->thread, NULL, serve, s);
-
-		r = error ? log_errno(error, "no thread for the control socket") : 0;
-	}
 	if (r < 0)
 		close_fds(s);
 	return r;
+}
+
+int server_run(struct server *s)
+{
+	int error = pthread_create(&s->thread, NULL, serve, s);
+
+	s->has_thread = error == 0;
+	return error ? log_errno(error, "no thread for the control socket") : 0;
 }
 
 /* An eventfd that nobody reads for long may refuse; then it is readable already. */
@@ -258,7 +261,8 @@ void server_stop(struct server *s, bool by_guest, const char *reason)
 	s->shutdown_reason = reason;
 	atomic_store(&s->ending, true);
 	wake(s);
-	pthread_join(s->thread, NULL);
+	if (s->has_thread)
+		pthread_join(s->thread, NULL);
 	close_fds(s);
 }
 

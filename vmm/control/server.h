@@ -23,6 +23,7 @@ struct server {
 	struct qmp qmp;
 	int epoll_fd, wake_fd;
 	pthread_t thread;
+	bool has_thread;
 	struct client *client[SERVER_CLIENTS]; /* NULL: free. The thread's alone */
 	bool listening;                        /* the listener is watched; the thread's alone */
 	atomic_bool balloon_changed;
@@ -32,8 +33,14 @@ struct server {
 	const char *shutdown_reason; /* QEMU's ShutdownCause */
 };
 
-/* Listens at `path` and starts the thread, on behalf of a VM that must outlive it. -errno, said. */
-int must_check server_start(struct server *s, const char *path, const struct control_ops *ops, void *vm);
+/*
+ * Listens at `path` on behalf of a VM that must outlive it: clients can connect, and wait. Undone by server_stop().
+ * -errno, said.
+ */
+int must_check server_open(struct server *s, const char *path, const struct control_ops *ops, void *vm);
+
+/* Starts the thread, which serves them. -errno, said; server_stop() is due all the same. */
+int must_check server_run(struct server *s);
 
 /*
  * Tells the clients that the run ended, sends what they take within SERVER_LAST_WORDS_MS, closes all, removes the
