@@ -21,6 +21,7 @@ bool log_progress_wanted(void);
 /* Replaces the progress line on stderr; empty text clears it. Silent unless wanted. */
 void log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* For BUG_ON: says where and what on stderr, and aborts. */
 _Noreturn void bug(const char *file, int line, const char *what);
 
 /* A condition that only a bug in the VMM can make true. Its argument has no side effect. */

@@ -11,6 +11,7 @@
  */
 int must_check host_read_file(const char *root, const char *name, char *buf, size_t size);
 
+/* What files below paths say; what KVM's device, the PMU and CPUID answer. */
 void host_read_files(struct host_info *info, const struct host_paths *paths);
 void host_probe_kvm(struct host_info *info);
 void host_probe_pmu(struct host_info *info);

@@ -14,6 +14,7 @@
 
 #define WALK_MAX_LEVELS 5
 
+/* Tables read on the way to a leaf that lies under `levels` of them. */
 unsigned walk_refs_1d(int levels);
 
 /* Intel SDM 3C 29.3, AMD APM 2 15.25. */

@@ -54,15 +54,20 @@ struct emul {
 int must_check emul_unsupported(struct emul *e, const char *why);
 
 /* emul_operand.c: registers and memory operands */
+/* `bits` is 1 to 64; a mask has that many low bits set. */
 uint64_t emul_mask(unsigned bits);
 uint64_t emul_sign_extend(uint64_t value, unsigned bits);
+/* Any general-purpose register by its part's name: AH, AX, EAX, RAX, ... */
 uint64_t emul_reg_read(const struct cpu_state *cpu, ZydisRegister reg);
 void emul_reg_write(struct cpu_state *cpu, ZydisRegister reg, uint64_t value); /* 32 bits: zero-extended */
+/* A segment register's index into cpu->seg[]. */
 enum segment emul_segment(ZydisRegister reg);
+/* Offset of a memory operand, `displace` bytes further on, cut to the address size; no segment's base yet. */
 uint64_t emul_address(const struct emul *e, const ZydisDecodedOperand *op, int64_t displace);
 /* Adds FS or GS base and checks: canonical (#SS or #GP), alignment under RFLAGS.AC. */
 int must_check emul_linear(struct emul *e, ZydisRegister segment, uint64_t address, unsigned size,
 			   uint64_t *ret_linear);
+/* Both of these in one, for an operand of the instruction. */
 int must_check emul_operand_linear(struct emul *e, const ZydisDecodedOperand *op, int64_t displace,
 				   uint64_t *ret_linear);
 /* Memory by linear address with the CPL's rights; `size` 1, 2, 4 or 8. Not canonical: #GP. */
@@ -98,6 +103,7 @@ void emul_advance(struct emul *e, enum gpr which, unsigned size);
 ZydisRegister emul_source_segment(const struct emul *e);
 
 /* emul_stack.c */
+/* `size` bytes at SS:RSP; RSP moves only on success. */
 int must_check emul_push(struct emul *e, unsigned size, uint64_t value);
 int must_check emul_pop(struct emul *e, unsigned size, uint64_t *ret_value);
 emul_fn emul_push_insn, emul_pop_insn, emul_pushf, emul_popf, emul_call, emul_ret, emul_jmp, emul_leave;

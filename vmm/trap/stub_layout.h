@@ -16,6 +16,7 @@ struct stub_layout {
 	uint64_t pool_size;
 };
 
+/* Pages of 4 KiB that the stub needs for so many vCPUs. */
 unsigned stub_pages(int cpus);
 
 /* Fills the stub's memory. Before any vCPU runs: nothing of it is live yet. */
@@ -24,6 +25,8 @@ void stub_build(const struct stub_layout *s);
 /* What the reserved PML4 slot of every root points at. */
 maddr_t stub_pdpt(const struct stub_layout *s);
 
+/* What a trap of vCPU `cpu` leaves on its stack, and where the VMM leaves work for the way back; both lie in
+ * s->host. */
 struct stub_frame *stub_frame(const struct stub_layout *s, int cpu);
 struct stub_mailbox *stub_mailbox(const struct stub_layout *s, int cpu);
 
