@@ -133,26 +133,6 @@ void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len)
 	return NULL;
 }
 
-int guest_mem_read(const struct guest_mem *mem, maddr_t at, void *to, uint64_t len)
-{
-	const void *p = guest_mem_ptr(mem, at, len);
-
-	if (!p)
-		return -EFAULT;
-	memcpy(to, p, len);
-	return 0;
-}
-
-int guest_mem_write(const struct guest_mem *mem, maddr_t at, const void *from, uint64_t len)
-{
-	void *p = guest_mem_ptr(mem, at, len);
-
-	if (!p)
-		return -EFAULT;
-	memcpy(p, from, len);
-	return 0;
-}
-
 uint64_t guest_mem_host_page(const struct guest_mem *mem)
 {
 	return mem->backing == BACKING_HUGETLB2M ? PAGE_2M : PAGE_SIZE;

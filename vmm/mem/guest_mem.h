@@ -49,10 +49,6 @@ void guest_mem_destroy(struct guest_mem *mem);
 /* The bytes [at, at + len), or NULL unless all of them are RAM of one region; len 0 is NULL too. */
 void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 
-/* Copies; -EFAULT, with nothing copied, unless the whole range is RAM. */
-int must_check guest_mem_read(const struct guest_mem *mem, maddr_t at, void *to, uint64_t len);
-int must_check guest_mem_write(const struct guest_mem *mem, maddr_t at, const void *from, uint64_t len);
-
 /*
  * Gives the host the frames of [at, at + size) back; what is touched there later is zeroed. Whole host pages only:
  * -EINVAL for anything else, with hugetlb2m for what is not 2 MiB; -errno of the host.
