@@ -106,8 +106,8 @@ MUTANTS = [
     ("slice-not-unmapped", "vmm/stage2/reclaim.c",
      "BUG_ON(stage2_unmap(s2, slice->gpa, slice->size, g) < 0);", "(void)g;",
      "the VMM still finds a page that is gone"),
-    ("discard-before-shootdown", "vmm/stage2/reclaim.c", "remove_slice(s2, &slice[i], &g, counters);",
-     "{\n			remove_slice(s2, &slice[i], &g, counters);\n"
+    ("discard-before-shootdown", "vmm/stage2/reclaim.c", "remove_slice(s2, &slice[i], n - i, &g, counters);",
+     "{\n			remove_slice(s2, &slice[i], n - i, &g, counters);\n"
      "			ops->discard(ctx, slice[i].maddr, slice[i].size);\n		}",
      "frames go before the CPUs have acknowledged"),
     ("reclaimed-twice", "vmm/stage2/reclaim.c", "r = check(s2, slice[i].gpa, slice[i].size, true);", "r = 0;",

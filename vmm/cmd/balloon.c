@@ -33,6 +33,7 @@ struct sizes {
 static const char help[] =
     "Usage: gnomon balloon [OPTION...] SOCKET\n"
     "Shows how much memory the guest behind a control socket has, and asks it for some or gives it back.\n"
+    "One of the first four options says how much; without any nothing is changed.\n"
     "\n"
     "  --size SIZE        the balloon shall take SIZE from the guest\n"
     "  --guest-size SIZE  the guest shall have SIZE\n"
@@ -129,9 +130,8 @@ static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_by
 	else if (o->what == GUEST_SIZE)
 		less = o->bytes <= s->memory ? s->memory - o->bytes : ~0ull;
 	if (less >= s->memory) {
-		log_error(
-		    "balloon: the guest has %.1f MiB in all: more than none of it must stay, and no more can be had",
-		    s->memory / 1048576.0);
+		log_error("balloon: the guest has %.1f MiB in all, and can have neither more than that nor nothing",
+		          s->memory / 1048576.0);
 		return -EINVAL;
 	}
 	*ret_bytes = s->memory - less;

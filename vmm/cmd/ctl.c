@@ -25,7 +25,7 @@ static void print_help(void)
 	    "VALUE is a size such as 64K or 0x200000 where an integer is wanted, JSON if it is that, else text.\n"
 	    "\n"
 	    "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
-	    "  --events\n"
+	    "  --events           print events instead of sending a command\n"
 	    "  --help\n"
 	    "\n"
 	    "Commands:\n",

@@ -54,7 +54,7 @@ static const char help[] =
 	"  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
 	"  --list-shadow-opts describe them\n"
 	"  --shadow-memory SIZE  bound on the memory for shadow tables (default 32M)\n"
-	"  --audit            after every exit compare the whole shadow with the guest's tables\n"
+	"  --audit            at each trap compare the whole shadow with the guest's tables\n"
 	"  --help\n"
 	"\n"
 	"Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"

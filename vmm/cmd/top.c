@@ -35,7 +35,9 @@ static const char help[] =
     "  --interval SECONDS  between two looks (default 1)\n"
     "  --count N           end after N looks (default: with the run)\n"
     "  --json              JSON on a terminal, too\n"
-    "  --help\n";
+    "  --help\n"
+    "\n"
+    "Exit status: 0 also when the run ends; 1 nobody answers; 2 what was asked for makes no sense.\n";
 
 static void forget(struct sample *s)
 {

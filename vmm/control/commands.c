@@ -175,10 +175,10 @@ const struct qmp_command qmp_commands[] = {
     {"query-balloon", NULL, query_balloon, "bytes of RAM the guest has and is asked to have"},
     {"query-balloon-stats", NULL, query_balloon_stats, "the guest's own view of its memory"},
     {"query-stats", stats_query_args, stats_query, "counters and gauges of KVM and Gnomon"},
-    {"query-stats-schemas", stats_schemas_args, stats_schemas, "what they are"},
+    {"query-stats-schemas", stats_schemas_args, stats_schemas, "names, units and meanings of what query-stats gives"},
     {"query-paging", NULL, query_paging, "how guest memory is translated"},
     {"reclaim", slice_args, reclaim, "take a slice of guest memory away, now, without asking the guest"},
-    {"release", slice_args, release, "give it back, zeroed"},
+    {"release", slice_args, release, "give a slice back that reclaim took, zeroed"},
     {"dump-tables", dump_args, dump_tables, "a stage's tables: guest, stage2 or shadow"},
     {0},
 };
