@@ -40,7 +40,7 @@ static void check_chain(const struct virtq *q, const struct virtq_chain *c)
 		require(gpa_raw(c->buffer[i].at) + c->buffer[i].len >= gpa_raw(c->buffer[i].at));
 		*(i < c->nr_in ? &in : &out) += c->buffer[i].len;
 	}
-	require(in == c->in_len && out == c->out_len && in + out <= UINT32_MAX);
+	require(in == c->in_len && out == c->out_len && in + out <= 1ull << 32); /* 2.7.5 */
 }
 
 static void pop(struct virtq *q)
