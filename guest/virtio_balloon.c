@@ -358,10 +358,12 @@ bool balloon_relieve(void)
 	return some;
 }
 
-/* Pages that balloon_relieve() could add to those that are free. */
+/* Pages that balloon_relieve() could add to those that are free: those on their way to the balloon, too. */
 uint64_t balloon_spare(void)
 {
-	return balloon.features & VIRTIO_BALLOON_F_DEFLATE_ON_OOM ? balloon.held : 0;
+	const uint64_t on_the_way = balloon.job_queue == VIRTIO_BALLOON_QUEUE_INFLATE ? balloon.job_pages : 0;
+
+	return balloon.features & VIRTIO_BALLOON_F_DEFLATE_ON_OOM ? balloon.held + on_the_way : 0;
 }
 
 /* Memory became free: the host may want to know, or to have it. */
