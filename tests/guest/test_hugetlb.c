@@ -2,7 +2,7 @@
 /*
  * Guest memory of the host's pool of 2 MiB pages: what is taken from the guest is the pool's, so that others can have
  * it, and not only free but still promised to us; less than 2 MiB is refused; and when others have it, the guest does
- * not get it back, and nothing else becomes of that. In both paging modes.
+ * not get it back, and goes on; but it is not reset. In both paging modes.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -148,6 +148,27 @@ Test(hugetlb, used_up_nested)
 Test(hugetlb, used_up_shadow)
 {
 	used_up("shadow");
+}
+
+/* A reset gives the guest all its memory back. When others have that the run ends, and says why. */
+Test(hugetlb, reset_used_up)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+	const struct huge_pool at_first = huge_pool_look();
+
+	for (int i = 0; i < 2; i++) {
+		start("reclaim-1-cpu", modes[i], "1", "hugetlb2m");
+		ctl("reclaim", UNUSED, WHOLE);
+		huge_pool_use_up();
+		run_gnomon(&tool, "ctl", path, "system_reset");
+		cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
+		cr_assert(strstr(tool.err, "cannot be started anew; the run ends"), "%s", tool.err);
+		run_finish(&r);
+		cr_assert_eq(r.status, 1, "%d %s", r.status, r.err);
+		cr_assert(strstr(r.err, "no memory for what was taken from the guest"), "%s", r.err);
+		huge_pool_give_back();
+		expect_pool(at_first, 0, 0);
+	}
 }
 
 static void start_hold(const char *mode, const char *cpus)

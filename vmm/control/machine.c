@@ -84,7 +84,7 @@ static int reset(void *machine, struct control_error *err)
 		vm_resume(m->vm);
 	if (r == -EBUSY)
 		return control_fail(err, EBUSY, "vCPU %d is held up by a device: does anybody read the console?", vcpu);
-	return r < 0 ? control_fail(err, -r, "the image cannot be loaded again; the run ends") : 0;
+	return r < 0 ? control_fail(err, -r, "the machine cannot be started anew; the run ends") : 0;
 }
 
 /* --- statistics --- */

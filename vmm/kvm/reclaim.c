@@ -376,5 +376,5 @@ int vm_release_all(struct vm *vm)
 	if (r == 0)
 		vm->reclaim_edges = 0;
 	unlock(vm);
-	return r;
+	return r < 0 ? log_errno(-r, "the host has no memory for what was taken from the guest") : 0;
 }
