@@ -161,7 +161,7 @@ Test(bench_balloon_report, figures_that_there_cannot_be)
 	json_t *list = rows();
 
 	for (size_t i = 0; i < 3; i++) {
-		expect_na(list, NATIVE, of_native[i], "a process of the host does nothing of this kind");
+		expect_na(list, NATIVE, of_native[i], "it is the native rate itself");
 		expect_na(list, ALONE, of_native[i], "a process of the host does nothing of this kind");
 	}
 	expect_na(list, NATIVE, "exits", "a process of the host exits to nobody");

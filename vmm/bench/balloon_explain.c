@@ -32,7 +32,7 @@ static void explain_pair(const struct cost_results *res, const char *a, const ch
 		size_t i, j;
 
 		if (balloon_find(res, a, where, thp, &i) < 0 || balloon_find(res, b, where, thp, &j) < 0 ||
-		    balloon_time_ratio(res, i, j, &ratio) < 0)
+		    cost_time_ratio(res, i, j, &ratio) < 0)
 			continue;
 		fprintf(to, fmt, bench_environments[where].name, ratio.median);
 		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
@@ -46,8 +46,8 @@ static int tlb_miss(const struct cost_results *res, const char *row, enum bench_
 	double *us;
 
 	if (balloon_find(res, row, where, true, &sparse) < 0 ||
-	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !balloon_has(res, sparse) ||
-	    !balloon_has(res, dense))
+	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !cost_has(res, sparse) ||
+	    !cost_has(res, dense))
 		return -ENODATA;
 	us = calloc(res->plan->rounds, sizeof(*us));
 	if (!us)
@@ -109,7 +109,7 @@ void balloon_explain(const struct cost_results *res, FILE *to)
 		if (cost_case_of(res, i)->what)
 			fprintf(to, "  %-21s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
 	for (size_t i = 0; i < res->plan->nr_cases; i++)
-		if (balloon_has(res, i))
+		if (cost_has(res, i))
 			explain_bars(res, i, to);
 	explain_pair(res, "reclaim-2m-report", "reclaim-2m", false,
 	             "A process's memory has no KVM to tell: of the host's rate for memory that a guest has mapped "

@@ -10,13 +10,7 @@
 int must_check balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp,
                             size_t *ret_i);
 
-/* Case i takes part and was measured. */
-bool balloon_has(const struct cost_results *res, size_t i);
-
-/* Paired times of case a by those of case b. -ENODATA: not both were measured. Else as stats_paired_ratio(). */
-int must_check balloon_time_ratio(const struct cost_results *res, size_t a, size_t b, struct stats_ratio *ret_ratio);
-
-/* The rate of case i as a part of the native one. -ENOENT: there is none; else as balloon_time_ratio(). */
+/* The rate of case i as a part of the native one. -ENOENT: there is none; else as cost_time_ratio(). */
 int must_check balloon_of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio);
 
 #endif

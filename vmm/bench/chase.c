@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/child_parts.h"
+#include "bench/clock_parts.h"
 
 #define GUEST_MIB   32 /* for the kernel, its tables and 2 MiB alignment, besides the arena */
 #define GUEST_WORDS 128
@@ -174,8 +174,7 @@ static void rule_out_guests(struct chase_results *res)
 int chase_run(const struct chase_plan *plan, const struct host_info *host, struct chase_results *ret)
 {
 	struct child_result *child = malloc(sizeof(*child));
-	double began;
-	uint64_t tsc;
+	const struct bench_clock began = bench_clock_start();
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -183,12 +182,9 @@ int chase_run(const struct chase_plan *plan, const struct host_info *host, struc
 	ret->host = host;
 	rule_out_guests(ret);
 	r = child ? allocate_series(ret) : -ENOMEM;
-	/* The TSC's rate is taken over the whole run. A guest's TSC has the host's rate: nobody scales it. */
-	began = child_clock_ms();
-	tsc = chase_tsc();
 	if (r == 0)
 		r = run_rounds(ret, child);
-	ret->tsc_mhz = (chase_tsc() - tsc) / (child_clock_ms() - began) / 1e3;
+	ret->tsc_mhz = bench_clock_mhz(&began);
 	if (r == 0)
 		scale(ret);
 	free(child);

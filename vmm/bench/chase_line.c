@@ -4,55 +4,25 @@
 #include <errno.h>
 #include <string.h>
 
-struct cursor {
-	const char *p, *end;
-};
+#include "bench/line_parts.h"
 
-/* Steps over `word`; false when something else stands there. */
-static bool skip(struct cursor *c, const char *word)
+/* " key=NUMBER", from 1 to 2^63 - 1 */
+static int field(struct line_cursor *c, const char *key, uint64_t *ret_value)
 {
-	const size_t len = strlen(word);
-
-	if ((size_t)(c->end - c->p) < len || memcmp(c->p, word, len) != 0)
-		return false;
-	c->p += len;
-	return true;
-}
-
-/* 1 to 2^63 - 1 in decimal. */
-static int number(struct cursor *c, uint64_t *ret_value)
-{
-	const char *const start = c->p;
-	bool too_large = false;
-	int64_t v = 0;
-
-	for (; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++) {
-		too_large |= __builtin_mul_overflow(v, 10, &v);
-		too_large |= __builtin_add_overflow(v, *c->p - '0', &v);
-	}
-	if (c->p == start)
+	if (!line_skip(c, key) || !line_number(c, ret_value))
 		return -EINVAL;
-	if (too_large || v == 0)
-		return -ERANGE;
-	*ret_value = v;
-	return 0;
-}
-
-/* " key=NUMBER" */
-static int field(struct cursor *c, const char *key, uint64_t *ret_value)
-{
-	return skip(c, key) ? number(c, ret_value) : -EINVAL;
+	return *ret_value == 0 || *ret_value > INT64_MAX ? -ERANGE : 0;
 }
 
 /* " key=a" is 0, " key=b" is 1. */
-static int choice(struct cursor *c, const char *a, const char *b)
+static int choice(struct line_cursor *c, const char *a, const char *b)
 {
-	return skip(c, a) ? 0 : skip(c, b) ? 1 : -EINVAL;
+	return line_skip(c, a) ? 0 : line_skip(c, b) ? 1 : -EINVAL;
 }
 
 int chase_line_parse(const char *text, size_t len, struct chase_line *ret_line)
 {
-	struct cursor c = {text, text + len};
+	struct line_cursor c = {text, text + len};
 	struct chase_line line;
 	int r, kind, huge;
 

@@ -93,8 +93,6 @@ static void begin_row(struct report *t, const struct chase_results *res, enum be
 static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
                    size_t i)
 {
-	static const char *const measured[] = {"sparse",      "dense",        "miss", "miss_iqr",
-	                                       "miss_ci_low", "miss_ci_high", "n"};
 	const char *na = res->na[w][page];
 	struct bench_walk walk;
 
@@ -107,26 +105,8 @@ static int add_row(struct report *t, const struct chase_results *res, enum bench
 		report_set_na(t, "walk_refs", "the second stage is not known");
 	if (!*na)
 		return set_samples(t, res, &res->series[w][page][i]);
-	for (size_t c = 0; c < sizeof(measured) / sizeof(*measured); c++)
-		report_set_na(t, measured[c], na);
+	report_set_rest_na(t, na);
 	return 0;
-}
-
-int chase_report(const struct chase_results *res, struct report **ret_table)
-{
-	struct report *t = report_new("chase", columns, sizeof(columns) / sizeof(*columns));
-	int r = t ? 0 : -ENOMEM;
-
-	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
-		for (size_t i = 0; i < res->plan->nr_sizes; i++)
-			for (enum bench_where w = 0; r == 0 && w < BENCH_NR_WHERE; w++)
-				if (takes_part(res, w))
-					r = add_row(t, res, w, page, i);
-	if (r == 0)
-		*ret_table = t;
-	else
-		report_free(t);
-	return r;
 }
 
 /* Keeps the pairs of which both are positive, the only ones with a ratio; their number. */
@@ -178,39 +158,44 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 		return r;
 	begin_row(t, res, w, page, i);
 	if (r < 0) {
-		const char *why =
-		    r == -ENODATA
-		        ? "one of the two was not measured"
-		        : "in more than a quarter of the rounds the sparse chase was no slower than the dense one";
-
-		report_set_na(t, "ratio", why);
-		report_set_na(t, "ratio_ci_low", why);
-		report_set_na(t, "ratio_ci_high", why);
-		report_set_na(t, "n", why);
+		report_set_rest_na(
+		    t, r == -ENODATA
+		           ? "one of the two was not measured"
+		           : "in more than a quarter of the rounds the sparse chase was no slower than the dense one");
 		return 0;
 	}
 	report_set_number(t, "n", ratio.n);
-	report_set_number(t, "ratio", ratio.median);
-	report_set_number(t, "ratio_ci_low", ratio.ci_low);
-	report_set_number(t, "ratio_ci_high", ratio.ci_high);
+	report_set_ratio(t, "ratio", &ratio);
 	return 0;
+}
+
+/* A row for each case from the environment `first` on. */
+static int add_rows(struct report *t, const struct chase_results *res, enum bench_where first,
+                    int (*add)(struct report *, const struct chase_results *, enum bench_where, enum chase_page,
+                               size_t))
+{
+	int r = t ? 0 : -ENOMEM;
+
+	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+		for (size_t i = 0; i < res->plan->nr_sizes; i++)
+			for (enum bench_where w = first; r == 0 && w < BENCH_NR_WHERE; w++)
+				if (takes_part(res, w))
+					r = add(t, res, w, page, i);
+	return r;
+}
+
+int chase_report(const struct chase_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("chase", columns, sizeof(columns) / sizeof(*columns));
+
+	return report_give(t, add_rows(t, res, BENCH_NATIVE, add_row), ret_table);
 }
 
 int chase_ratio_report(const struct chase_results *res, struct report **ret_table)
 {
 	struct report *t = report_new("chase-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
-	int r = t ? 0 : -ENOMEM;
 
-	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
-		for (size_t i = 0; i < res->plan->nr_sizes; i++)
-			for (enum bench_where w = BENCH_NATIVE + 1; r == 0 && w < BENCH_NR_WHERE; w++)
-				if (takes_part(res, w))
-					r = add_ratio(t, res, w, page, i);
-	if (r == 0)
-		*ret_table = t;
-	else
-		report_free(t);
-	return r;
+	return report_give(t, add_rows(t, res, BENCH_NATIVE + 1, add_ratio), ret_table);
 }
 
 static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
@@ -250,11 +235,5 @@ void chase_explain(const struct chase_results *res, FILE *to)
 	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
 		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
 			explain_ratio(res, w, page, to);
-	if (bench_host_is_emulated(h))
-		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
-	else if (h->in_vm)
-		fprintf(
-		    to,
-		    "This host is itself a virtual machine (%s): what lies below adds to every row, native ones too.\n",
-		    h->hypervisor);
+	bench_explain_host(h, to);
 }

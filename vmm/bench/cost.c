@@ -10,9 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../guest/chase_core.h"
 #include "bench/balloon.h"
-#include "bench/child_parts.h"
+#include "bench/clock_parts.h"
 
 #define STATS_MAX (1 << 18)
 
@@ -262,8 +261,7 @@ static void scale(struct cost_results *res)
 int cost_run(const struct cost_plan *plan, const struct host_info *host, struct cost_results *ret)
 {
 	struct child_result *child = malloc(sizeof(*child));
-	double began;
-	uint64_t tsc;
+	const struct bench_clock began = bench_clock_start();
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -271,12 +269,9 @@ int cost_run(const struct cost_plan *plan, const struct host_info *host, struct 
 	ret->host = host;
 	rule_out(ret);
 	r = child ? allocate_series(ret) : -ENOMEM;
-	/* The TSC's rate is taken over the whole run. A guest's TSC has the host's rate: nobody scales it. */
-	began = child_clock_ms();
-	tsc = chase_tsc();
 	if (r == 0)
 		r = run_all(ret, child);
-	ret->tsc_mhz = (chase_tsc() - tsc) / (child_clock_ms() - began) / 1e3;
+	ret->tsc_mhz = bench_clock_mhz(&began);
 	if (r == 0)
 		scale(ret);
 	free(child);

@@ -2,6 +2,8 @@
 /* The rows of the table `costs`, which guest/cost/rows.c does, and which rows of any table have results. Pure. */
 #include "bench/cost.h"
 
+#include <errno.h>
+
 /* Blocks are short beside the slices in which the host runs something else on the CPU. */
 #define CASE(w, name, number, in_blocks, ...)                                                                          \
 	{                                                                                                              \
@@ -58,10 +60,23 @@ bool cost_takes_part(const struct cost_results *results, size_t i)
 	return results->plan->where >> cost_case_of(results, i)->where & 1;
 }
 
+bool cost_has(const struct cost_results *results, size_t i)
+{
+	return cost_takes_part(results, i) && !*results->series[i].na;
+}
+
+int cost_time_ratio(const struct cost_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio)
+{
+	if (!cost_has(results, a) || !cost_has(results, b))
+		return -ENODATA;
+	return stats_paired_ratio(results->series[a].us, results->series[b].us, results->plan->rounds, STATS_SEED,
+	                          ret_ratio);
+}
+
 bool cost_any(const struct cost_results *results)
 {
 	for (size_t i = 0; i < results->plan->nr_cases; i++)
-		if (cost_takes_part(results, i) && !*results->series[i].na)
+		if (cost_has(results, i))
 			return true;
 	return false;
 }

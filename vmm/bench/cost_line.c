@@ -7,58 +7,32 @@
 #include <string.h>
 
 #include "base/counter.h"
+#include "bench/line_parts.h"
 #include "shadow/shadow.h"
 
 #define DIGITS 20
 
-struct cursor {
-	const char *p, *end;
-};
-
-static bool skip(struct cursor *c, const char *word)
+/* `key` and DIGITS digits. */
+static bool field(struct line_cursor *c, const char *key, uint64_t *ret_value)
 {
-	const size_t len = strlen(word);
-
-	if ((size_t)(c->end - c->p) < len || memcmp(c->p, word, len) != 0)
-		return false;
-	c->p += len;
-	return true;
-}
-
-/* `key` and DIGITS digits; above 2^63 - 1 it is that. */
-static bool field(struct cursor *c, const char *key, uint64_t *ret_value)
-{
-	bool too_large = false;
-	int64_t v = 0;
-
-	if (!skip(c, key) || c->end - c->p < DIGITS)
-		return false;
-	for (int i = 0; i < DIGITS; i++, c->p++) {
-		if (*c->p < '0' || *c->p > '9')
-			return false;
-		too_large |= __builtin_mul_overflow(v, 10, &v);
-		too_large |= __builtin_add_overflow(v, *c->p - '0', &v);
-	}
-	*ret_value = too_large ? INT64_MAX : v;
-	return true;
+	return line_skip(c, key) && line_number(c, ret_value) == DIGITS;
 }
 
 int cost_output_parse(const char *text, size_t len, const struct cost_request *q, struct cost_ticks *ret_ticks)
 {
-	struct cursor c = {text, text + len};
+	struct line_cursor c = {text, text + len};
 	uint64_t ops, floors, blocks, tsc, floor_tsc;
 
-	if (!skip(&c, "cost row="))
+	if (!line_skip(&c, "cost row="))
 		return -EBADMSG;
-	if (!skip(&c, q->row))
+	if (!line_skip(&c, q->row))
 		return -EINVAL;
 	if (!field(&c, " ops=", &ops) || !field(&c, " blocks=", &blocks) || !field(&c, " tsc=", &tsc) ||
-	    !field(&c, " floors=", &floors) || !field(&c, " floor_tsc=", &floor_tsc) || !skip(&c, "\n") || c.p != c.end)
+	    !field(&c, " floors=", &floors) || !field(&c, " floor_tsc=", &floor_tsc) || !line_skip(&c, "\n") || c.p != c.end)
 		return -EBADMSG;
 	if (ops != q->ops || blocks != q->blocks)
 		return -EINVAL;
-	if (floors == 0 || floors == INT64_MAX || tsc == 0 || tsc == INT64_MAX || floor_tsc == 0 ||
-	    floor_tsc == INT64_MAX)
+	if (floors == 0 || floors > INT64_MAX || tsc == 0 || tsc > INT64_MAX || floor_tsc == 0 || floor_tsc > INT64_MAX)
 		return -ERANGE;
 	*ret_ticks = (struct cost_ticks){.op = (double)tsc * blocks / ops, .floor = (double)floor_tsc / floors};
 	return 0;

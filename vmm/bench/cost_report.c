@@ -70,17 +70,13 @@ static int set_times(struct report *t, const struct cost_series *s, int n)
 		return r;
 	report_set_number(t, "time", time.median);
 	report_set_number(t, "time_iqr", time.iqr);
-	report_set_number(t, "floors", floors.median);
-	report_set_number(t, "floors_ci_low", floors.ci_low);
-	report_set_number(t, "floors_ci_high", floors.ci_high);
+	report_set_ratio(t, "floors", &floors);
 	report_set_number(t, "n", n);
 	return 0;
 }
 
 static int add_row(struct report *t, const struct cost_results *res, size_t i)
 {
-	static const char *const measured[] = {"time",           "time_iqr", "floors",      "floors_ci_low",
-	                                       "floors_ci_high", "exits",    "pages_built", "n"};
 	const struct cost_case *c = cost_case_of(res, i);
 	const struct cost_series *s = &res->series[i];
 	char buf[COST_MAX_OPTIONS];
@@ -93,8 +89,7 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 	bar_words(c, buf, sizeof(buf));
 	report_set_text(t, "bar", buf);
 	if (*s->na) {
-		for (size_t k = 0; k < sizeof(measured) / sizeof(*measured); k++)
-			report_set_na(t, measured[k], s->na);
+		report_set_rest_na(t, s->na);
 		return 0;
 	}
 	report_set_number(t, "exits", s->exits);
@@ -105,19 +100,22 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 	return set_times(t, s, res->plan->rounds);
 }
 
-int cost_report(const struct cost_results *res, struct report **ret_table)
+int cost_add_rows(struct report *t, const struct cost_results *res,
+                  int (*add)(struct report *, const struct cost_results *, size_t))
 {
-	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
 	int r = t ? 0 : -ENOMEM;
 
 	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i))
-			r = add_row(t, res, i);
-	if (r == 0)
-		*ret_table = t;
-	else
-		report_free(t);
+			r = add(t, res, i);
 	return r;
+}
+
+int cost_report(const struct cost_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
+
+	return report_give(t, cost_add_rows(t, res, add_row), ret_table);
 }
 
 /* The nested case of the same operation. */
@@ -135,19 +133,20 @@ static int nested_ratio(const struct cost_results *res, size_t i, struct stats_r
 {
 	const size_t nested = nested_of(res, i);
 
-	if (!cost_takes_part(res, nested) || *res->series[i].na || *res->series[nested].na)
-		return -ENODATA;
-	return stats_paired_ratio(res->series[i].us, res->series[nested].us, res->plan->rounds, STATS_SEED, ret_ratio);
+	return cost_time_ratio(res, i, nested, ret_ratio);
 }
 
+/* Of a shadow row. */
 static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 {
-	static const char *const measured[] = {"ratio", "ratio_ci_low", "ratio_ci_high", "n"};
 	const struct cost_case *c = cost_case_of(res, i);
 	struct stats_ratio ratio;
 	char buf[COST_MAX_OPTIONS];
-	const int r = nested_ratio(res, i, &ratio);
+	int r;
 
+	if (c->where != BENCH_SHADOW)
+		return 0;
+	r = nested_ratio(res, i, &ratio);
 	if (r < 0 && r != -ENODATA)
 		return r;
 	report_row(t);
@@ -156,13 +155,11 @@ static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 	report_set_text(t, "second_stage", host_second_stage_label(res->host));
 	snprintf(buf, sizeof(buf), c->nested_bar > 0 ? "%.2f" : "-", c->nested_bar);
 	report_set_text(t, "bar", buf);
-	for (size_t k = 0; r < 0 && k < sizeof(measured) / sizeof(*measured); k++)
-		report_set_na(t, measured[k], "one of the two was not measured");
-	if (r < 0)
+	if (r < 0) {
+		report_set_rest_na(t, "one of the two was not measured");
 		return 0;
-	report_set_number(t, "ratio", ratio.median);
-	report_set_number(t, "ratio_ci_low", ratio.ci_low);
-	report_set_number(t, "ratio_ci_high", ratio.ci_high);
+	}
+	report_set_ratio(t, "ratio", &ratio);
 	report_set_number(t, "n", ratio.n);
 	return 0;
 }
@@ -170,16 +167,8 @@ static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
 {
 	struct report *t = report_new("costs-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
-	int r = t ? 0 : -ENOMEM;
 
-	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
-		if (cost_takes_part(res, i) && cost_case_of(res, i)->where == BENCH_SHADOW)
-			r = add_ratio(t, res, i);
-	if (r == 0)
-		*ret_table = t;
-	else
-		report_free(t);
-	return r;
+	return report_give(t, cost_add_rows(t, res, add_ratio), ret_table);
 }
 
 /* One line for a bar. */
@@ -217,11 +206,7 @@ static void explain_host(const struct host_info *h, FILE *to)
 		fputs(
 		    "On this host KVM shadows nothing: a nested guest's entries need no fault, only its memory does.\n",
 		    to);
-	if (bench_host_is_emulated(h))
-		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
-	else if (h->in_vm)
-		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row.\n",
-		        h->hypervisor);
+	bench_explain_host(h, to);
 }
 
 void cost_explain(const struct cost_results *res, FILE *to)
@@ -240,6 +225,6 @@ void cost_explain(const struct cost_results *res, FILE *to)
 			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
 	explain_host(res->host, to);
 	for (size_t i = 0; i < res->plan->nr_cases; i++)
-		if (cost_takes_part(res, i) && !*res->series[i].na)
+		if (cost_has(res, i))
 			explain_bars(res, i, to);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/environment.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "model/walk.h"
@@ -21,6 +20,15 @@ bool bench_stage_is_software(const struct host_info *host)
 bool bench_host_is_emulated(const struct host_info *host)
 {
 	return strcmp(host->hypervisor, "TCGTCGTCGTCG") == 0;
+}
+
+void bench_explain_host(const struct host_info *host, FILE *to)
+{
+	if (bench_host_is_emulated(host))
+		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
+	else if (host->in_vm)
+		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row.\n",
+		        host->hypervisor);
 }
 
 static void walk_1d(int levels, const char *text, struct bench_walk *ret_walk)

@@ -3,6 +3,8 @@
 #ifndef GNOMON_BENCH_ENVIRONMENT_H
 #define GNOMON_BENCH_ENVIRONMENT_H
 
+#include <stdio.h>
+
 #include "kvm/host.h"
 
 enum bench_where { BENCH_NATIVE, BENCH_NESTED, BENCH_SHADOW, BENCH_NR_WHERE };
@@ -27,5 +29,8 @@ bool bench_stage_is_software(const struct host_info *host);
 
 /* True inside QEMU's TCG, whose timings say nothing about a CPU. */
 bool bench_host_is_emulated(const struct host_info *host);
+
+/* A sentence when the host is a machine that is emulated or virtual itself. */
+void bench_explain_host(const struct host_info *host, FILE *to);
 
 #endif

@@ -33,6 +33,15 @@ void report_free(struct report *r)
 	free(r);
 }
 
+int report_give(struct report *report, int r, struct report **ret_report)
+{
+	if (r == 0)
+		*ret_report = report;
+	else
+		report_free(report);
+	return r;
+}
+
 void report_row(struct report *r)
 {
 	if (r->nr_rows == r->room) {
@@ -83,6 +92,27 @@ void report_set_number(struct report *r, const char *column, double value)
 void report_set_na(struct report *r, const char *column, const char *reason)
 {
 	set_cell(r, column, CELL_NA, 0, reason);
+}
+
+void report_set_rest_na(struct report *r, const char *reason)
+{
+	for (size_t c = 0; !r->error && c < r->nr_columns; c++) {
+		const struct cell *cell = report_cell(r, r->nr_rows - 1, c);
+
+		if (cell->kind == CELL_NA && !cell->text)
+			report_set_na(r, r->column[c].name, reason);
+	}
+}
+
+void report_set_ratio(struct report *r, const char *name, const struct stats_ratio *ratio)
+{
+	char low[32], high[32];
+
+	snprintf(low, sizeof(low), "%s_ci_low", name);
+	snprintf(high, sizeof(high), "%s_ci_high", name);
+	report_set_number(r, name, ratio->median);
+	report_set_number(r, low, ratio->ci_low);
+	report_set_number(r, high, ratio->ci_high);
 }
 
 static const char *or_unknown(const char *s)

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "bench/stats.h"
 #include "kvm/host.h"
 
 struct report_column {
@@ -43,6 +44,9 @@ struct report_environment {
 struct report *report_new(const char *name, const struct report_column *columns, size_t nr_columns);
 void report_free(struct report *report);
 
+/* A table that was filled, or failed with `r`: then it is freed. Returns `r`. */
+int must_check report_give(struct report *report, int r, struct report **ret_report);
+
 /* Begins a row whose cells are all "not measured". The setters below fill the newest row; a column that the
  * table does not have is a bug of the caller (BUG_ON), and so is a cell before the first row. */
 void report_row(struct report *report);
@@ -50,6 +54,10 @@ void report_set_text(struct report *report, const char *column, const char *text
 /* A value that is not finite becomes n/a. */
 void report_set_number(struct report *report, const char *column, double value);
 void report_set_na(struct report *report, const char *column, const char *reason);
+/* Every cell of the newest row that was not set yet. */
+void report_set_rest_na(struct report *report, const char *reason);
+/* The columns NAME, NAME_ci_low and NAME_ci_high. */
+void report_set_ratio(struct report *report, const char *name, const struct stats_ratio *ratio);
 
 /* Fills *ret_env from the clock, uname and what host_detect() found. */
 void report_environment_capture(const struct host_info *info, struct report_environment *ret_env);

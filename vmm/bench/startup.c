@@ -125,8 +125,7 @@ static int add_row(struct report *t, const struct startup_results *res, enum sta
 	report_set_text(t, "program", program_names[p]);
 	report_set_text(t, "second_stage", host_second_stage_label(res->host));
 	if (*res->na[p]) {
-		for (size_t c = 2; c < sizeof(columns) / sizeof(*columns); c++)
-			report_set_na(t, columns[c].name, res->na[p]);
+		report_set_rest_na(t, res->na[p]);
 		return 0;
 	}
 	r = stats_summarise(res->first_ms[p], n, STATS_SEED, &first);
@@ -153,11 +152,7 @@ int startup_report(const struct startup_results *res, struct report **ret_table)
 
 	for (int p = 0; r == 0 && p < STARTUP_NR; p++)
 		r = add_row(t, res, p);
-	if (r == 0)
-		*ret_table = t;
-	else
-		report_free(t);
-	return r;
+	return report_give(t, r, ret_table);
 }
 
 static void explain(const struct startup_results *res, const char *what, double *const ms[STARTUP_NR], FILE *to)

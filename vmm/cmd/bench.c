@@ -317,18 +317,48 @@ static int bench_startup(struct bench_session *s)
 	return r;
 }
 
-static int bench_costs(struct bench_session *s)
+/* What guest/cost measures: the tables come of the same kind of run. */
+struct cost_workload {
+	const char *name;
+	const struct cost_case *cases;
+	const size_t *nr_cases;
+	const char *memory;
+	int rounds, quick_rounds;
+	int (*report)(const struct cost_results *res, struct report **ret_table);
+	int (*ratio_report)(const struct cost_results *res, struct report **ret_table); /* of both guests; or NULL */
+	void (*explain)(const struct cost_results *res, FILE *to);
+};
+
+static const struct cost_workload costs_workload = {.name = "costs",
+                                                    .cases = cost_cases,
+                                                    .nr_cases = &cost_nr_cases,
+                                                    .memory = COST_MEMORY,
+                                                    .rounds = COST_ROUNDS,
+                                                    .quick_rounds = COST_QUICK,
+                                                    .report = cost_report,
+                                                    .ratio_report = cost_ratio_report,
+                                                    .explain = cost_explain};
+static const struct cost_workload balloon_workload = {.name = "balloon",
+                                                      .cases = balloon_cases,
+                                                      .nr_cases = &balloon_nr_cases,
+                                                      .memory = BALLOON_GUEST_MEMORY,
+                                                      .rounds = BALLOON_ROUNDS,
+                                                      .quick_rounds = BALLOON_ROUNDS,
+                                                      .report = balloon_report,
+                                                      .explain = balloon_explain};
+
+static int bench_cost_workload(struct bench_session *s, const struct cost_workload *w)
 {
 	const struct bench_options *o = s->options;
-	const struct cost_plan plan = {.name = "costs",
-	                               .cases = cost_cases,
-	                               .nr_cases = cost_nr_cases,
-	                               .memory = COST_MEMORY,
+	const struct cost_plan plan = {.name = w->name,
+	                               .cases = w->cases,
+	                               .nr_cases = *w->nr_cases,
+	                               .memory = w->memory,
 	                               .image = o->cost,
 	                               .where = o->where,
 	                               .rounds = o->runs    ? o->runs
-	                                         : o->quick ? COST_QUICK
-	                                                    : COST_ROUNDS,
+	                                         : o->quick ? w->quick_rounds
+	                                                    : w->rounds,
 	                               .seed = o->seed,
 	                               .limits = s->limits};
 	struct cost_results results;
@@ -336,46 +366,17 @@ static int bench_costs(struct bench_session *s)
 	int r = cost_run(&plan, &s->host, &results);
 
 	if (r == 0)
-		r = cost_report(&results, &table);
+		r = w->report(&results, &table);
 	if (r == 0)
 		r = add_table(s, table);
-	if (r == 0 && (o->where & BOTH_GUESTS) == BOTH_GUESTS) {
-		r = cost_ratio_report(&results, &table);
+	if (r == 0 && w->ratio_report && (o->where & BOTH_GUESTS) == BOTH_GUESTS) {
+		r = w->ratio_report(&results, &table);
 		if (r == 0)
 			r = add_table(s, table);
 	}
 	if (r == 0 && s->text) {
 		fputc('\n', s->text);
-		cost_explain(&results, s->text);
-	}
-	s->measured |= r == 0 && cost_any(&results);
-	cost_results_free(&results);
-	return r;
-}
-
-static int bench_balloon(struct bench_session *s)
-{
-	const struct bench_options *o = s->options;
-	const struct cost_plan plan = {.name = "balloon",
-	                               .cases = balloon_cases,
-	                               .nr_cases = balloon_nr_cases,
-	                               .memory = BALLOON_GUEST_MEMORY,
-	                               .image = o->cost,
-	                               .where = o->where,
-	                               .rounds = o->runs ? o->runs : BALLOON_ROUNDS,
-	                               .seed = o->seed,
-	                               .limits = s->limits};
-	struct cost_results results;
-	struct report *table;
-	int r = cost_run(&plan, &s->host, &results);
-
-	if (r == 0)
-		r = balloon_report(&results, &table);
-	if (r == 0)
-		r = add_table(s, table);
-	if (r == 0 && s->text) {
-		fputc('\n', s->text);
-		balloon_explain(&results, s->text);
+		w->explain(&results, s->text);
 	}
 	s->measured |= r == 0 && cost_any(&results);
 	cost_results_free(&results);
@@ -429,9 +430,9 @@ static int bench(struct bench_session *s)
 	if (r == 0 && s->options->workloads & BENCH_STARTUP)
 		r = bench_startup(s);
 	if (r == 0 && s->options->workloads & BENCH_COSTS)
-		r = bench_costs(s);
+		r = bench_cost_workload(s, &costs_workload);
 	if (r == 0 && s->options->workloads & BENCH_BALLOON)
-		r = bench_balloon(s);
+		r = bench_cost_workload(s, &balloon_workload);
 	if (r < 0 && r != -EINTR)
 		log_errno(-r, "bench");
 	if (r == 0)
