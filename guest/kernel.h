@@ -180,8 +180,8 @@ void syscall(struct proc *p);
 /* smp.c */
 int cpu_count(void);
 void cpu_wake(int id);
-#define VECTOR_WAKE 32       /* those above are devices' */
-extern bool device_waits; /* a device's interrupt came while this CPU slept for the lock */
+#define VECTOR_WAKE 32                       /* those above are devices' */
+extern bool device_waits;                    /* a device's interrupt came while this CPU slept for the lock */
 extern uint32_t kernel_locked, lock_waiters; /* lock_waiters: a bit per CPU that sleeps until the lock is free */
 void lock_wait(void);
 void lock_wake(void);

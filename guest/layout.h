@@ -39,7 +39,7 @@
 #define FIRST_PAGE    184 /* data and stack of the first process */
 #define USTACK_PAGES  4
 #define IMAGE_PAGES   (FIRST_PAGE + UDATA_PAGES + USTACK_PAGES)
-#define WINDOW_PAGE   (512 - NR_CPUS) /* not in the image: a temporary window per CPU */
+#define WINDOW_PAGE   (512 - NR_CPUS)   /* not in the image: a temporary window per CPU */
 #define DEVICE_PAGE   (WINDOW_PAGE - 1) /* likewise: the balloon's registers */
 
 #define IMAGE_PHYS(page) (KERNEL_PHYS + (page)*PAGE_BYTES)
@@ -73,8 +73,8 @@
 #define USTACK_AT    124
 #define USTACK_TOP   USER_PAGE(USTACK_AT + USTACK_PAGES)
 #define UARGS_AT     256
-#define UARGS_PAGES  17           /* a device tree of 64 KiB, wherever it begins */
-#define UBALLOON_AT  300          /* who serves the balloon: runs, then their PFNs */
+#define UARGS_PAGES  17  /* a device tree of 64 KiB, wherever it begins */
+#define UBALLOON_AT  300 /* who serves the balloon: runs, then their PFNs */
 #define URUN_PAGES   4
 #define UPFN_PAGES   8
 #define MMAP_BASE    0x40000000   /* private memory, handed out upwards */

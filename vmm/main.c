@@ -12,12 +12,12 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
-	{"host", cmd_host, "what this host can do, and what is missing"},
-	{"run", cmd_run, "boot a guest image with a chosen paging mode"},
-	{"bench", cmd_bench, "measure what a translation costs, side by side"},
-	{"ctl", cmd_ctl, "a command to a running guest's control socket"},
-	{"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
-	{"top", cmd_top, "what a running guest costs, live"},
+    {"host", cmd_host, "what this host can do, and what is missing"},
+    {"run", cmd_run, "boot a guest image with a chosen paging mode"},
+    {"bench", cmd_bench, "measure what a translation costs, side by side"},
+    {"ctl", cmd_ctl, "a command to a running guest's control socket"},
+    {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
+    {"top", cmd_top, "what a running guest costs, live"},
 };
 
 static void usage(FILE *to)

@@ -13,9 +13,8 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } programs[] = {
-    {"hello", hello_main}, {"args", args_main},         {"chase", chase_main},
-    {"crash", crash_main}, {"selftest", selftest_main}, {"idle", idle_main},
-    {"hold", hold_main},   {"fill", fill_main},
+    {"hello", hello_main},       {"args", args_main}, {"chase", chase_main}, {"crash", crash_main},
+    {"selftest", selftest_main}, {"idle", idle_main}, {"hold", hold_main},   {"fill", fill_main},
 };
 
 bool parse_number(const char *text, uint64_t *ret_value)

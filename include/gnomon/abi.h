@@ -57,7 +57,7 @@
 /* 32-bit write: GNOMON_IPI(cpu, vector), delivers `vector` (32-255) to `cpu`. */
 #define GNOMON_PORT_IPI 0x604
 /* Any write: returns at once. The floor under every trap that is measured. */
-#define GNOMON_PORT_NOP 0x608
+#define GNOMON_PORT_NOP         0x608
 #define GNOMON_IPI(cpu, vector) ((cpu) << 8 | (vector))
 
 #ifndef __ASSEMBLER__

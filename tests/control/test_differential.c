@@ -156,8 +156,9 @@ static bool same_shape(const json_t *a, json_t *b)
 		return true;
 	if (json_object_size(a) != json_object_size(b))
 		return false;
-	json_object_foreach(b, key, value) if (!json_object_get(a, key) ||
-	                                       !same_shape(json_object_get(a, key), value)) return false;
+	json_object_foreach (b, key, value)
+		if (!json_object_get(a, key) || !same_shape(json_object_get(a, key), value))
+			return false;
 	return true;
 }
 
@@ -186,8 +187,7 @@ static void compare_events(struct side *qemu, struct side *ours)
 	cr_assert_eq(json_array_size(qemu->c.events), json_array_size(ours->c.events), "%s, %s",
 	             text_of(qemu->c.events), text_of(ours->c.events));
 	cr_expect_gt(json_array_size(ours->c.events), 1u);
-	json_array_foreach(ours->c.events, i, event)
-	{
+	json_array_foreach (ours->c.events, i, event) {
 		json_t *theirs = json_array_get(qemu->c.events, i);
 
 		cr_expect(same_shape(theirs, event), "%s, %s", text_of(theirs), text_of(event));

@@ -78,7 +78,8 @@ static void feed(struct client *c, const char *data, size_t len)
 
 static uint64_t run(const char *data, size_t size, size_t piece)
 {
-	struct client c = {.vm = {.running = true, .name = "fuzz", .has_balloon = true}, .session.negotiated = true,
+	struct client c = {.vm = {.running = true, .name = "fuzz", .has_balloon = true},
+	                   .session.negotiated = true,
 	                   .stream.max_bytes = VALUE_BYTES};
 	unsigned before;
 

@@ -98,8 +98,7 @@ Test(command, bench_json)
 	cr_expect_eq(json_integer_value(json_object_get(environment, "seed")), 7);
 	cr_expect_gt(json_integer_value(json_object_get(environment, "loads")), 0);
 	cr_expect_geq(json_array_size(json_object_get(root, "tables")), 1);
-	json_array_foreach(json_object_get(root, "tables"), i, table)
-	{
+	json_array_foreach (json_object_get(root, "tables"), i, table) {
 		text_at(table, "name");
 		cr_expect_geq(json_array_size(json_object_get(table, "columns")), 1);
 		cr_expect_geq(json_array_size(json_object_get(table, "rows")), 1);
@@ -125,12 +124,12 @@ Test(command, bench_refuses)
 	static const struct {
 		const char *args[5], *words;
 	} wrong[] = {
-		{{"bench", "--only", "nonsense"}, "nonsense"},
-		{{"bench", "--runs", "0"}, "--runs"},
-		{{"bench", "--image", "/nonexistent"}, "/nonexistent"},
-		{{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
-		{{"bench", "word"}, "one word too many"},
-		{{"host", "word"}, "one word too many"},
+	    {{"bench", "--only", "nonsense"}, "nonsense"},
+	    {{"bench", "--runs", "0"}, "--runs"},
+	    {{"bench", "--image", "/nonexistent"}, "/nonexistent"},
+	    {{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
+	    {{"bench", "word"}, "one word too many"},
+	    {{"host", "word"}, "one word too many"},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

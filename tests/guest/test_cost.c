@@ -55,8 +55,7 @@ static json_int_t counter(const json_t *root, const char *name)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(root, "counters"), i, entry)
-	{
+	json_array_foreach (json_object_get(root, "counters"), i, entry) {
 		if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0)
 			return json_integer_value(json_object_get(entry, "value"));
 	}
@@ -274,8 +273,7 @@ static const json_t *bench_row(const json_t *table, const char *operation, const
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(json_object_get(table, "rows"), i, row)
-	{
+	json_array_foreach (json_object_get(table, "rows"), i, row) {
 		if (strcmp(json_string_value(json_object_get(row, "operation")), operation) == 0 &&
 		    strcmp(json_string_value(json_object_get(row, "environment")), where) == 0 &&
 		    strncmp(json_string_value(json_object_get(row, "options")), options, strlen(options)) == 0)
@@ -307,8 +305,7 @@ Test(cost, bench_table)
 	cr_assert_not_null(root);
 	table = json_array_get(json_object_get(root, "tables"), 0);
 	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "costs");
-	json_array_foreach(json_object_get(table, "rows"), i, row)
-	{
+	json_array_foreach (json_object_get(table, "rows"), i, row) {
 		cr_assert_gt(strlen(json_string_value(json_object_get(row, "second_stage"))), 0);
 		cr_assert(figure(row, "time") > 0 || json_object_get(json_object_get(row, "na"), "time"), "row %zu", i);
 	}
@@ -339,8 +336,7 @@ Test(cost, bench_balloon_table)
 	table = json_array_get(json_object_get(root, "tables"), 0);
 	cr_assert_str_eq(json_string_value(json_object_get(table, "name")), "balloon");
 	cr_assert_eq(json_array_size(json_object_get(table, "rows")), 23);
-	json_array_foreach(json_object_get(table, "rows"), i, row)
-	{
+	json_array_foreach (json_object_get(table, "rows"), i, row) {
 		const bool native = strcmp(json_string_value(json_object_get(row, "environment")), "native") == 0;
 		const json_t *na = json_object_get(row, "na");
 

@@ -134,8 +134,7 @@ static json_int_t read_stats(size_t cpus, const char *wanted)
 	cr_assert_not_null(root, "no JSON");
 	list = json_object_get(root, "counters");
 	cr_assert_eq(json_array_size(list), CTR_NR);
-	json_array_foreach(list, c, entry)
-	{
+	json_array_foreach (list, c, entry) {
 		json_t *vcpus = json_object_get(entry, "vcpus");
 		json_int_t value = json_integer_value(json_object_get(entry, "value")), sum = 0;
 
@@ -144,15 +143,15 @@ static json_int_t read_stats(size_t cpus, const char *wanted)
 		cr_assert_str_eq(text_of(entry, "description"), counter_desc[c].what);
 		cr_assert(json_is_integer(json_object_get(entry, "value")));
 		cr_assert_eq(json_array_size(vcpus), cpus);
-		json_array_foreach(vcpus, i, each) sum += json_integer_value(each);
+		json_array_foreach (vcpus, i, each)
+			sum += json_integer_value(each);
 		cr_assert_eq(sum, value, "%s", counter_desc[c].name);
 		if (strcmp(counter_desc[c].name, wanted) == 0)
 			found = value;
 	}
 	list = json_object_get(root, "kvm_vm");
 	cr_assert(json_is_array(list) && json_array_size(json_object_get(root, "kvm_vcpus")) == cpus);
-	json_array_foreach(list, c, entry)
-	{
+	json_array_foreach (list, c, entry) {
 		text_of(entry, "name");
 		text_of(entry, "description");
 		cr_assert(json_is_integer(json_object_get(entry, "value")));

@@ -81,7 +81,7 @@ static void selftest_in_shadow(const char *opts, const char *cpus)
 		expect_status(&nested, 0);
 	}
 	run_gnomon(&r, "run", "--paging", "shadow", "--audit", "--shadow-opt", opts, "--cpus", cpus, kernel, "--",
-		   "selftest");
+	           "selftest");
 	expect_status(&r, 0);
 	cr_assert_str_eq(r.out, nested.out, "options %s, %s CPUs", opts, cpus);
 }
@@ -91,7 +91,7 @@ Test(kernel, selftest_in_shadow_without_optimisation)
 	selftest_in_shadow("none", "1");
 }
 
-/* On several CPUs, without the root cache, each drops what the others use: too long where every instruction is emulated. */
+/* On several CPUs, without the root cache, each drops what the others use: too long where instructions are emulated. */
 #define ALONE(name, opt)                                                                                               \
 	Test(kernel, selftest_in_shadow_##name##_alone)                                                                \
 	{                                                                                                              \
@@ -126,7 +126,7 @@ Test(kernel, selftest_in_shadow_on_several_cpus)
 Test(kernel, selftest_in_shadow_with_little_memory)
 {
 	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-memory", "2M", "--shadow-opt", "none", kernel, "--",
-		   "selftest");
+	           "selftest");
 	expect_status(&r, 0);
 }
 
@@ -138,11 +138,11 @@ Test(kernel, crashes_in_shadow)
 		int status;
 		const char *sentence;
 	} crashes[] = {
-		{"triple", 126, "triple fault"},
-		{"hlt", 126, "halted with interrupts off"},
-		{"unmapped", 126, "outside the guest's memory"},
-		{"panic", 99, NULL},
-		{"fault", 114, NULL},
+	    {"triple", 126, "triple fault"},
+	    {"hlt", 126, "halted with interrupts off"},
+	    {"unmapped", 126, "outside the guest's memory"},
+	    {"panic", 99, NULL},
+	    {"fault", 114, NULL},
 	};
 
 	for (size_t i = 0; i < sizeof(crashes) / sizeof(*crashes); i++) {

@@ -297,8 +297,7 @@ static json_int_t counter(const struct counted *c, const char *name)
 	json_t *entry;
 	size_t i;
 
-	json_array_foreach(json_object_get(c->root, "counters"), i, entry)
-	{
+	json_array_foreach (json_object_get(c->root, "counters"), i, entry) {
 		if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0)
 			return json_integer_value(json_object_get(entry, "value"));
 	}
@@ -364,7 +363,7 @@ Test(shadow, wrong_options)
 	static const char *const wrong[][2] = {
 	    {"--shadow-opt", "fast"},    {"--shadow-opt", "none,fast"}, {"--shadow-memory", "0"},
 	    {"--shadow-memory", "3M"},   {"--shadow-memory", "258M"},   {"--shadow-memory", "-2M"},
-	    {"--shadow-memory", "many"}, {"--paging", "shadowy"},     {"--shadow-opt", ""},
+	    {"--shadow-memory", "many"}, {"--paging", "shadowy"},       {"--shadow-opt", ""},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

@@ -92,7 +92,7 @@ static void make_tables(struct test_case *c, unsigned leaf, unsigned upper)
 			c->entry[level] = table_of[level - 1] | PTE_P | PTE_W | PTE_U | PTE_A;
 		if (level == c->leaf)
 			c->old_entry[level] = leaf_frame(level, old_page) | (level > 1 ? PTE_PS : 0) | PTE_P | PTE_W |
-					      (c->last.user ? PTE_U : 0) | PTE_A | PTE_D;
+			                      (c->last.user ? PTE_U : 0) | PTE_A | PTE_D;
 		else
 			c->old_entry[level] = table_of[level - 1] | PTE_P | PTE_W | PTE_U | PTE_A;
 	}
@@ -158,8 +158,8 @@ static void print_entry(const struct test_case *c, int level)
 	static const struct {
 		uint64_t bit;
 		const char *name;
-	} names[] = {{PTE_P, " P"}, {PTE_W, " W"}, {PTE_U, " U"}, {PTE_A, " A"}, {PTE_D, " D"}, {PTE_PS, " PS"},
-		     {PTE_NX, " NX"}};
+	} names[] = {{PTE_P, " P"}, {PTE_W, " W"},   {PTE_U, " U"},  {PTE_A, " A"},
+	             {PTE_D, " D"}, {PTE_PS, " PS"}, {PTE_NX, " NX"}};
 	const uint64_t e = c->entry[level];
 
 	print("level ");

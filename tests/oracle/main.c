@@ -79,7 +79,7 @@ static bool same(int leaf, const struct result *want, const struct result *got)
 }
 
 static void report(const struct test_case *c, const struct access *a, const struct result *want,
-		   const struct result *got)
+                   const struct result *got)
 {
 	case_print(c);
 	print(a == &c->first ? "\n  the access before, predicted: " : "\n  predicted: ");

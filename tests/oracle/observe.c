@@ -109,7 +109,7 @@ void observe_init(bool stac)
 		uint64_t stub = address_of(vectors) + 16 * i;
 
 		idt[2 * i] = (stub & 0xffff) | GNOMON_BOOT_CS << 16 | (stub & 0xffff0000) << 32 |
-			     (uint64_t)(i == VEC_BP ? BREAKPOINT_GATE : INTERRUPT_GATE) << 32;
+		             (uint64_t)(i == VEC_BP ? BREAKPOINT_GATE : INTERRUPT_GATE) << 32;
 	}
 	__builtin_memcpy(tss + TSS_RSP0, &(uint64_t){address_of(trap_stack)}, sizeof(uint64_t));
 	tss[TSS_BYTES - 2] = TSS_BYTES; /* the I/O map lies beyond the limit */

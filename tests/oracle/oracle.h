@@ -64,8 +64,8 @@ struct test_case {
 	uint64_t old_entry[LEVELS]; /* in the first access of WARM_TABLES */
 	enum warm warm;
 	struct access first, last; /* first: unless WARM_NONE */
-	bool reload;   /* CR3 is reloaded before the first access, instead of INVLPG */
-	bool possible; /* false: the bits it needs mean something else on this CPU */
+	bool reload;               /* CR3 is reloaded before the first access, instead of INVLPG */
+	bool possible;             /* false: the bits it needs mean something else on this CPU */
 };
 
 struct result {
@@ -84,7 +84,7 @@ struct result {
 #define TEST_DATA        128
 
 /* Set by observe_init(): physical addresses in the entries of the test's path, and what CPUID says. */
-extern uint64_t table_of[LEVELS]; /* the table that an entry of this level + 1 names */
+extern uint64_t table_of[LEVELS];    /* the table that an entry of this level + 1 names */
 extern uint64_t test_page, old_page; /* 2 MiB each, aligned */
 extern int maxphyaddr;
 extern bool gbpages;

@@ -57,7 +57,7 @@ void predict(const struct access *a, int leaf, const uint64_t *entry, struct res
 	r.fault = !present || reserved || !permitted(a, leaf, entry);
 	if (r.fault) { /* 8.4.2 */
 		r.error = (present ? PFEC_P : 0) | (reserved ? PFEC_RSVD : 0) | (a->kind == WRITE ? PFEC_W : 0) |
-			  (a->user ? PFEC_U : 0);
+		          (a->user ? PFEC_U : 0);
 		if (a->kind == FETCH && (a->mode.nxe || a->mode.smep))
 			r.error |= PFEC_I;
 		r.cr2 = a->address;

@@ -69,9 +69,9 @@ Test(args, sizes)
 /* Leading zeros (octal, or not?), signs, blanks, unknown or doubled units, more than 64 bits; the value stays. */
 Test(args, bad_sizes)
 {
-	static const char *const bad[] = {"",     "M",   "-1", "+1",  " 1",  "1 ",   "1X",    "1MM", "1Mi",
-	                                  "1.5G", "1iB", "1B", "64P", "one", "1M\n", "1MiBx", "0x",
-	                                  "010M", "00", "0200000", "0b10"};
+	static const char *const bad[] = {"",     "M",     "-1",   "+1",   " 1", "1 ",      "1X",
+	                                  "1MM",  "1Mi",   "1.5G", "1iB",  "1B", "64P",     "one",
+	                                  "1M\n", "1MiBx", "0x",   "010M", "00", "0200000", "0b10"};
 	static const char *const large[] = {"18446744073709551616", "16777216T", "99999999999999999999", "20000000T"};
 	uint64_t v = 7;
 

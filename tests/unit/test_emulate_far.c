@@ -50,20 +50,20 @@ Test(emulate_far, iretq_refusals)
 		uint8_t vector;
 		uint32_t error;
 	} table[] = {
-		{"null cs", 0, 0x1000, 0, 2, USER_DS, VEC_GP, 0},
-		{"cs beyond the limit", 0, 0x1000, 0x1fb, 2, USER_DS, VEC_GP, 0x1f8},
-		{"cs is data", 0, 0x1000, KERNEL_DS, 2, KERNEL_DS, VEC_GP, KERNEL_DS},
-		{"cs is a TSS", 0, 0x1000, TSS_SEL, 2, KERNEL_DS, VEC_GP, TSS_SEL},
-		{"cs: RPL 3, DPL 0", 0, 0x1000, KERNEL_CS | 3, 2, USER_DS, VEC_GP, KERNEL_CS},
-		{"cs: RPL 0, DPL 3", 0, 0x1000, USER_CS & ~3, 2, KERNEL_DS, VEC_GP, USER_CS & ~3},
-		{"cs not present", 0, 0x1000, ABSENT_CS, 2, KERNEL_DS, VEC_NP, ABSENT_CS},
-		{"cs more privileged", 3, 0x1000, KERNEL_CS, 2, KERNEL_DS, VEC_GP, KERNEL_CS},
-		{"null ss for user", 0, 0x1000, USER_CS, 2, 0, VEC_GP, 0},
-		{"ss: wrong RPL", 0, 0x1000, USER_CS, 2, KERNEL_DS, VEC_GP, KERNEL_DS},
-		{"ss: wrong DPL", 0, 0x1000, USER_CS, 2, KERNEL_DS | 3, VEC_GP, KERNEL_DS},
-		{"ss is code", 0, 0x1000, USER_CS, 2, USER_CS, VEC_GP, USER_CS & ~3},
-		{"ss not present", 0, 0x1000, KERNEL_CS, 2, ABSENT_DS, VEC_SS, ABSENT_DS},
-		{"rip not canonical", 0, CANONICAL_HOLE, USER_CS, 2, USER_DS, VEC_GP, 0},
+	    {"null cs", 0, 0x1000, 0, 2, USER_DS, VEC_GP, 0},
+	    {"cs beyond the limit", 0, 0x1000, 0x1fb, 2, USER_DS, VEC_GP, 0x1f8},
+	    {"cs is data", 0, 0x1000, KERNEL_DS, 2, KERNEL_DS, VEC_GP, KERNEL_DS},
+	    {"cs is a TSS", 0, 0x1000, TSS_SEL, 2, KERNEL_DS, VEC_GP, TSS_SEL},
+	    {"cs: RPL 3, DPL 0", 0, 0x1000, KERNEL_CS | 3, 2, USER_DS, VEC_GP, KERNEL_CS},
+	    {"cs: RPL 0, DPL 3", 0, 0x1000, USER_CS & ~3, 2, KERNEL_DS, VEC_GP, USER_CS & ~3},
+	    {"cs not present", 0, 0x1000, ABSENT_CS, 2, KERNEL_DS, VEC_NP, ABSENT_CS},
+	    {"cs more privileged", 3, 0x1000, KERNEL_CS, 2, KERNEL_DS, VEC_GP, KERNEL_CS},
+	    {"null ss for user", 0, 0x1000, USER_CS, 2, 0, VEC_GP, 0},
+	    {"ss: wrong RPL", 0, 0x1000, USER_CS, 2, KERNEL_DS, VEC_GP, KERNEL_DS},
+	    {"ss: wrong DPL", 0, 0x1000, USER_CS, 2, KERNEL_DS | 3, VEC_GP, KERNEL_DS},
+	    {"ss is code", 0, 0x1000, USER_CS, 2, USER_CS, VEC_GP, USER_CS & ~3},
+	    {"ss not present", 0, 0x1000, KERNEL_CS, 2, ABSENT_DS, VEC_SS, ABSENT_DS},
+	    {"rip not canonical", 0, CANONICAL_HOLE, USER_CS, 2, USER_DS, VEC_GP, 0},
 	};
 
 	for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++) {
@@ -76,7 +76,7 @@ Test(emulate_far, iretq_refusals)
 
 		cr_assert_eq(RUN(&m, &r, IRETQ), EMUL_EXCEPTION, "%s", table[i].name);
 		cr_assert(r.exc.vector == table[i].vector && r.exc.error == table[i].error, "%s: #%u(%#x)",
-			  table[i].name, r.exc.vector, r.exc.error);
+		          table[i].name, r.exc.vector, r.exc.error);
 		cr_assert_eq(memcmp(&m.cpu, &before, sizeof(before)), 0, "%s", table[i].name);
 	}
 }

@@ -102,8 +102,7 @@ Test(fdt, cpus)
 	cr_assert_eq(cell(prop("/cpus", "#address-cells", 4), 0), 1);
 	cr_assert_eq(cell(prop("/cpus", "#size-cells", 4), 0), 0);
 	cr_assert_eq(wide(prop("/cpus", "timebase-frequency", 8), 0), 2600000000);
-	fdt_for_each_subnode(n, fdt, node("/cpus"))
-	{
+	fdt_for_each_subnode (n, fdt, node("/cpus")) {
 		int len;
 
 		cr_assert_str_eq(fdt_getprop(fdt, n, "device_type", &len), "cpu");

@@ -9,7 +9,7 @@
 #define FRAME_SS     4
 
 static const struct cpu_exception page_fault = {
-	.vector = VEC_PF, .has_error = true, .error = PFEC_W | PFEC_U, .cr2 = {0xdead000}};
+    .vector = VEC_PF, .has_error = true, .error = PFEC_W | PFEC_U, .cr2 = {0xdead000}};
 static const struct cpu_exception general = {.vector = VEC_GP, .has_error = true, .error = 0x50};
 static const struct cpu_exception undefined = {.vector = VEC_UD};
 
@@ -34,13 +34,12 @@ Test(inject, exception_from_user)
 	cr_assert_eq(m.cpu.gpr[GPR_RSP], STACK_PAGE + 0x800 - 48);
 	cr_assert_eq(frame[-1], PFEC_W | PFEC_U);
 	cr_assert(frame[FRAME_RIP] == 0x401234 && frame[FRAME_CS] == USER_CS && frame[FRAME_RSP] == 0x7fff1238 &&
-		  frame[FRAME_SS] == USER_DS);
-	cr_assert_eq(frame[FRAME_RFLAGS],
-		     RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF | RFLAGS_NT | RFLAGS_CF | RFLAGS_RF);
+	          frame[FRAME_SS] == USER_DS);
+	cr_assert_eq(frame[FRAME_RFLAGS], RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF | RFLAGS_NT | RFLAGS_CF | RFLAGS_RF);
 	cr_assert_eq(m.cpu.rflags, RFLAGS_FIXED | RFLAGS_CF);
 	cr_assert(m.cpu.cpl == 0 && m.cpu.rip == CODE_PAGE + 16 * VEC_PF && m.cpu.cr2 == 0xdead000);
 	cr_assert(m.cpu.seg[SEG_CS].selector == KERNEL_CS && m.cpu.seg[SEG_SS].selector == 0 &&
-		  !(m.cpu.seg[SEG_SS].attributes & SEG_P));
+	          !(m.cpu.seg[SEG_SS].attributes & SEG_P));
 	cr_assert(!m.cpu.halted && !m.cpu.interrupt_shadow);
 	cr_assert(m.last_access & ACCESS_IMPLICIT && !(m.last_access & ACCESS_USER), "pushed with kernel rights");
 }
@@ -106,14 +105,14 @@ Test(inject, replaced)
 		uint8_t vector;
 		uint32_t error;
 	} table[] = {
-		{"not a gate", 0x82, KERNEL_CS, VEC_GP, VEC_UD * 8 + 3},
-		{"gate not present", 0x0e, KERNEL_CS, VEC_NP, VEC_UD * 8 + 3},
-		{"null code segment", 0x8e, 0, VEC_GP, 1},
-		{"code beyond the GDT", 0x8e, 0x1f8, VEC_GP, 0x1f9},
-		{"code is data", 0x8e, KERNEL_DS, VEC_GP, KERNEL_DS | 1},
-		{"code not present", 0x8e, ABSENT_CS, VEC_NP, ABSENT_CS | 1},
-		{"32-bit code", 0x8e, CODE32, VEC_GP, CODE32 | 1},
-		{"less privileged code", 0x8e, USER_CS, VEC_GP, (USER_CS & ~3) | 1},
+	    {"not a gate", 0x82, KERNEL_CS, VEC_GP, VEC_UD * 8 + 3},
+	    {"gate not present", 0x0e, KERNEL_CS, VEC_NP, VEC_UD * 8 + 3},
+	    {"null code segment", 0x8e, 0, VEC_GP, 1},
+	    {"code beyond the GDT", 0x8e, 0x1f8, VEC_GP, 0x1f9},
+	    {"code is data", 0x8e, KERNEL_DS, VEC_GP, KERNEL_DS | 1},
+	    {"code not present", 0x8e, ABSENT_CS, VEC_NP, ABSENT_CS | 1},
+	    {"32-bit code", 0x8e, CODE32, VEC_GP, CODE32 | 1},
+	    {"less privileged code", 0x8e, USER_CS, VEC_GP, (USER_CS & ~3) | 1},
 	};
 	struct machine m;
 
@@ -123,7 +122,7 @@ Test(inject, replaced)
 		cr_assert_eq(inject(&m, &undefined), INJECT_REPLACED, "%s", table[i].name);
 		cr_assert_eq(m.cpu.rip, CODE_PAGE + 16u * table[i].vector, "%s", table[i].name);
 		cr_assert_eq(*machine_u64(m.cpu.gpr[GPR_RSP]), table[i].error, "%s: error %#lx", table[i].name,
-			     *machine_u64(m.cpu.gpr[GPR_RSP]));
+		             *machine_u64(m.cpu.gpr[GPR_RSP]));
 	}
 	machine_init(&m, 3); /* a TSS too short for RSP0: #TS, and #DF after it, find no stack either */
 	m.cpu.seg[SEG_TR].limit = 10;

@@ -81,20 +81,20 @@ static inline pte_t fake_make_leaf(int level, uint64_t address, pt_attrs_t a)
 }
 
 static const struct pt_format pt_fake = {
-	.name = "fake",
-	.levels = 3,
-	.phys_bits = 48,
-	.attrs = PT_RWX | PT_U | PT_AD | PT_SW0 | PT_SW1,
-	.level = {[1] = {12, 4, true, FAKE_ROTATE(FAKE_RESERVED, 1), FAKE_ROTATE(FAKE_RESERVED, 1)},
+    .name = "fake",
+    .levels = 3,
+    .phys_bits = 48,
+    .attrs = PT_RWX | PT_U | PT_AD | PT_SW0 | PT_SW1,
+    .level = {[1] = {12, 4, true, FAKE_ROTATE(FAKE_RESERVED, 1), FAKE_ROTATE(FAKE_RESERVED, 1)},
               [2] = {16, 3, true, FAKE_ROTATE(FAKE_RESERVED | 0xf000, 2), FAKE_ROTATE(FAKE_RESERVED, 2)},
               [3] = {19, 5, true, FAKE_ROTATE(FAKE_RESERVED | 0x7f000, 3), FAKE_ROTATE(FAKE_RESERVED, 3)}},
-	.is_present = fake_is_present,
-	.is_leaf = fake_is_leaf,
-	.address = fake_address,
-	.get_attrs = fake_get_attrs,
-	.allows = fake_allows,
-	.make_table = fake_make_table,
-	.make_leaf = fake_make_leaf,
+    .is_present = fake_is_present,
+    .is_leaf = fake_is_leaf,
+    .address = fake_address,
+    .get_attrs = fake_get_attrs,
+    .allows = fake_allows,
+    .make_table = fake_make_table,
+    .make_leaf = fake_make_leaf,
 };
 
 static const struct pt_format *const all_formats[] = {&pt_x86_64, &pt_x86_64_la57, &pt_ept, &pt_sv39,
@@ -178,10 +178,10 @@ static inline void arena_changed(void *ctx, const struct pt_change *change)
 }
 
 static const struct pt_ops arena_ops = {
-	.alloc = arena_alloc,
-	.free = arena_free,
-	.find = arena_find,
-	.changed = arena_changed,
+    .alloc = arena_alloc,
+    .free = arena_free,
+    .find = arena_find,
+    .changed = arena_changed,
 };
 
 static inline struct arena *arena_new(void)

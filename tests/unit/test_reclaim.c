@@ -238,10 +238,10 @@ Test(reclaim, over_several_leaves)
 Test(reclaim, several_at_once)
 {
 	struct stage2_slice slice[] = {
-		{.gpa = gpa_init(BLOCK + PAGE_SIZE), .size = PAGE_SIZE},
-		{.gpa = gpa_init(BLOCK + 3 * PAGE_SIZE), .size = 2 * PAGE_SIZE},
-		{.gpa = gpa_init(BLOCK + PAGE_2M - PAGE_SIZE), .size = 2 * PAGE_SIZE},
-		{.gpa = gpa_init(BLOCK + 2 * PAGE_2M), .size = PAGE_2M},
+	    {.gpa = gpa_init(BLOCK + PAGE_SIZE), .size = PAGE_SIZE},
+	    {.gpa = gpa_init(BLOCK + 3 * PAGE_SIZE), .size = 2 * PAGE_SIZE},
+	    {.gpa = gpa_init(BLOCK + PAGE_2M - PAGE_SIZE), .size = 2 * PAGE_SIZE},
+	    {.gpa = gpa_init(BLOCK + 2 * PAGE_2M), .size = PAGE_2M},
 	};
 
 	cr_assert_eq(stage2_reclaim(&s2, slice, 4, &ops, NULL, &counters), 0);
@@ -264,10 +264,10 @@ Test(reclaim, several_at_once)
 Test(reclaim, several_back)
 {
 	struct stage2_slice slice[] = {
-		{.gpa = gpa_init(BLOCK + PAGE_SIZE), .size = PAGE_SIZE},
-		{.gpa = gpa_init(BLOCK + 3 * PAGE_SIZE), .size = 2 * PAGE_SIZE},
-		{.gpa = gpa_init(BLOCK + PAGE_2M - PAGE_SIZE), .size = 2 * PAGE_SIZE},
-		{.gpa = gpa_init(BLOCK + 2 * PAGE_2M), .size = PAGE_2M},
+	    {.gpa = gpa_init(BLOCK + PAGE_SIZE), .size = PAGE_SIZE},
+	    {.gpa = gpa_init(BLOCK + 3 * PAGE_SIZE), .size = 2 * PAGE_SIZE},
+	    {.gpa = gpa_init(BLOCK + PAGE_2M - PAGE_SIZE), .size = 2 * PAGE_SIZE},
+	    {.gpa = gpa_init(BLOCK + 2 * PAGE_2M), .size = PAGE_2M},
 	};
 	struct stage2_mapping m;
 	unsigned done = 99;

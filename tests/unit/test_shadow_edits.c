@@ -26,8 +26,7 @@ static struct shadow sh;
 static struct counters counters;
 static uint8_t *pool;
 static int quiesced;
-static const struct shadow_view view = {
-	.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
+static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
 static void count_quiesce(void *ctx)
 {

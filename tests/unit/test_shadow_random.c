@@ -18,7 +18,7 @@
 #define PML4       0x1000
 #define PDPT       0x2000
 #define PD         0x3000
-#define PT(n)      (0x4000 + (n) * PAGE_SIZE)
+#define PT(n)      (0x4000 + (n)*PAGE_SIZE)
 #define RW         (PTE_P | PTE_W | PTE_U)
 #define SEEDS      30
 #define STEPS      600
@@ -141,8 +141,8 @@ static void audit(uint64_t seed, int step)
 
 static void touch(uint64_t gva, bool user, bool write)
 {
-	const struct shadow_view view = {
-		.walk = {.cr3 = {PML4}, .wp = true, .nxe = true, .maxphyaddr = 40}, .user = user};
+	const struct shadow_view view = {.walk = {.cr3 = {PML4}, .wp = true, .nxe = true, .maxphyaddr = 40},
+	                                 .user = user};
 	struct walk walk;
 	maddr_t root;
 	bool built;

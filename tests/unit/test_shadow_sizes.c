@@ -25,8 +25,7 @@ static struct shadow sh;
 static struct counters counters;
 static uint8_t *pool;
 static uint64_t seen[POOL_PAGES * PAGE_SIZE / 8];
-static const struct shadow_view view = {
-	.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
+static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
 static void no_quiesce(void *ctx)
 {

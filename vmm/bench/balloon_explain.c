@@ -46,8 +46,7 @@ static int tlb_miss(const struct cost_results *res, const char *row, enum bench_
 	double *us;
 
 	if (balloon_find(res, row, where, true, &sparse) < 0 ||
-	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !cost_has(res, sparse) ||
-	    !cost_has(res, dense))
+	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !cost_has(res, sparse) || !cost_has(res, dense))
 		return -ENODATA;
 	us = calloc(res->plan->rounds, sizeof(*us));
 	if (!us)

@@ -41,10 +41,10 @@ extern const size_t cost_nr_cases;
 struct cost_plan {
 	const char *name; /* of the workload, for the progress */
 	const struct cost_case *cases;
-	size_t nr_cases;   /* COST_MAX_CASES at most */
+	size_t nr_cases;    /* COST_MAX_CASES at most */
 	const char *memory; /* of the guest, for `gnomon run` */
-	const char *image; /* guest/cost.elf */
-	unsigned where;    /* 1 << enum bench_where */
+	const char *image;  /* guest/cost.elf */
+	unsigned where;     /* 1 << enum bench_where */
 	int rounds;
 	uint64_t seed;
 	struct child_limits limits;

@@ -28,7 +28,8 @@ int cost_output_parse(const char *text, size_t len, const struct cost_request *q
 	if (!line_skip(&c, q->row))
 		return -EINVAL;
 	if (!field(&c, " ops=", &ops) || !field(&c, " blocks=", &blocks) || !field(&c, " tsc=", &tsc) ||
-	    !field(&c, " floors=", &floors) || !field(&c, " floor_tsc=", &floor_tsc) || !line_skip(&c, "\n") || c.p != c.end)
+	    !field(&c, " floors=", &floors) || !field(&c, " floor_tsc=", &floor_tsc) || !line_skip(&c, "\n") ||
+	    c.p != c.end)
 		return -EBADMSG;
 	if (ops != q->ops || blocks != q->blocks)
 		return -EINVAL;
@@ -44,8 +45,7 @@ static json_int_t counter_value(const json_t *counters, enum counter c)
 	const json_t *entry;
 	size_t i;
 
-	json_array_foreach(counters, i, entry)
-	{
+	json_array_foreach (counters, i, entry) {
 		const char *name = json_string_value(json_object_get(entry, "name"));
 		const json_t *value = json_object_get(entry, "value");
 

@@ -36,8 +36,8 @@ struct report_environment {
 	int cpus;
 	const char *second_stage; /* host_second_stage_label() */
 	char thp[24], thp_shmem[24];
-	long seed;   /* of the order of runs and of the rings; the caller's, as is the next */
-	long loads;  /* of each measurement of the chase */
+	long seed;  /* of the order of runs and of the rings; the caller's, as is the next */
+	long loads; /* of each measurement of the chase */
 };
 
 /* An empty table; `name`, `columns` and what they point to must outlive it. NULL: no memory. */

@@ -66,7 +66,7 @@ static int read_fully(int fd, void *to, uint64_t len, uint64_t offset)
 }
 
 static int load_segments(const struct boot_params *p, int fd, const struct guest_mem *mem,
-			 const struct elf_image *image)
+                         const struct elf_image *image)
 {
 	for (int i = 0; i < image->nr_segments; i++) {
 		const struct elf_segment *s = &image->segment[i];

@@ -37,15 +37,15 @@ static bool overlaps(const struct elf_image *image, const struct elf_segment *s)
 }
 
 static const char *add_segment(struct elf_image *image, const Elf64_Phdr *ph, uint64_t file_size,
-			       const struct guest_mem *mem)
+                               const struct guest_mem *mem)
 {
 	const struct elf_segment s = {
-		.offset = ph->p_offset,
-		.filesz = ph->p_filesz,
-		.memsz = ph->p_memsz,
-		.at = maddr_init(ph->p_paddr),
-		.vaddr = gva_init(ph->p_vaddr),
-		.executable = ph->p_flags & PF_X,
+	    .offset = ph->p_offset,
+	    .filesz = ph->p_filesz,
+	    .memsz = ph->p_memsz,
+	    .at = maddr_init(ph->p_paddr),
+	    .vaddr = gva_init(ph->p_vaddr),
+	    .executable = ph->p_flags & PF_X,
 	};
 
 	if (image->nr_segments == ELF_SEGMENTS)
@@ -86,7 +86,7 @@ static const char *check_entry(const struct elf_image *image, uint64_t entry)
 }
 
 int elf_check(const uint8_t *head, size_t head_len, uint64_t file_size, const struct guest_mem *mem,
-	      struct elf_image *ret_image, const char **ret_why)
+              struct elf_image *ret_image, const char **ret_why)
 {
 	struct elf_image image = {0};
 	Elf64_Ehdr eh;

@@ -17,10 +17,10 @@
 #define ELF_HEAD_SIZE 4096 /* file and program headers must lie in the file's first page */
 
 struct elf_segment {
-	uint64_t offset;   /* in the file */
-	uint64_t filesz;   /* bytes to copy */
-	uint64_t memsz;    /* bytes occupied; the rest is zero */
-	maddr_t at;        /* p_paddr */
+	uint64_t offset; /* in the file */
+	uint64_t filesz; /* bytes to copy */
+	uint64_t memsz;  /* bytes occupied; the rest is zero */
+	maddr_t at;      /* p_paddr */
 	gva_t vaddr;
 	bool executable;
 };
@@ -37,6 +37,6 @@ struct elf_image {
  * half-sentence that says what is wrong with the image ("is not ...").
  */
 int must_check elf_check(const uint8_t *head, size_t head_len, uint64_t file_size, const struct guest_mem *mem,
-			 struct elf_image *ret_image, const char **ret_why);
+                         struct elf_image *ret_image, const char **ret_why);
 
 #endif

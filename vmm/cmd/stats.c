@@ -27,8 +27,8 @@ static json_t *own_counters(const struct vm *vm)
 		for (int i = 0; i < vm->nr_vcpus; i++)
 			json_array_append_new(each, json_integer(counter_read(&vm->vcpu[i]->counters, c)));
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I, s:o}", "name", counter_desc[c].name, "unit",
-						      counter_desc[c].unit, "description", counter_desc[c].what,
-						      "value", (json_int_t)total(vm, c), "vcpus", each));
+		                                      counter_desc[c].unit, "description", counter_desc[c].what,
+		                                      "value", (json_int_t)total(vm, c), "vcpus", each));
 	}
 	return list;
 }
@@ -42,7 +42,7 @@ static void add_kvm_stat(void *list, const struct kvm_stat *stat)
 	else
 		snprintf(unit, sizeof(unit), "%s", stat->unit ? stat->unit : "events");
 	json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "name", stat->name, "unit", unit, "description",
-					      kvm_stat_what(stat->name), "value", (json_int_t)stat->value));
+	                                      kvm_stat_what(stat->name), "value", (json_int_t)stat->value));
 }
 
 static json_t *kvm_counters(int fd)
@@ -66,7 +66,7 @@ int stats_write_json(struct vm *vm, const char *path)
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		json_array_append_new(vcpus, kvm_counters(vm->vcpu[i]->fd));
 	root = json_pack("{s:i, s:o, s:o, s:o}", "version", 1, "counters", own_counters(vm), "kvm_vm",
-			 kvm_counters(vm->fd), "kvm_vcpus", vcpus);
+	                 kvm_counters(vm->fd), "kvm_vcpus", vcpus);
 	if (!root)
 		return log_errno(ENOMEM, "statistics");
 	if (json_dump_file(root, path, JSON_INDENT(2)) < 0)
@@ -80,5 +80,5 @@ void stats_print(struct vm *vm, FILE *to)
 	for (int c = 0; c < CTR_NR; c++)
 		if (total(vm, c))
 			fprintf(to, "  %-24s %12llu  %s\n", counter_desc[c].name, (unsigned long long)total(vm, c),
-				counter_desc[c].what);
+			        counter_desc[c].what);
 }

@@ -91,8 +91,7 @@ static void print_rows(const char *title, const json_t *now, const json_t *befor
 	json_t *value;
 
 	printf("\n%-32s %16s %14s\n", title, "total", "a second");
-	json_object_foreach((json_t *)(uintptr_t)now, name, value)
-	{
+	json_object_foreach ((json_t *)(uintptr_t)now, name, value) {
 		const json_int_t v = json_integer_value(value);
 		const json_int_t was = json_integer_value(json_object_get(before, name));
 

@@ -8,8 +8,7 @@ static void add_all(json_t *sums, const json_t *stats)
 	size_t i;
 	json_t *s;
 
-	json_array_foreach(stats, i, s)
-	{
+	json_array_foreach (stats, i, s) {
 		const char *name = json_string_value(json_object_get(s, "name"));
 		const json_t *value = json_object_get(s, "value");
 
@@ -30,7 +29,8 @@ static int ask(struct connection *c, json_t *args, json_t **ret_sums)
 	if (r < 0)
 		return r;
 	sums = json_object();
-	json_array_foreach(reply, i, result) add_all(sums, json_object_get(result, "stats"));
+	json_array_foreach (reply, i, result)
+		add_all(sums, json_object_get(result, "stats"));
 	json_decref(reply);
 	*ret_sums = sums;
 	return 0;

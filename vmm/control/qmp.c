@@ -20,8 +20,7 @@ static int check_shape(json_t *request, struct control_error *err)
 
 	if (!json_is_object(request))
 		return control_fail(err, EINVAL, "QMP input must be a JSON object");
-	json_object_foreach(request, key, value)
-	{
+	json_object_foreach (request, key, value) {
 		if (strcmp(key, "execute") == 0 && !json_is_string(value))
 			return control_fail(err, EINVAL, "QMP input member 'execute' must be a string");
 		if (strcmp(key, "arguments") == 0 && !json_is_object(value))

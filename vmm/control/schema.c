@@ -98,7 +98,8 @@ int schema_check(const struct arg_schema *schema, json_t *arguments, struct cont
 		if (r < 0)
 			return r;
 	}
-	json_object_foreach(arguments, name, value) if (!is_known(schema, name)) return control_fail(
-	    err, EINVAL, "Parameter '%s' is unexpected", name);
+	json_object_foreach (arguments, name, value)
+		if (!is_known(schema, name))
+			return control_fail(err, EINVAL, "Parameter '%s' is unexpected", name);
 	return 0;
 }

@@ -133,14 +133,11 @@ static void serial_reset(struct bus_device *dev)
 void serial_init(struct serial *s, int out_fd, int end_fd, struct counters *counters)
 {
 	*s = (struct serial){
-		.bus = {.base = GNOMON_PORT_SERIAL,
-			.len = REG_NR,
-			.access = serial_access,
-			.reset = serial_reset,
-			.owner = s},
-		.out_fd = out_fd,
-		.end_fd = end_fd,
-		.counters = counters,
+	    .bus =
+	        {.base = GNOMON_PORT_SERIAL, .len = REG_NR, .access = serial_access, .reset = serial_reset, .owner = s},
+	    .out_fd = out_fd,
+	    .end_fd = end_fd,
+	    .counters = counters,
 	};
 	pthread_mutex_init(&s->lock, NULL);
 }

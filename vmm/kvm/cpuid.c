@@ -48,15 +48,15 @@ static const struct {
 	int feature;                 /* glibc's index of the leaf; VENDOR: leaf 0's words, which two leaves have */
 	uint32_t eax, ebx, ecx, edx; /* bits handed through */
 } leaves[] = {
-	{0x00000000, VENDOR, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
-	{0x00000001, CPUID_INDEX_1, KEEP_ALL, 0, L1_ECX_CX16,
-	 L1_EDX_FPU | L1_EDX_PSE | L1_EDX_TSC | L1_EDX_MSR | L1_EDX_PAE | L1_EDX_CX8 | L1_EDX_PGE | L1_EDX_CMOV |
-		 L1_EDX_FXSR | L1_EDX_SSE | L1_EDX_SSE2},
-	{0x00000007, CPUID_INDEX_7, 0, L7_EBX_FSGSBASE | L7_EBX_SMEP | L7_EBX_SMAP, L7_ECX_UMIP, 0},
-	{0x80000000, VENDOR, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
-	{0x80000001, CPUID_INDEX_80000001, KEEP_ALL, 0, LX1_ECX_LAHF,
-	 L1_EDX_FXSR | LX1_EDX_SYSCALL | LX1_EDX_NX | LX1_EDX_1G | LX1_EDX_RDTSCP | LX1_EDX_LM},
-	{0x80000008, CPUID_INDEX_80000008, KEEP_ALL, 0, 0, 0},
+    {0x00000000, VENDOR, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
+    {0x00000001, CPUID_INDEX_1, KEEP_ALL, 0, L1_ECX_CX16,
+     L1_EDX_FPU | L1_EDX_PSE | L1_EDX_TSC | L1_EDX_MSR | L1_EDX_PAE | L1_EDX_CX8 | L1_EDX_PGE | L1_EDX_CMOV |
+         L1_EDX_FXSR | L1_EDX_SSE | L1_EDX_SSE2},
+    {0x00000007, CPUID_INDEX_7, 0, L7_EBX_FSGSBASE | L7_EBX_SMEP | L7_EBX_SMAP, L7_ECX_UMIP, 0},
+    {0x80000000, VENDOR, 0, KEEP_ALL, KEEP_ALL, KEEP_ALL},
+    {0x80000001, CPUID_INDEX_80000001, KEEP_ALL, 0, LX1_ECX_LAHF,
+     L1_EDX_FXSR | LX1_EDX_SYSCALL | LX1_EDX_NX | LX1_EDX_1G | LX1_EDX_RDTSCP | LX1_EDX_LM},
+    {0x80000008, CPUID_INDEX_80000008, KEEP_ALL, 0, 0, 0},
 };
 
 #define NR_LEAVES (sizeof(leaves) / sizeof(*leaves))
@@ -75,9 +75,8 @@ int cpuid_set(int vcpu_fd, int id)
 	cpuid->nent = NR_LEAVES + 1;
 	__cpuid(0, vendor[0], vendor[1], vendor[2], vendor[3]);
 	for (size_t i = 0; i < NR_LEAVES; i++) {
-		const uint32_t *host = leaves[i].feature == VENDOR
-					       ? vendor
-					       : __x86_get_cpuid_feature_leaf(leaves[i].feature)->cpuid_array;
+		const uint32_t *host =
+		    leaves[i].feature == VENDOR ? vendor : __x86_get_cpuid_feature_leaf(leaves[i].feature)->cpuid_array;
 		struct kvm_cpuid_entry2 *e = &entry[i];
 
 		e->function = leaves[i].leaf;
@@ -93,7 +92,7 @@ int cpuid_set(int vcpu_fd, int id)
 	entry[1].ecx |= L1_ECX_HYPERV;
 	entry[3].eax = 0x80000008;
 	entry[NR_LEAVES] = (struct kvm_cpuid_entry2){
-		.function = HV_LEAF, .eax = HV_LEAF, .ebx = 0x6d6f6e47, .ecx = 0x6e476e6f, .edx = 0x6e6f6d6f};
+	    .function = HV_LEAF, .eax = HV_LEAF, .ebx = 0x6d6f6e47, .ecx = 0x6e476e6f, .edx = 0x6e6f6d6f};
 	if (ioctl(vcpu_fd, KVM_SET_CPUID2, cpuid) < 0)
 		return log_errno(errno, "KVM_SET_CPUID2");
 	return 0;

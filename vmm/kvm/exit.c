@@ -26,24 +26,24 @@ static void exit_io(struct vcpu *vcpu)
 	if (vcpu->shadow)
 		shadow_vcpu_trap(vcpu);
 	else
-		vcpu_port_access(vcpu, run->io.port, run->io.size, run->io.count,
-				 run->io.direction == KVM_EXIT_IO_OUT, (uint8_t *)run + run->io.data_offset);
+		vcpu_port_access(vcpu, run->io.port, run->io.size, run->io.count, run->io.direction == KVM_EXIT_IO_OUT,
+		                 (uint8_t *)run + run->io.data_offset);
 }
 
 static void exit_mmio(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	const struct bus_access a = {
-		.offset = run->mmio.phys_addr,
-		.size = run->mmio.len,
-		.count = 1,
-		.write = run->mmio.is_write,
-		.data = run->mmio.data,
+	    .offset = run->mmio.phys_addr,
+	    .size = run->mmio.len,
+	    .count = 1,
+	    .write = run->mmio.is_write,
+	    .data = run->mmio.data,
 	};
 
 	if (!bus_dispatch(&vcpu->vm->mmio, vcpu, a) && !vcpu_violation(vcpu, gpa_init(a.offset)))
 		vm_kill(vcpu, "it %s %u byte%s at guest physical 0x%llx, where there is neither memory nor a device",
-			a.write ? "wrote" : "read", a.size, a.size == 1 ? "" : "s", (unsigned long long)a.offset);
+		        a.write ? "wrote" : "read", a.size, a.size == 1 ? "" : "s", (unsigned long long)a.offset);
 }
 
 void vcpu_halt(struct vcpu *vcpu, bool interrupts_on)
@@ -86,8 +86,7 @@ static void exit_intr(struct vcpu *vcpu)
 static void exit_shutdown(struct vcpu *vcpu)
 {
 	if (!vcpu_violation_behind(vcpu))
-		vm_kill(vcpu,
-			"triple fault: an exception could not be delivered, nor could the double fault after it");
+		vm_kill(vcpu, "triple fault: an exception could not be delivered, nor could the double fault after it");
 }
 
 static void exit_internal_error(struct vcpu *vcpu)
@@ -103,7 +102,7 @@ static void exit_internal_error(struct vcpu *vcpu)
 static void exit_fail_entry(struct vcpu *vcpu)
 {
 	vm_kill(vcpu, "the CPU refuses its state (KVM_EXIT_FAIL_ENTRY, reason 0x%llx)",
-		(unsigned long long)vcpu->run->fail_entry.hardware_entry_failure_reason);
+	        (unsigned long long)vcpu->run->fail_entry.hardware_entry_failure_reason);
 }
 
 static const struct {
@@ -111,14 +110,14 @@ static const struct {
 	void (*handle)(struct vcpu *vcpu);
 	enum counter counter;
 } exit_table[] = {
-	[KVM_EXIT_IO] = {"IO", exit_io, CTR_EXIT_IO},
-	[KVM_EXIT_MMIO] = {"MMIO", exit_mmio, CTR_EXIT_MMIO},
-	[KVM_EXIT_HLT] = {"HLT", exit_hlt, CTR_EXIT_HLT},
-	[KVM_EXIT_IRQ_WINDOW_OPEN] = {"IRQ_WINDOW_OPEN", exit_irq_window, CTR_EXIT_IRQ_WINDOW},
-	[KVM_EXIT_INTR] = {"INTR", exit_intr, CTR_EXIT_INTR},
-	[KVM_EXIT_SHUTDOWN] = {"SHUTDOWN", exit_shutdown, CTR_EXIT_OTHER},
-	[KVM_EXIT_INTERNAL_ERROR] = {"INTERNAL_ERROR", exit_internal_error, CTR_EXIT_OTHER},
-	[KVM_EXIT_FAIL_ENTRY] = {"FAIL_ENTRY", exit_fail_entry, CTR_EXIT_OTHER},
+    [KVM_EXIT_IO] = {"IO", exit_io, CTR_EXIT_IO},
+    [KVM_EXIT_MMIO] = {"MMIO", exit_mmio, CTR_EXIT_MMIO},
+    [KVM_EXIT_HLT] = {"HLT", exit_hlt, CTR_EXIT_HLT},
+    [KVM_EXIT_IRQ_WINDOW_OPEN] = {"IRQ_WINDOW_OPEN", exit_irq_window, CTR_EXIT_IRQ_WINDOW},
+    [KVM_EXIT_INTR] = {"INTR", exit_intr, CTR_EXIT_INTR},
+    [KVM_EXIT_SHUTDOWN] = {"SHUTDOWN", exit_shutdown, CTR_EXIT_OTHER},
+    [KVM_EXIT_INTERNAL_ERROR] = {"INTERNAL_ERROR", exit_internal_error, CTR_EXIT_OTHER},
+    [KVM_EXIT_FAIL_ENTRY] = {"FAIL_ENTRY", exit_fail_entry, CTR_EXIT_OTHER},
 };
 
 void vcpu_handle_exit(struct vcpu *vcpu)

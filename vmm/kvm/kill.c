@@ -31,17 +31,17 @@ void vcpu_print(struct vcpu *vcpu)
 	if (vcpu_get_registers(vcpu, &r, &s) < 0)
 		return;
 	fprintf(stderr,
-		"  vCPU %d at CPL %d\n"
-		"  rip %016llx  rflags %016llx\n"
-		"  rax %016llx  rbx %016llx  rcx %016llx  rdx %016llx\n"
-		"  rsi %016llx  rdi %016llx  rbp %016llx  rsp %016llx\n"
-		"  r8  %016llx  r9  %016llx  r10 %016llx  r11 %016llx\n"
-		"  r12 %016llx  r13 %016llx  r14 %016llx  r15 %016llx\n"
-		"  cr0 %016llx  cr2 %016llx  cr3 %016llx  cr4 %016llx\n"
-		"  efer %016llx  cs %04x  ss %04x  idt %016llx/%x  gdt %016llx/%x\n",
-		vcpu->id, s.ss.dpl, r.rip, r.rflags, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
-		r.r9, r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, s.cr0, s.cr2, s.cr3, s.cr4, s.efer, s.cs.selector,
-		s.ss.selector, s.idt.base, s.idt.limit, s.gdt.base, s.gdt.limit);
+	        "  vCPU %d at CPL %d\n"
+	        "  rip %016llx  rflags %016llx\n"
+	        "  rax %016llx  rbx %016llx  rcx %016llx  rdx %016llx\n"
+	        "  rsi %016llx  rdi %016llx  rbp %016llx  rsp %016llx\n"
+	        "  r8  %016llx  r9  %016llx  r10 %016llx  r11 %016llx\n"
+	        "  r12 %016llx  r13 %016llx  r14 %016llx  r15 %016llx\n"
+	        "  cr0 %016llx  cr2 %016llx  cr3 %016llx  cr4 %016llx\n"
+	        "  efer %016llx  cs %04x  ss %04x  idt %016llx/%x  gdt %016llx/%x\n",
+	        vcpu->id, s.ss.dpl, r.rip, r.rflags, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9,
+	        r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, s.cr0, s.cr2, s.cr3, s.cr4, s.efer, s.cs.selector,
+	        s.ss.selector, s.idt.base, s.idt.limit, s.gdt.base, s.gdt.limit);
 	print_bytes_at_rip(vcpu, r.rip);
 }
 

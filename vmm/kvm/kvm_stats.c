@@ -44,14 +44,14 @@ static enum kvm_stat_type type_of(uint32_t flags)
 }
 
 static int read_one(int stats_fd, const struct kvm_stats_header *h, const struct kvm_stats_desc *d, kvm_stat_fn fn,
-		    void *arg)
+                    void *arg)
 {
 	struct kvm_stat stat = {
-		.name = d->name,
-		.type = type_of(d->flags),
-		.unit = unit_of(d->flags),
-		.base = (d->flags & KVM_STATS_BASE_MASK) == KVM_STATS_BASE_POW2 ? 2 : 10,
-		.exponent = d->exponent,
+	    .name = d->name,
+	    .type = type_of(d->flags),
+	    .unit = unit_of(d->flags),
+	    .base = (d->flags & KVM_STATS_BASE_MASK) == KVM_STATS_BASE_POW2 ? 2 : 10,
+	    .exponent = d->exponent,
 	};
 
 	if (d->size != 1)
@@ -94,31 +94,31 @@ int kvm_stats_open(int fd)
 static const struct {
 	const char *name, *what;
 } known[] = {
-	{"pages_4k", "4 KiB mappings KVM holds in its second stage or shadow now"},
-	{"pages_2m", "2 MiB mappings KVM holds in its second stage or shadow now"},
-	{"pages_1g", "1 GiB mappings KVM holds in its second stage or shadow now"},
-	{"mmu_shadow_zapped", "shadow pages KVM threw away"},
-	{"mmu_pte_write", "guest writes to tables that KVM write-protects, emulated"},
-	{"mmu_pde_zapped", "large-page directory entries KVM replaced"},
-	{"mmu_flooded", "shadow pages KVM dropped because the guest wrote their table too often"},
-	{"mmu_recycled", "shadow pages KVM took back for want of memory"},
-	{"mmu_unsync", "shadow pages that may now differ from the guest's table"},
-	{"pf_taken", "page faults KVM took"},
-	{"pf_fixed", "page faults KVM mended by filling an entry"},
-	{"pf_emulate", "page faults KVM answered by emulating an instruction"},
-	{"pf_spurious", "page faults that had been mended meanwhile"},
-	{"pf_fast", "page faults mended without KVM's MMU lock"},
-	{"pf_guest", "page faults KVM handed on to the guest"},
-	{"tlb_flush", "TLB flushes of this vCPU"},
-	{"invlpg", "INVLPG instructions intercepted"},
-	{"exits", "exits from guest mode, KVM's own included"},
-	{"io_exits", "exits for port accesses"},
-	{"mmio_exits", "exits for MMIO"},
-	{"signal_exits", "exits because a signal waited"},
-	{"irq_injections", "interrupts injected by KVM"},
-	{"insn_emulation", "instructions KVM emulated"},
-	{"insn_emulation_fail", "instructions KVM could not emulate"},
-	{"halt_exits", "exits for HLT"},
+    {"pages_4k", "4 KiB mappings KVM holds in its second stage or shadow now"},
+    {"pages_2m", "2 MiB mappings KVM holds in its second stage or shadow now"},
+    {"pages_1g", "1 GiB mappings KVM holds in its second stage or shadow now"},
+    {"mmu_shadow_zapped", "shadow pages KVM threw away"},
+    {"mmu_pte_write", "guest writes to tables that KVM write-protects, emulated"},
+    {"mmu_pde_zapped", "large-page directory entries KVM replaced"},
+    {"mmu_flooded", "shadow pages KVM dropped because the guest wrote their table too often"},
+    {"mmu_recycled", "shadow pages KVM took back for want of memory"},
+    {"mmu_unsync", "shadow pages that may now differ from the guest's table"},
+    {"pf_taken", "page faults KVM took"},
+    {"pf_fixed", "page faults KVM mended by filling an entry"},
+    {"pf_emulate", "page faults KVM answered by emulating an instruction"},
+    {"pf_spurious", "page faults that had been mended meanwhile"},
+    {"pf_fast", "page faults mended without KVM's MMU lock"},
+    {"pf_guest", "page faults KVM handed on to the guest"},
+    {"tlb_flush", "TLB flushes of this vCPU"},
+    {"invlpg", "INVLPG instructions intercepted"},
+    {"exits", "exits from guest mode, KVM's own included"},
+    {"io_exits", "exits for port accesses"},
+    {"mmio_exits", "exits for MMIO"},
+    {"signal_exits", "exits because a signal waited"},
+    {"irq_injections", "interrupts injected by KVM"},
+    {"insn_emulation", "instructions KVM emulated"},
+    {"insn_emulation_fail", "instructions KVM could not emulate"},
+    {"halt_exits", "exits for HLT"},
 };
 
 const char *kvm_stat_what(const char *name)

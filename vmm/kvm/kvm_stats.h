@@ -15,7 +15,7 @@ enum kvm_stat_type { KVM_STAT_CUMULATIVE, KVM_STAT_INSTANT, KVM_STAT_PEAK };
 struct kvm_stat {
 	const char *name; /* lives for the call only */
 	enum kvm_stat_type type;
-	const char *unit; /* "bytes", "seconds", "cycles", "boolean", or NULL for a plain number */
+	const char *unit;   /* "bytes", "seconds", "cycles", "boolean", or NULL for a plain number */
 	int base, exponent; /* the value is in units of base ^ exponent */
 	uint64_t value;
 };

@@ -57,14 +57,14 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 	}
 	if (req.version != GNOMON_ABI_VERSION || req.cpu >= (uint32_t)vm->nr_vcpus) {
 		vm_kill(who, "its CPU start request names version %u (of 1) and CPU %u (of %d)", req.version, req.cpu,
-			vm->nr_vcpus);
+		        vm->nr_vcpus);
 		return;
 	}
 	/* Other bits of CR3 are reserved (APM2 3.1.2): KVM would refuse them when that CPU enters, too late. */
 	if (req.cr3 & ~(PTE_ADDR | PTE_PWT | PTE_PCD) ||
 	    !stage2_ptr(&vm->stage2, gpa_init(req.cr3 & PTE_ADDR), PAGE_SIZE)) {
 		vm_kill(who, "its CPU start request has CR3 0x%llx, which is no page table in memory",
-			(unsigned long long)req.cr3);
+		        (unsigned long long)req.cr3);
 		return;
 	}
 	if (vcpu_get_registers(caller, &regs, &now) < 0) {
@@ -77,7 +77,7 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 	sregs.cr4 = now.cr4;
 	sregs.efer = now.efer;
 	if (vcpu_start(vm->vcpu[req.cpu], &sregs,
-		       &(struct kvm_regs){.rip = req.rip, .rsp = req.rsp, .rdi = req.rdi, .rflags = 2}) < 0)
+	               &(struct kvm_regs){.rip = req.rip, .rsp = req.rsp, .rdi = req.rdi, .rflags = 2}) < 0)
 		vm_kill(who, "it started CPU %u twice", req.cpu);
 }
 
@@ -90,7 +90,7 @@ static void ipi_access(struct bus_device *dev, void *who, const struct bus_acces
 		return;
 	if (cpu >= (uint32_t)vm->nr_vcpus || vector < 32)
 		vm_kill(who, "it sent interrupt %u to CPU %u: vectors are 32-255, CPUs 0-%d", vector, cpu,
-			vm->nr_vcpus - 1);
+		        vm->nr_vcpus - 1);
 	else
 		vcpu_interrupt(vm->vcpu[cpu], vector);
 }
@@ -116,7 +116,7 @@ static void virtio_reset(struct bus_device *dev)
 	const struct timespec pause = {.tv_nsec = 100000};
 	uint32_t status = 0;
 	struct bus_access a = {
-		.offset = VIRTIO_MMIO_STATUS, .size = 4, .count = 1, .write = true, .data = (uint8_t *)&status};
+	    .offset = VIRTIO_MMIO_STATUS, .size = 4, .count = 1, .write = true, .data = (uint8_t *)&status};
 
 	(void)virtio_mmio_access(dev->owner, &a);
 	a.write = false;
@@ -127,18 +127,18 @@ static void virtio_reset(struct bus_device *dev)
 int platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot, uint64_t balloon_features)
 {
 	*p = (struct platform){
-		.vm = vm,
-		.exit = {.base = GNOMON_PORT_EXIT, .len = 4, .access = exit_access, .owner = vm},
-		.cpu_start = {.base = GNOMON_PORT_CPU_START, .len = 4, .access = cpu_start_access, .owner = vm},
-		.ipi = {.base = GNOMON_PORT_IPI, .len = 4, .access = ipi_access, .owner = vm},
-		.nop = {.base = GNOMON_PORT_NOP, .len = 4, .access = nop_access, .owner = vm},
-		.virtio = {.base = GNOMON_VIRTIO_BASE + GNOMON_VIRTIO_BALLOON * GNOMON_VIRTIO_STRIDE,
-			   .len = GNOMON_VIRTIO_LEN,
-			   .access = virtio_access,
-			   .reset = virtio_reset,
-			   .owner = &p->balloon.transport},
-		.image = boot->image,
-		.image_end = boot->image_end,
+	    .vm = vm,
+	    .exit = {.base = GNOMON_PORT_EXIT, .len = 4, .access = exit_access, .owner = vm},
+	    .cpu_start = {.base = GNOMON_PORT_CPU_START, .len = 4, .access = cpu_start_access, .owner = vm},
+	    .ipi = {.base = GNOMON_PORT_IPI, .len = 4, .access = ipi_access, .owner = vm},
+	    .nop = {.base = GNOMON_PORT_NOP, .len = 4, .access = nop_access, .owner = vm},
+	    .virtio = {.base = GNOMON_VIRTIO_BASE + GNOMON_VIRTIO_BALLOON * GNOMON_VIRTIO_STRIDE,
+	               .len = GNOMON_VIRTIO_LEN,
+	               .access = virtio_access,
+	               .reset = virtio_reset,
+	               .owner = &p->balloon.transport},
+	    .image = boot->image,
+	    .image_end = boot->image_end,
 	};
 	if (platform_balloon_init(p, balloon_features) < 0)
 		return log_errno(ENOMEM, "no memory for the balloon");

@@ -11,7 +11,7 @@
 #include "stage2/reclaim.h"
 #include "virtio/balloon.h"
 
-#define LOCK_SECONDS     2      /* a control client waits no longer */
+#define LOCK_SECONDS     2   /* a control client waits no longer */
 #define POLLS            200 /* a CPU that runs a guest is out of it within some 10 us */
 #define POLL_NS          20000
 #define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */

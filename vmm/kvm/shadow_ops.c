@@ -17,13 +17,13 @@ struct piece {
 };
 
 static int translate(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned access, struct piece *ret,
-		     struct cpu_exception *ret_exc)
+                     struct cpu_exception *ret_exc)
 {
 	struct shadow_view view = shadow_vcpu_view(vcpu);
 	const struct walk_access a = {.user = access & ACCESS_USER,
-				      .write = access & ACCESS_WRITE,
-				      .fetch = access & ACCESS_FETCH,
-				      .ac = view.ac && !(access & ACCESS_IMPLICIT)};
+	                              .write = access & ACCESS_WRITE,
+	                              .fetch = access & ACCESS_FETCH,
+	                              .ac = view.ac && !(access & ACCESS_IMPLICIT)};
 	const uint64_t in_page = PAGE_SIZE - page_offset(addr.raw);
 	struct walk w;
 
@@ -33,8 +33,8 @@ static int translate(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned acce
 		return -ENXIO;
 	}
 	if (w.outcome != WALK_OK) {
-		*ret_exc = (struct cpu_exception){
-			.vector = VEC_PF, .has_error = true, .error = w.error_code, .cr2 = addr};
+		*ret_exc =
+		    (struct cpu_exception){.vector = VEC_PF, .has_error = true, .error = w.error_code, .cr2 = addr};
 		return -EFAULT;
 	}
 	ret->gpa = w.gpa;
@@ -45,7 +45,7 @@ static int translate(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned acce
 
 /* Translates all of an access, at most two pages, before any of it is done. Returns the pieces, or -errno. */
 static int translate_all(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned access, struct piece piece[2],
-			 struct cpu_exception *ret_exc)
+                         struct cpu_exception *ret_exc)
 {
 	int r = translate(vcpu, addr, size, access, &piece[0], ret_exc);
 
@@ -58,7 +58,7 @@ static int translate_all(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned 
 static int mmio(struct vcpu *vcpu, const struct piece *p, uint8_t *data, bool write)
 {
 	const struct bus_access a = {
-		.offset = gpa_raw(p->gpa), .size = p->len, .count = 1, .write = write, .data = data};
+	    .offset = gpa_raw(p->gpa), .size = p->len, .count = 1, .write = write, .data = data};
 
 	if (bus_dispatch(&vcpu->vm->mmio, vcpu, a))
 		return 0;
@@ -97,7 +97,7 @@ static int op_read(void *ctx, gva_t addr, void *buf, unsigned size, unsigned acc
 }
 
 static int op_write(void *ctx, gva_t addr, const void *buf, unsigned size, unsigned access,
-		    struct cpu_exception *ret_exc)
+                    struct cpu_exception *ret_exc)
 {
 	struct vcpu *vcpu = ctx;
 	struct piece piece[2];
@@ -121,7 +121,7 @@ static int op_write(void *ctx, gva_t addr, const void *buf, unsigned size, unsig
 
 /* The page of RAM alone; crossing pages is done under the lock, atomic towards other emulated accesses only. */
 static int op_cmpxchg(void *ctx, gva_t addr, const void *expected, const void *desired, void *old, unsigned size,
-		      unsigned access, struct cpu_exception *ret_exc)
+                      unsigned access, struct cpu_exception *ret_exc)
 {
 	struct vcpu *vcpu = ctx;
 	struct piece piece[2];
@@ -136,7 +136,7 @@ static int op_cmpxchg(void *ctx, gva_t addr, const void *expected, const void *d
 		memcpy(&e, expected, 8);
 		memcpy(&d, desired, 8);
 		done = __atomic_compare_exchange_n((uint64_t *)(void *)piece[0].host, &e, d, false, __ATOMIC_SEQ_CST,
-						   __ATOMIC_SEQ_CST);
+		                                   __ATOMIC_SEQ_CST);
 		memcpy(old, &e, 8);
 	} else {
 		int r = op_read(ctx, addr, old, size, access, ret_exc);
@@ -199,18 +199,18 @@ static void op_flush_all(void *ctx)
 struct cpu_ops shadow_ops_make(int maxphyaddr)
 {
 	return (struct cpu_ops){
-		.read = op_read,
-		.write = op_write,
-		.cmpxchg = op_cmpxchg,
-		.port_in = op_port_in,
-		.port_out = op_port_out,
-		.cr3_loaded = op_cr3_loaded,
-		.mmu_changed = op_mmu_changed,
-		.invlpg = op_invlpg,
-		.flush_all = op_flush_all,
-		.limits = {.cr4_bits = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_SMEP | CR4_SMAP,
-			   .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
-			   .xcr0_bits = 1,
-			   .phys_bits = maxphyaddr},
+	    .read = op_read,
+	    .write = op_write,
+	    .cmpxchg = op_cmpxchg,
+	    .port_in = op_port_in,
+	    .port_out = op_port_out,
+	    .cr3_loaded = op_cr3_loaded,
+	    .mmu_changed = op_mmu_changed,
+	    .invlpg = op_invlpg,
+	    .flush_all = op_flush_all,
+	    .limits = {.cr4_bits = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_SMEP | CR4_SMAP,
+	               .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+	               .xcr0_bits = 1,
+	               .phys_bits = maxphyaddr},
 	};
 }

@@ -42,7 +42,7 @@ static void inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 	default:
 		if (!violated(vcpu, outcome))
 			vm_kill(vcpu, "exception %u cannot be delivered: %s", exc->vector,
-				inject_outcome_describe(outcome));
+			        inject_outcome_describe(outcome));
 	}
 }
 
@@ -64,8 +64,7 @@ static void emulate(struct vcpu *vcpu, const struct cpu_exception *real)
 		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
 			break;
 		vm_kill(vcpu, "the instruction at 0x%llx leads outside the guest's memory, to guest physical 0x%llx",
-			(unsigned long long)vcpu->shadow->cpu.rip,
-			(unsigned long long)gpa_raw(vcpu->shadow->nowhere));
+		        (unsigned long long)vcpu->shadow->cpu.rip, (unsigned long long)gpa_raw(vcpu->shadow->nowhere));
 		break;
 	case EMUL_HOST_ERROR:
 		log_errno(-res.error, "emulation on vCPU %d", vcpu->id);
@@ -76,7 +75,7 @@ static void emulate(struct vcpu *vcpu, const struct cpu_exception *real)
 			inject(vcpu, real);
 		else
 			vm_kill(vcpu, "the instruction at RIP cannot be emulated: %s",
-				res.why ? res.why : emul_outcome_describe(outcome));
+			        res.why ? res.why : emul_outcome_describe(outcome));
 	}
 }
 
@@ -90,7 +89,7 @@ static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
 	if (c->rip != stub_address(stub_syscall) || cr2 != c->rip)
 		return false;
 	return vcpu->vm->shadow->cpu_ops.read(vcpu, gva_init(c->gpr[GPR_RCX] - 2), insn, 2,
-				   ACCESS_FETCH | (c->cpl == 3 ? ACCESS_USER : 0), &exc) == 0 &&
+	                                      ACCESS_FETCH | (c->cpl == 3 ? ACCESS_USER : 0), &exc) == 0 &&
 	       insn[0] == 0x0f && insn[1] == 0x05;
 }
 
@@ -98,14 +97,14 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 {
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
 	const struct walk_access access = {
-		.user = view.user, .write = error & PFEC_W, .fetch = error & PFEC_I, .ac = view.ac};
+	    .user = view.user, .write = error & PFEC_W, .fetch = error & PFEC_I, .ac = view.ac};
 	enum shadow_outcome outcome;
 	struct walk walk;
 
 	if (is_syscall_fetch(vcpu, cr2)) {
 		vcpu->shadow->cpu.rip = vcpu->shadow->cpu.gpr[GPR_RCX];
-		vcpu->shadow->cpu.rflags = (vcpu->shadow->cpu.gpr[GPR_R11] & ~(uint64_t)RFLAGS_IF) |
-					   (vcpu->shadow->cpu.rflags & RFLAGS_IF);
+		vcpu->shadow->cpu.rflags =
+		    (vcpu->shadow->cpu.gpr[GPR_R11] & ~(uint64_t)RFLAGS_IF) | (vcpu->shadow->cpu.rflags & RFLAGS_IF);
 		shadow_trap_syscall(vcpu);
 		return;
 	}
@@ -212,7 +211,7 @@ static void end_interrupt_shadow(struct vcpu *vcpu)
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 {
 	struct cpu_exception exc = {
-		.vector = vector, .has_error = vector < 32 && VECTORS_WITH_ERROR >> vector & 1, .error = error};
+	    .vector = vector, .has_error = vector < 32 && VECTORS_WITH_ERROR >> vector & 1, .error = error};
 
 	switch (vector) {
 	case VEC_PF:

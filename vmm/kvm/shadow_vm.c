@@ -21,10 +21,10 @@
 static int set_slot(struct vm *vm, int slot, maddr_t at, uint64_t size, void *host)
 {
 	const struct kvm_userspace_memory_region r = {
-		.slot = slot,
-		.guest_phys_addr = maddr_raw(at),
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)host,
+	    .slot = slot,
+	    .guest_phys_addr = maddr_raw(at),
+	    .memory_size = size,
+	    .userspace_addr = (uintptr_t)host,
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? -errno : 0;
@@ -79,11 +79,11 @@ static int set_up(struct shadow_vm *s)
 	int r;
 
 	s->stub = (struct stub_layout){
-		.host = map_zeroed(stub_size),
-		.base = maddr_init(STUB_MADDR),
-		.cpus = vm->nr_vcpus,
-		.pool = maddr_init(POOL_MADDR),
-		.pool_size = s->config.memory,
+	    .host = map_zeroed(stub_size),
+	    .base = maddr_init(STUB_MADDR),
+	    .cpus = vm->nr_vcpus,
+	    .pool = maddr_init(POOL_MADDR),
+	    .pool_size = s->config.memory,
 	};
 	if (!pool || !s->stub.host)
 		return log_errno(ENOMEM, "no memory for shadow tables");

@@ -48,15 +48,15 @@ enum shadow_where {
 struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
-	atomic_bool in_guest;    /* inside KVM_RUN, or about to be, with no lock held */
-	unsigned riding;         /* of mmu.edit, how many the leave code stores on the way in; one vCPU alone */
-	uint64_t flushes;        /* mmu.flushes when this vCPU's TLB was last flushed */
-	uint64_t recycles;       /* shadow_vm.recycles when CR3 was last set from outside */
-	maddr_t root;            /* what the real CR3 holds */
-	bool kick_queued;        /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
-	bool ac_hidden;          /* the guest's RFLAGS.AC is set, the real one is not: see trap_alignment() */
-	gpa_t nowhere;           /* where the last access led that found neither memory nor device */
-	struct kvm_sregs real;   /* the real segment and control registers, as last set */
+	atomic_bool in_guest;  /* inside KVM_RUN, or about to be, with no lock held */
+	unsigned riding;       /* of mmu.edit, how many the leave code stores on the way in; one vCPU alone */
+	uint64_t flushes;      /* mmu.flushes when this vCPU's TLB was last flushed */
+	uint64_t recycles;     /* shadow_vm.recycles when CR3 was last set from outside */
+	maddr_t root;          /* what the real CR3 holds */
+	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
+	bool ac_hidden;        /* the guest's RFLAGS.AC is set, the real one is not: see trap_alignment() */
+	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
+	struct kvm_sregs real; /* the real segment and control registers, as last set */
 };
 
 /* Adds the stub and the table pool to a VM whose memory and vCPUs exist. -errno, said. */

@@ -47,9 +47,9 @@ void vcpu_destroy(struct vcpu *vcpu)
 struct kvm_sregs vcpu_boot_sregs(const struct vcpu *vcpu, uint64_t cr3)
 {
 	const struct kvm_segment code = {
-		.selector = GNOMON_BOOT_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
+	    .selector = GNOMON_BOOT_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
 	const struct kvm_segment data = {
-		.selector = GNOMON_BOOT_DS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
+	    .selector = GNOMON_BOOT_DS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
 	struct kvm_sregs s = vcpu->reset_sregs; /* for what is not promised: APIC base, FS, GS, TR */
 
 	s.cs = code;

@@ -35,21 +35,21 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	pthread_t thread;
-	bool has_thread; /* to be joined: the VM's owner alone */
-	bool alive;      /* may be sent a signal; a thread that was joined has no name any more */
+	bool has_thread;      /* to be joined: the VM's owner alone */
+	bool alive;           /* may be sent a signal; a thread that was joined has no name any more */
 	pthread_mutex_t lock; /* run, made, alive, started, and the wait for a wake-up */
 	pthread_cond_t wake;
 	int made; /* 1: KVM's vCPU is there; negative: why not; 0: not known yet */
 	bool started;
-	bool ran; /* since it was made; its own thread's */
+	bool ran;                     /* since it was made; its own thread's */
 	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;
 	atomic_uint requests;
-	atomic_bool parked; /* waits, and looks at vm->paused before it enters the guest */
-	atomic_bool in_run; /* inside KVM_RUN, or on the last step to it */
-	_Atomic uint64_t acked; /* vm->reclaim_generation when it was last seen outside the guest */
-	atomic_uint pins; /* see vcpu_pin() */
+	atomic_bool parked;          /* waits, and looks at vm->paused before it enters the guest */
+	atomic_bool in_run;          /* inside KVM_RUN, or on the last step to it */
+	_Atomic uint64_t acked;      /* vm->reclaim_generation when it was last seen outside the guest */
+	atomic_uint pins;            /* see vcpu_pin() */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
 	struct shadow_vcpu *shadow; /* NULL in nested mode */

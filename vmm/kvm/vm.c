@@ -20,9 +20,9 @@ static int open_kvm(struct vm *vm)
 	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0) {
 		const char *mend = errno == EACCES ? " (join the group `kvm`, or run as root)"
-				   : errno == ENOENT || errno == ENODEV || errno == ENXIO
-					   ? " (`gnomon host` tells what is missing)"
-					   : "";
+		                   : errno == ENOENT || errno == ENODEV || errno == ENXIO
+		                       ? " (`gnomon host` tells what is missing)"
+		                       : "";
 
 		return log_errno(errno, "cannot open %s%s", path, mend);
 	}
@@ -40,15 +40,15 @@ int vm_set_memslots(struct vm *vm, bool present)
 	for (int i = 0; i < vm->mem.nr_regions; i++) {
 		const struct mem_region *m = &vm->mem.region[i];
 		const struct kvm_userspace_memory_region slot = {
-			.slot = i,
-			.guest_phys_addr = maddr_raw(m->base),
-			.memory_size = present ? m->size : 0,
-			.userspace_addr = (uintptr_t)m->host,
+		    .slot = i,
+		    .guest_phys_addr = maddr_raw(m->base),
+		    .memory_size = present ? m->size : 0,
+		    .userspace_addr = (uintptr_t)m->host,
 		};
 
 		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 			return log_errno(errno, "KVM refuses %llu MiB of guest memory",
-					 (unsigned long long)(m->size >> 20));
+			                 (unsigned long long)(m->size >> 20));
 	}
 	return 0;
 }
@@ -77,7 +77,7 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	r = guest_mem_init(&vm->mem, config->memory, config->backing);
 	if (r < 0)
 		return log_errno(-r, "the host does not give %llu MiB of %s memory",
-				 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
+		                 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
 	r = stage2_init(&vm->stage2, &vm->mem);
 	if (r < 0)
 		return log_errno(-r, "no memory for the second stage's tables");
@@ -159,9 +159,9 @@ static int64_t now_us(void)
 	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
 }
 
-#define POLL_PAUSED_NS    20000 /* a kick takes about as long */
-#define PAUSE_HELD_UP_US  100000
-#define PAUSE_GIVE_UP_US  2000000
+#define POLL_PAUSED_NS   20000 /* a kick takes about as long */
+#define PAUSE_HELD_UP_US 100000
+#define PAUSE_GIVE_UP_US 2000000
 
 /*
  * Whether it came out. Held up by a device, it may only be on its way to KVM_RUN: there immediate_exit, set by the

@@ -43,16 +43,16 @@ enum vm_end {
 struct vm {
 	int kvm_fd; /* /dev/kvm */
 	int fd;
-	int run_size;    /* bytes of a vCPU's struct kvm_run mapping */
-	bool sync_regs;  /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
+	int run_size;   /* bytes of a vCPU's struct kvm_run mapping */
+	bool sync_regs; /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
 	struct guest_mem mem;
 	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
 	struct bus pio, mmio;
-	struct balloon *balloon; /* the platform's; NULL before platform_init() and after platform_destroy() */
+	struct balloon *balloon;  /* the platform's; NULL before platform_init() and after platform_destroy() */
 	struct shadow_vm *shadow; /* NULL in nested mode */
 	struct vcpu *vcpu[VM_MAX_CPUS];
 	int nr_vcpus;
-	pthread_mutex_t lock; /* end, status */
+	pthread_mutex_t lock;         /* end, status */
 	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (kvm/reclaim.h) */
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
 	atomic_bool held; /* no vCPU enters the guest, each waits for hold_lock. Nested mode, under reclaim_lock */

@@ -19,9 +19,9 @@
 #endif
 
 static const char *const backing_names[] = {
-	[BACKING_4K] = "4k",
-	[BACKING_THP] = "thp",
-	[BACKING_HUGETLB2M] = "hugetlb2m",
+    [BACKING_4K] = "4k",
+    [BACKING_THP] = "thp",
+    [BACKING_HUGETLB2M] = "hugetlb2m",
 };
 
 int backing_parse(const char *text, enum backing *ret_backing)
@@ -43,8 +43,8 @@ const char *backing_name(enum backing b)
 /* Anonymous memory aligned to 2 MiB: maps 2 MiB more and gives the ends back. */
 static void *map_aligned(uint64_t size)
 {
-	uint8_t *p = mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			  0);
+	uint8_t *p =
+	    mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t head;
 
 	if (p == MAP_FAILED)
@@ -60,7 +60,7 @@ static void *map_aligned(uint64_t size)
 static void *map_hugetlb(uint64_t size)
 {
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1,
-		    0);
+	            0);
 }
 
 static int map_region(struct mem_region *r, enum backing backing)
@@ -94,8 +94,8 @@ int guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing)
 {
 	uint64_t low = size < GNOMON_RAM_LOW_END ? size : GNOMON_RAM_LOW_END;
 	const struct mem_region plan[GUEST_MEM_REGIONS] = {
-		{.base = maddr_init(0), .size = low},
-		{.base = maddr_init(GNOMON_RAM_HIGH_BASE), .size = size - low},
+	    {.base = maddr_init(0), .size = low},
+	    {.base = maddr_init(GNOMON_RAM_HIGH_BASE), .size = size - low},
 	};
 
 	*mem = (struct guest_mem){.size = size, .backing = backing};

@@ -83,15 +83,15 @@ static pte_t rv_make_leaf(int level, uint64_t address, pt_attrs_t a)
 	.make_leaf = rv_make_leaf
 
 const struct pt_format pt_sv39 = {
-	.name = "sv39",
-	.levels = 3,
-	.level = {RV_LEVELS_1_TO_3},
+    .name = "sv39",
+    .levels = 3,
+    .level = {RV_LEVELS_1_TO_3},
     RV_COMMON,
 };
 
 const struct pt_format pt_sv48 = {
-	.name = "sv48",
-	.levels = 4,
-	.level = {RV_LEVELS_1_TO_3, [4] = {39, 9, true, LEAF_RESERVED(39), TABLE_RESERVED}},
+    .name = "sv48",
+    .levels = 4,
+    .level = {RV_LEVELS_1_TO_3, [4] = {39, 9, true, LEAF_RESERVED(39), TABLE_RESERVED}},
     RV_COMMON,
 };

@@ -78,15 +78,15 @@ static pte_t x86_make_leaf(int level, uint64_t address, pt_attrs_t a)
 	.make_table = x86_make_table, .make_leaf = x86_make_leaf
 
 const struct pt_format pt_x86_64 = {
-	.name = "x86-64",
-	.levels = 4,
-	.level = {X86_LEVELS_1_TO_4},
-	X86_COMMON,
+    .name = "x86-64",
+    .levels = 4,
+    .level = {X86_LEVELS_1_TO_4},
+    X86_COMMON,
 };
 
 const struct pt_format pt_x86_64_la57 = {
-	.name = "x86-64-la57",
-	.levels = 5,
-	.level = {X86_LEVELS_1_TO_4, [5] = {48, 9, false, 0, PTE_PS}},
-	X86_COMMON,
+    .name = "x86-64-la57",
+    .levels = 5,
+    .level = {X86_LEVELS_1_TO_4, [5] = {48, 9, false, 0, PTE_PS}},
+    X86_COMMON,
 };

@@ -11,7 +11,7 @@
 static uint64_t guest_entry(const struct shadow *sh, const struct shadow_page *p, unsigned i)
 {
 	const _Atomic uint64_t *e =
-		p->role.direct ? NULL : stage2_ptr(sh->s2, gpa_add(gfn_to_gpa(p->gfn), i * sizeof(*e)), sizeof(*e));
+	    p->role.direct ? NULL : stage2_ptr(sh->s2, gpa_add(gfn_to_gpa(p->gfn), i * sizeof(*e)), sizeof(*e));
 
 	return e ? atomic_load(e) : 0;
 }
@@ -23,8 +23,8 @@ static void describe_walk(const struct shadow *sh, const struct shadow_page *p, 
 		const size_t at = strlen(text);
 
 		snprintf(text + at, len - at, "%s level %u: guest table 0x%llx[%u] = 0x%016llx, shadow 0x%016llx",
-			 p->role.level == 1 ? "; walk:" : ",", p->role.level, (unsigned long long)p->gfn.raw, i,
-			 (unsigned long long)guest_entry(sh, p, i), (unsigned long long)p->spte[i].raw);
+		         p->role.level == 1 ? "; walk:" : ",", p->role.level, (unsigned long long)p->gfn.raw, i,
+		         (unsigned long long)guest_entry(sh, p, i), (unsigned long long)p->spte[i].raw);
 		if (!p->parents)
 			return;
 		i = p->parents->index;
@@ -33,7 +33,7 @@ static void describe_walk(const struct shadow *sh, const struct shadow_page *p, 
 }
 
 static bool differs(const struct shadow *sh, char *text, size_t len, const struct shadow_page *p, unsigned i,
-		    const char *what, uint64_t is, uint64_t must)
+                    const char *what, uint64_t is, uint64_t must)
 {
 	snprintf(text, len,
 	         "%s: shadow of guest frame 0x%llx (level %u, %s view%s%s), entry %u: is 0x%016llx, must be 0x%016llx",

@@ -108,5 +108,5 @@ spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level,
 	if (!r.dirty || shadow_is_tracked(sh, gfn))
 		write = false;
 	return (spte_t){maddr_raw(mfn_to_maddr(mfn)) | SPTE_BASE | PTE_D | (level == 2 ? PTE_PS : 0) |
-			(write ? PTE_W : 0) | (fetch ? 0 : PTE_NX)};
+	                (write ? PTE_W : 0) | (fetch ? 0 : PTE_NX)};
 }

@@ -14,7 +14,7 @@ static struct shadow_ref *ref_alloc(struct shadow *sh)
 	if (!ref) {
 		struct shadow_ref *block = calloc(REFS_PER_BLOCK, sizeof(*block));
 		struct shadow_ref **blocks =
-			realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
+		    realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
 
 		/* Bounded by the pool: 512 a frame. A host without that memory cannot go on either way. */
 		BUG_ON(!block || !blocks);
@@ -106,8 +106,8 @@ void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsign
 		BUG_ON(!sh->edit); /* bounded by the work of one trap */
 	}
 	sh->edit[sh->nr_edits++] = (struct shadow_edit){
-		.entry = maddr_add(page->table, index * sizeof(uint64_t)),
-		.value = value,
+	    .entry = maddr_add(page->table, index * sizeof(uint64_t)),
+	    .value = value,
 	};
 	sh->flushes++;
 	counter_inc(sh->counters, CTR_SHADOW_EDITS);

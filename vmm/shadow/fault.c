@@ -13,14 +13,14 @@
 #define PATH 4
 
 const char *const shadow_outcome_what[SHADOW_NR] = {
-	[SHADOW_FILLED] = "the shadow entry is filled",
-	[SHADOW_GUEST_FAULT] = "the guest's tables deny the access",
-	[SHADOW_TRACKED_WRITE] = "a write to a write-protected guest table",
-	[SHADOW_FETCH_ONLY] = "the kernel runs a page that SMAP forbids it to read",
-	[SHADOW_MMIO] = "there is no memory at the guest physical address",
-	[SHADOW_RESERVED_RANGE] = "an access to the range reserved for the stub",
-	[SHADOW_TABLE_OUTSIDE] = "a guest table outside memory",
-	[SHADOW_NO_MEMORY] = "the pool of shadow tables is too small",
+    [SHADOW_FILLED] = "the shadow entry is filled",
+    [SHADOW_GUEST_FAULT] = "the guest's tables deny the access",
+    [SHADOW_TRACKED_WRITE] = "a write to a write-protected guest table",
+    [SHADOW_FETCH_ONLY] = "the kernel runs a page that SMAP forbids it to read",
+    [SHADOW_MMIO] = "there is no memory at the guest physical address",
+    [SHADOW_RESERVED_RANGE] = "an access to the range reserved for the stub",
+    [SHADOW_TABLE_OUTSIDE] = "a guest table outside memory",
+    [SHADOW_NO_MEMORY] = "the pool of shadow tables is too small",
 };
 
 static enum shadow_outcome of_walk(const struct walk *w)
@@ -37,7 +37,7 @@ static enum shadow_outcome of_walk(const struct walk *w)
 
 /* The page below `page` on the way to `gva`. NULL: everything was dropped. */
 static struct shadow_page *child_page(struct shadow *sh, const struct shadow_page *page, const struct walk *w,
-				      unsigned index)
+                                      unsigned index)
 {
 	const int level = page->role.level;
 	struct shadow_role role = page->role;
@@ -48,7 +48,7 @@ static struct shadow_page *child_page(struct shadow *sh, const struct shadow_pag
 	}
 	if (level == w->level)
 		return shadow_page_get(sh, gpa_to_gfn(gpte_leaf_gpa(w->gpte[level], level)),
-				       role_direct(role, w->gpte[level]));
+		                       role_direct(role, w->gpte[level]));
 	return shadow_page_get(sh, gpa_to_gfn(gpte_gpa(w->gpte[level])), role_below(role, w->gpte[level]));
 }
 
@@ -124,7 +124,7 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 }
 
 enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
-				 struct walk_access access, struct walk *ret_walk)
+                                 struct walk_access access, struct walk *ret_walk)
 {
 	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END)
 		return SHADOW_RESERVED_RANGE;

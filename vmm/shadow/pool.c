@@ -180,8 +180,8 @@ struct shadow_page *shadow_pool_take(struct shadow *sh, bool root)
 	}
 	page = &sh->pages[n];
 	*page = (struct shadow_page){
-		.table = maddr_add(sh->pool_base, n * PAGE_SIZE),
-		.live = (uint64_t *)(void *)(sh->pool + n * PAGE_SIZE),
+	    .table = maddr_add(sh->pool_base, n * PAGE_SIZE),
+	    .live = (uint64_t *)(void *)(sh->pool + n * PAGE_SIZE),
 	};
 	for (unsigned i = 0; i < 512; i++)
 		if (page->live[i])

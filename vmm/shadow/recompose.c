@@ -25,7 +25,7 @@ static spte_t leaf(const struct shadow *sh, struct shadow_role role, gfn_t gfn, 
 
 /* A part of a large guest page. */
 static spte_t recompose_direct(const struct shadow *sh, const struct shadow_page *page, unsigned index,
-			       enum shadow_form form, bool clean)
+                               enum shadow_form form, bool clean)
 {
 	const struct shadow_role r = page->role;
 	const gfn_t gfn = gfn_init(page->gfn.raw + ((uint64_t)index << 9 * (r.level - 1)));
@@ -37,8 +37,8 @@ static spte_t recompose_direct(const struct shadow *sh, const struct shadow_page
 	return way_to(sh, gfn, below);
 }
 
-static spte_t recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index,
-			enum shadow_form form, bool clean)
+static spte_t recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, enum shadow_form form,
+                        bool clean)
 {
 	const struct shadow_role r = page->role;
 	const struct walk_mode mode = {.nxe = r.nxe, .gbpages = sh->gbpages, .maxphyaddr = sh->maxphyaddr};
@@ -59,7 +59,7 @@ static spte_t recompose(const struct shadow *sh, const struct shadow_page *page,
 		return way_to(sh, gpa_to_gfn(gpte_leaf_gpa(e, r.level)), role_direct(r, e));
 	own = role_below(r, e);
 	return leaf(sh, r, gpa_to_gfn(gpte_leaf_gpa(e, r.level)),
-		    (struct shadow_rights){own.w, own.u, own.x, e.raw & PTE_D});
+	            (struct shadow_rights){own.w, own.u, own.x, e.raw & PTE_D});
 }
 
 spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, enum shadow_form form)

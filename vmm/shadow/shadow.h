@@ -88,8 +88,8 @@ struct shadow_ref {
 struct shadow_page {
 	gfn_t gfn;
 	struct shadow_role role;
-	maddr_t table;   /* the frame that CR3 or a parent's entry names */
-	uint64_t *live;  /* the same, as the VMM reaches it */
+	maddr_t table;  /* the frame that CR3 or a parent's entry names */
+	uint64_t *live; /* the same, as the VMM reaches it */
 	spte_t spte[512];
 	struct shadow_ref *parents;
 	unsigned present; /* entries that are, in spte[] */
@@ -130,11 +130,11 @@ struct shadow {
 	uint8_t maxphyaddr; /* as struct walk_mode has them */
 	bool gbpages;
 	/* pool.c */
-	uint8_t *pool;      /* zeroed, `nr_frames` pages, at machine address pool_base */
+	uint8_t *pool; /* zeroed, `nr_frames` pages, at machine address pool_base */
 	maddr_t pool_base;
 	unsigned nr_frames, next_fresh; /* frames from next_fresh on were never linked since the last recycling */
 	unsigned *used, nr_used;        /* frames of evicted and zapped pages, which still hold what those held */
-	maddr_t stub_pdpt; /* what the reserved PML4 slot of every root holds */
+	maddr_t stub_pdpt;              /* what the reserved PML4 slot of every root holds */
 	/* page.c */
 	struct shadow_page *pages; /* page n has frame n */
 	struct shadow_page *bucket[SHADOW_BUCKETS];
@@ -156,8 +156,8 @@ struct shadow {
 	/* edits for the stub, in order */
 	struct shadow_edit *edit;
 	unsigned nr_edits, max_edits;
-	uint64_t generation; /* counts drops: a root found under an older one is gone */
-	uint64_t flushes;    /* counts removals of rights: a TLB flushed under an older count may be stale */
+	uint64_t generation;       /* counts drops: a root found under an older one is gone */
+	uint64_t flushes;          /* counts removals of rights: a TLB flushed under an older count may be stale */
 	struct counters *counters; /* of the vCPU whose trap is being handled */
 };
 
@@ -183,7 +183,7 @@ extern const char *const shadow_outcome_what[SHADOW_NR];
 
 /* `pool` is zeroed, nr_frames pages, stays the caller's. -ENOMEM. */
 int must_check shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *pool, maddr_t pool_base,
-			   unsigned nr_frames);
+                           unsigned nr_frames);
 void shadow_destroy(struct shadow *sh);
 
 /* The root for this view, made if need be, which *ret_built tells. False when the pool is too small for it. */
@@ -191,7 +191,7 @@ bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret
 
 /* Handles a fault of the guest at `gva`; `access` as the CPU reported it. Fills *ret_walk. */
 enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
-				 struct walk_access access, struct walk *ret_walk);
+                                 struct walk_access access, struct walk *ret_walk);
 
 /* Guest memory [at, at + len) of one frame was written by the VMM for the guest: brings its shadow up to date. */
 void shadow_written(struct shadow *sh, gpa_t at, unsigned len);

@@ -6,12 +6,12 @@
 #define ROOT_LEVEL 4
 
 const char *const walk_outcome_what[WALK_NR] = {
-	[WALK_OK] = "translated",
-	[WALK_NOT_PRESENT] = "an entry is not present",
-	[WALK_RESERVED] = "a reserved bit is set",
-	[WALK_DENIED] = "the guest's tables forbid the access",
-	[WALK_NON_CANONICAL] = "the address is not canonical",
-	[WALK_TABLE_OUTSIDE] = "a table lies outside memory",
+    [WALK_OK] = "translated",
+    [WALK_NOT_PRESENT] = "an entry is not present",
+    [WALK_RESERVED] = "a reserved bit is set",
+    [WALK_DENIED] = "the guest's tables forbid the access",
+    [WALK_NON_CANONICAL] = "the address is not canonical",
+    [WALK_TABLE_OUTSIDE] = "a table lies outside memory",
 };
 
 bool gva_canonical(gva_t gva)
@@ -88,8 +88,7 @@ static _Atomic uint64_t *entry_ptr(const struct stage2 *s2, gfn_t table, unsigne
 }
 
 /* Down to the leaf or the first failure; fills the path. */
-static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva,
-				 struct walk *w)
+static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk *w)
 {
 	gpa_t table = mode->cr3;
 
@@ -139,7 +138,7 @@ static bool set_accessed_dirty(const struct stage2 *s2, struct walk *w, bool wri
 }
 
 void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
-		bool set_ad, struct walk *ret_walk)
+                bool set_ad, struct walk *ret_walk)
 {
 	struct walk w;
 

@@ -58,15 +58,15 @@ extern const char *const walk_outcome_what[WALK_NR];
 
 struct walk {
 	enum walk_outcome outcome;
-	uint32_t error_code;  /* for the first three failures: as the CPU would push it */
-	int level;            /* of the leaf (1, 2 or 3), or where the walk failed */
-	gpa_t gpa;            /* what the gva translates to */
-	gfn_t table[5];       /* by level 1-4: the guest table the entry stands in */
-	uint16_t index[5];    /* by level: the entry's index */
-	gpte_t gpte[5];       /* by level: the entry as it stood, A and D included */
-	bool w, u, x;         /* rights accumulated down to and with the leaf (x: no NX on the way) */
-	bool dirty;           /* leaf's D after the walk */
-	gpa_t outside;        /* WALK_TABLE_OUTSIDE: the table's address */
+	uint32_t error_code; /* for the first three failures: as the CPU would push it */
+	int level;           /* of the leaf (1, 2 or 3), or where the walk failed */
+	gpa_t gpa;           /* what the gva translates to */
+	gfn_t table[5];      /* by level 1-4: the guest table the entry stands in */
+	uint16_t index[5];   /* by level: the entry's index */
+	gpte_t gpte[5];      /* by level: the entry as it stood, A and D included */
+	bool w, u, x;        /* rights accumulated down to and with the leaf (x: no NX on the way) */
+	bool dirty;          /* leaf's D after the walk */
+	gpa_t outside;       /* WALK_TABLE_OUTSIDE: the table's address */
 };
 
 /*
@@ -74,7 +74,7 @@ struct walk {
  * guest memory when the access is allowed; without, nothing is written.
  */
 void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
-		bool set_ad, struct walk *ret_walk);
+                bool set_ad, struct walk *ret_walk);
 
 /* True when bits 63-47 of the address are all alike. */
 bool gva_canonical(gva_t gva);

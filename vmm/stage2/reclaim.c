@@ -99,8 +99,8 @@ int stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n, co
 }
 
 /* Makes a slice usable and maps it. */
-static int bring_back(struct stage2 *s2, const struct stage2_slice *slice, const struct stage2_reclaim_ops *ops, void *ctx,
-                      struct pt_gather *g)
+static int bring_back(struct stage2 *s2, const struct stage2_slice *slice, const struct stage2_reclaim_ops *ops,
+                      void *ctx, struct pt_gather *g)
 {
 	int r = check(s2, slice->gpa, slice->size, false);
 
@@ -132,11 +132,10 @@ static bool next_block(const struct stage2_slice *slice, unsigned n, unsigned *i
 	return false;
 }
 
-#define for_each_block(i, at, slice, n)                                                                                \
-	for ((i) = 0, (at) = 0; next_block(slice, n, &(i), &(at)); (at) += PAGE_2M)
+#define for_each_block(i, at, slice, n) for ((i) = 0, (at) = 0; next_block(slice, n, &(i), &(at)); (at) += PAGE_2M)
 
-int stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned n, const struct stage2_reclaim_ops *ops,
-                   void *ctx, struct counters *counters, unsigned *ret_done)
+int stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned n,
+                   const struct stage2_reclaim_ops *ops, void *ctx, struct counters *counters, unsigned *ret_done)
 {
 	struct pt_gather g = PT_GATHER_INIT;
 	struct stage2_mapping m;

@@ -21,8 +21,8 @@ static int fetch(struct trap_env *env, struct insn *insn, unsigned upto)
  */
 static void mend_absolute(struct insn *insn)
 {
-	bool no_base = insn->z.attributes & ZYDIS_ATTRIB_HAS_SIB && insn->z.raw.modrm.mod == 0 &&
-		       insn->z.raw.sib.base == 5;
+	bool no_base =
+	    insn->z.attributes & ZYDIS_ATTRIB_HAS_SIB && insn->z.raw.modrm.mod == 0 && insn->z.raw.sib.base == 5;
 
 	for (unsigned i = 0; no_base && i < insn->z.operand_count_visible; i++) {
 		ZydisDecodedOperand *op = &insn->op[i];

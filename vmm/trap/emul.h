@@ -43,10 +43,10 @@ struct emul {
 	const char *why; /* of -EOPNOTSUPP */
 	unsigned notices;
 	uint64_t invlpg_addr;
-	bool repeat;    /* a rep has more elements: RIP goes back */
-	bool keep;      /* elements are done: keep the state though the next one failed */
-	bool no_trap;   /* RFLAGS.TF has no effect after this one */
-	bool keep_rf;   /* RFLAGS.RF is the instruction's result */
+	bool repeat;  /* a rep has more elements: RIP goes back */
+	bool keep;    /* elements are done: keep the state though the next one failed */
+	bool no_trap; /* RFLAGS.TF has no effect after this one */
+	bool keep_rf; /* RFLAGS.RF is the instruction's result */
 };
 
 /* emulate.c */
@@ -66,15 +66,15 @@ enum segment emul_segment(ZydisRegister reg);
 uint64_t emul_address(const struct emul *e, const ZydisDecodedOperand *op, int64_t displace);
 /* Adds FS or GS base and checks: canonical (#SS or #GP), alignment under RFLAGS.AC. */
 int must_check emul_linear(struct emul *e, ZydisRegister segment, uint64_t address, unsigned size,
-			   uint64_t *ret_linear);
+                           uint64_t *ret_linear);
 /* Both of these in one, for an operand of the instruction. */
 int must_check emul_operand_linear(struct emul *e, const ZydisDecodedOperand *op, int64_t displace,
-				   uint64_t *ret_linear);
+                                   uint64_t *ret_linear);
 /* Memory by linear address with the CPL's rights; `size` 1, 2, 4 or 8. Not canonical: #GP. */
 int must_check emul_load(struct emul *e, uint64_t linear, unsigned size, unsigned access, uint64_t *ret_value);
 int must_check emul_store(struct emul *e, uint64_t linear, unsigned size, uint64_t value);
 int must_check emul_cmpxchg(struct emul *e, uint64_t linear, unsigned size, const void *expected, const void *desired,
-			    void *old);
+                            void *old);
 /* Any operand: register, memory or immediate (sign-extended to 64 bits, to be masked by the width). */
 int must_check emul_read(struct emul *e, const ZydisDecodedOperand *op, uint64_t *ret_value);
 int must_check emul_write(struct emul *e, const ZydisDecodedOperand *op, uint64_t value);

@@ -19,7 +19,10 @@
 #define XCR0_SSE (1 << 1)
 #define XCR0_AVX (1 << 2)
 
-static int gp(struct emul *e) { return env_fault(&e->env, VEC_GP, 0); }
+static int gp(struct emul *e)
+{
+	return env_fault(&e->env, VEC_GP, 0);
+}
 
 /* Legal values, APM3 MOV CRn: paging cannot be left from 64-bit code, and reserved low bits are ignored. */
 static int write_cr0(struct emul *e, uint64_t value)

@@ -4,7 +4,10 @@
 
 #include "trap/emul.h"
 
-uint64_t emul_mask(unsigned bits) { return bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1; }
+uint64_t emul_mask(unsigned bits)
+{
+	return bits >= 64 ? UINT64_MAX : (UINT64_C(1) << bits) - 1;
+}
 
 uint64_t emul_sign_extend(uint64_t value, unsigned bits)
 {
@@ -115,7 +118,7 @@ int emul_cmpxchg(struct emul *e, uint64_t linear, unsigned size, const void *exp
 	struct trap_env *env = &e->env;
 
 	return env->ops->cmpxchg(env->ctx, gva_init(linear), expected, desired, old, size,
-				 ACCESS_WRITE | env_rights(env), &env->exc);
+	                         ACCESS_WRITE | env_rights(env), &env->exc);
 }
 
 int emul_read(struct emul *e, const ZydisDecodedOperand *op, uint64_t *ret_value)

@@ -27,7 +27,10 @@ int emul_pop(struct emul *e, unsigned size, uint64_t *ret_value)
 	return err;
 }
 
-static unsigned stack_size(const struct emul *e) { return e->insn.z.operand_width == 16 ? 2 : 8; }
+static unsigned stack_size(const struct emul *e)
+{
+	return e->insn.z.operand_width == 16 ? 2 : 8;
+}
 
 static bool is_segment(const ZydisDecodedOperand *op)
 {

@@ -42,7 +42,7 @@ const char *emul_outcome_describe(enum emul_outcome outcome);
  * DONE early, RIP in place. No locks; runs the callbacks in the calling thread.
  */
 enum emul_outcome must_check emulate_insn(struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
-					  struct emul_result *ret_result);
+                                          struct emul_result *ret_result);
 
 /*
  * What `syscall` does, APM3: for a host where the real CPU executed it at CPL 3 and stopped at the fetch from

@@ -5,13 +5,13 @@
 
 int env_fault(struct trap_env *env, uint8_t vector, uint32_t error)
 {
-	static const uint32_t with_error = 1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP |
-					   1u << VEC_PF | 1u << VEC_AC;
+	static const uint32_t with_error =
+	    1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC;
 
 	env->exc = (struct cpu_exception){
-		.vector = vector,
-		.has_error = with_error >> vector & 1,
-		.error = with_error >> vector & 1 ? error : 0,
+	    .vector = vector,
+	    .has_error = with_error >> vector & 1,
+	    .error = with_error >> vector & 1 ? error : 0,
 	};
 	return -EFAULT;
 }
@@ -23,7 +23,10 @@ bool env_canonical(const struct trap_env *env, uint64_t addr)
 	return (uint64_t)((int64_t)(addr << unused_bits) >> unused_bits) == addr;
 }
 
-unsigned env_rights(const struct trap_env *env) { return env->cpu->cpl == 3 ? ACCESS_USER : 0; }
+unsigned env_rights(const struct trap_env *env)
+{
+	return env->cpu->cpl == 3 ? ACCESS_USER : 0;
+}
 
 static int check(struct trap_env *env, uint64_t addr, unsigned size)
 {
@@ -44,6 +47,5 @@ int env_write(struct trap_env *env, uint64_t addr, const void *buf, unsigned siz
 {
 	int err = check(env, addr, size);
 
-	return err ? err
-		   : env->ops->write(env->ctx, gva_init(addr), buf, size, access | ACCESS_WRITE, &env->exc);
+	return err ? err : env->ops->write(env->ctx, gva_init(addr), buf, size, access | ACCESS_WRITE, &env->exc);
 }

@@ -36,11 +36,11 @@ struct gate {
 const char *inject_outcome_describe(enum inject_outcome outcome)
 {
 	static const char *const text[INJECT_OUTCOME_COUNT] = {
-		[INJECT_DONE] = "delivered",
-		[INJECT_REPLACED] = "a fault during the delivery was delivered in its place",
-		[INJECT_TRIPLE_FAULT] = "triple fault: the delivery of a double fault faulted",
-		[INJECT_OUTSIDE_MEMORY] = "a descriptor table or stack lies outside the guest's memory",
-		[INJECT_HOST_ERROR] = "the host failed during the delivery",
+	    [INJECT_DONE] = "delivered",
+	    [INJECT_REPLACED] = "a fault during the delivery was delivered in its place",
+	    [INJECT_TRIPLE_FAULT] = "triple fault: the delivery of a double fault faulted",
+	    [INJECT_OUTSIDE_MEMORY] = "a descriptor table or stack lies outside the guest's memory",
+	    [INJECT_HOST_ERROR] = "the host failed during the delivery",
 	};
 
 	return text[outcome];
@@ -66,10 +66,10 @@ static int read_gate(struct trap_env *env, const struct event *event, uint32_t e
 	if (err)
 		return err;
 	g = (struct gate){
-		.offset = (half[0] & 0xffff) | (half[0] >> 48) << 16 | half[1] << 32,
-		.selector = (uint16_t)(half[0] >> 16),
-		.ist = half[0] >> 32 & 7,
-		.attributes = (uint8_t)(half[0] >> 40),
+	    .offset = (half[0] & 0xffff) | (half[0] >> 48) << 16 | half[1] << 32,
+	    .selector = (uint16_t)(half[0] >> 16),
+	    .ist = half[0] >> 32 & 7,
+	    .attributes = (uint8_t)(half[0] >> 40),
 	};
 	uint8_t type = g.attributes & (SEG_TYPE | SEG_S);
 
@@ -85,7 +85,7 @@ static int read_gate(struct trap_env *env, const struct event *event, uint32_t e
 
 /* The handler's code segment and privilege, APM2 8.9.2. */
 static int check_handler(struct trap_env *env, const struct gate *gate, uint32_t ext, struct cpu_segment *ret_cs,
-			 uint8_t *ret_cpl)
+                         uint8_t *ret_cpl)
 {
 	uint32_t error = (gate->selector & (SELECTOR_INDEX | SELECTOR_TI)) | ext;
 	struct cpu_segment cs;
@@ -138,12 +138,12 @@ static int choose_stack(struct trap_env *env, const struct gate *gate, uint8_t n
 }
 
 static int push_frame(struct trap_env *env, const struct event *event, uint64_t rsp, uint8_t new_cpl, uint32_t ext,
-		      uint64_t *ret_rsp)
+                      uint64_t *ret_rsp)
 {
 	const struct cpu_state *cpu = env->cpu;
 	uint64_t rflags = cpu->rflags | (event->kind == EVENT_EXCEPTION && is_fault(event->vector) ? RFLAGS_RF : 0);
 	uint64_t frame[] = {
-		event->error, cpu->rip, cpu->seg[SEG_CS].selector, rflags, cpu->gpr[GPR_RSP], cpu->seg[SEG_SS].selector,
+	    event->error, cpu->rip, cpu->seg[SEG_CS].selector, rflags, cpu->gpr[GPR_RSP], cpu->seg[SEG_SS].selector,
 	};
 	const uint64_t *from = event->has_error ? frame : frame + 1;
 	unsigned size = (unsigned)(sizeof(frame) - (event->has_error ? 0 : sizeof(*frame)));
@@ -215,10 +215,10 @@ static enum fault_class classify(const struct event *event)
 static struct event exception_event(const struct cpu_exception *exc)
 {
 	return (struct event){
-		.kind = EVENT_EXCEPTION,
-		.vector = exc->vector,
-		.has_error = exc->has_error,
-		.error = exc->error,
+	    .kind = EVENT_EXCEPTION,
+	    .vector = exc->vector,
+	    .has_error = exc->has_error,
+	    .error = exc->error,
 	};
 }
 
@@ -247,7 +247,7 @@ static void raise(struct cpu_state *cpu, const struct cpu_exception *exc)
 }
 
 static enum inject_outcome inject(struct cpu_state *state, const struct cpu_ops *ops, void *ctx, struct event event,
-				  const struct cpu_exception *exc)
+                                  const struct cpu_exception *exc)
 {
 	enum inject_outcome outcome = INJECT_DONE;
 	struct cpu_state start = *state;
@@ -277,7 +277,7 @@ static enum inject_outcome inject(struct cpu_state *state, const struct cpu_ops 
 }
 
 enum inject_outcome inject_exception(struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
-				     const struct cpu_exception *exc)
+                                     const struct cpu_exception *exc)
 {
 	return inject(state, ops, ctx, exception_event(exc), exc);
 }
@@ -293,7 +293,7 @@ bool inject_interrupt_allowed(const struct cpu_state *state)
 }
 
 int inject_software(struct cpu_state *state, const struct cpu_ops *ops, void *ctx, uint8_t vector,
-		    struct cpu_exception *ret_exc)
+                    struct cpu_exception *ret_exc)
 {
 	struct cpu_state next = *state;
 	struct trap_env env = {.cpu = &next, .ops = ops, .ctx = ctx};

@@ -28,14 +28,14 @@ const char *inject_outcome_describe(enum inject_outcome outcome);
  * and delivered in its place. Ends `halted` and the interrupt shadow.
  */
 enum inject_outcome must_check inject_exception(struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
-						const struct cpu_exception *exc);
+                                                const struct cpu_exception *exc);
 
 /*
  * Delivers external interrupt `vector`, or the NMI as VEC_NMI. The caller has checked
  * inject_interrupt_allowed() (not for the NMI). Faults on the way as above.
  */
 enum inject_outcome must_check inject_interrupt(struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
-						uint8_t vector);
+                                                uint8_t vector);
 
 /* True if an external interrupt may be delivered now: IF set, no shadow. CR8 is the interrupt source's matter. */
 bool inject_interrupt_allowed(const struct cpu_state *state);
@@ -46,6 +46,6 @@ bool inject_interrupt_allowed(const struct cpu_state *state);
  * or a host's -errno as in ops.h. The state is unchanged unless 0.
  */
 int must_check inject_software(struct cpu_state *state, const struct cpu_ops *ops, void *ctx, uint8_t vector,
-			       struct cpu_exception *ret_exc);
+                               struct cpu_exception *ret_exc);
 
 #endif

@@ -56,13 +56,13 @@ struct cpu_limits {
 struct cpu_ops {
 	int (*read)(void *ctx, gva_t addr, void *buf, unsigned size, unsigned access, struct cpu_exception *ret_exc);
 	int (*write)(void *ctx, gva_t addr, const void *buf, unsigned size, unsigned access,
-		     struct cpu_exception *ret_exc);
+	             struct cpu_exception *ret_exc);
 	/*
 	 * Atomically: *old = memory; if that equals *expected, memory = *desired. Size 1, 2, 4, 8 or
 	 * 16, crossing pages too. Checks as a write; the caller loops.
 	 */
 	int (*cmpxchg)(void *ctx, gva_t addr, const void *expected, const void *desired, void *old, unsigned size,
-		       unsigned access, struct cpu_exception *ret_exc);
+	               unsigned access, struct cpu_exception *ret_exc);
 
 	/* Ports; size 1, 2 or 4; one call an element of ins and outs. 0 or a host failure's -errno. */
 	int (*port_in)(void *ctx, uint16_t port, unsigned size, uint32_t *ret_value);

@@ -20,7 +20,7 @@ bool segment_is_null(uint16_t selector);
  * when the type has one. Raises #GP(selector | ext) beyond the table's limit.
  */
 int must_check segment_read(struct trap_env *env, uint16_t selector, uint32_t ext, bool wide,
-			    struct cpu_segment *ret_segment);
+                            struct cpu_segment *ret_segment);
 
 /* Sets the accessed bit of a code or data descriptor in memory, if clear, with a locked byte access. */
 int must_check segment_mark_accessed(struct trap_env *env, struct cpu_segment *segment);
@@ -36,11 +36,11 @@ int must_check segment_load(struct trap_env *env, enum segment which, uint16_t s
  * the selector's RPL. -EOPNOTSUPP for 32-bit code. Does not load it.
  */
 int must_check segment_check_code(struct trap_env *env, uint16_t selector, bool is_return,
-				  struct cpu_segment *ret_segment);
+                                  struct cpu_segment *ret_segment);
 
 /* Reads and checks a stack segment for `cpl`; a null selector is fine at CPL 0. Does not load it. */
 int must_check segment_check_stack(struct trap_env *env, uint16_t selector, uint8_t cpl,
-				   struct cpu_segment *ret_segment);
+                                   struct cpu_segment *ret_segment);
 
 /* After a return to CPL 3: nulls ES, DS, FS and GS that hold a more privileged segment. */
 void segment_drop_privileged(struct cpu_state *cpu);

@@ -31,15 +31,15 @@
 #define STUB_TEXT   (STUB_BASE + 0x0000)
 #define STUB_IDT    (STUB_BASE + 0x1000)
 #define STUB_GDT    (STUB_BASE + 0x2000)
-#define STUB_CPU(n) (STUB_BASE + 0x3000 + (n) * 0x2000)
+#define STUB_CPU(n) (STUB_BASE + 0x3000 + (n)*0x2000)
 #define STUB_POOL   (STUB_BASE + 0x40000000)
 
 /* Far from any selector a guest may use, so that every guest selector faults (host-facts: 0x2b, 0x33 too). */
-#define STUB_CS       0x180
-#define STUB_SS       0x188
-#define STUB_USER_SS  0x193
-#define STUB_USER_CS  0x19b
-#define STUB_TR(n)    (0x200 + (n) * 16)
+#define STUB_CS      0x180
+#define STUB_SS      0x188
+#define STUB_USER_SS 0x193
+#define STUB_USER_CS 0x19b
+#define STUB_TR(n)   (0x200 + (n)*16)
 
 /* The mailbox, behind the TSS in a vCPU's first page. */
 #define STUB_MAILBOX  0x100
@@ -80,7 +80,7 @@ _Static_assert(offsetof(struct stub_mailbox, r8) == MAILBOX_R8, "stub.S");
 /* The blob of stub.S, to be copied to STUB_TEXT, and its entry points as offsets. */
 extern const char stub_text[], stub_text_end[];
 extern const char stub_syscall[], stub_traps_end[], stub_leave[], stub_leave_cr3[], stub_leave_edits[],
-	stub_apply_edits[];
+    stub_apply_edits[];
 
 static inline uint64_t stub_address(const char *label)
 {

@@ -22,8 +22,7 @@ static void load(void)
 	}
 	init = (__typeof__(init))dlsym(library, "ZydisDecoderInit");
 	decode_full = (__typeof__(decode_full))dlsym(library, "ZydisDecoderDecodeFull");
-	if (!init || !decode_full ||
-	    ZYAN_FAILED(init(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64))) {
+	if (!init || !decode_full || ZYAN_FAILED(init(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64))) {
 		log_error("%s has not the functions that Gnomon was built for", ZYDIS_LIBRARY);
 		decode_full = NULL;
 	}
@@ -45,7 +44,7 @@ int zydis_load(void)
 }
 
 ZyanStatus zydis_decode(const void *bytes, size_t length, ZydisDecodedInstruction *ret_insn,
-			ZydisDecodedOperand *ret_operands)
+                        ZydisDecodedOperand *ret_operands)
 {
 	BUG_ON(!decode_full);
 	return decode_full(&decoder, bytes, length, ret_insn, ret_operands);

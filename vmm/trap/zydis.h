@@ -25,6 +25,6 @@ int must_check zydis_load(void);
 
 /* ZydisDecoderDecodeFull() for 64-bit code. `operands` has room for ZYDIS_MAX_OPERAND_COUNT. */
 ZyanStatus zydis_decode(const void *bytes, size_t length, ZydisDecodedInstruction *ret_insn,
-			ZydisDecodedOperand *ret_operands);
+                        ZydisDecodedOperand *ret_operands);
 
 #endif
