@@ -161,6 +161,7 @@ bool mmap_fault(uint64_t va);
 /* proc.c */
 extern struct proc procs[NR_PROCS]; /* the first one's end is the machine's */
 uint64_t proc_first(gpa_t fdt);
+void proc_next(const struct proc *p);
 struct frame *proc_schedule(void);
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
 int64_t proc_wait(struct proc *p);
@@ -169,7 +170,8 @@ void proc_exit(struct proc *p, int status);
 /* virtio_balloon.c */
 int64_t balloon_start(struct proc *p);
 int64_t balloon_serve(struct proc *p);
-bool balloon_interrupt(void);
+void balloon_interrupt(void);
+void balloon_preempt(void);
 void balloon_freed(void);
 bool balloon_relieve(void);
 uint64_t balloon_spare(void);
@@ -180,6 +182,7 @@ void syscall(struct proc *p);
 /* smp.c */
 int cpu_count(void);
 void cpu_wake(int id);
+void cpu_interrupt(int id);
 #define VECTOR_WAKE 32                       /* those above are devices' */
 extern bool device_waits;                    /* a device's interrupt came while this CPU slept for the lock */
 extern uint32_t kernel_locked, lock_waiters; /* lock_waiters: a bit per CPU that sleeps until the lock is free */

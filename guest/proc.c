@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes: an address space, a frame of registers, a CPU for life. Nothing takes the
- * CPU away from one: another runs when it yields, waits or ends, in the table's order.
+ * Processes: an address space, a frame of registers, a CPU for life. Nothing takes the CPU away from one but the
+ * balloon's server: another runs when it yields, waits or ends, in the table's order.
  */
 #include "kernel.h"
 
@@ -49,10 +49,18 @@ static int slot_of(const struct proc *p)
 	return p - procs;
 }
 
+static int last[NR_CPUS]; /* slot of the process that a CPU turned to last */
+
+/* Takes this CPU from the process that runs, for `p`, which can. */
+void proc_next(const struct proc *p)
+{
+	last[p->cpu] = slot_of(p) + NR_PROCS - 1;
+	this_cpu()->current = NULL;
+}
+
 /* The frame of the next process of this CPU; with none, lets the lock go and idles: it does not return then. */
 struct frame *proc_schedule(void)
 {
-	static int last[NR_CPUS];
 	struct cpu *cpu = this_cpu();
 
 	for (int i = 1; i <= NR_PROCS; i++) {

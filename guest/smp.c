@@ -34,6 +34,12 @@ int cpu_count(void)
 	return count < 1 ? 1 : count > NR_CPUS ? NR_CPUS : count;
 }
 
+/* Has CPU `id`, which was started, trap soon. */
+void cpu_interrupt(int id)
+{
+	out32(GNOMON_PORT_IPI, GNOMON_IPI(id, VECTOR_WAKE));
+}
+
 /* There is work for CPU `id`. One that runs a program will find it by itself. */
 void cpu_wake(int id)
 {
@@ -52,7 +58,7 @@ void cpu_wake(int id)
 		};
 		out32(GNOMON_PORT_CPU_START, gpa_raw(kernel_gpa(&start)));
 	} else if (!cpu->current && cpu != this_cpu()) {
-		out32(GNOMON_PORT_IPI, GNOMON_IPI(id, VECTOR_WAKE));
+		cpu_interrupt(id);
 	}
 }
 
@@ -77,9 +83,9 @@ void lock_wait(void)
 	cpu->in_lock_wait = false;
 	if (cpu->id == 0 && device_waits) {
 		device_waits = false;
-		if (balloon_interrupt())
-			cpu->current = NULL; /* as in trap_user() */
+		balloon_interrupt();
 	}
+	balloon_preempt(); /* a wake-up for that ended the HLT as well */
 	__atomic_fetch_and(&lock_waiters, ~(1u << cpu->id), __ATOMIC_SEQ_CST);
 }
 
@@ -97,5 +103,5 @@ void lock_wake(void)
 		id = (id + 1) % NR_CPUS; /* in turn, so that each gets its chance */
 	} while (!(waiters >> id & 1));
 	__atomic_store_n(&last, id, __ATOMIC_RELAXED);
-	out32(GNOMON_PORT_IPI, GNOMON_IPI(id, VECTOR_WAKE));
+	cpu_interrupt(id);
 }

@@ -54,9 +54,10 @@ struct frame *trap_user(struct frame *f)
 		syscall(p);
 	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2)))
 		fault(p, cr2);
-	else if (f->vector > VECTOR_WAKE && balloon_interrupt())
-		this_cpu()->current = NULL; /* who serves the balloon goes first; this one goes on after it */
-	/* Another interrupt was for a CPU that has found work meanwhile: nothing to do. */
+	else if (f->vector > VECTOR_WAKE)
+		balloon_interrupt();
+	else if (f->vector == VECTOR_WAKE)
+		balloon_preempt(); /* or it was for a CPU that has found work meanwhile: nothing to do */
 	if (p->state != PROC_RUNNABLE || this_cpu()->current != p)
 		f = proc_schedule();
 	kernel_unlock();

@@ -258,21 +258,32 @@ int64_t balloon_serve(struct proc *p)
 	return r;
 }
 
-/* True when the server has something to do now, on this CPU. */
-bool balloon_interrupt(void)
+/* Nobody else takes a CPU away from a program: where the server can go on, it goes next, and who runs there after it. */
+void balloon_preempt(void)
+{
+	struct proc *p = balloon.server;
+
+	if (p && p->state == PROC_RUNNABLE && p->cpu == this_cpu()->id && p != this_cpu()->current)
+		proc_next(p);
+}
+
+/* The device may have something for the server, on whatever CPU that is. */
+void balloon_interrupt(void)
 {
 	struct proc *p = balloon.server;
 	int64_t r;
 
 	if (!p || p->state != PROC_DEVICE)
-		return false; /* it will look by itself */
+		return; /* it will look by itself */
 	r = look();
 	if (r == 0)
-		return false;
+		return;
 	p->frame.rax = r;
 	p->state = PROC_RUNNABLE;
-	cpu_wake(p->cpu);
-	return p->cpu == this_cpu()->id;
+	if (p->cpu != this_cpu()->id)
+		cpu_interrupt(p->cpu);
+	else
+		balloon_preempt();
 }
 
 /* Waits for the device here, in the kernel. False: it failed. */
@@ -370,8 +381,8 @@ uint64_t balloon_spare(void)
 void balloon_freed(void)
 {
 	report_free();
-	if (balloon.target > balloon.held && !balloon.job_pages && balloon_interrupt())
-		this_cpu()->current = NULL; /* as in trap_user() */
+	if (balloon.target > balloon.held && !balloon.job_pages)
+		balloon_interrupt();
 }
 
 /* 3.1.1, steps 1 to 6. */
