@@ -295,6 +295,13 @@ static bool wait_for_device(int number)
 	return true;
 }
 
+/* What it has been taken back stays with the guest. A target below that, which may have come meanwhile, holds. */
+static void want_no_more(void)
+{
+	if (balloon.target > balloon.held)
+		balloon.target = balloon.held;
+}
+
 /* Ends the request that is made or under way. True: some frames are free now that were not. */
 static bool end_job(void)
 {
@@ -305,7 +312,7 @@ static bool end_job(void)
 			frames_give(run, false);
 			balloon.job_pages -= run.pages;
 		}
-		balloon.target = balloon.held;
+		want_no_more();
 		return true;
 	}
 	if (!balloon.submitted) { /* what the program writes meanwhile is the same */
@@ -342,7 +349,7 @@ static bool take_back(void)
 		return false;
 	frames_give(run, true);
 	balloon.held -= run.pages;
-	balloon.target = balloon.held;
+	want_no_more();
 	tell_held();
 	return true;
 }
