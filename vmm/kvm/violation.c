@@ -56,14 +56,42 @@ static bool leads_to_taken(struct vcpu *vcpu, const struct walk_mode *mode, uint
 	return stage2_is_ram(s2, *ret_at, 1) && !stage2_lookup(s2, *ret_at, &m);
 }
 
+/* Some of the guest's memory is not its now. */
+static bool is_something_taken(struct vm *vm)
+{
+	bool mapped = true;
+
+	for (int i = 0; mapped && i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+
+		if (stage2_range_state(&vm->stage2, gpa_init(maddr_raw(m->base)), m->size, &mapped) < 0)
+			mapped = false;
+	}
+	return !mapped;
+}
+
+/*
+ * After a shutdown SVM's saved state is undefined (APM2 15.14.3), and KVM leaves a vCPU as after INIT: a state that no
+ * guest is started in. In doubt it reached what was taken: nothing that it does there may be silent.
+ */
+static bool is_violation_forgotten(struct vcpu *vcpu, const struct kvm_regs *r, const struct kvm_sregs *s)
+{
+	if (s->cr0 & CR0_PE || r->rip != 0xfff0 || !is_something_taken(vcpu->vm))
+		return false;
+	counter_inc(&vcpu->counters, CTR_STAGE2_VIOLATIONS);
+	vm_kill(vcpu, "triple fault, with memory taken away from it; this host's CPU does not say where that happened");
+	return true;
+}
+
 bool vcpu_violation_behind(struct vcpu *vcpu)
 {
 	struct kvm_sregs s;
 	struct kvm_regs r;
 
-	if (vcpu->shadow || !atomic_load(&vcpu->vm->reclaim_generation) || vcpu_get_registers(vcpu, &r, &s) < 0 ||
-	    !(s.cr0 & CR0_PG))
+	if (vcpu->shadow || !atomic_load(&vcpu->vm->reclaim_generation) || vcpu_get_registers(vcpu, &r, &s) < 0)
 		return false;
+	if (!(s.cr0 & CR0_PG))
+		return is_violation_forgotten(vcpu, &r, &s);
 
 	const struct walk_mode mode = {.cr3 = gpa_init(s.cr3 & PTE_ADDR),
 	                               .wp = s.cr0 & CR0_WP,
