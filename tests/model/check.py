@@ -31,7 +31,7 @@ HOLDS = [
 # The bug, the model, its switch, the scenario's, and a part of what spin must say: which property it breaks. None of
 # these holds; two vCPUs are enough to see it.
 FREED, TABLE, UNREACHABLE, LOST, ENDLESS = 'freed[', 'allocated[', '!=(3-1)', 'written[', 'acceptance cycle'
-INSIDE = 'in_guest['
+INSIDE, GONE = 'in_guest[', 'gone=='
 SEEDED = [
     ('free before the last acknowledgement', SPLIT, 'FREE_BEFORE_LAST_ACK', SAFE, FREED),
     ('publish before fill', SPLIT, 'PUBLISH_BEFORE_FILL', SAFE, UNREACHABLE),
@@ -45,6 +45,8 @@ SEEDED = [
     ('held is looked at before in_run is set', HOLD, 'LOOK_BEFORE_ENTER', [], INSIDE),
     ('the generation goes up before vCPUs are held', HOLD, 'GENERATION_BEFORE_HELD', [], INSIDE),
     ('withdrawn before the acknowledgements', HOLD, 'WITHDRAW_BEFORE_ACKS', [], INSIDE),
+    ('helpers begin before the acknowledgements', HOLD, 'HELP_AT_ONCE', [], INSIDE),
+    ('let go while a helper is at it', HOLD, 'LET_GO_BEFORE_HELPERS', [], GONE),
     ('no kick', HOLD, 'NO_KICK', ['-DCLAIM'], ENDLESS),
     ('held for good', HOLD, 'STAYS_HELD', ['-DCLAIM'], ENDLESS),
 ]

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How vCPUs are held out of the guest while several slices go in nested mode, for spin: run_loop() and set_in_run() of
- * vmm/kvm/vcpu.c against hold_out(), kick_out() and let_go() of vmm/kvm/reclaim.c, twice in a row.
+ * How vCPUs are held out of the guest while several slices go in nested mode, and help: run_loop(), run() and
+ * set_in_run() of vmm/kvm/vcpu.c against hold_out(), kick_out() and let_go() of vmm/kvm/reclaim.c and all of
+ * vmm/stage2/withdraw.c, twice in a row; for spin.
  *
- * What must hold: no vCPU is in the guest while slices are withdrawn; each reclaim ends, and each vCPU gets back into
- * the guest (the claims `ends` and `runs`, under weak fairness).
+ * What must hold: no vCPU is in the guest while a slice is withdrawn, by whomever; each reclaim ends, with all of its
+ * slices gone, and each vCPU gets back into the guest (the claim `ends`, under weak fairness).
  *
  * -DCLAIM, for the claim: a vCPU leaves the guest only when it is made to. The other switches are seeded bugs, each of
  * which spin must find. Left out: memory is sequentially consistent, as all of
@@ -14,6 +15,9 @@
 #define VCPUS 3
 #endif
 #define RECLAIMS 2
+#ifndef PARTS
+#define PARTS 2
+#endif
 
 byte generation;         /* vm.reclaim_generation */
 bool held, hold_lock;    /* vm.held, vm.hold_lock */
@@ -22,9 +26,39 @@ bool in_run[VCPUS];      /* vcpu.in_run */
 bool must_exit[VCPUS];   /* kvm_run.immediate_exit, and the signal */
 bool in_guest[VCPUS];    /* whatever these say */
 byte ended;              /* reclaims */
+mtype = { NONE, AWAITED, OPEN };
+mtype phase = NONE;      /* withdrawal.phase */
+byte left, busy, gone;   /* withdrawal.n and busy; how many parts are withdrawn */
+
+inline withdraw_part()
+{
+	d_step { /* begins: no vCPU is in the guest, nor comes in before the end */
+		do
+		:: j < VCPUS -> assert(!in_guest[j]); j++
+		:: else -> j = 0; break
+		od
+	};
+	d_step { gone++; busy-- }
+}
+
+#ifdef HELP_AT_ONCE
+#define WAITS false
+#else
+#define WAITS (phase == AWAITED)
+#endif
+
+inline help()
+{
+	do
+	:: atomic { !WAITS && phase != NONE && left > 0 -> left--; busy++ }; withdraw_part()
+	:: atomic { !WAITS && (phase == NONE || left == 0) -> break }
+	od
+}
 
 proctype vcpu(byte v)
 {
+	byte j;
+
 	do
 	:: true ->
 		must_exit[v] = false;
@@ -33,7 +67,7 @@ proctype vcpu(byte v)
 		in_run[v] = true;
 #endif
 		if
-		:: held -> in_run[v] = false; !hold_lock /* takes it and drops it */
+		:: held -> in_run[v] = false; help(); !hold_lock /* takes it and drops it */
 		:: else ->
 			in_run[v] = true;
 			if
@@ -48,7 +82,8 @@ proctype vcpu(byte v)
 				od;
 				in_guest[v] = false
 			fi;
-			in_run[v] = false
+			in_run[v] = false;
+			help()
 		fi
 	od
 }
@@ -56,10 +91,14 @@ proctype vcpu(byte v)
 proctype reclaimer()
 {
 	bool kicked[VCPUS];
-	byte mine, i;
+	byte mine, i, j;
 
 	do
 	:: ended < RECLAIMS ->
+#ifdef HELP_AT_ONCE
+		left = PARTS;
+#endif
+		phase = AWAITED;
 		atomic { !hold_lock -> hold_lock = true };
 #ifdef GENERATION_BEFORE_HELD
 		d_step { generation++; mine = generation };
@@ -91,10 +130,20 @@ proctype reclaimer()
 		:: else -> i = 0; break
 		od;
 #endif
-		do /* withdraw() */
-		:: i < VCPUS -> assert(!in_guest[i]); i++
-		:: else -> i = 0; break
+#ifndef HELP_AT_ONCE
+		left = PARTS;
+#endif
+		phase = OPEN;
+		do
+		:: atomic { left > 0 -> left--; busy++ }; withdraw_part()
+		:: left == 0 -> break
 		od;
+		phase = NONE;
+#ifndef LET_GO_BEFORE_HELPERS
+		busy == 0;
+#endif
+		assert(gone == PARTS);
+		gone = 0;
 #ifndef STAYS_HELD
 		held = false;
 #endif

@@ -2,18 +2,16 @@
 #include "kvm/reclaim.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "base/backoff.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "stage2/reclaim.h"
 #include "virtio/balloon.h"
 
-#define LOCK_SECONDS     2   /* a control client waits no longer */
-#define POLLS            200 /* a CPU that runs a guest is out of it within some 10 us */
-#define POLL_NS          20000
+#define LOCK_SECONDS     2     /* a control client waits no longer */
 #define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */
 #define MAPPINGS_OURS    2048  /* left for everything else in the process */
 
@@ -68,24 +66,13 @@ static bool has_acked(const struct vcpu *vcpu, uint64_t generation)
 	return atomic_load(&vcpu->parked) || atomic_load(&vcpu->acked) >= generation;
 }
 
-/* Between two looks: first others may run, then the wait is longer. */
-static void wait_a_moment(unsigned *polls)
-{
-	const struct timespec pause = {.tv_nsec = POLL_NS};
-
-	if (++*polls < POLLS)
-		sched_yield();
-	else
-		nanosleep(&pause, NULL);
-}
-
 /*
  * Nobody in the VMM holds a pointer any more that the second stage gave before. In shadow mode vCPUs hold one under the
  * lock that is held here.
  */
 static void wait_for_pointers(struct vm *vm)
 {
-	unsigned polls = 0;
+	unsigned tries = 0;
 
 	if (vm->balloon) {
 		pthread_mutex_lock(&vm->balloon->transport.lock);
@@ -93,14 +80,14 @@ static void wait_for_pointers(struct vm *vm)
 	}
 	for (int i = 0; i < vm->nr_vcpus && !vm->shadow; i++)
 		while (atomic_load(&vm->vcpu[i]->pins))
-			wait_a_moment(&polls);
+			backoff(&tries);
 }
 
 /* Every vCPU inside KVM_RUN comes out of it. Who enters later finds the new mapping. How many had to. */
 static unsigned kick_out(struct vm *vm)
 {
 	const uint64_t generation = new_generation(vm);
-	unsigned n = 0, polls = 0;
+	unsigned n = 0, tries = 0;
 	uint64_t kicked = 0;
 
 	_Static_assert(VM_MAX_CPUS <= 64, "a bit each");
@@ -113,7 +100,7 @@ static unsigned kick_out(struct vm *vm)
 	}
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		while (kicked >> i & 1 && !has_acked(vm->vcpu[i], generation) && atomic_load(&vm->vcpu[i]->in_run))
-			wait_a_moment(&polls);
+			backoff(&tries);
 	return n;
 }
 
@@ -132,10 +119,8 @@ static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsi
 /* Out of KVM's reach. */
 static void withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
-	int r = 0;
+	const int r = withdrawal_run(&vm->withdrawal, slice, n);
 
-	for (unsigned i = 0; r == 0 && i < n; i++)
-		r = guest_mem_withdraw(&vm->mem, slice[i].maddr, slice[i].size);
 	if (r == 0)
 		return;
 	/* Its limit of mappings was looked at before. The guest must not find its old bytes when it gets them back. */
@@ -165,10 +150,12 @@ static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned 
 	(void)new_generation(vm); /* who fails from here on reached what was taken: vcpu_memory_fault() */
 	wait_for_pointers(vm);
 	if (vm->shadow) {
+		withdrawal_announce(&vm->withdrawal, slice, n);
 		acks = zap_shadow(vm, slice, n);
 		withdraw(vm, slice, n);
 	} else if (n > 1) {
 		/* Else the host interrupts every CPU that runs a guest for each slice, at five times its cost. */
+		withdrawal_announce(&vm->withdrawal, slice, n);
 		acks = hold_out(vm);
 		withdraw(vm, slice, n);
 		let_go(vm);

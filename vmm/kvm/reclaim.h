@@ -12,6 +12,7 @@
  *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
  *
  * In nested mode the other vCPUs go on while one slice goes. Several at once go while all are held out of the guest.
+ * In both modes the threads of vCPUs that had to come out help to withdraw what is large (stage2/withdraw.h).
  *
  * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under shadow_vm.lock
  * (shadow), devices under their lock, everyone else under reclaim_lock, each from the second stage. So reclaim waits

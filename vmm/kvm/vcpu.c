@@ -214,7 +214,7 @@ static bool enter(struct vcpu *vcpu)
 
 /*
  * On to KVM_RUN, unless vCPUs are held (kvm/reclaim.c): then waits until they are let go, and false. In this order
- * either it is seen in here and kicked, or it sees that it is held.
+ * either it is seen in here and kicked, or it sees that it is held. What it waits for goes faster with its help.
  */
 static bool set_in_run(struct vcpu *vcpu)
 {
@@ -222,6 +222,7 @@ static bool set_in_run(struct vcpu *vcpu)
 	if (!atomic_load(&vcpu->vm->held))
 		return true;
 	atomic_store(&vcpu->in_run, false);
+	withdrawal_help(&vcpu->vm->withdrawal);
 	pthread_mutex_lock(&vcpu->vm->hold_lock);
 	pthread_mutex_unlock(&vcpu->vm->hold_lock);
 	return false;
@@ -234,6 +235,7 @@ static int run(struct vcpu *vcpu)
 	atomic_store(&vcpu->in_run, false);
 	if (vcpu->shadow)
 		atomic_store(&vcpu->shadow->in_guest, false); /* also of one that does not come to the lock: killed */
+	withdrawal_help(&vcpu->vm->withdrawal);               /* else it would wait for the lock, or for hold_lock */
 	return r;
 }
 

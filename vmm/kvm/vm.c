@@ -93,6 +93,7 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->reclaim_lock, NULL);
 	pthread_mutex_init(&vm->hold_lock, NULL);
+	withdrawal_init(&vm->withdrawal, &vm->mem);
 	r = create_parts(vm, config);
 	if (r < 0)
 		vm_destroy(vm);
@@ -115,6 +116,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->kvm_fd);
 	if (vm->end_fd >= 0)
 		close(vm->end_fd);
+	withdrawal_destroy(&vm->withdrawal);
 	pthread_mutex_destroy(&vm->hold_lock);
 	pthread_mutex_destroy(&vm->reclaim_lock);
 	pthread_mutex_destroy(&vm->lock);

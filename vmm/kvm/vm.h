@@ -18,6 +18,7 @@
 #include "dev/bus.h"
 #include "mem/guest_mem.h"
 #include "stage2/stage2.h"
+#include "stage2/withdraw.h"
 
 #define VM_MAX_CPUS 64
 
@@ -57,6 +58,7 @@ struct vm {
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
 	atomic_bool held; /* no vCPU enters the guest, each waits for hold_lock. Nested mode, under reclaim_lock */
 	pthread_mutex_t hold_lock;
+	struct withdrawal withdrawal; /* under reclaim_lock; vCPUs out of the guest help */
 	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */
 	enum vm_end end;
 	int status;
