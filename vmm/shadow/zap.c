@@ -26,17 +26,27 @@ static bool zap_tables(struct shadow *sh, gfn_t gfn)
 	return true;
 }
 
+/* Some of the 2 MiB around this frame are guest tables with a shadow. */
+static bool has_tables_around(const struct shadow *sh, gfn_t gfn)
+{
+	const int64_t n = shadow_frame(sh, gfn);
+
+	BUG_ON(n < 0);
+	return sh->tables_2m[n / 512];
+}
+
 bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size)
 {
 	sh->ops->quiesce(sh->ctx);
 	sh->flushes++; /* an entry that went earlier may still be in the TLB of a vCPU that did not leave the guest
 	                  since */
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
+		const gfn_t gfn = gpa_to_gfn(gpa_add(gpa, off));
 		const int64_t n = shadow_machine_frame(sh, maddr_to_mfn(maddr_add(maddr, off)));
 
 		BUG_ON(n < 0);
 		if (!zap_list(sh, &sh->rmap_2m[n / 512]) || !zap_list(sh, &sh->rmap[n]) ||
-		    !zap_tables(sh, gpa_to_gfn(gpa_add(gpa, off))))
+		    (has_tables_around(sh, gfn) && !zap_tables(sh, gfn)))
 			return false;
 	}
 	return true;
