@@ -92,9 +92,14 @@ MUTANTS = [
     ("alignment-fault-of-host", "vmm/kvm/shadow_trap.c",
      "if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))", "if (1)",
      "the guest kernel's AC checks alignment where the host has CR0.AM"),
-    ("slice-not-withdrawn", "vmm/kvm/reclaim.c",
-     "r = guest_mem_withdraw(&vm->mem, slice[i].maddr, slice[i].size);", "r = 0;",
+    ("slice-not-withdrawn", "vmm/stage2/withdraw.c", "r = guest_mem_withdraw(w->mem, at, size);", "r = 0;",
      "the guest still reaches what was taken from it, through KVM"),
+    ("helper-left-behind", "vmm/stage2/withdraw.c", "while (is_busy(w))", "while (0 && is_busy(w))",
+     "CPUs go back into the guest while one of them still takes memory away"),
+    ("helper-goes-ahead", "vmm/stage2/withdraw.c", "while (atomic_load(&w->phase) == AWAITED)",
+     "while (0 && atomic_load(&w->phase) == AWAITED)", "a CPU that is out early does not wait for the others"),
+    ("taken-table-shadowed", "vmm/shadow/zap.c", "(has_tables_around(sh, gfn) && !zap_tables(sh, gfn))",
+     "(has_tables_around(sh, gfn) && 0 && !zap_tables(sh, gfn))", "a table that was taken is still in force"),
     ("shadow-not-zapped", "vmm/kvm/reclaim.c",
      "(void)shadow_zap_gpa(&vm->shadow->mmu, slice[i].gpa, slice[i].maddr, slice[i].size);", ";",
      "shadow entries lead to memory that the host has"),
@@ -154,7 +159,7 @@ STRESS = ["build/tests/stress/stress.elf", "--", "seed", "11", "steps", "4000"]
 NPT = ["tools/npt-host", "--timeout", "280", "--npt"]
 UNITS = ["tests/unit/test-" + name for name in (
     "balloon", "guest_mem", "reclaim", "shadow_crossed", "shadow_edits", "shadow_random", "shadow_sizes",
-    "stage2", "virtio_mmio", "virtq")]
+    "stage2", "virtio_mmio", "virtq", "withdraw")]
 SLICE = ["build/tests/stress/slice/slice-drive", "build/gnomon", "build/tests/stress/slice/slice.elf"]
 CHECKS = [
     *[("unit test " + unit.split("test-")[1], ["build/" + unit]) for unit in UNITS],
