@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shadow paging by tiny guests: the behaviours that nested mode has, and what a guest may do wrong to the tables
- * that the VMM reads. Each runs under the audit, without an optimisation and with all of them: the outcome is the
- * architecture's or one sentence, never the VMM's end. The guest kernel's own tests: test_kernel.c.
+ * that the VMM reads. Tables that change while they are in use: test_shadow_tables.c. The guest kernel's own tests:
+ * test_kernel.c.
  */
 #include <criterion/criterion.h>
 #include <jansson.h>
@@ -11,94 +11,49 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "run_gnomon.h"
+#include "shadow_run.h"
 
 static struct run r;
 
 TestSuite(shadow, .init = need_kvm);
 
-static const char *const opts[] = {"none", "all"};
-
-#define NR_OPTS (sizeof(opts) / sizeof(*opts))
-
-static void run_shadow(const char *opt, const char *behaviour, const char *cpus)
-{
-	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opt, "--audit", "--timeout", "60", "--cpus", cpus,
-	           guest_path(behaviour));
-}
-
-/* The guest checks what it sees by itself and ends with 0. */
-static void good(const char *behaviour, const char *cpus)
-{
-	for (size_t i = 0; i < NR_OPTS; i++) {
-		run_shadow(opts[i], behaviour, cpus);
-		expect_status(&r, 0);
-	}
-}
-
-static void killed(const char *behaviour, const char *cpus, const char *words)
-{
-	for (size_t i = 0; i < NR_OPTS; i++) {
-		run_shadow(opts[i], behaviour, cpus);
-		expect_killed(&r, words);
-		cr_assert_null(strstr(r.err, "has not ended"), "only the time limit ended it");
-	}
-}
-
-/* The same guest is right about KVM's own walk: so it is the shadow that is judged, not the guest. */
-static void good_in_both_modes(const char *behaviour)
-{
-	run_gnomon(&r, "run", "--timeout", "60", guest_path(behaviour));
-	expect_status(&r, 0);
-	good(behaviour, "1");
-}
-
-/* As good_in_both_modes on pvm only: the emulated CPU of tools/npt-host has error codes and vectors of its own. */
-static void good_and_nested_on_pvm(const char *behaviour)
-{
-	if (kvm_emulates_cpl0())
-		good_in_both_modes(behaviour);
-	else
-		good(behaviour, "1");
-}
-
 /* Tables that do what they may. */
 
 Test(shadow, self_map)
 {
-	good_in_both_modes("shadow-self-map");
+	good_in_both_modes("shadow-self-map", "1");
 }
 
 Test(shadow, table_maps_itself)
 {
-	good_in_both_modes("shadow-table-maps-itself");
+	good_in_both_modes("shadow-table-maps-itself", "1");
 }
 
 /* Nested mode has no 1 GiB pages on every host that says so in CPUID: host-dependent there. */
 Test(shadow, large_pages)
 {
-	good("shadow-large-pages", "1");
+	shadow_good("shadow-large-pages", "1");
 }
 
 Test(shadow, write_protect)
 {
-	good_in_both_modes("shadow-write-protect");
+	good_in_both_modes("shadow-write-protect", "1");
 }
 
 Test(shadow, nx)
 {
-	good_in_both_modes("shadow-nx");
+	good_in_both_modes("shadow-nx", "1");
 }
 
 Test(shadow, smep_smap)
 {
-	good("shadow-smep-smap", "1");
+	shadow_good("shadow-smep-smap", "1");
 }
 
 /* Where KVM emulates CPL 0, nested mode has no SYSCALL. */
 Test(shadow, syscall)
 {
-	good("shadow-syscall", "1");
+	shadow_good("shadow-syscall", "1");
 }
 
 /*
@@ -107,8 +62,8 @@ Test(shadow, syscall)
  */
 Test(shadow, device_writes_table)
 {
-	good("shadow-device-writes-table-1-cpu", "1");
-	good("shadow-device-writes-table-2-cpus", "2");
+	shadow_good("shadow-device-writes-table-1-cpu", "1");
+	shadow_good("shadow-device-writes-table-2-cpus", "2");
 }
 
 /* Nor is what becomes of a table that the guest said was free. */
@@ -119,8 +74,8 @@ Test(shadow, table_reported_free)
 	} with[] = {{"1", "shadow-table-reported-free-1-cpu"}, {"2", "shadow-table-reported-free-2-cpus"}};
 
 	for (int i = 0; i < 2; i++) {
-		for (size_t j = 0; j < NR_OPTS; j++) {
-			run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", opts[j], "--audit", "--timeout",
+		for (size_t j = 0; j < NR_SHADOW_OPTS; j++) {
+			run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", shadow_opts[j], "--audit", "--timeout",
 			           "60", "--balloon", "free-page-reporting", "--cpus", with[i].cpus,
 			           guest_path(with[i].behaviour));
 			expect_status(&r, 0);
@@ -138,7 +93,7 @@ Test(shadow, reserved_bits)
 /* Nested mode differs by host: a CPU's own emulation may forget the P bit of this error code. */
 Test(shadow, nx_reserved)
 {
-	good("shadow-nx-reserved", "1");
+	shadow_good("shadow-nx-reserved", "1");
 }
 
 Test(shadow, non_canonical)
@@ -148,46 +103,46 @@ Test(shadow, non_canonical)
 
 Test(shadow, table_outside_memory)
 {
-	killed("shadow-table-outside-memory", "1", "a guest table outside memory, at 0x8000200000");
-	killed("shadow-table-outside-hole", "1", "a guest table outside memory, at 0x8000200000");
-	killed("shadow-table-outside-everything", "1", "a guest table outside memory, at 0x8000200000");
+	shadow_killed("shadow-table-outside-memory", "1", "a guest table outside memory, at 0x8000200000");
+	shadow_killed("shadow-table-outside-hole", "1", "a guest table outside memory, at 0x8000200000");
+	shadow_killed("shadow-table-outside-everything", "1", "a guest table outside memory, at 0x8000200000");
 }
 
 Test(shadow, cr3_outside_memory)
 {
-	killed("shadow-cr3-outside-memory", "1", "CR3 leads outside memory");
+	shadow_killed("shadow-cr3-outside-memory", "1", "CR3 leads outside memory");
 }
 
 /* An emulated write sets D in a large leaf whose shadow was made before: less write access, and no difference. */
 Test(shadow, unclaimed_port)
 {
-	good("unclaimed-port", "1");
+	shadow_good("unclaimed-port", "1");
 }
 
 Test(shadow, idt_outside_memory)
 {
-	killed("shadow-idt-outside-memory", "1", "a descriptor table or stack lies outside the guest's memory");
+	shadow_killed("shadow-idt-outside-memory", "1", "a descriptor table or stack lies outside the guest's memory");
 }
 
 Test(shadow, reserved_range)
 {
 	static const char words[] = "an access to the range reserved for the stub, at 0xfffffe";
 
-	killed("shadow-reserved-range-read", "1", words);
-	killed("shadow-reserved-range-read-end", "1", words);
-	killed("shadow-reserved-range-write", "1", words);
-	killed("shadow-reserved-range-execute", "1", words);
+	shadow_killed("shadow-reserved-range-read", "1", words);
+	shadow_killed("shadow-reserved-range-read-end", "1", words);
+	shadow_killed("shadow-reserved-range-write", "1", words);
+	shadow_killed("shadow-reserved-range-execute", "1", words);
 }
 
 /* The behaviours of nested mode, as far as they do not read CS and SS: at the real CPL 3 those are the host's. */
 
 Test(shadow, console)
 {
-	for (size_t i = 0; i < NR_OPTS; i++) {
-		run_shadow(opts[i], "console-bytes", "1");
+	for (size_t i = 0; i < NR_SHADOW_OPTS; i++) {
+		shadow_run(&r, shadow_opts[i], "console-bytes", "1");
 		expect_status(&r, 0);
 		cr_assert_str_eq(r.out, "byte by byte\n");
-		run_shadow(opts[i], "console-string", "1");
+		shadow_run(&r, shadow_opts[i], "console-string", "1");
 		expect_status(&r, 0);
 		cr_assert(r.out_len > 20 && memcmp(r.out, "a line by rep outsb\n", 20) == 0, "%s", r.out);
 	}
@@ -195,31 +150,31 @@ Test(shadow, console)
 
 Test(shadow, exit_status)
 {
-	run_shadow("all", "exit-status-7", "1");
+	shadow_run(&r, "all", "exit-status-7", "1");
 	expect_status(&r, 7);
-	run_shadow("all", "exit-status-low-byte", "1");
+	shadow_run(&r, "all", "exit-status-low-byte", "1");
 	expect_status(&r, 7);
-	run_shadow("all", "exit-by-other-cpu", "2");
+	shadow_run(&r, "all", "exit-by-other-cpu", "2");
 	expect_status(&r, 5);
-	killed("exit-status-126", "1", "exit status 126 is not in 0-125");
+	shadow_killed("exit-status-126", "1", "exit status 126 is not in 0-125");
 }
 
 Test(shadow, unmapped)
 {
-	killed("unmapped-read", "1", "outside the guest's memory, to guest physical 0x8000000");
-	killed("unmapped-write", "1", "outside the guest's memory, to guest physical 0x8000008");
-	killed("unmapped-execute", "1", "the instruction at 0x8000000 leads outside the guest's memory");
-	killed("faults-on-two-cpus", "2", "outside the guest's memory");
+	shadow_killed("unmapped-read", "1", "outside the guest's memory, to guest physical 0x8000000");
+	shadow_killed("unmapped-write", "1", "outside the guest's memory, to guest physical 0x8000008");
+	shadow_killed("unmapped-execute", "1", "the instruction at 0x8000000 leads outside the guest's memory");
+	shadow_killed("faults-on-two-cpus", "2", "outside the guest's memory");
 }
 
 Test(shadow, triple_fault)
 {
-	killed("triple-fault", "1", "triple fault");
+	shadow_killed("triple-fault", "1", "triple fault");
 }
 
 Test(shadow, halt_interrupts_off)
 {
-	killed("halt-interrupts-off", "4", "halted with interrupts off");
+	shadow_killed("halt-interrupts-off", "4", "halted with interrupts off");
 }
 
 Test(shadow, exception_loop)
@@ -231,33 +186,33 @@ Test(shadow, exception_loop)
 /* The kernel's code is real code here: what KVM's emulator lacks is no gap of this mode. */
 Test(shadow, no_emulator_gap)
 {
-	good("emulator-gap", "1");
+	shadow_good("emulator-gap", "1");
 }
 
 Test(shadow, nop_port)
 {
-	good("nop-port", "1");
+	shadow_good("nop-port", "1");
 }
 
 Test(shadow, cpu_start)
 {
-	good("cpu-start-waits", "4");
-	killed("cpu-start-twice", "2", "started CPU 1 twice");
-	killed("cpu-start-outside-memory", "2", "request lies outside memory");
-	killed("cpu-start-bad-number", "2", "CPU 2 (of 2)");
-	killed("cpu-start-bad-cr3", "2", "CR3");
+	shadow_good("cpu-start-waits", "4");
+	shadow_killed("cpu-start-twice", "2", "started CPU 1 twice");
+	shadow_killed("cpu-start-outside-memory", "2", "request lies outside memory");
+	shadow_killed("cpu-start-bad-number", "2", "CPU 2 (of 2)");
+	shadow_killed("cpu-start-bad-cr3", "2", "CR3");
 }
 
 Test(shadow, interrupts)
 {
-	good("ipi-held-while-off", "1");
-	good("ipi-to-halted", "2");
-	good("ipi-to-halted-interrupts-off", "2");
-	good("ipi-to-spinning", "2");
+	shadow_good("ipi-held-while-off", "1");
+	shadow_good("ipi-to-halted", "2");
+	shadow_good("ipi-to-halted-interrupts-off", "2");
+	shadow_good("ipi-to-spinning", "2");
 	for (int i = 0; i < 3; i++)
-		good("ipi-ends-each-halt", "2"); /* lost one wake-up in four runs when STI's shadow was forgotten */
-	killed("ipi-bad-vector", "1", "interrupt 31 to CPU 0");
-	killed("ipi-bad-cpu", "1", "interrupt 64 to CPU 1");
+		shadow_good("ipi-ends-each-halt", "2"); /* lost one wake-up in four runs when STI's shadow was forgotten */
+	shadow_killed("ipi-bad-vector", "1", "interrupt 31 to CPU 0");
+	shadow_killed("ipi-bad-cpu", "1", "interrupt 64 to CPU 1");
 }
 
 /* Counters. */

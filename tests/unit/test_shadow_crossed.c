@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow_alone.h"
 
 #define MEMORY     (16ull << 20)
 #define POOL_PAGES 128
@@ -27,17 +27,13 @@ static struct counters counters;
 static uint8_t *pool;
 static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
-static void no_quiesce(void *ctx)
-{
-}
-
 static int clear_pool(void *ctx)
 {
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
 	return 0;
 }
 
-static const struct shadow_ops ops = {.quiesce = no_quiesce, .recycle_pool = clear_pool};
+static const struct shadow_ops ops = {.quiesce = alone_quiesce, .oldest_flush = alone_oldest_flush, .recycle_pool = clear_pool};
 
 /* Its own inverse. */
 static uint64_t cross(uint64_t at)

@@ -26,6 +26,7 @@ static struct shadow sh;
 static struct counters counters;
 static uint8_t *pool;
 static int quiesced;
+static uint64_t oldest = UINT64_MAX; /* of another vCPU in the guest */
 static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
 static void count_quiesce(void *ctx)
@@ -33,12 +34,17 @@ static void count_quiesce(void *ctx)
 	quiesced++;
 }
 
+static uint64_t oldest_flush(void *ctx)
+{
+	return oldest;
+}
+
 static int no_recycling(void *ctx)
 {
 	return 0;
 }
 
-static const struct shadow_ops ops = {.quiesce = count_quiesce, .recycle_pool = no_recycling};
+static const struct shadow_ops ops = {.quiesce = count_quiesce, .oldest_flush = oldest_flush, .recycle_pool = no_recycling};
 
 static uint64_t *guest_entry(int level, gva_t gva)
 {
@@ -166,6 +172,51 @@ Test(shadow_edits, a_page_that_becomes_a_table_is_write_protected_and_flushed)
 	cr_assert_eq(sh.nr_edits, 1);
 	cr_assert_eq(sh.edit[0].value.raw & (PTE_P | PTE_W), PTE_P);
 	cr_assert_neq(sh.flushes, before, "other CPUs write the table unseen");
+}
+
+/* PAGE, which no entry maps any more, becomes the leaf table of `other`. Returns how often vCPUs were taken out for it. */
+static int becomes_a_table(uint64_t other)
+{
+	uint64_t *table = guest_mem_ptr(&mem, maddr_init(PAGE), PAGE_SIZE);
+
+	table[gva_index(gva_init(other), 1)] = (PAGE + PAGE_SIZE) | RW;
+	guest_writes(2, other, PAGE | RW);
+	quiesced = 0;
+	touch(other);
+	return quiesced;
+}
+
+/*
+ * The same when its entry is gone already, and a vCPU in the guest did not flush since: it has a TLB, or walks tables that
+ * are the shadow's no more, and would write the table unseen.
+ */
+Test(shadow_edits, a_page_that_is_known_to_a_tlb_alone_takes_that_cpu_out)
+{
+	touch(GVA);
+	oldest = sh.flushes;
+	guest_writes(1, GVA, 0);
+	cr_assert_gt(becomes_a_table(GVA + (2ull << 20)), 0);
+}
+
+/* So when the page of shadow entries went as a whole: many changes, or one that is written again and again. */
+Test(shadow_edits, a_page_whose_shadow_table_went_takes_cpus_out)
+{
+	sh.opts |= SHADOW_OPT_FLOOD;
+	touch(GVA);
+	oldest = sh.flushes;
+	for (int level = 1; level <= 4; level++)
+		for (int i = 0; i < 8; i++)
+			guest_writes(level, GVA + (8ull << (12 + 9 * (level - 1))), 0);
+	cr_assert_eq(counter_read(&counters, CTR_SHADOW_FLOODS), 4);
+	cr_assert_gt(becomes_a_table(GVA + (2ull << 20)), 0);
+}
+
+Test(shadow_edits, a_page_that_every_cpu_has_forgotten_takes_nobody_out)
+{
+	touch(GVA);
+	guest_writes(1, GVA, 0);
+	oldest = sh.flushes;
+	cr_assert_eq(becomes_a_table(GVA + (2ull << 20)), 0);
 }
 
 /* The stub, interrupted after `n` of the edits: it will store all of them again. */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow_alone.h"
 
 #define BLOCKS     8 /* of 2 MiB; the first has the guest's tables, of which one page at a time goes */
 #define MEMORY     (BLOCKS * PAGE_2M)
@@ -43,10 +43,6 @@ static uint64_t pick(uint64_t n)
 	return state % n;
 }
 
-static void no_quiesce(void *ctx)
-{
-}
-
 static int forget(void *ctx)
 {
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
@@ -54,7 +50,7 @@ static int forget(void *ctx)
 	return 0;
 }
 
-static const struct shadow_ops ops = {.quiesce = no_quiesce, .recycle_pool = forget};
+static const struct shadow_ops ops = {.quiesce = alone_quiesce, .oldest_flush = alone_oldest_flush, .recycle_pool = forget};
 
 /* One of a few, so that faults meet changes. */
 static uint64_t pick_index(void)
@@ -99,6 +95,7 @@ static void begin(unsigned opts, uint64_t seed)
 	cr_assert_eq(shadow_init(&sh, &s2, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
 	sh.ops = &ops;
 	sh.opts = opts;
+	sh.audited = true;
 	sh.maxphyaddr = 40;
 	sh.counters = &counters;
 	lead_to_pd();
@@ -178,6 +175,25 @@ static void change_table(void)
 	*guest_word(at) = pick(8) ? value : 0;
 	if (!sh.track[at / PAGE_SIZE].unsync)
 		shadow_written(&sh, gpa_init(at), 8);
+}
+
+/*
+ * The guest changes a table that it may write unseen, does not flush, and leads another 2 MiB through it: no TLB holds
+ * anything of that place, so all that the table says now counts there. The audit of new links looks.
+ */
+static void link_anew(void)
+{
+	const uint64_t block = pick(BLOCKS), table = sh.nr_unsync ? sh.unsync[pick(sh.nr_unsync)].raw << PAGE_SHIFT : 0;
+
+	if (!table || !is_mapped(PD) || !is_mapped(table))
+		return;
+	for (uint64_t i = 1 + pick(20); i; i--)
+		*guest_word(table + 8 * pick_index()) = pick(MEMORY / PAGE_SIZE) * PAGE_SIZE | random_rights();
+	*guest_word(PD + 8 * block) = 0;
+	shadow_written(&sh, gpa_init(PD + 8 * block), 8);
+	*guest_word(PD + 8 * block) = table | RW | PTE_A;
+	shadow_written(&sh, gpa_init(PD + 8 * block), 8);
+	touch(block * PAGE_2M + pick_index() * PAGE_SIZE, pick(2), pick(2));
 }
 
 /* A whole leaf table at once: 512 pages in a row, which may be promoted. */
@@ -260,7 +276,7 @@ static void from_outside(void)
 
 static void step(uint64_t seed, int n)
 {
-	switch (pick(14)) {
+	switch (pick(15)) {
 	case 0:
 		change_table();
 		break;
@@ -290,6 +306,9 @@ static void step(uint64_t seed, int n)
 	case 9:
 	case 10:
 		write_table();
+		break;
+	case 11:
+		link_anew();
 		break;
 	default:
 		touch(pick(BLOCKS) * PAGE_2M + pick_index() * PAGE_SIZE, pick(2), pick(2));

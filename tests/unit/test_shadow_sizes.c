@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow_alone.h"
 
 #define MEMORY     (16ull << 20)
 #define POOL_PAGES 64
@@ -27,17 +27,13 @@ static uint8_t *pool;
 static uint64_t seen[POOL_PAGES * PAGE_SIZE / 8];
 static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
-static void no_quiesce(void *ctx)
-{
-}
-
 static int no_recycling(void *ctx)
 {
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
 	return 0;
 }
 
-static const struct shadow_ops ops = {.quiesce = no_quiesce, .recycle_pool = no_recycling};
+static const struct shadow_ops ops = {.quiesce = alone_quiesce, .oldest_flush = alone_oldest_flush, .recycle_pool = no_recycling};
 
 static uint64_t *guest_word(uint64_t at)
 {

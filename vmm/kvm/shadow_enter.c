@@ -114,6 +114,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	if (reload)
 		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r, s->mmu.nr_edits);
 	v->flushes = s->mmu.flushes;
+	v->leaving = false;
 	v->riding = s->mmu.nr_edits;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	vcpu->run->request_interrupt_window = 0;
@@ -169,7 +170,8 @@ static void pull_out(struct vcpu *vcpu)
 	const struct kvm_interrupt irq = {.irq = STUB_VECTOR_KICK};
 
 	vcpu->run->request_interrupt_window = 0;
-	if (v->flushes == s->mmu.flushes && vcpu_pending_vector(vcpu) < 0)
+	v->leaving = v->flushes != s->mmu.flushes || vcpu_pending_vector(vcpu) >= 0;
+	if (!v->leaving)
 		return;
 	if (v->recycles != s->recycles) {
 		const struct shadow_view view = shadow_vcpu_view(vcpu);

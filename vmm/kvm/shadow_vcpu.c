@@ -116,6 +116,9 @@ int shadow_vcpu_start(struct vcpu *vcpu)
 	real_sregs(vcpu, &vcpu->start_sregs, &v->real);
 	v->where = SHADOW_AT_VMM;
 	v->recycles = ~0ull; /* the first entry sets everything */
+	shadow_vcpu_lock(vcpu);
+	shadow_cr3_loaded(&vcpu->vm->shadow->mmu); /* its TLB is empty: nothing of the shadow may lag for it */
+	shadow_vcpu_unlock(vcpu);
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	return set_syscall_msrs(vcpu);
 }

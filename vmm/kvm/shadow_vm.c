@@ -49,6 +49,21 @@ static void quiesce(void *ctx)
 		counter_inc(s->mmu.counters, CTR_SHADOW_SHOOTDOWNS);
 }
 
+/* One that is on its way out executes no instruction of the guest before it passes through the stub. */
+static uint64_t oldest_flush(void *ctx)
+{
+	const struct shadow_vm *s = ctx;
+	uint64_t oldest = UINT64_MAX;
+
+	for (int i = 0; i < s->vm->nr_vcpus; i++) {
+		const struct shadow_vcpu *v = s->vm->vcpu[i]->shadow;
+
+		if (atomic_load(&v->in_guest) && !v->leaving && v->flushes < oldest)
+			oldest = v->flushes;
+	}
+	return oldest;
+}
+
 /* Only a new memslot makes KVM forget the content of frames that were tables (host-facts, section 2). */
 static int recycle_pool(void *ctx)
 {
@@ -62,7 +77,8 @@ static int recycle_pool(void *ctx)
 	return r;
 }
 
-static const struct shadow_ops ops = {.quiesce = quiesce, .recycle_pool = recycle_pool};
+static const struct shadow_ops ops = {
+	.quiesce = quiesce, .oldest_flush = oldest_flush, .recycle_pool = recycle_pool};
 
 static void *map_zeroed(uint64_t size)
 {
@@ -95,6 +111,7 @@ static int set_up(struct shadow_vm *s)
 	s->mmu.ops = &ops;
 	s->mmu.ctx = s;
 	s->mmu.opts = s->config.opts;
+	s->mmu.audited = s->config.audit;
 	s->mmu.stub_pdpt = stub_pdpt(&s->stub);
 	s->mmu.maxphyaddr = cpuid_maxphyaddr();
 	s->mmu.gbpages = cpuid_gbpages();

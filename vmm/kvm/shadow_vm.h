@@ -54,6 +54,7 @@ struct shadow_vcpu {
 	uint64_t recycles;     /* shadow_vm.recycles when CR3 was last set from outside */
 	maddr_t root;          /* what the real CR3 holds */
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
+	bool leaving;          /* the next thing that happens in the guest is its way into the stub */
 	bool ac_hidden;        /* the guest's RFLAGS.AC is set, the real one is not: see trap_alignment() */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real; /* the real segment and control registers, as last set */

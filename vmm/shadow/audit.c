@@ -50,10 +50,8 @@ static bool may_lag(const struct shadow *sh, const struct shadow_page *p)
 	return !p->role.direct && sh->track[shadow_frame(sh, p->gfn)].unsync;
 }
 
-static bool audit_page(const struct shadow *sh, const struct shadow_page *p, char *text, size_t len)
+static bool audit_page(const struct shadow *sh, const struct shadow_page *p, bool lags, char *text, size_t len)
 {
-	const bool lags = may_lag(sh, p);
-
 	for (unsigned i = 0; i < 512; i++) {
 		if (!p->live[i] && !p->spte[i].raw)
 			continue;
@@ -72,11 +70,50 @@ static bool audit_page(const struct shadow *sh, const struct shadow_page *p, cha
 	return true;
 }
 
+/* No vCPU in the guest may know a way to write a tracked table, unsync ones excepted: its store would go unseen. */
+static bool audit_protection(const struct shadow *sh, const struct shadow_page *p, char *text, size_t len)
+{
+	const uint64_t oldest = sh->ops->oldest_flush(sh->ctx);
+	int64_t n;
+	mfn_t mfn;
+	int level;
+
+	if (p->role.direct || !shadow_is_tracked(sh, p->gfn) || !compose_frame(sh, p->gfn, &mfn, &level))
+		return true;
+	n = shadow_machine_frame(sh, mfn);
+	if (sh->unmapped[n] <= oldest && sh->unmapped_2m[n / 512] <= oldest)
+		return true;
+	snprintf(
+	    text, len,
+	    "a vCPU in the guest last flushed at %llu; guest table 0x%llx lost a writable mapping at %llu, or %llu",
+	    (unsigned long long)oldest, (unsigned long long)p->gfn.raw, (unsigned long long)sh->unmapped[n],
+	    (unsigned long long)sh->unmapped_2m[n / 512]);
+	return false;
+}
+
 bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len)
 {
 	BUG_ON(sh->nr_edits);
 	for (const struct shadow_page *p = sh->oldest; p; p = p->newer)
-		if (!audit_page(sh, p, ret_text, len))
+		if (!audit_page(sh, p, may_lag(sh, p), ret_text, len) || !audit_protection(sh, p, ret_text, len))
 			return false;
+	return true;
+}
+
+/* From the top down, by the entries: shadow_sync_below() goes up, by the links. */
+bool shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len)
+{
+	spte_t must;
+
+	for (unsigned i = 0; i < 512; i++) {
+		const spte_t e = top->spte[i];
+
+		if (!shadow_entry_stands(sh, top, i, &must))
+			return differs(sh, ret_text, len, top, i,
+			               "linked at a new place, the guest's tables say otherwise", e.raw, must.raw);
+		if (e.raw & PTE_P && !spte_is_leaf(top, e) &&
+		    !shadow_audit_below(sh, shadow_child(sh, e), ret_text, len))
+			return false;
+	}
 	return true;
 }

@@ -77,6 +77,17 @@ static void count_used(struct shadow *sh, const struct shadow_page *page, unsign
 		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_USED);
 }
 
+/* A writable leaf goes. A TLB, or a tree that some CPU still walks, may grant the access until that CPU flushes. */
+static void note_unmapped(struct shadow *sh, const struct shadow_page *page, spte_t e)
+{
+	int64_t n;
+
+	if (!(e.raw & PTE_W) || !spte_is_leaf(page, e))
+		return;
+	n = shadow_machine_frame(sh, compose_mfn(e));
+	*(page->role.level == 1 ? &sh->unmapped[n] : &sh->unmapped_2m[n / 512]) = ++sh->flushes;
+}
+
 void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index)
 {
 	const spte_t e = page->spte[index];
@@ -84,6 +95,7 @@ void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index)
 	if (!(e.raw & PTE_P))
 		return;
 	count_used(sh, page, index);
+	note_unmapped(sh, page, e);
 	ref_remove(sh, list_of(sh, page, e), page, index);
 	page->spte[index].raw = 0;
 	page->present--;
@@ -165,6 +177,8 @@ bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spt
 		link_entry(sh, page, index, value);
 	} else {
 		count_used(sh, page, index);
+		if (!(value.raw & PTE_W))
+			note_unmapped(sh, page, old);
 		page->spte[index] = value;
 	}
 	return shadow_store(sh, page, index, old.raw & PTE_P);

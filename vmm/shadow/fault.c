@@ -52,6 +52,21 @@ static struct shadow_page *child_page(struct shadow *sh, const struct shadow_pag
 	return shadow_page_get(sh, gpa_to_gfn(gpte_gpa(w->gpte[level])), role_below(role, w->gpte[level]));
 }
 
+/* Leads the way through `child`. False: start again. */
+static bool link_child(struct shadow *sh, struct shadow_page *page, unsigned index, struct shadow_page *child)
+{
+	const spte_t way = compose_table(child);
+	char text[512];
+
+	if (page->spte[index].raw == way.raw)
+		return true;
+	if (!shadow_sync_below(sh, child))
+		return false;
+	if (sh->audited && !shadow_audit_below(sh, child, text, sizeof(text)))
+		bug(__FILE__, __LINE__, text);
+	return shadow_set(sh, page, index, way);
+}
+
 /* Now that the table is write-protected: does the entry still say what the walk saw? */
 static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int level)
 {
@@ -114,7 +129,7 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 				return fill_leaf(sh, page, index, e);
 		}
 		child = child_page(sh, page, w, index);
-		if (!child || !shadow_set(sh, page, index, compose_table(child)))
+		if (!child || !link_child(sh, page, index, child))
 			return false;
 		page = child;
 	}

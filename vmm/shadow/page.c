@@ -131,6 +131,14 @@ static bool is_mapped_writable(const struct shadow *sh, int64_t n)
 	return sh->rmap_2m[n / 512];
 }
 
+/* No entry maps it writable any more, but a CPU in the guest may have a translation from before. */
+static bool is_known_writable(const struct shadow *sh, int64_t n)
+{
+	const uint64_t until = sh->unmapped[n], until_2m = sh->unmapped_2m[n / 512];
+
+	return (until > until_2m ? until : until_2m) > sh->ops->oldest_flush(sh->ctx);
+}
+
 bool shadow_write_protect(struct shadow *sh, gfn_t gfn)
 {
 	mfn_t mfn;
@@ -140,8 +148,11 @@ bool shadow_write_protect(struct shadow *sh, gfn_t gfn)
 	if (!compose_frame(sh, gfn, &mfn, &level))
 		return true;
 	n = shadow_machine_frame(sh, mfn);
-	if (!is_mapped_writable(sh, n))
+	if (!is_mapped_writable(sh, n)) {
+		if (is_known_writable(sh, n))
+			sh->ops->quiesce(sh->ctx);
 		return true;
+	}
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
 		shadow_drop_all(sh);
 		return false;

@@ -72,7 +72,10 @@ int shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *pool, maddr
 	sh->rmap = calloc(frames, sizeof(struct shadow_ref *));
 	sh->rmap_2m = calloc(frames / 512, sizeof(struct shadow_ref *));
 	sh->tables_2m = calloc(frames / 512, sizeof(*sh->tables_2m));
-	if (!sh->pages || !sh->used || !sh->track || !sh->rmap || !sh->rmap_2m || !sh->tables_2m) {
+	sh->unmapped = calloc(frames, sizeof(*sh->unmapped));
+	sh->unmapped_2m = calloc(frames / 512, sizeof(*sh->unmapped_2m));
+	if (!sh->pages || !sh->used || !sh->track || !sh->rmap || !sh->rmap_2m || !sh->tables_2m || !sh->unmapped ||
+	    !sh->unmapped_2m) {
 		shadow_destroy(sh);
 		return -ENOMEM;
 	}
@@ -91,6 +94,8 @@ void shadow_destroy(struct shadow *sh)
 	free(sh->rmap);
 	free(sh->rmap_2m);
 	free(sh->tables_2m);
+	free(sh->unmapped);
+	free(sh->unmapped_2m);
 	*sh = (struct shadow){0};
 }
 

@@ -100,9 +100,12 @@ struct shadow_page {
 };
 
 struct shadow_ops {
-	/* Every other vCPU out of guest mode until this trap is handled, its TLB flushed before it goes back when
-	 * `flushes` was counted up meanwhile. */
+	/* Takes every other vCPU out of guest mode until this trap is handled. One that last flushed its TLB under an older
+	 * count than `flushes` flushes it before it executes guest code again. */
 	void (*quiesce)(void *ctx);
+	/* The oldest count of `flushes` under which a vCPU that executes guest code now flushed its TLB. UINT64_MAX: none
+	 * executes any. */
+	uint64_t (*oldest_flush)(void *ctx);
 	/* KVM forgets what it knows of the pool's frames (host-facts: only a new memslot does that). After quiesce. */
 	int (*recycle_pool)(void *ctx);
 };
@@ -127,6 +130,7 @@ struct shadow {
 	const struct shadow_ops *ops;
 	void *ctx;
 	unsigned opts;      /* enum shadow_opt */
+	bool audited;       /* look closer where only a moment shows whether something is right */
 	uint8_t maxphyaddr; /* as struct walk_mode has them */
 	bool gbpages;
 	/* pool.c */
@@ -147,6 +151,8 @@ struct shadow {
 	/* By machine frame, see shadow_machine_frame() */
 	struct shadow_ref **rmap;    /* 4 KiB leaf entries that map it */
 	struct shadow_ref **rmap_2m; /* by that number / 512: 2 MiB leaf entries */
+	uint64_t *unmapped;          /* `flushes` when a writable 4 KiB leaf of it went last; TLBs may know it still */
+	uint64_t *unmapped_2m;       /* by that number / 512: the same of 2 MiB leaves */
 	struct shadow_ref *free_refs;
 	struct shadow_ref **ref_blocks;
 	unsigned nr_ref_blocks;
@@ -225,6 +231,8 @@ uint64_t shadow_prefetched_used(const struct shadow *sh);
 
 /* Recomposes everything; false, with a description, at the first difference. No edit may be queued. */
 bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len);
+/* The same of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new place. */
+bool shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len);
 
 /* --- between the parts --- */
 
@@ -266,8 +274,8 @@ struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
 struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role);
 /* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
 bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);
-/* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any. False: that needs
- * everything dropped, and it was. */
+/* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any, or when the TLB of a
+ * vCPU in the guest may still grant it. False: that needs everything dropped, and it was. */
 bool shadow_write_protect(struct shadow *sh, gfn_t gfn);
 /* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
 int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
@@ -342,6 +350,11 @@ bool shadow_demote(struct shadow *sh, struct shadow_page *page);
 bool shadow_unsync(struct shadow *sh, gfn_t gfn);
 /* The guest flushed: brings every unsync table up to date, and protects those that did not change. */
 void shadow_sync_all(struct shadow *sh);
+/*
+ * Brings every unsync table that `top` leads to up to date, and `top` if it is one: before `top` is linked at a place
+ * where it was not. No TLB holds anything of that place, so the guest need not flush for it. False: `top` is gone.
+ */
+bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top);
 /* Brings one unsync table up to date and protects it again. False: everything was dropped. */
 bool shadow_unsync_end(struct shadow *sh, gfn_t gfn);
 /* The frame holds no shadowed table any more. */

@@ -78,6 +78,43 @@ static unsigned sync_table(struct shadow *sh, gfn_t gfn)
 	return changed;
 }
 
+static bool is_below(const struct shadow_page *page, const struct shadow_page *top)
+{
+	if (page == top)
+		return true;
+	if (page->role.level >= top->role.level)
+		return false;
+	for (const struct shadow_ref *ref = page->parents; ref; ref = ref->next)
+		if (is_below(ref->page, top))
+			return true;
+	return false;
+}
+
+bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top)
+{
+	const uint64_t generation = sh->generation;
+	unsigned changed;
+
+	/* Going down, as in shadow_sync_all(). */
+	for (unsigned i = sh->nr_unsync; top->present && i-- > 0;) {
+		const gfn_t gfn = sh->unsync[i];
+		struct shadow_page *p = shadow_page_first(sh, gfn);
+
+		while (p) {
+			const bool is_top = p == top;
+
+			if (!is_below(p, top) || sync_page(sh, p, &changed)) {
+				p = shadow_page_next(p);
+				continue;
+			}
+			if (is_top || sh->generation != generation)
+				return false;
+			p = shadow_page_first(sh, gfn);
+		}
+	}
+	return true;
+}
+
 bool shadow_unsync_end(struct shadow *sh, gfn_t gfn)
 {
 	shadow_unsync_forget(sh, gfn);

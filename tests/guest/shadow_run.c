@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "shadow_run.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+const char *const shadow_opts[NR_SHADOW_OPTS] = {"none", "all"};
+
+static struct run r;
+
+void shadow_run(struct run *run, const char *opt, const char *behaviour, const char *cpus)
+{
+	run_gnomon(run, "run", "--paging", "shadow", "--shadow-opt", opt, "--audit", "--timeout", "60", "--cpus", cpus,
+	           guest_path(behaviour));
+}
+
+void shadow_good(const char *behaviour, const char *cpus)
+{
+	for (size_t i = 0; i < NR_SHADOW_OPTS; i++) {
+		shadow_run(&r, shadow_opts[i], behaviour, cpus);
+		expect_status(&r, 0);
+	}
+}
+
+void shadow_killed(const char *behaviour, const char *cpus, const char *words)
+{
+	for (size_t i = 0; i < NR_SHADOW_OPTS; i++) {
+		shadow_run(&r, shadow_opts[i], behaviour, cpus);
+		expect_killed(&r, words);
+		cr_assert_null(strstr(r.err, "has not ended"), "only the time limit ended it");
+	}
+}
+
+void good_in_both_modes(const char *behaviour, const char *cpus)
+{
+	run_gnomon(&r, "run", "--timeout", "60", "--cpus", cpus, guest_path(behaviour));
+	expect_status(&r, 0);
+	shadow_good(behaviour, cpus);
+}
+
+void good_and_nested_on_pvm(const char *behaviour)
+{
+	if (kvm_emulates_cpl0())
+		good_in_both_modes(behaviour, "1");
+	else
+		shadow_good(behaviour, "1");
+}

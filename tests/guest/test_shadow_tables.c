@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest tables that change while CPUs use them: which translations may be old, and which may not. Each guest is right in
+ * nested mode, too, where the CPU itself, or KVM, walks the tables.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "shadow_run.h"
+
+TestSuite(shadow_tables, .init = need_kvm);
+
+#define NR(array) (sizeof(array) / sizeof(*(array)))
+
+static void each_variant(const char *behaviour, const char *const *variant, size_t n, const char *cpus)
+{
+	char name[64];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%s-%s", behaviour, variant[i]);
+		good_in_both_modes(name, cpus);
+	}
+}
+
+/* A place where nothing was is in no TLB, whatever the table there held before it was linked. */
+Test(shadow_tables, linked_anew)
+{
+	static const char *const variants[] = {"leaf",  "leaf-many",  "leaf-full", "leaf-full-many",
+	                                       "upper", "upper-many", "upper-full"};
+
+	each_variant("shadow-table-linked-anew", variants, NR(variants), "1");
+}
+
+/* A CPU that goes on through tables whose shadow ended writes no table unseen. */
+Test(shadow_tables, stale_root)
+{
+	static const char *const variants[] = {"4",   "3",     "2",     "1",          "many", "4-many",
+	                                       "all", "upper", "large", "large-upper"};
+
+	each_variant("shadow-stale-root", variants, NR(variants), "2");
+}
+
+/* Nor has a CPU that was just started a translation from before. */
+Test(shadow_tables, started_cpu)
+{
+	good_in_both_modes("cpu-start-sees-tables", "2");
+}
