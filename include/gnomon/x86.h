@@ -26,8 +26,12 @@
 #define CR0_PG (X86_U64(1) << 31)
 
 /* CR4, APM2 3.1.3 */
+#define CR4_TSD        (1 << 2)
+#define CR4_DE         (1 << 3)
+#define CR4_PSE        (1 << 4)
 #define CR4_PAE        (1 << 5)
 #define CR4_PGE        (1 << 7)
+#define CR4_PCE        (1 << 8)
 #define CR4_OSFXSR     (1 << 9)
 #define CR4_OSXMMEXCPT (1 << 10)
 #define CR4_UMIP       (1 << 11)
@@ -39,6 +43,11 @@
 #define CR4_SMAP       (1 << 21)
 
 /* EFER, APM2 3.1.7 */
+#define MSR_TSC            0x10
+#define MSR_SYSENTER_CS    0x174
+#define MSR_SYSENTER_ESP   0x175
+#define MSR_SYSENTER_EIP   0x176
+#define MSR_PAT            0x277
 #define MSR_EFER           0xc0000080
 #define MSR_STAR           0xc0000081
 #define MSR_LSTAR          0xc0000082
@@ -47,6 +56,7 @@
 #define MSR_FS_BASE        0xc0000100
 #define MSR_GS_BASE        0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
+#define MSR_TSC_AUX        0xc0000103
 #define EFER_SCE           (1 << 0)
 #define EFER_LME           (1 << 8)
 #define EFER_LMA           (1 << 10)

@@ -128,10 +128,13 @@ Test(shadow, reserved_range)
 {
 	static const char words[] = "an access to the range reserved for the stub, at 0xfffffe";
 
-	shadow_killed("shadow-reserved-range-read", "1", words);
-	shadow_killed("shadow-reserved-range-read-end", "1", words);
-	shadow_killed("shadow-reserved-range-write", "1", words);
-	shadow_killed("shadow-reserved-range-execute", "1", words);
+	shadow_killed("shadow-reserved-range-read-mapped", "1", words);
+	shadow_killed("shadow-reserved-range-write-mapped", "1", words);
+	shadow_killed("shadow-reserved-range-execute-mapped", "1", words);
+	good_in_both_modes("shadow-reserved-range-read", "1");
+	good_in_both_modes("shadow-reserved-range-read-end", "1");
+	good_in_both_modes("shadow-reserved-range-write", "1");
+	good_in_both_modes("shadow-reserved-range-execute", "1");
 }
 
 /* The behaviours of nested mode, as far as they do not read CS and SS: at the real CPL 3 those are the host's. */

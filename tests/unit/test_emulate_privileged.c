@@ -50,7 +50,6 @@ static const struct expectation table[] = {
 	{"cr0: PG without PE", B(0x0f, 0x22, 0xc0), 0, CR0_PG, 0, 0, VEC_GP},
 	{"cr0: leave paging", B(0x0f, 0x22, 0xc0), 0, CR0_PE, 0, 0, VEC_GP},
 	{"cr0: without WP", B(0x0f, 0x22, 0xc0), 0, CR0_PG | CR0_PE, 0, 0, NONE},
-	{"cr1", B(0x0f, 0x22, 0xc8), 0, 0, 0, 0, VEC_UD},
 	/* CR3, 40 physical bits */
 	{"cr3: highest frame", B(0x0f, 0x22, 0xd8), 0, 0xfffffff000, 0, 0, NONE},
 	{"cr3: beyond the physical bits", B(0x0f, 0x22, 0xd8), 0, 1ull << 40, 0, 0, VEC_GP},
@@ -84,17 +83,24 @@ static const struct expectation table[] = {
 	{"rdfsbase", B(0xf3, 0x48, 0x0f, 0xae, 0xc0), 0, 0, 0, 0, VEC_UD},
 	/* tables and segments */
 	{"ltr null", B(0x0f, 0x00, 0xd8), 0, 0, 0, 0, VEC_GP},
-	{"mov cs", B(0x8e, 0xc8), 0, KERNEL_CS, 0, 0, VEC_UD},
 	{"mov ds, null", B(0x8e, 0xd8), 0, 0, 0, 0, NONE},
 	{"mov ss, null", B(0x8e, 0xd0), 0, 0, 0, 0, NONE},
 	{"mov ss, null at CPL 3", B(0x8e, 0xd0), 3, 0, 0, 0, VEC_GP},
 	{"mov ds, user", B(0x8e, 0xd8), 3, USER_DS, 0, 0, NONE},
+	{"lss, no such segment", B(0x0f, 0xb2, 0x00), 3, DATA_PAGE, 0, 0, VEC_GP},
+	{"lgs, null", B(0x0f, 0xb5, 0x00), 3, DATA_PAGE, 0, 0, NONE},
+	/* fast system calls: SCE is set, the MSRs of the others are not */
+	{"sysenter without its MSR", B(0x0f, 0x34), 3, 0, 0, 0, VEC_GP},
+	{"sysexit without its MSR", B(0x48, 0x0f, 0x35), 0, 0, 0, 0, VEC_GP},
+	/* the time stamp */
+	{"rdtsc", B(0x0f, 0x31), 3, 0, 0, 0, NONE},
+	{"rdtscp", B(0x0f, 0x01, 0xf9), 3, 0, 0, 0, NONE},
+	{"tsc_aux, 33 bits", B(0x0f, 0x30), 0, 0, MSR_TSC_AUX, 1, VEC_GP},
 	/* operand checks */
 	{"load, not canonical", B(0x48, 0x8b, 0x00), 0, CANONICAL_HOLE, 0, 0, VEC_GP},
 	{"load, over the edge", B(0x48, 0x8b, 0x00), 0, CANONICAL_HOLE - 4, 0, 0, VEC_GP},
 	{"cmpxchg16b, unaligned", B(0x48, 0x0f, 0xc7, 0x09), 0, 0, DATA_PAGE + 8, 0, VEC_GP},
 	{"ud2", B(0x0f, 0x0b), 3, 0, 0, 0, VEC_UD},
-	{"lock on a register", B(0xf0, 0x01, 0xc0), 3, 0, 0, 0, VEC_UD},
 	{"invpcid type 4", B(0x66, 0x0f, 0x38, 0x82, 0x01), 0, 4, DATA_PAGE, 0, VEC_GP},
 };
 
@@ -369,8 +375,14 @@ Test(emulate_privileged, fetch)
 	m.cpu.rip = CODE_PAGE;
 	m.cpu.gpr[GPR_RAX] = OUTSIDE_MEMORY;
 	cr_assert_eq(RUN(&m, &r, 0x48, 0x89, 0x00), EMUL_OUTSIDE_MEMORY);
-	cr_assert_eq(RUN(&m, &r, 0x0f, 0x11, 0x00), EMUL_UNSUPPORTED, "movups");
-	cr_assert(r.why && r.length == 3);
+	cr_assert_eq(RUN(&m, &r, 0x0f, 0x11, 0x00), EMUL_UNKNOWN, "movups");
+	cr_assert(r.why && r.length == 3 && r.fpu == INSN_FPU_SSE && !r.privileged);
+	cr_assert_eq(RUN(&m, &r, 0x0f, 0x01, 0xdd), EMUL_UNKNOWN, "clgi");
+	cr_assert(r.privileged && r.fpu == INSN_FPU_NONE);
+	cr_assert_eq(RUN(&m, &r, 0x0f, 0x22, 0xc8), EMUL_UNKNOWN, "mov cr1");
+	cr_assert_eq(RUN(&m, &r, 0x8e, 0xc8), EMUL_UNKNOWN, "mov cs");
+	cr_assert_eq(RUN(&m, &r, 0xf0, 0x01, 0xc0), EMUL_UNKNOWN, "lock on a register");
+	cr_assert(!r.privileged && r.fpu == INSN_FPU_NONE);
 	m.cpu.rip = CANONICAL_HOLE;
 	cr_assert(emulate_insn(&m.cpu, &m.ops, &m, &r) == EMUL_EXCEPTION && r.exc.vector == VEC_GP);
 }

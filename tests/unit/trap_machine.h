@@ -29,6 +29,7 @@
 #define STACK_PAGE (ARENA_BASE + 6 * PAGE_SIZE)
 #define STACK_TOP  (STACK_PAGE + PAGE_SIZE)
 
+#define MACHINE_TSC    0x1122334455667788ull
 #define CANONICAL_HOLE 0x0000800000000000ull
 #define OUTSIDE_MEMORY 0x30000000ull /* translated, but nothing there */
 
@@ -152,6 +153,12 @@ static inline int machine_out(void *ctx, uint16_t port, unsigned size, uint32_t 
 	return 0;
 }
 
+static inline int machine_tsc(void *ctx, uint64_t *ret_value)
+{
+	*ret_value = MACHINE_TSC;
+	return 0;
+}
+
 static inline void machine_cr3_loaded(void *ctx, uint64_t old_cr3, uint64_t new_cr3)
 {
 	struct machine *m = ctx;
@@ -255,6 +262,7 @@ static inline void machine_init(struct machine *m, uint8_t cpl)
 		.cmpxchg = machine_cmpxchg,
 		.port_in = machine_in,
 		.port_out = machine_out,
+		.tsc = machine_tsc,
 		.cr3_loaded = machine_cr3_loaded,
 		.mmu_changed = machine_mmu_changed,
 		.invlpg = machine_invlpg,
@@ -263,7 +271,9 @@ static inline void machine_init(struct machine *m, uint8_t cpl)
 				       CR4_SMAP | CR4_UMIP | CR4_PCIDE,
 			   .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 			   .xcr0_bits = 7,
-			   .phys_bits = 40},
+			   .phys_bits = 40,
+			   .tsc_aux = true,
+			   .sysenter = true},
 	};
 	machine_build_gdt();
 	for (unsigned v = 0; v < 256; v++)

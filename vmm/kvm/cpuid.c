@@ -3,11 +3,14 @@
 
 #include <cpuid.h>
 #include <errno.h>
+#include <gnomon/x86.h>
 #include <linux/kvm.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/platform/x86.h>
+
+#include "kvm/host.h"
 
 /* Leaf 1 (APM3 E.3.2): what a kernel and its programs may rely on without XSAVE or an APIC. */
 #define L1_EDX_FPU     (1u << 0)
@@ -86,6 +89,9 @@ int cpuid_set(int vcpu_fd, int id)
 		e->ecx = host[2] & leaves[i].ecx;
 		e->edx = host[3] & leaves[i].edx;
 	}
+	/* Where CPL 3 reads the host's TSC_AUX, KVM refuses the MSR to the guest. */
+	if (!host_runs_guests_in_hardware())
+		entry[4].edx &= ~LX1_EDX_RDTSCP;
 	/* The highest leaves that exist here, this CPU's number, and who we are ("GnomonGnomon"). */
 	entry[0].eax = 7;
 	entry[1].ebx = (uint32_t)id << L1_EBX_APIC_ID;
@@ -98,26 +104,61 @@ int cpuid_set(int vcpu_fd, int id)
 	return 0;
 }
 
+enum word { WORD_EAX, WORD_EBX, WORD_ECX, WORD_EDX };
+
+/* One word of a leaf as the guest is offered it; 0 for a leaf that it is not. */
+static uint32_t offered(uint32_t leaf, enum word word)
+{
+	for (size_t i = 0; i < NR_LEAVES; i++) {
+		const uint32_t keep[] = {leaves[i].eax, leaves[i].ebx, leaves[i].ecx, leaves[i].edx};
+
+		if (leaves[i].leaf == leaf && leaves[i].feature != VENDOR)
+			return __x86_get_cpuid_feature_leaf(leaves[i].feature)->cpuid_array[word] & keep[word];
+	}
+	return 0;
+}
+
 int cpuid_maxphyaddr(void)
 {
-	uint32_t a, b, c, d;
-
-	__cpuid(0x80000008, a, b, c, d);
-	return a & 0xff;
+	return offered(0x80000008, WORD_EAX) & 0xff;
 }
 
 bool cpuid_gbpages(void)
 {
-	uint32_t a, b, c, d;
-
-	__cpuid(0x80000001, a, b, c, d);
-	return d & LX1_EDX_1G;
+	return offered(0x80000001, WORD_EDX) & LX1_EDX_1G;
 }
 
 bool cpuid_umip(void)
 {
+	return offered(7, WORD_ECX) & L7_ECX_UMIP;
+}
+
+uint64_t cpuid_cr4_bits(void)
+{
+	static const struct {
+		uint32_t leaf;
+		enum word word;
+		uint32_t feature;
+		uint64_t bits;
+	} of[] = {
+	    {1, WORD_EDX, L1_EDX_TSC, CR4_TSD},          {1, WORD_EDX, L1_EDX_PSE, CR4_PSE},
+	    {1, WORD_EDX, L1_EDX_PAE, CR4_PAE},          {1, WORD_EDX, L1_EDX_PGE, CR4_PGE},
+	    {1, WORD_EDX, L1_EDX_FXSR, CR4_OSFXSR},      {1, WORD_EDX, L1_EDX_SSE, CR4_OSXMMEXCPT},
+	    {7, WORD_ECX, L7_ECX_UMIP, CR4_UMIP},        {7, WORD_EBX, L7_EBX_SMEP, CR4_SMEP},
+	    {7, WORD_EBX, L7_EBX_FSGSBASE, CR4_FSGSBASE}, {7, WORD_EBX, L7_EBX_SMAP, CR4_SMAP},
+	};
+	uint64_t bits = CR4_PCE; /* of no feature */
+
+	for (size_t i = 0; i < sizeof(of) / sizeof(*of); i++)
+		if (offered(of[i].leaf, of[i].word) & of[i].feature)
+			bits |= of[i].bits;
+	return bits;
+}
+
+bool cpuid_is_intel(void)
+{
 	uint32_t a, b, c, d;
 
-	__cpuid_count(7, 0, a, b, c, d);
-	return c & L7_ECX_UMIP;
+	__cpuid(0, a, b, c, d);
+	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
 }

@@ -2,6 +2,9 @@
 #ifndef GNOMON_KVM_CPUID_H
 #define GNOMON_KVM_CPUID_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "base/log.h"
 
 /*
@@ -16,5 +19,11 @@ int must_check cpuid_set(int vcpu_fd, int id);
 int cpuid_maxphyaddr(void);
 bool cpuid_gbpages(void);
 bool cpuid_umip(void);
+
+/* Bits of CR4 that the guest may set: those of features that cpuid_set() offers, and those that need none. */
+uint64_t cpuid_cr4_bits(void);
+
+/* The CPU is Intel's: what SYSENTER does in 64-bit code depends on it. */
+bool cpuid_is_intel(void);
 
 #endif

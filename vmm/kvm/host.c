@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "kvm/host_parts.h"
 #include "trap/zydis.h"
@@ -41,6 +42,12 @@ const char *host_second_stage_label(const struct host_info *info)
 const char *host_module_name(enum host_module module)
 {
 	return module_names[module];
+}
+
+bool host_runs_guests_in_hardware(void)
+{
+	return access("/sys/module/kvm_pvm", F_OK) < 0 &&
+	       (access("/sys/module/kvm_intel", F_OK) == 0 || access("/sys/module/kvm_amd", F_OK) == 0);
 }
 
 const char *host_kvm_path(void)

@@ -127,6 +127,12 @@ int must_check host_detect(struct host_info *ret_info, const struct host_paths *
  * `unknown`. Belongs in every result. ept and npt only when the module's parameter file said so. */
 const char *host_second_stage_label(const struct host_info *info);
 
+/*
+ * True when KVM's module says that the CPU itself runs guests, so that it looks at the guest's control and debug registers
+ * at every CPL. False for kvm_pvm, and where nothing tells. Costs a look at /sys; needs no host_detect().
+ */
+bool host_runs_guests_in_hardware(void);
+
 /* The path of the KVM device: /dev/kvm unless GNOMON_KVM_DEVICE names another. */
 const char *host_kvm_path(void);
 

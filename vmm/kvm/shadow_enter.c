@@ -11,30 +11,42 @@
 #include "trap/stub.h"
 
 /* RFLAGS bits that the guest's own code may carry at the real CPL 3. */
-#define RFLAGS_REAL_MASK (0xdd5ull | RFLAGS_TF | RFLAGS_AC | (1 << 16) | (1 << 21))
+#define RFLAGS_REAL_MASK (0xdd5ull | RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
 
 /* In x86's order of encodings. */
 static void gprs_to_kvm(const struct cpu_state *c, struct kvm_regs *r)
 {
 	const uint64_t *g = c->gpr;
 
-	*r = (struct kvm_regs){.rax = g[0], .rcx = g[1], .rdx = g[2], .rbx = g[3], .rsp = g[4], .rbp = g[5],
-			       .rsi = g[6], .rdi = g[7], .r8 = g[8], .r9 = g[9], .r10 = g[10], .r11 = g[11],
-			       .r12 = g[12], .r13 = g[13], .r14 = g[14], .r15 = g[15], .rflags = RFLAGS_FIXED};
+	*r = (struct kvm_regs){.rax = g[0],
+	                       .rcx = g[1],
+	                       .rdx = g[2],
+	                       .rbx = g[3],
+	                       .rsp = g[4],
+	                       .rbp = g[5],
+	                       .rsi = g[6],
+	                       .rdi = g[7],
+	                       .r8 = g[8],
+	                       .r9 = g[9],
+	                       .r10 = g[10],
+	                       .r11 = g[11],
+	                       .r12 = g[12],
+	                       .r13 = g[13],
+	                       .r14 = g[14],
+	                       .r15 = g[15],
+	                       .rflags = RFLAGS_FIXED};
 }
 
 static void write_frame(struct vcpu *vcpu)
 {
 	struct stub_frame *f = stub_frame(&vcpu->vm->shadow->stub, vcpu->id);
-	struct shadow_vcpu *v = vcpu->shadow;
+	const struct shadow_vcpu *v = vcpu->shadow;
 	const struct cpu_state *c = &v->cpu;
 
-	if (!(c->rflags & RFLAGS_AC))
-		v->ac_hidden = false;
 	f->rip = c->rip;
 	f->cs = STUB_USER_CS;
-	f->rflags =
-	    (c->rflags & RFLAGS_REAL_MASK & ~(uint64_t)(v->ac_hidden ? RFLAGS_AC : 0)) | RFLAGS_FIXED | RFLAGS_IF;
+	f->rflags = (c->rflags & RFLAGS_REAL_MASK & ~(uint64_t)(v->without_ac ? RFLAGS_AC : 0)) | RFLAGS_FIXED |
+	            RFLAGS_IF | (v->stepping ? RFLAGS_TF : 0);
 	f->rsp = c->gpr[GPR_RSP];
 	f->ss = STUB_USER_SS;
 }
@@ -48,8 +60,8 @@ static void write_edits(struct vcpu *vcpu, struct stub_mailbox *m, unsigned n)
 		const struct shadow_edit *e = &mmu->edit[i];
 
 		m->edit[i] = (struct stub_edit){
-			.entry = STUB_POOL + (maddr_raw(e->entry) - maddr_raw(mmu->pool_base)),
-			.value = e->value.raw,
+		    .entry = STUB_POOL + (maddr_raw(e->entry) - maddr_raw(mmu->pool_base)),
+		    .value = e->value.raw,
 		};
 	}
 }
@@ -69,33 +81,16 @@ static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r, 
 	write_edits(vcpu, m, edits);
 	counter_inc(&vcpu->counters, CTR_SHADOW_INVALIDATIONS);
 	r->rip = stub_address(label);
-	if (label != stub_apply_edits) { /* which does not go back into the guest */
+	if (label != stub_apply_edits && label != stub_load_cr3) { /* which do not go back into the guest */
 		stub_frame(&vcpu->vm->shadow->stub, vcpu->id)->error = r->rdx;
 		r->rsp -= sizeof(uint64_t);
 	}
 	r->rdx = maddr_raw(vcpu->shadow->root);
-	if (label == stub_leave_cr3)
+	if (label == stub_leave_cr3 || label == stub_load_cr3)
 		return;
 	r->rcx = edits;
 	r->rsi = mailbox + MAILBOX_EDITS;
 	r->r8 = mailbox;
-}
-
-/* Sets the real segment and control registers from outside where the stub cannot: rarely. */
-static void sync_sregs(struct vcpu *vcpu)
-{
-	struct shadow_vcpu *v = vcpu->shadow;
-
-	if (v->recycles == vcpu->vm->shadow->recycles && v->real.fs.base == v->cpu.seg[SEG_FS].base &&
-	    v->real.gs.base == v->cpu.seg[SEG_GS].base)
-		return;
-	v->real.cr2 = vcpu->run->s.regs.sregs.cr2; /* of a trap that is not reported yet */
-	v->real.cr3 = maddr_raw(v->root);
-	v->real.fs.base = v->cpu.seg[SEG_FS].base;
-	v->real.gs.base = v->cpu.seg[SEG_GS].base;
-	vcpu->run->s.regs.sregs = v->real;
-	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
-	v->recycles = vcpu->vm->shadow->recycles;
 }
 
 static void prepare_registers(struct vcpu *vcpu, maddr_t root)
@@ -106,7 +101,8 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	const bool reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
 
 	v->root = root;
-	sync_sregs(vcpu);
+	v->entry_rip = v->cpu.rip;
+	shadow_real_sync(vcpu);
 	write_frame(vcpu);
 	gprs_to_kvm(&v->cpu, r);
 	r->rsp = stub_iret_rsp(vcpu->id);
@@ -120,43 +116,101 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	vcpu->run->request_interrupt_window = 0;
 }
 
-/* One trip through the stub that stores the first `n` edits and takes them off the queue. */
-static void apply_edits(struct vcpu *vcpu, unsigned n)
+bool shadow_vcpu_run_to_stub(struct vcpu *vcpu)
 {
-	struct shadow *mmu = &vcpu->vm->shadow->mmu;
-	struct kvm_regs *r = &vcpu->run->s.regs.regs;
 	int rc;
 
-	*r = (struct kvm_regs){.rsp = stub_iret_rsp(vcpu->id), .rflags = RFLAGS_FIXED};
-	sync_sregs(vcpu);
-	stub_call(vcpu, stub_apply_edits, r, n);
-	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	do {
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		rc = ioctl(vcpu->fd, KVM_RUN, 0);
 	} while (rc < 0 && (errno == EINTR || errno == EAGAIN));
-	BUG_ON(rc < 0 || vcpu->run->exit_reason != KVM_EXIT_IO || vcpu->run->io.port != STUB_PORT_DONE);
 	/* A kick meanwhile lost its immediate_exit above: what it was for is visible by now. */
 	if (atomic_load(&vcpu->requests) || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused))
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	shadow_edits_stored(mmu, n);
 	counter_inc(&vcpu->counters, CTR_EXITS);
+	if (rc == 0 && vcpu->run->exit_reason == KVM_EXIT_IO)
+		return true;
+	if (rc == 0)
+		vcpu_handle_exit(vcpu);
+	else
+		vcpu_run_failed(vcpu, errno);
+	return false;
+}
+
+/* One trip through the stub that stores the first `n` edits, loads CR3 and comes back. False: the run ends. */
+static bool stub_trip(struct vcpu *vcpu, unsigned n)
+{
+	struct kvm_regs *r = &vcpu->run->s.regs.regs;
+
+	*r = (struct kvm_regs){.rsp = stub_iret_rsp(vcpu->id), .rflags = RFLAGS_FIXED};
+	shadow_real_sync(vcpu);
+	stub_call(vcpu, n ? stub_apply_edits : stub_load_cr3, r, n);
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	if (!shadow_vcpu_run_to_stub(vcpu))
+		return false;
+	BUG_ON(vcpu->run->io.port != STUB_PORT_DONE);
+	shadow_edits_stored(&vcpu->vm->shadow->mmu, n);
+	return true;
+}
+
+/* Trips until no more than `left` edits wait. */
+static bool apply_edits(struct vcpu *vcpu, unsigned left)
+{
+	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+
+	while (mmu->nr_edits > left)
+		if (!stub_trip(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS))
+			return false;
+	return true;
+}
+
+/*
+ * kvm_pvm emulates what follows an IRETQ at CPL 0, the guest's first instruction, and raises #UD where its emulator does
+ * not know it. So KVM is told to be at CPL 3 already, and the CPU executes it. This costs more than the stub's way.
+ */
+static bool enter_directly(struct vcpu *vcpu, maddr_t root)
+{
+	static const struct kvm_segment code = {
+	    .selector = STUB_USER_CS, .type = 0xb, .s = 1, .present = 1, .dpl = 3, .l = 1, .g = 1, .limit = ~0u};
+	static const struct kvm_segment data = {
+	    .selector = STUB_USER_SS, .type = 0x3, .s = 1, .present = 1, .dpl = 3, .db = 1, .g = 1, .limit = ~0u};
+	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct kvm_regs *r = &vcpu->run->s.regs.regs;
+
+	v->root = root;
+	if (!apply_edits(vcpu, 0) || !stub_trip(vcpu, 0))
+		return false;
+	v->entry_rip = v->cpu.rip;
+	write_frame(vcpu);
+	gprs_to_kvm(&v->cpu, r);
+	r->rip = v->cpu.rip;
+	r->rflags = stub_frame(&s->stub, vcpu->id)->rflags;
+	vcpu->run->s.regs.sregs = v->real;
+	vcpu->run->s.regs.sregs.cr3 = maddr_raw(root);
+	vcpu->run->s.regs.sregs.cs = code;
+	vcpu->run->s.regs.sregs.ss = data;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	vcpu->run->request_interrupt_window = 0;
+	v->flushes = s->mmu.flushes;
+	v->leaving = false;
+	v->riding = 0;
+	return true;
 }
 
 /*
  * Edits ride with the leave code, as many as the mailbox holds. What is more takes trips of its own; and with other
  * vCPUs about all do, for they must be stored before anyone else may go on.
  */
-static void apply_edits_beforehand(struct vcpu *vcpu, maddr_t root)
+static bool apply_edits_beforehand(struct vcpu *vcpu, maddr_t root)
 {
 	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
 	const unsigned ride = vcpu->vm->nr_vcpus == 1 ? STUB_EDITS : 0;
 
 	if (mmu->nr_edits <= ride)
-		return;
+		return true;
 	vcpu->shadow->root = root;
-	while (mmu->nr_edits > ride)
-		apply_edits(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS);
+	return apply_edits(vcpu, ride);
 }
 
 /*
@@ -194,38 +248,69 @@ static void pull_out(struct vcpu *vcpu)
 	vcpu->run->request_interrupt_window = 1;
 }
 
-bool shadow_vcpu_enter(struct vcpu *vcpu)
+bool shadow_vcpu_load(struct vcpu *vcpu)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
+	const struct shadow_view view = shadow_vcpu_view(vcpu);
+	maddr_t root;
+	bool built;
+
+	if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
+		if (!vcpu_violation(vcpu, view.walk.cr3))
+			vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx",
+			        (unsigned long long)gpa_raw(view.walk.cr3));
+		return false;
+	}
+	if (!shadow_root(&s->mmu, &view, &root, &built)) {
+		log_error("the memory for shadow tables is too small (--shadow-memory)");
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		return false;
+	}
+	if (root.raw != vcpu->shadow->root.raw)
+		counter_inc(&vcpu->counters, built ? CTR_SHADOW_ROOTS_MISSED : CTR_SHADOW_ROOTS_HIT);
+	if (vcpu->shadow->direct)
+		return enter_directly(vcpu, root);
+	if (!apply_edits_beforehand(vcpu, root))
+		return false;
+	prepare_registers(vcpu, root);
+	return true;
+}
+
+/* Instructions that are run one at a time before the requests are looked at again. */
+#define STEPS_AT_ONCE 256
+
+/*
+ * Interrupts, and instructions that must not be left to the CPU. False: the guest does not go on yet; the run loop has to
+ * look at the requests, or at a halt.
+ */
+static bool is_ready(struct vcpu *vcpu)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+
+	for (int n = 0; n < STEPS_AT_ONCE; n++) {
+		shadow_trap_interrupts(vcpu);
+		if (n && (c->halted || atomic_load(&vcpu->requests)))
+			return false;
+		if (!gva_canonical(gva_init(c->rip))) /* the stub's IRETQ would fault */
+			shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_GP, .has_error = true});
+		else if (shadow_step_due(vcpu))
+			shadow_step_supervised(vcpu);
+		else
+			return true;
+	}
+	return false;
+}
+
+bool shadow_vcpu_enter(struct vcpu *vcpu)
+{
 	struct shadow_vcpu *v = vcpu->shadow;
 	bool ok = true;
 
 	shadow_vcpu_lock(vcpu);
 	if (v->where == SHADOW_INTERRUPTED)
 		pull_out(vcpu);
-	if (v->where == SHADOW_AT_VMM) {
-		const struct shadow_view view = (shadow_trap_interrupts(vcpu), shadow_vcpu_view(vcpu));
-		maddr_t root;
-		bool built;
-
-		if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
-			if (!vcpu_violation(vcpu, view.walk.cr3))
-				vm_kill(vcpu, "CR3 leads outside memory, to 0x%llx",
-					(unsigned long long)gpa_raw(view.walk.cr3));
-			shadow_vcpu_unlock(vcpu);
-			return false;
-		}
-		ok = shadow_root(&s->mmu, &view, &root, &built);
-		if (ok) {
-			if (root.raw != v->root.raw)
-				counter_inc(&vcpu->counters, built ? CTR_SHADOW_ROOTS_MISSED : CTR_SHADOW_ROOTS_HIT);
-			apply_edits_beforehand(vcpu, root);
-			prepare_registers(vcpu, root);
-		} else {
-			log_error("the memory for shadow tables is too small (--shadow-memory)");
-			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-		}
-	}
+	else
+		ok = is_ready(vcpu) && shadow_vcpu_load(vcpu);
 	atomic_store(&v->in_guest, ok);
 	shadow_vcpu_unlock(vcpu);
 	return ok;

@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <gnomon/x86.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "dev/bus.h"
+#include "kvm/cpuid.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "trap/ops.h"
@@ -196,7 +198,21 @@ static void op_flush_all(void *ctx)
 	shadow_cr3_loaded(mmu_of(ctx));
 }
 
-struct cpu_ops shadow_ops_make(int maxphyaddr)
+static int op_tsc(void *ctx, uint64_t *ret_value)
+{
+	const struct vcpu *vcpu = ctx;
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry tsc;
+	} m = {.head = {.nmsrs = 1}, .tsc = {.index = MSR_TSC}};
+
+	if (ioctl(vcpu->fd, KVM_GET_MSRS, &m) != 1)
+		return -EIO;
+	*ret_value = m.tsc.data;
+	return 0;
+}
+
+struct cpu_ops shadow_ops_make(void)
 {
 	return (struct cpu_ops){
 	    .read = op_read,
@@ -204,13 +220,15 @@ struct cpu_ops shadow_ops_make(int maxphyaddr)
 	    .cmpxchg = op_cmpxchg,
 	    .port_in = op_port_in,
 	    .port_out = op_port_out,
+	    .tsc = op_tsc,
 	    .cr3_loaded = op_cr3_loaded,
 	    .mmu_changed = op_mmu_changed,
 	    .invlpg = op_invlpg,
 	    .flush_all = op_flush_all,
-	    .limits = {.cr4_bits = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_UMIP | CR4_SMEP | CR4_SMAP,
+	    .limits = {.cr4_bits = cpuid_cr4_bits(),
 	               .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 	               .xcr0_bits = 1,
-	               .phys_bits = maxphyaddr},
+	               .phys_bits = cpuid_maxphyaddr(),
+	               .sysenter = cpuid_is_intel()},
 	};
 }

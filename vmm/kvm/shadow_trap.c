@@ -12,6 +12,7 @@
 #include "kvm/vcpu.h"
 #include "trap/emulate.h"
 #include "trap/inject.h"
+#include "trap/inspect.h"
 #include "trap/stub.h"
 
 /* Vectors whose frame carries an error code, APM2 8.2. */
@@ -24,7 +25,7 @@ static bool violated(struct vcpu *vcpu, enum inject_outcome outcome)
 	return outcome == INJECT_OUTSIDE_MEMORY && vcpu_violation(vcpu, vcpu->shadow->nowhere);
 }
 
-static void inject(struct vcpu *vcpu, const struct cpu_exception *exc)
+void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 {
 	enum inject_outcome outcome = inject_exception(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, exc);
 
@@ -46,19 +47,21 @@ static void inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 	}
 }
 
-/* Emulates the instruction at RIP. `real` is what the CPU reported, for an instruction that really is at fault. */
-static void emulate(struct vcpu *vcpu, const struct cpu_exception *real)
+static void inject_ud(struct vcpu *vcpu)
 {
-	struct emul_result res;
-	enum emul_outcome outcome = emulate_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &res);
+	shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
+}
 
-	counter_inc(&vcpu->counters, CTR_INSNS_EMULATED);
+bool shadow_trap_emulate(struct vcpu *vcpu, struct emul_result *res)
+{
+	enum emul_outcome outcome = emulate_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, res);
+
 	switch (outcome) {
-	case EMUL_DONE:
-	case EMUL_HALT:
-		break;
+	case EMUL_UNKNOWN:
+	case EMUL_UNSUPPORTED:
+		return false;
 	case EMUL_EXCEPTION:
-		inject(vcpu, &res.exc);
+		shadow_trap_inject(vcpu, &res->exc);
 		break;
 	case EMUL_OUTSIDE_MEMORY:
 		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
@@ -67,16 +70,67 @@ static void emulate(struct vcpu *vcpu, const struct cpu_exception *real)
 		        (unsigned long long)vcpu->shadow->cpu.rip, (unsigned long long)gpa_raw(vcpu->shadow->nowhere));
 		break;
 	case EMUL_HOST_ERROR:
-		log_errno(-res.error, "emulation on vCPU %d", vcpu->id);
+		log_errno(-res->error, "emulation on vCPU %d", vcpu->id);
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		break;
 	default:
-		if (real && outcome == EMUL_UNSUPPORTED)
-			inject(vcpu, real);
-		else
-			vm_kill(vcpu, "the instruction at RIP cannot be emulated: %s",
-			        res.why ? res.why : emul_outcome_describe(outcome));
+		break;
 	}
+	counter_inc(&vcpu->counters, CTR_INSNS_EMULATED);
+	return true;
+}
+
+static void kill_at_gap(struct vcpu *vcpu, const struct emul_result *res)
+{
+	vm_kill(vcpu, "the instruction at RIP cannot be emulated: %s", res->why);
+}
+
+/*
+ * Where KVM lets its emulator look at what the CPU refused (kvm_pvm), #UD may mean that the emulator does not know the
+ * instruction. True: it is tried once more, and comes to the CPU then. Else *exc becomes what the CPU must have said: of
+ * one that it knows, #GP or #SS for an address that is not canonical or not aligned.
+ */
+static bool is_second_try(struct vcpu *vcpu, const struct emul_result *res, struct cpu_exception *exc)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct insn_access access[INSPECT_ACCESSES];
+	unsigned n;
+
+	if (exc->vector != VEC_UD || vcpu->vm->shadow->obeyed || !res->known)
+		return false;
+	if (!v->was_direct && v->cpu.rip == v->entry_rip) {
+		v->direct = true;
+		v->step_again = true;
+		return true;
+	}
+	n = inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, access);
+	for (unsigned i = 0; i < n; i++) {
+		const uint64_t at = gva_raw(access[i].at), end = at + access[i].size - 1;
+
+		if (!gva_canonical(gva_init(at)) || !gva_canonical(gva_init(end)) ||
+		    (access[i].aligned && at % access[i].size))
+			*exc = (struct cpu_exception){.vector = access[i].stack ? VEC_SS : VEC_GP, .has_error = true};
+	}
+	return false;
+}
+
+/*
+ * The CPU refused the instruction at CPL 3. Where that is what the guest's CPU would do, the exception is the guest's: to
+ * a program, whatever it tried. A kernel's privileged instruction that is not known belongs to a feature that CPUID does
+ * not offer.
+ */
+static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
+{
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, &res) || is_second_try(vcpu, &res, real))
+		return;
+	if (vcpu->shadow->cpu.cpl == 0 && res.privileged)
+		inject_ud(vcpu);
+	else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)
+		kill_at_gap(vcpu, &res);
+	else
+		shadow_trap_inject(vcpu, real);
 }
 
 /* SYSCALL ended at LSTAR with CPL 3 on a host that does not change the level (host-facts, section 3). */
@@ -91,6 +145,65 @@ static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
 	return vcpu->vm->shadow->cpu_ops.read(vcpu, gva_init(c->gpr[GPR_RCX] - 2), insn, 2,
 	                                      ACCESS_FETCH | (c->cpl == 3 ? ACCESS_USER : 0), &exc) == 0 &&
 	       insn[0] == 0x0f && insn[1] == 0x05;
+}
+
+static void inject_page_fault(struct vcpu *vcpu, gva_t at, uint32_t error)
+{
+	shadow_trap_inject(vcpu,
+	                   &(struct cpu_exception){.vector = VEC_PF, .has_error = true, .error = error, .cr2 = at});
+}
+
+/* A store to a table that has a shadow. What nobody emulates the CPU does, while the table is open. */
+static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
+{
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, &res))
+		return;
+	if (shadow_open(&vcpu->vm->shadow->mmu, table))
+		shadow_step(vcpu);
+	else
+		kill_at_gap(vcpu, &res);
+}
+
+/*
+ * CR4.SMAP without SMEP: the kernel runs a page of a program's. A shadow entry that it can fetch through it could read
+ * through, too. So what nobody emulates the CPU does without SMAP, once its accesses are known to be allowed under it.
+ */
+static void trap_fetch_only(struct vcpu *vcpu)
+{
+	const struct shadow_view view = shadow_vcpu_view(vcpu);
+	struct insn_access access[INSPECT_ACCESSES];
+	struct emul_result res;
+	struct walk walk;
+	unsigned n;
+
+	if (shadow_trap_emulate(vcpu, &res))
+		return;
+	n = inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, access);
+	for (unsigned i = 0; i < n; i++) {
+		guest_walk(&vcpu->vm->stage2, &view.walk, access[i].at,
+		           (struct walk_access){.write = access[i].write, .ac = view.ac}, false, &walk);
+		if (walk.outcome == WALK_DENIED) {
+			inject_page_fault(vcpu, access[i].at, walk.error_code);
+			return;
+		}
+	}
+	vcpu->shadow->through_smap = true;
+	shadow_step(vcpu);
+}
+
+/* An access to a device, or to nowhere. Nobody else can do it for the CPU. */
+static void trap_mmio(struct vcpu *vcpu)
+{
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, &res))
+		return;
+	if (vcpu->shadow->cpu.cpl == 3)
+		inject_ud(vcpu);
+	else
+		kill_at_gap(vcpu, &res);
 }
 
 static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
@@ -109,18 +222,26 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		return;
 	}
 	counter_inc(&vcpu->counters, CTR_TRAP_PF);
+	if (!gva_canonical(gva_init(cr2))) { /* kvm_pvm's emulator, of FXSAVE for one; the CPU knows no such fault */
+		shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_GP, .has_error = true});
+		return;
+	}
 	outcome = shadow_fault(&vcpu->vm->shadow->mmu, &view, gva_init(cr2), access, &walk);
 	switch (outcome) {
 	case SHADOW_FILLED:
+		vcpu->shadow->step_again = true;
 		break;
 	case SHADOW_GUEST_FAULT:
-		inject(vcpu, &(struct cpu_exception){
-		                 .vector = VEC_PF, .has_error = true, .error = walk.error_code, .cr2 = gva_init(cr2)});
+		inject_page_fault(vcpu, gva_init(cr2), walk.error_code);
 		break;
 	case SHADOW_TRACKED_WRITE:
+		trap_tracked_write(vcpu, gpa_to_gfn(walk.gpa));
+		break;
 	case SHADOW_FETCH_ONLY:
+		trap_fetch_only(vcpu);
+		break;
 	case SHADOW_MMIO:
-		emulate(vcpu, NULL);
+		trap_mmio(vcpu);
 		break;
 	case SHADOW_NO_MEMORY:
 		log_error("%s (--shadow-memory)", shadow_outcome_what[outcome]);
@@ -148,34 +269,42 @@ static void trap_breakpoint(struct vcpu *vcpu)
 		return;
 	if (r == -EFAULT) {
 		c->rip = next - 1;
-		inject(vcpu, &exc);
+		shadow_trap_inject(vcpu, &exc);
 	} else if (r != -ENXIO || !vcpu_violation(vcpu, vcpu->shadow->nowhere)) {
 		vm_kill(vcpu, "INT3 cannot be delivered: its gate or stack lies outside memory");
 	}
 }
 
-/* An opcode the CPU refuses at CPL 3: the guest kernel may be entitled to it, and INT n ends here on some hosts. */
-static void trap_invalid_opcode(struct vcpu *vcpu)
-{
-	static const struct cpu_exception ud = {.vector = VEC_UD};
-
-	emulate(vcpu, &ud);
-}
-
 /*
- * AC means alignment checks only at the guest's CPL 3 and with its CR0.AM. Elsewhere, in its kernel under STAC for one,
- * it is the real CPL 3 that checks where the host's own CR0.AM is in force (kvm_pvm): the real AC rests until the
- * guest's is clear again.
+ * AC means alignment checks only at the guest's CPL 3 and with its CR0.AM. Elsewhere, in its kernel under STAC for one, it
+ * is the real CPL 3 that checks: the access is done without it. The real AC is not left clear any longer than that, for
+ * POPF does not trap, and what it makes of AC is to be seen.
  */
 static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
+	struct emul_result res;
 
 	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-	if (v->ac_hidden || (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM))
-		inject(vcpu, exc);
-	else
-		v->ac_hidden = true;
+	if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {
+		shadow_trap_inject(vcpu, exc);
+	} else if (!shadow_trap_emulate(vcpu, &res)) {
+		v->without_ac = true;
+		shadow_step(vcpu);
+	}
+}
+
+/* A breakpoint, a single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
+static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	exc->dr6 = shadow_real_debug_cause(vcpu);
+	if (v->stepping)
+		v->cpu.interrupt_shadow = false;
+	if (!v->stepping || exc->dr6)
+		shadow_trap_inject(vcpu, exc);
 }
 
 void shadow_trap_syscall(struct vcpu *vcpu)
@@ -188,24 +317,7 @@ void shadow_trap_syscall(struct vcpu *vcpu)
 		return;
 	}
 	c->rip -= 2; /* at the SYSCALL itself */
-	inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
-}
-
-/*
- * The kick came before the instruction behind STI, which is still to be run before an interrupt: HLT above all.
- * What cannot be executed here would not have trapped either, and no interrupt is lost by coming before it.
- */
-static void end_interrupt_shadow(struct vcpu *vcpu)
-{
-	struct cpu_state *c = &vcpu->shadow->cpu;
-	struct emul_result res;
-	enum emul_outcome outcome = emulate_insn(c, &vcpu->vm->shadow->cpu_ops, vcpu, &res);
-
-	if (outcome == EMUL_EXCEPTION)
-		inject(vcpu, &res.exc);
-	else if (outcome == EMUL_HOST_ERROR)
-		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	c->interrupt_shadow = false;
+	inject_ud(vcpu);
 }
 
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
@@ -222,27 +334,23 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 	case VEC_SS:
 	case VEC_GP:
 		counter_inc(&vcpu->counters, CTR_TRAP_GP);
-		emulate(vcpu, NULL);
+		trap_refused(vcpu, &exc);
 		break;
 	case VEC_UD:
 		counter_inc(&vcpu->counters, CTR_TRAP_UD);
-		trap_invalid_opcode(vcpu);
+		trap_refused(vcpu, &exc);
 		break;
 	case VEC_BP:
 		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
 		trap_breakpoint(vcpu);
 		break;
 	case VEC_DB:
-		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-		exc.dr6 = 1 << 14; /* BS: hardware breakpoints are not offered, so a #DB is a single step */
-		inject(vcpu, &exc);
+		trap_debug(vcpu, &exc);
 		break;
 	case VEC_AC:
 		trap_alignment(vcpu, &exc);
 		break;
 	case STUB_VECTOR_KICK:
-		if (vcpu->shadow->cpu.interrupt_shadow)
-			end_interrupt_shadow(vcpu);
 		break; /* what it was sent for is done on the way back */
 	case VEC_NMI:
 	case VEC_DF:
@@ -252,7 +360,7 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 		break;
 	default:
 		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-		inject(vcpu, &exc);
+		shadow_trap_inject(vcpu, &exc);
 	}
 }
 

@@ -24,7 +24,7 @@ struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu)
 			 .gbpages = vcpu->vm->shadow->mmu.gbpages,
 			 .maxphyaddr = vcpu->vm->shadow->mmu.maxphyaddr},
 		.user = c->cpl == 3,
-		.ac = c->rflags & RFLAGS_AC,
+		.ac = c->rflags & RFLAGS_AC || vcpu->shadow->through_smap,
 	};
 }
 
@@ -63,64 +63,28 @@ static void first_state(struct cpu_state *c, const struct kvm_sregs *s, const st
 	c->seg[SEG_GS] = segment_from_kvm(&s->gs);
 	c->seg[SEG_TR] = segment_from_kvm(&s->tr);
 	c->seg[SEG_LDTR] = segment_from_kvm(&s->ldt);
-	c->dr[6] = 0xffff0ff0;
-	c->dr[7] = 0x400;
+	c->dr[6] = DR6_FIXED;
+	c->dr[7] = DR7_FIXED;
 	c->msrs.pat = 0x0007040600070406;
-}
-
-/* The real CPU: at CPL 0 in the stub, with the VMM's descriptor tables. */
-static void real_sregs(const struct vcpu *vcpu, const struct kvm_sregs *start, struct kvm_sregs *s)
-{
-	const struct kvm_segment null = {.unusable = 1};
-
-	*s = *start;
-	s->cs.selector = STUB_CS;
-	s->ss.selector = STUB_SS;
-	s->ds = s->es = s->fs = s->gs = s->ldt = null;
-	s->tr = (struct kvm_segment){.base = STUB_CPU((uint64_t)vcpu->id),
-	                             .limit = 0x67,
-	                             .selector = STUB_TR(vcpu->id),
-	                             .type = 0xb,
-	                             .present = 1};
-	s->gdt.base = STUB_GDT;
-	s->gdt.limit = STUB_TR(vcpu->vm->nr_vcpus) - 1;
-	s->idt.base = STUB_IDT;
-	s->idt.limit = STUB_VECTORS * 16 - 1;
-	s->cr0 = CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
-	s->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | (cpuid_umip() ? CR4_UMIP : 0);
-	s->efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
-}
-
-static int set_syscall_msrs(struct vcpu *vcpu)
-{
-	const struct kvm_msr_entry entry[] = {{.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
-					      {.index = MSR_LSTAR, .data = stub_address(stub_syscall)},
-					      {.index = MSR_SYSCALL_MASK, .data = ~0u}};
-	uint64_t space[(sizeof(struct kvm_msrs) + sizeof(entry)) / 8];
-	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
-
-	*m = (struct kvm_msrs){.nmsrs = 3};
-	memcpy(m->entries, entry, sizeof(entry));
-	return ioctl(vcpu->fd, KVM_SET_MSRS, m) == 3 ? 0 : log_errno(errno, "KVM_SET_MSRS");
 }
 
 int shadow_vcpu_start(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
+	int r;
 
 	if (!vcpu->vm->sync_regs) {
 		log_error("shadow paging needs KVM_CAP_SYNC_REGS (Linux 4.17)");
 		return -ENOTSUP;
 	}
 	first_state(&v->cpu, &vcpu->start_sregs, &vcpu->start_regs);
-	real_sregs(vcpu, &vcpu->start_sregs, &v->real);
 	v->where = SHADOW_AT_VMM;
-	v->recycles = ~0ull; /* the first entry sets everything */
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	shadow_vcpu_lock(vcpu);
 	shadow_cr3_loaded(&vcpu->vm->shadow->mmu); /* its TLB is empty: nothing of the shadow may lag for it */
+	r = shadow_real_start(vcpu);
 	shadow_vcpu_unlock(vcpu);
-	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	return set_syscall_msrs(vcpu);
+	return r;
 }
 
 /* --- out --- */
@@ -139,19 +103,23 @@ static void riding_edits_stored(struct vcpu *vcpu)
 static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint64_t rsp)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	const uint64_t iflag = v->cpu.rflags & (RFLAGS_IF | RFLAGS_IOPL);
+	/* Real are the flags that the guest's own code may change, but for what the VMM changed for one step. */
+	const uint64_t virtual =
+	    RFLAGS_IF | RFLAGS_IOPL | (v->stepping ? RFLAGS_TF | RFLAGS_NT : 0) | (v->without_ac ? RFLAGS_AC : 0);
 
 	gprs_from_kvm(&v->cpu, &vcpu->run->s.regs.regs);
 	v->cpu.gpr[GPR_RSP] = rsp;
 	if (rip != v->cpu.rip)
 		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
 	v->cpu.rip = rip;
-	v->cpu.rflags = (rflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_IOPL)) | iflag | (v->ac_hidden ? RFLAGS_AC : 0);
+	v->cpu.rflags = (rflags & ~virtual) | (v->cpu.rflags & virtual);
 	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
 	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;
 	v->real.fs = vcpu->run->s.regs.sregs.fs;
 	v->real.gs = vcpu->run->s.regs.sregs.gs;
 	v->where = SHADOW_AT_VMM;
+	v->was_direct = v->direct;
+	v->direct = false;
 	riding_edits_stored(vcpu);
 }
 
@@ -248,12 +216,11 @@ static void stub_trapped(struct vcpu *vcpu)
 	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
-void shadow_vcpu_trap(struct vcpu *vcpu)
+void shadow_vcpu_take_trap(struct vcpu *vcpu)
 {
 	const struct stub_frame *f = stub_frame(&vcpu->vm->shadow->stub, vcpu->id);
 	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
 
-	shadow_vcpu_lock(vcpu);
 	switch (vcpu->run->io.port) {
 	case STUB_PORT_TRAP:
 		if (r->rsp != stub_iret_rsp(vcpu->id) - 2 * sizeof(uint64_t)) {
@@ -278,5 +245,11 @@ void shadow_vcpu_trap(struct vcpu *vcpu)
 	default:
 		BUG_ON(true); /* the guest has no port access of its own */
 	}
+}
+
+void shadow_vcpu_trap(struct vcpu *vcpu)
+{
+	shadow_vcpu_lock(vcpu);
+	shadow_vcpu_take_trap(vcpu);
 	shadow_vcpu_unlock(vcpu);
 }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "kvm/cpuid.h"
+#include "kvm/host.h"
 #include "kvm/vcpu.h"
 #include "trap/zydis.h"
 
@@ -77,8 +78,7 @@ static int recycle_pool(void *ctx)
 	return r;
 }
 
-static const struct shadow_ops ops = {
-	.quiesce = quiesce, .oldest_flush = oldest_flush, .recycle_pool = recycle_pool};
+static const struct shadow_ops ops = {.quiesce = quiesce, .oldest_flush = oldest_flush, .recycle_pool = recycle_pool};
 
 static void *map_zeroed(uint64_t size)
 {
@@ -107,7 +107,8 @@ static int set_up(struct shadow_vm *s)
 	r = shadow_init(&s->mmu, &vm->stage2, pool, s->stub.pool, s->config.memory / PAGE_SIZE);
 	if (r < 0)
 		return log_errno(-r, "no memory for the shadow page cache");
-	s->cpu_ops = shadow_ops_make(cpuid_maxphyaddr());
+	s->cpu_ops = shadow_ops_make();
+	s->obeyed = host_runs_guests_in_hardware();
 	s->mmu.ops = &ops;
 	s->mmu.ctx = s;
 	s->mmu.opts = s->config.opts;

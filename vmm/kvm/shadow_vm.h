@@ -5,6 +5,7 @@
  *
  *   KVM_RUN returns -> shadow_vcpu_trap(): capture the state, handle the trap (shadow_vcpu.c, shadow_trap.c)
  *   before KVM_RUN  -> shadow_vcpu_enter(): interrupts, root, edits, registers for the stub (shadow_enter.c)
+ *   in between      -> shadow_step(): one instruction alone, where the CPU must run it and the VMM look on (shadow_step.c)
  *
  * shadow_vm.lock is held between the two, i.e. whenever a vCPU is not inside KVM_RUN or
  * waiting; the shadow MMU is used under it only. Lock order: see vm.h.
@@ -17,6 +18,7 @@
 
 #include "kvm/vm.h"
 #include "shadow/shadow.h"
+#include "trap/emulate.h"
 #include "trap/ops.h"
 #include "trap/state.h"
 #include "trap/stub_layout.h"
@@ -36,6 +38,9 @@ struct shadow_vm {
 	struct stub_layout stub;
 	struct shadow_config config;
 	uint64_t recycles; /* a CR3 loaded under an older count points into cleared memory */
+	/* The real CPU looks at the control and debug registers that KVM was given at CPL 3, too: it is in hardware mode.
+	 * Elsewhere, on kvm_pvm, they are the host's: what the guest sets there is done by shadow_step_supervised(). */
+	bool obeyed;
 	pthread_mutex_t lock;
 };
 
@@ -55,9 +60,17 @@ struct shadow_vcpu {
 	maddr_t root;          /* what the real CR3 holds */
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
 	bool leaving;          /* the next thing that happens in the guest is its way into the stub */
-	bool ac_hidden;        /* the guest's RFLAGS.AC is set, the real one is not: see trap_alignment() */
+	uint64_t entry_rip;    /* where the guest went on when it was entered last */
+	bool direct;           /* to be entered without the stub's IRETQ: see enter_directly() */
+	bool was_direct;       /* it was so before this trap */
+	bool stepping;         /* one instruction is run alone: the real TF is ours */
+	bool step_again;       /* what hindered it is out of its way */
+	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */
+	bool through_smap;     /* it runs without SMAP: see trap_fetch_only() */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real; /* the real segment and control registers, as last set */
+	uint64_t real_dr[8];   /* the debug registers, likewise */
+	uint64_t real_tsc_aux; /* MSR_TSC_AUX, likewise */
 };
 
 /* Adds the stub and the table pool to a VM whose memory and vCPUs exist. -errno, said. */
@@ -84,15 +97,51 @@ void shadow_vcpu_trap(struct vcpu *vcpu);
 void shadow_vcpu_lock(struct vcpu *vcpu);
 void shadow_vcpu_unlock(struct vcpu *vcpu);
 
+/* The stub has reported: takes the guest's state from it and handles the trap. Lock held. */
+void shadow_vcpu_take_trap(struct vcpu *vcpu);
+
+/* Root, edits and registers for the way into the guest. False: the run ends. Lock held. */
+bool must_check shadow_vcpu_load(struct vcpu *vcpu);
+
+/*
+ * KVM_RUN until the stub reports, whoever kicks meanwhile; they are heard afterwards. False: something else happened,
+ * which is said, and the run ends. Lock held: other vCPUs stay where they are.
+ */
+bool must_check shadow_vcpu_run_to_stub(struct vcpu *vcpu);
+
+/* kvm/shadow_real.c: the real CPU's own state. Gives it what the guest's asks for and the stub cannot load. Lock held. */
+void shadow_real_sync(struct vcpu *vcpu);
+/* What a #DB is due to, as DR6 has it, by the CPU's own DR6; the VMM's own single step left out. */
+uint64_t shadow_real_debug_cause(struct vcpu *vcpu);
+/* Its first state. -errno, said. */
+int must_check shadow_real_start(struct vcpu *vcpu);
+
+/*
+ * kvm/shadow_step.c: the CPU runs the one instruction at RIP, alone, and what it faults on is put right; ends when it is
+ * done or has raised an exception. Called while it does so, notes that it may try again. Lock held.
+ */
+void shadow_step(struct vcpu *vcpu);
+/*
+ * Whether the guest's next instruction must not be left to the CPU: an interrupt waits for the end of STI's or MOV SS'
+ * shadow, or the guest set something that this CPU does not look at. And that instruction, by emulation or by
+ * shadow_step(). Lock held.
+ */
+bool shadow_step_due(struct vcpu *vcpu);
+void shadow_step_supervised(struct vcpu *vcpu);
+
 /* kvm/shadow_trap.c: what a trap means. Lock held. */
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error);
 void shadow_trap_syscall(struct vcpu *vcpu);
 /* Delivers a pending interrupt if the guest takes one now. Lock held. */
 void shadow_trap_interrupts(struct vcpu *vcpu);
+/* Delivers an exception to the guest, or ends it. Lock held. */
+void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc);
+/* Emulates the instruction at RIP. False: the emulator does not; *ret_result says what it is. Lock held. */
+bool must_check shadow_trap_emulate(struct vcpu *vcpu, struct emul_result *ret_result);
 /* What the vCPU translates with now. */
 struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu);
 
-/* kvm/shadow_ops.c: cpu_ops for a CPU with so many physical address bits. */
-struct cpu_ops shadow_ops_make(int maxphyaddr);
+/* kvm/shadow_ops.c: the emulator's way to memory, ports and the MMU, for this host's CPU. */
+struct cpu_ops shadow_ops_make(void);
 
 #endif

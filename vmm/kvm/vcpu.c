@@ -176,7 +176,7 @@ static unsigned serve_requests(struct vcpu *vcpu)
 	return bits & REQ_LEAVE;
 }
 
-static void run_failed(struct vcpu *vcpu, int err)
+void vcpu_run_failed(struct vcpu *vcpu, int err)
 {
 	if (err == EINTR || err == EAGAIN) {
 		counter_inc(&vcpu->counters, CTR_EXITS);
@@ -257,7 +257,7 @@ static unsigned run_loop(struct vcpu *vcpu)
 		if (!enter(vcpu) || !set_in_run(vcpu))
 			continue;
 		if (run(vcpu) < 0) {
-			run_failed(vcpu, errno);
+			vcpu_run_failed(vcpu, errno);
 			continue;
 		}
 		counter_inc(&vcpu->counters, CTR_EXITS);

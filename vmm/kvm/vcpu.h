@@ -123,8 +123,11 @@ void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t c
 /* HLT: waits for an interrupt, or, with interrupts off, for the end. */
 void vcpu_halt(struct vcpu *vcpu, bool interrupts_on);
 
-/* What KVM_RUN's exits mean; one handler a reason (kvm/exit.c). Called by the run loop. */
+/* What KVM_RUN's exits mean; one handler a reason (kvm/exit.c). */
 void vcpu_handle_exit(struct vcpu *vcpu);
+
+/* KVM_RUN failed with errno `err`: a kick, the guest's mistake, or the host's failure, which end the run. */
+void vcpu_run_failed(struct vcpu *vcpu, int err);
 
 /* The highest pending vector, -1 if none; and its end, once delivered. */
 int vcpu_pending_vector(const struct vcpu *vcpu);

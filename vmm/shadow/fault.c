@@ -9,8 +9,8 @@
 
 /* A change that cannot be queued drops everything and starts again; twice in a row means it never fits. */
 #define TRIES 4
-/* Shadow pages on the way to one leaf, with the root. */
-#define PATH 4
+/* Shadow pages on the way to one leaf, without the root. */
+#define PATH 3
 
 const char *const shadow_outcome_what[SHADOW_NR] = {
     [SHADOW_FILLED] = "the shadow entry is filled",
@@ -141,8 +141,11 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
                                  struct walk_access access, struct walk *ret_walk)
 {
-	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END)
-		return SHADOW_RESERVED_RANGE;
+	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END) {
+		/* Whether there is something is the guest's affair; that nothing may be there is ours. */
+		guest_walk(sh->s2, &view->walk, gva, access, false, ret_walk);
+		return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);
+	}
 	if (sh->opts & SHADOW_OPT_AD_FAST && shadow_fault_fast(sh, view, gva, access))
 		return SHADOW_FILLED;
 	for (int i = 0; i < TRIES; i++) {
@@ -160,7 +163,7 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 		/* An entry that the CPU can fetch through, it can also read through. */
 		if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
 			return SHADOW_FETCH_ONLY;
-		if (shadow_pool_reserve(sh, PATH) && fill(sh, view, gva, ret_walk))
+		if (shadow_pool_reserve(sh, SHADOW_AREA_TABLES, PATH) && fill(sh, view, gva, ret_walk))
 			return SHADOW_FILLED;
 	}
 	return SHADOW_NO_MEMORY;

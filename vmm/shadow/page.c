@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The cache of shadow pages, and the write protection of the guest tables they shadow. */
-#include <gnomon/abi.h>
-
 #include "shadow/shadow.h"
 
 static unsigned bucket_of(gfn_t gfn)
@@ -54,7 +52,6 @@ static void insert(struct shadow *sh, struct shadow_page *page)
 	page->older = sh->newest;
 	*(sh->newest ? &sh->newest->newer : &sh->oldest) = page;
 	sh->newest = page;
-	sh->nr_in_use++;
 	counter_inc(sh->counters, CTR_SHADOW_PAGES_BUILT);
 	counter_add(sh->counters, CTR_SHADOW_PAGES_IN_USE, 1);
 }
@@ -68,7 +65,6 @@ static void take_out(struct shadow *sh, struct shadow_page *page)
 	*p = page->hash_next;
 	*(page->older ? &page->older->newer : &sh->oldest) = page->newer;
 	*(page->newer ? &page->newer->older : &sh->newest) = page->older;
-	sh->nr_in_use--;
 	counter_add(sh->counters, CTR_SHADOW_PAGES_IN_USE, -1ull);
 }
 
@@ -106,7 +102,7 @@ bool shadow_page_zap(struct shadow *sh, struct shadow_page *page)
 		if (!shadow_set(sh, page->parents->page, page->parents->index, (spte_t){0}))
 			return false;
 	shadow_page_forget(sh, page);
-	shadow_pool_give(sh, page);
+	shadow_pool_give(sh, page, true);
 	sh->flushes++; /* a CPU may still walk it, as root for one */
 	return true;
 }
@@ -190,17 +186,13 @@ struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_
 		return page;
 	if (!role.direct && !protect_table(sh, gfn, role))
 		return NULL;
-	page = shadow_pool_take(sh, role.level == 4);
-	if (!page)
+	if (role.level == 4 && !shadow_pool_reserve(sh, SHADOW_AREA_ROOTS, 1))
 		return NULL;
+	page = shadow_pool_take(sh, role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES);
 	page->gfn = gfn;
 	page->role = role;
 	insert(sh, page);
 	if (!role.direct)
 		track(sh, gfn);
-	/* Not live yet: no root leads here. */
-	if (role.level == 4)
-		page->live[gva_index(gva_init(GNOMON_RESERVED_BASE), 4)] =
-		    maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
 	return page;
 }

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Life of a shadow and of its table frames. After a frame was linked, KVM may remember
- * its content whatever the VMM stores there (hosts' facts, section 2). So there are
+ * its content whatever the VMM stores there (docs/hosts.md). So there are
  *
  *   fresh frames   never linked since the last recycling: filled by plain stores
  *   used frames    of evicted and zapped pages: what they still hold is changed through the stub, entry by entry
- *   resting ones   of pages that went with a drop, and of old roots: until the whole pool is recycled
+ *   resting ones   of pages that went with a drop: until the whole pool is recycled
  *
- * A root is always a fresh frame, for the stub is reached through it at once; the last part of
- * the pool is kept for roots.
+ * The last part of the pool is for roots alone. The stub is reached through a root from the moment that CR3 holds it, before
+ * any edit is stored: so a frame becomes a root that is fresh, or was one before and holds the stub's slot already.
  */
 #include <errno.h>
+#include <gnomon/abi.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,23 +59,33 @@ bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn)
 {
 	int64_t n = shadow_frame(sh, gfn);
 
-	return n >= 0 && sh->track[n].pages && !sh->track[n].unsync;
+	return n >= 0 && sh->track[n].pages && !sh->track[n].unsync && !sh->track[n].open;
+}
+
+static bool area_init(struct shadow_area *area, unsigned first, unsigned end)
+{
+	*area = (struct shadow_area){.first = first, .end = end, .next_fresh = first};
+	area->used = calloc(end - first, sizeof(*area->used));
+	return area->used;
 }
 
 int shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *pool, maddr_t pool_base, unsigned nr_frames)
 {
 	const uint64_t frames = ram_frames(s2->mem);
+	const unsigned tables = nr_frames - nr_frames / 8;
+	bool ok;
 
 	*sh = (struct shadow){.s2 = s2, .pool = pool, .pool_base = pool_base, .nr_frames = nr_frames};
+	ok = area_init(&sh->area[SHADOW_AREA_TABLES], 0, tables) &&
+	     area_init(&sh->area[SHADOW_AREA_ROOTS], tables, nr_frames);
 	sh->pages = calloc(nr_frames, sizeof(*sh->pages));
-	sh->used = calloc(nr_frames, sizeof(*sh->used));
 	sh->track = calloc(frames, sizeof(*sh->track));
 	sh->rmap = calloc(frames, sizeof(struct shadow_ref *));
 	sh->rmap_2m = calloc(frames / 512, sizeof(struct shadow_ref *));
 	sh->tables_2m = calloc(frames / 512, sizeof(*sh->tables_2m));
 	sh->unmapped = calloc(frames, sizeof(*sh->unmapped));
 	sh->unmapped_2m = calloc(frames / 512, sizeof(*sh->unmapped_2m));
-	if (!sh->pages || !sh->used || !sh->track || !sh->rmap || !sh->rmap_2m || !sh->tables_2m || !sh->unmapped ||
+	if (!ok || !sh->pages || !sh->track || !sh->rmap || !sh->rmap_2m || !sh->tables_2m || !sh->unmapped ||
 	    !sh->unmapped_2m) {
 		shadow_destroy(sh);
 		return -ENOMEM;
@@ -86,10 +97,11 @@ void shadow_destroy(struct shadow *sh)
 {
 	for (unsigned i = 0; i < sh->nr_ref_blocks; i++)
 		free(sh->ref_blocks[i]);
+	for (int i = 0; i < SHADOW_AREAS; i++)
+		free(sh->area[i].used);
 	free(sh->ref_blocks);
 	free(sh->edit);
 	free(sh->pages);
-	free(sh->used);
 	free(sh->track);
 	free(sh->rmap);
 	free(sh->rmap_2m);
@@ -103,47 +115,55 @@ void shadow_drop_all(struct shadow *sh)
 {
 	sh->ops->quiesce(sh->ctx);
 	counter_inc(sh->counters, CTR_SHADOW_DROPS);
-	while (sh->oldest)
+	while (sh->oldest) {
+		const struct shadow_page *page = sh->oldest;
+
 		shadow_page_forget(sh, sh->oldest);
-	BUG_ON(sh->nr_in_use || sh->nr_unsync);
+		shadow_pool_give(sh, page, false);
+	}
+	BUG_ON(sh->nr_unsync);
 	sh->nr_edits = 0;
-	sh->nr_used = 0; /* an edit that would have cleared one is gone */
+	for (int i = 0; i < SHADOW_AREAS; i++) {
+		BUG_ON(sh->area[i].in_use);
+		sh->area[i].nr_used = 0; /* an edit that would have cleared one is gone */
+	}
 	sh->generation++;
 	sh->flushes++;
 }
 
 bool shadow_pool_recycle(struct shadow *sh)
 {
-	const unsigned linked = sh->next_fresh;
-
 	shadow_drop_all(sh);
 	counter_inc(sh->counters, CTR_SHADOW_RECYCLES);
-	memset(sh->pool, 0, (size_t)linked * PAGE_SIZE);
+	for (int i = 0; i < SHADOW_AREAS; i++) {
+		struct shadow_area *area = &sh->area[i];
+
+		memset(sh->pool + (size_t)area->first * PAGE_SIZE, 0,
+		       (size_t)(area->next_fresh - area->first) * PAGE_SIZE);
+	}
 	if (sh->ops->recycle_pool(sh->ctx) < 0)
 		return false;
-	sh->next_fresh = 0;
+	for (int i = 0; i < SHADOW_AREAS; i++)
+		sh->area[i].next_fresh = sh->area[i].first;
 	return true;
 }
 
-/* Frames that only roots may take. */
-static unsigned kept_for_roots(const struct shadow *sh)
+static unsigned fresh(const struct shadow_area *area)
 {
-	return sh->nr_frames / 16;
+	return area->end - area->next_fresh;
 }
 
-static unsigned fresh(const struct shadow *sh)
+static enum shadow_area_kind kind_of(const struct shadow_page *page)
 {
-	const unsigned end = sh->nr_frames - kept_for_roots(sh);
-
-	return sh->next_fresh < end ? end - sh->next_fresh : 0;
+	return page->role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES;
 }
 
-/* Zaps the oldest pages: no other vCPU is in the guest. False: everything was dropped. */
-static bool evict(struct shadow *sh, unsigned nr)
+/* Zaps the oldest pages of this kind: no other vCPU is in the guest. False: everything was dropped. */
+static bool evict(struct shadow *sh, enum shadow_area_kind kind, unsigned nr)
 {
 	for (struct shadow_page *p = sh->oldest, *newer; p && nr; p = newer) {
 		newer = p->newer;
-		if (p->role.level == 4)
+		if (kind_of(p) != kind)
 			continue;
 		if (!shadow_page_zap(sh, p))
 			return false;
@@ -153,49 +173,54 @@ static bool evict(struct shadow *sh, unsigned nr)
 	return true;
 }
 
-bool shadow_pool_reserve(struct shadow *sh, unsigned nr)
+bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned nr)
 {
-	if (fresh(sh) >= nr)
+	const struct shadow_area *area = &sh->area[kind];
+	const unsigned size = area->end - area->first;
+
+	if (fresh(area) >= nr)
 		return true;
 	/* When most frames are resting, there is little to lose and much to win. */
-	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || (sh->nr_in_use + sh->nr_used) * 2 < sh->nr_frames) {
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || (area->in_use + area->nr_used) * 2 < size) {
 		(void)shadow_pool_recycle(sh);
 		return false;
 	}
 	/* A CPU may still walk a used frame by what its TLB remembers: before it is given away, everybody flushes. */
 	sh->ops->quiesce(sh->ctx);
 	sh->flushes++;
-	return fresh(sh) + sh->nr_used >= nr || evict(sh, sh->nr_frames / 32 + nr);
+	if (fresh(area) + area->nr_used < nr && !evict(sh, kind, size / 32 + nr))
+		return false;
+	return fresh(area) + area->nr_used >= nr;
 }
 
-struct shadow_page *shadow_pool_take(struct shadow *sh, bool root)
+struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind kind)
 {
+	const unsigned stub_slot = gva_index(gva_init(GNOMON_RESERVED_BASE), 4);
+	struct shadow_area *area = &sh->area[kind];
 	struct shadow_page *page;
 	unsigned n;
 
-	if (root && sh->next_fresh == sh->nr_frames) {
-		(void)shadow_pool_recycle(sh);
-		return NULL;
-	}
-	if (root || fresh(sh)) {
-		n = sh->next_fresh++;
-	} else {
-		BUG_ON(!sh->nr_used);
-		n = sh->used[--sh->nr_used];
-	}
+	BUG_ON(!fresh(area) && !area->nr_used);
+	n = fresh(area) ? area->next_fresh++ : area->used[--area->nr_used];
+	area->in_use++;
 	page = &sh->pages[n];
 	*page = (struct shadow_page){
 	    .table = maddr_add(sh->pool_base, n * PAGE_SIZE),
 	    .live = (uint64_t *)(void *)(sh->pool + n * PAGE_SIZE),
 	};
 	for (unsigned i = 0; i < 512; i++)
-		if (page->live[i])
+		if (page->live[i] && !(kind == SHADOW_AREA_ROOTS && i == stub_slot))
 			shadow_edit_queue(sh, page, i, (spte_t){0});
+	if (kind == SHADOW_AREA_ROOTS && !page->live[stub_slot])
+		page->live[stub_slot] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A; /* no CPU has it yet */
 	return page;
 }
 
-void shadow_pool_give(struct shadow *sh, const struct shadow_page *page)
+void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone)
 {
-	if (page->role.level < 4)
-		sh->used[sh->nr_used++] = page - sh->pages;
+	struct shadow_area *area = &sh->area[kind_of(page)];
+
+	area->in_use--;
+	if (alone)
+		area->used[area->nr_used++] = page - sh->pages;
 }

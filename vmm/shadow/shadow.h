@@ -13,7 +13,8 @@
  * and their eviction; page.c the cache of shadow pages; entry.c the one writer, with its
  * links; compose.c rights to entries; recompose.c what an entry has to be; fault.c the
  * fault path, fast.c its short cut; promote.c 2 MiB out of 4 KiB; track.c writes to tracked
- * tables; unsync.c leaf tables that are writable for a while; audit.c all of it again.
+ * tables; open.c those by instructions that nobody emulates; unsync.c leaf tables that are
+ * writable for a while; audit.c all of it again.
  * Pure: no KVM; `struct shadow_ops` is what it needs of one.
  *
  * One lock: the caller holds the VM's shadow lock around every function here.
@@ -115,14 +116,28 @@ struct shadow_edit {
 	spte_t value;
 };
 
+/* Frames of the pool. A frame that was a root becomes nothing but a root again: the stub is reached through it. */
+enum shadow_area_kind { SHADOW_AREA_TABLES, SHADOW_AREA_ROOTS, SHADOW_AREAS };
+struct shadow_area {
+	unsigned first, end;     /* frames */
+	unsigned next_fresh;     /* from here on none was linked since the last recycling */
+	unsigned in_use;         /* by pages that stand */
+	unsigned *used, nr_used; /* of evicted and zapped pages, which still hold what those held */
+};
+
 #define SHADOW_BUCKETS 4096
 /* Leaf tables that may be writable at a time: each costs a look at 512 entries at every flush. */
 #define SHADOW_UNSYNC_MAX 16
 
+/* Tables that one instruction may write: a scatter of 16 lanes that each cross a page. */
+#define SHADOW_OPEN_MAX 32
+
 /* What is known of one guest frame of RAM. */
 struct shadow_track {
-	uint16_t pages; /* shadow pages of the guest table in it; when not 0, it is write-protected unless unsync */
-	bool unsync;    /* the guest may write it unseen until it flushes */
+	uint16_t
+	    pages; /* shadow pages of the guest table in it; when not 0, it is write-protected unless unsync or open */
+	bool unsync; /* the guest may write it unseen until it flushes */
+	bool open;   /* one instruction may write it: see shadow_open() */
 };
 
 struct shadow {
@@ -136,14 +151,13 @@ struct shadow {
 	/* pool.c */
 	uint8_t *pool; /* zeroed, `nr_frames` pages, at machine address pool_base */
 	maddr_t pool_base;
-	unsigned nr_frames, next_fresh; /* frames from next_fresh on were never linked since the last recycling */
-	unsigned *used, nr_used;        /* frames of evicted and zapped pages, which still hold what those held */
-	maddr_t stub_pdpt;              /* what the reserved PML4 slot of every root holds */
+	unsigned nr_frames;
+	struct shadow_area area[SHADOW_AREAS];
+	maddr_t stub_pdpt; /* what the reserved PML4 slot of every root holds */
 	/* page.c */
 	struct shadow_page *pages; /* page n has frame n */
 	struct shadow_page *bucket[SHADOW_BUCKETS];
 	struct shadow_page *oldest, *newest;
-	unsigned nr_in_use;
 	uint64_t prefetched; /* entries, to watch some */
 	/* By guest frame, see shadow_frame() */
 	struct shadow_track *track;
@@ -159,6 +173,9 @@ struct shadow {
 	/* unsync.c */
 	gfn_t unsync[SHADOW_UNSYNC_MAX];
 	unsigned nr_unsync;
+	/* open.c */
+	gfn_t open[SHADOW_OPEN_MAX];
+	unsigned nr_open;
 	/* edits for the stub, in order */
 	struct shadow_edit *edit;
 	unsigned nr_edits, max_edits;
@@ -204,6 +221,13 @@ void shadow_written(struct shadow *sh, gpa_t at, unsigned len);
 
 /* True when the frame holds a guest table that has a shadow and must not be written unseen. */
 bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
+
+/*
+ * Lets one instruction of the guest write the table in frame `gfn`. No vCPU but the one that executes it may enter the
+ * guest until shadow_close_all(), which brings the shadow up to date. Quiesces. False: too many are open already.
+ */
+bool shadow_open(struct shadow *sh, gfn_t gfn);
+void shadow_close_all(struct shadow *sh);
 
 /* The guest loaded CR3, or changed what every translation depends on. */
 void shadow_cr3_loaded(struct shadow *sh);
@@ -252,14 +276,14 @@ static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
 /* pool.c */
 /* Drops everything and makes every frame fresh again. False: the host refused, and the pool stays empty. */
 bool shadow_pool_recycle(struct shadow *sh);
-/* Makes sure that `nr` pages can be had without another drop: recycles, or evicts the oldest pages but roots. Quiesces
- * when it does. False: everything was dropped, or the pool is too small. */
-bool shadow_pool_reserve(struct shadow *sh, unsigned nr);
-/* A frame for a new page; but for a root it must be reserved. Its live entries that are not zero are queued to become
- * so. NULL: for the sake of a root everything was dropped. */
-struct shadow_page *shadow_pool_take(struct shadow *sh, bool root);
-/* The page was forgotten alone. */
-void shadow_pool_give(struct shadow *sh, const struct shadow_page *page);
+/* Makes sure that `nr` pages of this kind can be had without another drop: recycles, or evicts the oldest. Quiesces when
+ * it does. False: everything was dropped, or the pool is too small. */
+bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned nr);
+/* A frame for a new page, which must be reserved. What it still holds, the stub's slot of a root excepted, is queued to
+ * become zero. */
+struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind kind);
+/* The page was forgotten, alone or (false) with all others: then its frame rests until the pool is recycled. */
+void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone);
 
 /* page.c */
 void shadow_page_forget(struct shadow *sh, struct shadow_page *page);
@@ -269,8 +293,8 @@ struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
 struct shadow_page *shadow_page_next(const struct shadow_page *page);
 /* One of the pages that stand for 2 MiB of a large guest page, by 4 KiB; NULL: there is none. */
 struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
-/* Finds or makes, from a frame reserved before; may drop everything to take write access to `gfn` away:
- * NULL then, and the caller starts again. */
+/* Finds or makes, but for a root from a frame reserved before. NULL: everything was dropped, for a frame or to take write
+ * access to `gfn` away, and the caller starts again. */
 struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role);
 /* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
 bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);

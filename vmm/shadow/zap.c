@@ -14,15 +14,9 @@ static bool zap_tables(struct shadow *sh, gfn_t gfn)
 {
 	struct shadow_page *page;
 
-	while ((page = shadow_page_first(sh, gfn))) {
-		/* A vCPU may stand in the guest's code with it as CR3, and needs the stub in it once more. */
-		if (page->role.level == 4) {
-			shadow_drop_all(sh);
-			return false;
-		}
+	while ((page = shadow_page_first(sh, gfn)))
 		if (!shadow_page_zap(sh, page))
 			return false;
-	}
 	return true;
 }
 

@@ -43,6 +43,7 @@ int decode_insn(struct trap_env *env, struct insn *ret_insn)
 	int err;
 
 	ret_insn->length = 0;
+	ret_insn->decoded = false;
 	err = fetch(env, ret_insn, first);
 	if (err)
 		return err;
@@ -57,8 +58,9 @@ int decode_insn(struct trap_env *env, struct insn *ret_insn)
 	if (status == ZYDIS_STATUS_NO_MORE_DATA || status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
 		return env_fault(env, VEC_GP, 0);
 	if (ZYAN_FAILED(status))
-		return env_fault(env, VEC_UD, 0);
+		return -ENOEXEC;
 	ret_insn->length = ret_insn->z.length;
+	ret_insn->decoded = true;
 	mend_absolute(ret_insn);
 	return 0;
 }

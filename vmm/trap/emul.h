@@ -109,15 +109,22 @@ int must_check emul_pop(struct emul *e, unsigned size, uint64_t *ret_value);
 emul_fn emul_push_insn, emul_pop_insn, emul_pushf, emul_popf, emul_call, emul_ret, emul_jmp, emul_leave;
 
 /* emul_far.c */
-emul_fn emul_iret, emul_jmp_far, emul_call_far, emul_ret_far, emul_int, emul_syscall, emul_sysret;
+#define EMUL_FLAGS_STATUS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+/* What popf and iret take from the stack at every CPL. */
+#define EMUL_FLAGS_POPPED                                                                                              \
+	(EMUL_FLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
+emul_fn emul_iret, emul_jmp_far, emul_call_far, emul_ret_far, emul_load_far, emul_int;
 /* RFLAGS as popf and iret may change them at this CPL, APM3. */
 uint64_t emul_merge_rflags(const struct cpu_state *cpu, uint64_t popped, unsigned bits);
+
+/* emul_syscall.c */
+emul_fn emul_syscall, emul_sysret, emul_sysenter, emul_sysexit;
 
 /* emul_control.c */
 emul_fn emul_mov_cr, emul_mov_dr, emul_clts, emul_lmsw, emul_smsw, emul_xgetbv, emul_xsetbv;
 
 /* emul_msr.c */
-emul_fn emul_rdmsr, emul_wrmsr, emul_rdpmc, emul_swapgs, emul_fsgsbase;
+emul_fn emul_rdmsr, emul_wrmsr, emul_rdtsc, emul_rdpmc, emul_swapgs, emul_fsgsbase;
 
 /* emul_system.c */
 emul_fn emul_hlt, emul_cli, emul_sti, emul_nothing, emul_ud, emul_invlpg, emul_invpcid, emul_stac, emul_clac;

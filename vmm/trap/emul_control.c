@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Control and debug registers, APM2 3.1 and 13.1. */
+#include <errno.h>
+
 #include "trap/emul.h"
 
 #define CR0_BITS                                                                                                       \
@@ -7,13 +9,11 @@
 #define CR0_LMSW    (CR0_PE | CR0_MP | CR0_EM | CR0_TS)
 #define CR3_PCID    0xfff
 #define CR3_NOFLUSH (UINT64_C(1) << 63)
-#define CR4_DE      (1 << 3)
 #define CR8_BITS    0xf
 
-#define DR6_FIXED   0xffff0ff0
-#define DR7_FIXED   (1 << 10)
-#define DR7_ENABLES 0xff
-#define DR7_GD      (1 << 13)
+/* Bits that read as 0. */
+#define DR6_ZERO (1 << 12)
+#define DR7_ZERO (3 << 14 | 1 << 12)
 
 #define XCR0_X87 (1 << 0)
 #define XCR0_SSE (1 << 1)
@@ -131,9 +131,7 @@ static int write_dr(struct emul *e, unsigned n, uint64_t value)
 		return gp(e);
 	if (n < 4 && !env_canonical(&e->env, value))
 		return gp(e);
-	if (n == 7 && value & (DR7_ENABLES | DR7_GD))
-		return emul_unsupported(e, "hardware breakpoints in DR7");
-	e->env.cpu->dr[n] = value | (n == 6 ? DR6_FIXED : n == 7 ? DR7_FIXED : 0);
+	e->env.cpu->dr[n] = n == 6 ? (value & ~(uint64_t)DR6_ZERO) | DR6_FIXED : n == 7 ? (value & ~(uint64_t)DR7_ZERO) | DR7_FIXED : value;
 	return 0;
 }
 
@@ -147,6 +145,10 @@ int emul_mov_dr(struct emul *e)
 		return env_fault(&e->env, VEC_UD, 0);
 	if (e->env.cpu->cpl != 0)
 		return gp(e);
+	if (e->env.cpu->dr[7] & DR7_GD) {
+		e->env.exc = (struct cpu_exception){.vector = VEC_DB, .dr6 = DR6_BD};
+		return -EFAULT;
+	}
 	if (n == 4 || n == 5)
 		n += 2;
 	if (to_dr)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of code segment and privilege: iret, far ret, int, syscall, sysret. 64-bit targets only. */
+/* Changes of code segment and privilege: iret, far ret, jmp and call, int. 64-bit targets only. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,25 +7,12 @@
 #include "trap/inject.h"
 #include "trap/segment.h"
 
-#define FLAGS_STATUS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-#define RFLAGS_ID    (1 << 21)
-/* What popf and iret take from the stack at every CPL. */
-#define FLAGS_POPPED (FLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
-/* sysret takes all that exist but RF and VM, APM3 SYSRET. */
-#define FLAGS_SYSRET (FLAGS_POPPED | RFLAGS_IF | RFLAGS_IOPL)
-
-/* STAR, APM2 6.1.1: syscall's CS in bits 47-32, sysret's in 63-48; SS is the next descriptor. */
-#define STAR_SYSCALL_SHIFT 32
-#define STAR_SYSRET_SHIFT  48
-#define SELECTOR_NEXT      8
-#define SYSRET_64BIT_CS    16
-
 enum frame_slot { FRAME_RIP, FRAME_CS, FRAME_RFLAGS, FRAME_RSP, FRAME_SS, FRAME_SLOTS };
 
 uint64_t emul_merge_rflags(const struct cpu_state *cpu, uint64_t popped, unsigned bits)
 {
 	unsigned iopl = (cpu->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT;
-	uint64_t take = FLAGS_POPPED;
+	uint64_t take = EMUL_FLAGS_POPPED;
 
 	if (cpu->cpl <= iopl)
 		take |= RFLAGS_IF;
@@ -137,20 +124,49 @@ int emul_ret_far(struct emul *e)
 	return err;
 }
 
-/* The far pointer in memory: offset, then selector. The privilege stays; the selector's RPL becomes the CPL. */
-static int far_target(struct emul *e, unsigned size, struct cpu_segment *ret_cs, uint64_t *ret_rip)
+/* A far pointer in memory: offset of `size` bytes, then selector. */
+static int read_far(struct emul *e, const ZydisDecodedOperand *op, unsigned size, uint16_t *ret_selector,
+		    uint64_t *ret_offset)
 {
 	uint8_t raw[sizeof(uint64_t) + sizeof(uint16_t)];
-	uint64_t linear = 0, rip = 0;
-	uint16_t selector;
-	int err = emul_operand_linear(e, &e->insn.op[0], 0, &linear);
+	uint64_t linear = 0;
+	int err = emul_operand_linear(e, op, 0, &linear);
 
 	if (err == 0)
-		err = env_read(&e->env, linear, raw, size + sizeof(selector), env_rights(&e->env));
+		err = env_read(&e->env, linear, raw, size + sizeof(*ret_selector), env_rights(&e->env));
 	if (err)
 		return err;
-	memcpy(&rip, raw, size);
-	memcpy(&selector, raw + size, sizeof(selector));
+	*ret_offset = 0;
+	memcpy(ret_offset, raw, size);
+	memcpy(ret_selector, raw + size, sizeof(*ret_selector));
+	return 0;
+}
+
+/* lss, lfs, lgs: the segment first, it may fault. */
+int emul_load_far(struct emul *e)
+{
+	const ZydisMnemonic m = e->insn.z.mnemonic;
+	const enum segment which = m == ZYDIS_MNEMONIC_LSS ? SEG_SS : m == ZYDIS_MNEMONIC_LFS ? SEG_FS : SEG_GS;
+	uint64_t offset = 0;
+	uint16_t selector = 0;
+	int err = read_far(e, &e->insn.op[1], e->insn.op[0].size / 8u, &selector, &offset);
+
+	if (err == 0)
+		err = segment_load(&e->env, which, selector);
+	if (err == 0)
+		emul_reg_write(e->env.cpu, e->insn.op[0].reg.value, offset);
+	return err;
+}
+
+/* The privilege stays; the selector's RPL becomes the CPL. */
+static int far_target(struct emul *e, unsigned size, struct cpu_segment *ret_cs, uint64_t *ret_rip)
+{
+	uint64_t rip = 0;
+	uint16_t selector = 0;
+	int err = read_far(e, &e->insn.op[0], size, &selector, &rip);
+
+	if (err)
+		return err;
 	err = segment_check_code(&e->env, selector, false, ret_cs);
 	if (err == -EOPNOTSUPP)
 		return emul_unsupported(e, "a far branch to a gate, a task or code that is not 64-bit");
@@ -204,48 +220,4 @@ int emul_int(struct emul *e)
 
 	e->no_trap = true;
 	return inject_software(e->env.cpu, e->env.ops, e->env.ctx, vector, &e->env.exc);
-}
-
-void emulate_syscall_entry(struct cpu_state *state, uint64_t return_rip)
-{
-	uint16_t cs = (uint16_t)(state->msrs.star >> STAR_SYSCALL_SHIFT) & (uint16_t)~SELECTOR_RPL;
-
-	state->gpr[GPR_RCX] = return_rip;
-	state->gpr[GPR_R11] = state->rflags & ~(uint64_t)RFLAGS_RF;
-	state->rflags = (state->rflags & ~(state->msrs.sfmask | RFLAGS_RF)) | RFLAGS_FIXED;
-	state->seg[SEG_CS] = segment_flat_code(cs, 0);
-	state->seg[SEG_SS] = segment_flat_data(cs + SELECTOR_NEXT, 0);
-	state->cpl = 0;
-	state->rip = state->msrs.lstar;
-	state->interrupt_shadow = false;
-}
-
-int emul_syscall(struct emul *e)
-{
-	if (!(e->env.cpu->efer & EFER_SCE))
-		return env_fault(&e->env, VEC_UD, 0);
-	emulate_syscall_entry(e->env.cpu, e->env.cpu->rip);
-	return 0;
-}
-
-/* A return address that is not canonical faults here, at CPL 0, as on Intel CPUs; AMD's fault at the target. */
-int emul_sysret(struct emul *e)
-{
-	struct cpu_state *cpu = e->env.cpu;
-	uint16_t base = (uint16_t)(cpu->msrs.star >> STAR_SYSRET_SHIFT);
-
-	if (!(cpu->efer & EFER_SCE))
-		return env_fault(&e->env, VEC_UD, 0);
-	if (cpu->cpl != 0)
-		return env_fault(&e->env, VEC_GP, 0);
-	if (e->insn.z.operand_width != 64)
-		return emul_unsupported(e, "sysret to 32-bit code");
-	if (!env_canonical(&e->env, cpu->gpr[GPR_RCX]))
-		return env_fault(&e->env, VEC_GP, 0);
-	cpu->rip = cpu->gpr[GPR_RCX];
-	cpu->rflags = (cpu->gpr[GPR_R11] & FLAGS_SYSRET & ~(uint64_t)RFLAGS_RF) | RFLAGS_FIXED;
-	cpu->seg[SEG_CS] = segment_flat_code((uint16_t)(base + SYSRET_64BIT_CS) | SELECTOR_RPL, 3);
-	cpu->seg[SEG_SS] = segment_flat_data((uint16_t)(base + SELECTOR_NEXT) | SELECTOR_RPL, 3);
-	cpu->cpl = 3;
-	return 0;
 }

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Model-specific registers and the instructions that stand for some of them, APM2 3.2. */
-#include <errno.h>
-
 #include "trap/emul.h"
-
-#define MSR_SYSENTER_CS  0x174
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_PAT          0x277
-#define MSR_TSC_AUX      0xc0000103
 
 /* Memory types that a PAT byte may hold: all below 8 but 2 and 3, APM2 7.8. */
 #define PAT_TYPES (1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7)
@@ -19,8 +11,9 @@ static int gp(struct emul *e) { return env_fault(&e->env, VEC_GP, 0); }
 enum msr_rule { RULE_NONE, RULE_CANONICAL, RULE_32BIT, RULE_EFER, RULE_PAT };
 
 /* The MSR's place in the state, or NULL. */
-static uint64_t *msr_slot(struct cpu_state *cpu, uint32_t index, enum msr_rule *ret_rule)
+static uint64_t *msr_slot(struct emul *e, uint32_t index, enum msr_rule *ret_rule)
 {
+	struct cpu_state *cpu = e->env.cpu;
 	const struct {
 		uint32_t index;
 		enum msr_rule rule;
@@ -41,6 +34,8 @@ static uint64_t *msr_slot(struct cpu_state *cpu, uint32_t index, enum msr_rule *
 		{MSR_PAT, RULE_PAT, &cpu->msrs.pat},
 	};
 
+	if (index == MSR_TSC_AUX && !e->env.ops->limits.tsc_aux)
+		return NULL;
 	for (unsigned i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		if (table[i].index == index) {
 			*ret_rule = table[i].rule;
@@ -87,38 +82,50 @@ static int write_slot(struct emul *e, uint64_t *slot, enum msr_rule rule, uint64
 int emul_wrmsr(struct emul *e)
 {
 	struct cpu_state *cpu = e->env.cpu;
-	const struct cpu_ops *ops = e->env.ops;
-	uint32_t index = (uint32_t)cpu->gpr[GPR_RCX];
 	uint64_t value = (uint32_t)cpu->gpr[GPR_RAX] | cpu->gpr[GPR_RDX] << 32;
 	enum msr_rule rule = RULE_NONE;
-	uint64_t *slot = msr_slot(cpu, index, &rule);
-	int err;
+	uint64_t *slot = msr_slot(e, (uint32_t)cpu->gpr[GPR_RCX], &rule);
 
-	if (slot)
-		return write_slot(e, slot, rule, value);
-	err = ops->msr_write ? ops->msr_write(e->env.ctx, index, value) : -ENOENT;
-	return err == -ENOENT ? gp(e) : err;
+	return slot ? write_slot(e, slot, rule, value) : gp(e);
+}
+
+/* A 64-bit value in EDX:EAX. */
+static void return_pair(struct cpu_state *cpu, uint64_t value)
+{
+	cpu->gpr[GPR_RAX] = (uint32_t)value;
+	cpu->gpr[GPR_RDX] = value >> 32;
 }
 
 int emul_rdmsr(struct emul *e)
 {
 	struct cpu_state *cpu = e->env.cpu;
-	const struct cpu_ops *ops = e->env.ops;
-	uint32_t index = (uint32_t)cpu->gpr[GPR_RCX];
-	uint64_t value = 0;
 	enum msr_rule rule = RULE_NONE;
-	const uint64_t *slot = msr_slot(cpu, index, &rule);
-	int err = 0;
+	const uint64_t *slot = msr_slot(e, (uint32_t)cpu->gpr[GPR_RCX], &rule);
 
-	if (slot)
-		value = *slot;
-	else
-		err = ops->msr_read ? ops->msr_read(e->env.ctx, index, &value) : -ENOENT;
-	if (err)
-		return err == -ENOENT ? gp(e) : err;
-	cpu->gpr[GPR_RAX] = (uint32_t)value;
-	cpu->gpr[GPR_RDX] = value >> 32;
+	if (!slot)
+		return gp(e);
+	return_pair(cpu, *slot);
 	return 0;
+}
+
+/* rdtsc and rdtscp: at CPL 3 only while CR4.TSD is clear, APM3. */
+int emul_rdtsc(struct emul *e)
+{
+	struct cpu_state *cpu = e->env.cpu;
+	uint64_t tsc = 0;
+	int err;
+
+	if (cpu->cpl != 0 && cpu->cr4 & CR4_TSD)
+		return gp(e);
+	if (e->insn.z.mnemonic == ZYDIS_MNEMONIC_RDTSCP) {
+		if (!e->env.ops->limits.tsc_aux)
+			return env_fault(&e->env, VEC_UD, 0);
+		cpu->gpr[GPR_RCX] = (uint32_t)cpu->msrs.tsc_aux;
+	}
+	err = e->env.ops->tsc(e->env.ctx, &tsc);
+	if (err == 0)
+		return_pair(cpu, tsc);
+	return err;
 }
 
 /* There are no performance counters, so that every index is out of range. */

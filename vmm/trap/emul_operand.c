@@ -115,10 +115,7 @@ int emul_store(struct emul *e, uint64_t linear, unsigned size, uint64_t value)
 
 int emul_cmpxchg(struct emul *e, uint64_t linear, unsigned size, const void *expected, const void *desired, void *old)
 {
-	struct trap_env *env = &e->env;
-
-	return env->ops->cmpxchg(env->ctx, gva_init(linear), expected, desired, old, size,
-	                         ACCESS_WRITE | env_rights(env), &env->exc);
+	return env_cmpxchg(&e->env, linear, expected, desired, old, size, env_rights(&e->env));
 }
 
 int emul_read(struct emul *e, const ZydisDecodedOperand *op, uint64_t *ret_value)

@@ -7,11 +7,9 @@
 #include "trap/emul.h"
 
 /* Bits whose change alters what translations are or grant. */
-#define CR4_PSE  (1 << 4)
 #define CR0_MMU  (CR0_PG | CR0_WP)
 #define CR4_MMU  (CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP)
 #define EFER_MMU (EFER_LME | EFER_LMA | EFER_NXE)
-#define DR6_BS   (1 << 14) /* single step */
 
 const char *emul_outcome_describe(enum emul_outcome outcome)
 {
@@ -20,7 +18,8 @@ const char *emul_outcome_describe(enum emul_outcome outcome)
 		[EMUL_EXCEPTION] = "the instruction raised an exception",
 		[EMUL_HALT] = "the CPU waits for an interrupt",
 		[EMUL_OUTSIDE_MEMORY] = "the instruction's access leads outside the guest's memory",
-		[EMUL_UNSUPPORTED] = "the instruction is not emulated",
+		[EMUL_UNKNOWN] = "the emulator does not know the instruction",
+		[EMUL_UNSUPPORTED] = "what the instruction leads to does not exist here",
 		[EMUL_HOST_ERROR] = "the host failed during the instruction",
 	};
 
@@ -33,6 +32,12 @@ int emul_unsupported(struct emul *e, const char *why)
 	return -EOPNOTSUPP;
 }
 
+static int unknown(struct emul *e, const char *why)
+{
+	e->why = why;
+	return -ENOEXEC;
+}
+
 #define M(mnemonic) ZYDIS_MNEMONIC_##mnemonic
 
 /* Every instruction that is emulated. */
@@ -43,6 +48,9 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(MOVZX)] = {.run = emul_mov},
 	[M(MOVSX)] = {.run = emul_movsx},
 	[M(MOVSXD)] = {.run = emul_movsx},
+	[M(LSS)] = {.run = emul_load_far},
+	[M(LFS)] = {.run = emul_load_far},
+	[M(LGS)] = {.run = emul_load_far},
 	[M(XCHG)] = {.run = emul_xchg},
 	[M(MOVSB)] = {.run = emul_movs},
 	[M(MOVSW)] = {.run = emul_movs},
@@ -128,6 +136,8 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(INT3)] = {.run = emul_int},
 	[M(SYSCALL)] = {.run = emul_syscall},
 	[M(SYSRET)] = {.run = emul_sysret},
+	[M(SYSENTER)] = {.run = emul_sysenter},
+	[M(SYSEXIT)] = {.run = emul_sysexit},
 	/* ports */
 	[M(IN)] = {.run = emul_in},
 	[M(OUT)] = {.run = emul_out},
@@ -164,6 +174,8 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(RDMSR)] = {.run = emul_rdmsr, .cpl0_only = true},
 	[M(WRMSR)] = {.run = emul_wrmsr, .cpl0_only = true},
 	[M(RDPMC)] = {.run = emul_rdpmc},
+	[M(RDTSC)] = {.run = emul_rdtsc},
+	[M(RDTSCP)] = {.run = emul_rdtsc},
 	[M(SWAPGS)] = {.run = emul_swapgs, .cpl0_only = true},
 	[M(RDFSBASE)] = {.run = emul_fsgsbase},
 	[M(RDGSBASE)] = {.run = emul_fsgsbase},
@@ -172,6 +184,19 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(XGETBV)] = {.run = emul_xgetbv},
 	[M(XSETBV)] = {.run = emul_xsetbv},
 };
+
+/* Of CPL 0. Zydis has an attribute for it, which AMD's own instructions lack. */
+static bool is_privileged(const struct insn *insn)
+{
+	switch (insn->z.meta.isa_ext) {
+	case ZYDIS_ISA_EXT_SVM:
+	case ZYDIS_ISA_EXT_SNP:
+	case ZYDIS_ISA_EXT_AMD_INVLPGB:
+		return true;
+	default:
+		return insn->z.attributes & ZYDIS_ATTRIB_IS_PRIVILEGED;
+	}
+}
 
 /* SSE's movsd shares its mnemonic with the string instruction; vector registers are not in the state. */
 static bool uses_vectors(const struct insn *insn)
@@ -192,13 +217,15 @@ static int execute(struct emul *e)
 		return emul_unsupported(e, "code that is not 64-bit");
 	int err = decode_insn(&e->env, &e->insn);
 
+	if (err == -ENOEXEC)
+		return unknown(e, "bytes that are no known instruction");
 	if (err)
 		return err;
 	e->handler = &handlers[e->insn.z.mnemonic];
 	if (uses_vectors(&e->insn))
-		return emul_unsupported(e, "an instruction on vector registers");
+		return unknown(e, "an instruction on vector registers");
 	if (e->handler->run == NULL)
-		return emul_unsupported(e, "an instruction that the emulator does not know");
+		return unknown(e, "an instruction that the emulator does not know");
 	if (e->handler->cpl0_only && cpu->cpl != 0)
 		return env_fault(&e->env, VEC_GP, 0);
 	cpu->interrupt_shadow = false;
@@ -239,7 +266,7 @@ static void commit_elements(struct emul *e, struct cpu_state *state)
 
 static enum emul_outcome finish(struct emul *e, struct cpu_state *state, struct cpu_exception *ret_exc)
 {
-	bool trap = state->rflags & RFLAGS_TF && !e->no_trap;
+	const uint64_t dr6 = e->env.hits | (state->rflags & RFLAGS_TF && !e->no_trap ? DR6_BS : 0);
 	struct cpu_state *next = e->env.cpu;
 
 	if (e->repeat)
@@ -247,8 +274,8 @@ static enum emul_outcome finish(struct emul *e, struct cpu_state *state, struct 
 	if (!e->keep_rf)
 		next->rflags &= ~(uint64_t)RFLAGS_RF;
 	commit(e, state);
-	if (trap) {
-		*ret_exc = (struct cpu_exception){.vector = VEC_DB, .dr6 = DR6_BS};
+	if (dr6) {
+		*ret_exc = (struct cpu_exception){.vector = VEC_DB, .dr6 = dr6};
 		return EMUL_EXCEPTION;
 	}
 	return state->halted ? EMUL_HALT : EMUL_DONE;
@@ -278,7 +305,15 @@ enum emul_outcome emulate_insn(struct cpu_state *state, const struct cpu_ops *op
 		return EMUL_EXCEPTION;
 	case -ENXIO:
 		return EMUL_OUTSIDE_MEMORY;
+	case -ENOEXEC:
+		if (e.insn.decoded) {
+			ret_result->known = true;
+			ret_result->fpu = insn_fpu(&e.insn);
+			ret_result->privileged = is_privileged(&e.insn);
+		}
+		return EMUL_UNKNOWN;
 	case -EOPNOTSUPP:
+		ret_result->unsupported = true;
 		return EMUL_UNSUPPORTED;
 	default:
 		return EMUL_HOST_ERROR;

@@ -2,12 +2,13 @@
 /*
  * Emulation of the one instruction at RIP, on the virtual CPU's state. 64-bit code only: what a guest runs
  * after abi.h's entry. Knows the privileged and sensitive instructions at both CPLs, and the memory instructions
- * that guests use on page tables and devices; emulate.c holds the list.
+ * that guests use on page tables and devices; emulate.c holds the list. The rest is EMUL_UNKNOWN.
  */
 #ifndef GNOMON_TRAP_EMULATE_H
 #define GNOMON_TRAP_EMULATE_H
 
 #include "base/log.h"
+#include "trap/fpu.h"
 #include "trap/ops.h"
 #include "trap/state.h"
 
@@ -18,14 +19,19 @@ enum emul_outcome {
 	EMUL_EXCEPTION,      /* hand `exc` to inject_exception() */
 	EMUL_HALT,           /* as DONE, and the CPU waits for an interrupt */
 	EMUL_OUTSIDE_MEMORY, /* the guest's tables lead to no memory: kill */
-	EMUL_UNSUPPORTED,    /* legal, but not emulated: kill, `why` says what */
+	EMUL_UNKNOWN,        /* not one that is emulated, or none at all: a CPU has to say. `fpu`, `privileged` */
+	EMUL_UNSUPPORTED,    /* known, but what it leads to does not exist here; `why` says what */
 	EMUL_HOST_ERROR,     /* a callback failed with `error` */
 	EMUL_OUTCOME_COUNT,
 };
 
 struct emul_result {
 	struct cpu_exception exc;
-	const char *why;         /* UNSUPPORTED: what, as part of a sentence; static */
+	enum insn_fpu fpu;       /* UNKNOWN: the state it works on */
+	bool known;              /* UNKNOWN: there is such an instruction, whether this CPU has it or not */
+	bool privileged;         /* UNKNOWN: it is one of CPL 0 */
+	bool unsupported;        /* the outcome is UNSUPPORTED */
+	const char *why;         /* UNKNOWN, UNSUPPORTED: what, as part of a sentence; static */
 	int error;               /* HOST_ERROR: -errno */
 	unsigned length;         /* bytes of the instruction; as many as were fetched if it is not one */
 	uint8_t bytes[INSN_MAX]; /* for the message of a kill */

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "trap/breakpoint.h"
+
 int env_fault(struct trap_env *env, uint8_t vector, uint32_t error)
 {
 	static const uint32_t with_error =
@@ -36,16 +38,39 @@ static int check(struct trap_env *env, uint64_t addr, unsigned size)
 	return 0;
 }
 
+static int note_hits(struct trap_env *env, int err, uint64_t addr, unsigned size, unsigned access)
+{
+	if (err == 0 && !(access & (ACCESS_IMPLICIT | ACCESS_FETCH)))
+		env->hits |= breakpoint_data(env->cpu, addr, size, access & ACCESS_WRITE);
+	return err;
+}
+
 int env_read(struct trap_env *env, uint64_t addr, void *buf, unsigned size, unsigned access)
 {
 	int err = check(env, addr, size);
 
-	return err ? err : env->ops->read(env->ctx, gva_init(addr), buf, size, access, &env->exc);
+	if (err == 0)
+		err = env->ops->read(env->ctx, gva_init(addr), buf, size, access, &env->exc);
+	return note_hits(env, err, addr, size, access);
 }
 
 int env_write(struct trap_env *env, uint64_t addr, const void *buf, unsigned size, unsigned access)
 {
 	int err = check(env, addr, size);
 
-	return err ? err : env->ops->write(env->ctx, gva_init(addr), buf, size, access | ACCESS_WRITE, &env->exc);
+	access |= ACCESS_WRITE;
+	if (err == 0)
+		err = env->ops->write(env->ctx, gva_init(addr), buf, size, access, &env->exc);
+	return note_hits(env, err, addr, size, access);
+}
+
+int env_cmpxchg(struct trap_env *env, uint64_t addr, const void *expected, const void *desired, void *old,
+                unsigned size, unsigned access)
+{
+	int err = check(env, addr, size);
+
+	access |= ACCESS_WRITE;
+	if (err == 0)
+		err = env->ops->cmpxchg(env->ctx, gva_init(addr), expected, desired, old, size, access, &env->exc);
+	return note_hits(env, err, addr, size, access);
 }

@@ -17,6 +17,7 @@ struct trap_env {
 	const struct cpu_ops *ops;
 	void *ctx;
 	struct cpu_exception exc;
+	uint64_t hits; /* data breakpoints that its accesses met, as DR6 has them */
 };
 
 /* Raises `vector`, with `error` where the vector has an error code. Returns -EFAULT. */
@@ -28,8 +29,14 @@ bool env_canonical(const struct trap_env *env, uint64_t addr);
 /* ACCESS_USER at virtual CPL 3, else 0: the rights of an access by the instruction itself. */
 unsigned env_rights(const struct trap_env *env);
 
-/* Linear memory as ops.h says, after the canonical check (#GP(0)). `size` is at most CPU_ACCESS_MAX. */
+/*
+ * Linear memory as ops.h says, after the canonical check (#GP(0)). `size` is at most CPU_ACCESS_MAX. Data breakpoints
+ * are noted in `hits`; accesses by the CPU itself and fetches meet none.
+ */
 int must_check env_read(struct trap_env *env, uint64_t addr, void *buf, unsigned size, unsigned access);
 int must_check env_write(struct trap_env *env, uint64_t addr, const void *buf, unsigned size, unsigned access);
+/* As ops->cmpxchg. */
+int must_check env_cmpxchg(struct trap_env *env, uint64_t addr, const void *expected, const void *desired, void *old,
+                           unsigned size, unsigned access);
 
 #endif

@@ -242,8 +242,10 @@ static void raise(struct cpu_state *cpu, const struct cpu_exception *exc)
 {
 	if (exc->vector == VEC_PF)
 		cpu->cr2 = gva_raw(exc->cr2);
-	if (exc->vector == VEC_DB)
+	if (exc->vector == VEC_DB) {
 		cpu->dr[6] |= exc->dr6;
+		cpu->dr[7] &= ~(uint64_t)DR7_GD; /* the handler may use the debug registers */
+	}
 }
 
 static enum inject_outcome inject(struct cpu_state *state, const struct cpu_ops *ops, void *ctx, struct event event,

@@ -37,6 +37,8 @@ struct cpu_limits {
 	uint64_t efer_bits;
 	uint64_t xcr0_bits;
 	int phys_bits; /* MAXPHYADDR */
+	bool tsc_aux;  /* the MSR is there */
+	bool sysenter; /* SYSENTER and SYSEXIT are, in 64-bit code: as on Intel's CPUs, not on AMD's */
 };
 
 /*
@@ -68,9 +70,8 @@ struct cpu_ops {
 	int (*port_in)(void *ctx, uint16_t port, unsigned size, uint32_t *ret_value);
 	int (*port_out)(void *ctx, uint16_t port, unsigned size, uint32_t value);
 
-	/* MSRs that are not in struct cpu_state. 0, -ENOENT (#GP) or a host failure. May be NULL: none. */
-	int (*msr_read)(void *ctx, uint32_t index, uint64_t *ret_value);
-	int (*msr_write)(void *ctx, uint32_t index, uint64_t value);
+	/* What RDTSC returns on this virtual CPU. 0 or a host failure's -errno. */
+	int (*tsc)(void *ctx, uint64_t *ret_value);
 
 	/*
 	 * Notices, after the state holds the new values. A CPL change has none: compare cpl. Each also means that

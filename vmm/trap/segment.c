@@ -94,8 +94,7 @@ static int set_type_bits(struct trap_env *env, struct cpu_segment *segment, uint
 	do {
 		expected = old;
 		desired = expected | bits;
-		err = env->ops->cmpxchg(env->ctx, gva_init(addr + TYPE_BYTE), &expected, &desired, &old, sizeof(old),
-					ACCESS_IMPLICIT | ACCESS_WRITE, &env->exc);
+		err = env_cmpxchg(env, addr + TYPE_BYTE, &expected, &desired, &old, sizeof(old), ACCESS_IMPLICIT);
 		if (err)
 			return err;
 	} while (old != expected);

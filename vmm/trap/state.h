@@ -84,8 +84,18 @@ enum segment {
 #define RFLAGS_NT (1 << 14)
 #define RFLAGS_RF (1 << 16)
 #define RFLAGS_VM (1 << 17)
+#define RFLAGS_ID (1 << 21)
 
 #define RFLAGS_IOPL_SHIFT 12
+
+/* Debug registers, APM2 13.1.1. */
+#define DR6_BREAKPOINTS 0xf
+#define DR6_BD      (1 << 13) /* an access to a debug register, DR7.GD */
+#define DR6_BS      (1 << 14) /* single step */
+#define DR6_FIXED   0xffff0ff0
+#define DR7_FIXED   (1 << 10)
+#define DR7_ENABLES 0xff
+#define DR7_GD      (1 << 13)
 
 struct cpu_segment {
 	uint64_t base;

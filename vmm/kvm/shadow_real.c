@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real CPU in shadow mode: at CPL 0 it has the stub's descriptor tables, at CPL 3 what the guest's control and debug
+ * registers ask for. On a host that does not obey these (kvm_pvm, whose CPL 3 has the host's) they are left alone.
+ */
+#include <errno.h>
+#include <gnomon/x86.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "kvm/cpuid.h"
+#include "kvm/shadow_vm.h"
+#include "kvm/vcpu.h"
+#include "trap/stub.h"
+
+/* What of the guest's CR0 and CR4 counts at CPL 3. Paging is the VMM's affair, and UMIP's traps it needs. */
+#define CR0_AT_CPL3 (CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_AM)
+#define CR4_AT_CPL3 (CR4_TSD | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE)
+
+static void control_registers(const struct vcpu *vcpu, struct kvm_sregs *s)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+
+	s->cr0 = CR0_PE | CR0_ET | CR0_WP | CR0_PG;
+	s->cr4 = CR4_PAE | (cpuid_umip() ? CR4_UMIP : 0);
+	s->efer = EFER_LME | EFER_LMA | EFER_NXE;
+	if (vcpu->vm->shadow->obeyed) {
+		s->cr0 |= c->cr0 & CR0_AT_CPL3;
+		s->cr4 |= c->cr4 & CR4_AT_CPL3;
+		s->efer |= c->efer & EFER_SCE;
+	} else {
+		s->cr0 |= CR0_MP | CR0_NE;
+		s->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
+		s->efer |= EFER_SCE;
+	}
+}
+
+static void first_sregs(const struct vcpu *vcpu, struct kvm_sregs *s)
+{
+	const struct kvm_segment null = {.unusable = 1};
+
+	*s = vcpu->start_sregs;
+	s->cs.selector = STUB_CS;
+	s->ss.selector = STUB_SS;
+	s->ds = s->es = s->fs = s->gs = s->ldt = null;
+	s->tr = (struct kvm_segment){.base = STUB_CPU((uint64_t)vcpu->id),
+	                             .limit = 0x67,
+	                             .selector = STUB_TR(vcpu->id),
+	                             .type = 0xb,
+	                             .present = 1};
+	s->gdt.base = STUB_GDT;
+	s->gdt.limit = STUB_TR(vcpu->vm->nr_vcpus) - 1;
+	s->idt.base = STUB_IDT;
+	s->idt.limit = STUB_VECTORS * 16 - 1;
+	control_registers(vcpu, s);
+}
+
+/* The number of MSRs that KVM took, or -errno. */
+static int set_msrs(struct vcpu *vcpu, const struct kvm_msr_entry *entry, unsigned n)
+{
+	uint64_t space[(sizeof(struct kvm_msrs) + 4 * sizeof(*entry)) / 8];
+	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
+	int r;
+
+	BUG_ON(n > 4);
+	*m = (struct kvm_msrs){.nmsrs = n};
+	memcpy(m->entries, entry, n * sizeof(*entry));
+	r = ioctl(vcpu->fd, KVM_SET_MSRS, m);
+	return r < 0 ? -errno : r;
+}
+
+int shadow_real_start(struct vcpu *vcpu)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
+	const struct kvm_msr_entry entry[] = {{.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
+	                                      {.index = MSR_LSTAR, .data = stub_address(stub_syscall)},
+	                                      {.index = MSR_SYSCALL_MASK, .data = ~0u},
+	                                      {.index = MSR_TSC_AUX, .data = 0}};
+	const int r = set_msrs(vcpu, entry, 4);
+
+	if (r < 3)
+		return log_errno(r < 0 ? -r : EIO, "KVM_SET_MSRS");
+	s->cpu_ops.limits.tsc_aux = r == 4 && s->obeyed; /* KVM stops at an MSR that it does not know */
+	v->real_tsc_aux = 0;
+	memset(v->real_dr, 0, sizeof(v->real_dr));
+	v->real_dr[7] = DR7_FIXED;
+	first_sregs(vcpu, &v->real);
+	v->recycles = ~0ull; /* the first entry sets everything */
+	return 0;
+}
+
+static void sync_sregs(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct kvm_sregs want = v->real;
+
+	want.fs.base = v->cpu.seg[SEG_FS].base;
+	want.gs.base = v->cpu.seg[SEG_GS].base;
+	control_registers(vcpu, &want);
+	if (v->recycles == vcpu->vm->shadow->recycles && v->real.fs.base == want.fs.base &&
+	    v->real.gs.base == want.gs.base && v->real.cr0 == want.cr0 && v->real.cr4 == want.cr4 &&
+	    v->real.efer == want.efer)
+		return;
+	want.cr2 = vcpu->run->s.regs.sregs.cr2; /* of a trap that is not reported yet */
+	want.cr3 = maddr_raw(v->root);
+	v->real = vcpu->run->s.regs.sregs = want;
+	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+	v->recycles = vcpu->vm->shadow->recycles;
+}
+
+/* DR7 without the breakpoints that lie in the stub. */
+static uint64_t dr7_at_cpl3(const struct cpu_state *c)
+{
+	uint64_t dr7 = c->dr[7] & ~(uint64_t)DR7_GD;
+
+	for (int n = 0; n < 4; n++)
+		if (c->dr[n] >= GNOMON_RESERVED_BASE && c->dr[n] < GNOMON_RESERVED_END)
+			dr7 &= ~(3ull << 2 * n);
+	return dr7;
+}
+
+/* While no breakpoint is enabled the real registers rest. */
+static void sync_debug_registers(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	const uint64_t dr7 = dr7_at_cpl3(&v->cpu);
+	struct kvm_debugregs d = {.dr6 = DR6_FIXED, .dr7 = dr7};
+
+	if (!((v->real_dr[7] | dr7) & DR7_ENABLES) ||
+	    (v->real_dr[7] == dr7 && memcmp(v->real_dr, v->cpu.dr, 4 * sizeof(*v->real_dr)) == 0))
+		return;
+	memcpy(d.db, v->cpu.dr, sizeof(d.db));
+	if (ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &d) < 0) {
+		log_errno(errno, "KVM_SET_DEBUGREGS");
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		return;
+	}
+	memcpy(v->real_dr, v->cpu.dr, sizeof(v->real_dr));
+	v->real_dr[7] = dr7;
+}
+
+void shadow_real_sync(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	const uint64_t tsc_aux = v->cpu.msrs.tsc_aux;
+
+	sync_sregs(vcpu);
+	if (!vcpu->vm->shadow->obeyed)
+		return;
+	sync_debug_registers(vcpu);
+	if (v->real_tsc_aux != tsc_aux &&
+	    set_msrs(vcpu, &(struct kvm_msr_entry){.index = MSR_TSC_AUX, .data = tsc_aux}, 1) == 1)
+		v->real_tsc_aux = tsc_aux;
+}
+
+uint64_t shadow_real_debug_cause(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	const uint64_t single_step = v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0;
+	struct kvm_debugregs d;
+
+	/* DR6 holds no more than the trap itself tells: it is a single step, or INT1, which sets nothing. */
+	if (!(v->real_dr[7] & DR7_ENABLES))
+		return single_step;
+	if (ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &d) == 0) {
+		const uint64_t dr6 = d.dr6;
+
+		d.dr6 = DR6_FIXED;
+		if (ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &d) == 0)
+			return (dr6 & (DR6_BREAKPOINTS | DR6_BS)) &
+			       ~(uint64_t)(v->stepping && !single_step ? DR6_BS : 0);
+	}
+	log_errno(errno, "KVM_GET_DEBUGREGS");
+	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	return 0;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One instruction of the guest at a time. Where the emulator does not know it, the real CPU runs it with RFLAGS.TF set,
+ * so that the stub reports as soon as it is done:
+ *
+ *   - it writes to a tracked table: the table is open meanwhile (shadow_open)
+ *   - RFLAGS.AC, or SMAP, would hinder it at the real CPL 3 where the guest's kernel is entitled to it
+ *   - an interrupt waits for the end of the shadow of STI or MOV SS
+ *   - the guest's CR0, CR4 or debug registers ask for something that this host's CPU does not look at
+ */
+#include <gnomon/x86.h>
+
+#include "kvm/shadow_vm.h"
+#include "kvm/vcpu.h"
+#include "trap/breakpoint.h"
+#include "trap/inspect.h"
+#include "trap/stub.h"
+
+/* Faults on the way through one instruction: a page of code and 32 of data, each four tables deep, and tables to open. */
+#define TRIES 256
+
+void shadow_step(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	int tries = 0;
+
+	v->step_again = true;
+	if (v->stepping)
+		return;
+	v->stepping = true;
+	counter_inc(&vcpu->counters, CTR_SHADOW_STEPS);
+	while (v->step_again && tries++ < TRIES) {
+		v->step_again = false;
+		if (!shadow_vcpu_load(vcpu) || !shadow_vcpu_run_to_stub(vcpu))
+			break;
+		shadow_vcpu_take_trap(vcpu);
+	}
+	v->stepping = v->without_ac = v->through_smap = false;
+	shadow_close_all(&vcpu->vm->shadow->mmu);
+	if (v->step_again)
+		vm_kill(vcpu, "the instruction at RIP faults again and again on what its own accesses change");
+}
+
+/* What the guest's registers ask for and this CPU does not look at; RFLAGS.NT, which kvm_pvm clears on the way in. */
+static bool is_supervised(const struct vcpu *vcpu)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+
+	return !vcpu->vm->shadow->obeyed &&
+	       (c->cr0 & (CR0_TS | CR0_EM) || c->cr4 & CR4_TSD || c->dr[7] & DR7_ENABLES || c->rflags & RFLAGS_NT);
+}
+
+bool shadow_step_due(struct vcpu *vcpu)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+
+	return is_supervised(vcpu) || (c->interrupt_shadow && c->rflags & RFLAGS_IF && vcpu_pending_vector(vcpu) >= 0);
+}
+
+static void inject(struct vcpu *vcpu, uint8_t vector, uint64_t dr6)
+{
+	shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = vector, .dr6 = dr6});
+}
+
+/* Breakpoints that the accesses of the instruction at RIP are going to meet. */
+static uint64_t data_breakpoints(struct vcpu *vcpu)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+	struct insn_access access[INSPECT_ACCESSES];
+	uint64_t hits = 0;
+	unsigned n;
+
+	if (!(c->dr[7] & DR7_ENABLES))
+		return 0;
+	n = inspect_insn(c, &vcpu->vm->shadow->cpu_ops, vcpu, access);
+	for (unsigned i = 0; i < n; i++)
+		hits |= breakpoint_data(c, gva_raw(access[i].at), access[i].size, access[i].write);
+	return hits;
+}
+
+static void step_supervised(struct vcpu *vcpu, const struct emul_result *res)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+	const int vector = insn_fpu_fault(c, res->fpu);
+	const uint64_t rip = c->rip, hits = data_breakpoints(vcpu);
+
+	if (vector >= 0) {
+		inject(vcpu, vector, 0);
+		return;
+	}
+	shadow_step(vcpu);
+	if (hits && c->rip == rip + res->length)
+		inject(vcpu, VEC_DB, hits);
+}
+
+void shadow_step_supervised(struct vcpu *vcpu)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+	const bool supervised = is_supervised(vcpu);
+	const uint64_t hits = supervised ? breakpoint_exec(c, c->rip) : 0;
+	struct emul_result res;
+
+	if (hits)
+		inject(vcpu, VEC_DB, hits);
+	else if (shadow_trap_emulate(vcpu, &res))
+		return;
+	else if (supervised)
+		step_supervised(vcpu, &res);
+	else
+		shadow_step(vcpu);
+}

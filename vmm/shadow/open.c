@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An instruction that the emulator does not know writes to guest tables that have a shadow. For as long as it takes they
+ * are open: a vCPU may write them, while all others stay out of the guest. Afterwards each is protected and compared.
+ */
+#include "shadow/shadow.h"
+
+bool shadow_open(struct shadow *sh, gfn_t gfn)
+{
+	struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
+
+	if (track->open)
+		return true;
+	if (sh->nr_open == SHADOW_OPEN_MAX)
+		return false;
+	sh->ops->quiesce(sh->ctx);
+	track->open = true;
+	sh->open[sh->nr_open++] = gfn;
+	return true;
+}
+
+void shadow_close_all(struct shadow *sh)
+{
+	while (sh->nr_open) {
+		const gfn_t gfn = sh->open[--sh->nr_open];
+		struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
+
+		track->open = false;
+		if (track->pages && !track->unsync && shadow_write_protect(sh, gfn))
+			shadow_written(sh, gfn_to_gpa(gfn), PAGE_SIZE);
+	}
+}
