@@ -8,6 +8,7 @@
 #include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
+#include "trap/inspect.h"
 #include "trap/stub.h"
 
 /* RFLAGS bits that the guest's own code may carry at the real CPL 3. */
@@ -93,12 +94,11 @@ static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r, 
 	r->r8 = mailbox;
 }
 
-static void prepare_registers(struct vcpu *vcpu, maddr_t root)
+static void prepare_registers(struct vcpu *vcpu, maddr_t root, bool reload)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
-	const bool reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
 
 	v->root = root;
 	v->entry_rip = v->cpu.rip;
@@ -166,9 +166,10 @@ static bool apply_edits(struct vcpu *vcpu, unsigned left)
 
 /*
  * kvm_pvm emulates what follows an IRETQ at CPL 0, the guest's first instruction, and raises #UD where its emulator does
- * not know it. So KVM is told to be at CPL 3 already, and the CPU executes it. This costs more than the stub's way.
+ * not know it. So KVM is told to be at CPL 3 already, and the CPU executes it. That costs no more than the stub's way,
+ * but for a trip of its own where CR3 or entries must be loaded first.
  */
-static bool enter_directly(struct vcpu *vcpu, maddr_t root)
+static bool enter_directly(struct vcpu *vcpu, maddr_t root, bool reload)
 {
 	static const struct kvm_segment code = {
 	    .selector = STUB_USER_CS, .type = 0xb, .s = 1, .present = 1, .dpl = 3, .l = 1, .g = 1, .limit = ~0u};
@@ -179,8 +180,10 @@ static bool enter_directly(struct vcpu *vcpu, maddr_t root)
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
 
 	v->root = root;
-	if (!apply_edits(vcpu, 0) || !stub_trip(vcpu, 0))
+	if (reload && (!apply_edits(vcpu, 0) || !stub_trip(vcpu, 0)))
 		return false;
+	shadow_real_sync(vcpu);
+	v->direct = true;
 	v->entry_rip = v->cpu.rip;
 	write_frame(vcpu);
 	gprs_to_kvm(&v->cpu, r);
@@ -251,9 +254,10 @@ static void pull_out(struct vcpu *vcpu)
 bool shadow_vcpu_load(struct vcpu *vcpu)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
+	struct shadow_vcpu *v = vcpu->shadow;
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
+	bool built, reload;
 	maddr_t root;
-	bool built;
 
 	if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
 		if (!vcpu_violation(vcpu, view.walk.cr3))
@@ -266,13 +270,14 @@ bool shadow_vcpu_load(struct vcpu *vcpu)
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return false;
 	}
-	if (root.raw != vcpu->shadow->root.raw)
+	reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
+	if (root.raw != v->root.raw)
 		counter_inc(&vcpu->counters, built ? CTR_SHADOW_ROOTS_MISSED : CTR_SHADOW_ROOTS_HIT);
-	if (vcpu->shadow->direct)
-		return enter_directly(vcpu, root);
+	if (!s->obeyed && (!reload || v->direct || inspect_fpu(&v->cpu, &s->cpu_ops, vcpu) != INSN_FPU_NONE))
+		return enter_directly(vcpu, root, reload);
 	if (!apply_edits_beforehand(vcpu, root))
 		return false;
-	prepare_registers(vcpu, root);
+	prepare_registers(vcpu, root, reload);
 	return true;
 }
 

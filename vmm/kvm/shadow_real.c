@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The real CPU in shadow mode: at CPL 0 it has the stub's descriptor tables, at CPL 3 what the guest's control and debug
- * registers ask for. On a host that does not obey these (kvm_pvm, whose CPL 3 has the host's) they are left alone.
+ * The real CPU in shadow mode: at CPL 0 it has the stub's descriptor tables, at CPL 3 what the guest's control registers ask
+ * for. On a host that does not obey these (kvm_pvm, whose CPL 3 has the host's) they are left alone.
  */
 #include <errno.h>
 #include <gnomon/x86.h>
@@ -83,8 +83,6 @@ int shadow_real_start(struct vcpu *vcpu)
 		return log_errno(r < 0 ? -r : EIO, "KVM_SET_MSRS");
 	s->cpu_ops.limits.tsc_aux = r == 4 && s->obeyed; /* KVM stops at an MSR that it does not know */
 	v->real_tsc_aux = 0;
-	memset(v->real_dr, 0, sizeof(v->real_dr));
-	v->real_dr[7] = DR7_FIXED;
 	first_sregs(vcpu, &v->real);
 	v->recycles = ~0ull; /* the first entry sets everything */
 	return 0;
@@ -109,69 +107,13 @@ static void sync_sregs(struct vcpu *vcpu)
 	v->recycles = vcpu->vm->shadow->recycles;
 }
 
-/* DR7 without the breakpoints that lie in the stub. */
-static uint64_t dr7_at_cpl3(const struct cpu_state *c)
-{
-	uint64_t dr7 = c->dr[7] & ~(uint64_t)DR7_GD;
-
-	for (int n = 0; n < 4; n++)
-		if (c->dr[n] >= GNOMON_RESERVED_BASE && c->dr[n] < GNOMON_RESERVED_END)
-			dr7 &= ~(3ull << 2 * n);
-	return dr7;
-}
-
-/* While no breakpoint is enabled the real registers rest. */
-static void sync_debug_registers(struct vcpu *vcpu)
-{
-	struct shadow_vcpu *v = vcpu->shadow;
-	const uint64_t dr7 = dr7_at_cpl3(&v->cpu);
-	struct kvm_debugregs d = {.dr6 = DR6_FIXED, .dr7 = dr7};
-
-	if (!((v->real_dr[7] | dr7) & DR7_ENABLES) ||
-	    (v->real_dr[7] == dr7 && memcmp(v->real_dr, v->cpu.dr, 4 * sizeof(*v->real_dr)) == 0))
-		return;
-	memcpy(d.db, v->cpu.dr, sizeof(d.db));
-	if (ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &d) < 0) {
-		log_errno(errno, "KVM_SET_DEBUGREGS");
-		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-		return;
-	}
-	memcpy(v->real_dr, v->cpu.dr, sizeof(v->real_dr));
-	v->real_dr[7] = dr7;
-}
-
 void shadow_real_sync(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 	const uint64_t tsc_aux = v->cpu.msrs.tsc_aux;
 
 	sync_sregs(vcpu);
-	if (!vcpu->vm->shadow->obeyed)
-		return;
-	sync_debug_registers(vcpu);
 	if (v->real_tsc_aux != tsc_aux &&
 	    set_msrs(vcpu, &(struct kvm_msr_entry){.index = MSR_TSC_AUX, .data = tsc_aux}, 1) == 1)
 		v->real_tsc_aux = tsc_aux;
-}
-
-uint64_t shadow_real_debug_cause(struct vcpu *vcpu)
-{
-	struct shadow_vcpu *v = vcpu->shadow;
-	const uint64_t single_step = v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0;
-	struct kvm_debugregs d;
-
-	/* DR6 holds no more than the trap itself tells: it is a single step, or INT1, which sets nothing. */
-	if (!(v->real_dr[7] & DR7_ENABLES))
-		return single_step;
-	if (ioctl(vcpu->fd, KVM_GET_DEBUGREGS, &d) == 0) {
-		const uint64_t dr6 = d.dr6;
-
-		d.dr6 = DR6_FIXED;
-		if (ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &d) == 0)
-			return (dr6 & (DR6_BREAKPOINTS | DR6_BS)) &
-			       ~(uint64_t)(v->stepping && !single_step ? DR6_BS : 0);
-	}
-	log_errno(errno, "KVM_GET_DEBUGREGS");
-	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	return 0;
 }

@@ -6,7 +6,7 @@
  *   - it writes to a tracked table: the table is open meanwhile (shadow_open)
  *   - RFLAGS.AC, or SMAP, would hinder it at the real CPL 3 where the guest's kernel is entitled to it
  *   - an interrupt waits for the end of the shadow of STI or MOV SS
- *   - the guest's CR0, CR4 or debug registers ask for something that this host's CPU does not look at
+ *   - the guest's registers ask for something that the CPU does not look at: is_supervised()
  */
 #include <gnomon/x86.h>
 
@@ -41,13 +41,21 @@ void shadow_step(struct vcpu *vcpu)
 		vm_kill(vcpu, "the instruction at RIP faults again and again on what its own accesses change");
 }
 
-/* What the guest's registers ask for and this CPU does not look at; RFLAGS.NT, which kvm_pvm clears on the way in. */
+/*
+ * What the guest's registers ask for and this host's CPU does not look at: at the real CPL 3 of kvm_pvm, which also clears
+ * RFLAGS.NT on the way in; or on no host. Breakpoints of the guest's are not given to the CPU, for KVM's way of doing so
+ * does not work on each (docs/hosts.md). POPF at CPL 3 changes AC, and with it what SMAP forbids, without a trap.
+ */
 static bool is_supervised(const struct vcpu *vcpu)
 {
 	const struct cpu_state *c = &vcpu->shadow->cpu;
 
+	if (c->dr[7] & DR7_ENABLES)
+		return true;
+	if (vcpu->shadow->popf_sets_ac && c->cpl == 0 && c->rflags & RFLAGS_AC && c->cr4 & CR4_SMAP)
+		return true;
 	return !vcpu->vm->shadow->obeyed &&
-	       (c->cr0 & (CR0_TS | CR0_EM) || c->cr4 & CR4_TSD || c->dr[7] & DR7_ENABLES || c->rflags & RFLAGS_NT);
+	       (c->cr0 & (CR0_TS | CR0_EM) || c->cr4 & CR4_TSD || c->rflags & RFLAGS_NT);
 }
 
 bool shadow_step_due(struct vcpu *vcpu)

@@ -15,6 +15,9 @@
 #include "trap/inspect.h"
 #include "trap/stub.h"
 
+/* An operand that reaches into what is not canonical begins less far below it. */
+#define OPERAND_MAX 4096
+
 /* Vectors whose frame carries an error code, APM2 8.2. */
 #define VECTORS_WITH_ERROR                                                                                             \
 	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
@@ -86,15 +89,33 @@ static void kill_at_gap(struct vcpu *vcpu, const struct emul_result *res)
 }
 
 /*
- * Where KVM lets its emulator look at what the CPU refused (kvm_pvm), #UD may mean that the emulator does not know the
- * instruction. True: it is tried once more, and comes to the CPU then. Else *exc becomes what the CPU must have said: of
- * one that it knows, #GP or #SS for an address that is not canonical or not aligned.
+ * kvm_pvm has its emulator look at what the CPU refused with #GP or #SS, and makes something else of it: #UD for an
+ * instruction that the emulator does not know, #PF for an address that is not canonical. True: an operand at RIP is one
+ * that the CPU refuses so, and *exc is what it said.
  */
+static bool is_operand_refused(struct vcpu *vcpu, struct cpu_exception *exc)
+{
+	struct insn_access access[INSPECT_ACCESSES];
+	unsigned n;
+
+	if (vcpu->vm->shadow->obeyed)
+		return false;
+	n = inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, access);
+	for (unsigned i = 0; i < n; i++) {
+		const gva_t at = access[i].at, last = gva_add(at, access[i].size - 1);
+
+		if (gva_canonical(at) && gva_canonical(last) && !(access[i].aligned && at.raw % access[i].size))
+			continue;
+		*exc = (struct cpu_exception){.vector = access[i].stack ? VEC_SS : VEC_GP, .has_error = true};
+		return true;
+	}
+	return false;
+}
+
+/* #UD may mean that KVM's emulator, not the CPU, does not know the instruction. True: the CPU is to say. */
 static bool is_second_try(struct vcpu *vcpu, const struct emul_result *res, struct cpu_exception *exc)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	struct insn_access access[INSPECT_ACCESSES];
-	unsigned n;
 
 	if (exc->vector != VEC_UD || vcpu->vm->shadow->obeyed || !res->known)
 		return false;
@@ -103,14 +124,7 @@ static bool is_second_try(struct vcpu *vcpu, const struct emul_result *res, stru
 		v->step_again = true;
 		return true;
 	}
-	n = inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, access);
-	for (unsigned i = 0; i < n; i++) {
-		const uint64_t at = gva_raw(access[i].at), end = at + access[i].size - 1;
-
-		if (!gva_canonical(gva_init(at)) || !gva_canonical(gva_init(end)) ||
-		    (access[i].aligned && at % access[i].size))
-			*exc = (struct cpu_exception){.vector = access[i].stack ? VEC_SS : VEC_GP, .has_error = true};
-	}
+	(void)is_operand_refused(vcpu, exc);
 	return false;
 }
 
@@ -211,6 +225,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
 	const struct walk_access access = {
 	    .user = view.user, .write = error & PFEC_W, .fetch = error & PFEC_I, .ac = view.ac};
+	struct cpu_exception refused = {.vector = VEC_GP, .has_error = true}; /* of a fetch */
 	enum shadow_outcome outcome;
 	struct walk walk;
 
@@ -222,8 +237,9 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		return;
 	}
 	counter_inc(&vcpu->counters, CTR_TRAP_PF);
-	if (!gva_canonical(gva_init(cr2))) { /* kvm_pvm's emulator, of FXSAVE for one; the CPU knows no such fault */
-		shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_GP, .has_error = true});
+	if (!gva_canonical(gva_init(cr2 + OPERAND_MAX)) &&
+	    (is_operand_refused(vcpu, &refused) || !gva_canonical(gva_init(cr2)))) {
+		shadow_trap_inject(vcpu, &refused);
 		return;
 	}
 	outcome = shadow_fault(&vcpu->vm->shadow->mmu, &view, gva_init(cr2), access, &walk);
@@ -294,13 +310,13 @@ static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
 	}
 }
 
-/* A breakpoint, a single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
+/* A single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
 static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 
 	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-	exc->dr6 = shadow_real_debug_cause(vcpu);
+	exc->dr6 = v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0; /* else INT1, or the VMM's step */
 	if (v->stepping)
 		v->cpu.interrupt_shadow = false;
 	if (!v->stepping || exc->dr6)

@@ -112,6 +112,8 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uin
 	if (rip != v->cpu.rip)
 		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
 	v->cpu.rip = rip;
+	if (v->cpu.cpl == 0 && ~v->cpu.rflags & rflags & ~virtual & RFLAGS_AC)
+		v->popf_sets_ac = true;
 	v->cpu.rflags = (rflags & ~virtual) | (v->cpu.rflags & virtual);
 	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
 	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;

@@ -38,7 +38,7 @@ struct shadow_vm {
 	struct stub_layout stub;
 	struct shadow_config config;
 	uint64_t recycles; /* a CR3 loaded under an older count points into cleared memory */
-	/* The real CPU looks at the control and debug registers that KVM was given at CPL 3, too: it is in hardware mode.
+	/* The real CPU looks at the control registers that KVM was given at CPL 3, too: it is in hardware mode.
 	 * Elsewhere, on kvm_pvm, they are the host's: what the guest sets there is done by shadow_step_supervised(). */
 	bool obeyed;
 	pthread_mutex_t lock;
@@ -67,9 +67,9 @@ struct shadow_vcpu {
 	bool step_again;       /* what hindered it is out of its way */
 	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */
 	bool through_smap;     /* it runs without SMAP: see trap_fetch_only() */
+	bool popf_sets_ac;     /* its kernel was seen to set RFLAGS.AC by POPF, which does not trap */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real; /* the real segment and control registers, as last set */
-	uint64_t real_dr[8];   /* the debug registers, likewise */
 	uint64_t real_tsc_aux; /* MSR_TSC_AUX, likewise */
 };
 
@@ -111,8 +111,6 @@ bool must_check shadow_vcpu_run_to_stub(struct vcpu *vcpu);
 
 /* kvm/shadow_real.c: the real CPU's own state. Gives it what the guest's asks for and the stub cannot load. Lock held. */
 void shadow_real_sync(struct vcpu *vcpu);
-/* What a #DB is due to, as DR6 has it, by the CPU's own DR6; the VMM's own single step left out. */
-uint64_t shadow_real_debug_cause(struct vcpu *vcpu);
 /* Its first state. -errno, said. */
 int must_check shadow_real_start(struct vcpu *vcpu);
 

@@ -44,10 +44,12 @@ static bool differs(const struct shadow *sh, char *text, size_t len, const struc
 	return false;
 }
 
-/* The guest may have written an unsync table since it flushed last: its shadow is allowed to lag behind. */
+/* The guest may have written an unsync table since it flushed last, or just writes an open one. */
 static bool may_lag(const struct shadow *sh, const struct shadow_page *p)
 {
-	return !p->role.direct && sh->track[shadow_frame(sh, p->gfn)].unsync;
+	const struct shadow_track *track = p->role.direct ? NULL : &sh->track[shadow_frame(sh, p->gfn)];
+
+	return track && (track->unsync || track->open);
 }
 
 static bool audit_page(const struct shadow *sh, const struct shadow_page *p, bool lags, char *text, size_t len)

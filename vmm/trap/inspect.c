@@ -2,7 +2,6 @@
 #include "trap/inspect.h"
 
 #include "trap/emul.h"
-#include "trap/fpu.h"
 
 /* A push names RSP as it is before; what it writes lies below. */
 static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, unsigned size)
@@ -60,4 +59,13 @@ unsigned inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, 
 		};
 	}
 	return n;
+}
+
+enum insn_fpu inspect_fpu(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx)
+{
+	struct cpu_state copy = *state;
+	struct trap_env env = {.cpu = &copy, .ops = ops, .ctx = ctx};
+	struct insn insn;
+
+	return decode_insn(&env, &insn) == 0 ? insn_fpu(&insn) : INSN_FPU_NONE;
 }

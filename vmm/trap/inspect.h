@@ -4,6 +4,7 @@
 #define GNOMON_TRAP_INSPECT_H
 
 #include "base/log.h"
+#include "trap/fpu.h"
 #include "trap/ops.h"
 #include "trap/state.h"
 
@@ -23,5 +24,8 @@ struct insn_access {
  */
 unsigned must_check inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
                                  struct insn_access ret[INSPECT_ACCESSES]);
+
+/* The state that it works on; INSN_FPU_NONE for what is no known instruction. */
+enum insn_fpu must_check inspect_fpu(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx);
 
 #endif

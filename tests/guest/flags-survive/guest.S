@@ -13,9 +13,13 @@
 .macro KEEPS flags, status
 	pushq $\flags
 	popfq
-	out %al, $GNOMON_PORT_NOP & 0xff
+	out %al, $0x80
 	mov %cr3, %rbx
 	mov %rbx, %cr3
+	mov (%rsi), %bl
+	add $4096, %rsi
+	pushq $\flags
+	popfq
 	mov (%rsi), %bl
 	out %al, $0x80
 	pushfq
@@ -28,7 +32,7 @@
 
 start:
 	PREPARE_PROGRAM
-	mov $0x800000, %rsi	/* a page that the shadow does not know */
+	mov $0x800000, %rsi	/* pages that the shadow does not know */
 	KEEPS FLAGS, 1
 	KEEPS (FLAGS | NT), 2
 	KEEPS (FLAGS | ID), 3
@@ -37,7 +41,7 @@ start:
 	/* NT counts: IRET refuses. */
 	pushq $(NT | RFLAGS_FIXED)
 	popfq
-	out %al, $GNOMON_PORT_NOP & 0xff
+	out %al, $0x80
 	TRY iretq
 	EXPECT_ERROR VEC_GP, 0, 6
 	/* The exception's own delivery cleared it. */
@@ -49,7 +53,7 @@ start:
 	CHECK nz, 8
 	/* AC and SMAP: what POPF makes of it counts, also where an access was not aligned in between. */
 	MAP 0, page, PTE_W | PTE_U
-	CPUID 7
+	ASK_CPUID 7
 	test $(1 << 20), %r9d
 	jz 1f
 	mov %cr4, %rax
@@ -107,5 +111,5 @@ three_nops:
 set_flags:
 	pushq $(FLAGS | NT | ID | RFLAGS_AC)
 	popfq
-	movb page - IMAGE + PROGRAM - AT(0), %al
+	mov page(%rip), %al
 	ud2

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtual CPU of shadow mode is one: events, flags, control and debug registers, and a program's exceptions are what the
+ * manuals say, though guest kernel and programs run at the real CPL 3. The CPU of the emulated machine is the judge, where
+ * these guests run in nested mode, too.
+ */
+#include <criterion/criterion.h>
+
+#include "shadow_run.h"
+
+TestSuite(cpu, .init = need_kvm);
+
+static struct run r;
+
+/* Nested mode on kvm_pvm lacks what the guest needs: docs/hosts.md. */
+static void good_and_nested_in_hardware(const char *behaviour)
+{
+	if (kvm_emulates_cpl0())
+		shadow_good(behaviour, "1");
+	else
+		good_in_both_modes(behaviour, "1");
+}
+
+/* An interrupt that waits is delivered behind STI's shadow, though nothing traps. */
+Test(cpu, sti_shadow)
+{
+	good_and_nested_in_hardware("sti-shadow");
+}
+
+Test(cpu, flags_survive)
+{
+	good_and_nested_in_hardware("flags-survive");
+}
+
+/* TS, EM and MP: lazy switching mixes no two programs' registers. */
+Test(cpu, fpu_control)
+{
+	good_and_nested_in_hardware("fpu-control");
+}
+
+Test(cpu, debug_registers)
+{
+	good_and_nested_in_hardware("debug-registers");
+	shadow_good("debug-registers-detect", "1"); /* the emulated CPU does not know it */
+}
+
+Test(cpu, offered_features)
+{
+	good_and_nested_in_hardware("offered-features");
+}
+
+/* A program ends no VM. */
+Test(cpu, program_exceptions)
+{
+	if (kvm_emulates_cpl0())
+		shadow_good("program-exceptions-pvm", "1");
+	else
+		good_in_both_modes("program-exceptions-qemu", "1");
+}
+
+Test(cpu, store_to_table)
+{
+	good_and_nested_in_hardware("store-to-table");
+}
+
+Test(cpu, smap_runs_user_code)
+{
+	good_and_nested_in_hardware("smap-runs-user-code");
+}
+
+Test(cpu, end_of_lower_half)
+{
+	good_in_both_modes("end-of-lower-half", "1");
+}
+
+/* SYSCALL cannot be switched off at CPL 3 of kvm_pvm: docs/shadow.md. */
+Test(cpu, system_calls)
+{
+	good_and_nested_in_hardware("system-calls");
+	if (!kvm_emulates_cpl0())
+		good_in_both_modes("system-calls-off", "1");
+}
+
+/* More address spaces than a small pool has roots for. */
+Test(cpu, many_roots)
+{
+	run_gnomon(&r, "run", "--timeout", "60", guest_path("many-roots"));
+	expect_status(&r, 0);
+	for (int i = 0; i < NR_SHADOW_OPTS; i++) {
+		run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", shadow_opts[i], "--shadow-memory", "2M",
+		           "--timeout", "60", guest_path("many-roots"));
+		expect_status(&r, 0);
+	}
+}
