@@ -248,12 +248,21 @@ static void fill_source(struct cpu *cpu, const struct access *access, uint64_t v
 		source[i] = value;
 }
 
-bool access_faults(struct cpu *cpu, uint64_t va)
+bool access_reads(struct cpu *cpu, uint64_t va, uint64_t *ret_value)
 {
 	const struct access read = {.op = OP_READ, .width = 3};
 
 	run(cpu, &read, va);
-	return cpu->vector == VEC_PF;
+	*ret_value = cpu->rax;
+	return cpu->vector == NO_VECTOR;
+}
+
+bool access_stores(struct cpu *cpu, uint64_t va, uint64_t value)
+{
+	const struct access store = {.op = OP_MOV, .width = 3, .rdx = value};
+
+	run(cpu, &store, va);
+	return cpu->vector == NO_VECTOR;
 }
 
 bool access_paged(struct cpu *cpu, struct access *access, uint64_t value)

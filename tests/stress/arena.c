@@ -3,7 +3,8 @@
  * Memory of the model: what each word must hold, and which older values a TLB or a CPU's paging-structure cache may
  * still work with. A translation of a page made since the page's last flush uses of each entry on its way the value
  * of now or one that was overwritten since that flush (SDM 3 4.10). Entries that were not present or had A=0 were not
- * cached, and are not remembered.
+ * cached, and are not remembered. A CPU reads an entry no earlier than the one above it: so a value that was overwritten
+ * before the one above it was there is not used below it. A table that is linked at a new place counts there as it is.
  */
 #include <gnomon/x86.h>
 
@@ -134,12 +135,15 @@ void arena_init(struct arena *a, unsigned id, uint64_t base)
 void arena_store(struct arena *a, word_t word, uint64_t now)
 {
 	uint64_t *want = want_pointer(a, word), old = *want;
+	uint32_t *since = &a->since[word / SLOTS][word % SLOTS];
 
 	if (old == now)
 		return;
 	*want = now;
+	a->time++;
 	if ((old & PTE_P) && (old & PTE_A))
-		a->change[a->changes++] = (struct change){.word = word, .time = ++a->time, .old = old};
+		a->change[a->changes++] = (struct change){.word = word, .from = *since, .time = a->time, .old = old};
+	*since = a->time;
 }
 
 static uint32_t oldest(const struct tlb *tlb)
@@ -236,10 +240,11 @@ void arena_probe(struct cpu *cpu)
 {
 	struct arena *a = &arenas[cpu->id];
 	volatile uint64_t *root = frame_pointer(a, 0);
+	uint64_t ignored;
 
 	arena_enter(cpu, a, 0);
 	root[ANCHOR_SLOT + 1] = root[ANCHOR_SLOT] | PTE_G;
-	upper_global_reserved = access_faults(cpu, anchor_address(ANCHOR_SLOT + 1));
+	upper_global_reserved = !access_reads(cpu, anchor_address(ANCHOR_SLOT + 1), &ignored);
 	root[ANCHOR_SLOT + 1] = 0;
 }
 

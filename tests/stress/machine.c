@@ -129,12 +129,37 @@ void cpu_flush(struct cpu *cpu)
 	__asm__ volatile("mov %%cr3, %0\n\tmov %0, %%cr3" : "=r"(cr3) : : "memory");
 }
 
-/* A request is a page's number + 1; 0: done. */
+/* A request is a page's number + 1, PAGES + 1 for all of them, or one of these; 0: done. */
+#define REQUEST_ACCESS (PAGES + 2)
+#define REQUEST_STORE  (PAGES + 3)
+
+/* Meanwhile the other one may ask, too: for a shootdown, before it does what it was asked for. */
+static void ask(struct cpu *other, uint64_t request)
+{
+	__atomic_store_n(&other->request, request, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&other->request, __ATOMIC_ACQUIRE)) {
+		cpu_poll(cpu_area(!other->id));
+		__asm__ volatile("pause");
+	}
+}
+
 void cpu_shoot_down(struct cpu *other, unsigned page)
 {
-	__atomic_store_n(&other->request, page + 1, __ATOMIC_RELEASE);
-	while (__atomic_load_n(&other->request, __ATOMIC_ACQUIRE))
-		__asm__ volatile("pause");
+	ask(other, page + 1);
+}
+
+void cpu_ask(struct cpu *other, const struct access *access, uint64_t value)
+{
+	other->asked = *access;
+	other->asked_value = value;
+	ask(other, REQUEST_ACCESS);
+}
+
+void cpu_ask_store(struct cpu *other, uint64_t address, uint64_t value)
+{
+	other->asked_address = address;
+	other->asked_value = value;
+	ask(other, REQUEST_STORE);
 }
 
 void cpu_poll(struct cpu *cpu)
@@ -143,7 +168,11 @@ void cpu_poll(struct cpu *cpu)
 
 	if (!request)
 		return;
-	if (request - 1 == PAGES)
+	if (request == REQUEST_ACCESS)
+		access_paged(cpu, &cpu->asked, cpu->asked_value);
+	else if (request == REQUEST_STORE)
+		access_stores(cpu, cpu->asked_address, cpu->asked_value);
+	else if (request - 1 == PAGES)
 		cpu_flush(cpu);
 	else
 		cpu_invlpg(page_address(request - 1));

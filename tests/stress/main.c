@@ -136,6 +136,7 @@ void main(const struct fdt *fdt)
 	print_number(options.steps);
 	print("\n");
 	machine_init();
+	scenes_init();
 	for (unsigned id = 0; id < ARENAS; id++)
 		arena_init(&arenas[id], id, ARENAS_BASE + ((uint64_t)id << ARENA_SHIFT));
 	for (unsigned id = 0; id < CPUS; id++)

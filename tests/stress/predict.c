@@ -21,6 +21,7 @@ struct search {
 struct way {
 	struct end end;
 	uint64_t all, any; /* entries, and-ed and or-ed */
+	uint32_t time;     /* when the last of them was there at the earliest */
 };
 
 static bool must_be_zero(const struct search *s, uint64_t entry, int level)
@@ -106,7 +107,14 @@ static void arrive(struct search *s, struct way *way, uint64_t entry, bool large
 		add_fault(s, way, PFEC_P);
 }
 
-static void take(struct search *s, int level, word_t word, const struct way *so_far, uint64_t entry, bool old)
+static uint32_t later(uint32_t x, uint32_t y)
+{
+	return x > y ? x : y;
+}
+
+/* `since`: when the entry got this value. */
+static void take(struct search *s, int level, word_t word, const struct way *so_far, uint64_t entry, uint32_t since,
+                 bool old)
 {
 	struct way way = *so_far;
 	const bool large = level == 2 && (entry & PTE_PS);
@@ -116,6 +124,7 @@ static void take(struct search *s, int level, word_t word, const struct way *so_
 	way.end.now &= !old;
 	way.all &= entry;
 	way.any |= entry;
+	way.time = later(way.time, since);
 	const bool bad = !(entry & PTE_P) || must_be_zero(s, entry, level);
 
 	if ((old || s->global_only) && (bad || !(entry & PTE_A)))
@@ -133,15 +142,13 @@ static void follow(struct search *s, int level, unsigned frame, const struct way
 {
 	const word_t word = frame * SLOTS + page_slot(s->access->page, level);
 
-	take(s, level, word, way, *want_pointer(s->a, word), false);
-	for (unsigned i = 0; i < s->a->changes; i++)
-		if (s->a->change[i].word == word && s->a->change[i].time > s->since)
-			take(s, level, word, way, s->a->change[i].old, true);
-}
+	take(s, level, word, way, *want_pointer(s->a, word), s->a->since[frame][word % SLOTS], false);
+	for (unsigned i = 0; i < s->a->changes; i++) {
+		const struct change *c = &s->a->change[i];
 
-static uint32_t later(uint32_t x, uint32_t y)
-{
-	return x > y ? x : y;
+		if (c->word == word && c->time > s->since && c->time > way->time)
+			take(s, level, word, way, c->old, c->from, true);
+	}
 }
 
 unsigned predict(const struct cpu *cpu, const struct access *access, struct end ends[ENDS], bool *ret_exact)

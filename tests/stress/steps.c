@@ -51,7 +51,7 @@ static void store(struct cpu *cpu, word_t word)
 	access_direct(cpu, &x, word, dice(a, 2) ? vary_value(a, *want_pointer(a, word), level) : make_value(a, level));
 }
 
-static void touch_page(struct cpu *cpu, unsigned page)
+void step_touch(struct cpu *cpu, unsigned page)
 {
 	struct arena *a = cpu->arena;
 	struct access x = {.page = page};
@@ -85,7 +85,7 @@ static word_t pick_word(struct cpu *cpu, unsigned page)
 	return ends[0].path[dice(a, 4) ? ends[0].length - 1 : dice(a, ends[0].length)];
 }
 
-static void invalidate(struct cpu *cpu, unsigned page)
+void step_invalidate(struct cpu *cpu, unsigned page)
 {
 	cpu_invlpg(page_address(page) + dice(cpu->arena, 4096));
 	arena_invalidated(cpu->arena, cpu->id, page);
@@ -93,9 +93,9 @@ static void invalidate(struct cpu *cpu, unsigned page)
 }
 
 /* In the shared arena the other CPU forgets it, too. */
-static void invalidate_everywhere(struct cpu *cpu, unsigned page)
+void step_invalidate_everywhere(struct cpu *cpu, unsigned page)
 {
-	invalidate(cpu, page);
+	step_invalidate(cpu, page);
 	if (cpu->arena->id != SHARED)
 		return;
 	cpu_shoot_down(cpu_area(!cpu->id), page);
@@ -116,11 +116,11 @@ static void change_and_use(struct cpu *cpu)
 	unsigned page = pick_page(cpu->arena);
 
 	if (dice(cpu->arena, 2))
-		touch_page(cpu, page);
+		step_touch(cpu, page);
 	for (unsigned n = 1 + dice(cpu->arena, 2); n > 0; n--)
 		store(cpu, pick_word(cpu, page));
-	invalidate_everywhere(cpu, page);
-	touch_page(cpu, page);
+	step_invalidate_everywhere(cpu, page);
+	step_touch(cpu, page);
 }
 
 static void load_root(struct cpu *cpu)
@@ -201,10 +201,20 @@ static void fill_and_use(struct cpu *cpu)
 	fill_table(cpu);
 	page = pick_page(a);
 	for (unsigned i = 0; i < 8; i++) {
-		invalidate_everywhere(cpu, page);
-		touch_page(cpu, page);
+		step_invalidate_everywhere(cpu, page);
+		step_touch(cpu, page);
 		page = (page & ~(SLOTS - 1)) | dice(a, SLOTS);
 	}
+}
+
+static void link_anew(struct cpu *cpu)
+{
+	scene_link_anew(cpu, pick_page(cpu->arena));
+}
+
+static void bystander(struct cpu *cpu)
+{
+	scene_bystander(cpu, pick_page(cpu->arena));
 }
 
 static void new_favourite(struct cpu *cpu)
@@ -225,8 +235,9 @@ void throw_dice(struct cpu *cpu)
 	static const struct {
 		uint8_t weight; /* of 128 */
 		void (*run)(struct cpu *cpu);
-	} kinds[] = {{40, change_and_use}, {30, store_some},  {8, load_root},     {5, change_mode}, {3, toggle_global},
-	             {2, swap_homes},      {1, fill_and_use}, {3, new_favourite}, {2, flush_all}};
+	} kinds[] = {{36, change_and_use}, {30, store_some}, {8, load_root},    {5, change_mode},
+	             {3, toggle_global},   {2, swap_homes},  {1, fill_and_use}, {3, new_favourite},
+	             {2, flush_all},       {2, link_anew},   {2, bystander}};
 	struct arena *a = cpu->arena;
 	unsigned n;
 
@@ -242,8 +253,8 @@ void throw_dice(struct cpu *cpu)
 	}
 	n = pick_page(a);
 	if (dice(a, 5) == 0)
-		invalidate(cpu, n);
+		step_invalidate(cpu, n);
 	else
-		touch_page(cpu, n);
+		step_touch(cpu, n);
 	a->throw ++;
 }

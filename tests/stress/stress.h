@@ -13,6 +13,7 @@
  *   report.c   the last steps, and a difference in words
  *   entries.c  which values are stored where
  *   steps.c    the dice
+ *   scenes.c   sequences of steps that chance would hardly find
  *   main.c     arguments, and who steps when
  *
  * An arena is 4 MiB of physical memory. Each of its words holds a page-table entry that leads to a frame of the same
@@ -118,9 +119,10 @@ struct mode {
 /* A word of an arena: frame * SLOTS + slot. */
 typedef uint32_t word_t;
 
+/* A word held `old` from one time to another. */
 struct change {
 	word_t word;
-	uint32_t time;
+	uint32_t from, time;
 	uint64_t old;
 };
 
@@ -157,7 +159,8 @@ struct record {
 struct arena {
 	unsigned id;
 	uint64_t base;                /* physical */
-	uint64_t want[FRAMES][SLOTS]; /* what memory must hold */
+	uint64_t want[FRAMES][SLOTS];  /* what memory must hold */
+	uint32_t since[FRAMES][SLOTS]; /* when it was stored */
 	uint32_t time;
 	struct change change[CHANGES];
 	unsigned changes;
@@ -178,6 +181,8 @@ struct cpu {
 	struct mode mode;
 	struct arena *arena; /* in whose tables CR3 is */
 	uint64_t request;    /* of the other CPU: see machine.c */
+	struct access asked; /* with it, the access that it asks for, or a store alone */
+	uint64_t asked_address, asked_value;
 	uint64_t cr0, cr4, efer;
 	uint64_t gdt[7], idt[64];
 	uint8_t tss[104];
@@ -226,6 +231,10 @@ void cpu_invlpg(uint64_t va);
 void cpu_flush(struct cpu *cpu);
 /* Makes the other CPU forget one page's translation, or all (page PAGES), and waits until it did. */
 void cpu_shoot_down(struct cpu *other, unsigned page);
+/* Has the other CPU make an access, through the translations that it has, and waits until it did. */
+void cpu_ask(struct cpu *other, const struct access *access, uint64_t value);
+/* Has it store there, in the same way, without any check. */
+void cpu_ask_store(struct cpu *other, uint64_t address, uint64_t value);
 /* Does what the other CPU asked for. */
 void cpu_poll(struct cpu *cpu);
 
@@ -281,8 +290,9 @@ void access_direct(struct cpu *cpu, struct access *access, word_t word, uint64_t
 /* An access through the arena's tables; `value` likewise. False: not made, for it could end in too many ways. */
 bool access_paged(struct cpu *cpu, struct access *access, uint64_t value);
 
-/* A read by the kernel, of which nothing is predicted. */
-bool access_faults(struct cpu *cpu, uint64_t va);
+/* A read and a store by the kernel, of which nothing is predicted. False: it faulted. */
+bool access_reads(struct cpu *cpu, uint64_t va, uint64_t *ret_value);
+bool access_stores(struct cpu *cpu, uint64_t va, uint64_t value);
 
 /* report.c */
 /* Remembers what was done, and prints it if it is to be traced. */
@@ -305,6 +315,16 @@ unsigned pick_frame(struct arena *a, int level);
 
 /* steps.c */
 void throw_dice(struct cpu *cpu);
+/* An access of any kind to a page. */
+void step_touch(struct cpu *cpu, unsigned page);
+/* The CPU forgets the translation of a page; in the shared arena, everywhere: the other one, too. */
+void step_invalidate(struct cpu *cpu, unsigned page);
+void step_invalidate_everywhere(struct cpu *cpu, unsigned page);
+
+/* scenes.c: with a page of the arena that the CPU is in; before the other CPU is started, scenes_init() */
+void scenes_init(void);
+void scene_link_anew(struct cpu *cpu, unsigned page);
+void scene_bystander(struct cpu *cpu, unsigned page);
 #endif
 
 #endif
