@@ -15,6 +15,7 @@
 
 #include "kvm/host.h"
 #include "kvm/host_parts.h"
+#include "trap/zydis.h"
 
 #define NOBODY 65534
 
@@ -276,7 +277,7 @@ Test(host, words_for_what_shadow_paging_lacks)
 	for (int i = 0; i < HOST_NR_CAPS; i++)
 		info.cap[i] = strcmp(host_caps[i].name, "SYNC_REGS") != 0;
 	host_list_missing(&info, &paths);
-	expect_mend(&info, "libZydis.so.4.0", false, "apt-get install libzydis4.0");
+	expect_mend(&info, ZYDIS_LIBRARY, false, "apt-get install " ZYDIS_PACKAGE);
 	expect_mend(&info, "KVM has no SYNC_REGS", false, "Linux 5.10");
 	cr_expect(host_ready(&info));
 	info.zydis = true;

@@ -117,7 +117,7 @@ static void list_shadow(struct host_info *info)
 {
 	if (!info->zydis)
 		miss(info, false, "no " ZYDIS_LIBRARY ": `--paging shadow` cannot decode instructions",
-		     "`sudo apt-get install libzydis4.0`");
+		     "`sudo apt-get install " ZYDIS_PACKAGE "`");
 }
 
 static void list_huge_pages(struct host_info *info)

@@ -5,12 +5,21 @@
 #include <errno.h>
 #include <pthread.h>
 
-_Static_assert(ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) == 4 && ZYDIS_VERSION_MINOR(ZYDIS_VERSION) == 0, ZYDIS_LIBRARY);
+_Static_assert(ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) == 4, "the decoder's interface is that of Zydis 4");
 
 static __typeof__(ZydisDecoderInit) *init;
 static __typeof__(ZydisDecoderDecodeFull) *decode_full;
 static ZydisDecoder decoder;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Whether its structures are those of the headers. */
+static bool fits(void *library)
+{
+	__typeof__(ZydisGetVersion) *version = (__typeof__(version))dlsym(library, "ZydisGetVersion");
+
+	return version && ZYDIS_VERSION_MAJOR(version()) == ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) &&
+	       ZYDIS_VERSION_MINOR(version()) == ZYDIS_VERSION_MINOR(ZYDIS_VERSION);
+}
 
 static void load(void)
 {
@@ -18,6 +27,10 @@ static void load(void)
 
 	if (!library) {
 		log_error("shadow paging decodes instructions with %s: %s", ZYDIS_LIBRARY, dlerror());
+		return;
+	}
+	if (!fits(library)) {
+		log_error("%s is not the version %s that Gnomon was built for", ZYDIS_LIBRARY, GNOMON_ZYDIS);
 		return;
 	}
 	init = (__typeof__(init))dlsym(library, "ZydisDecoderInit");
@@ -31,10 +44,11 @@ static void load(void)
 bool zydis_found(void)
 {
 	void *library = dlopen(ZYDIS_LIBRARY, RTLD_LAZY | RTLD_LOCAL);
+	const bool found = library && fits(library);
 
 	if (library)
 		dlclose(library);
-	return library;
+	return found;
 }
 
 int zydis_load(void)

@@ -11,10 +11,11 @@
 
 #include "base/log.h"
 
-/* The soname of the major version whose structures the headers describe. */
-#define ZYDIS_LIBRARY "libZydis.so.4.0"
+/* Zydis' structures change with each minor version: GNOMON_ZYDIS is that of the headers, "4.0", in the soname, too. */
+#define ZYDIS_LIBRARY "libZydis.so." GNOMON_ZYDIS
+#define ZYDIS_PACKAGE "libzydis" GNOMON_ZYDIS /* Debian's */
 
-/* Whether the library is there to be loaded; says nothing. Any thread. */
+/* Whether the library that was built for is there to be loaded; says nothing. Any thread. */
 bool zydis_found(void);
 
 /*
