@@ -17,6 +17,7 @@
 #include "bench/startup.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/files.h"
 #include "kvm/vm.h"
 
 #define MAX_TABLES     6
@@ -64,7 +65,7 @@ static const char help[] =
     "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
     "  --runs N         rounds, 1 to 1000\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
-    "  --image KERNEL   guest kernel (default: guest/kernel.elf beside this program)\n"
+    "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
     "  --help\n"
@@ -74,22 +75,6 @@ static const char help[] =
 
 static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
 static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536};
-
-/* The file `name` in this program's directory. -errno. */
-static int beside_program(const char *name, char ret_path[PATH_MAX])
-{
-	const ssize_t n = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
-	size_t dir;
-
-	if (n < 0)
-		return -errno;
-	ret_path[n] = 0;
-	dir = strrchr(ret_path, '/') + 1 - ret_path;
-	if (dir + strlen(name) >= PATH_MAX)
-		return -ENAMETOOLONG;
-	strcpy(ret_path + dir, name);
-	return 0;
-}
 
 static int parse_paging(const char *arg, unsigned *ret_where)
 {
@@ -147,12 +132,7 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		o->csv = arg;
 		return 0;
 	case 'i':
-		if (strlen(arg) >= sizeof(o->image)) {
-			log_error("--image: the path is too long");
-			return -EINVAL;
-		}
-		strcpy(o->image, arg);
-		return 0;
+		return image_file(arg, o->image);
 	case 'r':
 		return parse_count("--runs", arg, 1, MAX_RUNS, &o->runs);
 	case 's':
@@ -226,13 +206,13 @@ static int check_options(struct bench_options *o)
 	int r = 0;
 
 	if (!*o->image)
-		r = beside_program("guest/kernel.elf", o->image);
+		r = own_file(FILES_KERNEL, o->image);
 	if (r == 0)
-		r = beside_program("shortest-kvm", o->shortest);
+		r = own_file(FILES_SHORTEST, o->shortest);
 	if (r == 0)
-		r = beside_program("guest/cost.elf", o->cost);
+		r = own_file(FILES_COST, o->cost);
 	if (r < 0)
-		return log_errno(-r, "/proc/self/exe");
+		return r;
 	if (access(o->image, R_OK) < 0)
 		return log_errno(errno, "guest image %s (see --image)", o->image);
 	r = check_writable("--json", o->json);

@@ -14,6 +14,7 @@
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/control.h"
+#include "cmd/files.h"
 #include "cmd/stats.h"
 #include "dev/serial.h"
 #include "kvm/platform.h"
@@ -27,7 +28,7 @@
 
 struct run_options {
 	struct vm_config vm;
-	const char *image;
+	char image[PATH_MAX];
 	const char *stats;
 	const char *control; /* path of the control socket; NULL: none */
 	long timeout; /* seconds; 0: none */
@@ -40,6 +41,7 @@ struct run_options {
 static const char help[] =
 	"Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
 	"Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
+	"Where there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
 	"\n"
 	"  --paging MODE      how guest memory is translated: nested (default) or shadow\n"
 	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M)\n"
@@ -200,7 +202,8 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;
 	}
-	o->image = argv[optind++];
+	if (image_file(argv[optind++], o->image) < 0)
+		return -EINVAL;
 	if (optind < argc && strcmp(argv[optind], "--") == 0)
 		optind++;
 	o->bootargs = join_words(argv + optind);

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# usage: completion.sh GNOMON SCRIPT
+# What bash completes of gnomon's command lines, in TAP: subcommands, options, values, names in a list, files. Also
+# protects what SCRIPT lists itself from getting out of date: each such word is in gnomon's help.
+set -uo pipefail
+
+gnomon=$(realpath "$1")
+# shellcheck source=docs/gnomon.bash
+. "$2"
+n=0
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cd "$dir" || exit 1
+touch kernel.elf 'a file'
+mkdir sub
+
+check() { # NAME WANTED GOT
+	n=$((n + 1))
+	if [ "$2" = "$3" ]; then
+		echo "ok $n - $1"
+	else
+		echo "not ok $n - $1"
+		echo "# wanted: $2"
+		echo "# got:    $3"
+	fi
+}
+
+# completed LINE: what is offered for its last word, which ends with the line. Words as bash makes them: "=" is one.
+completed() {
+	local line=${1//=/ = }
+	read -ra COMP_WORDS <<<"$line"
+	case $line in *' ') [[ $1 == *= ]] || COMP_WORDS+=('') ;; esac
+	COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+	_gnomon "$gnomon" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+	[ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}" | sort | paste -sd' '
+}
+
+check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
+check "subcommands" "--help --version balloon bench ctl host run top" "$(completed 'gnomon ')"
+check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
+for command in balloon bench ctl host run top; do
+	wanted=$("$gnomon" $command --help | grep -o '^  --[a-z0-9-]*' | sort | xargs)
+	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
+done
+check "one option" "--paging" "$(completed 'gnomon run --pag')"
+check "paging modes" "nested shadow" "$(completed 'gnomon run --paging ')"
+check "paging modes behind =" "nested shadow" "$(completed 'gnomon run --paging=')"
+check "a paging mode behind =" "shadow" "$(completed 'gnomon run --paging=s')"
+check "backings" "4k hugetlb2m thp" "$(completed 'gnomon run --backing ')"
+check "balloon's features" "deflate-on-oom free-page-reporting" "$(completed 'gnomon run --balloon ')"
+wanted=$({ printf '%s\n' all none && "$gnomon" run --list-shadow-opts | awk '{ print $1 }'; } | sort | xargs)
+check "shadow options" "$wanted" "$(completed 'gnomon run --shadow-opt ')"
+check "the next name of a list" "flood,prefetch,promote" "$(completed 'gnomon run --shadow-opt flood,prefetch,prom')"
+check "workloads" "balloon chase costs startup" "$(completed 'gnomon bench --only ')"
+check "bench's paging modes, a list" "nested,shadow" "$(completed 'gnomon bench --paging nested,s')"
+check "nothing for a number" "" "$(completed 'gnomon run --cpus ')"
+check "an image" "kernel.elf" "$(completed 'gnomon run --paging shadow k')"
+check "a file that an option names" "a file kernel.elf sub" "$(completed 'gnomon bench --json ')"
+check "files, no options, behind an image" "" "$(completed 'gnomon run kernel.elf -- --')"
+check "socket's commands" "quit" "$(completed 'gnomon ctl socket qui')"
+check "a command's arguments" "gpa= size=" "$(completed 'gnomon ctl --timeout 3 socket reclaim ')"
+check "an argument's values" "guest shadow stage2" "$(completed 'gnomon ctl socket dump-tables stage=')"
+check "an argument's value" "shadow" "$(completed 'gnomon ctl socket dump-tables stage=sh')"
+check "a socket" "kernel.elf" "$(completed 'gnomon top --interval 2 k')"
+
+for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging"; do
+	help=$("$gnomon" "${option% *}" --help)
+	# shellcheck disable=SC2086 # words
+	for word in $(_gnomon_values $option); do
+		check "$option: the help has $word" yes "$(grep -qw -- "$word" <<<"$help" && echo yes)"
+	done
+done
+echo "1..$n"
