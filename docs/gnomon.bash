@@ -45,7 +45,7 @@ _gnomon_ctl() {
 		_gnomon_offer "$(sed -n "s/^ *$2=[^:]*: *//p" <<<"$args" | tr -d ,)"
 	else
 		compopt -o nospace 2>/dev/null
-		_gnomon_offer "$(sed 's/=.*/=/' <<<"$args")"
+		_gnomon_offer "$(grep -o "^ *[^=]*=" <<<"$args")"
 	fi
 }
 
@@ -78,7 +78,7 @@ _gnomon() {
 	kind=$(kind "$prev")
 	if [ -n "$kind" ] && [ ${#operands[@]} = 0 ]; then
 		_gnomon_value "$command" "$prev" "$kind"
-	elif [[ $cur == -* ]] && { [ $command != run ] || [ ${#operands[@]} = 0 ]; }; then
+	elif [[ $cur == -* ]] && { [ "$command" != run ] || [ ${#operands[@]} = 0 ]; }; then
 		_gnomon_offer "$(awk '{ print $1 }' <<<"$options")"
 	elif [ "$command" = ctl ] && [ ${#operands[@]} = 1 ]; then
 		_gnomon_offer "$(awk '/^  [a-z]/ { print $1 }' <<<"$help")"

@@ -19,7 +19,8 @@ int parse_size(const char *text, uint64_t *ret_bytes)
 	if (text[0] == '0' && text[1] >= '0' && text[1] <= '9')
 		return -EINVAL; /* octal, or not? */
 	errno = 0;
-	v = strtoull(text, &end, text[0] == '0' ? 0 : 10);
+	/* Not base 0, which takes 0b1 for a number with a younger C library. */
+	v = strtoull(text, &end, text[0] == '0' && (text[1] | ' ') == 'x' ? 16 : 10);
 	if (errno)
 		return -ERANGE;
 	if (*end) {
