@@ -50,7 +50,7 @@ static int map_small(uint64_t va, uint64_t pages)
 		while (gpa_raw(frame = run > 1 ? page_alloc_run(run) : page_alloc()) == 0)
 			if ((run /= 2) == 0)
 				return -ENOMEM;
-		if (pt_map(va, frame, run, DATA) < 0)
+		if (pt_map(va, frame, run, DATA | PTE_A | PTE_D) < 0)
 			return -ENOMEM;
 		va += run * PAGE_SIZE;
 		pages -= run;
