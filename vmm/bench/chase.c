@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/bound.h"
 #include "bench/clock_parts.h"
 
 #define GUEST_MIB   32 /* for the kernel, its tables and 2 MiB alignment, besides the arena */
@@ -15,6 +16,12 @@
 struct turn {
 	enum bench_where where;
 	enum chase_page page;
+};
+
+/* What a round measures: numbers of pages, from one to before another; and how long it may take. */
+struct part {
+	size_t from, to;
+	struct child_limits limits;
 };
 
 /* The arguments of `gnomon run` for a request, in text that the caller keeps. */
@@ -54,11 +61,13 @@ static const char *parse_words(int r)
 	}
 }
 
-/* One run. 0, also when it failed, which leaves its reason; -EINTR. */
-static int take_turn(struct chase_results *res, const struct turn *turn, int round, struct child_result *child)
+/* One run. 0, also when it failed, which leaves its reason; -EINTR; -ETIMEDOUT when it was short of time. */
+static int take_turn(struct chase_results *res, const struct turn *turn, const struct part *part,
+                     struct child_result *child)
 {
 	const struct chase_plan *plan = res->plan;
-	struct chase_request q = {.nr_sizes = plan->nr_sizes,
+	const int round = res->rounds[part->from];
+	struct chase_request q = {.nr_sizes = part->to - part->from,
 	                          .huge = turn->page == CHASE_2M,
 	                          .loads = plan->loads,
 	                          .seed = plan->seed + round};
@@ -67,16 +76,16 @@ static int take_turn(struct chase_results *res, const struct turn *turn, int rou
 	struct guest_command command;
 	int r;
 
-	memcpy(q.pages, plan->pages, q.nr_sizes * sizeof(*q.pages));
+	memcpy(q.pages, plan->pages + part->from, q.nr_sizes * sizeof(*q.pages));
 	log_progress("chase: round %d of %d, %s, %s pages", round + 1, plan->rounds,
 	             bench_environments[turn->where].name, q.huge ? "2 MiB" : "4 KiB");
 	if (bench_environments[turn->where].paging) {
 		guest_command_init(plan, turn, &q, &command);
-		r = child_exec(command.argv, &plan->limits, child);
+		r = child_exec(command.argv, &part->limits, child);
 	} else {
-		r = child_call(chase_native, &q, &plan->limits, child);
+		r = child_call(chase_native, &q, &part->limits, child);
 	}
-	if (r == -EINTR)
+	if (r == -EINTR || (r == -ETIMEDOUT && part->limits.seconds < plan->limits.seconds))
 		return r;
 	if (r < 0 || !child_succeeded(child)) {
 		child_reason(r, child, na, sizeof(res->na[0][0]));
@@ -88,8 +97,8 @@ static int take_turn(struct chase_results *res, const struct turn *turn, int rou
 		return 0;
 	}
 	for (size_t i = 0; i < q.nr_sizes; i++) {
-		res->series[turn->where][turn->page][i].sparse[round] = ticks[i].sparse;
-		res->series[turn->where][turn->page][i].dense[round] = ticks[i].dense;
+		res->series[turn->where][turn->page][part->from + i].sparse[round] = ticks[i].sparse;
+		res->series[turn->where][turn->page][part->from + i].dense[round] = ticks[i].dense;
 	}
 	return 0;
 }
@@ -115,21 +124,55 @@ static int order_turns(unsigned where, uint64_t *random, struct turn *turns)
 	return n;
 }
 
-static int run_rounds(struct chase_results *res, struct child_result *child)
+/* Every environment's turn. 0: the round counts; -EINTR; -ETIMEDOUT. */
+static int run_round(struct chase_results *res, const struct part *part, uint64_t *random, struct child_result *child)
 {
 	struct turn turns[BENCH_NR_WHERE * CHASE_NR_PAGES] = {0};
-	uint64_t random = res->plan->seed * 2 + 1;
+	const int n = order_turns(res->plan->where, random, turns);
 	int r = 0;
 
-	for (int round = 0; r == 0 && round < res->plan->rounds; round++) {
-		const int n = order_turns(res->plan->where, &random, turns);
-
-		for (int i = 0; r == 0 && i < n; i++)
-			if (!*res->na[turns[i].where][turns[i].page])
-				r = take_turn(res, &turns[i], round, child);
-	}
-	log_progress("%s", "");
+	for (int i = 0; r == 0 && i < n; i++)
+		if (!*res->na[turns[i].where][turns[i].page])
+			r = take_turn(res, &turns[i], part, child);
+	for (size_t i = part->from; r == 0 && i < part->to; i++)
+		res->rounds[i]++;
 	return r;
+}
+
+/* As many rounds as are wanted. 0 or -EINTR. */
+static int run_rounds(struct chase_results *res, uint64_t *random, struct child_result *child)
+{
+	const struct part all = {.to = res->plan->nr_sizes, .limits = res->plan->limits};
+	int r = 0;
+
+	while (r == 0 && res->rounds[0] < res->plan->rounds)
+		r = run_round(res, &all, random, child);
+	return r;
+}
+
+/* As many as there is time for. 0 or -EINTR. */
+static int run_bounded(struct chase_results *res, uint64_t *random, struct child_result *child)
+{
+	const struct chase_plan *plan = res->plan;
+	const size_t last = plan->nr_sizes - 1;
+	struct bound bound = {
+	    .seconds = plan->seconds, .rounds = plan->rounds, .fewest = {CHASE_FEWEST, CHASE_FEWEST_LARGEST}};
+	const double began = child_clock_ms();
+	double start, limit;
+	int part, r = 0;
+
+	while ((r == 0 || r == -ETIMEDOUT) &&
+	       (part = bound_next(&bound, ((start = child_clock_ms()) - began) / 1e3, &limit)) >= 0) {
+		struct part p = {.from = part == BOUND_LARGEST ? last : 0,
+		                 .to = part == BOUND_LARGEST ? last + 1 : last,
+		                 .limits = plan->limits};
+
+		if (limit > 0 && limit < p.limits.seconds)
+			p.limits.seconds = (int)limit + 1;
+		r = run_round(res, &p, random, child);
+		bound_took(&bound, part, (child_clock_ms() - start) / 1e3, r == 0);
+	}
+	return r == -ETIMEDOUT ? 0 : r;
 }
 
 /* One block for both arrays of a series. */
@@ -175,6 +218,7 @@ int chase_run(const struct chase_plan *plan, const struct host_info *host, struc
 {
 	struct child_result *child = malloc(sizeof(*child));
 	const struct bench_clock began = bench_clock_start();
+	uint64_t random = plan->seed * 2 + 1;
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
@@ -183,7 +227,8 @@ int chase_run(const struct chase_plan *plan, const struct host_info *host, struc
 	rule_out_guests(ret);
 	r = child ? allocate_series(ret) : -ENOMEM;
 	if (r == 0)
-		r = run_rounds(ret, child);
+		r = plan->seconds > 0 ? run_bounded(ret, &random, child) : run_rounds(ret, &random, child);
+	log_progress("%s", "");
 	ret->tsc_mhz = bench_clock_mhz(&began);
 	if (r == 0)
 		scale(ret);

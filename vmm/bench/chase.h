@@ -24,11 +24,16 @@ struct chase_plan {
 	const char *image; /* guest kernel */
 	unsigned where;    /* 1 << enum bench_where, each that takes part */
 	int rounds;
+	double seconds;        /* not 0: end by then, with fewer rounds (bound.h) */
 	const uint32_t *pages; /* nr_sizes numbers of pages, ascending */
 	size_t nr_sizes;
 	uint64_t loads, seed;
 	struct child_limits limits;
 };
+
+/* Fewest rounds when time is short, of the largest number of pages and of all others. */
+#define CHASE_FEWEST_LARGEST 3
+#define CHASE_FEWEST         6
 
 /* All rounds of one environment, page size and number of pages, in the rounds' order. */
 struct chase_series {
@@ -39,6 +44,7 @@ struct chase_results {
 	const struct chase_plan *plan;
 	const struct host_info *host;
 	struct chase_series series[BENCH_NR_WHERE][CHASE_NR_PAGES][CHASE_MAX_SIZES];
+	int rounds[CHASE_MAX_SIZES];                  /* done, of each number of pages */
 	char na[BENCH_NR_WHERE][CHASE_NR_PAGES][512]; /* why there are no samples; "" when there are */
 	double tsc_mhz;
 };

@@ -35,6 +35,8 @@ static const struct report_column ratio_columns[] = {
     {"n", "n", NULL, 0},
 };
 
+static const char no_time[] = "no time to measure it often enough";
+
 static const char *page_name(enum chase_page page)
 {
 	return page == CHASE_2M ? "2m" : "4k";
@@ -43,6 +45,12 @@ static const char *page_name(enum chase_page page)
 static bool takes_part(const struct chase_results *res, enum bench_where w)
 {
 	return res->plan->where >> w & 1;
+}
+
+/* Often enough to be shown: of a plan that is bounded in time the largest size may not be. */
+static bool was_measured(const struct chase_results *res, size_t i)
+{
+	return res->rounds[i] >= (res->plan->seconds > 0 ? CHASE_FEWEST_LARGEST : 1);
 }
 
 /* The miss cost of each round; the caller frees. NULL: no memory. */
@@ -55,9 +63,8 @@ static double *miss_costs(const struct chase_series *s, int n)
 	return miss;
 }
 
-static int set_samples(struct report *t, const struct chase_results *res, const struct chase_series *s)
+static int set_samples(struct report *t, const struct chase_series *s, int n)
 {
-	const int n = res->plan->rounds;
 	struct stats_summary sparse, dense, miss;
 	double *costs = miss_costs(s, n);
 	int r = costs ? stats_summarise(s->sparse, n, STATS_SEED, &sparse) : -ENOMEM;
@@ -103,9 +110,9 @@ static int add_row(struct report *t, const struct chase_results *res, enum bench
 		report_set_number(t, "walk_refs", walk.refs);
 	else
 		report_set_na(t, "walk_refs", "the second stage is not known");
-	if (!*na)
-		return set_samples(t, res, &res->series[w][page][i]);
-	report_set_rest_na(t, na);
+	if (!*na && was_measured(res, i))
+		return set_samples(t, &res->series[w][page][i], res->rounds[i]);
+	report_set_rest_na(t, *na ? na : no_time);
 	return 0;
 }
 
@@ -125,17 +132,20 @@ static int keep_positive(double *a, double *b, int n)
 
 /*
  * Ratio of the miss cost in `w` to the native one. A round whose dense chase was disturbed so much that it took longer
- * than the sparse one is left out. -ENODATA: not measured; -EINVAL: more than a quarter of the rounds are like that.
+ * than the sparse one is left out. -ENODATA: not measured; -ETIME: no time; -EINVAL: more than a quarter of the rounds
+ * are like that.
  */
 static int miss_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, size_t i,
                       struct stats_ratio *ret)
 {
-	const int n = res->plan->rounds;
+	const int n = res->rounds[i];
 	double *a, *b;
 	int r = -ENOMEM;
 
 	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page])
 		return -ENODATA;
+	if (!was_measured(res, i))
+		return -ETIME;
 	a = miss_costs(&res->series[w][page][i], n);
 	b = miss_costs(&res->series[BENCH_NATIVE][page][i], n);
 	if (a && b) {
@@ -148,6 +158,18 @@ static int miss_ratio(const struct chase_results *res, enum bench_where w, enum 
 	return r;
 }
 
+static const char *ratio_words(int r)
+{
+	switch (r) {
+	case -ENODATA:
+		return "one of the two was not measured";
+	case -ETIME:
+		return no_time;
+	default:
+		return "in more than a quarter of the rounds the sparse chase was no slower than the dense one";
+	}
+}
+
 static int add_ratio(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
                      size_t i)
 {
@@ -158,10 +180,7 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 		return r;
 	begin_row(t, res, w, page, i);
 	if (r < 0) {
-		report_set_rest_na(
-		    t, r == -ENODATA
-		           ? "one of the two was not measured"
-		           : "in more than a quarter of the rounds the sparse chase was no slower than the dense one");
+		report_set_rest_na(t, ratio_words(r));
 		return 0;
 	}
 	report_set_number(t, "n", ratio.n);
@@ -200,9 +219,11 @@ int chase_ratio_report(const struct chase_results *res, struct report **ret_tabl
 
 static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
 {
-	const size_t last = res->plan->nr_sizes - 1;
+	size_t last = res->plan->nr_sizes - 1;
 	struct stats_ratio ratio;
 
+	while (last && !was_measured(res, last))
+		last--;
 	if (!takes_part(res, w) || miss_ratio(res, w, page, last, &ratio) < 0)
 		return;
 	fprintf(to,
@@ -216,12 +237,28 @@ static void explain_ratio(const struct chase_results *res, enum bench_where w, e
 	                                : "they agree within noise");
 }
 
+/* What was not measured for want of time. */
+static void explain_left_out(const struct chase_results *res, FILE *to)
+{
+	const struct chase_plan *plan = res->plan;
+	const size_t last = plan->nr_sizes - 1;
+
+	if (res->rounds[0] < plan->rounds)
+		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds.\n", plan->seconds,
+		        plan->rounds - res->rounds[0], plan->rounds);
+	if (!was_measured(res, last))
+		fprintf(to, "Left out, to end within %.0f s: %u pages.\n", plan->seconds, plan->pages[last]);
+	else if (res->rounds[last] < res->rounds[0])
+		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds of %u pages.\n", plan->seconds,
+		        plan->rounds - res->rounds[last], plan->rounds, plan->pages[last]);
+}
+
 void chase_explain(const struct chase_results *res, FILE *to)
 {
 	const struct host_info *h = res->host;
 
-	fprintf(to, "TLB miss = sparse - dense, per load: medians of %d rounds, TSC at %.1f MHz.\n", res->plan->rounds,
-	        res->tsc_mhz);
+	fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n", res->tsc_mhz);
+	explain_left_out(res, to);
 	if (bench_stage_is_software(h))
 		fprintf(
 		    to,
