@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# For tools/test and tools/check, which run in the top of the tree: steps with a name and a time, and what they build.
+
+logs=() broken=()
+# The same in both, or each would configure build/ anew.
+# shellcheck disable=SC2034 # they use it
+gcc_options=(-Dwerror=true -Dtests=enabled)
+
+# stage NAME CMD...: runs CMD, says how long it took, remembers whether it failed.
+stage() {
+	local name=$1 start=$SECONDS rc=0 how="done"
+	shift
+	echo "== $name"
+	"$@" || rc=$? how=FAILED
+	echo "== $name: $how after $((SECONDS - start)) s"
+	return $rc
+}
+
+# configure DIR OPTION...: sets DIR up, or anew when the options are not those of the last time.
+configure() {
+	local dir=$1 how=() said
+	shift
+	if [ -f "$dir/build.ninja" ]; then
+		[ "$(cat "$dir/.tools-test" 2>/dev/null)" != "$*" ] || return 0
+		how=(--reconfigure)
+	fi
+	said=$(meson setup "${how[@]}" "$dir" "$@" 2>&1) || { echo "$said"; return 1; }
+	echo "$*" >"$dir/.tools-test"
+}
+
+# build NAME DIR COMPILER OPTION...
+build() {
+	local name=$1 dir=$2 cc=$3
+	shift 3
+	CC=$cc stage "configure $dir ($name)" configure "$dir" "$@" &&
+		stage "build $dir ($name)" ninja --quiet -C "$dir" && return
+	broken+=("$dir ($name)")
+	return 1
+}
+
+# suite NAME DIR TIMEOUT-FACTOR NOTE: runs one suite; tools/test-summary counts from its log.
+suite() {
+	local log=$2/meson-logs/$1.json
+	rm -f "$log" # or an old one would be counted when meson cannot start
+	logs+=("$1 ($4)=$log")
+	stage "suite $1 ($4)" meson test -C "$2" --no-rebuild --suite "$1" --logbase "$1" -t "$3" --print-errorlogs || true
+}
