@@ -24,8 +24,8 @@
 #define MAX_RUNS       1000
 #define MAX_SEED       1000000000
 #define CHILD_SECONDS  300
-#define QUICK_ROUNDS   9 /* about 35 s on two slow CPUs */
-#define QUICK_SECONDS  50.0
+#define QUICK_ROUNDS   7 /* about 25 s on two slow CPUs */
+#define QUICK_SECONDS  45.0
 #define FULL_ROUNDS    25
 #define STARTUP_ROUNDS 30
 #define COST_ROUNDS    11
