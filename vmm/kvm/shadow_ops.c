@@ -201,14 +201,14 @@ static void op_flush_all(void *ctx)
 static int op_tsc(void *ctx, uint64_t *ret_value)
 {
 	const struct vcpu *vcpu = ctx;
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry tsc;
-	} m = {.head = {.nmsrs = 1}, .tsc = {.index = MSR_TSC}};
+	uint64_t space[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / 8];
+	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
 
-	if (ioctl(vcpu->fd, KVM_GET_MSRS, &m) != 1)
+	*m = (struct kvm_msrs){.nmsrs = 1};
+	m->entries[0] = (struct kvm_msr_entry){.index = MSR_TSC};
+	if (ioctl(vcpu->fd, KVM_GET_MSRS, m) != 1)
 		return -EIO;
-	*ret_value = m.tsc.data;
+	*ret_value = m->entries[0].data;
 	return 0;
 }
 
