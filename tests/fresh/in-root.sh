@@ -14,8 +14,10 @@ zstd -qdc "$archive" | tar -C "$root" -x
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs -o mode=755 dev "$root/dev"
-mkdir "$root/dev/shm" "$root/out" "$root/root/gnomon"
+mkdir "$root/dev/shm" "$root/dev/pts" "$root/out" "$root/root/gnomon"
 mount -t tmpfs shm "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=666 pts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
 for node in null zero full random urandom tty kvm; do
 	touch "$root/dev/$node"
 	mount --bind "/dev/$node" "$root/dev/$node"

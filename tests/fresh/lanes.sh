@@ -44,7 +44,11 @@ completes() { bash -c '. /opt/moved/share/bash-completion/completions/gnomon && 
 newcomer() {
 	step "a minimal root: no compiler" lacks cc gcc || return
 	step "tools/demo, to its table" says "native nested shadow At" tools/demo || return
-	cp /tmp/said /out/demo
+	cp /tmp/said /out/demo # README shows these
+	step "README: run" says "ok" build/gnomon run build/guest/kernel.elf -- selftest
+	cp /tmp/said /out/selftest
+	step "README: host" says "Ready" build/gnomon host
+	cp /tmp/said /out/host
 	step "tools/demo installs nothing that only tests need" lacks spin libcriterion-dev
 	says "passed" tools/test --quick
 	step "tools/test --quick" grep -q '^[1-9][0-9]* passed, 0 failed' /tmp/said
