@@ -197,10 +197,16 @@ Test(options, wrong)
 	    {{"run", "--balloon", "hot-air", "x"}, "--balloon: 'hot-air' is not a list"},
 	    {{"run", "--balloon", "deflate-on-oom,", "x"}, "--balloon: 'deflate-on-oom,' is not a list"},
 	    {{"run", "--memory", "010M", "x"}, "not a size"},
-	    {{"run", "--frobnicate", "x"}, "gnomon run: unrecognized option '--frobnicate'"},
-	    {{"run", "--memory"}, "gnomon run: option '--memory'"},
-	    {{"host", "--frobnicate"}, "gnomon host: unrecognized option"},
-	    {{"bench", "--frobnicate"}, "gnomon bench: unrecognized option"},
+	    {{"run", "--memory"}, "gnomon: run: option '--memory' requires an argument (try `gnomon run --help`)"},
+	    {{"run", "--audit=no", "x"}, "gnomon: run: option '--audit=no' doesn't allow an argument"},
+	    {{"run", "--s", "x"}, "gnomon: run: option '--s' is ambiguous"},
+	    {{"run", "-v", "x"}, "gnomon: run: unrecognized option '-v' (try `gnomon run --help`)"},
+	    {{"run", "--audit", "-vx", "x"}, "gnomon: run: unrecognized option '-v'"},
+	    {{"run", "x", "--memory", "64M"}, "option '--memory' is behind the image"},
+	    {{"run", "x", "program", "-v"}, "option '-v' is behind the image"},
+	    {{"run", "x", "-h", "--", "y"}, "option '-h' is behind the image"},
+	    {{"bench", "--csv", "-", "-x"}, "gnomon: bench: unrecognized option '-x'"},
+	    {{"ctl", "/nonexistent", "--timeout", "0"}, "--timeout: '0' is not a number"},
 	    {{"frobnicate"}, "no command 'frobnicate'"},
 	};
 
@@ -208,6 +214,36 @@ Test(options, wrong)
 		run_args(&r, wrong[i].args);
 		expect_refusal(&r, 2, wrong[i].words);
 	}
+}
+
+/* Each command says in its own name which option it does not know, and where the others are told. */
+Test(options, unknown)
+{
+	static const char *const commands[] = {"run", "host", "bench", "ctl", "balloon", "top"};
+	char words[128];
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		snprintf(words, sizeof(words),
+		         "gnomon: %s: unrecognized option '--frobnicate' (try `gnomon %s --help`)", commands[i],
+		         commands[i]);
+		run_gnomon(&r, commands[i], "--frobnicate", "x");
+		expect_refusal(&r, 2, words);
+		run_gnomon(&r, commands[i], "x", "--frobnicate");
+		cr_assert_eq(r.status, 2, "%s: %d", commands[i], r.status);
+		run_gnomon(&r, commands[i], "-h");
+		expect_status(&r, 0);
+		cr_expect(strncmp(r.out, "Usage: gnomon ", 14) == 0, "%s", r.out);
+	}
+}
+
+/* Behind "--" all words are the guest's, whatever they look like. */
+Test(options, words_for_the_guest)
+{
+	need_kvm();
+	run_gnomon(&r, "run", guest_path("exit-status-7"), "--", "--memory", "-h", "--");
+	expect_status(&r, 7);
+	run_gnomon(&r, "run", guest_path("exit-status-7"), "program", "word", "--", "-v");
+	expect_status(&r, 7);
 }
 
 /* Without a command the usage is shown, as an error; asked for, it is an answer. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon balloon: how much memory a running guest has, and asking it for some or giving it back. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "cmd/watch.h"
 #include "kvm/vm.h"
 
@@ -75,7 +75,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	};
 	int opt, r = 0;
 
-	while (r == 0 && (opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while (r == 0 && (opt = option_next(argc, argv, options, false)) != OPTION_END) {
 		if (opt >= SIZE && opt <= DEFLATE)
 			r = parse_what(opt, optarg, o);
 		else if (opt == 't')
@@ -85,7 +85,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 		else if (opt == 'j')
 			o->json = true;
 		else
-			r = opt == 'h' ? 1 : -EINVAL;
+			r = opt == OPTION_HELP ? 1 : -EINVAL;
 	}
 	if (r == 1)
 		fputs(help, stdout);

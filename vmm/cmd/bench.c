@@ -2,7 +2,6 @@
 /* gnomon bench: measure, print the tables, write them out. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/files.h"
+#include "cmd/options.h"
 #include "kvm/vm.h"
 
 #define MAX_TABLES     6
@@ -144,7 +144,7 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 'p':
 		return parse_paging(arg, &o->where);
 	default:
-		return -EINVAL; /* getopt_long said it */
+		return -EINVAL; /* option_next() logged it */
 	}
 }
 
@@ -160,8 +160,8 @@ static int parse_options(int argc, char **argv, struct bench_options *o)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'h') {
+	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
 			fputs(help, stdout);
 			return 1;
 		}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon ctl: one command to a running guest's control socket, or all its events. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "control/connection.h"
 #include "control/qmp.h"
 #include "kvm/vm.h"
@@ -136,8 +136,8 @@ int cmd_ctl(int argc, char **argv)
 	json_t *args = NULL;
 	int opt, r;
 
-	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (opt == 'h') {
+	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
 			print_help();
 			return 0;
 		}

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon host: what this host can do, for people or as JSON. */
 #include <errno.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "kvm/host.h"
 #include "kvm/vm.h"
 #include "trap/zydis.h"
@@ -223,13 +223,13 @@ int cmd_host(int argc, char **argv)
 	bool json = false;
 	int opt, r;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'h') {
+	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
 			fputs(help, stdout);
 			return 0;
 		}
 		if (opt != 'j')
-			return STATUS_USAGE; /* getopt_long said it */
+			return STATUS_USAGE;
 		json = true;
 	}
 	if (optind < argc) {

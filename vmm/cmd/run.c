@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon run: boot an image, be its console, end with its exit status. */
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/control.h"
 #include "cmd/files.h"
+#include "cmd/options.h"
 #include "cmd/stats.h"
 #include "dev/serial.h"
 #include "kvm/platform.h"
@@ -162,7 +162,7 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 't':
 		return parse_count("--timeout", arg, 1, 1000000, &o->timeout);
 	default:
-		return -EINVAL; /* getopt_long said it */
+		return -EINVAL; /* option_next() logged it */
 	}
 }
 
@@ -170,6 +170,20 @@ static void list_shadow_opts(void)
 {
 	for (int i = 0; i < SHADOW_OPTS; i++)
 		printf("%-16s %s\n", shadow_opt_desc[i].name, shadow_opt_desc[i].what);
+}
+
+/* Up to "--", a word that looks like an option was not meant for the guest. -EINVAL, logged. */
+static int check_behind_image(char **words)
+{
+	for (; *words && strcmp(*words, "--") != 0; words++) {
+		if (**words != '-')
+			continue;
+		log_error("run: option '%s' is behind the image: Gnomon's options stand before it, and the guest's "
+			  "program behind -- (try `gnomon run --help`)",
+			  *words);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* 0: run; 1: help was shown; -EINVAL: said. */
@@ -186,8 +200,8 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		if (opt == 'h') {
+	while ((opt = option_next(argc, argv, options, true)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
 			fputs(help, stdout);
 			return 1;
 		}
@@ -202,7 +216,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;
 	}
-	if (image_file(argv[optind++], o->image) < 0)
+	if (image_file(argv[optind++], o->image) < 0 || check_behind_image(argv + optind) < 0)
 		return -EINVAL;
 	if (optind < argc && strcmp(argv[optind], "--") == 0)
 		optind++;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon top: what a running guest costs, live: exits, faults, splits, shootdowns, memory. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/options.h"
 #include "cmd/watch.h"
 #include "kvm/vm.h"
 
@@ -173,7 +173,7 @@ int cmd_top(int argc, char **argv)
 	struct connection c;
 	int opt, r = 0;
 
-	while (r == 0 && (opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while (r == 0 && (opt = option_next(argc, argv, options, false)) != OPTION_END) {
 		if (opt == 'i')
 			r = parse_count("--interval", optarg, 1, 86400, &o.interval);
 		else if (opt == 'n')
@@ -181,7 +181,7 @@ int cmd_top(int argc, char **argv)
 		else if (opt == 'j')
 			o.json = true;
 		else
-			r = opt == 'h' ? 1 : -EINVAL;
+			r = opt == OPTION_HELP ? 1 : -EINVAL;
 	}
 	if (r == 1)
 		fputs(help, stdout);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* Options on the command line: getopt_long(3) with one line for each mistake, which leads to --help. */
+#ifndef GNOMON_CMD_OPTIONS_H
+#define GNOMON_CMD_OPTIONS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+/* What option_next() returns besides the options' own values; `--help` and `-h` are known to all commands. */
+enum { OPTION_END = -1, OPTION_WRONG = '?', OPTION_HELP = 'h' };
+
+/*
+ * The next option of a command, argv[0] being "gnomon COMMAND": its `val`, with its argument in optarg; OPTION_END with
+ * the first word in argv[optind]; OPTION_WRONG, logged. Options may stand behind words, up to "--", unless the command
+ * says that the first word ends them.
+ */
+int option_next(int argc, char **argv, const struct option *options, bool word_ends_them);
+
+/* The command's name in such an argv. */
+const char *option_command(char **argv);
+
+#endif
