@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* gnomon: the subcommands and nothing else. */
+/* gnomon: prepares the process, finds the subcommand, and ends its output. Nothing else. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/output.h"
+#include "base/process.h"
 #include "cmd/cmd.h"
 #include "kvm/vm.h"
 
@@ -30,7 +32,7 @@ static void usage(FILE *to)
 	fputs("\n`gnomon COMMAND --help` tells the options of each.\n", to);
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
 	if (argc < 2) {
 		usage(stderr);
@@ -55,4 +57,11 @@ int main(int argc, char **argv)
 	}
 	log_error("there is no command '%s' (try `gnomon --help`)", argv[1]);
 	return STATUS_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	process_prepare();
+	output_prepare();
+	return output_end(run_command(argc, argv));
 }

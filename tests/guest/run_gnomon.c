@@ -61,8 +61,12 @@ static void exec_gnomon(const struct run *r, const char *const *args, int out, i
 	setpgid(0, 0);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
+	if (r->surroundings)
+		r->surroundings();
 	if (fd < 0 || (r->uid && setuid(r->uid) < 0))
 		_exit(255);
+	if (!r->uid)
+		execve(build_path("gnomon"), argv, environ);
 	fexecve(fd, argv, environ);
 	_exit(255);
 }

@@ -17,8 +17,9 @@
 #define NOBODY      65534
 
 struct run {
-	uid_t uid; /* set before the start: run as this user; 0: as we are */
-	pid_t pid; /* 0: it is finished */
+	uid_t uid;                  /* set before the start: run as this user; 0: as we are */
+	void (*surroundings)(void); /* set before the start: what the process does before it becomes gnomon; or NULL */
+	pid_t pid;                  /* 0: it is finished */
 	int out_fd, err_fd;
 	int status;                            /* exit status, or 128 + the signal that ended it */
 	char out[RUN_OUTPUT], err[RUN_OUTPUT]; /* NUL-terminated */

@@ -7,20 +7,28 @@
 #include <string.h>
 #include <unistd.h>
 
-/* One write(2) a message: messages of several vCPU threads must not interleave. */
+#include "base/terminal.h"
+
+/* One write a message: messages of several vCPU threads must not interleave. */
 static void emit(const char *suffix, const char *fmt, va_list args)
 {
-	char line[2048];
-	int n = snprintf(line, sizeof(line), "gnomon: ");
+	static const char cut[] = "...";
+	char line[2048], end[256];
+	const int len = snprintf(end, sizeof(end), "%s%s\n", suffix ? ": " : "", suffix ? suffix : "");
+	const int room = (int)sizeof(line) - len;
+	int n = snprintf(line, room, "gnomon: ");
 
-	n += vsnprintf(line + n, sizeof(line) - n, fmt, args);
-	if (n < (int)sizeof(line))
-		n += snprintf(line + n, sizeof(line) - n, "%s%s", suffix ? ": " : "", suffix ? suffix : "");
-	if (n > (int)sizeof(line) - 2)
-		n = sizeof(line) - 2;
-	line[n++] = '\n';
-	if (write(STDERR_FILENO, line, n) < 0)
-		return; /* nowhere left to say it */
+	n += vsnprintf(line + n, room - n, fmt, args);
+	if (n >= room) {
+		n = room - 1;
+		memcpy(line + n - strlen(cut), cut, strlen(cut));
+	}
+	/* A message is a line, whatever a path has in it. */
+	for (int i = 0; i < n; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	memcpy(line + n, end, len);
+	fwrite(line, 1, n + len, stderr);
 }
 
 void log_error(const char *fmt, ...)
@@ -44,20 +52,21 @@ int log_errno(int err, const char *fmt, ...)
 
 bool log_progress_wanted(void)
 {
-	return isatty(STDERR_FILENO) == 1;
+	return terminal_draws(STDERR_FILENO);
 }
 
 void log_progress(const char *fmt, ...)
 {
+	char line[160] = "";
 	va_list args;
 
 	if (!log_progress_wanted())
 		return;
-	fputs("\r\033[K", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	fflush(stderr);
+	/* The last column stays free: behind it the terminal goes to a new line, which would stay. */
+	fprintf(stderr, "\r\033[K%.*s", terminal_size(STDERR_FILENO).columns - 1, line);
 }
 
 void bug(const char *file, int line, const char *what)

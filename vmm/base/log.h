@@ -9,13 +9,13 @@
 
 #include <stdbool.h>
 
-/* One sentence on stderr, prefixed "gnomon: ". Thread-safe: one write per call. */
+/* One sentence on stderr, prefixed "gnomon: ". Thread-safe: one write per call, lost when nobody reads it. */
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* As log_error, and returns -err so that a failing function can end with it. */
 int log_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* True when stderr is a terminal, i.e. when progress may be shown there. */
+/* True when stderr is a terminal that can draw, i.e. when progress may be shown there. */
 bool log_progress_wanted(void);
 
 /* Replaces the progress line on stderr; empty text clears it. Silent unless wanted. */

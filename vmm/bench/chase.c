@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/bound.h"
+#include "base/process.h"
 #include "bench/clock_parts.h"
 
 #define GUEST_MIB   32 /* for the kernel, its tables and 2 MiB alignment, besides the arena */
@@ -43,7 +44,7 @@ static void guest_command_init(const struct chase_plan *plan, const struct turn 
 	snprintf(c->loads, sizeof(c->loads), "%" PRIu64, q->loads);
 	snprintf(c->seed, sizeof(c->seed), "%" PRIu64, q->seed);
 	memcpy(c->argv,
-	       (const char *[]){"/proc/self/exe", "run", "--paging", bench_environments[turn->where].paging, "--memory",
+	       (const char *[]){process_self(), "run", "--paging", bench_environments[turn->where].paging, "--memory",
 	                        c->memory, "--backing", q->huge ? "thp" : "4k", plan->image, "--", "chase", c->sizes,
 	                        c->loads, q->huge ? "2m" : "4k", c->seed, NULL},
 	       sizeof(c->argv));

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "bench/child_parts.h"
 
 enum { FD_OUT, FD_ERR, FD_END, FD_SIGNAL, NR_FDS };
@@ -38,13 +39,11 @@ double child_clock_ms(void)
 
 int child_begin(pid_t parent, int in, int out, int err)
 {
-	sigset_t none;
-
-	sigemptyset(&none);
+	process_prepare_child();
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || dup2(in, STDIN_FILENO) < 0 ||
 	    dup2(out, STDOUT_FILENO) < 0 || dup2(err, STDERR_FILENO) < 0)
 		return -1;
-	return sigprocmask(SIG_SETMASK, &none, NULL);
+	return 0;
 }
 
 void child_kill(pid_t pid)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/process.h"
 #include "bench/balloon.h"
 #include "bench/clock_parts.h"
 
@@ -34,7 +35,7 @@ static void guest_command_init(const struct cost_plan *plan, const struct cost_c
 	snprintf(g->ops, sizeof(g->ops), "%" PRIu32, q->ops);
 	snprintf(g->blocks, sizeof(g->blocks), "%" PRIu32, q->blocks);
 	memcpy(g->argv,
-	       (const char *[]){"/proc/self/exe", "run", "--paging", bench_environments[c->where].paging, "--memory",
+	       (const char *[]){process_self(), "run", "--paging", bench_environments[c->where].paging, "--memory",
 	                        plan->memory, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options,
 	                        "--balloon", "free-page-reporting"},
 	       12 * sizeof(*g->argv));

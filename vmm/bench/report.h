@@ -33,7 +33,7 @@ struct report_environment {
 	char host[96]; /* the host's name */
 	char kernel[96];
 	char cpu[80];
-	int cpus;
+	int cpus;                 /* 0: unknown */
 	const char *second_stage; /* host_second_stage_label() */
 	char thp[24], thp_shmem[24];
 	long seed;  /* of the order of runs and of the rings; the caller's, as is the next */
@@ -73,9 +73,9 @@ int must_check report_write_csv(const struct report *report, FILE *to);
 
 /*
  * {"version": 1, "environment": {...}, "tables": [{"name", "columns": [{"name", "unit"}], "rows": [{...}]}]}
- * to `path`, "-" being stdout. n/a is null, and the row's "na" object has its reason. -errno, said.
+ * n/a is null, and the row's "na" object has its reason. -ENOMEM, -EIO; -EINVAL, logged.
  */
-int must_check report_write_json(const char *path, const struct report_environment *env,
-                                 const struct report *const *tables, size_t nr_tables);
+int must_check report_write_json(const struct report_environment *env, const struct report *const *tables,
+                                 size_t nr_tables, FILE *to);
 
 #endif

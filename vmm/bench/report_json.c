@@ -8,10 +8,12 @@
 
 static json_t *environment_json(const struct report_environment *e)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:I, s:I}", "date", e->date, "gnomon",
-	                 e->gnomon, "host", e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", e->cpus,
-	                 "second_stage", e->second_stage, "thp", e->thp, "thp_shmem", e->thp_shmem, "seed",
-	                 (json_int_t)e->seed, "loads", (json_int_t)e->loads);
+	json_t *cpus = e->cpus ? json_integer(e->cpus) : json_null();
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I}", "date", e->date, "gnomon",
+	                 e->gnomon, "host", e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", cpus, "second_stage",
+	                 e->second_stage, "thp", e->thp, "thp_shmem", e->thp_shmem, "seed", (json_int_t)e->seed,
+	                 "loads", (json_int_t)e->loads);
 }
 
 static json_t *columns_json(const struct report *r)
@@ -60,37 +62,23 @@ static int add_table(json_t *tables, const struct report *r)
 	                                                     columns_json(r), "rows", rows));
 }
 
-static int dump(const json_t *root, const char *path)
-{
-	const bool to_stdout = strcmp(path, "-") == 0;
-	FILE *to = to_stdout ? stdout : fopen(path, "we");
-	int bad;
-
-	if (!to)
-		return log_errno(errno, "cannot write %s", path);
-	errno = EIO; /* for what jansson finds wrong itself */
-	bad = json_dumpf(root, to, JSON_INDENT(2)) < 0 || fputc('\n', to) == EOF;
-	bad |= to_stdout ? fflush(to) : fclose(to);
-	return bad ? log_errno(errno, "cannot write %s", path) : 0;
-}
-
-int report_write_json(const char *path, const struct report_environment *env, const struct report *const *tables,
-                      size_t nr_tables)
+int report_write_json(const struct report_environment *env, const struct report *const *tables, size_t nr_tables,
+                      FILE *to)
 {
 	json_t *list = json_array(), *root;
 	int r = 0;
 
 	for (size_t i = 0; i < nr_tables; i++) {
 		if (tables[i]->error)
-			r = log_errno(-tables[i]->error, "table %s", tables[i]->name);
+			r = tables[i]->error;
 		else if (add_table(list, tables[i]))
 			r = log_errno(EINVAL, "table %s as JSON", tables[i]->name);
 	}
 	root = json_pack("{s:i, s:o, s:o}", "version", 1, "environment", environment_json(env), "tables", list);
 	if (!root)
 		r = log_errno(EINVAL, "the results as JSON");
-	if (r == 0)
-		r = dump(root, path);
+	if (r == 0 && (json_dumpf(root, to, JSON_INDENT(2)) < 0 || fputc('\n', to) == EOF || fflush(to)))
+		r = -EIO;
 	json_decref(root);
 	return r;
 }

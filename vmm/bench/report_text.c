@@ -156,6 +156,8 @@ int report_write_csv(const struct report *r, FILE *to)
 void report_environment_print(const struct report_environment *env, FILE *to)
 {
 	fprintf(to, "gnomon %s on %s, %s\n", env->gnomon, env->host, env->date);
-	fprintf(to, "%d x %s, Linux %s\n", env->cpus, env->cpu, env->kernel);
+	if (env->cpus)
+		fprintf(to, "%d x ", env->cpus);
+	fprintf(to, "%s, Linux %s\n", env->cpu, env->kernel);
 	fprintf(to, "second stage: %s; THP %s, shmem %s\n", env->second_stage, env->thp, env->thp_shmem);
 }

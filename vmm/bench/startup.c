@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/process.h"
 #include "bench/stats.h"
 
 #define KIB_PER_MIB 1024.0
@@ -26,7 +27,7 @@ static const char *const program_names[STARTUP_NR] = {
 static const char *const *program_argv(const struct startup_plan *plan, enum startup_program p, const char **buf)
 {
 	if (p == STARTUP_GNOMON)
-		memcpy(buf, (const char *[]){"/proc/self/exe", "run", plan->image, "--", "hello", NULL},
+		memcpy(buf, (const char *[]){process_self(), "run", plan->image, "--", "hello", NULL},
 		       6 * sizeof(*buf));
 	else
 		memcpy(buf, (const char *[]){plan->shortest, NULL}, 2 * sizeof(*buf));

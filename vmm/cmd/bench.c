@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon bench: measure, print the tables, write them out. */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/outfile.h"
+#include "base/output.h"
+#include "base/process.h"
 #include "bench/balloon.h"
 #include "bench/chase.h"
 #include "bench/cost.h"
@@ -181,25 +180,25 @@ static int parse_options(int argc, char **argv, struct bench_options *o)
 	return 0;
 }
 
-/* Before minutes are spent: can the file be written? Leaves none behind that was not there. 0 or -errno, said. */
-static int check_writable(const char *option, const char *path)
+static bool is_stdout(const char *path)
 {
-	struct stat st;
-	int fd;
+	return path && strcmp(path, "-") == 0;
+}
 
-	if (!path || strcmp(path, "-") == 0)
-		return 0;
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		return 0; /* opening and closing a FIFO would be seen by its reader */
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	if (fd >= 0)
-		unlink(path);
-	else if (errno == EEXIST)
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0)
-		return log_errno(errno, "%s: cannot write %s", option, path);
-	close(fd);
-	return 0;
+/* Before minutes are spent. -errno, logged. */
+static int check_outputs(const struct bench_options *o)
+{
+	int r = 0;
+
+	if (o->json && o->csv && !is_stdout(o->json) && !is_stdout(o->csv) && outfile_same(o->json, o->csv)) {
+		log_error("--json and --csv cannot both go to %s", o->csv);
+		return -EINVAL;
+	}
+	if (o->json && !is_stdout(o->json))
+		r = outfile_check("--json", o->json);
+	if (r == 0 && o->csv && !is_stdout(o->csv))
+		r = outfile_check("--csv", o->csv);
+	return r;
 }
 
 /* What can be known to fail is told before anything is measured. */
@@ -217,19 +216,21 @@ static int check_options(struct bench_options *o)
 		return r;
 	if (access(o->image, R_OK) < 0)
 		return log_errno(errno, "guest image %s (see --image)", o->image);
-	r = check_writable("--json", o->json);
-	return r < 0 ? r : check_writable("--csv", o->csv);
+	return check_outputs(o);
 }
 
-/* Takes over a finished table, and prints it. */
+/* Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then. */
 static int add_table(struct bench_session *s, struct report *table)
 {
+	int r;
+
 	BUG_ON(s->nr_tables == MAX_TABLES);
 	s->table[s->nr_tables++] = table;
 	if (!s->text)
 		return 0;
 	fputc('\n', s->text);
-	return report_print(table, s->text);
+	r = report_print(table, s->text);
+	return r < 0 ? r : output_error();
 }
 
 static long chase_loads(const struct bench_options *o)
@@ -366,32 +367,40 @@ static int bench_cost_workload(struct bench_session *s, const struct cost_worklo
 	return r;
 }
 
-static int write_csv(const struct bench_session *s, const char *path)
+/* All tables as CSV, or with their environment as JSON. */
+static int write_tables(const struct bench_session *s, const struct report_environment *env, bool csv, FILE *to)
 {
-	FILE *to = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	int r = 0;
 
-	if (!to)
-		return log_errno(errno, "cannot write %s", path);
+	if (!csv)
+		return report_write_json(env, (const struct report *const *)s->table, s->nr_tables, to);
 	for (size_t i = 0; r == 0 && i < s->nr_tables; i++) {
 		if (i)
 			fputc('\n', to);
 		r = report_write_csv(s->table[i], to);
 	}
-	if ((to == stdout ? fflush(to) : fclose(to)) && r == 0)
-		r = -errno;
-	return r < 0 ? log_errno(-r, "cannot write %s", path) : 0;
+	return r;
 }
 
-static int write_files(const struct bench_session *s, const struct report_environment *env)
+static int write_file(const struct bench_session *s, const struct report_environment *env, bool csv)
 {
-	const struct bench_options *o = s->options;
-	int r = 0;
+	const char *path = csv ? s->options->csv : s->options->json;
+	char *text = NULL;
+	size_t len;
+	FILE *to;
+	int r;
 
-	if (o->json)
-		r = report_write_json(o->json, env, (const struct report *const *)s->table, s->nr_tables);
-	if (r == 0 && o->csv)
-		r = write_csv(s, o->csv);
+	if (!path)
+		return 0;
+	to = is_stdout(path) ? stdout : open_memstream(&text, &len);
+	r = to ? write_tables(s, env, csv, to) : -ENOMEM;
+	if (to && to != stdout && fclose(to) && r == 0)
+		r = -ENOMEM;
+	if (r < 0 && r != -EINVAL && !output_error())
+		log_errno(-r, "bench");
+	else if (r == 0 && to != stdout)
+		r = outfile_write(csv ? "--csv" : "--json", path, text, len, s->limits.signal_fd);
+	free(text);
 	return r;
 }
 
@@ -416,33 +425,13 @@ static int bench(struct bench_session *s)
 		r = bench_cost_workload(s, &costs_workload);
 	if (r == 0 && s->options->workloads & BENCH_BALLOON)
 		r = bench_cost_workload(s, &balloon_workload);
-	if (r < 0 && r != -EINTR)
+	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
 	if (r == 0)
-		r = write_files(s, &env);
-	if (r == 0 && s->text && (fflush(s->text) || ferror(s->text)))
-		r = log_errno(errno, "cannot write the tables");
+		r = write_file(s, &env, false);
+	if (r == 0)
+		r = write_file(s, &env, true);
 	return r;
-}
-
-/* Blocks the signals that end a run; an fd that reports them, or -errno. */
-static int catch_signals(void)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static bool is_stdout(const char *path)
-{
-	return path && strcmp(path, "-") == 0;
 }
 
 int cmd_bench(int argc, char **argv)
@@ -456,8 +445,12 @@ int cmd_bench(int argc, char **argv)
 	if (check_options(&o) < 0)
 		return STATUS_USAGE;
 	s.text = is_stdout(o.json) || is_stdout(o.csv) ? NULL : stdout;
-	s.limits.signal_fd = catch_signals();
-	r = s.limits.signal_fd < 0 ? log_errno(-s.limits.signal_fd, "signalfd") : bench(&s);
+	s.limits.signal_fd = process_catch_end();
+	output_give_up_on(s.limits.signal_fd);
+	r = s.limits.signal_fd < 0 ? s.limits.signal_fd : bench(&s);
+	if (output_error() == -ECANCELED)
+		r = -EINTR;
+	output_give_up_on(-1);
 	for (size_t i = 0; i < s.nr_tables; i++)
 		report_free(s.table[i]);
 	if (s.limits.signal_fd >= 0)

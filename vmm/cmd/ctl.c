@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon ctl: one command to a running guest's control socket, or all its events. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
@@ -88,11 +88,12 @@ static int parse_arguments(const char *command, char **words, json_t **ret_args)
 	return 0;
 }
 
+/* -errno when nobody can read it; output_end() says so. */
 static int print_json(const json_t *value, size_t flags)
 {
-	if (json_dumpf(value, stdout, JSON_ENCODE_ANY | flags) < 0 || putchar('\n') < 0 || fflush(stdout) < 0)
-		return log_errno(EIO, "cannot write");
-	return 0;
+	(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | flags);
+	putchar('\n');
+	return output_error();
 }
 
 static int print_events(struct connection *c)
@@ -154,7 +155,6 @@ int cmd_ctl(int argc, char **argv)
 	}
 	if (!events && parse_arguments(argv[1], argv + 2, &args) < 0)
 		return STATUS_USAGE;
-	signal(SIGPIPE, SIG_IGN);
 	if (connection_open(&c, argv[0], (int)timeout * 1000) < 0) {
 		json_decref(args);
 		return STATUS_HOST_FAILURE;

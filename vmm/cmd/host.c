@@ -97,29 +97,47 @@ static void print_caps(const struct host_info *h)
 		printf("  %-8s %-20s %s\n", h->cap[i] ? "there" : "missing", host_caps[i].name, host_caps[i].use);
 }
 
-static void print_text(const struct host_info *h)
+static void print_cpus(const struct host_info *h)
 {
-	print_kvm(h);
-	printf("kernel         %s\n", or_unknown(h->kernel));
-	printf("CPUs           %d x %s\n", h->cpus, or_unknown(h->cpu_model));
+	if (h->cpus)
+		printf("CPUs           %d x %s\n", h->cpus, or_unknown(h->cpu_model));
+	else
+		printf("CPUs           unknown number, %s\n", or_unknown(h->cpu_model));
+	if (!h->cpu_features) {
+		printf("CPU features   unknown\n");
+		return;
+	}
 	printf("CPU features  ");
 	print_features(h, true);
 	printf("; not:");
 	print_features(h, false);
-	printf("\nin a VM        %s", h->in_vm ? "yes: " : "no");
+	putchar('\n');
+}
+
+static void print_text(const struct host_info *h)
+{
+	print_kvm(h);
+	printf("kernel         %s\n", or_unknown(h->kernel));
+	print_cpus(h);
+	printf("in a VM        %s", h->in_vm ? "yes: " : "no");
 	if (h->in_vm)
 		printf("%s", or_unknown(h->hypervisor));
 	if (*h->dmi_vendor || *h->dmi_product)
 		printf(" (%s %s)", h->dmi_vendor, h->dmi_product);
 	printf("\nPMU            %s\n", pmu_words(h));
 	printf("decoder        %s %s (for `--paging shadow`)\n", ZYDIS_LIBRARY, h->zydis ? "there" : "missing");
-	printf("memory         %.1f GiB, %.1f GiB available\n", (double)h->memory_total / GIB,
-	       (double)h->memory_available / GIB);
+	if (h->memory_total)
+		printf("memory         %.1f GiB, %.1f GiB available\n", (double)h->memory_total / GIB,
+		       (double)h->memory_available / GIB);
+	else
+		printf("memory         unknown\n");
 	printf("THP            %s; shmem %s; defrag %s\n", or_unknown(h->thp_enabled), or_unknown(h->thp_shmem),
 	       or_unknown(h->thp_defrag));
-	printf("hugetlb        ");
-	print_hugetlb("2 MiB:", &h->hugetlb_2m);
-	print_hugetlb("; 1 GiB:", &h->hugetlb_1g);
+	printf("hugetlb        %s", h->sysfs ? "" : "unknown");
+	if (h->sysfs) {
+		print_hugetlb("2 MiB:", &h->hugetlb_2m);
+		print_hugetlb("; 1 GiB:", &h->hugetlb_1g);
+	}
 	putchar('\n');
 	print_caps(h);
 	print_missing(h, true, "Missing");
@@ -130,6 +148,12 @@ static void print_text(const struct host_info *h)
 static json_t *text_or_null(const char *s)
 {
 	return s && *s ? json_string(s) : json_null();
+}
+
+/* 0 stands for what could not be found out. */
+static json_t *number_or_null(uint64_t v)
+{
+	return v ? json_integer((json_int_t)v) : json_null();
 }
 
 static json_t *hugetlb_json(const struct host_hugetlb *p)
@@ -158,12 +182,12 @@ static json_t *kvm_json(const struct host_info *h)
 
 static json_t *cpu_json(const struct host_info *h)
 {
-	json_t *features = json_object();
+	json_t *features = h->cpu_features ? json_object() : json_null();
 
-	for (int f = 0; f < HOST_NR_CPU_FEATURES; f++)
+	for (int f = 0; h->cpu_features && f < HOST_NR_CPU_FEATURES; f++)
 		json_object_set_new(features, host_cpu_feature_name(f), json_boolean(host_has_cpu_feature(h, f)));
-	return json_pack("{s:o, s:i, s:o}", "model", text_or_null(h->cpu_model), "online", h->cpus, "features",
-	                 features);
+	return json_pack("{s:o, s:o, s:o}", "model", text_or_null(h->cpu_model), "online",
+	                 number_or_null((uint64_t)h->cpus), "features", features);
 }
 
 static json_t *memory_json(const struct host_info *h)
@@ -171,8 +195,8 @@ static json_t *memory_json(const struct host_info *h)
 	json_t *thp = json_pack("{s:o, s:o, s:o}", "enabled", text_or_null(h->thp_enabled), "shmem_enabled",
 	                        text_or_null(h->thp_shmem), "defrag", text_or_null(h->thp_defrag));
 
-	return json_pack("{s:I, s:I, s:o, s:o, s:o}", "total", (json_int_t)h->memory_total, "available",
-	                 (json_int_t)h->memory_available, "thp", thp, "hugetlb_2m", hugetlb_json(&h->hugetlb_2m),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "total", number_or_null(h->memory_total), "available",
+	                 number_or_null(h->memory_available), "thp", thp, "hugetlb_2m", hugetlb_json(&h->hugetlb_2m),
 	                 "hugetlb_1g", hugetlb_json(&h->hugetlb_1g));
 }
 
@@ -245,7 +269,5 @@ int cmd_host(int argc, char **argv)
 		r = print_json(&info);
 	else
 		print_text(&info);
-	if (r == 0 && (fflush(stdout) || ferror(stdout)))
-		r = log_errno(errno, "cannot write the report");
 	return r < 0 ? STATUS_HOST_FAILURE : 0;
 }

@@ -2,13 +2,15 @@
 /* gnomon run: boot an image, be its console, end with its exit status. */
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/outfile.h"
+#include "base/output.h"
+#include "base/process.h"
 #include "boot/boot.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
@@ -60,7 +62,7 @@ static const char help[] =
 	"  --help\n"
 	"\n"
 	"Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"
-	"cannot be run as given (options, image); 1 the host failed; 130 interrupted.\n"
+	"cannot be run as given (options, image); 1 the host failed, or output was lost; 130 interrupted.\n"
 	"GNOMON_KVM_DEVICE names another device than /dev/kvm.\n";
 
 /* The words after IMAGE, one blank between them: what /chosen/bootargs carries. NULL without memory. */
@@ -224,22 +226,10 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 	return o->bootargs ? 0 : log_errno(ENOMEM, "command line");
 }
 
-/* Blocks the signals that end a run in every thread made from here on; returns an fd that reports them. */
-static int catch_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	return signalfd(-1, &set, SFD_CLOEXEC);
-}
-
 /* Waits for the end of the run, a signal or the time limit; a signal or the limit ends the run. True: the limit. */
 static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 {
+	struct signalfd_siginfo taken;
 	struct pollfd fds[] = {{.fd = vm->end_fd, .events = POLLIN}, {.fd = signal_fd, .events = POLLIN}};
 	int n;
 
@@ -252,6 +242,8 @@ static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 		log_error("guest killed: it has not ended within %ld s", timeout);
 		vm_end(vm, VM_KILLED, STATUS_KILLED);
 	} else {
+		/* This one ends the guest; the next also what still waits for a reader. */
+		(void)!read(signal_fd, &taken, sizeof(taken));
 		vm_end(vm, VM_STOPPED, STATUS_INTERRUPTED);
 	}
 	return n == 0;
@@ -278,6 +270,12 @@ static int run_guest(struct vm *vm, const struct boot_params *params, const stru
 	return r;
 }
 
+/* Of boot_load()'s: not the image's fault. */
+static bool is_host_failure(int r)
+{
+	return r == -EIO || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 {
 	const struct boot_params params = {
@@ -290,7 +288,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 
 	r = boot_load(&params, &vm->mem, &boot);
 	if (r < 0)
-		return r == -EIO || r == -ENOMEM ? STATUS_HOST_FAILURE : STATUS_USAGE;
+		return is_host_failure(r) ? STATUS_HOST_FAILURE : STATUS_USAGE;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd, &vm->vcpu[0]->counters);
 	bus_attach(&vm->pio, &console.bus);
 	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) ||
@@ -307,40 +305,48 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 		fprintf(stderr, "gnomon: interrupted; counters that are not zero:\n");
 		stats_print(vm, stderr);
 	}
-	return vm->status;
+	return console.error ? output_lost(vm->status) : vm->status;
 }
 
-/* Also of a run that failed on its way to the start. `status`, or that of a host failure. */
-static int write_stats(struct vm *vm, const char *path, int status)
+/* Also of a run that failed on its way to the start. The exit status. */
+static int write_stats(struct vm *vm, const char *path, int status, int signal_fd)
 {
 	vm_end(vm, VM_HOST_FAILED, status); /* its vCPUs may still wait for the start */
 	vm_join(vm);
 	shadow_vm_count_standing(vm);
-	return stats_write_json(vm, path) < 0 ? STATUS_HOST_FAILURE : status;
+	return stats_write_json(vm, path, signal_fd) < 0 ? output_lost(status) : status;
+}
+
+static int run(const struct run_options *o)
+{
+	const int signal_fd = process_catch_end();
+	int status = STATUS_HOST_FAILURE;
+	struct vm vm;
+
+	if (signal_fd < 0)
+		return status;
+	output_give_up_on(signal_fd);
+	if (vm_create(&vm, &o->vm) == 0) {
+		status = run_vm(&vm, o, signal_fd);
+		if (o->stats)
+			status = write_stats(&vm, o->stats, status, signal_fd);
+		vm_destroy(&vm);
+	}
+	output_give_up_on(-1);
+	close(signal_fd);
+	return status;
 }
 
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o = {.vm = {.cpus = 1, .memory = DEFAULT_MEMORY, .backing = BACKING_4K},
 				.shadow_config = {.opts = SHADOW_OPT_ALL, .memory = SHADOW_MEMORY_DEFAULT}};
-	int r = parse_options(argc, argv, &o);
-	int signal_fd, status;
-	struct vm vm;
+	int r = parse_options(argc, argv, &o), status = STATUS_HOST_FAILURE;
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	signal(SIGPIPE, SIG_IGN); /* a reader that left loses the console, not the statistics */
-	signal_fd = catch_signals();
-	if (signal_fd < 0 || vm_create(&vm, &o.vm) < 0) {
-		status = STATUS_HOST_FAILURE;
-	} else {
-		status = run_vm(&vm, &o, signal_fd);
-		if (o.stats)
-			status = write_stats(&vm, o.stats, status);
-		vm_destroy(&vm);
-	}
-	if (signal_fd >= 0)
-		close(signal_fd);
+	if (!o.stats || outfile_check("--stats", o.stats) == 0)
+		status = run(&o);
 	free(o.bootargs);
 	return status;
 }

@@ -8,8 +8,11 @@
 #include "base/log.h"
 #include "kvm/vm.h"
 
-/* All counters as one JSON object: name, unit, description, value, and the value of each vCPU. -errno, said. */
-int must_check stats_write_json(struct vm *vm, const char *path);
+/*
+ * All counters as one JSON object: name, unit, description, value, and the value of each vCPU. A reader is not waited
+ * for once `give_up_fd` is readable (base/outfile.h). -errno, logged.
+ */
+int must_check stats_write_json(struct vm *vm, const char *path, int give_up_fd);
 
 /* The counters that are not zero, a line each. */
 void stats_print(struct vm *vm, FILE *to);

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon top: what a running guest costs, live: exits, faults, splits, shootdowns, memory. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/top_table.h"
 #include "cmd/watch.h"
 #include "kvm/vm.h"
 
@@ -18,13 +19,6 @@
 struct options {
 	long interval, count; /* seconds; samples, 0: until the run ends */
 	bool json;
-};
-
-/* Numbers at one moment: name -> value. */
-struct sample {
-	json_t *gnomon, *kvm;
-	json_t *status;
-	double time; /* seconds */
 };
 
 static const char help[] =
@@ -78,47 +72,11 @@ static int print_json(const struct sample *s)
 {
 	json_t *line = json_pack("{s:f, s:O, s:O, s:O}", "time", s->time, "status",
 	                         json_object_get(s->status, "status"), "gnomon", s->gnomon, "kvm", s->kvm);
-	int r = json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
 
+	(void)json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
+	putchar('\n');
 	json_decref(line);
-	return r < 0 || putchar('\n') < 0 || fflush(stdout) < 0 ? -EIO : 0;
-}
-
-/* A row for everything that ever happened. */
-static void print_rows(const char *title, const json_t *now, const json_t *before, double seconds)
-{
-	const char *name;
-	json_t *value;
-
-	printf("\n%-32s %16s %14s\n", title, "total", "a second");
-	json_object_foreach ((json_t *)(uintptr_t)now, name, value) {
-		const json_int_t v = json_integer_value(value);
-		const json_int_t was = json_integer_value(json_object_get(before, name));
-
-		if (v == 0 || strncmp(name, "memory_", 7) == 0)
-			continue;
-		if (before)
-			printf("%-32s %16lld %14.1f\n", name, (long long)v, (double)(v - was) / seconds);
-		else
-			printf("%-32s %16lld %14s\n", name, (long long)v, "");
-	}
-}
-
-static double mib(const struct sample *s, const char *name)
-{
-	return (double)json_integer_value(json_object_get(s->gnomon, name)) / 1048576;
-}
-
-static int print_table(const char *path, const struct sample *s, const struct sample *before)
-{
-	const double seconds = before->gnomon ? s->time - before->time : 0;
-
-	fputs("\033[H\033[2J", stdout);
-	printf("%s: %s; guest memory %.1f MiB, of it %.1f MiB in the host's memory\n", path,
-	       json_string_value(json_object_get(s->status, "status")), mib(s, "memory_guest"), mib(s, "memory_host"));
-	print_rows("Gnomon", s->gnomon, before->gnomon, seconds);
-	print_rows("KVM", s->kvm, before->kvm, seconds);
-	return fflush(stdout) < 0 ? -EIO : 0;
+	return output_error();
 }
 
 /* Waits for the next look. 1: the run ended; -errno, said. */
@@ -149,7 +107,7 @@ static int watch(struct connection *c, const char *path, const struct options *o
 	for (long n = 1; r == 0; n++) {
 		r = take(c, &now);
 		if (r == 0)
-			r = o->json ? print_json(&now) : print_table(path, &now, &before);
+			r = o->json ? print_json(&now) : top_print_table(path, &now, &before);
 		forget(&before);
 		before = now;
 		now = (struct sample){0};
@@ -159,6 +117,8 @@ static int watch(struct connection *c, const char *path, const struct options *o
 			r = wait_for_next(c, o->interval);
 	}
 	forget(&before);
+	if (!o->json)
+		putchar('\n'); /* for the prompt */
 	return r < 0 ? r : 0;
 }
 
@@ -191,7 +151,6 @@ int cmd_top(int argc, char **argv)
 		log_error("top: one socket is expected (try `gnomon top --help`)");
 		return STATUS_USAGE;
 	}
-	signal(SIGPIPE, SIG_IGN);
 	if (connection_open(&c, argv[optind], ANSWER_MS) < 0)
 		return STATUS_HOST_FAILURE;
 	r = watch(&c, argv[optind], &o);

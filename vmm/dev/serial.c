@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR, REG_NR };
 
 #define LCR_DLAB        0x80 /* the divisor stands in the first two registers */
@@ -28,6 +30,14 @@ static bool wait_for_room(const struct serial *s)
 	return fds[0].revents;
 }
 
+/* The guest does not hear of it, no more than on a real line; the user does, once. */
+static void lost(struct serial *s, int error)
+{
+	if (!s->error)
+		log_errno(error, "cannot write the guest's console");
+	s->error = error;
+}
+
 static void transmit(struct serial *s, const uint8_t *data, size_t len)
 {
 	counter_add(s->counters, CTR_CONSOLE_BYTES, len);
@@ -37,11 +47,12 @@ static void transmit(struct serial *s, const uint8_t *data, size_t len)
 		if (!wait_for_room(s))
 			return;
 		n = write(s->out_fd, data, len < PIPE_BUF ? len : PIPE_BUF);
-
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n <= 0)
-			return; /* nobody listens: a real line would lose it too */
+		if (n <= 0) {
+			lost(s, n ? errno : EIO);
+			return;
+		}
 		data += n;
 		len -= n;
 	}

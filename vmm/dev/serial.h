@@ -14,7 +14,8 @@
 struct serial {
 	struct bus_device bus;
 	int out_fd, end_fd;
-	pthread_mutex_t lock; /* the registers below, and the order of output */
+	pthread_mutex_t lock; /* what follows, and the order of output */
+	int error;            /* errno of a write that failed, the last one; 0: nothing was lost */
 	uint8_t ier, lcr, mcr, scr;
 	uint16_t divisor;
 	struct counters *counters; /* CTR_CONSOLE_BYTES */
@@ -23,7 +24,7 @@ struct serial {
 /*
  * Answers at GNOMON_PORT_SERIAL once attached to a port bus; writes to `out_fd`. Once `end_fd` is readable, output
  * that would block is lost instead of waited for; -1: never. Both and `counters`, in which CTR_CONSOLE_BYTES is written
- * here alone, stay the caller's.
+ * here alone, stay the caller's. What cannot be written is lost, logged once and noted in `error`.
  */
 void serial_init(struct serial *s, int out_fd, int end_fd, struct counters *counters);
 

@@ -85,7 +85,7 @@ struct host_missing {
 struct host_info {
 	char kernel[96];
 	char cpu_model[80];
-	int cpus;              /* online */
+	int cpus;              /* online; 0 when unknown */
 	unsigned cpu_features; /* 1 << enum host_cpu_feature */
 
 	char kvm_path[256];
@@ -100,6 +100,7 @@ struct host_info {
 	enum host_second_stage second_stage;
 	char second_stage_source[320]; /* which file said what */
 
+	bool sysfs;                                          /* it is there to be read */
 	char thp_enabled[24], thp_shmem[24], thp_defrag[24]; /* the chosen word; "" when the file is not there */
 	struct host_hugetlb hugetlb_2m, hugetlb_1g;
 	uint64_t memory_total, memory_available; /* bytes; 0 when unknown */

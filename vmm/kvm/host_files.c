@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "kvm/host_parts.h"
@@ -121,6 +122,23 @@ static int count_cpu_list(const char *p)
 	return p[-1] ? 0 : n;
 }
 
+/* The lines "cpu0 ...", "cpu1 ..." of /proc/stat, which stand at its beginning; for a host without sysfs. */
+static int count_cpu_lines(const char *proc)
+{
+	char path[PATH_MAX], line[512];
+	int n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/stat", proc);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f) && strncmp(line, "cpu", 3) == 0)
+		n += isdigit((unsigned char)line[3]) != 0;
+	fclose(f);
+	return n;
+}
+
 static void read_cpus(struct host_info *info, const struct host_paths *paths)
 {
 	char text[8192], list[512]; /* the first CPU of /proc/cpuinfo is enough */
@@ -128,6 +146,8 @@ static void read_cpus(struct host_info *info, const struct host_paths *paths)
 
 	if (read_line(paths->sys, "devices/system/cpu/online", list, sizeof(list)))
 		info->cpus = count_cpu_list(list);
+	if (info->cpus == 0)
+		info->cpus = count_cpu_lines(paths->proc);
 	if (host_read_file(paths->proc, "cpuinfo", text, sizeof(text)) < 0)
 		return;
 	model = find_field(text, "model name");
@@ -230,7 +250,13 @@ static void find_module(struct host_info *info, const char *sys)
 
 void host_read_files(struct host_info *info, const struct host_paths *paths)
 {
-	read_line(paths->proc, "sys/kernel/osrelease", info->kernel, sizeof(info->kernel));
+	char path[PATH_MAX];
+	struct utsname u;
+
+	snprintf(path, sizeof(path), "%s/kernel", paths->sys);
+	info->sysfs = access(path, F_OK) == 0;
+	if (!read_line(paths->proc, "sys/kernel/osrelease", info->kernel, sizeof(info->kernel)) && uname(&u) == 0)
+		snprintf(info->kernel, sizeof(info->kernel), "%s", u.release);
 	read_cpus(info, paths);
 	read_memory(info, paths->proc);
 	read_huge_pages(info, paths->sys);

@@ -125,6 +125,8 @@ static void list_huge_pages(struct host_info *info)
 	if (strcmp(info->thp_enabled, "never") == 0)
 		miss(info, false, "transparent huge pages are off: `--backing thp` gets 4 KiB pages",
 		     "`echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled`");
+	if (!info->sysfs)
+		return; /* nothing is known; what mends that is said with the second stage */
 	if (!info->hugetlb_2m.offered)
 		miss(info, false, "the kernel offers no 2 MiB huge pages: `--backing hugetlb2m` cannot work",
 		     "use a kernel with CONFIG_HUGETLBFS");

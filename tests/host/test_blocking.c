@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Outputs that take nothing: a full pipe, a FIFO whose reader never comes or sleeps, a stopped terminal. A guest waits
+ * for the reader of its console; the end of a run waits for nobody for long, and for nobody at all when it is told to.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "surroundings.h"
+
+static struct run r;
+
+static void setup(void)
+{
+	need_kvm();
+	dir_make();
+}
+
+TestSuite(blocking, .init = setup, .fini = dir_remove);
+
+static int blocked; /* the descriptor in which nothing fits; its reader sleeps */
+
+static void fill_both(void)
+{
+	int fds[2];
+
+	if (pipe(fds) < 0)
+		_exit(254);
+	fill_pipe(fds[1]);
+	for (int fd = 1; fd <= 2; fd++)
+		if (blocked >> fd & 1)
+			dup2(fds[1], fd);
+	close(fds[1]);
+	fcntl(fds[0], F_SETFD, 0); /* gnomon keeps it open, and never reads */
+}
+
+/* A terminal that somebody stopped with ^S. */
+static void stop_terminal(void)
+{
+	int master, slave;
+
+	if (openpty(&master, &slave, NULL, NULL, NULL) < 0 || tcflow(slave, TCOOFF) < 0)
+		_exit(254);
+	for (int fd = 1; fd <= 2; fd++)
+		if (blocked >> fd & 1)
+			dup2(slave, fd);
+	close(slave);
+	fcntl(master, F_SETFD, 0);
+}
+
+/* A terminal that nobody reads: what it takes is a part of a line. */
+static void fill_terminal(void)
+{
+	int master, slave;
+	const int last = openpty(&master, &slave, NULL, NULL, NULL);
+
+	if (last < 0)
+		_exit(254);
+	fill_pipe(slave);
+	for (int fd = 1; fd <= 2; fd++)
+		if (blocked >> fd & 1)
+			dup2(slave, fd);
+	close(slave);
+	fcntl(master, F_SETFD, 0);
+}
+
+static void (*const kinds[])(void) = {fill_both, stop_terminal, fill_terminal};
+
+/* Each way in which a run ends by itself, with stderr, stdout or both stuck: the status says which it was. */
+Test(blocking, ends_by_itself)
+{
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+		r.surroundings = kinds[k];
+		blocked = 6;
+		run_gnomon(&r, "run", "--cpus", "4", "--timeout", "1", guest_path("spin-on-4-cpus"));
+		cr_assert_eq(r.status, 126, "kind %zu: %d", k, r.status);
+		blocked = 4;
+		run_gnomon(&r, "run", "--paging", k ? "shadow" : "nested", guest_path("triple-fault"));
+		cr_assert_eq(r.status, 126, "kind %zu: %d", k, r.status);
+		run_gnomon(&r, "run");
+		cr_assert_eq(r.status, 2, "kind %zu: %d", k, r.status);
+		blocked = 2;
+		run_gnomon(&r, "run", "--timeout", "1", guest_path("console-endless"));
+		cr_assert_eq(r.status, 126, "kind %zu: %d %s", k, r.status, r.err);
+	}
+}
+
+/* Once its socket is there it runs, or is about to wait for its reader. */
+static void wait_for_socket(const char *path)
+{
+	for (int i = 0; i < RUN_SECONDS * 100 && access(path, F_OK) < 0; i++)
+		usleep(10000);
+	usleep(50000);
+}
+
+/* SIGTERM ends it, wherever it waits. */
+Test(blocking, ends_when_told)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s", in_dir("socket"));
+	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++) {
+		r.surroundings = kinds[k];
+		for (blocked = 2; blocked <= 6; blocked += 2) {
+			run_start(&r,
+			          (const char *const[]){"run", "--control", path, guest_path("console-endless"), NULL});
+			wait_for_socket(path);
+			kill(r.pid, SIGTERM);
+			run_finish(&r);
+			cr_assert_eq(r.status, 130, "kind %zu, %d blocked: %d", k, blocked, r.status);
+		}
+	}
+}
+
+/* Reports wait for their reader as any program does; a signal ends them, bench with its own status. */
+Test(blocking, reports)
+{
+	r.surroundings = fill_both;
+	blocked = 2;
+	run_start(&r, (const char *const[]){"host", NULL});
+	usleep(100000);
+	kill(r.pid, SIGTERM);
+	run_finish(&r);
+	cr_assert_eq(r.status, 128 + SIGTERM);
+	run_start(&r, (const char *const[]){"bench", "--only", "startup", "--runs", "1", NULL});
+	usleep(500000); /* wherever it is then */
+	kill(r.pid, SIGTERM);
+	run_finish(&r);
+	cr_assert_eq(r.status, 130, "%d %s", r.status, r.err);
+}
+
+/* --- the file of --stats --- */
+
+/* A guest that ends at once, with `stats` as the file of its statistics. */
+static void run_with_stats(const char *stats)
+{
+	run_gnomon(&r, "run", "--stats", stats, guest_path("exit-status-0"));
+}
+
+Test(blocking, fifo_without_reader)
+{
+	cr_assert_eq(mkfifo(in_dir("fifo"), 0600), 0);
+	run_with_stats(in_dir("fifo"));
+	expect_line(&r, 1, "fifo: nobody reads it");
+	run_gnomon(&r, "run", "--stats", in_dir("fifo"), guest_path("exit-status-7"));
+	expect_line(&r, 7, "fifo: nobody reads it");
+}
+
+/* Told to end twice: the second time it gives up at once, though a reader might still come. */
+Test(blocking, fifo_and_a_signal)
+{
+	cr_assert_eq(mkfifo(in_dir("fifo"), 0600), 0);
+	run_start(&r, (const char *const[]){"run", "--stats", in_dir("fifo"), guest_path("spin"), NULL});
+	run_until(&r, "spinning\n");
+	kill(r.pid, SIGTERM);
+	kill(r.pid, SIGINT);
+	run_finish(&r);
+	cr_assert_eq(r.status, 130);
+	cr_assert(strstr(r.err, "--stats: cannot write ") && strstr(r.err, "fifo: "), "%s", r.err);
+}
+
+/* A reader that has opened a FIFO and sleeps, with nothing of it or a part of it taken. */
+Test(blocking, fifo_whose_reader_sleeps)
+{
+	int fd;
+
+	cr_assert_eq(mkfifo(in_dir("fifo"), 0600), 0);
+	fd = open(in_dir("fifo"), O_RDWR | O_CLOEXEC);
+	fcntl(fd, F_SETPIPE_SZ, 4096);
+	run_with_stats(in_dir("fifo"));
+	expect_line(&r, 1, "fifo: nobody reads it");
+	fill_pipe(fd);
+	run_with_stats(in_dir("fifo"));
+	expect_line(&r, 1, "fifo: nobody reads it");
+	close(fd);
+}
+
+/* A reader that reads has all of it, through a FIFO of the smallest size. */
+Test(blocking, fifo_with_a_reader)
+{
+	char path[128];
+	pid_t reader;
+
+	snprintf(path, sizeof(path), "%s", in_dir("fifo"));
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	reader = fork();
+	if (reader == 0) {
+		execlp("cp", "cp", path, in_dir("copy"), NULL);
+		_exit(127);
+	}
+	run_gnomon(&r, "run", "--cpus", "8", "--stats", path, guest_path("exit-status-0"));
+	expect_status(&r, 0);
+	waitpid(reader, NULL, 0);
+	cr_assert(strstr(content(in_dir("copy")), "]]}\n"));
+}

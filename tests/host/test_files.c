@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that a command writes: what cannot be written is found before the guest runs or anything is measured, what was
+ * there before survives each failure, and what is written is whole. tests/unit/test_outfile.c has the many kinds of
+ * paths; these are the commands.
+ */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "surroundings.h"
+
+static struct run r;
+
+static void setup(void)
+{
+	need_kvm();
+	dir_make();
+}
+
+TestSuite(files, .init = setup, .fini = dir_remove);
+
+static void expect_whole(const char *path)
+{
+	json_t *root = json_load_file(path, 0, NULL);
+
+	cr_assert(root, "not JSON: %.300s", content(path));
+	json_decref(root);
+}
+
+/* Refused with no word of the guest's: it never ran. bench and run both, by their names for such a file. */
+static void refused(const char *path, const char *words)
+{
+	run_gnomon(&r, "run", "--stats", path, kernel_path(), "--", "hello");
+	expect_refusal(&r, 1, words);
+	cr_assert_eq(strncmp(r.err, "gnomon: --stats: cannot write ", 30), 0, "%s", r.err);
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", path);
+	expect_refusal(&r, 2, words);
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--csv", path);
+	expect_refusal(&r, 2, words);
+}
+
+Test(files, found_before_the_work)
+{
+	char name[400], path[512];
+
+	memset(name, 'n', 300);
+	name[300] = 0;
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	refused(path, "File name too long");
+	refused("/nonexistent/file", "No such file or directory");
+	refused(dir, "Is a directory");
+	refused("/dev/null/file", "Not a directory");
+	refused("/proc/file", "No such file or directory");
+	refused("", "No such file or directory");
+	refused("/dev/fd/99", "Bad file descriptor");
+}
+
+/* The same file for both would be one of them. */
+Test(files, one_for_two)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s", in_dir("a"));
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", path, "--csv", in_dir("b"));
+	expect_status(&r, 0);
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", path, "--csv", in_dir("./a"));
+	expect_refusal(&r, 2, "cannot both go to");
+}
+
+/* A user to whom the directory, or the file, does not belong: found before KVM is opened. */
+Test(files, without_permission)
+{
+	if (getuid() != 0)
+		cr_skip_test("only root can become another user");
+	r.uid = NOBODY;
+	run_gnomon(&r, "run", "--stats", in_dir("file"), guest_path("exit-status-0"));
+	expect_refusal(&r, 1, "Permission denied");
+	run_gnomon(&r, "bench", "--csv", in_dir("file"));
+	expect_refusal(&r, 2, "Permission denied");
+	fclose(fopen(in_dir("file"), "w"));
+	run_gnomon(&r, "run", "--stats", in_dir("file"), guest_path("exit-status-0"));
+	expect_refusal(&r, 1, "Permission denied");
+}
+
+static rlim_t file_limit;
+
+static void limit_files(void)
+{
+	setrlimit(RLIMIT_FSIZE, &(struct rlimit){file_limit, file_limit});
+}
+
+/* Limits of any size: all of it, or status 1 with words and the earlier file. Also without a byte to be had. */
+Test(files, size_limit)
+{
+	static const rlim_t limits[] = {0, 1, 1024, 4096, 10000, 1 << 20};
+
+	run_gnomon(&r, "run", "--stats", in_dir("stats"), guest_path("exit-status-0"));
+	expect_status(&r, 0);
+	r.surroundings = limit_files;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		file_limit = limits[i];
+		run_gnomon(&r, "run", "--control", in_dir("socket"), "--stats", in_dir("stats"),
+		           guest_path("exit-status-0"));
+		if (limits[i] == 1 << 20)
+			expect_status(&r, 0);
+		else
+			expect_line(&r, 1, "File too large");
+		expect_whole(in_dir("stats"));
+		run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", in_dir("json"));
+		if (r.status == 0)
+			expect_whole(in_dir("json"));
+		else
+			cr_assert(limits[i] < 1 << 20 && r.status == (limits[i] ? 1 : 2) &&
+			              strstr(r.err, "File too large"),
+			          "%d %s", r.status, r.err);
+	}
+	expect_whole(in_dir("json"));
+}
+
+/* A disk of four pages, for the process and what it starts alone. */
+static char disk[128];
+
+static void small_disk(void)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("none", disk, "tmpfs", 0, "size=16k") < 0)
+		_exit(253);
+}
+
+static void need_mounts(void)
+{
+	if (getuid() != 0)
+		cr_skip_test("only root can mount");
+	snprintf(disk, sizeof(disk), "%s", in_dir("disk"));
+	cr_assert_eq(mkdir(disk, 0755), 0);
+	r.surroundings = small_disk;
+	run_gnomon(&r, "--version");
+	if (r.status == 253)
+		cr_skip_test("no mounts here");
+}
+
+/* Room for a part of it only: an error with its reason, and nothing stays. */
+Test(files, full_disk)
+{
+	char path[160];
+
+	need_mounts();
+	snprintf(path, sizeof(path), "%s/stats", disk);
+	run_gnomon(&r, "run", "--cpus", "8", "--stats", path, guest_path("exit-status-0"));
+	expect_line(&r, 1, "No space left on device");
+}
+
+static void read_only_disk(void)
+{
+	small_disk();
+	if (mount(NULL, disk, NULL, MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		_exit(253);
+}
+
+static void disk_without_room(void)
+{
+	char path[160];
+
+	small_disk();
+	snprintf(path, sizeof(path), "%s/full", disk);
+	stdout_to(path, O_WRONLY | O_CREAT);
+	if (posix_fallocate(STDOUT_FILENO, 0, 16384) != 0)
+		_exit(253);
+}
+
+Test(files, disks_found_before_the_work)
+{
+	char path[160];
+
+	need_mounts();
+	snprintf(path, sizeof(path), "%s/stats", disk);
+	r.surroundings = read_only_disk;
+	refused(path, "Read-only file system");
+	r.surroundings = disk_without_room;
+	refused(path, "No space left on device");
+}
+
+static void append_to_log(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/log", dir);
+	stdout_to(path, O_WRONLY | O_CREAT | O_TRUNC);
+}
+
+/* stdout's own file, by its name as a descriptor: the counters come behind the guest's words, and replace nothing. */
+Test(files, behind_the_console)
+{
+	static const char *const names[] = {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+
+	r.surroundings = append_to_log;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		run_gnomon(&r, "run", "--stats", names[i], kernel_path(), "--", "hello");
+		expect_status(&r, 0);
+		cr_assert_eq(strncmp(content(in_dir("log")), "hello from gnomon guest\n{\"version\":1,", 36), 0,
+		             "%s: %.200s", names[i], content(in_dir("log")));
+	}
+}

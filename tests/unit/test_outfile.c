@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files that are written at a command's end: where a path leads, that a file is whole or as it was, and that what is
+ * not a regular file is written in place. Each check of a path leaves the directory as it found it.
+ */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/outfile.h"
+
+static char root[64];
+
+static void make_dir(void)
+{
+	strcpy(root, "/tmp/gnomon-outfile.XXXXXX");
+	cr_assert(mkdtemp(root));
+	cr_assert_eq(chdir(root), 0);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+static void drop_dir(void)
+{
+	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+TestSuite(outfile, .init = make_dir, .fini = drop_dir);
+
+static const char *content(const char *path)
+{
+	static char text[1 << 16];
+	FILE *f = fopen(path, "r");
+
+	cr_assert(f, "there is no %s", path);
+	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+	fclose(f);
+	return text;
+}
+
+static void put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	cr_assert(f, "%s", path);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int entries(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = 0;
+
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+static int check(const char *path)
+{
+	const int before = entries(root), r = outfile_check("--test", path);
+
+	cr_expect_eq(entries(root), before, "%s: something stayed", path);
+	return r;
+}
+
+static int write_text(const char *path, const char *text)
+{
+	return outfile_write("--test", path, text, strlen(text), -1);
+}
+
+/* Can be written, and is; nothing is left beside it. */
+static void expect_written(const char *path, const char *where)
+{
+	const int more = access(where, F_OK) < 0 && !strchr(where, '/');
+	const int before = entries(root);
+
+	cr_expect_eq(check(path), 0, "%s", path);
+	cr_expect_eq(write_text(path, "new\n"), 0, "%s", path);
+	cr_expect_str_eq(content(where), "new\n", "%s", path);
+	cr_expect_eq(entries(root), before + more, "%s", path);
+	cr_expect_eq(write_text(path, ""), 0, "%s", path);
+	cr_expect_str_eq(content(where), "", "%s", path);
+}
+
+Test(outfile, names)
+{
+	char long_name[NAME_MAX + 1];
+
+	expect_written("new", "new");
+	put("old", "old and longer than what comes\n");
+	expect_written("old", "old");
+	expect_written("./old", "old");
+	mkdir("dir", 0755);
+	expect_written("dir/../old", "old");
+	expect_written("dir//new", "dir/new");
+	memset(long_name, 'n', NAME_MAX);
+	long_name[NAME_MAX] = 0;
+	expect_written(long_name, long_name);
+	expect_written("-", "-"); /* stdout is the caller's matter */
+}
+
+/* What open(2) would say, before and at the end. */
+Test(outfile, refused)
+{
+	static char very_long[2 * PATH_MAX], long_name[NAME_MAX + 2];
+	const struct {
+		const char *path;
+		int error;
+	} bad[] = {{"", ENOENT},
+	           {"nodir/file", ENOENT},
+	           {"file/file", ENOTDIR},
+	           {"dir", EISDIR},
+	           {"dir/", EISDIR},
+	           {".", EISDIR},
+	           {"/", EISDIR},
+	           {"dir/..", EISDIR},
+	           {long_name, ENAMETOOLONG},
+	           {very_long, ENAMETOOLONG},
+	           {"loop", ELOOP},
+	           {"link-to-dir", EISDIR},
+	           {"link-nowhere", ENOENT},
+	           {"socket", ENXIO},
+	           {"/dev/fd/77", EBADF},
+	           {"/proc/self/fd/-1", ENOENT}};
+	const struct sockaddr_un addr = {.sun_family = AF_UNIX, .sun_path = "socket"};
+	const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	memset(long_name, 'n', NAME_MAX + 1);
+	memset(very_long, '/', sizeof(very_long) - 1);
+	put("file", "");
+	mkdir("dir", 0755);
+	cr_assert(symlink("loop", "loop") == 0 && symlink("dir", "link-to-dir") == 0 &&
+	          symlink("nodir/file", "link-nowhere") == 0);
+	cr_assert_eq(bind(fd, (const void *)&addr, sizeof(addr)), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		int r = check(bad[i].path);
+
+		cr_expect_eq(r, -bad[i].error, "%.60s: %s", bad[i].path, strerror(-r));
+		r = write_text(bad[i].path, "x");
+		cr_expect_lt(r, 0, "%.60s was written", bad[i].path);
+	}
+}
+
+/* A link stays a link, to whatever length; a new file comes to be where it leads. */
+Test(outfile, symbolic_links)
+{
+	struct stat st;
+
+	mkdir("dir", 0755);
+	put("dir/old", "old\n");
+	cr_assert(symlink("dir/old", "link") == 0 && symlink("../link", "dir/back") == 0 &&
+	          symlink("dir/new", "dangling") == 0);
+	expect_written("link", "dir/old");
+	expect_written("dir/back", "dir/old");
+	expect_written("dangling", "dir/new");
+	cr_expect(lstat("link", &st) == 0 && S_ISLNK(st.st_mode));
+	cr_expect(lstat("dir/back", &st) == 0 && S_ISLNK(st.st_mode));
+	cr_expect(lstat("dangling", &st) == 0 && S_ISLNK(st.st_mode));
+}
+
+/* Rights and owner are the earlier file's; a new one has what the umask leaves. */
+Test(outfile, rights)
+{
+	struct stat st;
+
+	put("old", "old\n");
+	cr_assert_eq(chmod("old", 0604), 0);
+	if (getuid() == 0)
+		cr_assert_eq(chown("old", 12, 34), 0);
+	umask(027);
+	cr_assert_eq(write_text("old", "new\n"), 0);
+	cr_expect(stat("old", &st) == 0 && (st.st_mode & 07777) == 0604, "%o", st.st_mode);
+	if (getuid() == 0)
+		cr_expect(st.st_uid == 12 && st.st_gid == 34, "%d:%d", st.st_uid, st.st_gid);
+	cr_assert_eq(write_text("new", "new\n"), 0);
+	cr_expect(stat("new", &st) == 0 && (st.st_mode & 07777) == 0640, "%o", st.st_mode);
+}
+
+/* All names of a file show the same, whoever reads it meanwhile sees one text or the other. */
+Test(outfile, hard_links)
+{
+	put("one", "old and longer\n");
+	cr_assert_eq(link("one", "two"), 0);
+	expect_written("one", "two");
+}
+
+Test(outfile, readers_keep_what_they_opened)
+{
+	char text[16] = "";
+	int fd;
+
+	put("file", "old\n");
+	fd = open("file", O_RDONLY);
+	cr_assert_eq(write_text("file", "new\n"), 0);
+	cr_expect_eq(read(fd, text, sizeof(text)), 4);
+	cr_expect_str_eq(text, "old\n");
+}
+
+/* A directory of others in which one file is ours: it is written in place. A protected file is not. */
+Test(outfile, other_users)
+{
+	if (getuid() != 0)
+		cr_skip_test("only root can become another user");
+	mkdir("dir", 0755);
+	put("dir/ours", "old and longer\n");
+	put("dir/theirs", "old\n");
+	put("dir/protected", "old\n");
+	cr_assert(chown("dir/ours", 65534, 65534) == 0 && chown("dir/protected", 65534, 65534) == 0 &&
+	          chmod("dir/protected", 0444) == 0);
+	cr_assert_eq(chmod(root, 0755), 0);
+	cr_assert(setgid(65534) == 0 && setuid(65534) == 0);
+	expect_written("dir/ours", "dir/ours");
+	cr_expect_eq(outfile_check("--test", "dir/theirs"), -EACCES);
+	cr_expect_eq(outfile_check("--test", "dir/protected"), -EACCES);
+	cr_expect_eq(outfile_check("--test", "dir/new"), -EACCES);
+	cr_expect_lt(write_text("dir/theirs", "new"), 0);
+	cr_expect_str_eq(content("dir/theirs"), "old\n");
+}
+
+/* What was there survives a file that does not become complete, whether it has one name or two. */
+Test(outfile, earlier_file_survives)
+{
+	static char big[1 << 20];
+
+	memset(big, 'x', sizeof(big) - 1);
+	signal(SIGXFSZ, SIG_IGN);
+	put("file", "old\n");
+	put("one", "old\n");
+	cr_assert_eq(link("one", "two"), 0);
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, RLIM_INFINITY}), 0);
+	cr_expect_eq(write_text("file", big), -EFBIG);
+	cr_expect_eq(write_text("one", big), -EFBIG);
+	cr_expect_eq(write_text("new", big), -EFBIG);
+	cr_expect_str_eq(content("file"), "old\n");
+	cr_expect_str_eq(content("two"), "old\n");
+	cr_expect_eq(access("new", F_OK), -1);
+	cr_expect_eq(entries("."), 3);
+}
+
+/* Devices are written in place, and one that takes nothing is an error. */
+Test(outfile, devices)
+{
+	cr_expect_eq(check("/dev/null"), 0);
+	cr_expect_eq(write_text("/dev/null", "text"), 0);
+	cr_expect_eq(check("/dev/full"), 0);
+	cr_expect_eq(write_text("/dev/full", "text"), -ENOSPC);
+}
+
+/* A descriptor of this process, by each of its names, is written where it stands, and only if it was opened for that. */
+Test(outfile, descriptors)
+{
+	const int fd = open("log", O_WRONLY | O_CREAT, 0644), ro = open("log", O_RDONLY);
+	char path[64];
+
+	cr_assert_eq(write(fd, "before\n", 7), 7);
+	snprintf(path, sizeof(path), "/dev/fd/%d", fd);
+	cr_expect_eq(check(path), 0);
+	cr_expect_eq(write_text(path, "one\n"), 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	cr_expect_eq(write_text(path, "two\n"), 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+	cr_expect_eq(write_text(path, "three\n"), 0);
+	cr_assert_eq(symlink(path, "link"), 0);
+	cr_expect_eq(write_text("link", "four\n"), 0);
+	cr_expect_str_eq(content("log"), "before\none\ntwo\nthree\nfour\n");
+	snprintf(path, sizeof(path), "/dev/fd/%d", ro);
+	cr_expect_eq(check(path), -EBADF);
+}
+
+/* A FIFO with a reader; with none, who waits gives up in time, or at once when he is told to. */
+Test(outfile, fifos)
+{
+	int ends[2], fd;
+	char text[16] = "";
+
+	cr_assert_eq(mkfifo("fifo", 0600), 0);
+	cr_expect_eq(check("fifo"), 0);
+	cr_expect_eq(write_text("fifo", "text"), -ETIMEDOUT);
+	cr_assert_eq(pipe(ends), 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	cr_expect_eq(outfile_write("--test", "fifo", "text", 4, ends[0]), -ECANCELED);
+	fd = open("fifo", O_RDONLY | O_NONBLOCK);
+	cr_expect_eq(outfile_write("--test", "fifo", "text", 4, ends[0]), 0);
+	cr_expect_eq(read(fd, text, sizeof(text)), 4);
+}
+
+Test(outfile, same)
+{
+	put("a", "");
+	cr_assert(link("a", "b") == 0 && symlink("a", "c") == 0);
+	mkdir("dir", 0755);
+	cr_expect(outfile_same("a", "b"));
+	cr_expect(outfile_same("a", "dir/../c"));
+	cr_expect(outfile_same("new", "./new"));
+	cr_expect_not(outfile_same("new", "dir/new"));
+	cr_expect_not(outfile_same("a", "new"));
+	cr_expect_not(outfile_same("/dev/null", "/dev/null"));
+	cr_expect_not(outfile_same("nodir/x", "nodir/x"));
+}

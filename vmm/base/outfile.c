@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/outfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/outfile_place.h"
+#include "base/patience.h"
+
+#define READER_MS 1000 /* how long a FIFO waits for a reader to come, and for one that sleeps */
+#define RETRY_MS  10
+#define TRIES     100 /* names beside; others may have left some behind */
+
+/* How a place is written. */
+enum way { AS_DESCRIPTOR, AS_DEVICE, IN_PLACE, BESIDE };
+
+static enum way way_of(const struct outfile_place *p)
+{
+	if (p->descriptor >= 0)
+		return AS_DESCRIPTOR;
+	if (!p->exists)
+		return BESIDE;
+	if (p->proc || !S_ISREG(p->st.st_mode))
+		return AS_DEVICE;
+	return p->st.st_nlink > 1 ? IN_PLACE : BESIDE;
+}
+
+/* --- before the work --- */
+
+static int check_descriptor(int fd)
+{
+	const int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || flags & O_PATH || (flags & O_ACCMODE) == O_RDONLY ? -EBADF : 0;
+}
+
+/* What opening and closing would tell, and a FIFO's reader would take for the end. */
+static int check_device(const struct outfile_place *p)
+{
+	if (S_ISDIR(p->st.st_mode))
+		return -EISDIR;
+	if (S_ISSOCK(p->st.st_mode))
+		return -ENXIO;
+	return faccessat(p->dir, p->name, W_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+static int make(int dir, const char *name, mode_t mode)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A new file, its name in ret_name. */
+static int make_beside(int dir, mode_t mode, char ret_name[NAME_MAX + 1])
+{
+	int fd = -EEXIST;
+
+	for (int try = 0; fd == -EEXIST && try < TRIES; try++) {
+		snprintf(ret_name, NAME_MAX + 1, ".gnomon-%d-%d", (int)getpid(), try);
+		fd = make(dir, ret_name, mode);
+	}
+	return fd;
+}
+
+/* Room for so much; a file system that cannot say has it. */
+static int reserve(int fd, size_t len)
+{
+	if (fallocate(fd, 0, 0, (off_t)len) == 0 || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)
+		return 0;
+	return -errno;
+}
+
+/* Whether a file can be made and has a block; under its own name, which may not please the file system, or beside. */
+static int probe(const struct outfile_place *p)
+{
+	char beside[NAME_MAX + 1];
+	int fd = p->exists ? make_beside(p->dir, 0600, beside) : make(p->dir, p->name, 0600), r;
+
+	if (fd < 0)
+		return fd;
+	r = reserve(fd, 1);
+	close(fd);
+	unlinkat(p->dir, p->exists ? beside : p->name, 0);
+	return r;
+}
+
+/* Whether the file itself may be written though its directory takes no other: a mount point, a directory of others. */
+static bool only_in_place(const struct outfile_place *p, int r)
+{
+	return p->exists && (r == -EACCES || r == -EPERM || r == -EROFS || r == -EBUSY || r == -EXDEV);
+}
+
+static int check_regular(const struct outfile_place *p)
+{
+	int fd, r;
+
+	if (!p->exists)
+		return probe(p);
+	fd = openat(p->dir, p->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	if (way_of(p) == IN_PLACE)
+		return 0;
+	r = probe(p);
+	return only_in_place(p, r) ? 0 : r;
+}
+
+static int check(const struct outfile_place *p)
+{
+	switch (way_of(p)) {
+	case AS_DESCRIPTOR:
+		return check_descriptor(p->descriptor);
+	case AS_DEVICE:
+		return check_device(p);
+	default:
+		return check_regular(p);
+	}
+}
+
+/* --- at its end --- */
+
+/* A FIFO's reader may still be on his way. */
+static int open_device(const struct outfile_place *p, int give_up_fd)
+{
+	struct pollfd end = {.fd = give_up_fd, .events = POLLIN};
+
+	for (int ms = 0;; ms += RETRY_MS) {
+		int fd = openat(p->dir, p->name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+		if (fd >= 0 || errno != ENXIO || !S_ISFIFO(p->st.st_mode))
+			return fd < 0 ? -errno : fd;
+		if (ms >= READER_MS)
+			return -ETIMEDOUT;
+		if (poll(&end, 1, RETRY_MS) > 0)
+			return -ECANCELED;
+	}
+}
+
+static int write_device(const struct outfile_place *p, const char *text, size_t len, const struct patience *patience)
+{
+	int fd = open_device(p, patience->give_up_fd), r;
+
+	if (fd < 0)
+		return fd;
+	r = patience_write(patience, fd, text, len);
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
+/* All of it into an open file, from its beginning. */
+static int fill(int fd, const char *text, size_t len)
+{
+	static const struct patience endless = {.give_up_fd = -1, .ms = -1};
+	int r = patience_write(&endless, fd, text, len);
+
+	if (r == 0 && ftruncate(fd, (off_t)len) < 0)
+		r = -errno;
+	/* Some file systems find only now that there is no room; others have nothing to say. */
+	if (r == 0 && fsync(fd) < 0 && errno != EINVAL && errno != EROFS)
+		r = -errno;
+	if (close(fd) < 0 && r == 0)
+		r = -errno;
+	return r;
+}
+
+static int write_in_place(const struct outfile_place *p, const char *text, size_t len)
+{
+	int fd = openat(p->dir, p->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return -errno;
+	r = reserve(fd, len ? len : 1); /* or the file would be half old, half new */
+	if (r < 0) {
+		(void)!ftruncate(fd, p->st.st_size);
+		close(fd);
+		return r;
+	}
+	return fill(fd, text, len);
+}
+
+static int write_beside(const struct outfile_place *p, const char *text, size_t len)
+{
+	const mode_t mode = p->exists ? p->st.st_mode & 0777 : 0666;
+	char name[NAME_MAX + 1];
+	int fd, r = 0;
+
+	fd = make_beside(p->dir, mode, name);
+	if (fd < 0)
+		return only_in_place(p, fd) ? write_in_place(p, text, len) : fd;
+	if (p->exists && (fchown(fd, p->st.st_uid, p->st.st_gid) < 0 || fchmod(fd, mode) < 0))
+		r = -EPERM;
+	if (r < 0)
+		close(fd);
+	else
+		r = fill(fd, text, len);
+	if (r == 0 && renameat(p->dir, name, p->dir, p->name) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(p->dir, name, 0);
+	return only_in_place(p, r) ? write_in_place(p, text, len) : r;
+}
+
+static int write_to(const struct outfile_place *p, const char *text, size_t len, int give_up_fd)
+{
+	const struct patience patience = {.give_up_fd = give_up_fd, .ms = READER_MS};
+
+	switch (way_of(p)) {
+	case AS_DESCRIPTOR:
+		return patience_write(&patience, p->descriptor, text, len);
+	case AS_DEVICE:
+		return write_device(p, text, len, &patience);
+	case IN_PLACE:
+		return write_in_place(p, text, len);
+	default:
+		return write_beside(p, text, len);
+	}
+}
+
+/* --- both --- */
+
+static int said(const char *option, const char *path, int r)
+{
+	if (r == -ETIMEDOUT)
+		log_error("%s: cannot write %s: nobody reads it", option, path);
+	else if (r == -ECANCELED)
+		log_error("%s: cannot write %s: interrupted", option, path);
+	else if (r < 0)
+		log_errno(-r, "%s: cannot write %s", option, path);
+	return r;
+}
+
+int outfile_check(const char *option, const char *path)
+{
+	struct outfile_place place;
+	int r = outfile_find(path, &place);
+
+	if (r == 0) {
+		r = check(&place);
+		outfile_leave(&place);
+	}
+	return said(option, path, r);
+}
+
+int outfile_write(const char *option, const char *path, const char *text, size_t len, int give_up_fd)
+{
+	struct outfile_place place;
+	int r = outfile_find(path, &place);
+
+	if (r == 0) {
+		r = write_to(&place, text, len, give_up_fd);
+		outfile_leave(&place);
+	}
+	return said(option, path, r);
+}
+
+bool outfile_same(const char *a, const char *b)
+{
+	struct outfile_place pa, pb;
+	struct stat da, db;
+	bool same;
+
+	if (outfile_find(a, &pa) < 0)
+		return false;
+	if (outfile_find(b, &pb) < 0) {
+		outfile_leave(&pa);
+		return false;
+	}
+	if (pa.exists && pb.exists)
+		same = S_ISREG(pa.st.st_mode) && pa.st.st_dev == pb.st.st_dev && pa.st.st_ino == pb.st.st_ino;
+	else
+		same = pa.descriptor < 0 && pb.descriptor < 0 && strcmp(pa.name, pb.name) == 0 &&
+		       fstat(pa.dir, &da) == 0 && fstat(pb.dir, &db) == 0 && da.st_dev == db.st_dev &&
+		       da.st_ino == db.st_ino;
+	outfile_leave(&pa);
+	outfile_leave(&pb);
+	return same;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file that a command writes at its end. What was there before stays until the new one is complete, and a file that
+ * cannot be written is found before the work begins.
+ *
+ * A regular file is written beside, under a name of its own, and renamed: owner, rights and symbolic links to it stay.
+ * Written in place are what is no regular file (a FIFO, a terminal), a descriptor of this process (/dev/stdout,
+ * /dev/fd/3), a file with several hard links, and one whose directory takes no other: its space is reserved first.
+ */
+#ifndef GNOMON_BASE_OUTFILE_H
+#define GNOMON_BASE_OUTFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/log.h"
+
+/* Whether `path` can be written as far as that is known; leaves nothing there. -errno, logged after `option`'s name. */
+int must_check outfile_check(const char *option, const char *path);
+
+/*
+ * Makes `text` the content of `path`. A FIFO or another reader is waited for, no longer than a second without progress
+ * and not once `give_up_fd` is readable (-1: none). -errno, logged.
+ */
+int must_check outfile_write(const char *option, const char *path, const char *text, size_t len, int give_up_fd);
+
+/* Whether both paths lead to the same regular file, there or not; what is written last would be all that is left. */
+bool outfile_same(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/outfile_place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define MAX_LINKS 40 /* as the kernel has it */
+
+/* Symbolic links in procfs are not what they read like: "pipe:[4711]". */
+static bool is_proc(int dir)
+{
+	struct statfs fs;
+
+	return fstatfs(dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
+}
+
+static bool is_own_descriptors(int dir)
+{
+	struct stat own, st;
+
+	return stat("/proc/self/fd", &own) == 0 && fstat(dir, &st) == 0 && own.st_dev == st.st_dev &&
+	       own.st_ino == st.st_ino;
+}
+
+/* Goes from place->dir to the directory in `path`, and splits the name off. */
+static int enter(struct outfile_place *place, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char dir[PATH_MAX] = ".";
+	int fd;
+
+	if (!*path)
+		return -ENOENT;
+	if (strlen(name) > NAME_MAX)
+		return -ENAMETOOLONG;
+	if (slash) {
+		memcpy(dir, path, slash - path);
+		strcpy(dir + (slash - path), slash == path ? "/" : "");
+	}
+	fd = openat(place->dir, dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	outfile_leave(place);
+	place->dir = fd;
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return -EISDIR;
+	strcpy(place->name, name);
+	return 0;
+}
+
+/* 1: the name is a symbolic link, to `ret_path`; 0: it is none. */
+static int read_link(struct outfile_place *place, char ret_path[PATH_MAX])
+{
+	ssize_t n;
+
+	place->proc = is_proc(place->dir);
+	if (place->proc) {
+		char *end;
+		const long fd = strtol(place->name, &end, 10);
+
+		if (*end == 0 && fd <= INT_MAX && is_own_descriptors(place->dir))
+			place->descriptor = (int)fd;
+		return 0;
+	}
+	n = readlinkat(place->dir, place->name, ret_path, PATH_MAX);
+	if (n < 0)
+		return errno == EINVAL || errno == ENOENT ? 0 : -errno;
+	if (n == PATH_MAX)
+		return -ENAMETOOLONG;
+	ret_path[n] = 0;
+	return 1;
+}
+
+int outfile_find(const char *path, struct outfile_place *ret)
+{
+	struct outfile_place place = {.descriptor = -1, .dir = AT_FDCWD};
+	char now[PATH_MAX];
+	int r = -ENAMETOOLONG;
+
+	if (strlen(path) < sizeof(now)) {
+		strcpy(now, path);
+		r = 1;
+	}
+	for (int links = 0; r == 1; links++) {
+		r = enter(&place, now);
+		if (r == 0)
+			r = links < MAX_LINKS ? read_link(&place, now) : -ELOOP;
+	}
+	if (r == 0 && place.descriptor < 0) {
+		place.exists = fstatat(place.dir, place.name, &place.st, place.proc ? 0 : AT_SYMLINK_NOFOLLOW) == 0;
+		if (!place.exists && errno != ENOENT)
+			r = -errno;
+	}
+	if (r < 0)
+		outfile_leave(&place);
+	else
+		*ret = place;
+	return r;
+}
+
+void outfile_leave(struct outfile_place *place)
+{
+	if (place->dir >= 0)
+		close(place->dir);
+	place->dir = AT_FDCWD;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process inherits from whoever started it, made into what Gnomon counts on. */
+#ifndef GNOMON_BASE_PROCESS_H
+#define GNOMON_BASE_PROCESS_H
+
+#include <limits.h>
+
+#include "base/log.h"
+
+/*
+ * The first step of main():
+ *   - Descriptors 0, 1 and 2 are open. /dev/null stands for one that was closed, or a file of ours would get its number
+ *     and the guest's output. Nobody wants what goes to a stream that was closed: it is not lost.
+ *   - No signal is blocked.
+ *   - A write that fails is an error to be reported, not a signal (SIGPIPE, SIGXFSZ).
+ *   - Children can be waited for (SIGCHLD), and SIGTERM ends the process.
+ * SIGINT and SIGHUP stay ignored if they were: a shell's background job, nohup.
+ */
+void process_prepare(void);
+
+/* For a child before exec: undoes what process_prepare() changed and exec would hand on. Async-signal-safe. */
+void process_prepare_child(void);
+
+/*
+ * Blocks SIGINT, SIGTERM and SIGHUP, less those that are ignored, in this thread and in those that it makes. Returns a
+ * signalfd that reports them, non-blocking and the caller's to close. -errno, logged.
+ */
+int must_check process_catch_end(void);
+
+/* Paths of this program, with /proc or without: one that exec(2) takes; and the absolute one, -errno. */
+const char *process_self(void);
+int must_check process_program(char ret_path[PATH_MAX]);
+
+#endif
