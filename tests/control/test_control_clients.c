@@ -55,7 +55,7 @@ Test(control, one_run_a_socket)
 /* What stands at the path and is no socket stays; a directory that is not there is said. */
 Test(control, paths_that_are_refused)
 {
-	char file[128];
+	char file[128], below[192];
 	FILE *f;
 
 	snprintf(file, sizeof(file), "%s/file", dir);
@@ -65,9 +65,37 @@ Test(control, paths_that_are_refused)
 	run_gnomon(&run, "run", "--control", file, guest_path("exit-status-0"));
 	expect_refusal(&run, 2, "is no socket");
 	cr_expect_eq(access(file, R_OK), 0);
+	snprintf(below, sizeof(below), "%s/socket", file);
+	run_gnomon(&run, "run", "--control", below, guest_path("exit-status-0"));
+	expect_refusal(&run, 1, "Not a directory");
 	unlink(file);
+	/* A link is no socket, wherever it leads. */
+	cr_assert_eq(symlink("nowhere", file), 0);
+	run_gnomon(&run, "run", "--control", file, guest_path("exit-status-0"));
+	expect_refusal(&run, 2, "is no socket");
+	unlink(file);
+	run_gnomon(&run, "run", "--control", dir, guest_path("exit-status-0"));
+	expect_refusal(&run, 2, "is no socket");
+	memset(below, 'n', 108);
+	below[108] = 0;
+	run_gnomon(&run, "run", "--control", below, guest_path("exit-status-0"));
+	expect_refusal(&run, 2, "1 to 107 bytes");
 	run_gnomon(&run, "run", "--control", "/nonexistent/socket", guest_path("exit-status-0"));
 	expect_refusal(&run, 1, "No such file");
+}
+
+/* Somebody's socket of another kind is left alone: it may be in use. */
+Test(control, socket_of_another_kind)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	strcpy(addr.sun_path, path);
+	cr_assert_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	run_gnomon(&run, "run", "--control", path, guest_path("exit-status-0"));
+	expect_refusal(&run, 2, "somebody listens");
+	cr_expect_eq(access(path, F_OK), 0);
+	unlink(path);
 }
 
 /* Garbage, depth, size and connections that come and go: the guest runs on, and others are served. */

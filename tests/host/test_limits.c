@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Machines without /sys or /proc, and limits on descriptors, memory and processes. */
+/* Machines without /sys or /proc, file systems without locks, and limits on descriptors and memory. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "surroundings.h"
@@ -67,6 +76,59 @@ Test(limits, little_memory)
 			expect_line(&r, 1, "");
 	}
 }
+
+/* --- file systems without locks --- */
+
+static int lock_error;
+
+/* flock(2) fails in this way, as NFS, 9p and others have it. */
+static void no_locks(void)
+{
+	const struct sock_filter code[] = {
+	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)lock_error),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = (void *)(uintptr_t)code};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(253);
+}
+
+/* The control socket is served, and replaces one that was left behind. */
+Test(limits, without_locks)
+{
+	static const int errors[] = {ENOLCK, ENOSYS, EOPNOTSUPP, EBADF, EINVAL};
+	static struct run tool;
+
+	r.surroundings = no_locks;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		lock_error = errors[i];
+		run_start(&r, (const char *const[]){"run", "--control", in_dir("socket"), guest_path("spin"), NULL});
+		run_until(&r, "spinning\n");
+		run_gnomon(&tool, "ctl", in_dir("socket"), "query-status");
+		expect_status(&tool, 0);
+		if (i % 2)
+			run_gnomon(&tool, "ctl", in_dir("socket"), "quit");
+		else
+			kill(r.pid, SIGKILL);
+		run_finish(&r);
+	}
+}
+
+/* Somebody who holds the lock for ever is named, not waited for. */
+Test(limits, lock_that_stays)
+{
+	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	cr_assert_eq(flock(fd, LOCK_EX), 0);
+	run_gnomon(&r, "run", "--control", in_dir("socket"), guest_path("exit-status-0"));
+	expect_line(&r, 1, "stays locked");
+	close(fd);
+}
+
+/* --- machines without /sys or /proc --- */
 
 static const char *hidden[2];
 

@@ -68,7 +68,9 @@ static int bind_and_listen(struct listener *l)
 
 /*
  * Two that start at once could both find a stale socket, and the second would remove what the first just made. So the
- * directory is locked meanwhile; a lock file would stay behind. Returns its fd, to be closed; -errno, said.
+ * directory is locked meanwhile; a lock file would stay behind. Returns its fd, to be closed; -ENOLCK where there are no
+ * such locks (a file system of the network, a directory that may not be read): then one has to do without. Other
+ * -errno, logged.
  */
 static int lock_directory(const char *path)
 {
@@ -79,8 +81,14 @@ static int lock_directory(const char *path)
 	strcpy(copy, path); /* as long as sun_path at most; dirname(3) writes */
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return log_errno(errno, "cannot open the directory of %s", path);
+		return -ENOLCK; /* bind(2) says it if it matters */
 	for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; i++) {
+		const int error = errno;
+
+		if (error != EWOULDBLOCK && error != EINTR) {
+			close(fd);
+			return -ENOLCK;
+		}
 		if (i == LOCK_ATTEMPTS) {
 			log_error("--control: the directory of %s stays locked by somebody", path);
 			close(fd);
@@ -102,11 +110,12 @@ int listener_open(struct listener *l, const char *path)
 	}
 	strcpy(l->addr.sun_path, path);
 	lock = lock_directory(path);
-	if (lock < 0)
+	if (lock < 0 && lock != -ENOLCK)
 		return lock;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = l->fd < 0 ? log_errno(errno, "socket") : bind_and_listen(l);
-	close(lock);
+	if (lock >= 0)
+		close(lock);
 	if (r < 0 && l->fd >= 0)
 		close(l->fd);
 	return r;
