@@ -75,6 +75,53 @@ static const struct {
     {"[{\"execute\":\"query-status\"}]", true},
     {"1 ", true},
     {"\"query-status\"", true},
+    {"{'execute':'query-status','id':'a'}", true},
+    {"{'execute':\"query-status\",'id':'a\"b'}", true},
+    {"{\"execute\":\"query-status\",\"id\":\"a'b\"}", true},
+    {"{\"execute\":\"query-status\",\"id\":\"a\\'b\"}", true},
+    {"{'execute':'query-status','id':'a\\'b\\\"c\\/d\\\\'}", true},
+    {"\r\n\t{'execute':'query-status',\r\n'id' : [ 'a' , { } ] }\r\n", true},
+    {"{'execute':'query-status','id':-0}", true},
+    {"{'execute':'query-status','id':1e3}", true},
+    {"{'execute':'query-status','id':1E+2}", true},
+    {"{'execute':'query-status','id':1e-400}", true},
+    {"{'execute':'query-status','id':9223372036854775807}", true},
+    {"{'execute':'query-status','id':18446744073709551615}", true},
+    {"{'execute':'query-status','id':18446744073709551616}", true},
+    {"{'execute':'query-status','id':-9223372036854775808}", true},
+    {"{'execute':'query-status','id':-9223372036854775809}", true},
+    {"{'execute':'query-status','id':12345678901234567890.5}", true},
+    {"{'execute':'query-status','id':[18446744073709551615,{'a':-1e300}]}", true},
+    {"{'execute':'query-status','id':null}", true},
+    {"{'execute':'query-status','id':true}", true},
+    {"{'execute':'query-status','id':[]}", true},
+    {"{'execute':'query-status','id':{}}", true},
+    {"{'execute':'query-status','id':''}", true},
+    {"{'execute':'query-status','id':{'id':{'id':1}}}", true},
+    {"{\"execute\":\"query-status\",\"\\u0069d\":9}", true},
+    {"{\"\\u0065xecute\":\"query-status\",\"id\":9}", true},
+    {"{'execute':'query-status','id':'\\u0000\\ud83d\\ude00\\u00e9\xc3\xa9'}", true},
+    {"{'execute':'balloon','arguments':{'value':18446744073709551615},'id':7}", true},
+    {"{'execute':'balloon','arguments':{'value':99999999999999999999},'id':7}", true},
+    {"{'execute':'balloon','arguments':{'value':1e400},'id':7}", true},
+    {"{'execute':'balloon','arguments':{'value':1e3},'id':7}", true},
+    {"{'execute':'balloon','arguments':{'value':-0},'id':7}", false},
+    {"{'execute':'nosuch','id':{'a':[1,{'b':null}],'c':'d'}}", true},
+    {"{'execute':1,'id':{'a':'b'}}", true},
+    {"{'exec-oob':'query-status','id':5}", true},
+    {"{'id':5,'foo':{}}", true},
+    {"{'':1,'id':5}", true},
+    {"{'execute':'query-status','arguments':{'a':1},'id':'z'}", true},
+    {"{'execute':'query-status','arguments':'a','id':'z'}", true},
+    {"'query-status'", true},
+    {"['a']", true},
+    {"{'execute':'query-status','id':1,'id':2}", false},
+    {"{'execute':'query-status','id':nul}", false},
+    {"{'execute':'query-status','id':'\\x41'}", false},
+    {"{'execute':'query-status','id':'\\ud83d'}", false},
+    {"{'execute':'query-status','id':'\xc3'}", false},
+    {"{execute:'query-status','id':3}", false},
+    {"{'execute':'query-status' 'id':3}", false},
     {"{\"execute\":\"query-status\",}", false},
     {"{\"execute\" \"query-status\"}", false},
     {"{\"execute\":\"query-status\",\"execute\":\"stop\"}", false},
@@ -145,10 +192,11 @@ static const char *text_of(const json_t *v)
 static bool same_shape(const json_t *a, json_t *b)
 {
 	const bool both_boolean = json_is_boolean(a) && json_is_boolean(b);
+	const bool both_number = json_is_number(a) && json_is_number(b);
 	const char *key;
 	json_t *value;
 
-	if (json_typeof(a) != json_typeof(b) && !both_boolean)
+	if (json_typeof(a) != json_typeof(b) && !both_boolean && !both_number)
 		return false;
 	if (json_is_array(a) && json_array_size(a) && json_array_size(b))
 		return same_shape(json_array_get(a, 0), json_array_get(b, 0));
@@ -162,13 +210,35 @@ static bool same_shape(const json_t *a, json_t *b)
 	return true;
 }
 
+/* The same value; QEMU writes 1e3 as 1000, and reads the largest numbers as reals. */
+static bool same_value(const json_t *a, const json_t *b)
+{
+	const char *key;
+	json_t *value;
+
+	if (json_is_number(a) && json_is_number(b))
+		return json_number_value(a) == json_number_value(b);
+	if (!json_is_array(a) && !json_is_object(a))
+		return json_equal(a, b);
+	if (json_typeof(a) != json_typeof(b) || json_array_size(a) != json_array_size(b) ||
+	    json_object_size(a) != json_object_size(b))
+		return false;
+	for (size_t i = 0; i < json_array_size(a); i++)
+		if (!same_value(json_array_get(a, i), json_array_get(b, i)))
+			return false;
+	json_object_foreach ((json_t *)(uintptr_t)a, key, value)
+		if (!json_object_get(b, key) || !same_value(value, json_object_get(b, key)))
+			return false;
+	return true;
+}
+
 /* Takes over both references. */
 static void compare(const char *request, bool words, json_t *qemu, json_t *ours)
 {
 	const json_t *qe = json_object_get(qemu, "error"), *oe = json_object_get(ours, "error");
 
 	cr_expect(same_shape(qemu, ours), "%s:\n  QEMU %s\n  ours %s", request, text_of(qemu), text_of(ours));
-	cr_expect(json_equal(json_object_get(qemu, "id"), json_object_get(ours, "id")) || !json_object_get(qemu, "id"),
+	cr_expect(!json_object_get(qemu, "id") || same_value(json_object_get(qemu, "id"), json_object_get(ours, "id")),
 	          "%s: the id differs", request);
 	if (qe)
 		cr_expect(json_equal(json_object_get(qe, "class"), json_object_get(oe, "class")) &&

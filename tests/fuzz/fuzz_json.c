@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../unit/fake_vm.h"
+#include "control/message.h"
 #include "control/qmp.h"
 #include "control/stream.h"
 
@@ -44,12 +45,24 @@ static void hash(struct client *c, const char *text)
 	c->count++;
 }
 
-static void check_reply(struct client *c, json_t *reply)
+/* As a client would read it; an id may hold a number that jansson does not. */
+static bool is_json(const char *text)
 {
-	char *text = json_dumps(reply, JSON_ENSURE_ASCII);
+	json_error_t error;
+	json_t *value = json_loads(text, JSON_ALLOW_NUL, &error);
+	const bool is = value || json_error_code(&error) == json_error_numeric_overflow;
+
+	json_decref(value);
+	return is;
+}
+
+static void check_reply(struct client *c, json_t *reply, const char *id)
+{
+	char *text = message_text(reply, id);
 	const json_t *error = json_object_get(reply, "error");
 
-	require(text && !strchr(text, '\n'));
+	require(text && strchr(text, '\n') == text + strlen(text) - 1);
+	require(is_json(text));
 	require((json_object_get(reply, "return") != NULL) != (error != NULL));
 	require(!error ||
 	        (json_is_string(json_object_get(error, "class")) && json_is_string(json_object_get(error, "desc"))));
@@ -67,10 +80,10 @@ static void feed(struct client *c, const char *data, size_t len)
 		if (r == STREAM_MORE)
 			break;
 		if (r == STREAM_ERROR) {
-			check_reply(c, qmp_reply_malformed(c->stream.error));
+			check_reply(c, qmp_reply_malformed(c->stream.error), NULL);
 			continue;
 		}
-		check_reply(c, qmp_execute(&c->qmp, &c->session, value));
+		check_reply(c, qmp_execute(&c->qmp, &c->session, value), c->stream.id);
 		json_decref(value);
 	}
 	require(len == 0);

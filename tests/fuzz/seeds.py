@@ -170,6 +170,10 @@ def json():
         "escapes": rb'{"id":"\ud83d\ude00\n\"\\"}{"id":"\ud800"}{"id":"\u0000"}{"id":"\x"}',
         "utf-8": b'{"id":"\xc3\xa9"}{"id":"\xc3"}{"id":"\xed\xa0\x80"}{"id":"\xf5\x80\x80\x80"}"\n"',
         "same-key-twice": b'{"id":1,"id":2,"execute":"query-name"}',
+        "single-quotes": rb"""{'execute':'query-name','id':'a"\'\"\u0027\u0022'}{'id':"'"}['"',"'"]'""" b"\xff",
+        "big-ids": b"".join(b'{"execute":"query-name","id": %s }' % n for n in (
+            b"18446744073709551615", b"-99999999999999999999", b"1e400", b"[-1E400,{'id':0.1}]", b"1.e400", b"01")),
+        "names-of-id": rb'{"\u0069d":1,"execute":"query-name"}{"i\u0064":1}{"ID":1}{"a":"id","b":{"id":2}}',
         "brackets": b'}]{"a":]}{[}]\xff{}',
         "deepest": b"[" * 1024 + b"]" * 1024,
         "too-deep": b"[" * 1025 + b"]" * 1025 + command("query-name"),

@@ -75,6 +75,52 @@ Test(qmp_stream, cuts)
 	EXPECT("{\"a\\u0022}\":\"\\u0000\"}", "{\"a\\\"}\":\"\\u0000\"}\n");
 }
 
+/* As QEMU reads it: either quote, either quote escaped in either, numbers of any size. */
+Test(qmp_stream, dialect)
+{
+	EXPECT("{'a':'b'}", "{\"a\":\"b\"}\n");
+	EXPECT("{'a\"b':\"c'd\"}", "{\"a\\\"b\":\"c'd\"}\n");
+	EXPECT("['\\'','\\\"',\"\\'\",\"\\\"\",'\\\\']", "[\"'\",\"\\\"\",\"'\",\"\\\"\",\"\\\\\"]\n");
+	EXPECT("'x'\"y\"'}{'", "\"x\"\n\"y\"\n\"}{\"\n");
+	EXPECT("{'\\u0061':'\\u0022\\u005c\\u00e9'}", "{\"a\":\"\\\"\\\\\xc3\xa9\"}\n");
+	EXPECT("[ 9223372036854775807,-9223372036854775808,-0 ]", "[9223372036854775807,-9223372036854775808,0]\n");
+	EXPECT("[9223372036854775808,-9223372036854775809]", "[9.2233720368547758e18,-9.2233720368547758e18]\n");
+	EXPECT("[1e400,-1e400,1e-400,1E2]", "[1e308,-1e308,0.0,100.0]\n");
+	EXPECT("1e400 '", "1e308\n");
+	/* What was an error without that stays one: a blank between two numbers is none within one. */
+	EXPECT("[1 2]", "!JSON parse error, ']' expected near '2'\n");
+	EXPECT("['a' 'b']", "!JSON parse error, ']' expected near '\"b\"'\n");
+}
+
+/* The id of a value, and only of the outermost object; "-" when there is none. */
+static void expect_id(const char *text, const char *id)
+{
+	struct json_stream s = {0};
+	size_t len = strlen(text);
+	json_t *value = NULL;
+
+	cr_assert_eq(stream_take(&s, &text, &len, &value), STREAM_VALUE, "%s: %s", text, s.error);
+	cr_expect_str_eq(s.id ? s.id : "-", id, "%s", text);
+	json_decref(value);
+	stream_reset(&s);
+}
+
+Test(qmp_stream, ids)
+{
+	expect_id("{}", "-");
+	expect_id("[\"id\",{\"id\":1}]", "-");
+	expect_id("{\"a\":{\"id\":1}}", "-");
+	expect_id("{\"a\":\"id\",\"b\":1}", "-");
+	expect_id("{\"ids\":1,\"i\":2}", "-");
+	expect_id("{\"id\":1}", "1");
+	expect_id("{ 'id' : 'x' , 'a' : 1 }", "\"x\"");
+	expect_id("{\"\\u0069\\u0064\":\r\n\t[ 1 ,\n{ } ] }", "[ 1 , { } ]");
+	expect_id("{\"a\":{\"id\":1},\"id\":{\"id\":[\"}\",2]},\"b\":[3]}", "{\"id\":[\"}\",2]}");
+	expect_id("{\"id\":\"\"}", "\"\"");
+	expect_id("{\"id\":\"a\\u0000b\"}", "\"a\\u0000b\"");
+	expect_id("{\"id\":123456789012345678901234567890.5e-7}", "123456789012345678901234567890.5e-7");
+}
+
 /* An error costs the value that holds it; the next one is read as if nothing had been. */
 Test(qmp_stream, goes_on_behind_errors)
 {
@@ -90,15 +136,20 @@ Test(qmp_stream, goes_on_behind_errors)
 	                                     ":",
 	                                     "{\"a\":1,\"a\":2}",
 	                                     "nul ",
-	                                     "1e400 ",
-	                                     "{'a':1}",
+	                                     "01 ",
+	                                     "1.e400 ",
+	                                     ".5 ",
+	                                     "+99999999999999999999 ",
+	                                     "099999999999999999999 ",
+	                                     "{'a\":1}\n",
+	                                     "['\\q']",
+	                                     "'a\nb",
 	                                     "\"a\nb",
 	                                     "{\"a\":\"\xc3\x28\"}",
 	                                     "{\"x\xff",
 	                                     "\xff",
 	                                     "[\"\\q\"]",
 	                                     "[\"\\ud800\"]",
-	                                     "[99999999999999999999999]",
 	                                     "{\"a\x01\"",
 	                                     "{\"\\u0000\":1}",
 	                                     "\x80 "};

@@ -19,7 +19,7 @@ struct client *client_create(int fd)
 	if (!c)
 		return NULL;
 	c->fd = fd;
-	client_send(c, message_greeting(), false);
+	client_reply(c, message_greeting(), NULL);
 	return c;
 }
 
@@ -107,25 +107,24 @@ static bool append(struct client *c, const char *text, size_t len, size_t limit)
 	return true;
 }
 
-void client_send(struct client *c, json_t *message, bool is_event)
+void client_event(struct client *c, const json_t *event)
 {
-	char *text = message ? json_dumps(message, JSON_ENSURE_ASCII) : NULL;
-	bool sent = false;
+	char *text = message_text(event, NULL);
 
-	json_decref(message);
-	if (text) {
-		const size_t len = strlen(text);
-
-		text[len] = '\n'; /* in place of the NUL */
-		sent = append(c, text, len + 1, is_event ? CLIENT_QUEUE : CLIENT_REPLY);
-	}
-	free(text);
-	if (!is_event)
-		c->hung_up |= !sent;
-	else if (sent)
+	if (text && append(c, text, strlen(text), CLIENT_QUEUE))
 		c->lost = 0;
 	else if (++c->lost >= CLIENT_LOST)
 		c->hung_up = true;
+	free(text);
+}
+
+void client_reply(struct client *c, json_t *reply, const char *id)
+{
+	char *text = message_text(reply, id);
+
+	json_decref(reply);
+	c->hung_up |= !text || !append(c, text, strlen(text), CLIENT_REPLY);
+	free(text);
 }
 
 /* Executes what was read, as long as the client takes the replies. */
@@ -139,10 +138,10 @@ static void execute(struct client *c, const struct qmp *q)
 
 		c->in_at = c->in_len - left;
 		if (r == STREAM_VALUE) {
-			client_send(c, qmp_execute(q, &c->session, request), false);
+			client_reply(c, qmp_execute(q, &c->session, request), c->stream.id);
 			json_decref(request);
 		} else if (r == STREAM_ERROR) {
-			client_send(c, qmp_reply_malformed(c->stream.error), false);
+			client_reply(c, qmp_reply_malformed(c->stream.error), NULL);
 		}
 		/* A client that reads gets its answers now, and does not count as slow. */
 		if (c->out_len - c->out_at > CLIENT_PAUSE)

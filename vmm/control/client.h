@@ -40,8 +40,11 @@ void client_destroy(struct client *c);
 /* Reads and executes what is there, and sends what can be sent. A client that is lost is marked hung_up. */
 void client_serve(struct client *c, const struct qmp *q);
 
-/* Queues a reply or an event, whichever `is_event` says, and releases it; NULL (no memory) hangs up on a reply. */
-void client_send(struct client *c, json_t *message, bool is_event);
+/* Queues a reply with the request's id (JSON text, or NULL), and releases it; NULL (no memory) hangs up. */
+void client_reply(struct client *c, json_t *reply, const char *id);
+
+/* Queues an event. */
+void client_event(struct client *c, const json_t *event);
 
 /* Sends what the socket takes now. */
 void client_flush(struct client *c);

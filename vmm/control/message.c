@@ -2,6 +2,7 @@
 #include "control/message.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -53,4 +54,24 @@ json_t *message_event(const char *name, json_t *data)
 		return NULL;
 	}
 	return event;
+}
+
+char *message_text(const json_t *message, const char *id)
+{
+	static const char before_id[] = ", \"id\": ";
+	char *text = message ? json_dumps(message, JSON_ENSURE_ASCII) : NULL, *more;
+	size_t len;
+
+	if (!text)
+		return NULL;
+	len = strlen(text); /* an object with something in it: ends with a brace */
+	more = realloc(text, len + (id ? strlen(before_id) + strlen(id) : 0) + 2);
+	if (!more) {
+		free(text);
+		return NULL;
+	}
+	if (id)
+		len = (size_t)(stpcpy(stpcpy(stpcpy(more + len - 1, before_id), id), "}") - more);
+	strcpy(more + len, "\n");
+	return more;
 }

@@ -74,18 +74,13 @@ static json_t *dispatch(const struct qmp *q, struct qmp_session *session, json_t
 json_t *qmp_execute(const struct qmp *q, struct qmp_session *session, json_t *request)
 {
 	struct control_error err = {.class = NULL};
-	json_t *value = NULL, *reply, *id = json_object_get(request, "id");
+	json_t *value = NULL;
 
 	if (check_shape(request, &err) == 0)
 		value = dispatch(q, session, request, &err);
 	if (!value && !err.class)
 		control_fail(&err, ENOMEM, "out of memory");
-	reply = value ? message_return(value) : message_error(&err);
-	if (reply && id && json_object_set(reply, "id", id) < 0) {
-		json_decref(reply);
-		reply = NULL;
-	}
-	return reply;
+	return value ? message_return(value) : message_error(&err);
 }
 
 json_t *qmp_reply_malformed(const char *why)

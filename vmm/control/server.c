@@ -31,7 +31,7 @@ static void broadcast(void *ctx, json_t *event)
 
 	for (int i = 0; event && i < SERVER_CLIENTS; i++)
 		if (s->client[i] && s->client[i]->session.negotiated)
-			client_send(s->client[i], json_incref(event), true);
+			client_event(s->client[i], event);
 	json_decref(event);
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/dialect.h"
+
 #define RESYNC_BYTE 0xff
 #define KEPT_ROOM   4096 /* a larger buffer is given back with its value */
 #define PARSE_FLAGS (JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL)
@@ -21,6 +23,7 @@ enum step {
 void stream_reset(struct json_stream *s)
 {
 	free(s->text);
+	free(s->id);
 	*s = (struct json_stream){0};
 }
 
@@ -55,7 +58,7 @@ static bool is_blank(unsigned char c)
 
 static bool is_structure(unsigned char c)
 {
-	return strchr("{}[]:,\"", c) && c;
+	return strchr("{}[]:,\"'", c) && c;
 }
 
 static enum step open_bracket(struct json_stream *s, bool object)
@@ -92,7 +95,9 @@ static enum step outside_string(struct json_stream *s, unsigned char c)
 	case ']':
 		return close_bracket(s, c == '}');
 	case '"':
+	case '\'':
 		s->state = STREAM_STRING;
+		s->quote = (char)c;
 		return STEP_ON;
 	case ':':
 	case ',':
@@ -113,7 +118,7 @@ static enum step in_string(struct json_stream *s, unsigned char c)
 		s->state = STREAM_STRING;
 	else if (c == '\\')
 		s->state = STREAM_ESCAPE;
-	else if (c == '"') {
+	else if (c == (unsigned char)s->quote) {
 		s->state = STREAM_INSIDE;
 		return s->depth ? STEP_ON : STEP_LAST;
 	}
@@ -167,15 +172,22 @@ static enum stream_result drop_rest(struct json_stream *s, enum step did, const 
 static enum stream_result complete(struct json_stream *s, json_t **ret_value)
 {
 	char what[STREAM_ERROR_SIZE];
+	struct dialect text;
 	json_error_t error;
 	json_t *value;
+	int r;
 
 	if (s->dropping) {
 		next_value(s);
 		return STREAM_MORE;
 	}
-	value = json_loadb(s->text, s->len, PARSE_FLAGS, &error);
+	r = dialect_to_json(s->text, s->len, &text);
 	next_value(s);
+	if (r < 0)
+		return failed(s, "out of memory");
+	value = json_loadb(text.json, text.len, PARSE_FLAGS, &error);
+	free(text.json);
+	s->id = text.id;
 	if (!value) {
 		snprintf(what, sizeof(what), "JSON parse error, %s", error.text);
 		return failed(s, what);
@@ -212,6 +224,8 @@ static enum stream_result take_byte(struct json_stream *s, char c, bool *ret_use
 
 enum stream_result stream_take(struct json_stream *s, const char **data, size_t *len, json_t **ret_value)
 {
+	free(s->id);
+	s->id = NULL;
 	while (*len) {
 		bool used;
 		enum stream_result r = take_byte(s, **data, &used, ret_value);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A stream of bytes cut into JSON values. A value ends where its last bracket or quote closes, so clients need no
- * newlines; jansson parses what was cut out. Whatever arrives, the stream stays usable: an error ends the value that
+ * newlines; jansson parses what was cut out, once control/dialect.c has made JSON of it: clients may write as QEMU reads. Whatever arrives, the stream stays usable: an error ends the value that
  * caused it, and the next byte begins a new one.
  *
  * Bounds are checked before anything is parsed. A value that breaks one is answered with one error and dropped up
@@ -34,12 +34,14 @@ enum stream_state {
 
 struct json_stream {
 	enum stream_state state;
+	char quote; /* that ends the string */
 	uint64_t depth;
 	uint8_t is_object[STREAM_MAX_DEPTH / 8]; /* by depth: closes with a brace */
 	bool dropping;                           /* a bound was broken: take no more bytes of this value */
 	size_t max_bytes;                        /* of one value; 0: STREAM_MAX_BYTES */
 	char *text;
 	size_t len, room;
+	char *id; /* of the last value, an object: its member "id" as JSON text; else NULL. Until the next is taken */
 	char error[STREAM_ERROR_SIZE];
 };
 

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * JSON as QEMU reads it, made into JSON that jansson reads:
+ *   'text'           "text"; a quote in it is escaped
+ *   \' in any string '
+ *   big numbers      what a 64-bit integer does not hold becomes a real, what that does not hold the largest one
+ * Everything else stays as it is, right or wrong: that is for jansson to say.
+ */
+#ifndef GNOMON_CONTROL_DIALECT_H
+#define GNOMON_CONTROL_DIALECT_H
+
+#include <stddef.h>
+
+#include "base/log.h"
+
+struct dialect {
+	char *json; /* the caller's to free, as is the next */
+	size_t len;
+	char *id; /* of an object, the text of its member "id", with numbers as they came; NULL: none */
+};
+
+/* `text` is one value as json_stream cuts it: its strings end. -ENOMEM. */
+int must_check dialect_to_json(const char *text, size_t len, struct dialect *ret);
+
+#endif
