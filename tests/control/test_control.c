@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "control_run.h"
@@ -186,6 +187,80 @@ Test(control, reset_exiting_nested)
 Test(control, reset_exiting_shadow)
 {
 	reset_starts_again(modes[1], "1", "ticks", "ticking\n");
+}
+
+/* The image of a running guest, somewhere else for the test to spoil; `from` NULL takes it away. */
+static char image[128];
+
+static void put_image(const char *from)
+{
+	char command[512];
+
+	if (from)
+		snprintf(command, sizeof(command), "rm -rf %s && cp %s %s", image, from, image);
+	else
+		snprintf(command, sizeof(command), "rm -rf %s", image);
+	cr_assert_eq(system(command), 0);
+}
+
+/* The reset is refused with this reason, and the guest goes on as if nothing had been. */
+static void reset_refused(const char *reason)
+{
+	const json_int_t before = counter("exits");
+	json_t *reply = NULL;
+	const char *desc;
+
+	cr_assert_eq(connection_execute(&client, "system_reset", NULL, &reply), 0);
+	desc = json_string_value(json_object_get(json_object_get(reply, "error"), "desc"));
+	cr_expect(desc && strstr(desc, reason) && strstr(desc, "the guest goes on"), "%s", desc);
+	json_decref(reply);
+	while (counter("exits") == before)
+		usleep(100);
+}
+
+/* An image that is gone, or that is none any more, is found before the guest is given up for it. */
+static void reset_checks_the_image(const char *mode)
+{
+	static const char words[] = "ticking\n";
+
+	snprintf(image, sizeof(image), "%s/image", dir);
+	put_image(guest_path("ticks"));
+	run_start(&run,
+	          (const char *const[]){"run", "--paging", mode, "--timeout", "100", "--control", path, image, NULL});
+	run_until(&run, words);
+	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+	put_image(NULL);
+	reset_refused("No such file");
+	put_image("/proc/self/cmdline");
+	reset_refused("Exec format error");
+	put_image("/dev/null");
+	reset_refused("Exec format error");
+	put_image(guest_path("ticks"));
+	cr_assert_eq(truncate(image, 4096), 0);
+	reset_refused("Exec format error");
+	put_image(NULL);
+	cr_assert_eq(mkdir(image, 0700), 0);
+	reset_refused("Exec format error");
+	cr_assert_eq(times(words), 1u);
+	put_image(guest_path("ticks"));
+	tell("system_reset");
+	await(words, 2);
+	/* A new image at the old path is the one that is loaded. */
+	put_image(guest_path("exit-status-7"));
+	tell("system_reset");
+	connection_close(&client);
+	run_finish(&run);
+	cr_expect_eq(run.status, 7);
+	put_image(NULL);
+}
+
+Test(control, reset_checks_the_image_nested)
+{
+	reset_checks_the_image(modes[0]);
+}
+Test(control, reset_checks_the_image_shadow)
+{
+	reset_checks_the_image(modes[1]);
 }
 
 /* A guest kernel that was reset in the middle of its work does all of it once more, and finds nothing of the old one.

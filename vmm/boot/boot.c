@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "boot/elf.h"
 
 /* Where things lie in the loader's first MiB. */
 #define BOOT_PML4      0x1000
@@ -65,24 +65,16 @@ static int read_fully(int fd, void *to, uint64_t len, uint64_t offset)
 	return 0;
 }
 
-static int load_segments(const struct boot_params *p, int fd, const struct guest_mem *mem,
-                         const struct elf_image *image)
+/* The file's part of a segment. -errno, logged. */
+static int read_segment(const struct boot_params *p, int fd, const struct elf_segment *s, void *to)
 {
-	for (int i = 0; i < image->nr_segments; i++) {
-		const struct elf_segment *s = &image->segment[i];
-		int r;
+	const int r = read_fully(fd, to, s->filesz, s->offset);
 
-		if (!s->filesz)
-			continue;
-		r = read_fully(fd, guest_mem_ptr(mem, s->at, s->filesz), s->filesz, s->offset);
-		if (r == -ENOEXEC)
-			log_error("image %s was truncated while it was read", p->image);
-		else if (r < 0)
-			log_errno(-r, "cannot read image %s", p->image);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (r == -ENOEXEC)
+		log_error("image %s was truncated while it was read", p->image);
+	else if (r < 0)
+		log_errno(-r, "cannot read image %s", p->image);
+	return r;
 }
 
 /* From the lowest to the highest byte of any segment. */
@@ -102,18 +94,17 @@ static void find_extent(const struct elf_image *image, struct boot_state *state)
 	state->image_end = gpa_init(to);
 }
 
-/* Fills in what the state says of the image. */
-static int load_image(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *state)
+/* Opens the image and finds it good. Its descriptor; -errno, logged. */
+static int open_image(const struct boot_params *p, const struct guest_mem *mem, struct elf_image *ret_image)
 {
 	uint8_t head[ELF_HEAD_SIZE];
-	struct elf_image image;
 	const char *why;
 	struct stat st;
 	ssize_t n;
-	int fd, r;
-
+	int r = 0;
 	/* Without O_NONBLOCK opening a FIFO waits for a writer, with signals blocked. */
-	fd = open(p->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int fd = open(p->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
 	if (fd < 0)
 		return log_errno(errno, "cannot open image %s", p->image);
 	if (fstat(fd, &st) < 0) {
@@ -124,28 +115,22 @@ static int load_image(const struct boot_params *p, const struct guest_mem *mem, 
 	} else if ((n = pread(fd, head, sizeof(head), 0)) < 0) {
 		r = log_errno(errno, "cannot read image %s", p->image);
 	} else {
-		r = elf_check(head, n, st.st_size, mem, &image, &why);
+		r = elf_check(head, n, st.st_size, mem, ret_image, &why);
 		if (r < 0)
 			log_error("image %s %s", p->image, why);
-		else
-			r = load_segments(p, fd, mem, &image);
 	}
-	close(fd);
-	if (r == 0) {
-		state->rip = image.entry;
-		find_extent(&image, state);
-	}
-	return r;
+	if (r < 0)
+		close(fd);
+	return r < 0 ? r : fd;
 }
 
-int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *ret_state)
+/* Boot tables and device tree, beside an image that is in memory. */
+static int finish(const struct boot_params *p, const struct guest_mem *mem, const struct elf_image *image,
+                  struct boot_state *ret_state)
 {
-	struct boot_state state = {.cr3 = gpa_init(BOOT_PML4), .fdt = gpa_init(BOOT_FDT)};
+	struct boot_state state = {.rip = image->entry, .cr3 = gpa_init(BOOT_PML4), .fdt = gpa_init(BOOT_FDT)};
 	int r;
 
-	r = load_image(p, mem, &state);
-	if (r < 0)
-		return r;
 	/* libfdt clears all it is given, at a page fault a page: first a size that is enough for most. */
 	r = boot_fdt(p, mem, guest_mem_ptr(mem, maddr_init(BOOT_FDT), BOOT_FDT_FIRST), BOOT_FDT_FIRST);
 	if (r == -ENOSPC)
@@ -155,6 +140,72 @@ int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct b
 		return -E2BIG;
 	}
 	write_boot_tables(mem);
+	find_extent(image, &state);
 	*ret_state = state;
 	return 0;
+}
+
+int boot_load(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *ret_state)
+{
+	struct elf_image image;
+	const int fd = open_image(p, mem, &image);
+	int r = fd < 0 ? fd : 0;
+
+	for (int i = 0; r == 0 && i < image.nr_segments; i++) {
+		const struct elf_segment *s = &image.segment[i];
+
+		if (s->filesz)
+			r = read_segment(p, fd, s, guest_mem_ptr(mem, s->at, s->filesz));
+	}
+	if (fd >= 0)
+		close(fd);
+	return r < 0 ? r : finish(p, mem, &image, ret_state);
+}
+
+int boot_read(const struct boot_params *p, const struct guest_mem *mem, struct boot_image *ret_image)
+{
+	struct boot_image image = {0};
+	const int fd = open_image(p, mem, &image.elf);
+	uint64_t len = 0;
+	int r = fd < 0 ? fd : 0;
+
+	for (int i = 0; r == 0 && i < image.elf.nr_segments; i++)
+		len += image.elf.segment[i].filesz;
+	if (r == 0) {
+		image.bytes = malloc(len ? len : 1);
+		r = image.bytes ? 0 : log_errno(ENOMEM, "cannot read image %s", p->image);
+	}
+	len = 0;
+	for (int i = 0; r == 0 && i < image.elf.nr_segments; i++) {
+		r = read_segment(p, fd, &image.elf.segment[i], image.bytes + len);
+		len += image.elf.segment[i].filesz;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (r < 0)
+		boot_image_free(&image);
+	else
+		*ret_image = image;
+	return r;
+}
+
+int boot_load_read(const struct boot_params *p, const struct boot_image *image, const struct guest_mem *mem,
+                   struct boot_state *ret_state)
+{
+	const uint8_t *from = image->bytes;
+
+	for (int i = 0; i < image->elf.nr_segments; i++) {
+		const struct elf_segment *s = &image->elf.segment[i];
+
+		if (s->filesz)
+			memcpy(guest_mem_ptr(mem, s->at, s->filesz), from, s->filesz);
+		from += s->filesz;
+	}
+	return finish(p, mem, &image->elf, ret_state);
+}
+
+void boot_image_free(struct boot_image *image)
+{
+	free(image->bytes);
+	image->bytes = NULL;
 }

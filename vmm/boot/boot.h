@@ -9,6 +9,7 @@
 #include <gnomon/addr.h>
 
 #include "base/log.h"
+#include "boot/elf.h"
 #include "mem/guest_mem.h"
 
 struct boot_params {
@@ -33,6 +34,19 @@ struct boot_state {
  * does not fit, other -errno from opening or reading the file.
  */
 int must_check boot_load(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *ret_state);
+
+/*
+ * The same in two steps: an image is read and checked while another guest still runs in `mem`, and put there later, when
+ * nothing of the image's can be wrong any more. boot_read() says on stderr what is wrong, its -errno as above.
+ */
+struct boot_image {
+	struct elf_image elf;
+	uint8_t *bytes; /* of the segments, one behind the other */
+};
+int must_check boot_read(const struct boot_params *p, const struct guest_mem *mem, struct boot_image *ret_image);
+int must_check boot_load_read(const struct boot_params *p, const struct boot_image *image, const struct guest_mem *mem,
+                              struct boot_state *ret_state);
+void boot_image_free(struct boot_image *image);
 
 /* The device tree alone, into buf[0..len). -ENOSPC when it does not fit. */
 int must_check boot_fdt(const struct boot_params *p, const struct guest_mem *mem, void *buf, int len);

@@ -68,18 +68,24 @@ static int load_image(void *machine, struct boot_state *ret_boot)
 {
 	struct machine *m = machine;
 
-	return boot_load(&m->boot, &m->vm->mem, ret_boot);
+	return boot_load_read(&m->boot, &m->image, &m->vm->mem, ret_boot);
 }
 
 static int reset(void *machine, struct control_error *err)
 {
 	struct machine *m = machine;
 	bool was_running;
-	int vcpu, r = machine_hold(m, &was_running, err);
+	int vcpu, r = boot_read(&m->boot, &m->vm->mem, &m->image); /* before the guest is given up for it */
 
 	if (r < 0)
+		return control_fail(err, -r, "The image cannot be loaded (%s); the guest goes on", strerror(-r));
+	r = machine_hold(m, &was_running, err);
+	if (r < 0) {
+		boot_image_free(&m->image);
 		return r;
+	}
 	r = vm_reset(m->vm, load_image, m, &vcpu);
+	boot_image_free(&m->image);
 	if (was_running)
 		vm_resume(m->vm);
 	if (r == -EBUSY)
