@@ -189,6 +189,66 @@ Test(control, reset_exiting_shadow)
 	reset_starts_again(modes[1], "1", "ticks", "ticking\n");
 }
 
+/* What `reset-state` said behind the n-th line "before" or "after", up to `end`; a copy. */
+static char *section(const char *begin, unsigned n, const char *end)
+{
+	const char *p = run.out, *q;
+
+	for (unsigned i = 0; i < n; i++) {
+		p = strstr(p, begin);
+		cr_assert(p, "%s", run.out);
+		p += strlen(begin);
+	}
+	q = strstr(p, end);
+	cr_assert(q, "%s", run.out);
+	return strndup(p, (size_t)(q - p));
+}
+
+/* Whether the line of this name, with the line feed before it, is another in one text than in the other. */
+static bool differs(const char *name, const char *a, const char *b)
+{
+	const char *p = strstr(a, name), *q = strstr(b, name);
+
+	cr_assert(p && q, "no %s", name);
+	return strncmp(p + 1, q + 1, strcspn(p + 1, "\n")) != 0;
+}
+
+/* A guest that changes all it can reach of its CPU, and is reset: the next one finds a CPU like the first one's. */
+static void reset_makes_a_new_cpu(const char *mode)
+{
+	static const char *const reached[] = {"\nsys_esp", "\nlstar", "\nkgsbase", "\ncr8", "\ndr0",
+	                                      "\ndr7",     "\nfcw",   "\nmxcsr",   "\nst0", "\nxmm0"};
+	static const char done[] = "done\n";
+	char *first, *changed, *again;
+
+	start(mode, "1", "reset-state", done);
+	for (unsigned n = 2; n <= 4; n++) {
+		tell("system_reset");
+		await(done, n);
+	}
+	first = section("before\n", 1, "after\n");
+	changed = section("after\n", 1, done);
+	for (size_t i = 0; i < sizeof(reached) / sizeof(*reached); i++)
+		cr_expect(differs(reached[i], first, changed), "not changed: %s", reached[i]);
+	for (unsigned n = 2; n <= 4; n++) {
+		again = section("before\n", n, "after\n");
+		cr_expect_str_eq(again, first, "after reset %u:\n%s\nat first:\n%s", n - 1, again, first);
+		free(again);
+	}
+	free(first);
+	free(changed);
+	quit();
+}
+
+Test(control, reset_makes_a_new_cpu_nested)
+{
+	reset_makes_a_new_cpu(modes[0]);
+}
+Test(control, reset_makes_a_new_cpu_shadow)
+{
+	reset_makes_a_new_cpu(modes[1]);
+}
+
 /* The image of a running guest, somewhere else for the test to spoil; `from` NULL takes it away. */
 static char image[128];
 

@@ -2,61 +2,12 @@
 #include "kvm/reset.h"
 
 #include <errno.h>
-#include <gnomon/x86.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
-
-/* KVM_RUNs that complete one instruction's port or memory accesses: a string instruction takes several. */
-#define COMPLETIONS_MAX 10000
-
-static int set_msrs(const struct vcpu *vcpu)
-{
-	static const uint32_t msrs[] = {MSR_STAR,    MSR_LSTAR,   MSR_CSTAR,         MSR_SYSCALL_MASK,
-	                                MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE};
-	const int n = sizeof(msrs) / sizeof(*msrs);
-	uint64_t space[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry) * (sizeof(msrs) / sizeof(*msrs))) / 8];
-	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
-
-	memset(space, 0, sizeof(space));
-	m->nmsrs = n;
-	for (int i = 0; i < n; i++)
-		m->entries[i].index = msrs[i];
-	return ioctl(vcpu->fd, KVM_SET_MSRS, m) == n ? 0 : -EIO;
-}
-
-/* An access that left KVM_RUN is completed by the next one, which would write the old guest's registers. */
-static int complete_exit(struct vcpu *vcpu)
-{
-	int r = 0;
-
-	vcpu->run->kvm_dirty_regs = 0;
-	for (int i = 0; r == 0 && i < COMPLETIONS_MAX; i++) {
-		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-		r = ioctl(vcpu->fd, KVM_RUN, 0);
-	}
-	return r < 0 && errno == EINTR ? 0 : -EIO;
-}
-
-int vcpu_forget(struct vcpu *vcpu)
-{
-	const struct kvm_fpu fpu = {.fcw = 0x37f, .mxcsr = 0x1f80}; /* APM2 14.1.3: after INIT */
-	const struct kvm_debugregs debug = {.dr6 = 0xffff0ff0, .dr7 = 0x400};
-	const struct kvm_vcpu_events none = {.flags = 0};
-	int r = complete_exit(vcpu);
-
-	vcpu->run->request_interrupt_window = 0;
-	if (r == 0 && (ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &none) < 0 || ioctl(vcpu->fd, KVM_SET_FPU, &fpu) < 0 ||
-	               ioctl(vcpu->fd, KVM_SET_DEBUGREGS, &debug) < 0))
-		r = -errno;
-	if (r == 0)
-		r = set_msrs(vcpu);
-	return r < 0 ? log_errno(-r, "KVM does not reset vCPU %d", vcpu->id) : 0;
-}
 
 /*
  * The host's pages go, zeroes come at the next touch. KVM forgets all it knows of the guest's tables only with the
