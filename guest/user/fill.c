@@ -66,8 +66,8 @@ int fill_main(int argc, char **argv)
 		print("usage: fill MIB BELOW [STEP]\n");
 		return 2;
 	}
-	print("fill: ready\n");
 	for (;;) {
+		print("fill: ready\n");
 		wait_until(true, below * MIB);
 		taken = take(mib * MIB, &at);
 		if (!use(at, taken, step))

@@ -18,4 +18,4 @@ while [ $# -gt 0 ] && [ "$1" != -- ]; do
 	shift
 done
 # shellcheck disable=SC2086 # split on purpose
-exec "$gnomon" run --paging "$paging" --timeout 250 $options "$image" "$@"
+exec "$gnomon" run --paging "$paging" --timeout 2900 $options "$image" "$@"

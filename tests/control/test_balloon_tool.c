@@ -9,7 +9,8 @@
 #include "control/connection.h"
 #include "run_gnomon.h"
 
-#define MIB (1 << 20)
+#define MIB       (1 << 20)
+#define ANSWER_MS 600000 /* against hangs */
 
 static struct run vm, tool;
 static char dir[64], path[96], *kernel;
@@ -177,7 +178,7 @@ Test(balloon_tool, two_clients_at_once)
 	start("nested", "idle");
 	run_until(&vm, "idle: ");
 	for (int i = 0; i < 2; i++)
-		cr_assert_eq(connection_open(&c[i], path, 30000), 0);
+		cr_assert_eq(connection_open(&c[i], path, ANSWER_MS), 0);
 	for (int n = 0; n < 50; n++) {
 		cr_assert_eq(connection_ask(&c[n % 2], "balloon",
 		                            json_pack("{s:I}", "value", (json_int_t)(n % 2 ? 64 : 112) * MIB), &reply),
@@ -186,7 +187,7 @@ Test(balloon_tool, two_clients_at_once)
 	}
 	for (int i = 0; i < 2; i++) {
 		for (actual = 0; actual != 64 * MIB;) {
-			cr_assert_eq(connection_event(&c[i], 30000, &event), 0, "client %d heard of %lld", i,
+			cr_assert_eq(connection_event(&c[i], ANSWER_MS, &event), 0, "client %d heard of %lld", i,
 			             (long long)actual);
 			if (strcmp(json_string_value(json_object_get(event, "event")), "BALLOON_CHANGE") == 0)
 				actual = json_integer_value(json_object_get(json_object_get(event, "data"), "actual"));
@@ -200,6 +201,8 @@ Test(balloon_tool, two_clients_at_once)
 /* A reset takes every page back from the balloon; the new guest's driver is asked for the same again. */
 Test(balloon_tool, reset_while_inflated)
 {
+	struct limit limit = {0};
+
 	start("nested", "idle");
 	run_until(&vm, "idle: ");
 	expect_size("--size", "64M", 64);
@@ -207,7 +210,7 @@ Test(balloon_tool, reset_while_inflated)
 		run_gnomon(&tool, "ctl", path, "system_reset");
 		expect_status(&tool, 0);
 	}
-	for (int i = 0; i < 1000; i++) { /* until its driver is there again */
+	while (!limit_over(&limit)) { /* until its driver is there again */
 		run_gnomon(&tool, "balloon", path);
 		if (tool.status == 0)
 			break;

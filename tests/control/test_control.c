@@ -136,7 +136,9 @@ static unsigned times(const char *words)
 /* Waits until the guest has said `words` so many times, and no more often. */
 static void await(const char *words, unsigned n)
 {
-	for (int i = 0; i < 3000 && times(words) < n; i++) {
+	struct limit limit = {0};
+
+	while (times(words) < n && !limit_over(&limit)) {
 		struct pollfd p = {.fd = run.out_fd, .events = POLLIN};
 
 		if (poll(&p, 1, 10) == 1)
@@ -359,24 +361,33 @@ Test(control, work_begins_again_shadow)
 /* A guest that is held up because nobody reads its console: stop, query and quit work all the same. */
 static void console_that_nobody_reads(const char *mode)
 {
+	struct limit limit = {0};
 	json_t *reply = NULL;
-	int waiting = 0;
+	bool held_up;
+	int waiting;
 
 	run_start(&run, (const char *const[]){"run", "--paging", mode, "--control", path, "--timeout", "100",
 	                                      guest_path("console-endless"), NULL});
-	for (int i = 0; i < 3000 && waiting + 4096 <= fcntl(run.out_fd, F_GETPIPE_SZ); i++) {
+	while (connection_open(&client, path, ANSWER_MS) < 0 && !limit_over(&limit))
 		usleep(10000);
+	do {
+		cr_assert_not(limit_over(&limit), "the pipe never fills");
+		usleep(1000);
 		cr_assert_eq(ioctl(run.out_fd, FIONREAD, &waiting), 0);
-	}
-	usleep(10000); /* from the last byte that fitted to the one that does not */
-	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+	} while (waiting + 4096 <= fcntl(run.out_fd, F_GETPIPE_SZ));
 	tell("stop");
 	tell("query-status");
 	tell("cont");
-	/* It cannot be reset there; and whether its tables can be read or not, there is an answer. */
-	cr_assert_eq(connection_execute(&client, "system_reset", NULL, &reply), 0);
-	cr_expect(strstr(json_string_value(json_object_get(json_object_get(reply, "error"), "desc")), "held up"));
-	json_decref(reply);
+	/* It cannot be reset there, once it is there; and whether its tables can be read or not, there is an answer. */
+	do {
+		const char *desc;
+
+		cr_assert_not(limit_over(&limit), "it is reset again and again");
+		cr_assert_eq(connection_execute(&client, "system_reset", NULL, &reply), 0);
+		desc = json_string_value(json_object_get(json_object_get(reply, "error"), "desc"));
+		held_up = desc && strstr(desc, "held up");
+		json_decref(reply);
+	} while (!held_up);
 	cr_assert_eq(connection_execute(&client, "dump-tables", NULL, &reply), 0);
 	json_decref(reply);
 	quit();

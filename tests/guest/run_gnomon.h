@@ -3,6 +3,9 @@
  * Runs the gnomon of this build as its users do: a process with arguments, two pipes and an exit status. Paths
  * are relative to the build's root, $GNOMON_BUILD_DIR or the working directory, so that the same tests run in
  * the emulated SVM machine. No run outlives its test, and one that hangs fails it.
+ *
+ * Limits against hangs count what the machine gives, not seconds (struct limit): a busy or emulated one is slow, and no
+ * fault. A `--timeout` of half a minute or more among the arguments is such a limit, too: gnomon is not told of it.
  */
 #ifndef TESTS_GUEST_RUN_GNOMON_H
 #define TESTS_GUEST_RUN_GNOMON_H
@@ -11,10 +14,9 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define RUN_SECONDS 120       /* protection against hangs, no statement about speed */
-#define RUN_OUTPUT  (1 << 18) /* what is kept of each stream */
-#define RUN_ARGS    32
-#define NOBODY      65534
+#define RUN_OUTPUT (1 << 18) /* what is kept of each stream */
+#define RUN_ARGS   32
+#define NOBODY     65534
 
 struct run {
 	uid_t uid;                  /* set before the start: run as this user; 0: as we are */
@@ -25,6 +27,18 @@ struct run {
 	char out[RUN_OUTPUT], err[RUN_OUTPUT]; /* NUL-terminated */
 	size_t out_len, err_len;
 };
+
+/* How long something may take. A zeroed struct is one that begins with the first look at it. */
+struct limit {
+	double start; /* seconds */
+	double factor;
+};
+
+/*
+ * Whether it hangs: two minutes are over, or as many times more as the shortest run of all takes longer now than on a
+ * machine that is not busy.
+ */
+bool limit_over(struct limit *limit);
 
 /* Path of a file in the build, in a static buffer. */
 const char *build_path(const char *relative);

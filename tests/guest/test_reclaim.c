@@ -107,7 +107,7 @@ static void vital(const char *guest, const char *mode, const char *gpa, const ch
 	fclose(f);
 	unlink(file);
 	cr_assert(strstr(stats, "\"stage2_violations\""));
-	cr_assert(strstr(strstr(stats, "\"stage2_violations\""), "\"value\": 1,"), "%s %s: not counted", mode, gpa);
+	cr_assert(strstr(strstr(stats, "\"stage2_violations\""), "\"value\":1,"), "%s %s: not counted", mode, gpa);
 }
 
 Test(reclaim_vm, vital)

@@ -10,7 +10,7 @@
 #include "control/connection.h"
 #include "slice.h"
 
-#define PATIENCE_S 300 /* without progress: protection against hangs, no statement about speed */
+#define PATIENCE_S 3000 /* without progress: protection against hangs, no statement about speed */
 #define OUTPUT     8192
 #define OPTIONS    8
 
