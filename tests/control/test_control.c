@@ -368,7 +368,7 @@ static void console_that_nobody_reads(const char *mode)
 
 	run_start(&run, (const char *const[]){"run", "--paging", mode, "--control", path, "--timeout", "100",
 	                                      guest_path("console-endless"), NULL});
-	while (connection_open(&client, path, ANSWER_MS) < 0 && !limit_over(&limit))
+	while ((access(path, F_OK) < 0 || connection_open(&client, path, ANSWER_MS) < 0) && !limit_over(&limit))
 		usleep(10000);
 	do {
 		cr_assert_not(limit_over(&limit), "the pipe never fills");

@@ -154,7 +154,8 @@ static json_t *start(struct side *s, char *const *argv, const char *path)
 		execvp(argv[0], argv);
 		_exit(255);
 	}
-	while (connection_greet(&s->c, path, ANSWER_MS, &greeting) < 0 && !limit_over(&limit))
+	while ((access(path, F_OK) < 0 || connection_greet(&s->c, path, ANSWER_MS, &greeting) < 0) &&
+	       !limit_over(&limit))
 		usleep(10000);
 	cr_assert(greeting, "%s does not greet", s->name);
 	return greeting;

@@ -64,6 +64,15 @@ const char *kernel_path(void)
 	return path;
 }
 
+void need_no_sanitizer(void)
+{
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+	cr_skip_test("built with a sanitizer");
+#endif
+#endif
+}
+
 void dir_make(void)
 {
 	strcpy(dir, "/tmp/gnomon-host-XXXXXX");

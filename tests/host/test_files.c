@@ -125,6 +125,27 @@ Test(files, size_limit)
 	expect_whole(in_dir("json"));
 }
 
+static void limit_log(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/log", dir);
+	stdout_to(path, O_WRONLY | O_CREAT | O_TRUNC);
+	limit_files();
+}
+
+/* The console in a file that may not grow: what fits is there, the guest ends as it would, and the rest is missed. */
+Test(files, size_limit_of_the_console)
+{
+	r.surroundings = limit_log;
+	file_limit = 10;
+	run_gnomon(&r, "run", kernel_path(), "--", "hello");
+	expect_line(&r, 1, "cannot write the guest's console: File too large");
+	cr_assert_str_eq(content(in_dir("log")), "hello from");
+	run_gnomon(&r, "host");
+	expect_line(&r, 1, "cannot write to standard output: File too large");
+}
+
 /* A disk of four pages, for the process and what it starts alone. */
 static char disk[128];
 

@@ -69,6 +69,7 @@ static void little_memory(void)
 /* Address space for less and less: it ends with a line, or works. */
 Test(limits, little_memory)
 {
+	need_no_sanitizer();
 	r.surroundings = little_memory;
 	for (limit = 256 << 20; limit > 8 << 20; limit = limit * 7 / 8) {
 		run_gnomon(&r, "run", "--cpus", "2", "--memory", "64M", guest_path("exit-status-0"));
@@ -189,11 +190,13 @@ Test(limits, without_proc)
 {
 	if (getuid() != 0)
 		cr_skip_test("only root can mount");
+	need_no_sanitizer();
 	without("/proc", NULL);
 }
 Test(limits, without_either)
 {
 	if (getuid() != 0)
 		cr_skip_test("only root can mount");
+	need_no_sanitizer();
 	without("/sys", "/proc");
 }

@@ -88,21 +88,19 @@ static struct kvm_msr_entry *list_msrs(int kvm_fd, size_t *ret_nr)
 /* KVM_GET_MSRS or KVM_SET_MSRS of all; what it refuses is left out, and its `reserved` is 1. -errno. */
 static int call_msrs(int fd, unsigned long request, struct kvm_msr_entry *e, size_t nr)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry[CALL_MSRS];
-	} call;
+	uint64_t space[(sizeof(struct kvm_msrs) + CALL_MSRS * sizeof(*e)) / sizeof(uint64_t)];
+	struct kvm_msrs *call = (void *)space; /* ends in a flexible array */
 
 	for (size_t at = 0; at < nr;) {
 		const size_t n = nr - at < CALL_MSRS ? nr - at : CALL_MSRS;
 		int done;
 
-		call.head = (struct kvm_msrs){.nmsrs = (uint32_t)n};
-		memcpy(call.entry, e + at, n * sizeof(*e));
-		done = ioctl(fd, request, &call);
+		*call = (struct kvm_msrs){.nmsrs = (uint32_t)n};
+		memcpy(call->entries, e + at, n * sizeof(*e));
+		done = ioctl(fd, request, call);
 		if (done < 0)
 			return -errno;
-		memcpy(e + at, call.entry, (size_t)done * sizeof(*e));
+		memcpy(e + at, call->entries, (size_t)done * sizeof(*e));
 		at += (size_t)done;
 		if ((size_t)done < n)
 			e[at++].reserved = 1;
