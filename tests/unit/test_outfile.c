@@ -234,6 +234,32 @@ Test(outfile, other_users)
 	cr_expect_str_eq(content("dir/theirs"), "old\n");
 }
 
+/* What the kernel forbids in a directory of all, such as /tmp: following others' links, writing others' files. */
+Test(outfile, shared_directory)
+{
+	static const char *const names[] = {"shared/link", "shared/dangling", "shared/file", "shared/fifo"};
+
+	if (getuid() != 0)
+		cr_skip_test("only root can give files away");
+	mkdir("shared", 0755);
+	put("target", "old\n");
+	put("shared/file", "old\n");
+	cr_assert(symlink("../target", "shared/link") == 0 && symlink("../new", "shared/dangling") == 0 &&
+	          mkfifo("shared/fifo", 0666) == 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		cr_assert_eq(lchown(names[i], 65534, 65534), 0);
+	cr_assert(chown("shared", 65533, 65533) == 0 && chmod("shared", 01777) == 0 && chmod("shared/file", 0666) == 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const int r = write_text(names[i], "new\n");
+		const int fd = open(names[i], O_WRONLY | O_CREAT | O_NONBLOCK, 0666);
+		const int expected = fd < 0 ? -errno : 0;
+
+		cr_expect(r == expected || (expected == -ENXIO && r == -ETIMEDOUT), "%s: %d, and open(2) %d", names[i],
+		          r, expected);
+		close(fd);
+	}
+}
+
 /* What was there survives a file that does not become complete, whether it has one name or two. */
 Test(outfile, earlier_file_survives)
 {

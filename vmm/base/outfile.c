@@ -15,6 +15,9 @@
 #define RETRY_MS  10
 #define TRIES     100 /* names beside; others may have left some behind */
 
+/* Without need of it O_CREAT is there to have the kernel look at whose file it is (fs.protected_regular). */
+#define OPEN_FLAGS (O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC)
+
 /* How a place is written. */
 enum way { AS_DESCRIPTOR, AS_DEVICE, IN_PLACE, BESIDE };
 
@@ -50,7 +53,7 @@ static int check_device(const struct outfile_place *p)
 
 static int make(int dir, const char *name, mode_t mode)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	int fd = openat(dir, name, OPEN_FLAGS | O_EXCL, mode);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -101,7 +104,7 @@ static int check_regular(const struct outfile_place *p)
 
 	if (!p->exists)
 		return probe(p);
-	fd = openat(p->dir, p->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(p->dir, p->name, OPEN_FLAGS | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return -errno;
 	close(fd);
@@ -131,7 +134,7 @@ static int open_device(const struct outfile_place *p, int give_up_fd)
 	struct pollfd end = {.fd = give_up_fd, .events = POLLIN};
 
 	for (int ms = 0;; ms += RETRY_MS) {
-		int fd = openat(p->dir, p->name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		int fd = openat(p->dir, p->name, OPEN_FLAGS | O_NONBLOCK, 0666);
 
 		if (fd >= 0 || errno != ENXIO || !S_ISFIFO(p->st.st_mode))
 			return fd < 0 ? -errno : fd;
@@ -172,7 +175,7 @@ static int fill(int fd, const char *text, size_t len)
 
 static int write_in_place(const struct outfile_place *p, const char *text, size_t len)
 {
-	int fd = openat(p->dir, p->name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC), r;
+	int fd = openat(p->dir, p->name, OPEN_FLAGS | O_NOFOLLOW, 0666), r;
 
 	if (fd < 0)
 		return -errno;

@@ -56,6 +56,7 @@ static int enter(struct outfile_place *place, const char *path)
 /* 1: the name is a symbolic link, to `ret_path`; 0: it is none. */
 static int read_link(struct outfile_place *place, char ret_path[PATH_MAX])
 {
+	struct stat st;
 	ssize_t n;
 
 	place->proc = is_proc(place->dir);
@@ -72,6 +73,9 @@ static int read_link(struct outfile_place *place, char ret_path[PATH_MAX])
 		return errno == EINVAL || errno == ENOENT ? 0 : -errno;
 	if (n == PATH_MAX)
 		return -ENAMETOOLONG;
+	/* The kernel may forbid to follow it: somebody else's link in /tmp (fs.protected_symlinks). */
+	if (fstatat(place->dir, place->name, &st, 0) < 0 && errno != ENOENT)
+		return -errno;
 	ret_path[n] = 0;
 	return 1;
 }
