@@ -155,10 +155,16 @@ Test(blocking, fifo_without_reader)
 	expect_line(&r, 7, "fifo: nobody reads it");
 }
 
-/* Told to end twice: the second time it gives up at once, though a reader might still come. */
+/* A signal ends the guest, and its numbers still wait for their reader; a second one ends that, too. */
 Test(blocking, fifo_and_a_signal)
 {
 	cr_assert_eq(mkfifo(in_dir("fifo"), 0600), 0);
+	run_start(&r, (const char *const[]){"run", "--stats", in_dir("fifo"), guest_path("spin"), NULL});
+	run_until(&r, "spinning\n");
+	kill(r.pid, SIGTERM);
+	run_finish(&r);
+	cr_assert_eq(r.status, 130);
+	cr_assert(strstr(r.err, "gnomon: interrupted") && strstr(r.err, "fifo: nobody reads it"), "%s", r.err);
 	run_start(&r, (const char *const[]){"run", "--stats", in_dir("fifo"), guest_path("spin"), NULL});
 	run_until(&r, "spinning\n");
 	kill(r.pid, SIGTERM);
