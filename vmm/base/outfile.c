@@ -8,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/outfile_place.h"
 #include "base/patience.h"
 
-#define READER_MS 1000 /* how long a FIFO waits for a reader to come, and for one that sleeps */
+#define COMING_MS 500  /* how long a FIFO waits for a reader to come */
+#define READER_MS 1000 /* and for one that sleeps */
 #define RETRY_MS  10
 #define TRIES     100 /* names beside; others may have left some behind */
 
@@ -132,13 +134,14 @@ static int check(const struct outfile_place *p)
 static int open_device(const struct outfile_place *p, int give_up_fd)
 {
 	struct pollfd end = {.fd = give_up_fd, .events = POLLIN};
+	const int64_t limit = clock_ms() + COMING_MS;
 
-	for (int ms = 0;; ms += RETRY_MS) {
+	for (;;) {
 		int fd = openat(p->dir, p->name, OPEN_FLAGS | O_NONBLOCK, 0666);
 
 		if (fd >= 0 || errno != ENXIO || !S_ISFIFO(p->st.st_mode))
 			return fd < 0 ? -errno : fd;
-		if (ms >= READER_MS)
+		if (clock_ms() > limit)
 			return -ETIMEDOUT;
 		if (poll(&end, 1, RETRY_MS) > 0)
 			return -ECANCELED;

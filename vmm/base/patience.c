@@ -9,20 +9,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define SIG_TICK (SIGRTMIN + 1) /* SIGRTMIN is the vCPUs' */
 #define TICK_NS  20000000
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void on_tick(int sig)
 {
@@ -48,7 +41,7 @@ static int wait_for_room(const struct patience *p, int fd, int64_t limit)
 {
 	for (;;) {
 		struct pollfd fds[] = {{.fd = fd, .events = POLLOUT}, {.fd = p->give_up_fd, .events = POLLIN}};
-		const int64_t left = p->ms < 0 ? -1 : limit - now_ms();
+		const int64_t left = p->ms < 0 ? -1 : limit - clock_ms();
 		int n = poll(fds, 2, p->ms >= 0 && left < 0 ? 0 : (int)left);
 
 		if (n < 0 && errno != EINTR)
@@ -66,7 +59,7 @@ int patience_write(const struct patience *p, int fd, const void *data, size_t le
 {
 	timer_t timer;
 	const bool ticking = (p->give_up_fd >= 0 || p->ms >= 0) && start_ticking(&timer);
-	int64_t limit = now_ms() + p->ms;
+	int64_t limit = clock_ms() + p->ms;
 	const char *at = data;
 	int r = 0;
 
@@ -79,7 +72,7 @@ int patience_write(const struct patience *p, int fd, const void *data, size_t le
 		if (n > 0) {
 			at += n;
 			len -= n;
-			limit = now_ms() + p->ms;
+			limit = clock_ms() + p->ms;
 		} else if (r == 0 && n < 0 && errno == EAGAIN) {
 			(void)poll(NULL, 0, 1); /* room that poll(2) saw, and that is not enough */
 		} else if (r == 0 && (n == 0 || errno != EINTR)) {

@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
@@ -96,14 +96,6 @@ static int parse_options(int argc, char **argv, struct options *o)
 	return r;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int look(struct connection *c, struct sizes *s)
 {
 	json_t *reply, *target;
@@ -141,7 +133,7 @@ static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_by
 /* Until the guest has what it shall have. -ETIMEDOUT, said, when the time is over. */
 static int wait_for_guest(struct connection *c, const struct options *o, struct sizes *s)
 {
-	const int64_t limit = now_ms() + o->timeout * 1000;
+	const int64_t limit = clock_ms() + o->timeout * 1000;
 	const uint64_t first = s->actual;
 	int r = 0;
 
@@ -150,7 +142,7 @@ static int wait_for_guest(struct connection *c, const struct options *o, struct 
 		const uint64_t left = s->actual > s->target ? s->actual - s->target : s->target - s->actual;
 		json_t *event;
 
-		if (now_ms() >= limit) {
+		if (clock_ms() >= limit) {
 			log_progress("%s", "");
 			log_error("balloon: after %ld s the guest has %.1f MiB and shall have %.1f MiB", o->timeout,
 			          s->actual / 1048576.0, s->target / 1048576.0);

@@ -7,18 +7,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define REPLY_MAX (64u << 20)
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* Waits for input until `limit` (-1: for ever) and takes it. -ETIMEDOUT, other -errno; -EPIPE at the end. */
 static int receive(struct connection *c, int64_t limit)
@@ -27,7 +20,7 @@ static int receive(struct connection *c, int64_t limit)
 
 	do {
 		struct pollfd p = {.fd = c->fd, .events = POLLIN};
-		const int64_t left = limit < 0 ? -1 : limit - now_ms();
+		const int64_t left = limit < 0 ? -1 : limit - clock_ms();
 
 		if (limit >= 0 && left <= 0)
 			return -ETIMEDOUT;
@@ -93,7 +86,7 @@ static int said(int r, const char *doing)
 
 static int64_t limit_of(int timeout_ms)
 {
-	return timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	return timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
 }
 
 int connection_say(struct connection *c, const char *text, size_t len)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "control/message.h"
 
 #define RETRY_ACCEPT_MS 100
@@ -140,18 +141,10 @@ static void take_notices(struct server *s)
 		                           json_pack("{s:I}", "actual", (json_int_t)atomic_load(&s->balloon_actual))));
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* The last event, and a moment for those who read. */
 static void last_words(struct server *s)
 {
-	const int64_t limit = now_ms() + SERVER_LAST_WORDS_MS;
+	const int64_t limit = clock_ms() + SERVER_LAST_WORDS_MS;
 	bool waiting;
 
 	broadcast(s, message_event("SHUTDOWN", json_pack("{s:b, s:s}", "guest", s->shutdown_by_guest, "reason",
@@ -168,7 +161,7 @@ static void last_words(struct server *s)
 		}
 		if (waiting)
 			nanosleep(&pause, NULL);
-	} while (waiting && now_ms() < limit);
+	} while (waiting && clock_ms() < limit);
 	for (int i = 0; i < SERVER_CLIENTS; i++)
 		if (s->client[i])
 			drop(s, i);
