@@ -138,6 +138,8 @@ static void exec_gnomon(const struct run *r, const char *const *args, int out, i
 	setpgid(0, 0);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
+	signal(SIGINT, SIG_DFL); /* ignored in a shell's background job, as the next is under nohup */
+	signal(SIGHUP, SIG_DFL);
 	if (r->surroundings)
 		r->surroundings();
 	if (fd < 0 || (r->uid && setuid(r->uid) < 0))

@@ -60,6 +60,7 @@ Test(process, catches_the_end)
 	struct signalfd_siginfo info;
 	int fd;
 
+	signal(SIGINT, SIG_DFL);
 	signal(SIGHUP, SIG_IGN);
 	fd = process_catch_end();
 	cr_assert_geq(fd, 0);
