@@ -23,7 +23,7 @@ extern char vm_socket[96];
 void vm_start_idle(void);
 void vm_quit(void);
 
-/* One command: its arguments with "SOCKET", "IMAGE" and "KERNEL" for what they stand for; what its output has, or "". */
+/* One command: its arguments, with "SOCKET", "IMAGE" and "KERNEL" for what they stand for; and what its output has. */
 struct command {
 	const char *args[10];
 	const char *words;

@@ -289,7 +289,7 @@ Test(outfile, devices)
 	cr_expect_eq(write_text("/dev/full", "text"), -ENOSPC);
 }
 
-/* A descriptor of this process, by each of its names, is written where it stands, and only if it was opened for that. */
+/* A descriptor of this process, by each of its names, is written where it stands, if it was opened for that. */
 Test(outfile, descriptors)
 {
 	const int fd = open("log", O_WRONLY | O_CREAT, 0644), ro = open("log", O_RDONLY);

@@ -130,7 +130,7 @@ static void full_pipe(int ends[2])
 	fcntl(ends[1], F_SETFL, 0);
 }
 
-/* Gives up in time, though the descriptor blocks; also when there is room for a part only, which poll(2) does not say. */
+/* Gives up in time, though the descriptor blocks; also with room for a part only, which poll(2) does not say. */
 Test(patience, times_out)
 {
 	static const char big[1 << 20];
