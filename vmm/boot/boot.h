@@ -36,8 +36,8 @@ struct boot_state {
 int must_check boot_load(const struct boot_params *p, const struct guest_mem *mem, struct boot_state *ret_state);
 
 /*
- * The same in two steps: an image is read and checked while another guest still runs in `mem`, and put there later, when
- * nothing of the image's can be wrong any more. boot_read() says on stderr what is wrong, its -errno as above.
+ * The same in two steps: an image is read and checked while another guest still runs in `mem`, and put there later,
+ * when nothing of the image's can be wrong any more. boot_read() says on stderr what is wrong, its -errno as above.
  */
 struct boot_image {
 	struct elf_image elf;

@@ -68,8 +68,8 @@ static int bind_and_listen(struct listener *l)
 
 /*
  * Two that start at once could both find a stale socket, and the second would remove what the first just made. So the
- * directory is locked meanwhile; a lock file would stay behind. Returns its fd, to be closed; -ENOLCK where there are no
- * such locks (a file system of the network, a directory that may not be read): then one has to do without. Other
+ * directory is locked meanwhile; a lock file would stay behind. Returns its fd, to be closed; -ENOLCK where there is no
+ * such lock (a file system of the network, a directory that may not be read): then one has to do without. Other
  * -errno, logged.
  */
 static int lock_directory(const char *path)

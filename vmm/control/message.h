@@ -23,8 +23,8 @@ json_t *message_error(const struct control_error *err);
 json_t *message_event(const char *name, json_t *data);
 
 /*
- * A message as it is sent, a line with its line feed: to be freed; NULL without memory or message. `id` is JSON text, or
- * NULL for none. It goes back as it came, so a number that no variable here could hold is still the client's own.
+ * A message as it is sent, a line with its line feed: to be freed; NULL without memory or message. `id` is JSON text,
+ * or NULL for none. It goes back as it came, so a number that no variable here could hold is still the client's own.
  */
 char *message_text(const json_t *message, const char *id);
 

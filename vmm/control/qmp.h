@@ -38,7 +38,7 @@ struct qmp_command {
 /* Every command behind the negotiation; ends with a NULL name. */
 extern const struct qmp_command qmp_commands[];
 
-/* The reply to a client's value, without the id, which message_text() adds: a new reference, NULL only without memory. */
+/* The reply to a client's value, less the id, which message_text() adds: a new reference, NULL only without memory. */
 json_t *qmp_execute(const struct qmp *q, struct qmp_session *session, json_t *request);
 
 /* The reply to what was no JSON. */

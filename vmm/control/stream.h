@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A stream of bytes cut into JSON values. A value ends where its last bracket or quote closes, so clients need no
- * newlines; jansson parses what was cut out, once control/dialect.c has made JSON of it: clients may write as QEMU reads. Whatever arrives, the stream stays usable: an error ends the value that
- * caused it, and the next byte begins a new one.
+ * newlines; jansson parses what was cut out, once control/dialect.c has made JSON of it: clients may write as QEMU
+ * reads. Whatever arrives, the stream stays usable: an error ends the value that caused it, and the next byte begins a
+ * new one.
  *
  * Bounds are checked before anything is parsed. A value that breaks one is answered with one error and dropped up
  * to its own end. The byte 0xff, which no UTF-8 text holds, drops whatever is pending: a client that does not know
