@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/process.h"
+
 static const char *last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -22,11 +24,10 @@ static bool join(const char *dir, const char *under, const char *name, char ret_
 int own_file(const char *built, char ret_path[PATH_MAX])
 {
 	char dir[PATH_MAX], path[PATH_MAX];
-	const ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	const int r = process_program(dir);
 
-	if (n < 0)
-		return log_errno(errno, "/proc/self/exe");
-	dir[n] = 0;
+	if (r < 0)
+		return log_errno(-r, "cannot find what comes with this program");
 	*strrchr(dir, '/') = 0;
 	if (!join(dir, "", built, path))
 		return log_errno(ENAMETOOLONG, "%s", dir);
