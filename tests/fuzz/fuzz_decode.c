@@ -106,7 +106,11 @@ static void ignore_mmu(void *ctx, uint64_t cr0, uint64_t cr4, uint64_t efer) { r
 
 static void check_invlpg(void *ctx, gva_t addr) { require(canonical(gva_raw(addr))); }
 
-static void ignore_flush(void *ctx) {}
+static int fuzz_tsc(void *ctx, uint64_t *ret_value)
+{
+	*ret_value = 0x1122334455667788;
+	return 0;
+}
 
 static const struct cpu_ops ops = {
 	.read = fuzz_read,
@@ -114,11 +118,12 @@ static const struct cpu_ops ops = {
 	.cmpxchg = fuzz_cmpxchg,
 	.port_in = fuzz_in,
 	.port_out = fuzz_out,
+	.tsc = fuzz_tsc,
 	.cr3_loaded = ignore_cr3,
 	.mmu_changed = ignore_mmu,
 	.invlpg = check_invlpg,
-	.flush_all = ignore_flush,
-	.limits = {.cr4_bits = CR4_LEGAL, .efer_bits = EFER_LEGAL, .xcr0_bits = 7, .phys_bits = PHYS_BITS},
+	.limits = {.cr4_bits = CR4_LEGAL, .efer_bits = EFER_LEGAL, .xcr0_bits = 7, .phys_bits = PHYS_BITS,
+	           .tsc_aux = true, .intel = true},
 };
 
 /* What every guest keeps true by itself or is refused. */

@@ -63,7 +63,7 @@ struct machine {
 	unsigned in_calls, out_calls;
 	uint32_t port_value, port_size, port;
 	uint64_t cr3_old, cr3_new, mmu_cr0, mmu_cr4, mmu_efer, invlpg_addr;
-	unsigned cr3_calls, mmu_calls, invlpg_calls, flush_calls;
+	unsigned cr3_calls, mmu_calls, invlpg_calls;
 };
 
 static inline int machine_access(struct machine *m, gva_t addr, unsigned size, unsigned access,
@@ -186,7 +186,6 @@ static inline void machine_invlpg(void *ctx, gva_t addr)
 	m->invlpg_addr = gva_raw(addr);
 }
 
-static inline void machine_flush_all(void *ctx) { ((struct machine *)ctx)->flush_calls++; }
 
 /* A word anywhere: the TSS's fields are not aligned. */
 typedef uint64_t __attribute__((aligned(1))) any_u64;
@@ -266,14 +265,13 @@ static inline void machine_init(struct machine *m, uint8_t cpl)
 		.cr3_loaded = machine_cr3_loaded,
 		.mmu_changed = machine_mmu_changed,
 		.invlpg = machine_invlpg,
-		.flush_all = machine_flush_all,
 		.limits = {.cr4_bits = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXSAVE | CR4_FSGSBASE | CR4_SMEP |
 				       CR4_SMAP | CR4_UMIP | CR4_PCIDE,
 			   .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 			   .xcr0_bits = 7,
 			   .phys_bits = 40,
 			   .tsc_aux = true,
-			   .sysenter = true},
+			   .intel = true},
 	};
 	machine_build_gdt();
 	for (unsigned v = 0; v < 256; v++)

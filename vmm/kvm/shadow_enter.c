@@ -8,7 +8,6 @@
 #include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
-#include "trap/inspect.h"
 #include "trap/stub.h"
 
 /* RFLAGS bits that the guest's own code may carry at the real CPL 3. */
@@ -82,23 +81,24 @@ static void stub_call(struct vcpu *vcpu, const char *label, struct kvm_regs *r, 
 	write_edits(vcpu, m, edits);
 	counter_inc(&vcpu->counters, CTR_SHADOW_INVALIDATIONS);
 	r->rip = stub_address(label);
-	if (label != stub_apply_edits && label != stub_load_cr3) { /* which do not go back into the guest */
+	if (label != stub_apply_edits) { /* which does not go back into the guest */
 		stub_frame(&vcpu->vm->shadow->stub, vcpu->id)->error = r->rdx;
 		r->rsp -= sizeof(uint64_t);
 	}
 	r->rdx = maddr_raw(vcpu->shadow->root);
-	if (label == stub_leave_cr3 || label == stub_load_cr3)
+	if (label == stub_leave_cr3)
 		return;
 	r->rcx = edits;
 	r->rsi = mailbox + MAILBOX_EDITS;
 	r->r8 = mailbox;
 }
 
-static void prepare_registers(struct vcpu *vcpu, maddr_t root, bool reload)
+static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	const bool reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
 
 	v->root = root;
 	v->entry_rip = v->cpu.rip;
@@ -137,67 +137,19 @@ bool shadow_vcpu_run_to_stub(struct vcpu *vcpu)
 	return false;
 }
 
-/* One trip through the stub that stores the first `n` edits, loads CR3 and comes back. False: the run ends. */
-static bool stub_trip(struct vcpu *vcpu, unsigned n)
+/* One trip through the stub that stores the first `n` edits and takes them off the queue. False: the run ends. */
+static bool apply_edits(struct vcpu *vcpu, unsigned n)
 {
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
 
 	*r = (struct kvm_regs){.rsp = stub_iret_rsp(vcpu->id), .rflags = RFLAGS_FIXED};
 	shadow_real_sync(vcpu);
-	stub_call(vcpu, n ? stub_apply_edits : stub_load_cr3, r, n);
+	stub_call(vcpu, stub_apply_edits, r, n);
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	if (!shadow_vcpu_run_to_stub(vcpu))
 		return false;
 	BUG_ON(vcpu->run->io.port != STUB_PORT_DONE);
 	shadow_edits_stored(&vcpu->vm->shadow->mmu, n);
-	return true;
-}
-
-/* Trips until no more than `left` edits wait. */
-static bool apply_edits(struct vcpu *vcpu, unsigned left)
-{
-	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
-
-	while (mmu->nr_edits > left)
-		if (!stub_trip(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS))
-			return false;
-	return true;
-}
-
-/*
- * kvm_pvm emulates what follows an IRETQ at CPL 0, the guest's first instruction, and raises #UD where its emulator does
- * not know it. So KVM is told to be at CPL 3 already, and the CPU executes it. That costs no more than the stub's way,
- * but for a trip of its own where CR3 or entries must be loaded first.
- */
-static bool enter_directly(struct vcpu *vcpu, maddr_t root, bool reload)
-{
-	static const struct kvm_segment code = {
-	    .selector = STUB_USER_CS, .type = 0xb, .s = 1, .present = 1, .dpl = 3, .l = 1, .g = 1, .limit = ~0u};
-	static const struct kvm_segment data = {
-	    .selector = STUB_USER_SS, .type = 0x3, .s = 1, .present = 1, .dpl = 3, .db = 1, .g = 1, .limit = ~0u};
-	struct shadow_vm *s = vcpu->vm->shadow;
-	struct shadow_vcpu *v = vcpu->shadow;
-	struct kvm_regs *r = &vcpu->run->s.regs.regs;
-
-	v->root = root;
-	if (reload && (!apply_edits(vcpu, 0) || !stub_trip(vcpu, 0)))
-		return false;
-	shadow_real_sync(vcpu);
-	v->direct = true;
-	v->entry_rip = v->cpu.rip;
-	write_frame(vcpu);
-	gprs_to_kvm(&v->cpu, r);
-	r->rip = v->cpu.rip;
-	r->rflags = stub_frame(&s->stub, vcpu->id)->rflags;
-	vcpu->run->s.regs.sregs = v->real;
-	vcpu->run->s.regs.sregs.cr3 = maddr_raw(root);
-	vcpu->run->s.regs.sregs.cs = code;
-	vcpu->run->s.regs.sregs.ss = data;
-	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	vcpu->run->request_interrupt_window = 0;
-	v->flushes = s->mmu.flushes;
-	v->leaving = false;
-	v->riding = 0;
 	return true;
 }
 
@@ -213,7 +165,10 @@ static bool apply_edits_beforehand(struct vcpu *vcpu, maddr_t root)
 	if (mmu->nr_edits <= ride)
 		return true;
 	vcpu->shadow->root = root;
-	return apply_edits(vcpu, ride);
+	while (mmu->nr_edits > ride)
+		if (!apply_edits(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS))
+			return false;
+	return true;
 }
 
 /*
@@ -254,9 +209,8 @@ static void pull_out(struct vcpu *vcpu)
 bool shadow_vcpu_load(struct vcpu *vcpu)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
-	struct shadow_vcpu *v = vcpu->shadow;
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
-	bool built, reload;
+	bool built;
 	maddr_t root;
 
 	if (!stage2_ptr(&vcpu->vm->stage2, view.walk.cr3, PAGE_SIZE)) {
@@ -270,14 +224,11 @@ bool shadow_vcpu_load(struct vcpu *vcpu)
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return false;
 	}
-	reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
-	if (root.raw != v->root.raw)
+	if (root.raw != vcpu->shadow->root.raw)
 		counter_inc(&vcpu->counters, built ? CTR_SHADOW_ROOTS_MISSED : CTR_SHADOW_ROOTS_HIT);
-	if (!s->obeyed && (!reload || v->direct || inspect_fpu(&v->cpu, &s->cpu_ops, vcpu) != INSN_FPU_NONE))
-		return enter_directly(vcpu, root, reload);
 	if (!apply_edits_beforehand(vcpu, root))
 		return false;
-	prepare_registers(vcpu, root, reload);
+	prepare_registers(vcpu, root);
 	return true;
 }
 

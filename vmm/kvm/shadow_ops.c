@@ -193,11 +193,6 @@ static void op_invlpg(void *ctx, gva_t addr)
 	shadow_invlpg(mmu_of(ctx), addr);
 }
 
-static void op_flush_all(void *ctx)
-{
-	shadow_cr3_loaded(mmu_of(ctx));
-}
-
 static int op_tsc(void *ctx, uint64_t *ret_value)
 {
 	const struct vcpu *vcpu = ctx;
@@ -224,11 +219,10 @@ struct cpu_ops shadow_ops_make(void)
 	    .cr3_loaded = op_cr3_loaded,
 	    .mmu_changed = op_mmu_changed,
 	    .invlpg = op_invlpg,
-	    .flush_all = op_flush_all,
 	    .limits = {.cr4_bits = cpuid_cr4_bits(),
 	               .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 	               .xcr0_bits = 1,
 	               .phys_bits = cpuid_maxphyaddr(),
-	               .sysenter = cpuid_is_intel()},
+	               .intel = cpuid_is_intel()},
 	};
 }

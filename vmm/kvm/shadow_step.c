@@ -54,8 +54,7 @@ static bool is_supervised(const struct vcpu *vcpu)
 		return true;
 	if (vcpu->shadow->popf_sets_ac && c->cpl == 0 && c->rflags & RFLAGS_AC && c->cr4 & CR4_SMAP)
 		return true;
-	return !vcpu->vm->shadow->obeyed &&
-	       (c->cr0 & (CR0_TS | CR0_EM) || c->cr4 & CR4_TSD || c->rflags & RFLAGS_NT);
+	return !vcpu->vm->shadow->obeyed && (c->cr0 & (CR0_TS | CR0_EM) || c->cr4 & CR4_TSD || c->rflags & RFLAGS_NT);
 }
 
 bool shadow_step_due(struct vcpu *vcpu)
@@ -74,15 +73,16 @@ static void inject(struct vcpu *vcpu, uint8_t vector, uint64_t dr6)
 static uint64_t data_breakpoints(struct vcpu *vcpu)
 {
 	const struct cpu_state *c = &vcpu->shadow->cpu;
-	struct insn_access access[INSPECT_ACCESSES];
+	struct inspection insn;
 	uint64_t hits = 0;
-	unsigned n;
 
-	if (!(c->dr[7] & DR7_ENABLES))
+	if (!(c->dr[7] & DR7_ENABLES) || !inspect_insn(c, &vcpu->vm->shadow->cpu_ops, vcpu, &insn))
 		return 0;
-	n = inspect_insn(c, &vcpu->vm->shadow->cpu_ops, vcpu, access);
-	for (unsigned i = 0; i < n; i++)
-		hits |= breakpoint_data(c, gva_raw(access[i].at), access[i].size, access[i].write);
+	for (unsigned i = 0; i < insn.nr_accesses; i++) {
+		const struct insn_access *a = &insn.access[i];
+
+		hits |= breakpoint_data(c, gva_raw(a->at), a->size, a->write);
+	}
 	return hits;
 }
 
@@ -110,7 +110,7 @@ void shadow_step_supervised(struct vcpu *vcpu)
 
 	if (hits)
 		inject(vcpu, VEC_DB, hits);
-	else if (shadow_trap_emulate(vcpu, &res))
+	else if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
 	else if (supervised)
 		step_supervised(vcpu, &res);

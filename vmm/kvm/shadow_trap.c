@@ -15,9 +15,6 @@
 #include "trap/inspect.h"
 #include "trap/stub.h"
 
-/* An operand that reaches into what is not canonical begins less far below it. */
-#define OPERAND_MAX 4096
-
 /* Vectors whose frame carries an error code, APM2 8.2. */
 #define VECTORS_WITH_ERROR                                                                                             \
 	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
@@ -55,7 +52,7 @@ static void inject_ud(struct vcpu *vcpu)
 	shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
 }
 
-bool shadow_trap_emulate(struct vcpu *vcpu, struct emul_result *res)
+bool shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real, struct emul_result *res)
 {
 	enum emul_outcome outcome = emulate_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, res);
 
@@ -64,7 +61,8 @@ bool shadow_trap_emulate(struct vcpu *vcpu, struct emul_result *res)
 	case EMUL_UNSUPPORTED:
 		return false;
 	case EMUL_EXCEPTION:
-		shadow_trap_inject(vcpu, &res->exc);
+		/* The CPU has seen enough of it before a page of it that cannot be fetched. */
+		shadow_trap_inject(vcpu, real && res->fetch ? real : &res->exc);
 		break;
 	case EMUL_OUTSIDE_MEMORY:
 		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
@@ -89,46 +87,6 @@ static void kill_at_gap(struct vcpu *vcpu, const struct emul_result *res)
 }
 
 /*
- * kvm_pvm has its emulator look at what the CPU refused with #GP or #SS, and makes something else of it: #UD for an
- * instruction that the emulator does not know, #PF for an address that is not canonical. True: an operand at RIP is one
- * that the CPU refuses so, and *exc is what it said.
- */
-static bool is_operand_refused(struct vcpu *vcpu, struct cpu_exception *exc)
-{
-	struct insn_access access[INSPECT_ACCESSES];
-	unsigned n;
-
-	if (vcpu->vm->shadow->obeyed)
-		return false;
-	n = inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, access);
-	for (unsigned i = 0; i < n; i++) {
-		const gva_t at = access[i].at, last = gva_add(at, access[i].size - 1);
-
-		if (gva_canonical(at) && gva_canonical(last) && !(access[i].aligned && at.raw % access[i].size))
-			continue;
-		*exc = (struct cpu_exception){.vector = access[i].stack ? VEC_SS : VEC_GP, .has_error = true};
-		return true;
-	}
-	return false;
-}
-
-/* #UD may mean that KVM's emulator, not the CPU, does not know the instruction. True: the CPU is to say. */
-static bool is_second_try(struct vcpu *vcpu, const struct emul_result *res, struct cpu_exception *exc)
-{
-	struct shadow_vcpu *v = vcpu->shadow;
-
-	if (exc->vector != VEC_UD || vcpu->vm->shadow->obeyed || !res->known)
-		return false;
-	if (!v->was_direct && v->cpu.rip == v->entry_rip) {
-		v->direct = true;
-		v->step_again = true;
-		return true;
-	}
-	(void)is_operand_refused(vcpu, exc);
-	return false;
-}
-
-/*
  * The CPU refused the instruction at CPL 3. Where that is what the guest's CPU would do, the exception is the guest's: to
  * a program, whatever it tried. A kernel's privileged instruction that is not known belongs to a feature that CPUID does
  * not offer.
@@ -137,8 +95,9 @@ static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
 {
 	struct emul_result res;
 
-	if (shadow_trap_emulate(vcpu, &res) || is_second_try(vcpu, &res, real))
+	if (shadow_trap_emulate(vcpu, real, &res))
 		return;
+	shadow_pvm_mend_ud(vcpu, real);
 	if (vcpu->shadow->cpu.cpl == 0 && res.privileged)
 		inject_ud(vcpu);
 	else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)
@@ -147,7 +106,7 @@ static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
 		shadow_trap_inject(vcpu, real);
 }
 
-/* SYSCALL ended at LSTAR with CPL 3 on a host that does not change the level (host-facts, section 3). */
+/* SYSCALL ended at LSTAR with CPL 3 on a host that does not change the level (docs/hosts.md). */
 static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
 {
 	struct cpu_state *c = &vcpu->shadow->cpu;
@@ -172,7 +131,7 @@ static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
 {
 	struct emul_result res;
 
-	if (shadow_trap_emulate(vcpu, &res))
+	if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
 	if (shadow_open(&vcpu->vm->shadow->mmu, table))
 		shadow_step(vcpu);
@@ -187,19 +146,20 @@ static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
 static void trap_fetch_only(struct vcpu *vcpu)
 {
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
-	struct insn_access access[INSPECT_ACCESSES];
+	struct inspection insn = {0};
 	struct emul_result res;
 	struct walk walk;
-	unsigned n;
 
-	if (shadow_trap_emulate(vcpu, &res))
+	if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
-	n = inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, access);
-	for (unsigned i = 0; i < n; i++) {
-		guest_walk(&vcpu->vm->stage2, &view.walk, access[i].at,
-		           (struct walk_access){.write = access[i].write, .ac = view.ac}, false, &walk);
+	(void)!inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn);
+	for (unsigned i = 0; i < insn.nr_accesses; i++) {
+		const struct insn_access *a = &insn.access[i];
+
+		guest_walk(&vcpu->vm->stage2, &view.walk, a->at, (struct walk_access){.write = a->write, .ac = view.ac},
+		           false, &walk);
 		if (walk.outcome == WALK_DENIED) {
-			inject_page_fault(vcpu, access[i].at, walk.error_code);
+			inject_page_fault(vcpu, a->at, walk.error_code);
 			return;
 		}
 	}
@@ -212,7 +172,7 @@ static void trap_mmio(struct vcpu *vcpu)
 {
 	struct emul_result res;
 
-	if (shadow_trap_emulate(vcpu, &res))
+	if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
 	if (vcpu->shadow->cpu.cpl == 3)
 		inject_ud(vcpu);
@@ -225,7 +185,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
 	const struct walk_access access = {
 	    .user = view.user, .write = error & PFEC_W, .fetch = error & PFEC_I, .ac = view.ac};
-	struct cpu_exception refused = {.vector = VEC_GP, .has_error = true}; /* of a fetch */
+	struct cpu_exception refused;
 	enum shadow_outcome outcome;
 	struct walk walk;
 
@@ -237,18 +197,16 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		return;
 	}
 	counter_inc(&vcpu->counters, CTR_TRAP_PF);
-	if (!gva_canonical(gva_init(cr2 + OPERAND_MAX)) &&
-	    (is_operand_refused(vcpu, &refused) || !gva_canonical(gva_init(cr2)))) {
-		shadow_trap_inject(vcpu, &refused);
-		return;
-	}
 	outcome = shadow_fault(&vcpu->vm->shadow->mmu, &view, gva_init(cr2), access, &walk);
 	switch (outcome) {
 	case SHADOW_FILLED:
 		vcpu->shadow->step_again = true;
 		break;
 	case SHADOW_GUEST_FAULT:
-		inject_page_fault(vcpu, gva_init(cr2), walk.error_code);
+		if (shadow_pvm_mend_pf(vcpu, gva_init(cr2), &refused))
+			shadow_trap_inject(vcpu, &refused);
+		else
+			inject_page_fault(vcpu, gva_init(cr2), walk.error_code);
 		break;
 	case SHADOW_TRACKED_WRITE:
 		trap_tracked_write(vcpu, gpa_to_gfn(walk.gpa));
@@ -304,7 +262,7 @@ static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
 	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
 	if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {
 		shadow_trap_inject(vcpu, exc);
-	} else if (!shadow_trap_emulate(vcpu, &res)) {
+	} else if (!shadow_trap_emulate(vcpu, NULL, &res)) {
 		v->without_ac = true;
 		shadow_step(vcpu);
 	}
@@ -314,8 +272,15 @@ static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
 static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
+	struct inspection insn;
 
 	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	/* Between the lanes that a page fault, perhaps one of the VMM's own, came between: it is not done yet. */
+	if (v->cpu.rip == v->entry_rip && v->cpu.rflags & RFLAGS_RF &&
+	    inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn) && insn.lanes) {
+		v->step_again = true;
+		return;
+	}
 	exc->dr6 = v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0; /* else INT1, or the VMM's step */
 	if (v->stepping)
 		v->cpu.interrupt_shadow = false;

@@ -120,8 +120,6 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uin
 	v->real.fs = vcpu->run->s.regs.sregs.fs;
 	v->real.gs = vcpu->run->s.regs.sregs.gs;
 	v->where = SHADOW_AT_VMM;
-	v->was_direct = v->direct;
-	v->direct = false;
 	riding_edits_stored(vcpu);
 }
 

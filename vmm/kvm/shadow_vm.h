@@ -61,8 +61,6 @@ struct shadow_vcpu {
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
 	bool leaving;          /* the next thing that happens in the guest is its way into the stub */
 	uint64_t entry_rip;    /* where the guest went on when it was entered last */
-	bool direct;           /* to be entered without the stub's IRETQ: see enter_directly() */
-	bool was_direct;       /* it was so before this trap */
 	bool stepping;         /* one instruction is run alone: the real TF is ours */
 	bool step_again;       /* what hindered it is out of its way */
 	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */
@@ -127,6 +125,13 @@ void shadow_step(struct vcpu *vcpu);
 bool shadow_step_due(struct vcpu *vcpu);
 void shadow_step_supervised(struct vcpu *vcpu);
 
+/*
+ * kvm/shadow_pvm.c: what the CPU itself said, where KVM's emulator had a hand in it. A #UD for an instruction that the CPU
+ * has becomes the #GP or #SS that it was. True: the #PF at `at`, which the guest's tables deny, was another exception.
+ */
+void shadow_pvm_mend_ud(struct vcpu *vcpu, struct cpu_exception *exc);
+bool must_check shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_exc);
+
 /* kvm/shadow_trap.c: what a trap means. Lock held. */
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error);
 void shadow_trap_syscall(struct vcpu *vcpu);
@@ -134,8 +139,12 @@ void shadow_trap_syscall(struct vcpu *vcpu);
 void shadow_trap_interrupts(struct vcpu *vcpu);
 /* Delivers an exception to the guest, or ends it. Lock held. */
 void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc);
-/* Emulates the instruction at RIP. False: the emulator does not; *ret_result says what it is. Lock held. */
-bool must_check shadow_trap_emulate(struct vcpu *vcpu, struct emul_result *ret_result);
+/*
+ * Emulates the instruction at RIP; `real` is what the CPU raised for it, NULL if nothing. False: the emulator does not know
+ * it; *ret_result says what it is. Lock held.
+ */
+bool must_check shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real,
+                                    struct emul_result *ret_result);
 /* What the vCPU translates with now. */
 struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu);
 

@@ -33,7 +33,6 @@ struct emul_handler {
 enum emul_notice {
 	NOTICE_CR3 = 1 << 0,
 	NOTICE_INVLPG = 1 << 1,
-	NOTICE_FLUSH_ALL = 1 << 2,
 };
 
 struct emul {
@@ -127,7 +126,7 @@ emul_fn emul_mov_cr, emul_mov_dr, emul_clts, emul_lmsw, emul_smsw, emul_xgetbv, 
 emul_fn emul_rdmsr, emul_wrmsr, emul_rdtsc, emul_rdpmc, emul_swapgs, emul_fsgsbase;
 
 /* emul_system.c */
-emul_fn emul_hlt, emul_cli, emul_sti, emul_nothing, emul_ud, emul_invlpg, emul_invpcid, emul_stac, emul_clac;
+emul_fn emul_hlt, emul_cli, emul_sti, emul_nothing, emul_ud, emul_invlpg, emul_stac, emul_clac;
 emul_fn emul_load_table, emul_store_table, emul_lldt, emul_ltr, emul_store_selector;
 
 #endif

@@ -22,12 +22,21 @@ uint64_t emul_merge_rflags(const struct cpu_state *cpu, uint64_t popped, unsigne
 	return (cpu->rflags & ~take) | (popped & take) | RFLAGS_FIXED;
 }
 
-/* `slots` values of `size` bytes from `rsp` up, zero-extended, in one access. */
+/* `slots` values of `size` bytes from `rsp` up, each aligned by itself under RFLAGS.AC. */
+static int stack_linear(struct emul *e, uint64_t rsp, unsigned size, unsigned slots, uint64_t *ret_linear)
+{
+	uint64_t last;
+	int err = emul_linear(e, ZYDIS_REGISTER_SS, rsp, size, ret_linear);
+
+	return err ? err : emul_linear(e, ZYDIS_REGISTER_SS, rsp + size * (slots - 1), size, &last);
+}
+
+/* Those values, zero-extended, in one access. */
 static int read_stack(struct emul *e, uint64_t rsp, unsigned size, unsigned slots, uint64_t *ret_frame)
 {
 	uint8_t raw[FRAME_SLOTS * sizeof(uint64_t)];
 	uint64_t linear = 0;
-	int err = emul_linear(e, ZYDIS_REGISTER_SS, rsp, size * slots, &linear);
+	int err = stack_linear(e, rsp, size, slots, &linear);
 
 	if (err == 0)
 		err = env_read(&e->env, linear, raw, size * slots, env_rights(&e->env));
@@ -149,7 +158,9 @@ int emul_load_far(struct emul *e)
 	const enum segment which = m == ZYDIS_MNEMONIC_LSS ? SEG_SS : m == ZYDIS_MNEMONIC_LFS ? SEG_FS : SEG_GS;
 	uint64_t offset = 0;
 	uint16_t selector = 0;
-	int err = read_far(e, &e->insn.op[1], e->insn.op[0].size / 8u, &selector, &offset);
+	/* AMD's CPUs know no offset of 64 bits, APM3 LSS. */
+	const unsigned size = e->insn.op[0].size == 64 && !e->env.ops->limits.intel ? 4 : e->insn.op[0].size / 8u;
+	int err = read_far(e, &e->insn.op[1], size, &selector, &offset);
 
 	if (err == 0)
 		err = segment_load(&e->env, which, selector);
@@ -205,7 +216,7 @@ int emul_call_far(struct emul *e)
 	memcpy(raw + size, &frame[1], size);
 	err = emul_jmp_far(e);
 	if (err == 0)
-		err = emul_linear(e, ZYDIS_REGISTER_SS, rsp, 2 * size, &linear);
+		err = stack_linear(e, rsp, size, 2, &linear);
 	if (err == 0)
 		err = env_write(&e->env, linear, raw, 2 * size, env_rights(&e->env));
 	if (err == 0)

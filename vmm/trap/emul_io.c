@@ -67,10 +67,8 @@ static int ins_element(struct emul *e, unsigned size)
 	uint16_t port = (uint16_t)e->env.cpu->gpr[GPR_RDX];
 	uint64_t linear = 0, before;
 	uint32_t value = 0;
-	int err = check_ports(e, port, size);
+	int err = emul_linear(e, ZYDIS_REGISTER_ES, emul_index(e, GPR_RDI), size, &linear);
 
-	if (err == 0)
-		err = emul_linear(e, ZYDIS_REGISTER_ES, emul_index(e, GPR_RDI), size, &linear);
 	/* The port is read only when the store is known to be legal: its value could not be put back. */
 	if (err == 0)
 		err = emul_load(e, linear, size, ACCESS_WRITE, &before);
@@ -87,10 +85,8 @@ static int outs_element(struct emul *e, unsigned size)
 {
 	uint16_t port = (uint16_t)e->env.cpu->gpr[GPR_RDX];
 	uint64_t linear = 0, value = 0;
-	int err = check_ports(e, port, size);
+	int err = emul_linear(e, emul_source_segment(e), emul_index(e, GPR_RSI), size, &linear);
 
-	if (err == 0)
-		err = emul_linear(e, emul_source_segment(e), emul_index(e, GPR_RSI), size, &linear);
 	if (err == 0)
 		err = emul_load(e, linear, size, 0, &value);
 	if (err == 0)
@@ -100,5 +96,13 @@ static int outs_element(struct emul *e, unsigned size)
 	return err;
 }
 
-int emul_ins(struct emul *e) { return emul_repeat(e, ins_element, e->insn.op[0].size / 8u); }
-int emul_outs(struct emul *e) { return emul_repeat(e, outs_element, e->insn.op[1].size / 8u); }
+/* The right to the port is checked whatever RCX is. */
+static int repeat(struct emul *e, emul_element_fn *element, unsigned size)
+{
+	int err = check_ports(e, (uint16_t)e->env.cpu->gpr[GPR_RDX], size);
+
+	return err ? err : emul_repeat(e, element, size);
+}
+
+int emul_ins(struct emul *e) { return repeat(e, ins_element, e->insn.op[0].size / 8u); }
+int emul_outs(struct emul *e) { return repeat(e, outs_element, e->insn.op[1].size / 8u); }

@@ -220,12 +220,14 @@ int emul_cmpxchg_pair(struct emul *e)
 	unsigned size = e->insn.op[0].size / 8u, half = size / 2;
 	uint8_t expected[16], desired[16], old[16];
 	uint64_t linear = 0, low = 0, high = 0;
-	int err = emul_operand_linear(e, &e->insn.op[0], 0, &linear);
+	int err;
 
+	err = emul_operand_linear(e, &e->insn.op[0], 0, &linear);
+	/* 16 bytes that are not aligned are #GP, whatever RFLAGS.AC says. */
+	if (size == sizeof(old) && ((err == 0 && linear % sizeof(old) != 0) || (err && e->env.exc.vector == VEC_AC)))
+		return env_fault(&e->env, VEC_GP, 0);
 	if (err)
 		return err;
-	if (size == sizeof(old) && linear % sizeof(old) != 0)
-		return env_fault(&e->env, VEC_GP, 0);
 	memcpy(expected, &cpu->gpr[GPR_RAX], half);
 	memcpy(expected + half, &cpu->gpr[GPR_RDX], half);
 	memcpy(desired, &cpu->gpr[GPR_RBX], half);

@@ -66,7 +66,7 @@ int emul_sysenter(struct emul *e)
 	struct cpu_state *cpu = e->env.cpu;
 	const uint16_t cs = (uint16_t)cpu->msrs.sysenter_cs & (uint16_t)~SELECTOR_RPL;
 
-	if (!e->env.ops->limits.sysenter)
+	if (!e->env.ops->limits.intel)
 		return env_fault(&e->env, VEC_UD, 0);
 	if (cs == 0)
 		return env_fault(&e->env, VEC_GP, 0);
@@ -85,7 +85,7 @@ int emul_sysexit(struct emul *e)
 	struct cpu_state *cpu = e->env.cpu;
 	const uint16_t base = (uint16_t)cpu->msrs.sysenter_cs & (uint16_t)~SELECTOR_RPL;
 
-	if (!e->env.ops->limits.sysenter)
+	if (!e->env.ops->limits.intel)
 		return env_fault(&e->env, VEC_UD, 0);
 	if (base == 0 || cpu->cpl != 0)
 		return env_fault(&e->env, VEC_GP, 0);

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Interrupt flag, descriptor-table registers, TLB invalidation, and what else is privileged. */
-#include <errno.h>
 #include <string.h>
 
 #include "trap/emul.h"
 #include "trap/segment.h"
 
 #define TABLE_OPERAND 10 /* bytes of a 64-bit lgdt operand: limit, base */
-#define INVPCID_SIZE  16
-#define PCID_MASK     0xfff
-
-enum invpcid_type { INVPCID_ADDRESS, INVPCID_CONTEXT, INVPCID_ALL, INVPCID_NON_GLOBAL, INVPCID_TYPES };
 
 static int gp(struct emul *e) { return env_fault(&e->env, VEC_GP, 0); }
 
@@ -75,30 +70,6 @@ int emul_invlpg(struct emul *e)
 		e->notices |= NOTICE_INVLPG;
 		e->invlpg_addr = address;
 	}
-	return 0;
-}
-
-int emul_invpcid(struct emul *e)
-{
-	uint64_t type = emul_reg_read(e->env.cpu, e->insn.op[0].reg.value), descriptor[2], linear = 0;
-	bool names_pcid = type == INVPCID_ADDRESS || type == INVPCID_CONTEXT;
-	int err;
-
-	if (type >= INVPCID_TYPES)
-		return gp(e);
-	err = emul_linear(e, e->insn.op[1].mem.segment, emul_address(e, &e->insn.op[1], 0), INVPCID_SIZE, &linear);
-	if (err == 0)
-		err = env_read(&e->env, linear, descriptor, sizeof(descriptor), 0);
-	if (err)
-		return err;
-	if (descriptor[0] & ~(uint64_t)PCID_MASK)
-		return gp(e);
-	if (names_pcid && descriptor[0] != 0 && !(e->env.cpu->cr4 & CR4_PCIDE))
-		return gp(e);
-	if (type == INVPCID_ADDRESS && !env_canonical(&e->env, descriptor[1]))
-		return gp(e);
-	e->notices |= type == INVPCID_ADDRESS ? NOTICE_INVLPG : NOTICE_FLUSH_ALL;
-	e->invlpg_addr = descriptor[1];
 	return 0;
 }
 

@@ -147,6 +147,7 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(OUTSB)] = {.run = emul_outs},
 	[M(OUTSW)] = {.run = emul_outs},
 	[M(OUTSD)] = {.run = emul_outs},
+	[M(INVPCID)] = {.run = emul_ud}, /* no feature that CPUID offers */
 	[M(UD0)] = {.run = emul_ud},
 	[M(UD1)] = {.run = emul_ud},
 	[M(UD2)] = {.run = emul_ud},
@@ -160,7 +161,6 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(INVD)] = {.run = emul_nothing, .cpl0_only = true},
 	[M(WBINVD)] = {.run = emul_nothing, .cpl0_only = true},
 	[M(INVLPG)] = {.run = emul_invlpg, .cpl0_only = true},
-	[M(INVPCID)] = {.run = emul_invpcid, .cpl0_only = true},
 	[M(LGDT)] = {.run = emul_load_table, .cpl0_only = true},
 	[M(LIDT)] = {.run = emul_load_table, .cpl0_only = true},
 	[M(SGDT)] = {.run = emul_store_table},
@@ -249,8 +249,6 @@ static void commit(struct emul *e, struct cpu_state *state)
 		ops->cr3_loaded(e->env.ctx, old_cr3, state->cr3);
 	if (e->notices & NOTICE_INVLPG)
 		ops->invlpg(e->env.ctx, gva_init(e->invlpg_addr));
-	if (e->notices & NOTICE_FLUSH_ALL)
-		ops->flush_all(e->env.ctx);
 }
 
 /* Keeps what an interrupted rep has done; RIP stays at it. */
@@ -273,6 +271,8 @@ static enum emul_outcome finish(struct emul *e, struct cpu_state *state, struct 
 		next->rip = state->rip;
 	if (!e->keep_rf)
 		next->rflags &= ~(uint64_t)RFLAGS_RF;
+	if (e->repeat && dr6)
+		next->rflags |= RFLAGS_RF; /* a trap between two elements, SDM vol. 3 17.3.1.1 */
 	commit(e, state);
 	if (dr6) {
 		*ret_exc = (struct cpu_exception){.vector = VEC_DB, .dr6 = dr6};
@@ -292,6 +292,7 @@ enum emul_outcome emulate_insn(struct cpu_state *state, const struct cpu_ops *op
 	memset(&e.env, 0, sizeof(e.env));
 	memset(&e.handler, 0, sizeof(e) - offsetof(struct emul, handler));
 	e.insn.length = 0;
+	e.insn.decoded = false;
 	e.env = (struct trap_env){.cpu = &next, .ops = ops, .ctx = ctx};
 	err = execute(&e);
 	*ret_result = (struct emul_result){.why = e.why, .error = err, .length = e.insn.length};
@@ -302,12 +303,12 @@ enum emul_outcome emulate_insn(struct cpu_state *state, const struct cpu_ops *op
 	switch (err) {
 	case -EFAULT:
 		ret_result->exc = e.env.exc;
+		ret_result->fetch = !e.insn.decoded && e.env.exc.vector == VEC_PF;
 		return EMUL_EXCEPTION;
 	case -ENXIO:
 		return EMUL_OUTSIDE_MEMORY;
 	case -ENOEXEC:
 		if (e.insn.decoded) {
-			ret_result->known = true;
 			ret_result->fpu = insn_fpu(&e.insn);
 			ret_result->privileged = is_privileged(&e.insn);
 		}

@@ -27,8 +27,8 @@ enum emul_outcome {
 
 struct emul_result {
 	struct cpu_exception exc;
+	bool fetch;              /* EXCEPTION: of the fetch of its bytes */
 	enum insn_fpu fpu;       /* UNKNOWN: the state it works on */
-	bool known;              /* UNKNOWN: there is such an instruction, whether this CPU has it or not */
 	bool privileged;         /* UNKNOWN: it is one of CPL 0 */
 	bool unsupported;        /* the outcome is UNSUPPORTED */
 	const char *why;         /* UNKNOWN, UNSUPPORTED: what, as part of a sentence; static */

@@ -2,6 +2,9 @@
 #include "trap/inspect.h"
 
 #include "trap/emul.h"
+#include "trap/present.h"
+
+#define M(mnemonic) ZYDIS_MNEMONIC_##mnemonic
 
 /* A push names RSP as it is before; what it writes lies below. */
 static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, unsigned size)
@@ -15,57 +18,89 @@ static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, u
 	return at;
 }
 
-/* SSE's 16 bytes, but for the moves that are there for it, and the areas of FXSAVE: APM1 4.3.2, SDM vol. 1 4.1.1. */
-static bool needs_alignment(const struct insn *insn, unsigned size)
+/*
+ * SSE's 16 bytes, but for the moves that are there for it; with VEX or EVEX the moves that say so; the areas of FXSAVE:
+ * APM1 4.3.2, SDM vol. 1 4.1.1 and 14.9.
+ */
+static unsigned alignment(const struct insn *insn, unsigned size)
 {
 	switch (insn->z.mnemonic) {
-	case ZYDIS_MNEMONIC_MOVUPS:
-	case ZYDIS_MNEMONIC_MOVUPD:
-	case ZYDIS_MNEMONIC_MOVDQU:
-	case ZYDIS_MNEMONIC_LDDQU:
-	case ZYDIS_MNEMONIC_MASKMOVDQU:
-	case ZYDIS_MNEMONIC_PCMPESTRI:
-	case ZYDIS_MNEMONIC_PCMPESTRM:
-	case ZYDIS_MNEMONIC_PCMPISTRI:
-	case ZYDIS_MNEMONIC_PCMPISTRM:
-		return false;
+	case M(MOVUPS):
+	case M(MOVUPD):
+	case M(MOVDQU):
+	case M(LDDQU):
+	case M(MASKMOVDQU):
+	case M(PCMPESTRI):
+	case M(PCMPESTRM):
+	case M(PCMPISTRI):
+	case M(PCMPISTRM):
+		return 1;
+	case M(VMOVAPS):
+	case M(VMOVAPD):
+	case M(VMOVDQA):
+	case M(VMOVDQA32):
+	case M(VMOVDQA64):
+	case M(VMOVNTPS):
+	case M(VMOVNTPD):
+	case M(VMOVNTDQ):
+	case M(VMOVNTDQA):
+		return size;
+	case M(FXSAVE):
+	case M(FXSAVE64):
+	case M(FXRSTOR):
+	case M(FXRSTOR64):
+	case M(CVTPD2PI):
+	case M(CVTTPD2PI):
+		return 16;
 	default:
-		return size == 16 && insn_fpu(insn) == INSN_FPU_SSE;
+		return size == 16 && insn_fpu(insn) == INSN_FPU_SSE ? 16 : 1;
 	}
 }
 
-unsigned inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
-                      struct insn_access ret[INSPECT_ACCESSES])
+/* A hint or a flush names one byte, though it is about a line. */
+static bool is_about_a_line(const struct insn *insn)
+{
+	switch (insn->z.meta.category) {
+	case ZYDIS_CATEGORY_CLFLUSHOPT:
+	case ZYDIS_CATEGORY_CLWB:
+	case ZYDIS_CATEGORY_CLDEMOTE:
+	case ZYDIS_CATEGORY_PREFETCH:
+	case ZYDIS_CATEGORY_PREFETCHWT1:
+		return true;
+	default:
+		return insn->z.mnemonic == M(CLFLUSH);
+	}
+}
+
+static void note(const struct emul *e, const ZydisDecodedOperand *op, struct inspection *to)
+{
+	const unsigned size = op->size < 8 || is_about_a_line(&e->insn) ? 1 : op->size / 8u;
+
+	if (op->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
+		to->lanes = true;
+	if (op->mem.type != ZYDIS_MEMOP_TYPE_MEM || to->nr_accesses == INSPECT_ACCESSES)
+		return;
+	to->access[to->nr_accesses++] = (struct insn_access){
+	    .at = gva_init(linear_of(e, op, size)),
+	    .size = size,
+	    .align = alignment(&e->insn, size),
+	    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
+	    .stack = op->mem.segment == ZYDIS_REGISTER_SS,
+	};
+}
+
+bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
+                  struct inspection *ret_inspection)
 {
 	struct cpu_state copy = *state;
 	struct emul e = {.env = {.cpu = &copy, .ops = ops, .ctx = ctx}};
-	unsigned n = 0;
 
 	if (decode_insn(&e.env, &e.insn) != 0)
-		return 0;
+		return false;
 	copy.rip += e.insn.length;
-	for (unsigned i = 0; i < e.insn.z.operand_count && n < INSPECT_ACCESSES; i++) {
-		const ZydisDecodedOperand *op = &e.insn.op[i];
-		const unsigned size = op->size >= 8 ? op->size / 8u : 1;
-
-		if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || op->mem.type != ZYDIS_MEMOP_TYPE_MEM)
-			continue;
-		ret[n++] = (struct insn_access){
-		    .at = gva_init(linear_of(&e, op, size)),
-		    .size = size,
-		    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
-		    .stack = op->mem.segment == ZYDIS_REGISTER_SS,
-		    .aligned = needs_alignment(&e.insn, size),
-		};
-	}
-	return n;
-}
-
-enum insn_fpu inspect_fpu(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx)
-{
-	struct cpu_state copy = *state;
-	struct trap_env env = {.cpu = &copy, .ops = ops, .ctx = ctx};
-	struct insn insn;
-
-	return decode_insn(&env, &insn) == 0 ? insn_fpu(&insn) : INSN_FPU_NONE;
+	*ret_inspection = (struct inspection){.present = insn_is_present(&e.insn)};
+	for (unsigned i = 0; i < e.insn.z.operand_count; i++)
+		if (e.insn.op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
+			note(&e, &e.insn.op[i], ret_inspection);
+	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which memory the instruction at RIP is about to reach for: for those that a CPU executes under the VMM's eyes. */
+/* What the instruction at RIP is about to do: for those that a CPU executes under the VMM's eyes. */
 #ifndef GNOMON_TRAP_INSPECT_H
 #define GNOMON_TRAP_INSPECT_H
 
@@ -12,20 +12,22 @@
 
 struct insn_access {
 	gva_t at;
-	unsigned size; /* bytes; 1 where it depends on more than the instruction */
-	bool write;    /* else it is only read */
-	bool stack;    /* #SS, not #GP, where it is not canonical */
-	bool aligned;  /* must be, to its size: #GP */
+	unsigned size;  /* bytes; 1 where it depends on more than the instruction */
+	unsigned align; /* what the address must be a multiple of: #GP; 1 for most */
+	bool write;     /* else it is only read */
+	bool stack;     /* #SS, not #GP, where it is not canonical */
 };
 
-/*
- * Fills ret[] with the data accesses that the operands name, those of the stack too, and returns their number; 0 for what
- * is no known instruction. A rep's are those of its next element. The lanes of a gather or scatter are left out.
- */
-unsigned must_check inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
-                                 struct insn_access ret[INSPECT_ACCESSES]);
+struct inspection {
+	/* Data that the operands name, the stack's too. A rep's are those of its next element; lanes are left out. */
+	struct insn_access access[INSPECT_ACCESSES];
+	unsigned nr_accesses;
+	bool lanes;   /* a gather or scatter: what a fault interrupts goes on where it was */
+	bool present; /* see insn_is_present() */
+};
 
-/* The state that it works on; INSN_FPU_NONE for what is no known instruction. */
-enum insn_fpu must_check inspect_fpu(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx);
+/* False: what stands there is no known instruction, or cannot be fetched. */
+bool must_check inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
+                             struct inspection *ret_inspection);
 
 #endif

@@ -38,7 +38,7 @@ struct cpu_limits {
 	uint64_t xcr0_bits;
 	int phys_bits; /* MAXPHYADDR */
 	bool tsc_aux;  /* the MSR is there */
-	bool sysenter; /* SYSENTER and SYSEXIT are, in 64-bit code: as on Intel's CPUs, not on AMD's */
+	bool intel;    /* as Intel's CPUs: SYSENTER in 64-bit code, far pointers with offsets of 64 bits */
 };
 
 /*
@@ -81,8 +81,6 @@ struct cpu_ops {
 	/* The bits of CR0, CR4 and EFER that changed; only called if one of them concerns paging. */
 	void (*mmu_changed)(void *ctx, uint64_t cr0, uint64_t cr4, uint64_t efer);
 	void (*invlpg)(void *ctx, gva_t addr);
-	/* Every translation, global ones too (invpcid). */
-	void (*flush_all)(void *ctx);
 
 	struct cpu_limits limits;
 };

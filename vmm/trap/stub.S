@@ -8,7 +8,7 @@
 	.section .rodata
 	.balign 16
 	.globl stub_text, stub_text_end, stub_syscall, stub_traps_end
-	.globl stub_leave, stub_leave_cr3, stub_leave_edits, stub_apply_edits, stub_load_cr3
+	.globl stub_leave, stub_leave_cr3, stub_leave_edits, stub_apply_edits
 
 /* Vector n enters at STUB_TEXT + 16 n. The CPU pushes an error code for 8, 10-14, 17, 21, 29, 30. */
 stub_text:
@@ -48,8 +48,6 @@ stub_leave:
 /* The same stores, with the VMM waiting for them. */
 stub_apply_edits:
 	call store_edits
-/* CR3 alone, likewise. */
-stub_load_cr3:
 	mov %rdx, %cr3
 	out %al, $STUB_PORT_DONE
 	hlt

@@ -80,7 +80,7 @@ _Static_assert(offsetof(struct stub_mailbox, r8) == MAILBOX_R8, "stub.S");
 /* The blob of stub.S, to be copied to STUB_TEXT, and its entry points as offsets. */
 extern const char stub_text[], stub_text_end[];
 extern const char stub_syscall[], stub_traps_end[], stub_leave[], stub_leave_cr3[], stub_leave_edits[],
-    stub_apply_edits[], stub_load_cr3[];
+    stub_apply_edits[];
 
 static inline uint64_t stub_address(const char *label)
 {
