@@ -172,15 +172,14 @@ void describe_difference(const struct block *b, const struct insn_result *x, con
                          char *to, size_t len);
 void disassemble(const struct generated *gen, char *to, size_t len);
 
-/* --- quirks.c --- */
-/* Takes out of a case what is not asked of a guest on this host. */
-void quirk_prepare(const struct side *tested, struct insn_case *c);
-/*
- * The reason why `tested` may differ so from `judge` where the tested guest runs on this host: something that no trap
- * reaches, or that KVM answers before Gnomon can. NULL: it may not.
- */
-const char *quirk_explains(const struct side *tested, const struct block *b, const struct generated *gen,
-                           const struct insn_result *judge, const struct insn_result *found);
+/* --- quirks.c: of the host on which this runs --- */
+/* Whether nobody can tell what this case must do here. */
+bool quirk_leaves_out(const struct side *tested, const struct generated *gen);
+/* Takes flags out of a case that nobody can tell here. */
+void quirk_mask(const struct side *tested, struct insn_case *c);
+/* Why `found` may be other than what the judge says, or NULL. */
+const char *quirk_excuses(const struct side *tested, const struct generated *gen, const struct insn_result *judge,
+                          const struct insn_result *found);
 void quirks_print(void);
 
 /* --- summary.c: differences by kind --- */

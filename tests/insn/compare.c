@@ -27,8 +27,10 @@ static void prepare(struct check *k, uint64_t first, unsigned count)
 		struct generated *gen = &cases[i];
 
 		generate(&k->generator, first + i, gen);
-		quirk_prepare(&k->tested, &gen->c);
-		if (!is_judged(k, gen)) {
+		if (k->judge.judge == JUDGE_NATIVE) /* Linux does not do that for a program */
+			gen->c.flip_cr0 = gen->c.flip_cr4 = 0;
+		quirk_mask(&k->tested, &gen->c);
+		if (!is_judged(k, gen) || quirk_leaves_out(&k->tested, gen)) {
 			gen->c.how |= HOW_SKIP;
 			gen->length = 0; /* nor does anybody come there by a wrong way */
 			k->left_out++;
@@ -154,8 +156,7 @@ static void show(const struct check *k, uint64_t first, unsigned count, unsigned
 static void judge_difference(struct check *k, uint64_t first, unsigned count, unsigned index, const struct look *l)
 {
 	const struct block *b = make(k, first, count, &k->tested);
-	const char *excuse =
-	    l->judge && l->found ? quirk_explains(&k->tested, b, &cases[index], l->judge, l->found) : NULL;
+	const char *excuse = l->judge && l->found ? quirk_excuses(&k->tested, &cases[index], l->judge, l->found) : NULL;
 	char kind[TEXT];
 
 	if (excuse && l->again) {
@@ -196,7 +197,7 @@ static int judge_differences(struct check *k, uint64_t first, unsigned count, co
 	if (r == 0)
 		r = look_again(k, first, count, &k->tested, wanted, found, found_again);
 	for (unsigned i = 0; r == 0 && i < count; i++) {
-		const struct look l = {
+		struct look l = {
 		    .judge = judged_again[i].result,
 		    .found = found_again[i].result,
 		    .judge_why = judged[i].why ? judged[i].why : judged_again[i].why,
@@ -205,10 +206,14 @@ static int judge_differences(struct check *k, uint64_t first, unsigned count, co
 		    .judge_changed = judged[i].fate != judged_again[i].fate || judged[i].hash != judged_again[i].hash,
 		};
 
-		if (wanted[i] && !is_same(&judged[i], &found[i]))
-			judge_difference(k, first, count, i, &l);
-		else if (wanted[i])
+		if (!wanted[i])
+			continue;
+		if (is_same(&judged[i], &found[i])) {
+			l.again = true;
 			show(k, first, count, i, &l);
+		} else {
+			judge_difference(k, first, count, i, &l);
+		}
 	}
 	outcomes_free(judged_again, count);
 	outcomes_free(found_again, count);

@@ -21,6 +21,12 @@ struct draft {
 /* What memory may hold for an instruction that takes it for more than data. */
 enum wants { WANTS_DATA, WANTS_SELECTORS, WANTS_CODE };
 
+/* judges.c */
+enum wants what_it_wants(const struct draft *t);
+/* What lies there when the case begins; outside WINDOW_LOW zeros. */
+uint64_t read_word(const struct draft *t, uint64_t at);
+void choose_judges(struct draft *t);
+
 /* operands.c: makes addresses lead somewhere, by registers and by the bytes themselves. */
 void steer_memory(struct draft *t);
 void steer_branch(struct draft *t);

@@ -13,19 +13,10 @@
 #define RFLAGS_NT   (1 << 14)
 #define RFLAGS_RF   (1 << 16)
 #define RFLAGS_ID   (1 << 21)
-#define XFEATURES   0xe7  /* what XSAVE and XRSTOR are asked for at most: x87, SSE, AVX, AVX-512 */
-#define TABLES_END  0x200 /* no descriptor table of Linux or the guest reaches so far */
+#define XFEATURES   0xe7 /* what XSAVE and XRSTOR are asked for at most: x87, SSE, AVX, AVX-512 */
 #define PATCH_BYTES 64
 #define UNDEFINED   16 /* one case in so many is no instruction at all, or none that Zydis knows */
 #define ENTER       8  /* one in so many is run by SERVICE_ENTER */
-
-const char exclusions_of_cases[] =
-    "INT 0x80 (native): a system call of the host\n"
-    "a selector that names a descriptor (native): Linux has others than the guest; 0x2b, 0x33 (nested): guests must "
-    "not use them\n"
-    "MOV from CS, SS (native, nested): on kvm_pvm they show the host's\n"
-    "an address at the end of the lower half (native): where the host's addresses have 57 bits\n"
-    "VEX, EVEX, XOP, XSAVE (native): where the guest's CPU has no CR4.OSXSAVE for its programs\n";
 
 void generator_init(struct generator *g, uint64_t seed)
 {
@@ -37,6 +28,20 @@ void generator_init(struct generator *g, uint64_t seed)
 static bool decode(struct draft *t)
 {
 	return ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, t->out->bytes, INSN_MAX, &t->z, t->op));
+}
+
+/* RAX and RDX say what these save, and must not be addresses. */
+static bool addresses_by_its_mask(const struct draft *t)
+{
+	if (t->z.meta.category != ZYDIS_CATEGORY_XSAVE && t->z.meta.category != ZYDIS_CATEGORY_XSAVEOPT)
+		return false;
+	for (unsigned i = 0; i < t->z.operand_count_visible; i++) {
+		const int base = gpr_number(t->op[i].mem.base), index = gpr_number(t->op[i].mem.index);
+
+		if (t->op[i].type == ZYDIS_OPERAND_TYPE_MEMORY && (base == 0 || base == 2 || index == 0 || index == 2))
+			return true;
+	}
+	return false;
 }
 
 static bool nobody_judges(const ZydisDecodedInstruction *z)
@@ -113,7 +118,7 @@ static void choose_instruction(struct draft *t)
 		else
 			form_encode(f = pick_form(t), &t->d, out->bytes);
 		out->decodes = decode(t);
-		if (out->decodes && !nobody_judges(&t->z)) {
+		if (out->decodes && !nobody_judges(&t->z) && !addresses_by_its_mask(t)) {
 			out->length = t->z.length;
 			out->mnemonic = t->z.mnemonic;
 			out->shape = f ? f->shape : t->g->forms->shapes;
@@ -155,51 +160,6 @@ static uint64_t throw_flags(struct draft *t)
 		flags |= dice_one_in(d, 8) ? RFLAGS_RF : 0;
 	}
 	return flags;
-}
-
-static uint8_t *memory_at(const struct generator *g, uint64_t at)
-{
-	return (uint8_t *)g->pages + (at - WINDOW_LOW);
-}
-
-static uint8_t read_byte(const struct draft *t, uint64_t at)
-{
-	const struct insn_case *c = &t->out->c;
-
-	if (c->patch_at && at - c->patch_at < PATCH_BYTES)
-		return ((const uint8_t *)c->patch)[at - c->patch_at];
-	return at - WINDOW_LOW < TEST_PAGES * PAGE_BYTES ? *memory_at(t->g, at) : 0;
-}
-
-static uint64_t read_word(const struct draft *t, uint64_t at)
-{
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < 8; i++)
-		value |= (uint64_t)read_byte(t, at + i) << 8 * i;
-	return value;
-}
-
-static enum wants what_it_wants(const struct draft *t)
-{
-	const ZydisDecodedOperand *to = &t->op[0];
-
-	switch (t->z.meta.branch_type) {
-	case ZYDIS_BRANCH_TYPE_FAR:
-		return WANTS_SELECTORS;
-	case ZYDIS_BRANCH_TYPE_NEAR:
-		return WANTS_CODE;
-	default:
-		break;
-	}
-	if (t->z.mnemonic == M(IRET) || t->z.mnemonic == M(IRETD) || t->z.mnemonic == M(IRETQ))
-		return WANTS_SELECTORS;
-	if (t->z.mnemonic == M(LSS) || t->z.mnemonic == M(LFS) || t->z.mnemonic == M(LGS))
-		return WANTS_SELECTORS;
-	if (to->type == ZYDIS_OPERAND_TYPE_REGISTER && to->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-	    ZydisRegisterGetClass(to->reg.value) == ZYDIS_REGCLASS_SEGMENT)
-		return WANTS_SELECTORS;
-	return WANTS_DATA;
 }
 
 static bool is_plain_page(uint64_t at)
@@ -301,60 +261,22 @@ static void choose_ignored(struct draft *t)
 	c->ignore_len = t->operand ? len : 0;
 }
 
-/* 1: a descriptor may be found by it; 2: one that guests must not name. */
-static unsigned judge_selector(uint16_t selector)
+/* A bit of CR0 or CR4 that a program feels. */
+static void flip_bits(struct draft *t)
 {
-	if (selector & 4 || selector >= TABLES_END || !(selector & ~3u))
-		return 0;
-	return (selector & ~3u) == 0x28 || (selector & ~3u) == 0x30 ? 3 : 1;
-}
+	static const uint32_t cr0[] = {CR0_TS, CR0_EM, CR0_MP | CR0_TS, CR0_AM};
+	static const uint32_t cr4[] = {CR4_OSFXSR, CR4_OSXMMEXCPT};
 
-static void not_judged(struct generated *out, unsigned judges, const char *why)
-{
-	if (!judges)
-		return;
-	out->not_judged_by |= judges;
-	out->why_not = why;
-}
-
-static void judge_selectors(struct draft *t)
-{
-	static const char why[] = "a selector that names a descriptor";
-	unsigned found = 0;
-
-	if (what_it_wants(t) != WANTS_SELECTORS)
-		return;
-	for (unsigned i = 0; i < t->z.operand_count; i++) {
-		const ZydisDecodedOperand *op = &t->op[i];
-
-		if (op->type == ZYDIS_OPERAND_TYPE_REGISTER && gpr_number(op->reg.value) >= 0)
-			found |= judge_selector(t->out->c.gpr[gpr_number(op->reg.value)]);
+	switch (dice_throw(&t->d, 4)) {
+	case 0:
+		t->out->c.flip_cr0 = cr0[dice_throw(&t->d, sizeof(cr0) / sizeof(*cr0))];
+		break;
+	case 1:
+		t->out->c.flip_cr4 = cr4[dice_throw(&t->d, sizeof(cr4) / sizeof(*cr4))];
+		break;
+	default:
+		break;
 	}
-	for (unsigned i = 0; i < 40; i++) {
-		found |= t->operand ? judge_selector(read_word(t, t->operand + i)) : 0;
-		found |= t->stack ? judge_selector(read_word(t, t->stack + i)) : 0;
-	}
-	not_judged(t->out, (found & 1 ? JUDGE_NATIVE : 0) | (found & 2 ? JUDGE_NESTED : 0), why);
-}
-
-static void choose_judges(struct draft *t)
-{
-	struct generated *out = t->out;
-	const struct exclusion *e = exclusion_find(t->z.mnemonic);
-
-	if (e)
-		not_judged(out, e->judges, e->why);
-	judge_selectors(t);
-	if (t->z.mnemonic == M(INT) && t->z.raw.imm[0].value.u == 0x80)
-		not_judged(out, JUDGE_NATIVE, "a system call of the host");
-	for (unsigned i = 0; i < t->z.operand_count_visible; i++)
-		if (i > 0 && t->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    (t->op[i].reg.value == ZYDIS_REGISTER_CS || t->op[i].reg.value == ZYDIS_REGISTER_SS))
-			not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "CS and SS as read");
-	out->wide =
-	    t->z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && t->z.encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW;
-	out->wide |= t->z.meta.isa_ext == ZYDIS_ISA_EXT_XSAVE || t->z.meta.isa_ext == ZYDIS_ISA_EXT_XSAVEC ||
-	             t->z.meta.isa_ext == ZYDIS_ISA_EXT_XSAVES || t->z.meta.isa_ext == ZYDIS_ISA_EXT_XSAVEOPT;
 }
 
 static bool changes_segments(const struct draft *t)
@@ -414,4 +336,6 @@ void generate(const struct generator *g, uint64_t number, struct generated *ret_
 	if (ret_case->decodes)
 		make_known(&t);
 	c->rflags = throw_flags(&t);
+	if (c->how & HOW_ENTER)
+		flip_bits(&t);
 }

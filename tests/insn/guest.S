@@ -99,6 +99,11 @@ trap:	cmpq $VEC_BP, (%rsp)
 	jne 2f
 	mov %cr2, %rax
 2:	mov %rax, trapped + T_CR2
+	cmpq $0, flipped
+	je 3f
+	call flip
+	movq $0, flipped
+3:
 	mov saved_rsp, %rax
 	movq $resume, (%rsp)
 	movq $PROGRAM_FLAGS, 16(%rsp)
@@ -126,6 +131,12 @@ breakpoint:
 	ud2
 
 enter:	mov current, %rdi
+	mov CASE_FLIPS(%rdi), %rax
+	test %rax, %rax
+	jz 1f
+	mov %rax, flipped
+	call flip
+1:
 	mov CASE_RIP(%rdi), %rax
 	mov %rax, (%rsp)
 	mov CASE_RFLAGS(%rdi), %rax
@@ -148,6 +159,17 @@ enter:	mov current, %rdi
 	mov 8 * 15(%rdi), %r15
 	mov 8 * 7(%rdi), %rdi
 	iretq
+
+/* Clobbers RAX and RCX. */
+flip:	mov %cr0, %rax
+	mov flipped, %ecx
+	xor %rcx, %rax
+	mov %rax, %cr0
+	mov %cr4, %rax
+	mov flipped + 4, %ecx
+	xor %rcx, %rax
+	mov %rax, %cr4
+	ret
 
 flush:	mov root, %rax
 	mov %rax, %cr3
@@ -213,6 +235,7 @@ gdt:	.quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff	/* GNOMON_BOOT_CS, GNOMON_B
 	.quad 0, 0					/* TSS: its base is filled in */
 root:	.quad 0
 syscall_rsp: .quad 0
+flipped: .quad 0			/* CASE_FLIPS, while they are in force */
 no_table: .word 0
 	.quad 0
 

@@ -10,6 +10,7 @@
 #define BREAKPOINT_GATE 0xee00 /* DPL 3 */
 #define TSS_BYTES       104
 #define TSS_RSP0        4 /* byte offset, APM2 12.2.5 */
+#define RFLAGS_NT       (1 << 14)
 #define ASTRAY          3 /* exit status */
 #define TABLE           (PTE_P | PTE_W | PTE_U | PTE_A)
 #define LEAF            (PTE_P | PTE_U | PTE_A | PTE_D)
@@ -149,7 +150,7 @@ static bool set_control_registers(void)
 	wrmsr(MSR_EFER, ((uint64_t)high << 32 | low) | EFER_SCE);
 	wrmsr(MSR_STAR, (uint64_t)GNOMON_BOOT_CS << 32);
 	wrmsr(MSR_LSTAR, address_of(syscalled));
-	wrmsr(MSR_SYSCALL_MASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_AC);
+	wrmsr(MSR_SYSCALL_MASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC);
 	wrmsr(MSR_FS_BASE, FS_BASE);
 	wrmsr(MSR_GS_BASE, GS_BASE);
 	return cr4 & CR4_FSGSBASE;

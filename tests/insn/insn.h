@@ -17,6 +17,7 @@
 #define CASE_RFLAGS 128
 #define CASE_RIP    136
 #define CASE_HOW    240
+#define CASE_FLIPS  248
 #define T_RFLAGS    128
 #define T_RIP       136
 #define T_CS        144
@@ -110,9 +111,12 @@ struct insn_case {
 	uint32_t fpu;        /* which image is loaded */
 	uint32_t how;
 	uint32_t slot; /* in the block */
+	/* Bits of CR0 and CR4 that are the other way in this case; with HOW_ENTER. */
+	uint32_t flip_cr0, flip_cr4;
 };
 _Static_assert(offsetof(struct insn_case, gpr[4]) == CASE_RSP && offsetof(struct insn_case, rflags) == CASE_RFLAGS &&
-                   offsetof(struct insn_case, rip) == CASE_RIP && offsetof(struct insn_case, how) == CASE_HOW,
+                   offsetof(struct insn_case, rip) == CASE_RIP && offsetof(struct insn_case, how) == CASE_HOW &&
+                   offsetof(struct insn_case, flip_cr0) == CASE_FLIPS,
                "enter.S");
 
 /* As an exception left it. */

@@ -51,6 +51,8 @@ void report_case(const struct generated *gen)
 	       (unsigned long long)gen->c.rflags, gen->c.fpu, gen->c.how & HOW_ENTER ? ", by the kernel" : "",
 	       gen->c.how & HOW_FLUSH ? ", CR3 reloaded" : "", gen->c.how & HOW_FORMER ? ", page 12 was a table" : "");
 	print_registers(gen->c.gpr);
+	if (gen->c.flip_cr0 | gen->c.flip_cr4)
+		printf("#     the other way: %x of CR0, %x of CR4\n", gen->c.flip_cr0, gen->c.flip_cr4);
 	if (gen->c.patch_at) {
 		printf("#     memory at %llx:", (unsigned long long)gen->c.patch_at);
 		for (unsigned i = 0; i < 8; i++)
