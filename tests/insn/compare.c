@@ -176,48 +176,63 @@ static void judge_difference(struct check *k, uint64_t first, unsigned count, un
 	}
 }
 
-/* Runs the block once more, for all of the results that differ. */
-static int look_again(const struct check *k, uint64_t first, unsigned count, const struct side *side,
-                      const bool *wanted, const struct outcome *before, struct outcome *ret_outcomes)
+/* Runs the wanted cases once more, on one side, for all of their results; `others`: with the rest between them. */
+static int run_again(const struct check *k, uint64_t first, unsigned count, const struct side *side, const bool *wanted,
+                     bool others, const struct outcome *before, struct outcome *ret_outcomes)
 {
 	struct block *b = make(k, first, count, side);
 
 	for (unsigned i = 0; i < count; i++) {
-		block_case(b, i)->how |= wanted[i] ? HOW_DETAIL : 0;
+		block_case(b, i)->how |= wanted[i] ? HOW_DETAIL : others ? 0 : HOW_SKIP;
 		block_case(b, i)->how |= before[i].fate == FATE_ENDED ? HOW_SKIP : 0;
 	}
 	return side_cases(side, b, ret_outcomes);
 }
 
-static int judge_differences(struct check *k, uint64_t first, unsigned count, const bool *wanted)
+static bool differs(unsigned i)
+{
+	return !is_same(&judged[i], &found[i]);
+}
+
+static struct look look_at(unsigned i, const struct outcome *judge, const struct outcome *tested)
+{
+	return (struct look){
+	    .judge = judge->result,
+	    .found = tested->result,
+	    .judge_why = judged[i].why ? judged[i].why : judge->why,
+	    .found_why = found[i].why ? found[i].why : tested->why,
+	    .again = !differs(i) || !is_same(judge, tested),
+	    .judge_changed = judged[i].fate != judge->fate || judged[i].hash != judge->hash,
+	};
+}
+
+/*
+ * Looks at the wanted cases. Returns how many of them do not differ any more, which then are what is wanted, or
+ * -errno. With `others` such a case is one that did not come again.
+ */
+static int judge_differences(struct check *k, uint64_t first, unsigned count, bool *wanted, bool others)
 {
 	static struct outcome judged_again[BLOCK_CASES], found_again[BLOCK_CASES];
-	int r = look_again(k, first, count, &k->judge, wanted, judged, judged_again);
+	int left = 0;
+	int r = run_again(k, first, count, &k->judge, wanted, others, judged, judged_again);
 
 	if (r == 0)
-		r = look_again(k, first, count, &k->tested, wanted, found, found_again);
+		r = run_again(k, first, count, &k->tested, wanted, others, found, found_again);
 	for (unsigned i = 0; r == 0 && i < count; i++) {
-		struct look l = {
-		    .judge = judged_again[i].result,
-		    .found = found_again[i].result,
-		    .judge_why = judged[i].why ? judged[i].why : judged_again[i].why,
-		    .found_why = found[i].why ? found[i].why : found_again[i].why,
-		    .again = !is_same(&judged_again[i], &found_again[i]),
-		    .judge_changed = judged[i].fate != judged_again[i].fate || judged[i].hash != judged_again[i].hash,
-		};
+		const struct look l = look_at(i, &judged_again[i], &found_again[i]);
 
 		if (!wanted[i])
 			continue;
-		if (is_same(&judged[i], &found[i])) {
-			l.again = true;
-			show(k, first, count, i, &l);
-		} else {
+		wanted[i] = !l.again && !others;
+		left += wanted[i];
+		if (!wanted[i] && differs(i))
 			judge_difference(k, first, count, i, &l);
-		}
+		else if (!wanted[i])
+			show(k, first, count, i, &l);
 	}
 	outcomes_free(judged_again, count);
 	outcomes_free(found_again, count);
-	return r;
+	return r < 0 ? r : left;
 }
 
 int check_block(struct check *k, uint64_t first, unsigned count)
@@ -231,11 +246,13 @@ int check_block(struct check *k, uint64_t first, unsigned count)
 	if (r == 0)
 		r = side_cases(&k->tested, make(k, first, count, &k->tested), found);
 	for (unsigned i = 0; i < count; i++) {
-		wanted[i] = k->always_shown || !is_same(&judged[i], &found[i]);
+		wanted[i] = k->always_shown || differs(i);
 		any |= wanted[i];
 	}
 	if (r == 0 && any)
-		r = judge_differences(k, first, count, wanted);
+		r = judge_differences(k, first, count, wanted, false);
+	if (r > 0)
+		r = judge_differences(k, first, count, wanted, true);
 	outcomes_free(judged, count);
 	outcomes_free(found, count);
 	return r;

@@ -16,6 +16,7 @@ static const char keys[] = "takes the program's own memory from it";
 static const char below[] = "an answer of the hypervisor below, or of none";
 static const char calls[] = "a system call of the host";
 static const char descriptors[] = "shows descriptors or registers of the host's kernel, or what that pretends";
+static const char osxsave[] = "raises #UD while CR4.OSXSAVE is clear, as the guest's is";
 static const char in_use[] = "what it stores depends on which state the CPU takes for changed";
 
 static const struct exclusion exclusions[] = {
@@ -55,6 +56,11 @@ static const struct exclusion exclusions[] = {
     {M(VMMCALL), BOTH, below},
     {M(TDCALL), BOTH, below},
     {M(ENQCMD), JUDGE_NATIVE, "Linux gives the process an address-space number when it first fails"},
+    {M(XSETBV), JUDGE_NATIVE, osxsave},
+    {M(XSAVES), JUDGE_NATIVE, osxsave},
+    {M(XSAVES64), JUDGE_NATIVE, osxsave},
+    {M(XRSTORS), JUDGE_NATIVE, osxsave},
+    {M(XRSTORS64), JUDGE_NATIVE, osxsave},
     {M(SYSCALL), JUDGE_NATIVE, calls},
     {M(SYSENTER), JUDGE_NATIVE, calls},
     {M(SGDT), JUDGE_NATIVE, descriptors},

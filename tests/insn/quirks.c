@@ -56,11 +56,14 @@ static bool decode(const struct generated *gen, ZydisDecodedInstruction *z, Zydi
 	return gen->decodes && ZYAN_SUCCESS(ZydisDecoderDecodeFull(decoder, gen->bytes, INSN_MAX, z, op));
 }
 
+static bool is_canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << (64 - CANONICAL_BITS)) >> (64 - CANONICAL_BITS)) == address;
+}
+
 static bool rsp_not_canonical(const struct generated *gen)
 {
-	const uint64_t rsp = gen->c.gpr[4];
-
-	return (uint64_t)((int64_t)(rsp << (64 - CANONICAL_BITS)) >> (64 - CANONICAL_BITS)) != rsp;
+	return !is_canonical(gen->c.gpr[4]);
 }
 
 static bool is_setssbsy(const struct generated *gen)
@@ -81,6 +84,8 @@ static bool is_int_of_pvm(const struct generated *gen)
 	case 0x19:
 	case 0x1a:
 		return true;
+	case 0x1b:
+		return z.length > 2;
 	default:
 		return false;
 	}
@@ -123,9 +128,26 @@ static bool is_two_operands(const struct pair *p)
 	        m == M(MOVSD) || m == M(MOVSQ));
 }
 
-static bool is_locked_unknown(const struct pair *p)
+/* MOVNTDQ from a register to a register, LOCK where it must not be, ... */
+static bool is_no_instruction(const struct pair *p)
 {
-	return p->want->vector == VEC_UD && !p->gen->decodes && memchr(p->gen->bytes, 0xf0, INSN_MAX);
+	return p->want->vector == VEC_UD && !p->gen->decodes && p->got->vector != VEC_GP;
+}
+
+static bool is_not_offered(const struct pair *p)
+{
+	if (p->want->vector != VEC_GP || p->got->vector != VEC_UD)
+		return false;
+	switch (p->gen->mnemonic) {
+	case M(ENCLU):
+	case M(ENQCMDS):
+	case M(HRESET):
+	case M(SEAMCALL):
+	case M(XEND):
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* FS or GS, and behind it one that counts for nothing in 64-bit mode. */
@@ -166,10 +188,13 @@ static const struct quirk pvm[] = {
     {"a program whose RSP is not canonical: KVM's emulator executes it, and knows few instructions", false,
      rsp_not_canonical, NULL},
     {"SETSSBSY: KVM's emulator goes on behind it", false, is_setssbsy, NULL},
-    {"INT 0x17, 0x19 and 0x1a: KVM takes them for something of its own", false, is_int_of_pvm, NULL},
+    {"INT 0x17, 0x19 and 0x1a, INT 0x1b with a prefix: KVM takes them for something of its own", false, is_int_of_pvm,
+     NULL},
     {"CMPS and MOVS whose operands would both fault: KVM's emulator begins with the other", false, NULL,
      is_two_operands},
-    {"an instruction that must not be locked: KVM's emulator executes it now and then", false, NULL, is_locked_unknown},
+    {"what is no instruction: KVM's emulator executes it now and then", false, NULL, is_no_instruction},
+    {"ENCLU, ENQCMDS, HRESET, SEAMCALL, XEND: #UD is right as well, for CPUID does not offer them", false, NULL,
+     is_not_offered},
     {"#PF where #GP is due, of FS or GS and another segment behind it: KVM's emulator takes the last", false, NULL,
      is_segment_order},
     {"#SS where #GP is due: KVM's emulator takes SS for a segment", true, NULL, is_stack_segment},
@@ -240,6 +265,16 @@ static bool is_lock(const struct pair *p)
 	       p->want->rip == p->gen->c.rip && memchr(p->gen->bytes, 0xf0, INSN_MAX);
 }
 
+static bool is_base_not_canonical(const struct pair *p)
+{
+	return !is_canonical(p->want->fs_base) || !is_canonical(p->want->gs_base);
+}
+
+static bool is_sysexit(const struct pair *p)
+{
+	return p->gen->mnemonic == M(SYSEXIT) && p->want->vector == VEC_GP && p->got->vector == VEC_UD;
+}
+
 static const struct quirk tcg[] = {
     {"MMX with REX: QEMU takes REX.R and REX.B for a part of the register's number", false, is_mmx_with_rex, NULL},
     {"far RET, IRET and IRETD: QEMU takes the width of RSP from SS", false, is_narrow_far_return, NULL},
@@ -247,6 +282,8 @@ static const struct quirk tcg[] = {
     {"TEST as F6 /1 and F7 /1: QEMU does not know it", false, is_other_test, NULL},
     {"XSETBV without CR4.OSXSAVE: QEMU looks at the privilege level first", false, is_xsetbv, NULL},
     {"INT n: QEMU's error code is 16 n + 2", false, NULL, is_int},
+    {"WRFSBASE and WRGSBASE of what is not canonical: QEMU does not mind", false, NULL, is_base_not_canonical},
+    {"SYSEXIT on AMD: #UD, of which KVM's emulator makes #GP", false, NULL, is_sysexit},
     {"#GP where #SS is due", false, NULL, is_stack_fault},
     {"#GP of an instruction that must not be locked", false, NULL, is_lock},
 };
