@@ -181,6 +181,8 @@ void quirk_mask(const struct side *tested, struct insn_case *c);
 const char *quirk_excuses(const struct side *tested, const struct generated *gen, const struct insn_result *judge,
                           const struct insn_result *found);
 void quirks_print(void);
+/* Whether this machine is QEMU's TCG. */
+bool on_tcg(void);
 
 /* --- summary.c: differences by kind --- */
 void summary_add(const char *kind, const struct generated *gen);

@@ -17,7 +17,6 @@
 
 #define ERROR_BYTES 8192
 #define OPTIONS     32
-#define CPU_SECONDS 600 /* for a block, which takes one or two, some dozens where all is emulated: a case hangs */
 
 static uint8_t output[OUTPUT_BYTES];
 static char errors[ERROR_BYTES];
@@ -83,9 +82,15 @@ static int image_write(const struct side *side, const struct block *b)
 	return -ENOEXEC;
 }
 
-static void exec_gnomon(const struct side *side, int image, int out, int err)
+/* CPU time that nothing but a case that hangs will take: some fifty times as much as is usual. */
+static unsigned cpu_seconds(const struct block *b)
 {
-	const struct rlimit limit = {CPU_SECONDS, CPU_SECONDS + 5};
+	return (20 + b->count / 50) * (on_tcg() ? 6 : 1);
+}
+
+static void exec_gnomon(const struct side *side, const struct block *b, int image, int out, int err)
+{
+	const struct rlimit limit = {cpu_seconds(b), cpu_seconds(b) + 5};
 	char path[32];
 	const char *argv[OPTIONS + 10] = {side->gnomon, "run", "--paging", side->name};
 	unsigned n = 4;
@@ -167,7 +172,7 @@ int guest_run(const struct side *side, const struct block *b, struct run *ret_ru
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
-		exec_gnomon(side, image, out[1], err[1]);
+		exec_gnomon(side, b, image, out[1], err[1]);
 	close(out[1]);
 	close(err[1]);
 	if (pid < 0)

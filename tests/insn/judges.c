@@ -17,18 +17,14 @@ const char exclusions_of_cases[] =
     "another CR0 or CR4 (native): such a case is run with Linux's\n"
     "VEX, EVEX, XOP, XSAVE (native): where the guest's CPU has no CR4.OSXSAVE for its programs\n";
 
-static uint8_t *memory_at(const struct generator *g, uint64_t at)
-{
-	return (uint8_t *)g->pages + (at - WINDOW_LOW);
-}
-
 static uint8_t read_byte(const struct draft *t, uint64_t at)
 {
 	const struct insn_case *c = &t->out->c;
 
 	if (c->patch_at && at - c->patch_at < PATCH_BYTES)
 		return ((const uint8_t *)c->patch)[at - c->patch_at];
-	return at - WINDOW_LOW < TEST_PAGES * PAGE_BYTES ? *memory_at(t->g, at) : 0;
+	return at - WINDOW_LOW < TEST_PAGES * PAGE_BYTES ? t->g->pages[(at - WINDOW_LOW) / PAGE_BYTES][at % PAGE_BYTES]
+	                                                 : 0;
 }
 
 uint64_t read_word(const struct draft *t, uint64_t at)

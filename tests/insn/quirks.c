@@ -39,7 +39,7 @@ static bool on_pvm(void)
 }
 
 /* QEMU's TCG, by the name that it gives itself. */
-static bool on_tcg(void)
+bool on_tcg(void)
 {
 	uint32_t a, name[3];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The checker checked: a result is falsified in each way that there is, and that one is found, by what is wrong in it. */
+/* The checker checked: a result is falsified in each way that there is, and is found, by what is wrong in it. */
 #include <stdio.h>
 #include <string.h>
 
