@@ -127,7 +127,7 @@ static void show_side(const char *name, const struct insn_result *r, const char 
 	if (r)
 		report_result(name, r);
 	else
-		printf("#   %s: %s\n", name, why ? why : "not run");
+		fprintf(stderr, "#   %s: %s\n", name, why ? why : "not run");
 }
 
 static void show(const struct check *k, uint64_t first, unsigned count, unsigned index, const struct look *l)
@@ -136,20 +136,21 @@ static void show(const struct check *k, uint64_t first, unsigned count, unsigned
 	const bool alone = differs_alone(k, first, count, index);
 	char text[TEXT];
 
-	printf("# case %llu of seed %llu%s\n", (unsigned long long)gen->number, (unsigned long long)k->generator.seed,
-	       l->again ? "" : ": it did not come again");
+	fprintf(stderr, "# case %llu of seed %llu%s\n", (unsigned long long)gen->number,
+	        (unsigned long long)k->generator.seed, l->again ? "" : ": it did not come again");
 	report_case(gen);
 	show_side(k->judge.name, l->judge, l->judge_why);
 	show_side(k->tested.name, l->found, l->found_why);
 	if (l->judge && l->found) {
 		describe_difference(make(k, first, count, &k->tested), l->judge, l->found, true, text, sizeof(text));
-		printf("#   different: %s\n", *text ? text : "nothing");
+		fprintf(stderr, "#   different: %s\n", *text ? text : "nothing");
 	}
 	if (alone || k->always_shown)
-		printf("#   again: %s --case %llu%s\n", k->again, (unsigned long long)gen->number, k->again_behind);
+		fprintf(stderr, "#   again: %s --case %llu%s\n", k->again, (unsigned long long)gen->number,
+		        k->again_behind);
 	else
-		printf("#   again, behind the cases before it: %s --from %llu --count %llu%s\n", k->again,
-		       (unsigned long long)first, (unsigned long long)(gen->number - first + 1), k->again_behind);
+		fprintf(stderr, "#   again, behind the cases before it: %s --from %llu --count %llu%s\n", k->again,
+		        (unsigned long long)first, (unsigned long long)(gen->number - first + 1), k->again_behind);
 }
 
 /* One difference, looked at: excused, counted by kind, or shown. */

@@ -35,8 +35,8 @@ void disassemble(const struct generated *gen, char *to, size_t len)
 static void print_registers(const uint64_t *gpr)
 {
 	for (unsigned i = 0; i < 16; i++)
-		printf("%s%-3s %016llx%s", i % 4 ? "  " : "#     ", gpr_names[i], (unsigned long long)gpr[i],
-		       i % 4 == 3 ? "\n" : "");
+		fprintf(stderr, "%s%-3s %016llx%s", i % 4 ? "  " : "#     ", gpr_names[i], (unsigned long long)gpr[i],
+		        i % 4 == 3 ? "\n" : "");
 }
 
 void report_case(const struct generated *gen)
@@ -44,20 +44,21 @@ void report_case(const struct generated *gen)
 	char text[128];
 
 	disassemble(gen, text, sizeof(text));
-	printf("#   ");
+	fprintf(stderr, "#   ");
 	for (unsigned i = 0; i < gen->length; i++)
-		printf("%02x ", gen->bytes[i]);
-	printf("  %s\n#   before: rip %llx, rflags %llx, FPU image %u%s%s%s\n", text, (unsigned long long)gen->c.rip,
-	       (unsigned long long)gen->c.rflags, gen->c.fpu, gen->c.how & HOW_ENTER ? ", by the kernel" : "",
-	       gen->c.how & HOW_FLUSH ? ", CR3 reloaded" : "", gen->c.how & HOW_FORMER ? ", page 12 was a table" : "");
+		fprintf(stderr, "%02x ", gen->bytes[i]);
+	fprintf(stderr, "  %s\n#   before: rip %llx, rflags %llx, FPU image %u%s%s%s\n", text,
+	        (unsigned long long)gen->c.rip, (unsigned long long)gen->c.rflags, gen->c.fpu,
+	        gen->c.how & HOW_ENTER ? ", by the kernel" : "", gen->c.how & HOW_FLUSH ? ", CR3 reloaded" : "",
+	        gen->c.how & HOW_FORMER ? ", page 12 was a table" : "");
 	print_registers(gen->c.gpr);
 	if (gen->c.flip_cr0 | gen->c.flip_cr4)
-		printf("#     the other way: %x of CR0, %x of CR4\n", gen->c.flip_cr0, gen->c.flip_cr4);
+		fprintf(stderr, "#     the other way: %x of CR0, %x of CR4\n", gen->c.flip_cr0, gen->c.flip_cr4);
 	if (gen->c.patch_at) {
-		printf("#     memory at %llx:", (unsigned long long)gen->c.patch_at);
+		fprintf(stderr, "#     memory at %llx:", (unsigned long long)gen->c.patch_at);
 		for (unsigned i = 0; i < 8; i++)
-			printf(" %016llx", (unsigned long long)gen->c.patch[i]);
-		printf("\n");
+			fprintf(stderr, " %016llx", (unsigned long long)gen->c.patch[i]);
+		fprintf(stderr, "\n");
 	}
 }
 
@@ -65,9 +66,9 @@ void report_result(const char *side, const struct insn_result *r)
 {
 	const struct trapped *t = &r->trapped;
 
-	printf("#   %s: %s, error code %llx, CR2 %llx, rip %llx, rflags %llx\n", side, vector_name(t->vector),
-	       (unsigned long long)t->error, (unsigned long long)t->cr2, (unsigned long long)t->rip,
-	       (unsigned long long)t->rflags);
+	fprintf(stderr, "#   %s: %s, error code %llx, CR2 %llx, rip %llx, rflags %llx\n", side, vector_name(t->vector),
+	        (unsigned long long)t->error, (unsigned long long)t->cr2, (unsigned long long)t->rip,
+	        (unsigned long long)t->rflags);
 }
 
 struct text {

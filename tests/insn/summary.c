@@ -49,10 +49,10 @@ void summary_print(void)
 	for (const struct kind *k = kinds; k < kinds + nr_kinds; k++) {
 		unsigned named = 0;
 
-		printf("# %6u  %s; case %llu:", k->count, k->text, (unsigned long long)k->example);
+		fprintf(stderr, "# %6u  %s; case %llu:", k->count, k->text, (unsigned long long)k->example);
 		for (unsigned m = 0; m <= ZYDIS_MNEMONIC_MAX_VALUE && named < NAMED; m++)
 			if (k->seen[m])
-				named++, printf(" %s", m ? ZydisMnemonicGetString(m) : "(unknown)");
-		printf("%s\n", k->nr_mnemonics > named ? " ..." : "");
+				named++, fprintf(stderr, " %s", m ? ZydisMnemonicGetString(m) : "(unknown)");
+		fprintf(stderr, "%s\n", k->nr_mnemonics > named ? " ..." : "");
 	}
 }
