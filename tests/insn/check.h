@@ -91,6 +91,7 @@ struct generated {
 	unsigned not_judged_by; /* enum judge, bits */
 	const char *why_not;
 	bool wide;    /* encoded by VEX, EVEX or XOP, or XSAVE's: only with XSAVE in programs */
+	bool stores;  /* perhaps to a table under test */
 	bool at_half; /* an address may lie at the end of the lower half: what lies behind, the host decides */
 };
 
@@ -194,6 +195,7 @@ struct check {
 	struct side judge, tested;
 	struct abilities both;
 	bool wide;                /* what needs XSAVE can be judged */
+	bool stores_only;         /* cases that may store to a table under test, no others */
 	bool addresses_48;        /* the judge's, if it is this host */
 	unsigned shown;           /* so many differences in full */
 	enum plant plant;         /* in the side that is tested, */

@@ -30,6 +30,11 @@ static void prepare(struct check *k, uint64_t first, unsigned count)
 		if (k->judge.judge == JUDGE_NATIVE) /* Linux does not do that for a program */
 			gen->c.flip_cr0 = gen->c.flip_cr4 = 0;
 		quirk_mask(&k->tested, &gen->c);
+		if (k->stores_only && !gen->stores) {
+			gen->c.how |= HOW_SKIP;
+			gen->length = 0;
+			continue;
+		}
 		if (!is_judged(k, gen) || quirk_leaves_out(&k->tested, gen)) {
 			gen->c.how |= HOW_SKIP;
 			gen->length = 0; /* nor does anybody come there by a wrong way */

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --seed N         another series of cases (1)\n"
     "  --count N        so many cases (1000)\n"
     "  --from N         from this one on (0)\n"
+    "  --stores         of these only the ones that may store to a page table\n"
     "  --case N         this one alone, with all that became of it\n"
     "  --paging MODE    the guest's: shadow (default) or nested\n"
     "  --judge JUDGE    native (a process, default) or nested (a guest)\n"
@@ -44,7 +45,7 @@ struct options {
 	uint64_t seed, from, count;
 	const char *paging, *judge;
 	unsigned shown;
-	bool alone, self_test;
+	bool alone, self_test, stores;
 	enum plant plant;
 };
 
@@ -93,19 +94,13 @@ static enum plant plant_named(const char *name)
 
 static void parse(int argc, char **argv, struct options *o)
 {
-	static const struct option longs[] = {{"seed", 1, 0, 's'},
-	                                      {"count", 1, 0, 'n'},
-	                                      {"from", 1, 0, 'f'},
-	                                      {"case", 1, 0, 'c'},
-	                                      {"paging", 1, 0, 'p'},
-	                                      {"judge", 1, 0, 'j'},
-	                                      {"show", 1, 0, 'm'},
-	                                      {"plant", 1, 0, 'x'},
-	                                      {"list-excluded", 0, 0, 'l'},
-	                                      {"coverage", 0, 0, 'v'},
-	                                      {"self-test", 0, 0, 't'},
-	                                      {"help", 0, 0, 'h'},
-	                                      {0}};
+	static const struct option longs[] = {{"stores", 0, 0, 'w'},   {"seed", 1, 0, 's'},
+	                                      {"count", 1, 0, 'n'},    {"from", 1, 0, 'f'},
+	                                      {"case", 1, 0, 'c'},     {"paging", 1, 0, 'p'},
+	                                      {"judge", 1, 0, 'j'},    {"show", 1, 0, 'm'},
+	                                      {"plant", 1, 0, 'x'},    {"list-excluded", 0, 0, 'l'},
+	                                      {"coverage", 0, 0, 'v'}, {"self-test", 0, 0, 't'},
+	                                      {"help", 0, 0, 'h'},     {0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+h", longs, NULL)) != -1) {
@@ -135,6 +130,9 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'x':
 			o->plant = plant_named(optarg);
+			break;
+		case 'w':
+			o->stores = true;
 			break;
 		case 't':
 			o->self_test = true;
@@ -229,6 +227,7 @@ static int set_up(struct check *k, const struct options *o, char **args)
 	k->both.fsgsbase = judge.fsgsbase && tested.fsgsbase;
 	k->wide = judge.xfeatures == tested.xfeatures;
 	k->addresses_48 = !has_57_bit_addresses();
+	k->stores_only = o->stores;
 	k->shown = o->shown;
 	k->mnemonics = calloc(ZYDIS_MNEMONIC_MAX_VALUE + 1, 1);
 	k->shapes = calloc(k->generator.forms->shapes + 1, 1);

@@ -188,8 +188,13 @@ static void steer_operand(struct draft *t, const ZydisDecodedOperand *op)
 	const bool moffs = t->z.raw.disp.size == 64;
 	const bool by_bytes = base < 0 && !moffs; /* RIP-relative or absolute: by the displacement alone */
 	uint64_t address, offset;
+	bool tables_before;
 
+	tables_before = t->tables;
+	t->tables = false;
 	address = throw_address(t, size, (narrow || by_bytes) && !gs);
+	t->out->stores |= t->tables && op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+	t->tables |= tables_before;
 	if (gs && (narrow || by_bytes)) /* as far as 32 bits reach from there */
 		address = window_address(address) ? window_address(address) - WINDOW_LOW + WINDOW_HIGH : address;
 	if (t->z.mnemonic == ZYDIS_MNEMONIC_XLAT)

@@ -288,6 +288,17 @@ static const struct quirk tcg[] = {
     {"#GP of an instruction that must not be locked", false, NULL, is_lock},
 };
 
+static bool is_call(const struct pair *p)
+{
+	return p->gen->mnemonic == M(CALL) && p->want->vector == VEC_GP && p->got->vector == VEC_GP &&
+	       p->want->rip == p->got->rip && p->want->error == p->got->error;
+}
+
+static const struct quirk anywhere[] = {
+    {"CALL to an address that is not canonical: Intel's CPUs have written the return address when they find out", false,
+     NULL, is_call},
+};
+
 /* The quirks of this host; `guest`: they concern only guests. */
 static const struct quirk *quirks(bool guest, unsigned *ret_count)
 {
@@ -330,6 +341,9 @@ const char *quirk_excuses(const struct side *tested, const struct generated *gen
 	for (unsigned i = 0; i < n; i++)
 		if (q[i].excuses && (!q[i].nested_only || tested->judge == JUDGE_NESTED) && q[i].excuses(&p))
 			return q[i].why;
+	for (unsigned i = 0; i < sizeof(anywhere) / sizeof(*anywhere); i++)
+		if (anywhere[i].excuses(&p))
+			return anywhere[i].why;
 	return NULL;
 }
 
@@ -344,6 +358,8 @@ static void print_list(const struct quirk *q, unsigned n)
 
 void quirks_print(void)
 {
+	printf("\nOn any host:\n\n");
+	print_list(anywhere, sizeof(anywhere) / sizeof(*anywhere));
 	printf("\nWhere a guest runs on kvm_pvm:\n\n"
 	       "NT is neither set nor compared: it is lost where KVM executes IRETQ, or handles a fault by itself\n");
 	print_list(pvm, sizeof(pvm) / sizeof(*pvm));
