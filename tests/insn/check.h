@@ -90,9 +90,10 @@ struct generated {
 	uint32_t shape;         /* of the form it was made from */
 	unsigned not_judged_by; /* enum judge, bits */
 	const char *why_not;
-	bool wide;    /* encoded by VEX, EVEX or XOP, or XSAVE's: only with XSAVE in programs */
-	bool stores;  /* perhaps to a table under test */
-	bool at_half; /* an address may lie at the end of the lower half: what lies behind, the host decides */
+	bool wide;       /* encoded by VEX, EVEX or XOP, or XSAVE's: only with XSAVE in programs */
+	bool stores;     /* perhaps to a table under test */
+	bool split_lock; /* a locked access may cross cache lines */
+	bool at_half;    /* an address may lie at the end of the lower half: what lies behind, the host decides */
 };
 
 struct generator {
@@ -197,6 +198,7 @@ struct check {
 	bool wide;                /* what needs XSAVE can be judged */
 	bool stores_only;         /* cases that may store to a table under test, no others */
 	bool addresses_48;        /* the judge's, if it is this host */
+	bool split_locks;         /* that CPU raises nothing for them */
 	unsigned shown;           /* so many differences in full */
 	enum plant plant;         /* in the side that is tested, */
 	uint64_t plant_at;        /* from this case on */

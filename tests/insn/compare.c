@@ -18,7 +18,7 @@ static bool is_judged(const struct check *k, const struct generated *gen)
 		return false;
 	if (k->judge.judge != JUDGE_NATIVE)
 		return true;
-	return (k->wide || !gen->wide) && (k->addresses_48 || !gen->at_half);
+	return (k->wide || !gen->wide) && (k->addresses_48 || !gen->at_half) && (k->split_locks || !gen->split_lock);
 }
 
 static void prepare(struct check *k, uint64_t first, unsigned count)

@@ -14,6 +14,7 @@ const char exclusions_of_cases[] =
     "not use them\n"
     "MOV from CS, SS (native, nested): on kvm_pvm they show the host's\n"
     "an address at the end of the lower half (native): where the host's addresses have 57 bits\n"
+    "a locked access to two cache lines (native): where the CPU raises #AC for that (split_lock_detect)\n"
     "another CR0 or CR4 (native): such a case is run with Linux's\n"
     "VEX, EVEX, XOP, XSAVE (native): where the guest's CPU has no CR4.OSXSAVE for its programs\n";
 
@@ -118,6 +119,7 @@ void choose_judges(struct draft *t)
 		if (i > 0 && t->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (t->op[i].reg.value == ZYDIS_REGISTER_CS || t->op[i].reg.value == ZYDIS_REGISTER_SS))
 			not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "CS and SS as read");
+	out->split_lock = t->operand % 64 > 32 && (t->z.attributes & ZYDIS_ATTRIB_HAS_LOCK || t->z.mnemonic == M(XCHG));
 	out->wide =
 	    t->z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && t->z.encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW;
 	out->wide |= t->z.meta.isa_ext == ZYDIS_ISA_EXT_XSAVE || t->z.meta.isa_ext == ZYDIS_ISA_EXT_XSAVEC ||

@@ -188,15 +188,15 @@ static void guest_side(struct side *side, const char *paging, char **args)
 	                      .run = guest_run};
 }
 
-/* Linux lists la57 where it uses it. */
-static bool has_57_bit_addresses(void)
+/* Whether Linux has and uses it; `flag` begins with a blank. */
+static bool has_flag(const char *flag)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
 	char line[8192];
 	bool found = false;
 
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = strncmp(line, "flags", 5) == 0 && strstr(line, " la57");
+		found = strncmp(line, "flags", 5) == 0 && strstr(line, flag);
 	if (f)
 		fclose(f);
 	return found;
@@ -226,7 +226,8 @@ static int set_up(struct check *k, const struct options *o, char **args)
 	k->both.xfeatures = judge.xfeatures & tested.xfeatures;
 	k->both.fsgsbase = judge.fsgsbase && tested.fsgsbase;
 	k->wide = judge.xfeatures == tested.xfeatures;
-	k->addresses_48 = !has_57_bit_addresses();
+	k->addresses_48 = !has_flag(" la57");
+	k->split_locks = !has_flag(" split_lock_detect");
 	k->stores_only = o->stores;
 	k->shown = o->shown;
 	k->mnemonics = calloc(ZYDIS_MNEMONIC_MAX_VALUE + 1, 1);
