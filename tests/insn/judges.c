@@ -7,6 +7,7 @@
 #define M(name)     ZYDIS_MNEMONIC_##name
 #define TABLES_END  0x200 /* no descriptor table of Linux or the guest reaches so far */
 #define PATCH_BYTES 64
+#define FRAMES      1024 /* bytes that ENTER copies, twice as many and more */
 
 const char exclusions_of_cases[] =
     "INT 0x80 (native): a system call of the host\n"
@@ -14,6 +15,7 @@ const char exclusions_of_cases[] =
     "not use them\n"
     "MOV from CS, SS (native, nested): on kvm_pvm they show the host's\n"
     "an address at the end of the lower half (native): where the host's addresses have 57 bits\n"
+    "ENTER that copies what it pushes (native, nested): where it is restarted after a page fault shows\n"
     "a locked access to two cache lines (native): where the CPU raises #AC for that (split_lock_detect)\n"
     "another CR0 or CR4 (native): such a case is run with Linux's\n"
     "VEX, EVEX, XOP, XSAVE (native): where the guest's CPU has no CR4.OSXSAVE for its programs\n";
@@ -105,6 +107,15 @@ static void judge_selectors(struct draft *t)
 	not_judged(t->out, (found & 1 ? JUDGE_NATIVE : 0) | (found & 2 ? JUDGE_NESTED : 0), why);
 }
 
+/* ENTER with a level copies frames; where it reads what it has pushed, a restart after a page fault shows. */
+static bool copies_what_it_pushes(const struct draft *t)
+{
+	const uint64_t *gpr = t->out->c.gpr;
+
+	return t->z.mnemonic == M(ENTER) && t->z.raw.imm[1].value.u % 32 > 1 &&
+	       window_address(gpr[4]) - window_address(gpr[5]) + FRAMES / 2 < FRAMES;
+}
+
 void choose_judges(struct draft *t)
 {
 	struct generated *out = t->out;
@@ -119,6 +130,8 @@ void choose_judges(struct draft *t)
 		if (i > 0 && t->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (t->op[i].reg.value == ZYDIS_REGISTER_CS || t->op[i].reg.value == ZYDIS_REGISTER_SS))
 			not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "CS and SS as read");
+	if (copies_what_it_pushes(t))
+		not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "ENTER, restarted");
 	out->split_lock = t->operand % 64 > 32 && (t->z.attributes & ZYDIS_ATTRIB_HAS_LOCK || t->z.mnemonic == M(XCHG));
 	out->wide =
 	    t->z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY && t->z.encoding != ZYDIS_INSTRUCTION_ENCODING_3DNOW;

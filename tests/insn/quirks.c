@@ -131,7 +131,8 @@ static bool is_two_operands(const struct pair *p)
 /* MOVNTDQ from a register to a register, LOCK where it must not be, ... */
 static bool is_no_instruction(const struct pair *p)
 {
-	return p->want->vector == VEC_UD && !p->gen->decodes && p->got->vector != VEC_GP;
+	return p->want->vector == VEC_UD && !p->gen->decodes &&
+	       (p->got->vector != VEC_GP || p->got->rip != p->want->rip);
 }
 
 static bool is_not_offered(const struct pair *p)
@@ -179,9 +180,19 @@ static bool is_iret_selector(const struct pair *p)
 	       (m == M(IRET) || m == M(IRETD) || m == M(IRETQ));
 }
 
+static bool is_last_page(const struct trapped *t)
+{
+	return t->vector == VEC_PF && t->cr2 >> 12 == 0x7ffffffff;
+}
+
 static bool is_end_of_half(const struct pair *p)
 {
-	return p->want->vector == VEC_GP && p->got->vector == VEC_PF && p->got->cr2 >> 12 == 0x7ffffffff;
+	const uint16_t m = p->gen->mnemonic;
+
+	if (is_last_page(p->got))
+		return p->want->vector == VEC_GP || p->want->vector == VEC_SS;
+	return is_last_page(p->want) && (p->got->vector == VEC_GP || p->got->vector == VEC_SS) && m != M(CLFLUSH) &&
+	       m != M(CLFLUSHOPT) && m != M(CLWB);
 }
 
 static const struct quirk pvm[] = {
@@ -203,7 +214,7 @@ static const struct quirk pvm[] = {
     {"#GP where #UD is due: KVM's emulator knows an instruction that the CPU does not", true, NULL, is_unknown_to_cpu},
     {"FXSAVE and FXRSTOR that are not aligned: KVM's emulator does not mind", false, NULL, is_fxsave_done},
     {"#PF where #GP is due, of FXSAVE and FXRSTOR", true, NULL, is_fxsave_fault},
-    {"#PF where #GP is due, across the end of the lower half: KVM's emulator comes to the first page first", false,
+    {"#PF or #GP of what crosses the end of the lower half: which bytes come first depends on who executes it", false,
      NULL, is_end_of_half},
 };
 
