@@ -335,6 +335,8 @@ void generate(const struct generator *g, uint64_t number, struct generated *ret_
 	c->flags_mask = ~0ull;
 	if (ret_case->decodes)
 		make_known(&t);
+	else /* KVM's emulator may take it for anything, also for WRFSBASE */
+		c->how |= HOW_SEGMENTS;
 	c->rflags = throw_flags(&t);
 	if (c->how & HOW_ENTER)
 		flip_bits(&t);

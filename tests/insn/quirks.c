@@ -61,6 +61,32 @@ static bool is_canonical(uint64_t address)
 	return (uint64_t)((int64_t)(address << (64 - CANONICAL_BITS)) >> (64 - CANONICAL_BITS)) == address;
 }
 
+static bool has_mmx(const ZydisDecodedInstruction *z, const ZydisDecodedOperand *op)
+{
+	for (unsigned i = 0; i < z->operand_count_visible; i++)
+		if (op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    ZydisRegisterGetClass(op[i].reg.value) == ZYDIS_REGCLASS_MMX)
+			return true;
+	return false;
+}
+
+static bool is_mmx_with_rex(const struct generated *gen)
+{
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+
+	return decode(gen, &z, op) && z.attributes & ZYDIS_ATTRIB_HAS_REX && has_mmx(&z, op);
+}
+
+static bool is_mmx_fault(const struct pair *p)
+{
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+
+	return p->want->vector == VEC_GP && p->got->vector == VEC_GP && p->want->rip == p->got->rip &&
+	       decode(p->gen, &z, op) && has_mmx(&z, op);
+}
+
 static bool rsp_not_canonical(const struct generated *gen)
 {
 	return !is_canonical(gen->c.gpr[4]);
@@ -212,25 +238,12 @@ static const struct quirk pvm[] = {
     {"IRET: the error code of KVM's emulator", true, NULL, is_iret_selector},
     {"#UD where #GP or #SS is due: KVM's emulator does not know the instruction", true, NULL, is_unknown_to_kvm},
     {"#GP where #UD is due: KVM's emulator knows an instruction that the CPU does not", true, NULL, is_unknown_to_cpu},
+    {"#GP of an MMX instruction: KVM's emulator has set the x87 tags before", false, NULL, is_mmx_fault},
     {"FXSAVE and FXRSTOR that are not aligned: KVM's emulator does not mind", false, NULL, is_fxsave_done},
     {"#PF where #GP is due, of FXSAVE and FXRSTOR", true, NULL, is_fxsave_fault},
     {"#PF or #GP of what crosses the end of the lower half: which bytes come first depends on who executes it", false,
      NULL, is_end_of_half},
 };
-
-static bool is_mmx_with_rex(const struct generated *gen)
-{
-	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
-	ZydisDecodedInstruction z;
-
-	if (!decode(gen, &z, op) || !(z.attributes & ZYDIS_ATTRIB_HAS_REX))
-		return false;
-	for (unsigned i = 0; i < z.operand_count_visible; i++)
-		if (op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    ZydisRegisterGetClass(op[i].reg.value) == ZYDIS_REGCLASS_MMX)
-			return true;
-	return false;
-}
 
 static bool is_narrow_far_return(const struct generated *gen)
 {
