@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kvm_pvm has its own emulator look at what the CPU refused with #GP or #SS, and reports something else: #UD for an
- * instruction that the emulator does not know, #PF for an address that is not canonical or, of FXSAVE, not aligned
- * (docs/hosts.md). The instruction at RIP tells what the CPU said.
+ * instruction that the emulator does not know; #PF for an address that is not canonical or, of FXSAVE, not aligned; #SS
+ * for #GP; #GP for no instruction at all (docs/hosts.md). The bytes at RIP tell what the CPU said.
  */
 #include <gnomon/x86.h>
 
@@ -10,29 +10,65 @@
 #include "kvm/vcpu.h"
 #include "trap/inspect.h"
 
+#define FXSAVE_AREA 512 /* bytes */
+
 static bool is_canonical(const struct insn_access *a)
 {
 	return gva_canonical(a->at) && gva_canonical(gva_add(a->at, a->size - 1));
 }
 
-static void refuse(const struct insn_access *a, struct cpu_exception *exc)
+static bool is_aligned(const struct insn_access *a)
 {
-	*exc = (struct cpu_exception){.vector = !is_canonical(a) && a->stack ? VEC_SS : VEC_GP, .has_error = true};
+	return a->at.raw % a->align == 0;
 }
 
-void shadow_pvm_mend_ud(struct vcpu *vcpu, struct cpu_exception *exc)
+/* Of both faults the alignment's is the one, but for FXSAVE and FXRSTOR. */
+static struct cpu_exception refusal(const struct insn_access *a)
 {
+	const bool stack = a->stack && !is_canonical(a) && (is_aligned(a) || a->size == FXSAVE_AREA);
+
+	return (struct cpu_exception){.vector = stack ? VEC_SS : VEC_GP, .has_error = true};
+}
+
+/* The first access that the CPU refuses decides. Without any: *@exc stays. */
+static void refuse(const struct inspection *i, struct cpu_exception *exc)
+{
+	for (unsigned n = 0; n < i->nr_accesses; n++) {
+		if (!is_canonical(&i->access[n]) || !is_aligned(&i->access[n])) {
+			*exc = refusal(&i->access[n]);
+			return;
+		}
+	}
+}
+
+/* An SS prefix counts for nothing in 64-bit mode, but KVM's emulator takes it for a segment; nor does it mind alignment. */
+static bool is_stack_fault(const struct inspection *i)
+{
+	struct cpu_exception exc = {.vector = VEC_SS};
+	bool meant = i->lanes || !i->nr_accesses;
+
+	for (unsigned n = 0; n < i->nr_accesses; n++)
+		meant |= i->access[n].stack;
+	refuse(i, &exc);
+	return meant && exc.vector == VEC_SS;
+}
+
+void shadow_pvm_mend(struct vcpu *vcpu, struct cpu_exception *exc)
+{
+	const struct cpu_exception gp = {.vector = VEC_GP, .has_error = true};
 	struct inspection i;
 
-	if (vcpu->vm->shadow->obeyed || exc->vector != VEC_UD ||
-	    !inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &i) || !i.present)
+	if (vcpu->vm->shadow->obeyed || !inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &i))
 		return;
-	/* The CPU has it, and it reaches for memory: that is what it was refused for. */
-	if (i.nr_accesses || i.lanes)
-		*exc = (struct cpu_exception){.vector = VEC_GP, .has_error = true};
-	for (unsigned n = 0; n < i.nr_accesses; n++)
-		if (!is_canonical(&i.access[n]))
-			refuse(&i.access[n], exc);
+	if (!i.known) { /* KVM's emulator may take it for another one, LOCK IRET for IRET */
+		*exc = (struct cpu_exception){.vector = VEC_UD};
+	} else if (exc->vector == VEC_SS && !is_stack_fault(&i)) {
+		*exc = gp;
+	} else if (exc->vector == VEC_UD && i.present && (i.nr_accesses || i.lanes)) {
+		/* The CPU has it, and it reaches for memory: that is what it was refused for. */
+		*exc = gp;
+		refuse(&i, exc);
+	}
 }
 
 bool shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_exc)
@@ -46,11 +82,15 @@ bool shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_e
 		return !gva_canonical(at);
 	for (unsigned n = 0; n < i.nr_accesses; n++) {
 		const struct insn_access *a = &i.access[n];
+		const bool inside = at.raw - a->at.raw < a->size;
 
-		if (at.raw - a->at.raw >= a->size || (is_canonical(a) && a->at.raw % a->align == 0))
-			continue;
-		refuse(a, ret_exc);
-		return true;
+		if (inside && is_canonical(a) && is_aligned(a))
+			return false;
+		/* FXSAVE's and FXRSTOR's KVM looks for without the base of FS or GS. */
+		if (inside || a->size == FXSAVE_AREA) {
+			*ret_exc = refusal(a);
+			return true;
+		}
 	}
 	return !gva_canonical(at);
 }

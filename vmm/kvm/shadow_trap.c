@@ -97,7 +97,7 @@ static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
 
 	if (shadow_trap_emulate(vcpu, real, &res))
 		return;
-	shadow_pvm_mend_ud(vcpu, real);
+	shadow_pvm_mend(vcpu, real);
 	if (vcpu->shadow->cpu.cpl == 0 && res.privileged)
 		inject_ud(vcpu);
 	else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)
@@ -185,6 +185,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	const struct shadow_view view = shadow_vcpu_view(vcpu);
 	const struct walk_access access = {
 	    .user = view.user, .write = error & PFEC_W, .fetch = error & PFEC_I, .ac = view.ac};
+	const bool between_lanes = vcpu->shadow->between_lanes;
 	struct cpu_exception refused;
 	enum shadow_outcome outcome;
 	struct walk walk;
@@ -197,13 +198,16 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		return;
 	}
 	counter_inc(&vcpu->counters, CTR_TRAP_PF);
+	vcpu->shadow->between_lanes = false;
 	outcome = shadow_fault(&vcpu->vm->shadow->mmu, &view, gva_init(cr2), access, &walk);
 	switch (outcome) {
 	case SHADOW_FILLED:
 		vcpu->shadow->step_again = true;
 		break;
 	case SHADOW_GUEST_FAULT:
-		if (shadow_pvm_mend_pf(vcpu, gva_init(cr2), &refused))
+		if (between_lanes)
+			shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_DB, .dr6 = DR6_BS});
+		else if (shadow_pvm_mend_pf(vcpu, gva_init(cr2), &refused))
 			shadow_trap_inject(vcpu, &refused);
 		else
 			inject_page_fault(vcpu, gva_init(cr2), walk.error_code);
@@ -275,9 +279,13 @@ static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
 	struct inspection insn;
 
 	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-	/* Between the lanes that a page fault, perhaps one of the VMM's own, came between: it is not done yet. */
+	/*
+	 * Between two lanes, for a page fault came there. Was that one of the VMM's own, then the instruction is not done
+	 * yet; was it the guest's, then it comes again, and the trap before it.
+	 */
 	if (v->cpu.rip == v->entry_rip && v->cpu.rflags & RFLAGS_RF &&
 	    inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn) && insn.lanes) {
+		v->between_lanes = v->cpu.rflags & RFLAGS_TF;
 		v->step_again = true;
 		return;
 	}

@@ -65,6 +65,7 @@ struct shadow_vcpu {
 	bool step_again;       /* what hindered it is out of its way */
 	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */
 	bool through_smap;     /* it runs without SMAP: see trap_fetch_only() */
+	bool between_lanes;    /* its gather or scatter was interrupted, and a single step's trap is due */
 	bool popf_sets_ac;     /* its kernel was seen to set RFLAGS.AC by POPF, which does not trap */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real; /* the real segment and control registers, as last set */
@@ -127,9 +128,10 @@ void shadow_step_supervised(struct vcpu *vcpu);
 
 /*
  * kvm/shadow_pvm.c: what the CPU itself said, where KVM's emulator had a hand in it. A #UD for an instruction that the CPU
- * has becomes the #GP or #SS that it was. True: the #PF at `at`, which the guest's tables deny, was another exception.
+ * has becomes the #GP or #SS that it was, a #GP for no instruction #UD. True: the #PF at `at`, which the guest's tables
+ * deny, was another exception.
  */
-void shadow_pvm_mend_ud(struct vcpu *vcpu, struct cpu_exception *exc);
+void shadow_pvm_mend(struct vcpu *vcpu, struct cpu_exception *exc);
 bool must_check shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_exc);
 
 /* kvm/shadow_trap.c: what a trap means. Lock held. */

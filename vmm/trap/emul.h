@@ -63,7 +63,11 @@ void emul_reg_write(struct cpu_state *cpu, ZydisRegister reg, uint64_t value); /
 enum segment emul_segment(ZydisRegister reg);
 /* Offset of a memory operand, `displace` bytes further on, cut to the address size; no segment's base yet. */
 uint64_t emul_address(const struct emul *e, const ZydisDecodedOperand *op, int64_t displace);
-/* Adds FS or GS base and checks: canonical (#SS or #GP), alignment under RFLAGS.AC. */
+/* FS or GS by prefix; else SS or DS by the base register, for other prefixes count for nothing, APM2 4.5.3. */
+ZydisRegister emul_operand_segment(const ZydisDecodedOperand *op);
+/* Adds the base of FS or GS, if it is one of these. */
+uint64_t emul_based(const struct emul *e, ZydisRegister segment, uint64_t address);
+/* The same, and checks: canonical (#SS or #GP), alignment under RFLAGS.AC. */
 int must_check emul_linear(struct emul *e, ZydisRegister segment, uint64_t address, unsigned size,
                            uint64_t *ret_linear);
 /* Both of these in one, for an operand of the instruction. */

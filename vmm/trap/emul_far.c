@@ -26,9 +26,9 @@ uint64_t emul_merge_rflags(const struct cpu_state *cpu, uint64_t popped, unsigne
 static int stack_linear(struct emul *e, uint64_t rsp, unsigned size, unsigned slots, uint64_t *ret_linear)
 {
 	uint64_t last;
-	int err = emul_linear(e, ZYDIS_REGISTER_SS, rsp, size, ret_linear);
+	int err = emul_linear(e, ZYDIS_REGISTER_SS, rsp + size * (slots - 1), size, &last);
 
-	return err ? err : emul_linear(e, ZYDIS_REGISTER_SS, rsp + size * (slots - 1), size, &last);
+	return err ? err : emul_linear(e, ZYDIS_REGISTER_SS, rsp, size, ret_linear);
 }
 
 /* Those values, zero-extended, in one access. */

@@ -222,10 +222,11 @@ int emul_cmpxchg_pair(struct emul *e)
 	uint64_t linear = 0, low = 0, high = 0;
 	int err;
 
-	err = emul_operand_linear(e, &e->insn.op[0], 0, &linear);
-	/* 16 bytes that are not aligned are #GP, whatever RFLAGS.AC says. */
-	if (size == sizeof(old) && ((err == 0 && linear % sizeof(old) != 0) || (err && e->env.exc.vector == VEC_AC)))
+	linear = emul_based(e, e->insn.op[0].mem.segment, emul_address(e, &e->insn.op[0], 0));
+	/* 16 bytes that are not aligned are #GP, before anything else. */
+	if (size == sizeof(old) && linear % sizeof(old) != 0)
 		return env_fault(&e->env, VEC_GP, 0);
+	err = emul_operand_linear(e, &e->insn.op[0], 0, &linear);
 	if (err)
 		return err;
 	memcpy(expected, &cpu->gpr[GPR_RAX], half);

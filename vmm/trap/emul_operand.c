@@ -77,13 +77,18 @@ uint64_t emul_address(const struct emul *e, const ZydisDecodedOperand *op, int64
 	return address & emul_mask(e->insn.z.address_width);
 }
 
+uint64_t emul_based(const struct emul *e, ZydisRegister segment, uint64_t address)
+{
+	if (segment == ZYDIS_REGISTER_FS || segment == ZYDIS_REGISTER_GS)
+		return address + e->env.cpu->seg[emul_segment(segment)].base;
+	return address;
+}
+
 int emul_linear(struct emul *e, ZydisRegister segment, uint64_t address, unsigned size, uint64_t *ret_linear)
 {
 	const struct cpu_state *cpu = e->env.cpu;
-	uint64_t linear = address;
+	const uint64_t linear = emul_based(e, segment, address);
 
-	if (segment == ZYDIS_REGISTER_FS || segment == ZYDIS_REGISTER_GS)
-		linear += cpu->seg[emul_segment(segment)].base;
 	if (!env_canonical(&e->env, linear) || !env_canonical(&e->env, linear + size - 1))
 		return env_fault(&e->env, segment == ZYDIS_REGISTER_SS ? VEC_SS : VEC_GP, 0);
 	if (cpu->cpl == 3 && cpu->cr0 & CR0_AM && cpu->rflags & RFLAGS_AC && (size & (size - 1)) == 0 &&
@@ -93,9 +98,29 @@ int emul_linear(struct emul *e, ZydisRegister segment, uint64_t address, unsigne
 	return 0;
 }
 
+ZydisRegister emul_operand_segment(const ZydisDecodedOperand *op)
+{
+	switch (op->mem.segment) {
+	case ZYDIS_REGISTER_FS:
+	case ZYDIS_REGISTER_GS:
+		return op->mem.segment;
+	default:
+		break;
+	}
+	switch (op->mem.base) {
+	case ZYDIS_REGISTER_RSP:
+	case ZYDIS_REGISTER_RBP:
+	case ZYDIS_REGISTER_ESP:
+	case ZYDIS_REGISTER_EBP:
+		return ZYDIS_REGISTER_SS;
+	default:
+		return ZYDIS_REGISTER_DS;
+	}
+}
+
 int emul_operand_linear(struct emul *e, const ZydisDecodedOperand *op, int64_t displace, uint64_t *ret_linear)
 {
-	return emul_linear(e, op->mem.segment, emul_address(e, op, displace), op->size / 8u, ret_linear);
+	return emul_linear(e, emul_operand_segment(op), emul_address(e, op, displace), op->size / 8u, ret_linear);
 }
 
 int emul_load(struct emul *e, uint64_t linear, unsigned size, unsigned access, uint64_t *ret_value)

@@ -62,10 +62,8 @@ int emul_clac(struct emul *e) { return set_ac(e, 0); }
 int emul_invlpg(struct emul *e)
 {
 	const ZydisDecodedOperand *op = &e->insn.op[0];
-	uint64_t address = emul_address(e, op, 0);
+	uint64_t address = emul_based(e, op->mem.segment, emul_address(e, op, 0));
 
-	if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS)
-		address += e->env.cpu->seg[emul_segment(op->mem.segment)].base;
 	if (env_canonical(&e->env, address)) {
 		e->notices |= NOTICE_INVLPG;
 		e->invlpg_addr = address;
@@ -84,7 +82,7 @@ static int table_linear(struct emul *e, uint64_t *ret_linear)
 {
 	const ZydisDecodedOperand *op = &e->insn.op[0];
 
-	return emul_linear(e, op->mem.segment, emul_address(e, op, 0), TABLE_OPERAND, ret_linear);
+	return emul_linear(e, emul_operand_segment(op), emul_address(e, op, 0), TABLE_OPERAND, ret_linear);
 }
 
 /* lgdt and lidt */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "trap/inspect.h"
 
+#include <errno.h>
+
 #include "trap/emul.h"
 #include "trap/present.h"
 
@@ -11,11 +13,8 @@ static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, u
 {
 	const bool pushes = op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && op->mem.base == ZYDIS_REGISTER_RSP &&
 	                    op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-	uint64_t at = emul_address(e, op, pushes ? -(int64_t)size : 0);
 
-	if (op->mem.segment == ZYDIS_REGISTER_FS || op->mem.segment == ZYDIS_REGISTER_GS)
-		at += e->env.cpu->seg[emul_segment(op->mem.segment)].base;
-	return at;
+	return emul_based(e, op->mem.segment, emul_address(e, op, pushes ? -(int64_t)size : 0));
 }
 
 /*
@@ -85,7 +84,7 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 	    .size = size,
 	    .align = alignment(&e->insn, size),
 	    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
-	    .stack = op->mem.segment == ZYDIS_REGISTER_SS,
+	    .stack = emul_operand_segment(op) == ZYDIS_REGISTER_SS,
 	};
 }
 
@@ -95,12 +94,23 @@ bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void
 	struct cpu_state copy = *state;
 	struct emul e = {.env = {.cpu = &copy, .ops = ops, .ctx = ctx}};
 
-	if (decode_insn(&e.env, &e.insn) != 0)
-		return false;
+	const int err = decode_insn(&e.env, &e.insn);
+
+	*ret_inspection = (struct inspection){0};
+	if (err)
+		return err == -ENOEXEC;
 	copy.rip += e.insn.length;
-	*ret_inspection = (struct inspection){.present = insn_is_present(&e.insn)};
+	ret_inspection->known = true;
+	ret_inspection->present = insn_is_present(&e.insn);
 	for (unsigned i = 0; i < e.insn.z.operand_count; i++)
 		if (e.insn.op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			note(&e, &e.insn.op[i], ret_inspection);
+	if (e.insn.z.mnemonic == M(MOVDIR64B)) /* It reads first. A register holds the destination's address. */
+		ret_inspection->access[ret_inspection->nr_accesses++] = (struct insn_access){
+		    .at = gva_init(emul_reg_read(&copy, e.insn.op[0].reg.value)),
+		    .size = 64,
+		    .align = 64,
+		    .write = true,
+		};
 	return true;
 }

@@ -23,10 +23,11 @@ struct inspection {
 	struct insn_access access[INSPECT_ACCESSES];
 	unsigned nr_accesses;
 	bool lanes;   /* a gather or scatter: what a fault interrupts goes on where it was */
+	bool known;   /* there is such an instruction; else nothing else is said */
 	bool present; /* see insn_is_present() */
 };
 
-/* False: what stands there is no known instruction, or cannot be fetched. */
+/* False: its bytes cannot be fetched. */
 bool must_check inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
                              struct inspection *ret_inspection);
 

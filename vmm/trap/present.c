@@ -6,8 +6,14 @@
 #include "trap/decode.h"
 
 #define SET(name)  ZYDIS_ISA_SET_##name
-#define HAS(name)  CPU_FEATURE_PRESENT(name)
+#define HAS(name)  has(x86_cpu_##name)
 #define VECTORS(n) case SET(n##_128)... SET(n##_512)
+
+/* CPU_FEATURE_PRESENT of a feature, whose macro shifts a signed 1 into the sign. */
+static bool has(unsigned feature)
+{
+	return __x86_get_cpuid_feature_leaf(feature / 128)->cpuid_array[feature % 128 / 32] & 1u << feature % 32;
+}
 
 /* AVX-512 in its parts; a feature's sets for each vector length stand side by side. */
 static bool is_avx512_present(ZydisISASet set)
@@ -31,6 +37,7 @@ static bool is_avx512_present(ZydisISASet set)
 		VECTORS(AVX512_GFNI) : return HAS(GFNI);
 		VECTORS(AVX512_VAES) : return HAS(VAES);
 		VECTORS(AVX512_VPCLMULQDQ) : return HAS(VPCLMULQDQ);
+		VECTORS(AVX512_BF16) : return HAS(AVX512_BF16);
 		VECTORS(AVX512_FP16) : case SET(AVX512_FP16_SCALAR) : return HAS(AVX512_FP16);
 	default:
 		return false;
@@ -68,6 +75,26 @@ bool insn_is_present(const struct insn *insn)
 		return HAS(SHA);
 	case SET(GFNI):
 		return HAS(GFNI);
+	case SET(POPCNT):
+		return HAS(POPCNT);
+	case SET(LZCNT):
+		return HAS(LZCNT);
+	case SET(AVX_VNNI):
+		return HAS(AVX_VNNI);
+	case SET(BMI1):
+		return HAS(BMI1);
+	case SET(BMI2):
+		return HAS(BMI2);
+	case SET(ADOX_ADCX):
+		return HAS(ADX);
+	case SET(MOVBE):
+		return HAS(MOVBE);
+	case SET(CLFSH):
+		return HAS(CLFSH);
+	case SET(CLFLUSHOPT):
+		return HAS(CLFLUSHOPT);
+	case SET(CLWB):
+		return HAS(CLWB);
 	case SET(MOVDIR):
 		return HAS(MOVDIR64B) && HAS(MOVDIRI);
 	case SET(AVX):
