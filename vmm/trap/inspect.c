@@ -17,12 +17,20 @@ static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, u
 	return emul_based(e, op->mem.segment, emul_address(e, op, pushes ? -(int64_t)size : 0));
 }
 
+/* MOVDIR64B's destination: a register holds its address, in ES, whatever Zydis takes for its segment. */
+static bool is_direct_store(const struct insn *insn, const ZydisDecodedOperand *op)
+{
+	return insn->z.mnemonic == M(MOVDIR64B) && (op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE);
+}
+
 /*
  * SSE's 16 bytes, but for the moves that are there for it; with VEX or EVEX the moves that say so; the areas of FXSAVE:
  * APM1 4.3.2, SDM vol. 1 4.1.1 and 14.9.
  */
-static unsigned alignment(const struct insn *insn, unsigned size)
+static unsigned alignment(const struct insn *insn, const ZydisDecodedOperand *op, unsigned size)
 {
+	if (is_direct_store(insn, op))
+		return size;
 	switch (insn->z.mnemonic) {
 	case M(MOVUPS):
 	case M(MOVUPD):
@@ -82,9 +90,9 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 	to->access[to->nr_accesses++] = (struct insn_access){
 	    .at = gva_init(linear_of(e, op, size)),
 	    .size = size,
-	    .align = alignment(&e->insn, size),
+	    .align = alignment(&e->insn, op, size),
 	    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
-	    .stack = emul_operand_segment(op) == ZYDIS_REGISTER_SS,
+	    .stack = emul_operand_segment(op) == ZYDIS_REGISTER_SS && !is_direct_store(&e->insn, op),
 	};
 }
 
@@ -105,12 +113,5 @@ bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void
 	for (unsigned i = 0; i < e.insn.z.operand_count; i++)
 		if (e.insn.op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			note(&e, &e.insn.op[i], ret_inspection);
-	if (e.insn.z.mnemonic == M(MOVDIR64B)) /* It reads first. A register holds the destination's address. */
-		ret_inspection->access[ret_inspection->nr_accesses++] = (struct insn_access){
-		    .at = gva_init(emul_reg_read(&copy, e.insn.op[0].reg.value)),
-		    .size = 64,
-		    .align = 64,
-		    .write = true,
-		};
 	return true;
 }
