@@ -15,8 +15,8 @@
  * The other CPUs wait for GNOMON_PORT_CPU_START. Memory that the image does not
  * cover is zero. [0, 1 MiB) is the loader's: boot tables and device tree lie there;
  * it is reserved in the device tree. The guest must not use selectors 0x2b and 0x33,
- * must change IF with cli and sti only, and must not touch GNOMON_RESERVED_BASE and up
- * (top PML4 slot but one of the upper half), which shadow paging keeps for its stub.
+ * must change IF with cli and sti only, and must not map anything at GNOMON_RESERVED_BASE and
+ * up (a PML4 slot of the upper half), which shadow paging keeps for its stub.
  */
 #ifndef GNOMON_ABI_H
 #define GNOMON_ABI_H

@@ -65,7 +65,7 @@ static uint64_t oldest_flush(void *ctx)
 	return oldest;
 }
 
-/* Only a new memslot makes KVM forget the content of frames that were tables (host-facts, section 2). */
+/* Only a new memslot makes KVM forget the content of frames that were tables (docs/shadow.md). */
 static int recycle_pool(void *ctx)
 {
 	struct shadow_vm *s = ctx;

@@ -107,7 +107,7 @@ struct shadow_ops {
 	/* The oldest count of `flushes` under which a vCPU that executes guest code now flushed its TLB. UINT64_MAX: none
 	 * executes any. */
 	uint64_t (*oldest_flush)(void *ctx);
-	/* KVM forgets what it knows of the pool's frames (host-facts: only a new memslot does that). After quiesce. */
+	/* KVM forgets what it knows of the pool's frames (only a new memslot does that: docs/shadow.md). After quiesce. */
 	int (*recycle_pool)(void *ctx);
 };
 

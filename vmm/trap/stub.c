@@ -84,7 +84,7 @@ static void build_tss(const struct stub_layout *s, int cpu)
 {
 	uint8_t *tss = (uint8_t *)page(s, PAGE_CPUS + 2 * cpu);
 	const uint64_t stack_top = STUB_CPU((uint64_t)cpu) + 2 * PAGE_SIZE;
-	const uint16_t no_io_map = 0x68; /* beyond the limit: every port is denied (host-facts, section 3) */
+	const uint16_t no_io_map = 0x68; /* beyond the limit: every port is denied */
 
 	memcpy(tss + 4, &stack_top, sizeof(stack_top)); /* RSP0, APM2 12.2.5 */
 	memcpy(tss + 0x66, &no_io_map, sizeof(no_io_map));
