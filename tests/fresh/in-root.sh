@@ -23,6 +23,9 @@ for node in null zero full random urandom tty kvm; do
 	mount --bind "/dev/$node" "$root/dev/$node"
 done
 ln -s /proc/self/fd "$root/dev/fd"
+for stream in stdin=0 stdout=1 stderr=2; do
+	ln -s "fd/${stream#*=}" "$root/dev/${stream%=*}"
+done
 mount --bind "$out" "$root/out"
 
 # The network and apt as they are here. The root has its own sources.
