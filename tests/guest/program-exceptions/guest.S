@@ -52,8 +52,8 @@ start:
 	RAISES 28, VEC_GP, 0, cmpsb
 #ifndef QEMU
 	RAISES 31, VEC_GP, 0, jmp *%rsi
-#endif
 	RAISES 34, VEC_SS, 0, rolq (%rbp)
+#endif
 	/* Privileged, known to the emulator or not. */
 	RAISES 37, VEC_GP, 0, hlt
 	RAISES 40, VEC_GP, 0, invlpg (%rdi)
