@@ -184,6 +184,7 @@ const char *quirk_excuses(const struct side *tested, const struct generated *gen
                           const struct insn_result *found);
 void quirks_print(void);
 /* Whether this machine is QEMU's TCG. */
+bool on_pvm(void);
 bool on_tcg(void);
 
 /* --- summary.c: differences by kind --- */

@@ -16,6 +16,7 @@ static const char keys[] = "takes the program's own memory from it";
 static const char below[] = "an answer of the hypervisor below, or of none";
 static const char calls[] = "a system call of the host";
 static const char descriptors[] = "shows descriptors or registers of the host's kernel, or what that pretends";
+static const char real_gdt[] = "looks at the CPU's own descriptors, in shadow mode those of the stub";
 static const char osxsave[] = "raises #UD while CR4.OSXSAVE is clear, as the guest's is";
 static const char in_use[] = "what it stores depends on which state the CPU takes for changed";
 
@@ -68,10 +69,10 @@ static const struct exclusion exclusions[] = {
     {M(SLDT), JUDGE_NATIVE, descriptors},
     {M(STR), JUDGE_NATIVE, descriptors},
     {M(SMSW), JUDGE_NATIVE, descriptors},
-    {M(LAR), JUDGE_NATIVE, descriptors},
-    {M(LSL), JUDGE_NATIVE, descriptors},
-    {M(VERR), JUDGE_NATIVE, descriptors},
-    {M(VERW), JUDGE_NATIVE, descriptors},
+    {M(LAR), BOTH, real_gdt},
+    {M(LSL), BOTH, real_gdt},
+    {M(VERR), BOTH, real_gdt},
+    {M(VERW), BOTH, real_gdt},
 };
 
 const struct exclusion *exclusion_find(uint16_t mnemonic)

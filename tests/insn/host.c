@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What this host is, as far as it matters to random instructions. */
+#include <cpuid.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+
+bool on_pvm(void)
+{
+	static int found = -1;
+
+	if (found < 0)
+		found = access("/sys/module/kvm_pvm", F_OK) == 0;
+	return found;
+}
+
+/* QEMU's TCG, by the name that it gives itself. */
+bool on_tcg(void)
+{
+	uint32_t a, name[3];
+
+	__cpuid(1, a, name[0], name[1], name[2]);
+	if (!(name[1] >> 31))
+		return false;
+	__cpuid(0x40000000, a, name[0], name[1], name[2]);
+	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
+}
