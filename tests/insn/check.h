@@ -183,7 +183,8 @@ void quirk_mask(const struct side *tested, struct insn_case *c);
 const char *quirk_excuses(const struct side *tested, const struct generated *gen, const struct insn_result *judge,
                           const struct insn_result *found);
 void quirks_print(void);
-/* Whether this machine is QEMU's TCG. */
+
+/* --- host.c: whether this machine's KVM is kvm_pvm; whether it is QEMU's TCG --- */
 bool on_pvm(void);
 bool on_tcg(void);
 

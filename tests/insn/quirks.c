@@ -268,6 +268,14 @@ static bool is_stack_fault(const struct pair *p)
 	return p->want->vector == VEC_GP && p->got->vector == VEC_SS && !p->got->error;
 }
 
+/* The new CS is none, and behind it a page is not there. */
+static bool is_iret_order(const struct pair *p)
+{
+	const uint16_t m = p->gen->mnemonic;
+
+	return (m == M(IRETQ) || m == M(IRETD) || m == M(IRET)) && p->want->vector == VEC_GP && p->got->vector == VEC_PF;
+}
+
 static bool is_lock(const struct pair *p)
 {
 	return p->want->vector == VEC_GP && p->got->vector == VEC_UD && !p->gen->decodes &&
@@ -290,7 +298,14 @@ static bool is_sysexit(const struct pair *p)
 	return p->gen->mnemonic == M(SYSEXIT) && p->want->vector == VEC_GP && p->got->vector == VEC_UD;
 }
 
+/* It changes CF before a store that faults, and then executes it anew. */
+static bool is_rotate_with_carry(const struct generated *gen)
+{
+	return gen->mnemonic == M(RCR) || gen->mnemonic == M(RCL);
+}
+
 static const struct quirk tcg[] = {
+    {"RCR and RCL: QEMU changes CF before a store that faults", false, is_rotate_with_carry, NULL},
     {"MMX with REX: QEMU takes REX.R and REX.B for a part of the register's number", false, is_mmx_with_rex, NULL},
     {"far RET, IRET and IRETD: QEMU takes the width of RSP from SS", false, is_narrow_far_return, NULL},
     {"ADCX and ADOX: QEMU leaves arbitrary flags", false, is_adx, NULL},
@@ -299,6 +314,7 @@ static const struct quirk tcg[] = {
     {"INT n: QEMU's error code is 16 n + 2", false, NULL, is_int},
     {"WRFSBASE and WRGSBASE of what is not canonical: QEMU does not mind", false, NULL, is_base_not_canonical},
     {"SYSEXIT on AMD: #UD, of which KVM's emulator makes #GP", false, NULL, is_sysexit},
+    {"IRET: QEMU looks at CS before it reads the rest", false, NULL, is_iret_order},
     {"#AC: QEMU does not check alignment", false, NULL, is_alignment},
     {"#GP where #SS is due", false, NULL, is_stack_fault},
     {"#GP of an instruction that must not be locked", false, NULL, is_lock},
