@@ -34,9 +34,11 @@ static void parse(const char *args)
 			options.qemu = options.qemu_npt = true;
 		} else if (take_word(&args, "qemu")) {
 			options.qemu = true;
+		} else if (take_word(&args, "kvm-shadow")) {
+			options.kvm_shadow = true;
 		} else {
 			print("usage: stress [seed N] [steps N] [trace STREAM FROM-THROW TO-THROW] [popf | stac] [qemu "
-			      "| qemu-npt]\n");
+			      "| qemu-npt] [kvm-shadow]\n");
 			end(BAD_ARGS);
 		}
 	}

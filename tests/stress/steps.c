@@ -67,7 +67,8 @@ void step_touch(struct cpu *cpu, unsigned page)
 			x.width = 0;
 	}
 	x.user = dice(a, 2);
-	x.ac = !x.user && cpu->mode.smap && options.ac != AC_NEVER && dice(a, 2);
+	x.ac = !x.user && cpu->mode.smap && (cpu->mode.wp || !options.kvm_shadow) && options.ac != AC_NEVER &&
+	       dice(a, 2);
 	access_paged(cpu, &x, make_value(a, dice(a, 5)));
 }
 
@@ -140,7 +141,7 @@ static void change_mode(struct cpu *cpu)
 	m.wp ^= dice(a, 2);
 	m.smep ^= dice(a, 3) == 0;
 	m.smap ^= dice(a, 3) == 0;
-	m.nxe = m.nxe ? dice(a, 6) : dice(a, 2);
+	m.nxe = options.kvm_shadow || (m.nxe ? dice(a, 6) : dice(a, 2));
 	cpu_set_mode(cpu, &m);
 	arena_record(cpu, "mode WP NXE, SMEP SMAP", m.wp << 1 | m.nxe, m.smep << 1 | m.smap);
 	if (m.nxe != nxe) { /* what was reserved is a right now, or the other way round */

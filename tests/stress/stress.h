@@ -210,6 +210,11 @@ struct options {
 	 * it sets A there.
 	 */
 	bool qemu, qemu_npt;
+	/*
+	 * Where KVM keeps shadow tables for nested mode: without WP an access with AC opens the page to those without; and
+	 * they outlast a change of NXE. Neither is done then.
+	 */
+	bool kvm_shadow;
 };
 
 extern struct options options;
