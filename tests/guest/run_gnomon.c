@@ -51,6 +51,22 @@ bool kvm_emulates_cpl0(void)
 	return access("/sys/module/kvm_pvm", F_OK) == 0;
 }
 
+bool kvm_keeps_shadow_tables(void)
+{
+	static const char *const files[] = {"/sys/module/kvm_amd/parameters/npt", "/sys/module/kvm_intel/parameters/ept"};
+	char said = 'Y';
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		FILE *f = fopen(files[i], "r");
+
+		if (!f)
+			continue;
+		cr_assert_eq(fread(&said, 1, 1, f), 1, "%s is empty", files[i]);
+		fclose(f);
+	}
+	return kvm_emulates_cpl0() || said == 'N' || said == '0';
+}
+
 /* --- limits --- */
 
 #define LIMIT_SECONDS 120.0

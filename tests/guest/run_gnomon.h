@@ -51,6 +51,8 @@ void need_kvm(void);
 
 /* Whether KVM runs guest CPL 0 by emulating each instruction (kvm_pvm), so that its emulator's gaps show. */
 bool kvm_emulates_cpl0(void);
+/* There is no second stage in hardware: in nested mode KVM judges what a guest's tables allow. */
+bool kvm_keeps_shadow_tables(void);
 
 /* Starts gnomon with the arguments, the last of them NULL; takes no output yet. */
 void run_start(struct run *r, const char *const *args);
