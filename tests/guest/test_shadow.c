@@ -192,6 +192,12 @@ Test(shadow, no_emulator_gap)
 	shadow_good("emulator-gap", "1");
 }
 
+/* One that only a kernel meets. */
+Test(shadow, no_way_to_32_bit_code)
+{
+	shadow_killed("shadow-32-bit", "1", "cannot be emulated: a far branch");
+}
+
 Test(shadow, nop_port)
 {
 	shadow_good("nop-port", "1");

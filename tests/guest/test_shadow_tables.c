@@ -25,8 +25,8 @@ static void each_variant(const char *behaviour, const char *const *variant, size
 /* A place where nothing was is in no TLB, whatever the table there held before it was linked. */
 Test(shadow_tables, linked_anew)
 {
-	static const char *const variants[] = {"leaf",  "leaf-many",  "leaf-full", "leaf-full-many",
-	                                       "upper", "upper-many", "upper-full"};
+	static const char *const variants[] = {"leaf",       "leaf-many",  "leaf-full", "leaf-full-many", "upper",
+	                                       "upper-many", "upper-full", "top",       "top-many"};
 
 	each_variant("shadow-table-linked-anew", variants, NR(variants), "1");
 }
@@ -34,8 +34,8 @@ Test(shadow_tables, linked_anew)
 /* A CPU that goes on through tables whose shadow ended writes no table unseen. */
 Test(shadow_tables, stale_root)
 {
-	static const char *const variants[] = {"4",   "3",     "2",     "1",          "many", "4-many",
-	                                       "all", "upper", "large", "large-upper"};
+	static const char *const variants[] = {"4",   "3",     "2",     "1",           "many",  "4-many",
+	                                       "all", "upper", "large", "large-upper", "kicked"};
 
 	each_variant("shadow-stale-root", variants, NR(variants), "2");
 }

@@ -397,4 +397,12 @@ Test(emulate_privileged, single_step)
 	cr_assert(!(m.cpu.rflags & (RFLAGS_IF | RFLAGS_RF)), "done, and RF ends with it");
 	m.cpu.gpr[GPR_RAX] = KERNEL_DS;
 	cr_assert_eq(RUN(&m, &r, 0x8e, 0xd0), EMUL_DONE, "mov ss holds the trap back");
+	/* Between two elements: RF, so that no breakpoint of the instruction comes again. */
+	machine_init(&m, 0);
+	m.cpu.rflags |= RFLAGS_TF;
+	m.cpu.gpr[GPR_RDI] = DATA_PAGE;
+	m.cpu.gpr[GPR_RCX] = 2;
+	cr_assert(RUN(&m, &r, 0xf3, 0xaa) == EMUL_EXCEPTION && m.cpu.rip == CODE_PAGE && m.cpu.rflags & RFLAGS_RF);
+	cr_assert(RUN(&m, &r, 0xf3, 0xaa) == EMUL_EXCEPTION && m.cpu.rip == CODE_PAGE + 2);
+	cr_assert(!(m.cpu.rflags & RFLAGS_RF), "done");
 }

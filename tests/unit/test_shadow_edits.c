@@ -198,6 +198,15 @@ Test(shadow_edits, a_page_that_is_known_to_a_tlb_alone_takes_that_cpu_out)
 	cr_assert_gt(becomes_a_table(GVA + (2ull << 20)), 0);
 }
 
+/* So when it is mapped still, but no more to be written. */
+Test(shadow_edits, a_page_that_a_tlb_alone_may_write_takes_that_cpu_out)
+{
+	touch(GVA);
+	oldest = sh.flushes;
+	guest_writes(1, GVA, PAGE | PTE_P | PTE_U | PTE_A | PTE_D);
+	cr_assert_gt(becomes_a_table(GVA + (2ull << 20)), 0);
+}
+
 /* So when the page of shadow entries went as a whole: many changes, or one that is written again and again. */
 Test(shadow_edits, a_page_whose_shadow_table_went_takes_cpus_out)
 {
@@ -217,6 +226,18 @@ Test(shadow_edits, a_page_that_every_cpu_has_forgotten_takes_nobody_out)
 	guest_writes(1, GVA, 0);
 	oldest = sh.flushes;
 	cr_assert_eq(becomes_a_table(GVA + (2ull << 20)), 0);
+}
+
+/* While one vCPU may write a table that has a shadow, the others are out of the guest; afterwards the shadow is in step. */
+Test(shadow_edits, an_open_table_takes_cpus_out)
+{
+	touch(GVA);
+	quiesced = 0;
+	cr_assert(shadow_open(&sh, gfn_init(TABLE(1) / PAGE_SIZE)));
+	cr_assert_gt(quiesced, 0);
+	*guest_entry(1, gva_init(GVA)) = 0;
+	shadow_close_all(&sh);
+	cr_assert(sh.nr_edits == 1 && sh.edit[0].value.raw == 0);
 }
 
 /* The stub, interrupted after `n` of the edits: it will store all of them again. */

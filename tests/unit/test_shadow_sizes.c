@@ -33,7 +33,15 @@ static int no_recycling(void *ctx)
 	return 0;
 }
 
-static const struct shadow_ops ops = {.quiesce = alone_quiesce, .oldest_flush = alone_oldest_flush, .recycle_pool = no_recycling};
+static int quiesced;
+
+static void count_quiesce(void *ctx)
+{
+	quiesced++;
+}
+
+static const struct shadow_ops ops = {
+    .quiesce = count_quiesce, .oldest_flush = alone_oldest_flush, .recycle_pool = no_recycling};
 
 static uint64_t *guest_word(uint64_t at)
 {
@@ -296,7 +304,10 @@ Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 	audit();
 }
 
-/* More tables than the pool has frames: the oldest go, what they held is cleared by edits, and nothing is dropped. */
+/*
+ * More tables than the pool has frames: the oldest go, with every CPU out of the guest, what they held is cleared by edits,
+ * and nothing is dropped.
+ */
 Test(shadow_sizes, the_oldest_pages_are_evicted)
 {
 	const uint64_t generation = sh.generation;
@@ -313,6 +324,7 @@ Test(shadow_sizes, the_oldest_pages_are_evicted)
 	}
 	cr_assert_eq(sh.generation, generation);
 	cr_assert_gt(counter_read(&counters, CTR_SHADOW_EVICTIONS), 100);
+	cr_assert_gt(quiesced, 10, "CPUs walk frames that are used again");
 	cr_assert_eq(live(PAGE_2M, &level), 0);
 	cr_assert_eq(level, 2);
 }

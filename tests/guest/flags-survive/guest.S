@@ -21,6 +21,7 @@
 	pushq $\flags
 	popfq
 	mov (%rsi), %bl
+	bswap %ebx		/* not emulated, and changes no flag */
 	out %al, $0x80
 	pushfq
 	cld
@@ -66,6 +67,15 @@ start:
 	EXPECT NONE, 9
 	TRY movq $5, 3(%rbp)
 	EXPECT NONE, 10
+	/* ... by an instruction that the VMM does not emulate, which leaves it as it is. */
+	TRY rolq $1, 3(%rbp)
+	EXPECT NONE, 21
+	cmpq $10, 3(%rbp)
+	CHECK e, 22
+	pushfq
+	pop %rax
+	test $RFLAGS_AC, %eax
+	CHECK nz, 23
 	pushq $RFLAGS_FIXED
 	popfq
 	TRY mov (%rbp), %rax

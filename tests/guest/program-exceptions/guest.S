@@ -8,6 +8,8 @@
 
 #define HOLE       X86_U64(0x800000000000) /* not canonical */
 #define NO_SEGMENT 0x1f0
+#define SEGMENT32  0x1f8 /* not in the real GDT */
+#define DEVICE     0xd8000000
 
 /* `insn` alone: this exception at it. Statuses from `status` on, three of them. */
 .macro RAISES status, what, code, insn:vararg
@@ -84,7 +86,65 @@ start:
 	RUN jump
 	EXPECT_ERROR VEC_PF, PFEC_U | PFEC_I, 96
 	EXPECT_RIP GNOMON_RESERVED_BASE, 98
+#ifdef PVM
+	/* What KVM's emulator takes for something else: for IRETQ, for an access to the stack, for one that is aligned. */
+	RAISES 99, VEC_UD, 0, .byte 0xf0, 0x48, 0xcf
+	RAISES 102, VEC_GP, 0, .byte 0x36, 0x48, 0xd1, 0x06 /* rolq %ss:(%rsi) */
+	RAISES 105, VEC_GP, 0, movaps 1(%rbp), %xmm0
+	/* What ends a VM in its kernel: an instruction that nobody emulates at a device, and the way to 32-bit code. */
+	mov $(DEVICE + RIGHTS), %eax
+	mov %rax, pt + 8
+	movabs $PAGE(1), %r12
+	RAISES 108, VEC_UD, 0, rolq (%r12)
+	lgdt wide_gdt_pointer
+	RAISES 111, VEC_UD, 0, ljmp *far32(%rip)
+	ASK_CPUID 7
+	test $(1 << 28), %r10d
+	jz 1f
+	/* Of two addresses the first counts, which is the one that is read. */
+	RAISES 114, VEC_SS, 0, movdir64b (%rbp), %rsi
+1:	ASK_CPUID 7
+	test $(1 << 5), %r9d
+	jz 1f
+	/* A gather from pages that the shadow does not know: one trap, behind it. Where one is absent: first the trap. */
+	MAP 2, page, PTE_W | PTE_U
+	MAP 3, page, PTE_W | PTE_U
+	MAP 4, page, PTE_W | PTE_U
+	RUN set_lanes
+	EXPECT VEC_UD, 117
+	movabs $PAGE(2), %rdi
+	RUN gather, (RFLAGS_FIXED | RFLAGS_TF)
+	EXPECT VEC_DB, 118
+	EXPECT_RIP AT(gather_end), 119
+	RUN set_lanes
+	MAP 4, 0, -PTE_P
+	RUN gather, (RFLAGS_FIXED | RFLAGS_TF)
+	EXPECT VEC_DB, 120
+	EXPECT_RIP AT(gather), 121
+	RUN gather
+	EXPECT VEC_PF, 122
+1:
+#endif
 	EXIT 0
 jump:	jmp *%r11
 far:	.long 0
 	.word NO_SEGMENT, NO_SEGMENT, NO_SEGMENT
+#ifdef PVM
+set_lanes:
+	vmovdqu lanes(%rip), %xmm1
+	vpcmpeqd %xmm2, %xmm2, %xmm2
+	ud2
+gather:	vpgatherdd %xmm2, (%rdi,%xmm1), %xmm0
+gather_end:
+	ud2
+lanes:	.long 0, 4096, 8, 8192
+far32:	.long IMAGE
+	.word SEGMENT32 + 3
+
+/* The others as they were, and one of a program's 32-bit code. */
+wide_gdt:	.quad 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff
+	.org wide_gdt + SEGMENT32
+	.quad 0x00cffb000000ffff
+wide_gdt_pointer: .word SEGMENT32 + 7
+	.quad wide_gdt
+#endif

@@ -8,6 +8,7 @@
  *   MANY                many entries of the leaf table go at once, and CPU 0 flushes
  *   LARGE               CPU 1 has the page by a 2 MiB entry
  *   UPPER               the page becomes a table of level 2, not a leaf table
+ *   KICK                before all that CPU 1 is taken out, for another page that becomes a table, and goes on
  */
 #include "guest.inc"
 
@@ -19,6 +20,7 @@
 #define READY 0
 #define GO    4
 #define DONE  8
+#define COUNT 12
 
 	.bss
 	.balign 4096
@@ -30,6 +32,7 @@ view_pdpt: .skip 4096
 view_pd: .skip 4096
 view_pt: .skip 4096
 view_pt2: .skip 4096
+view_pt3: .skip 4096
 before:	.skip 4096
 after:	.skip 4096
 flags:	.skip 4096
@@ -55,8 +58,9 @@ start:
 	movq $(pt + RW), pd
 #ifdef LARGE
 	movq $(PAGE + (USED | PTE_PS)), pd + 8
-#endif
+#else
 	movq $(PAGE + USED), pt
+#endif
 	movq $(spin + USED), pt + 8
 	movq $(flags + USED), pt + 16
 	mov $24, %ecx
@@ -71,12 +75,24 @@ start:
 	movl $0, flags
 	movl $0, flags + 4
 	movl $0, flags + 8
+	movl $0, flags + 12
 	/* The tables on the way are known before the page is one. */
 	mov $VIEW + 0x200000, %rbx
 	mov (%rbx), %rax
 	movq $pml4, request + 24
 	OUT32 GNOMON_PORT_CPU_START, $request
 	WAIT_FOR flags + READY
+#ifdef KICK
+	movq $(before + USED), view_pt3
+	movq $(view_pt3 + RW), view_pd + 16
+	mov $VIEW + 0x400000, %rdx
+	mov (%rdx), %rax
+	mov flags + COUNT, %eax
+	add $2, %eax
+1:	pause
+	cmp %eax, flags + COUNT
+	js 1b
+#endif
 #ifdef FLOOD_4
 	WRITE_OFTEN pml4
 #endif
@@ -141,6 +157,9 @@ spin:
 	jnz 1b
 	movl $1, 0x2000 + READY(%rdi)
 2:	mov (%rbx), %rax	/* the translation stays in the TLB */
+#ifdef KICK
+	incl 0x2000 + COUNT(%rdi)
+#endif
 	cmpl $0, 0x2000 + GO(%rdi)
 	je 2b
 #ifdef UPPER

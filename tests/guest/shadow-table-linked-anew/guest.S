@@ -4,11 +4,15 @@
  * place: there each entry counts as it stands, without a flush. At the old place the old entries may go on until one.
  *
  *   UPPER     the table above is what is linked anew, one level up
+ *   TOP       two levels up
  *   FULL      the table maps 2 MiB in a row, so that a 2 MiB entry may stand for it; MANY of its entries change
  */
 #include "shadow-fault/fault.inc"
 
-#ifdef UPPER
+#ifdef TOP
+#define PLACE        (2 * TEST) /* PML4 slot 2 */
+#define LINK         mov %cr3, %rax; movq $(pdpt + (PTE_P | PTE_W | PTE_U)), 16(%rax)
+#elif defined(UPPER)
 #define PLACE        TEST_HUGE(1)
 #define LINK         movq $(pd + (PTE_P | PTE_W | PTE_U)), pdpt + 8
 #else
@@ -79,7 +83,11 @@ start:
 	movq $(page + (PTE_P | PTE_U)), pt + 8
 	movq $(other + RIGHTS), pt + 16
 	movq $(other + RIGHTS), pt + 24
-#ifdef UPPER
+#ifdef TOP
+	mov %cr3, %rax
+	movq $(pdpt + (PTE_P | PTE_W | PTE_U)), 24(%rax)
+	mov $(3 * TEST), %rdi
+#elif defined(UPPER)
 	movq $(pd + (PTE_P | PTE_W | PTE_U)), pdpt + 16
 	mov $TEST_HUGE(2), %rdi
 #else

@@ -91,6 +91,17 @@ after_loop:
 	cli
 	cmpl $1, seen
 	CHECK e, 15
+	/* ... by an instruction that the VMM does not emulate, too. */
+	SEND
+	mov $after_jrcxz, %eax
+	mov %rax, instead
+	xor %ecx, %ecx
+	sti
+8:	jrcxz 8b
+after_jrcxz:
+	cli
+	cmpl $1, seen
+	CHECK e, 16
 	/* Nothing traps any more. */
 	SEND
 	sti

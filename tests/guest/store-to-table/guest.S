@@ -83,6 +83,25 @@ start:
 	invlpg (%rbx)
 	TRY movq $3, (%rbx)
 	EXPECT_ERROR VEC_PF, PFEC_P | PFEC_W, 9
+	/* One level up: another leaf table, and back. */
+	MAP 0, page, PTE_W | PTE_U
+	movq $1, page
+	movq $(other + RIGHTS), second_pt
+	mov (%rbx), %rax
+	movq $(second_pt + RIGHTS), entry
+	movabs $AT(pd + 8), %rdi
+	RUN store_entry
+	EXPECT VEC_UD, 25
+	invlpg (%rbx)
+	cmpq $2, (%rbx)
+	CHECK e, 26
+	movq $(pt + RIGHTS), entry
+	movabs $AT(pd + 8), %rdi
+	RUN store_entry
+	EXPECT VEC_UD, 27
+	invlpg (%rbx)
+	cmpq $1, (%rbx)
+	CHECK e, 28
 	/* Across two tables that lie side by side, and across a table and a page of data. */
 	MAP 0, page, PTE_W | PTE_U
 	mov (%rbx), %rax
@@ -182,3 +201,4 @@ entry:	.quad 0
 freed_pdpt: .skip 4096
 freed_pd: .skip 4096
 freed_pt: .skip 4096
+second_pt: .skip 4096
