@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Seeds one bug after another into a copy of shadow paging, reclaim and balloon; shows that a check catches each.
+"""Seeds one bug after another into a copy of shadow mode, reclaim and balloon; shows that a check catches each.
 
 A mutant that no check catches means that the checks cannot see that kind of bug; a mutant whose text is not in the tree
 any more seeds nothing. Either way the script fails. Checks are the selftest and the permission oracle under several
 options, a slice that is taken from under running CPUs, the tiny guests, unit tests, and the emulated machine. All run
 once without a mutant: the quickest is then tried first, and one that takes many times as long is taken for a hang.
+A mutant of the shadow CPU (shadow_cpu.py) names the check that must find it, which is then the only one.
 
 Usage: tests/mutants/mutants.py [--only NAME]... [--no-npt] [--list]   (from the top of the tree; minutes)
        tests/mutants/mutants.py --check                                (from anywhere; TAP, no build, no KVM)
 """
 import argparse
+import glob
 import os
 import re
 import shutil
@@ -19,6 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True  # the tree may not be ours
+import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 
 # name, file, what is replaced, by what, what it means. Blanks in a text stand for any white space.
 MUTANTS = [
@@ -157,6 +162,8 @@ MUTANTS = [
      "the shadow MMU does not hear what a device stores"),
 ]
 
+MUTANTS = [(*m, None) for m in MUTANTS] + shadow_cpu.MUTANTS
+
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
 ORACLE = ["build/tests/oracle/oracle.elf", "--", "quick"]
@@ -182,7 +189,7 @@ CHECKS = [
     ("random instructions",
      ["build/tests/insn/insn-check", "--seed", "5", "--count", "20000", "build/gnomon", "build/tests/insn/insn.elf"]),
     ("tiny guests",
-     ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter", "shadow*/*"]),
+     ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter", "@(shadow*|cpu)/*"]),
     ("tiny guests that reclaim",
      ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1", "tests/guest/test-guest", "--filter",
       "@(balloon|reclaim_vm)/!(there*|more_than*)"]),
@@ -193,8 +200,39 @@ NPT_CHECKS = [
     ("oracle on npt=1", NPT + ["1"] + GNOMON + ORACLE),
     ("oracle on npt=0, 2 MiB of tables", NPT + ["0"] + GNOMON + ["--shadow-memory", "2M"] + ORACLE),
 ]
+GUEST_FILES = ["--cpus", "1", "--memory", "3072", "--file", "gnomon", "--file", "tests/guest"]
 BASELINE_LIMIT = 300  # seconds
 HANG = 6  # times as long as without a mutant
+
+
+def test_guest(pattern):
+    return ["tests/guest/test-guest", "--tap", "--filter", pattern]
+
+
+def named_check(name):
+    """The command of a check that a mutant names."""
+    at_build = ["env", "-C", "build", "GNOMON_MUST_HAVE_KVM=1"]
+    kind, _, what = name.partition(" ")
+    if kind == "unit":
+        return [f"build/tests/unit/test-{what}"]
+    if kind == "guest":
+        return at_build + test_guest(what)
+    if kind == "control":
+        return at_build + ["tests/control/test-control", "--filter", what]
+    if kind == "npt":
+        return at_build + ["../tools/npt-host", "--timeout", "280", "--npt", "1", *GUEST_FILES,
+                           "--", *test_guest(what.removeprefix("guest "))]
+    return dict(CHECKS)[name]
+
+
+def kill_rest(tree):
+    """Those who are left of a check that hung: a test's guest has a session of its own. The tree is ours alone."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if any(os.readlink(f"/proc/{pid}/{what}").startswith(tree) for what in ("exe", "cwd")):
+                os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass  # it has ended, or is none of ours
 
 
 def run(command, cwd, limit):
@@ -210,6 +248,7 @@ def run(command, cwd, limit):
                 p.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(p.pid, signal.SIGKILL)
+            kill_rest(cwd)
             return None
     return time.monotonic() - start if p.returncode == 0 else None
 
@@ -229,6 +268,18 @@ def measure(tree, checks):
     return sorted(measured, key=lambda m: m[2])
 
 
+def measure_named(tree, mutants):
+    """The checks that these mutants name, each by its name."""
+    names = dict.fromkeys(m[5] for m in mutants if m[5])
+    return {name: measure(tree, [(name, named_check(name))]) for name in names}
+
+
+def targets(checks):
+    """What to build anew for them."""
+    words = [word for _, command, _ in checks for word in command]
+    return ["gnomon"] + sorted({w.removeprefix("build/") for w in words if w.startswith("build/tests/unit/")})
+
+
 def first_catch(tree, measured):
     for name, command, seconds in measured:
         if run(command, tree, 10 + HANG * seconds) is None:
@@ -243,13 +294,30 @@ def seed(original, text, replacement):
     return mutated if count == 1 else None
 
 
+def exists(root, name):
+    """Whether there is a check of this name: a filter that fits no test would find no mutant."""
+    kind, _, what = name.removeprefix("npt ").partition(" ")
+    if kind == "unit":
+        return os.path.isfile(os.path.join(root, "tests", "unit", f"test_{what}.c"))
+    if kind not in ("guest", "control"):
+        return name in dict(CHECKS)
+    test = "Test({}, {})".format(*what.split("/"))
+    for path in glob.glob(os.path.join(root, "tests", kind, "test_*.c")):
+        with open(path, encoding="utf-8") as f:
+            if test in f.read():
+                return True
+    return False
+
+
 def stale():
     """What is wrong with the mutants in this tree, a line each: nothing is built."""
     root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
     names = [m[0] for m in MUTANTS]
     for name in sorted({n for n in names if names.count(n) > 1}):
         yield f"{name}: two mutants have this name"
-    for name, path, text, replacement, _ in MUTANTS:
+    for name, path, text, replacement, _, named in MUTANTS:
+        if named and not exists(root, named):
+            yield f"{name}: there is no check named {named}"
         try:
             with open(os.path.join(root, path), encoding="utf-8") as f:
                 original = f.read()
@@ -274,7 +342,7 @@ def check():
 
 def try_mutant(tree, mutant, measured):
     """The verdict and what it rests on."""
-    _, path, text, replacement, meaning = mutant
+    _, path, text, replacement, meaning, _ = mutant
     full = os.path.join(tree, path)
     with open(full, encoding="utf-8") as f:
         original = f.read()
@@ -284,7 +352,7 @@ def try_mutant(tree, mutant, measured):
     try:
         with open(full, "w", encoding="utf-8") as f:
             f.write(mutated)
-        if not build(tree, ["gnomon", *UNITS]):
+        if not build(tree, targets(measured)):
             return "STALE", "it does not build"
         by = first_catch(tree, measured)
         return ("caught", by) if by else ("LIVES", meaning)
@@ -309,25 +377,32 @@ def main():
     parser.add_argument("--only", metavar="NAME", action="append", help="this mutant alone; can be repeated")
     parser.add_argument("--no-npt", action="store_true", help="without the emulated machine")
     parser.add_argument("--list", action="store_true", help="name the mutants and end")
-    parser.add_argument("--check", action="store_true", help="see that each mutant's text is still in the tree, and end")
+    parser.add_argument("--check", action="store_true", help="see that each mutant still applies, and end")
     args = parser.parse_args()
     if args.check:
         return check()
     mutants = [m for m in MUTANTS if not args.only or m[0] in args.only]
+    if args.no_npt:
+        mutants = [m for m in mutants if not (m[5] or "").startswith("npt ")]
+    if not os.path.isdir("/sys/module/kvm_pvm") and any(m[5] for m in mutants):
+        mutants = [m for m in mutants if m[5] is None or m[5].startswith(("unit ", "npt "))]
+        print("without kvm_pvm only those of the shadow CPU's mutants that unit tests or the emulated machine find")
     if args.list or len(mutants) < len(args.only or []):
-        print("\n".join(f"{m[0]:26} {m[4]}" for m in MUTANTS))
+        print("\n".join(f"{m[0]:28} {m[4]}" for m in MUTANTS))
         return 0 if args.list else 2
     verdicts = {"caught": 0, "LIVES": 0, "STALE": 0}
     with tempfile.TemporaryDirectory(prefix="gnomon-mutants-") as tree:
         copy_tree(tree)
-        measured = measure(tree, CHECKS + ([] if args.no_npt else NPT_CHECKS))
-        for name, _, seconds in measured:
+        named = measure_named(tree, mutants)
+        any_check = CHECKS + ([] if args.no_npt else NPT_CHECKS)
+        measured = measure(tree, any_check if any(m[5] is None for m in mutants) else [])
+        for name, _, seconds in measured + sum(named.values(), []):
             print(f"check   {name:34} {seconds:5.1f} s", flush=True)
         for m in mutants:
             start = time.monotonic()
-            verdict, why = try_mutant(tree, m, measured)
+            verdict, why = try_mutant(tree, m, named[m[5]] if m[5] else measured)
             verdicts[verdict] += 1
-            print(f"{verdict:6}  {m[0]:26} {why}  ({time.monotonic() - start:.0f} s)", flush=True)
+            print(f"{verdict:6}  {m[0]:28} {why}  ({time.monotonic() - start:.0f} s)", flush=True)
     print(f"{verdicts['caught']} of {len(mutants)} mutants caught, "
           f"{verdicts['LIVES']} live, {verdicts['STALE']} are stale")
     return 0 if verdicts["caught"] == len(mutants) else 1
