@@ -14,7 +14,7 @@
 
 extern uint64_t user_page[512];
 
-struct arena arenas[ARENAS];
+struct arena arenas[MAX_ARENAS];
 bool upper_global_reserved;
 /* 4 to 7 lie side by side, for stores of several words and across two; 508 is the VMM's, 256 kvm_pvm's. */
 const uint16_t slot_index[SLOTS] = {4, 5, 6, 7, 128, 272, 300, 511};
@@ -153,11 +153,12 @@ static uint32_t oldest(const struct tlb *tlb)
 
 static void forget_changes(struct arena *a)
 {
-	uint32_t seen = a->id == SHARED ? oldest(&a->tlb[0]) : oldest(&a->tlb[a->id]);
+	uint32_t seen = oldest(&a->tlb[a->id == SHARED ? 0 : a->id]);
 	unsigned kept = 0;
 
-	if (a->id == SHARED && oldest(&a->tlb[1]) < seen)
-		seen = oldest(&a->tlb[1]);
+	for (unsigned id = 1; a->id == SHARED && id < cpus; id++)
+		if (oldest(&a->tlb[id]) < seen)
+			seen = oldest(&a->tlb[id]);
 	for (unsigned i = 0; i < a->changes; i++)
 		if (a->change[i].time > seen)
 			a->change[kept++] = a->change[i];
@@ -208,8 +209,10 @@ void arena_flush_all(struct cpu *cpu)
 	struct arena *a = cpu->arena;
 
 	if (a->id == SHARED) {
-		cpu_shoot_down(cpu_area(!cpu->id), PAGES);
-		arena_flushed(a, !cpu->id, true);
+		cpu_shoot_down(cpu, PAGES);
+		for (unsigned id = 0; id < cpus; id++)
+			if (id != cpu->id)
+				arena_flushed(a, id, true);
 	}
 	cpu_flush(cpu);
 	arena_flushed(a, cpu->id, true);

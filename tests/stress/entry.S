@@ -202,6 +202,6 @@ user_page:
 	.bss
 	.globl areas
 	.balign AREA_BYTES
-areas:	.skip 2 * AREA_BYTES
+areas:	.skip MAX_CPUS * AREA_BYTES
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptor tables, control registers, and the other CPU. */
+/* Descriptor tables, control registers, and the other CPUs. */
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
 
@@ -9,9 +9,10 @@
 #define BREAKPOINT_GATE 0xee00 /* DPL 3 */
 #define TSS_RSP0        4      /* byte offset, APM2 12.2.5 */
 
-extern uint8_t areas[CPUS][AREA_BYTES];
+extern uint8_t areas[MAX_CPUS][AREA_BYTES];
 extern char vectors[], start_other[];
 
+unsigned cpus = 1;
 uint64_t boot_cr3;
 int maxphyaddr;
 
@@ -133,33 +134,45 @@ void cpu_flush(struct cpu *cpu)
 #define REQUEST_ACCESS (PAGES + 2)
 #define REQUEST_STORE  (PAGES + 3)
 
-/* Meanwhile the other one may ask, too: for a shootdown, before it does what it was asked for. */
 static void ask(struct cpu *other, uint64_t request)
 {
 	__atomic_store_n(&other->request, request, __ATOMIC_RELEASE);
+}
+
+/* Meanwhile the other one may ask, too: for a shootdown, before it does what it was asked for. */
+static void wait_for(struct cpu *cpu, const struct cpu *other)
+{
 	while (__atomic_load_n(&other->request, __ATOMIC_ACQUIRE)) {
-		cpu_poll(cpu_area(!other->id));
+		cpu_poll(cpu);
 		__asm__ volatile("pause");
 	}
 }
 
-void cpu_shoot_down(struct cpu *other, unsigned page)
+/* They do so side by side, as behind the interrupt that a kernel sends to all. */
+void cpu_shoot_down(struct cpu *cpu, unsigned page)
 {
-	ask(other, page + 1);
+	for (unsigned id = 0; id < cpus; id++)
+		if (id != cpu->id)
+			ask(cpu_area(id), page + 1);
+	for (unsigned id = 0; id < cpus; id++)
+		if (id != cpu->id)
+			wait_for(cpu, cpu_area(id));
 }
 
-void cpu_ask(struct cpu *other, const struct access *access, uint64_t value)
+void cpu_ask(struct cpu *cpu, struct cpu *other, const struct access *access, uint64_t value)
 {
 	other->asked = *access;
 	other->asked_value = value;
 	ask(other, REQUEST_ACCESS);
+	wait_for(cpu, other);
 }
 
-void cpu_ask_store(struct cpu *other, uint64_t address, uint64_t value)
+void cpu_ask_store(struct cpu *cpu, struct cpu *other, uint64_t address, uint64_t value)
 {
 	other->asked_address = address;
 	other->asked_value = value;
 	ask(other, REQUEST_STORE);
+	wait_for(cpu, other);
 }
 
 void cpu_poll(struct cpu *cpu)

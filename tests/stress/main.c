@@ -6,8 +6,7 @@
 #include "stress.h"
 
 #define ALONE    1792 /* steps of each CPU in its own arena, side by side; then */
-#define TOGETHER 512  /* steps of both in the shared one, in turn; a few more, to end a throw */
-#define ROUND    (CPUS * ALONE + TOGETHER)
+#define TOGETHER 512  /* steps of all in the shared one, in turn; a few more, to end a throw */
 #define BAD_ARGS 2
 
 struct options options = {.seed = 1, .steps = 100000, .trace_stream = ~0ull};
@@ -49,7 +48,7 @@ static void meet(void)
 {
 	static uint64_t arrived;
 	uint64_t mine = __atomic_add_fetch(&arrived, 1, __ATOMIC_ACQ_REL);
-	uint64_t all = (mine + CPUS - 1) / CPUS * CPUS;
+	uint64_t all = (mine + cpus - 1) / cpus * cpus;
 
 	while (__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) < all)
 		__asm__ volatile("pause");
@@ -58,7 +57,7 @@ static void meet(void)
 /* Whose turn it is follows from its number. */
 static unsigned owner(uint64_t turn)
 {
-	return mix(options.seed + turn * 0x2545f4914f6cdd1d) % CPUS;
+	return mix(options.seed + turn * 0x2545f4914f6cdd1d) % cpus;
 }
 
 static void step_alone(struct cpu *cpu, uint64_t steps)
@@ -67,7 +66,7 @@ static void step_alone(struct cpu *cpu, uint64_t steps)
 		throw_dice(cpu);
 }
 
-/* While it is the other's turn, a CPU does what the other asks for, and looks whether the anchor holds. */
+/* While it is another's turn, a CPU does what others ask for, and looks whether the anchor holds. */
 static void step_together(struct cpu *cpu, uint64_t steps)
 {
 	static uint64_t turns, done;
@@ -93,7 +92,7 @@ static void step_together(struct cpu *cpu, uint64_t steps)
 /* Into the shared arena one by one: entering writes to it. */
 static void enter_shared(struct cpu *cpu)
 {
-	for (unsigned id = 0; id < CPUS; id++) {
+	for (unsigned id = 0; id < cpus; id++) {
 		meet();
 		if (cpu->id == id)
 			arena_enter(cpu, &arenas[SHARED], id);
@@ -103,7 +102,8 @@ static void enter_shared(struct cpu *cpu)
 
 static void rounds(struct cpu *cpu)
 {
-	const uint64_t count = (options.steps + ROUND - 1) / ROUND;
+	const uint64_t of_a_round = cpus * ALONE + TOGETHER;
+	const uint64_t count = (options.steps + of_a_round - 1) / of_a_round;
 
 	for (uint64_t i = 0; i < count; i++) {
 		arena_enter(cpu, &arenas[cpu->id], 0);
@@ -129,6 +129,8 @@ void main_other(struct cpu *cpu)
 void main(const struct fdt *fdt)
 {
 	uint32_t len;
+	uint64_t done = 0;
+	const int found = fdt_count(fdt, FDT_NAME("cpus"), FDT_PREFIX("cpu@"));
 	const char *args = fdt_property(fdt, FDT_NAME("chosen"), FDT_NAME("bootargs"), &len);
 
 	parse(args ? args : "");
@@ -136,19 +138,25 @@ void main(const struct fdt *fdt)
 	print_number(options.seed);
 	print(" steps=");
 	print_number(options.steps);
+	print(" cpus=");
+	cpus = found < 1 ? 1 : found > MAX_CPUS ? MAX_CPUS : found;
+	print_number(cpus);
 	print("\n");
 	machine_init();
 	scenes_init();
-	for (unsigned id = 0; id < ARENAS; id++)
+	for (unsigned id = 0; id <= SHARED; id++)
 		arena_init(&arenas[id], id, ARENAS_BASE + ((uint64_t)id << ARENA_SHIFT));
-	for (unsigned id = 0; id < CPUS; id++)
+	for (unsigned id = 0; id < cpus; id++)
 		cpu_area(id)->id = id;
 	cpu_init(cpu_area(0));
 	arena_probe(cpu_area(0));
-	cpu_start(1);
+	for (unsigned id = 1; id < cpus; id++)
+		cpu_start(id);
 	rounds(cpu_area(0));
+	for (unsigned id = 0; id <= SHARED; id++)
+		done += arenas[id].steps;
 	print("stress done=");
-	print_number(arenas[0].steps + arenas[1].steps + arenas[SHARED].steps);
+	print_number(done);
 	print(" differences=0\n");
 	end(0);
 }

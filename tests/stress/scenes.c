@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sequences that chance alone would hardly find: a table is linked at a place where it was not, without a flush; a frame
- * becomes a table while the other CPU, which does not trap, still knows a way to write it.
+ * becomes a table while another CPU, which does not trap, still knows a way to write it.
  */
 #include <gnomon/x86.h>
 
@@ -41,7 +41,7 @@ static unsigned other_slot(struct arena *a, unsigned page, int level)
 	return page ^ (old ^ slot) << 3 * (level - 1);
 }
 
-/* Makes a way to `page` from this root, through tables of `homes`' parity, and has both CPUs forget what was there. */
+/* Makes a way to `page` from this root, through tables of `homes`' parity, and has all CPUs forget what was there. */
 static struct way make_way(struct cpu *cpu, unsigned root, unsigned page, unsigned parity)
 {
 	struct arena *a = cpu->arena;
@@ -98,7 +98,7 @@ static void expect_frame(struct cpu *cpu, unsigned page, unsigned frame)
  * Memory behind the arenas, of which each scene uses two pages: no entry of an arena leads there otherwise. The kernel has
  * it by 4 KiB pages, one of which it takes away for a while.
  */
-#define STAGE       (ARENAS_BASE + ((uint64_t)ARENAS << ARENA_SHIFT))
+#define STAGE       (ARENAS_BASE + ((uint64_t)MAX_ARENAS << ARENA_SHIFT))
 #define STAGE_PAGES 512
 
 static uint64_t window[STAGE_PAGES] __attribute__((aligned(4096)));
@@ -138,22 +138,23 @@ static void set_leaf_table(volatile uint64_t *table, unsigned index, const uint6
 }
 
 /*
- * The other CPU alone knows a way to write a page, for the kernel's own mapping of it is taken away; and it does not trap,
+ * Another CPU alone knows a way to write a page, for the kernel's own mapping of it is taken away; and it does not trap,
  * while the tables on its way change in ways that end their shadow. Then the page becomes a table.
  */
 void scene_bystander(struct cpu *cpu, unsigned page)
 {
 	static unsigned scenes;
 	struct arena *a = cpu->arena;
-	struct cpu *other = cpu_area(!cpu->id);
+	struct cpu *other;
 	const unsigned mine = page ^ 1 << 9; /* another slot at level 4 */
 	const unsigned index = slot_index[page_slot(mine, 1)];
 	const uint64_t address = page_address(page) + index * 8;
 	uint64_t *leaf, *becomes;
 	struct way his, way;
 
-	if (a->id != SHARED)
+	if (a->id != SHARED || cpus == 1)
 		return;
+	other = cpu_area((cpu->id + 1 + (cpus > 2 ? dice(a, cpus - 1) : 0)) % cpus);
 	leaf = stage(scenes * 2 % STAGE_PAGES);
 	becomes = stage(scenes++ * 2 % STAGE_PAGES + 1);
 	arena_flush_all(cpu); /* room for what changes below */
@@ -163,7 +164,7 @@ void scene_bystander(struct cpu *cpu, unsigned page)
 	becomes[index] = entry_to(a, way.frame[0]);
 	put(cpu, his.frame[2], page_slot(page, 2), (uint64_t)leaf | PTE_P | PTE_W | PTE_A);
 	step_invalidate_everywhere(cpu, page);
-	cpu_ask_store(other, address, entry_to(a, way.frame[0]));
+	cpu_ask_store(cpu, other, address, entry_to(a, way.frame[0]));
 	/* From here on it does not trap, nor is it taken out of the guest by more than one flush of ours. */
 	show(becomes, false);
 	flood(cpu, &his);
@@ -171,7 +172,7 @@ void scene_bystander(struct cpu *cpu, unsigned page)
 	put(cpu, way.frame[2], page_slot(mine, 2), (uint64_t)becomes | PTE_P | PTE_W | PTE_A);
 	step_invalidate(cpu, mine);
 	expect_frame(cpu, mine, way.frame[0]);
-	cpu_ask_store(other, address, entry_to(a, his.frame[0]));
+	cpu_ask_store(cpu, other, address, entry_to(a, his.frame[0]));
 	step_invalidate(cpu, mine);
 	expect_frame(cpu, mine, his.frame[0]);
 	show(becomes, true);

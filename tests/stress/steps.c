@@ -93,14 +93,16 @@ void step_invalidate(struct cpu *cpu, unsigned page)
 	arena_record(cpu, "invlpg of page", page, page_address(page));
 }
 
-/* In the shared arena the other CPU forgets it, too. */
+/* In the shared arena the other CPUs forget it, too. */
 void step_invalidate_everywhere(struct cpu *cpu, unsigned page)
 {
 	step_invalidate(cpu, page);
 	if (cpu->arena->id != SHARED)
 		return;
-	cpu_shoot_down(cpu_area(!cpu->id), page);
-	arena_invalidated(cpu->arena, !cpu->id, page);
+	cpu_shoot_down(cpu, page);
+	for (unsigned id = 0; id < cpus; id++)
+		if (id != cpu->id)
+			arena_invalidated(cpu->arena, id, page);
 }
 
 static void store_some(struct cpu *cpu)
@@ -176,7 +178,7 @@ static void swap_homes(struct cpu *cpu)
 /* A whole table that maps 2 MiB of neighbours, by one `rep movsq`. */
 static void fill_table(struct cpu *cpu)
 {
-	static uint64_t tables[CPUS][ENTRIES];
+	static uint64_t tables[MAX_CPUS][ENTRIES];
 	struct arena *a = cpu->arena;
 	const unsigned frame = pick_frame(a, 1), block = dice(a, 2) * BLOCK_FRAMES;
 	uint64_t *table = tables[cpu->id], count = ENTRIES - slot_index[0];

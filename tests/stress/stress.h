@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The random guest: two CPUs change page tables, CPU modes and TLBs at random, touch memory through them, and
+ * The random guest: one to four CPUs change page tables, CPU modes and TLBs at random, touch memory through them, and
  * compare what happens with a model in software. A throw of the dice decides on a few steps; what it decides follows
  * from the seed, the stream (one for each arena), the throw's number, and what the arena holds.
  *
  *   entry.S    the way in, the access instructions at both privilege levels, the way back from a fault
- *   machine.c  descriptor tables, control registers, the second CPU
+ *   machine.c  descriptor tables, control registers, the other CPUs
  *   arena.c    memory that is tables and data at once, what it must hold, and what changed since when
  *   predict.c  the walk: what an access may end in, from the manual and the arena
  *   ops.c      the instructions that store, in the model
@@ -18,7 +18,7 @@
  *
  * An arena is 4 MiB of physical memory. Each of its words holds a page-table entry that leads to a frame of the same
  * arena or nowhere, so that any frame can serve as table of any level and as data at the same time, and any walk ends
- * inside. Each CPU has an arena of its own; in the third they take turns, in an order that the seed gives.
+ * inside. Each CPU has an arena of its own; in the last one they take turns, in an order that the seed gives.
  */
 #ifndef STRESS_H
 #define STRESS_H
@@ -32,6 +32,7 @@
 
 /* A CPU's area is aligned to its size: struct cpu first, its stacks at the end. */
 #define AREA_BYTES    0x10000
+#define MAX_CPUS      4
 #define TRAP_BYTES    0x1000 /* the last part: where CPL 3 traps to */
 #define CPU_CALLER    0
 #define CPU_VECTOR    8
@@ -57,9 +58,8 @@
 
 #include "../bare/bare.h"
 
-#define CPUS         2
-#define ARENAS       (CPUS + 1)
-#define SHARED       CPUS /* the arena that both use */
+#define MAX_ARENAS   (MAX_CPUS + 1)
+#define SHARED       cpus /* the arena that all use; below it each has its own */
 #define ARENA_SHIFT  22
 #define ARENAS_BASE  0x2000000 /* physical, beyond the image; a multiple of 16 MiB */
 #define FRAMES       1024      /* of an arena */
@@ -164,7 +164,7 @@ struct arena {
 	uint32_t time;
 	struct change change[CHANGES];
 	unsigned changes;
-	struct tlb tlb[CPUS];
+	struct tlb tlb[MAX_CPUS];
 	uint16_t home[5][24]; /* frames by the level of the table that they mostly are; 0: data */
 	unsigned homes[5];
 	uint16_t favourite[FAVOURITES];
@@ -180,7 +180,7 @@ struct cpu {
 	unsigned id;
 	struct mode mode;
 	struct arena *arena; /* in whose tables CR3 is */
-	uint64_t request;    /* of the other CPU: see machine.c */
+	uint64_t request;    /* of another CPU: see machine.c */
 	struct access asked; /* with it, the access that it asks for, or a store alone */
 	uint64_t asked_address, asked_value;
 	uint64_t cr0, cr4, efer;
@@ -218,7 +218,8 @@ struct options {
 };
 
 extern struct options options;
-extern struct arena arenas[ARENAS];
+extern struct arena arenas[MAX_ARENAS];
+extern unsigned cpus; /* that the machine has, as far as they are used */
 extern int maxphyaddr;
 extern bool upper_global_reserved; /* G in an entry of level 4 */
 extern const uint16_t slot_index[SLOTS];
@@ -234,13 +235,13 @@ void cpu_load_cr3(uint64_t cr3);
 void cpu_invlpg(uint64_t va);
 /* Forgets all translations, global ones too. */
 void cpu_flush(struct cpu *cpu);
-/* Makes the other CPU forget one page's translation, or all (page PAGES), and waits until it did. */
-void cpu_shoot_down(struct cpu *other, unsigned page);
-/* Has the other CPU make an access, through the translations that it has, and waits until it did. */
-void cpu_ask(struct cpu *other, const struct access *access, uint64_t value);
+/* Makes all other CPUs forget one page's translation, or all (page PAGES), and waits until they did. */
+void cpu_shoot_down(struct cpu *cpu, unsigned page);
+/* Has another CPU make an access, through the translations that it has, and waits until it did. */
+void cpu_ask(struct cpu *cpu, struct cpu *other, const struct access *access, uint64_t value);
 /* Has it store there, in the same way, without any check. */
-void cpu_ask_store(struct cpu *other, uint64_t address, uint64_t value);
-/* Does what the other CPU asked for. */
+void cpu_ask_store(struct cpu *cpu, struct cpu *other, uint64_t address, uint64_t value);
+/* Does what another CPU asked for. */
 void cpu_poll(struct cpu *cpu);
 
 /* arena.c */
@@ -322,11 +323,11 @@ unsigned pick_frame(struct arena *a, int level);
 void throw_dice(struct cpu *cpu);
 /* An access of any kind to a page. */
 void step_touch(struct cpu *cpu, unsigned page);
-/* The CPU forgets the translation of a page; in the shared arena, everywhere: the other one, too. */
+/* The CPU forgets the translation of a page; in the shared arena, everywhere: the others, too. */
 void step_invalidate(struct cpu *cpu, unsigned page);
 void step_invalidate_everywhere(struct cpu *cpu, unsigned page);
 
-/* scenes.c: with a page of the arena that the CPU is in; before the other CPU is started, scenes_init() */
+/* scenes.c: with a page of the arena that the CPU is in; before another CPU is started, scenes_init() */
 void scenes_init(void);
 void scene_link_anew(struct cpu *cpu, unsigned page);
 void scene_bystander(struct cpu *cpu, unsigned page);
