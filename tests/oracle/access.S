@@ -58,11 +58,31 @@ access_user:
 	push %rdi
 	iretq
 
+/* access_state(code, address, flags, user): code that ends in a jump to RBX */
+	.globl access_state
+access_state:
+	SAVE
+	mov $GNOMON_BOOT_DS, %eax
+	test %ecx, %ecx
+	mov %rdx, %rcx
+	jnz 1f
+	mov $access_end, %ebx
+	push %rcx
+	popfq
+	jmp *%rdi
+1:	movabs $USER_VA + user_end - user_read, %rbx
+	push $USER_DS
+	push $0
+	push %rcx
+	push $USER_CS
+	push %rdi
+	iretq
+
 	.set vector, 0
 	.globl vectors
 	.balign 16
 vectors:
-	.rept 32
+	.rept 33
 	.balign 16
 	.if (HAS_ERROR_CODE >> vector & 1) == 0
 	push $0
@@ -117,6 +137,40 @@ user_write:
 	.balign 16
 user_fetch:
 	jmp *%rsi
+
+	/* What states.c runs, at either level. `behind_`: behind the instruction that the case is about. */
+	.set STEP, RFLAGS_FIXED | RFLAGS_TF
+	.macro STATE name, insn
+	.balign 16
+	.globl state_\name, behind_\name
+state_\name:
+	\insn
+behind_\name:
+	nop
+	jmp *%rbx
+	.endm
+user_end:
+	int3
+	STATE x87, "fnop"
+	STATE wait, "fwait"
+	STATE mmx, "pxor %mm0, %mm0"
+	STATE sse, "xorps %xmm0, %xmm0"
+	STATE avx, "vxorps %xmm0, %xmm0, %xmm0"
+	STATE read, "mov (%rsi), %rcx"
+	STATE write, "mov %rcx, (%rsi)"
+	STATE nop, "sti; nop"
+	STATE store, "sti; mov %rcx, (%rsi)"
+	STATE unknown, "sti; xorps %xmm0, %xmm0"
+	STATE cli, "sti; cli"
+	STATE sti, "sti; sti"
+	STATE step, "push $STEP; popfq; nop"
+	STATE step_ss, "push $STEP; popfq; mov %eax, %ss; nop"
+	STATE step_ss_unknown, "push $STEP; popfq; mov %eax, %ss; xorps %xmm0, %xmm0"
+	STATE watch, "mov (%rsi), %cx"
+	STATE watch_ss, "mov (%rsi), %ss; nop"
+	STATE drain, "sti; nop"
+	STATE set_cr4, "mov %rsi, %cr4"
+	STATE set_xcr0, "mov %esi, %eax; xor %ecx, %ecx; xor %edx, %edx; xsetbv"
 	.balign 4096
 
 	.data

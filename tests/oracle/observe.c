@@ -32,7 +32,7 @@ bool gbpages;
 static uint64_t pml4[512] __attribute__((aligned(4096))), user_tables[3][512] __attribute__((aligned(4096)));
 static uint64_t test_tables[3][512] __attribute__((aligned(4096)));
 static uint8_t page[2 << 20] __attribute__((aligned(2 << 20))), page_before[2 << 20] __attribute__((aligned(2 << 20)));
-static uint64_t idt[64] __attribute__((aligned(16)));
+static uint64_t idt[66] __attribute__((aligned(16)));
 static uint8_t tss[TSS_BYTES] __attribute__((aligned(16)));
 static volatile uint64_t *test_entry[LEVELS], *next_entry;
 static uint64_t cr0, cr4, efer;
@@ -105,7 +105,7 @@ void observe_init(bool stac)
 	uint32_t low, high;
 
 	make_tables();
-	for (uint64_t i = 0; i < 32; i++) {
+	for (uint64_t i = 0; i < sizeof(idt) / sizeof(*idt) / 2; i++) {
 		uint64_t stub = address_of(vectors) + 16 * i;
 
 		idt[2 * i] = (stub & 0xffff) | GNOMON_BOOT_CS << 16 | (stub & 0xffff0000) << 32 |

@@ -9,6 +9,7 @@
  *   predict.c  what the manual says (shares nothing with the VMM's walk)
  *   observe.c  what happens: builds the tables, makes the access, reads them back
  *   access.S   the accesses themselves, at both privilege levels, and the way back from a fault
+ *   states.c   what else decides whether an instruction is executed: CR0, RFLAGS.AC, what is pending behind STI and MOV SS
  *   main.c     which cases, the comparison, the report
  */
 #ifndef ORACLE_H
@@ -20,6 +21,8 @@
 #define TSS     0x28
 
 #define NO_VECTOR 255 /* the access went through, at CPL 0 */
+
+#define USER_VA 0x08000000000 /* PML4 slot 1 */
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
@@ -77,7 +80,6 @@ struct result {
 };
 
 #define TEST_VA 0x10140a07000 /* PML4 slot 2, PDPT 5, PD 5, PT 7 */
-#define USER_VA 0x08000000000 /* PML4 slot 1 */
 /* In the test's page, by offset */
 #define TEST_USER_CODE   0
 #define TEST_KERNEL_CODE 64
@@ -111,6 +113,12 @@ void observe_invalidate(const struct access *a, bool reload);
 void observe_mode(const struct mode *m);
 /* The access for real. `number` marks the memory; an access that is allowed goes to `entry`'s leaf at level `leaf`. */
 void observe(const struct access *a, uint64_t number, int leaf, const uint64_t *entry, struct result *ret_result);
+
+/*
+ * states.c: all of its cases, of which it prints the differences. QEMU checks no alignment. Without `stac` only what
+ * kvm_pvm does in nested mode: its CPL 0 is KVM's emulator. `known`: what is known to differ, too. Returns their number.
+ */
+uint64_t states_try(bool qemu, bool stac, bool known, uint64_t *ret_differences);
 
 /* From access.S: an exception that no access explains. */
 void trapped_astray(uint64_t vector, uint64_t error, uint64_t rip) __attribute__((noreturn));

@@ -158,7 +158,7 @@ struct record {
 
 struct arena {
 	unsigned id;
-	uint64_t base;                /* physical */
+	uint64_t base;                 /* physical */
 	uint64_t want[FRAMES][SLOTS];  /* what memory must hold */
 	uint32_t since[FRAMES][SLOTS]; /* when it was stored */
 	uint32_t time;
