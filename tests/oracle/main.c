@@ -19,7 +19,8 @@ static struct {
 	bool qemu_npt; /* QEMU's nested walk: P missing beside RSVD, A set in a 1 GiB leaf that denies */
 	bool known;    /* a watched MOV SS: its trap comes too early, in shadow mode and in QEMU */
 	bool qemu;     /* checks no alignment, looks at TS before EM */
-	bool kvm_soft; /* KVM's shadow MMU keeps what it made under the other EFER.NXE */
+	/* KVM's shadow MMU keeps what it made under the other EFER.NXE; a fault of its own ends the shadow of STI. */
+	bool kvm_shadow;
 } options = {.count = ~0ull, .stac = true};
 
 static uint64_t cases, differences, skipped;
@@ -48,11 +49,11 @@ static void parse(const char *args)
 			options.qemu = true;
 		} else if (take_word(&args, "known")) {
 			options.known = true;
-		} else if (take_word(&args, "kvm-soft")) {
-			options.kvm_soft = true;
+		} else if (take_word(&args, "kvm-shadow")) {
+			options.kvm_shadow = true;
 		} else {
 			print("usage: oracle [quick | full | stride N] [from N] [count M] [no-stac] [qemu | "
-			      "qemu-npt] [kvm-soft] [known]\n");
+			      "qemu-npt] [kvm-shadow] [known]\n");
 			end(BAD_ARGS);
 		}
 	}
@@ -172,7 +173,7 @@ static void pick(uint64_t n, struct test_case *ret_case)
 static bool wanted(const struct test_case *c)
 {
 	return c->possible && (options.stac || !c->last.mode.ac) &&
-	       !(options.kvm_soft && c->warm == WARM_MODE && !c->last.mode.nxe);
+	       !(options.kvm_shadow && c->warm == WARM_MODE && !c->last.mode.nxe);
 }
 
 static void print_count(const char *what, uint64_t value)
@@ -190,7 +191,8 @@ void main(const struct fdt *fdt)
 	parse(args ? args : "");
 	observe_init(options.stac);
 	if (!options.from) {
-		uint64_t wrong, states = states_try(options.qemu, options.stac, options.known, &wrong);
+		const struct states_judge judge = {options.qemu, options.stac, options.known, options.kvm_shadow};
+		uint64_t wrong, states = states_try(&judge, &wrong);
 
 		print_count("oracle states=", states);
 		print_count(" differences=", wrong);

@@ -118,7 +118,10 @@ void observe(const struct access *a, uint64_t number, int leaf, const uint64_t *
  * states.c: all of its cases, of which it prints the differences. QEMU checks no alignment. Without `stac` only what
  * kvm_pvm does in nested mode: its CPL 0 is KVM's emulator. `known`: what is known to differ, too. Returns their number.
  */
-uint64_t states_try(bool qemu, bool stac, bool known, uint64_t *ret_differences);
+struct states_judge {
+	bool qemu, stac, known, kvm_shadow; /* the words of the same names, main.c */
+};
+uint64_t states_try(const struct states_judge *judge, uint64_t *ret_differences);
 
 /* From access.S: an exception that no access explains. */
 void trapped_astray(uint64_t vector, uint64_t error, uint64_t rip) __attribute__((noreturn));
