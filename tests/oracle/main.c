@@ -143,6 +143,52 @@ static bool try_case(const struct test_case *c)
 	return judge(c, &c->last, entry) && good;
 }
 
+static void print_count(const char *what, uint64_t value)
+{
+	print(what);
+	print_number(value);
+}
+
+/* A TLB may hold the old leaf, but for the old place only. */
+static bool try_anew(uint64_t number)
+{
+	struct test_case c;
+	const int level = anew_decode(number, &c);
+	bool good;
+
+	observe_mode(&c.last.mode);
+	observe_link(level, false);
+	observe_invalidate(&c.last, false);
+	observe_set(c.old_entry, NULL);
+	observe_invalidate(&c.first, c.reload);
+	good = judge(&c, &c.first, c.old_entry);
+	observe_set(c.entry, NULL);
+	observe_link(level, true);
+	good = judge(&c, &c.last, c.entry) && good;
+	observe_invalidate(&c.first, false);
+	good = judge(&c, &c.first, c.entry) && good;
+	if (!good && differences < SHOWN) {
+		print("  linked anew at level ");
+		print_number(level);
+		print("\n");
+	}
+	return good;
+}
+
+static void try_all_anew(void)
+{
+	const uint64_t before = differences;
+
+	for (uint64_t n = 0; n < anew_total; n++)
+		differences += !try_anew(n);
+	observe_link(2, false);
+	observe_link(3, false);
+	observe_link(4, false);
+	print_count("oracle anew=", anew_total);
+	print_count(" differences=", differences - before);
+	print("\n");
+}
+
 /* True when the walk reaches the leaf: the rights decide. */
 static bool reaches_leaf(const struct test_case *c)
 {
@@ -176,12 +222,6 @@ static bool wanted(const struct test_case *c)
 	       !(options.kvm_shadow && c->warm == WARM_MODE && !c->last.mode.nxe);
 }
 
-static void print_count(const char *what, uint64_t value)
-{
-	print(what);
-	print_number(value);
-}
-
 void main(const struct fdt *fdt)
 {
 	uint32_t len;
@@ -198,6 +238,7 @@ void main(const struct fdt *fdt)
 		print_count(" differences=", wrong);
 		print("\n");
 		differences += wrong;
+		try_all_anew();
 	}
 	for (uint64_t n = options.from; n + options.stride <= cases_total() && cases + skipped < options.count;
 	     n += options.stride) {

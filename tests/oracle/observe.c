@@ -159,6 +159,11 @@ void observe_set(const uint64_t *entry, const bool *neighbour_user)
 		*next_entry = neighbour_entry(*neighbour_user);
 }
 
+void observe_link(int level, bool linked)
+{
+	test_entry[level][1] = linked ? table_of[level - 1] | PTE_P | PTE_W | PTE_U | PTE_A : 0;
+}
+
 void observe_read(uint64_t *ret_entry)
 {
 	for (int level = 4; level >= 1; level--)

@@ -9,6 +9,7 @@
  *   predict.c  what the manual says (shares nothing with the VMM's walk)
  *   observe.c  what happens: builds the tables, makes the access, reads them back
  *   access.S   the accesses themselves, at both privilege levels, and the way back from a fault
+ *   anew.c     number -> case of a table that is linked at a new place
  *   states.c   what else decides whether an instruction is executed: CR0, RFLAGS.AC, what is pending behind STI and MOV SS
  *   main.c     which cases, the comparison, the report
  */
@@ -94,6 +95,12 @@ extern bool gbpages;
 uint64_t cases_total(void);
 /* Numbers of one mode are neighbours. */
 void case_decode(uint64_t number, struct test_case *ret_case);
+/*
+ * The page's leaf changes from old_entry to entry, then a table above it is linked at another place, and nothing is
+ * invalidated. `first` is of the place that it has been at, `last` of the new one. Returns the level of the new entry.
+ */
+int anew_decode(uint64_t number, struct test_case *ret_case);
+extern const uint64_t anew_total;
 void case_print(const struct test_case *c);
 void result_print(const struct result *r);
 /* The level-1 entry of the page after the test's: as permissive as `user` allows. */
@@ -106,6 +113,8 @@ void predict(const struct access *a, int leaf, const uint64_t *entry, struct res
 void observe_init(bool stac);
 /* Makes the path hold `entry`; with `neighbour_user` != NULL the next page's entry, too. No invalidation. */
 void observe_set(const uint64_t *entry, const bool *neighbour_user);
+/* Beside the entry of this level on the test's path: one that leads to the same table, or nothing. */
+void observe_link(int level, bool linked);
 void observe_read(uint64_t *ret_entry);
 /* Whatever the CPU cached of both pages is gone: by CR3 or by INVLPG. */
 void observe_invalidate(const struct access *a, bool reload);

@@ -18,7 +18,8 @@
 
 #define STATES(X)                                                                                                      \
 	X(x87)                                                                                                         \
-	X(wait) X(mmx) X(sse) X(avx) X(read) X(write) X(nop) X(store) X(unknown) X(cli) X(sti) X(step) X(step_ss)      \
+	X(wait)                                                                                                        \
+	X(mmx) X(sse) X(avx) X(read) X(write) X(nop) X(store) X(unknown) X(cli) X(sti) X(step) X(step_ss)              \
 	    X(step_ss_unknown) X(watch) X(watch_ss) X(drain) X(set_cr4) X(set_xcr0)
 
 #define DECLARE(name) extern char state_##name[], behind_##name[];
