@@ -13,12 +13,17 @@ TestSuite(cpu, .init = need_kvm);
 static struct run r;
 
 /* Nested mode lacks what the guest needs on kvm_pvm, and where KVM keeps shadow tables: docs/hosts.md. */
-static void good_and_nested_in_hardware(const char *behaviour)
+static void good_on_cpus(const char *behaviour, const char *cpus)
 {
 	if (kvm_keeps_shadow_tables())
-		shadow_good(behaviour, "1");
+		shadow_good(behaviour, cpus);
 	else
-		good_in_both_modes(behaviour, "1");
+		good_in_both_modes(behaviour, cpus);
+}
+
+static void good_and_nested_in_hardware(const char *behaviour)
+{
+	good_on_cpus(behaviour, "1");
 }
 
 /* An interrupt that waits is delivered behind STI's shadow, though nothing traps. */
@@ -42,6 +47,12 @@ Test(cpu, debug_registers)
 {
 	good_and_nested_in_hardware("debug-registers");
 	shadow_good("debug-registers-detect", "1"); /* the emulated CPU does not know it */
+}
+
+/* What the VMM executes for one CPU is atomic to another. */
+Test(cpu, locked_while_supervised)
+{
+	good_on_cpus("locked-while-supervised", "2");
 }
 
 Test(cpu, offered_features)

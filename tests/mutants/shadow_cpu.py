@@ -9,7 +9,8 @@ host without kvm_pvm, where the CPU itself does what the VMM does here.
 
 TRAP, ENTER, VCPU, STEP = (f"vmm/kvm/shadow_{part}.c" for part in ("trap", "enter", "vcpu", "step"))
 PVM, REAL = "vmm/kvm/shadow_pvm.c", "vmm/kvm/shadow_real.c"
-MASK = "(0xdd5ull | RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)"
+MASK = "(0xdd5ull | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)"
+MASKS = "vmm/kvm/shadow_vm.h"
 INSN = "random instructions"
 
 MUTANTS = [
@@ -83,20 +84,20 @@ MUTANTS = [
      "guest cpu/sti_shadow"),
 
     # Flags.
-    ("nt-not-loaded", ENTER, MASK, MASK.replace("RFLAGS_NT | ", ""), "NT is lost on the way in",
+    ("nt-not-loaded", MASKS, MASK, MASK.replace("RFLAGS_NT | ", ""), "NT is lost on the way in",
      "npt guest cpu/flags_survive"),
     ("nt-not-supervised", STEP, "|| c->rflags & RFLAGS_NT)", ")", "NT is lost where the host clears it",
      "guest cpu/flags_survive"),
     ("nt-lost-by-step", VCPU, "? RFLAGS_TF | RFLAGS_NT : 0", "? RFLAGS_TF : 0", "NT is lost by a step",
      "guest cpu/flags_survive"),
-    ("tf-not-loaded", ENTER, MASK, MASK.replace("0xdd5ull | RFLAGS_TF",
+    ("tf-not-loaded", MASKS, MASK, MASK.replace("0xdd5ull",
      "0xcd5ull"), "a program's TF is lost on the way in",
      "guest cpu/flags_survive"),
     ("tf-of-step-stays", VCPU, "(v->stepping ? RFLAGS_TF | RFLAGS_NT : 0)", "(v->stepping ? RFLAGS_NT : 0)",
      "the guest sees the TF of the VMM's step", "guest cpu/store_to_table"),
     ("step-swallows-trap", TRAP, "if (!v->stepping || exc->dr6)", "if (!v->stepping)",
      "no #DB behind an instruction that is a step of the VMM's, too", INSN),
-    ("ac-not-loaded", ENTER, MASK, MASK.replace("RFLAGS_AC | ", ""), "AC is lost on the way in",
+    ("ac-not-loaded", MASKS, MASK, MASK.replace("RFLAGS_AC | ", ""), "AC is lost on the way in",
      "guest cpu/flags_survive"),
     ("ac-lost-by-step", VCPU, "| (v->without_ac ? RFLAGS_AC : 0);", ";", "AC is lost by a step without it",
      "guest cpu/flags_survive"),
@@ -151,7 +152,7 @@ MUTANTS = [
     # Breakpoints.
     ("dr7-not-supervised", STEP, "if (c->dr[7] & DR7_ENABLES) return true;", "", "breakpoints count for nothing",
      "guest cpu/debug_registers"),
-    ("data-breakpoint-of-step", STEP, "if (hits && c->rip == rip + res->length)", "if (0)",
+    ("data-breakpoint-of-step", STEP, "vcpu->shadow->hits = data_breakpoints(vcpu);", "",
      "a data breakpoint does not see what a step accesses", "guest cpu/debug_registers"),
     ("breakpoint-despite-rf", "vmm/trap/breakpoint.c", "|| cpu->rflags & RFLAGS_RF)", ")",
      "a breakpoint comes again for ever", "unit breakpoint"),

@@ -10,9 +10,6 @@
 #include "kvm/vcpu.h"
 #include "trap/stub.h"
 
-/* RFLAGS bits that the guest's own code may carry at the real CPL 3. */
-#define RFLAGS_REAL_MASK (0xdd5ull | RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
-
 /* In x86's order of encodings. */
 static void gprs_to_kvm(const struct cpu_state *c, struct kvm_regs *r)
 {

@@ -121,7 +121,67 @@ static int op_write(void *ctx, gva_t addr, const void *buf, unsigned size, unsig
 	return n < 0 ? n : 0;
 }
 
-/* The page of RAM alone; crossing pages is done under the lock, atomic towards other emulated accesses only. */
+/* LOCK CMPXCHG of any alignment that does not cross a cache line: 1, 2, 4 or 8 bytes. *old: what was there. */
+#define CMPXCHG(type, suffix)                                                                                          \
+	do {                                                                                                           \
+		type was, to;                                                                                          \
+		memcpy(&was, expected, sizeof(was));                                                                   \
+		memcpy(&to, desired, sizeof(to));                                                                      \
+		__asm__ volatile("lock cmpxchg" suffix " %3, (%2)"                                                     \
+		                 : "=@ccz"(done), "+a"(was)                                                            \
+		                 : "r"(host), "q"(to)                                                                  \
+		                 : "memory");                                                                          \
+		memcpy(old, &was, sizeof(was));                                                                        \
+	} while (0)
+
+/* CMPXCHG16B, which wants its operand aligned. */
+static bool cmpxchg_16(uint8_t *host, const void *expected, const void *desired, void *old)
+{
+	uint64_t was[2], to[2];
+	bool done;
+
+	memcpy(was, expected, sizeof(was));
+	memcpy(to, desired, sizeof(to));
+	__asm__ volatile("lock cmpxchg16b (%3)"
+	                 : "=@ccz"(done), "+a"(was[0]), "+d"(was[1])
+	                 : "r"(host), "b"(to[0]), "c"(to[1])
+	                 : "memory");
+	memcpy(old, was, sizeof(was));
+	return done;
+}
+
+/* Atomic towards CPUs that run the guest. False: it crosses a cache line, or has no such size. */
+static bool cmpxchg_host(uint8_t *host, const void *expected, const void *desired, void *old, unsigned size,
+                         bool *ret_done)
+{
+	bool done;
+
+	if ((uintptr_t)host % 64 + size > 64 || (size == 16 && (uintptr_t)host % 16))
+		return false;
+	switch (size) {
+	case 1:
+		CMPXCHG(uint8_t, "b");
+		break;
+	case 2:
+		CMPXCHG(uint16_t, "w");
+		break;
+	case 4:
+		CMPXCHG(uint32_t, "l");
+		break;
+	case 8:
+		CMPXCHG(uint64_t, "q");
+		break;
+	case 16:
+		done = cmpxchg_16(host, expected, desired, old);
+		break;
+	default:
+		return false;
+	}
+	*ret_done = done;
+	return true;
+}
+
+/* Atomic towards CPUs that run the guest: those that could see it half done are taken out. */
 static int op_cmpxchg(void *ctx, gva_t addr, const void *expected, const void *desired, void *old, unsigned size,
                       unsigned access, struct cpu_exception *ret_exc)
 {
@@ -129,29 +189,20 @@ static int op_cmpxchg(void *ctx, gva_t addr, const void *expected, const void *d
 	struct piece piece[2];
 	int n = translate_all(vcpu, addr, size, access | ACCESS_WRITE, piece, ret_exc);
 	bool done;
+	int r;
 
 	if (n < 0)
 		return n;
-	if (n == 1 && size == 8 && piece[0].host && (uintptr_t)piece[0].host % 8 == 0) {
-		uint64_t e, d;
-
-		memcpy(&e, expected, 8);
-		memcpy(&d, desired, 8);
-		done = __atomic_compare_exchange_n((uint64_t *)(void *)piece[0].host, &e, d, false, __ATOMIC_SEQ_CST,
-		                                   __ATOMIC_SEQ_CST);
-		memcpy(old, &e, 8);
-	} else {
-		int r = op_read(ctx, addr, old, size, access, ret_exc);
-
-		if (r < 0)
-			return r;
-		done = memcmp(old, expected, size) == 0;
+	if (n == 1 && piece[0].host && cmpxchg_host(piece[0].host, expected, desired, old, size, &done)) {
 		if (done)
-			return op_write(ctx, addr, desired, size, access, ret_exc);
+			shadow_written(&vcpu->vm->shadow->mmu, piece[0].gpa, size);
+		return 0;
 	}
-	if (done)
-		shadow_written(&vcpu->vm->shadow->mmu, piece[0].gpa, size);
-	return 0;
+	vcpu->vm->shadow->mmu.ops->quiesce(vcpu->vm->shadow->mmu.ctx);
+	r = op_read(ctx, addr, old, size, access, ret_exc);
+	if (r < 0 || memcmp(old, expected, size) != 0)
+		return r;
+	return op_write(ctx, addr, desired, size, access, ret_exc);
 }
 
 static int op_port_in(void *ctx, uint16_t port, unsigned size, uint32_t *ret_value)

@@ -9,6 +9,7 @@
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
 #include "trap/inspect.h"
+#include "trap/stub.h"
 
 #define FXSAVE_AREA 512 /* bytes */
 
@@ -93,4 +94,29 @@ bool shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_e
 		}
 	}
 	return !gva_canonical(at);
+}
+
+static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+	struct cpu_exception exc;
+	uint8_t insn[2];
+
+	if (vcpu->vm->shadow->obeyed || c->rip != stub_address(stub_syscall) || cr2 != c->rip)
+		return false;
+	return vcpu->vm->shadow->cpu_ops.read(vcpu, gva_init(c->gpr[GPR_RCX] - 2), insn, 2,
+	                                      ACCESS_FETCH | (c->cpl == 3 ? ACCESS_USER : 0), &exc) == 0 &&
+	       insn[0] == 0x0f && insn[1] == 0x05;
+}
+
+bool shadow_pvm_take_syscall(struct vcpu *vcpu, uint64_t cr2)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+	const uint64_t real = RFLAGS_REAL_MASK & ~(uint64_t)RFLAGS_RF;
+
+	if (!is_syscall_fetch(vcpu, cr2))
+		return false;
+	c->rip = c->gpr[GPR_RCX];
+	c->rflags = (c->gpr[GPR_R11] & real) | (c->rflags & (RFLAGS_IF | RFLAGS_IOPL)) | RFLAGS_FIXED;
+	return true;
 }

@@ -88,17 +88,15 @@ static uint64_t data_breakpoints(struct vcpu *vcpu)
 
 static void step_supervised(struct vcpu *vcpu, const struct emul_result *res)
 {
-	const struct cpu_state *c = &vcpu->shadow->cpu;
-	const int vector = insn_fpu_fault(c, res->fpu);
-	const uint64_t rip = c->rip, hits = data_breakpoints(vcpu);
+	const int vector = insn_fpu_fault(&vcpu->shadow->cpu, res->fpu);
 
 	if (vector >= 0) {
 		inject(vcpu, vector, 0);
 		return;
 	}
+	vcpu->shadow->hits = data_breakpoints(vcpu);
 	shadow_step(vcpu);
-	if (hits && c->rip == rip + res->length)
-		inject(vcpu, VEC_DB, hits);
+	vcpu->shadow->hits = 0; /* a fault: it meets them when it runs again */
 }
 
 void shadow_step_supervised(struct vcpu *vcpu)

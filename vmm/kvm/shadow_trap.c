@@ -106,20 +106,6 @@ static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
 		shadow_trap_inject(vcpu, real);
 }
 
-/* SYSCALL ended at LSTAR with CPL 3 on a host that does not change the level (docs/hosts.md). */
-static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
-{
-	struct cpu_state *c = &vcpu->shadow->cpu;
-	struct cpu_exception exc;
-	uint8_t insn[2];
-
-	if (c->rip != stub_address(stub_syscall) || cr2 != c->rip)
-		return false;
-	return vcpu->vm->shadow->cpu_ops.read(vcpu, gva_init(c->gpr[GPR_RCX] - 2), insn, 2,
-	                                      ACCESS_FETCH | (c->cpl == 3 ? ACCESS_USER : 0), &exc) == 0 &&
-	       insn[0] == 0x0f && insn[1] == 0x05;
-}
-
 static void inject_page_fault(struct vcpu *vcpu, gva_t at, uint32_t error)
 {
 	shadow_trap_inject(vcpu,
@@ -139,27 +125,50 @@ static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
 		kill_at_gap(vcpu, &res);
 }
 
+/* Whether the guest's tables allow the kernel's access, SMAP included. Else: the #PF that they owe. */
+static bool may_access(struct vcpu *vcpu, const struct insn_access *a, struct cpu_exception *ret_exc)
+{
+	const struct shadow_view view = shadow_vcpu_view(vcpu);
+	const struct walk_access how = {.write = a->write, .ac = view.ac};
+	const gva_t ends[] = {a->at, gva_add(a->at, a->size - 1)};
+	struct walk walk;
+
+	for (unsigned n = 0; n < 2; n++) {
+		guest_walk(&vcpu->vm->stage2, &view.walk, ends[n], how, false, &walk);
+		if (walk.outcome == WALK_DENIED) {
+			*ret_exc = (struct cpu_exception){
+			    .vector = VEC_PF,
+			    .has_error = true,
+			    .error = walk.error_code,
+			    .cr2 = n && gva_raw(ends[n]) / PAGE_SIZE != gva_raw(a->at) / PAGE_SIZE
+			               ? gva_init(gva_raw(ends[n]) & ~(PAGE_SIZE - 1ull))
+			               : a->at};
+			return false;
+		}
+	}
+	return true;
+}
+
 /*
  * CR4.SMAP without SMEP: the kernel runs a page of a program's. A shadow entry that it can fetch through it could read
  * through, too. So what nobody emulates the CPU does without SMAP, once its accesses are known to be allowed under it.
  */
 static void trap_fetch_only(struct vcpu *vcpu)
 {
-	const struct shadow_view view = shadow_vcpu_view(vcpu);
 	struct inspection insn = {0};
+	struct cpu_exception exc;
 	struct emul_result res;
-	struct walk walk;
 
 	if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
 	(void)!inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn);
+	if (insn.lanes) {
+		vm_kill(vcpu, "a gather or scatter in a program's page, by the kernel under SMAP: where to is not known");
+		return;
+	}
 	for (unsigned i = 0; i < insn.nr_accesses; i++) {
-		const struct insn_access *a = &insn.access[i];
-
-		guest_walk(&vcpu->vm->stage2, &view.walk, a->at, (struct walk_access){.write = a->write, .ac = view.ac},
-		           false, &walk);
-		if (walk.outcome == WALK_DENIED) {
-			inject_page_fault(vcpu, a->at, walk.error_code);
+		if (!may_access(vcpu, &insn.access[i], &exc)) {
+			shadow_trap_inject(vcpu, &exc);
 			return;
 		}
 	}
@@ -190,10 +199,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	enum shadow_outcome outcome;
 	struct walk walk;
 
-	if (is_syscall_fetch(vcpu, cr2)) {
-		vcpu->shadow->cpu.rip = vcpu->shadow->cpu.gpr[GPR_RCX];
-		vcpu->shadow->cpu.rflags =
-		    (vcpu->shadow->cpu.gpr[GPR_R11] & ~(uint64_t)RFLAGS_IF) | (vcpu->shadow->cpu.rflags & RFLAGS_IF);
+	if (shadow_pvm_take_syscall(vcpu, cr2)) {
 		shadow_trap_syscall(vcpu);
 		return;
 	}
@@ -289,7 +295,8 @@ static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
 		v->step_again = true;
 		return;
 	}
-	exc->dr6 = v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0; /* else INT1, or the VMM's step */
+	exc->dr6 = v->hits | (v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0); /* else INT1, or the VMM's step */
+	v->hits = 0;
 	if (v->stepping)
 		v->cpu.interrupt_shadow = false;
 	if (!v->stepping || exc->dr6)

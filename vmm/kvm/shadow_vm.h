@@ -50,6 +50,9 @@ enum shadow_where {
 	SHADOW_INTERRUPTED, /* kicked in the guest or on its way into the stub: KVM_RUN goes on from there */
 };
 
+/* RFLAGS bits that the guest's own code may carry at the real CPL 3. */
+#define RFLAGS_REAL_MASK (0xdd5ull | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
+
 struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
@@ -65,6 +68,7 @@ struct shadow_vcpu {
 	bool step_again;       /* what hindered it is out of its way */
 	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */
 	bool through_smap;     /* it runs without SMAP: see trap_fetch_only() */
+	uint64_t hits;         /* breakpoints, as in DR6, that the step's own accesses meet; reported when it is done */
 	bool between_lanes;    /* its gather or scatter was interrupted, and a single step's trap is due */
 	bool popf_sets_ac;     /* its kernel was seen to set RFLAGS.AC by POPF, which does not trap */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
@@ -133,6 +137,11 @@ void shadow_step_supervised(struct vcpu *vcpu);
  */
 void shadow_pvm_mend(struct vcpu *vcpu, struct cpu_exception *exc);
 bool must_check shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_exc);
+/*
+ * The #PF at `cr2` is a SYSCALL's, which ended at LSTAR with CPL 3 (docs/hosts.md): RIP and RFLAGS are as behind it, then.
+ * A program that jumps there looks the same. Of R11 only what the CPU has in RFLAGS at CPL 3 counts: IF and IOPL stay.
+ */
+bool must_check shadow_pvm_take_syscall(struct vcpu *vcpu, uint64_t cr2);
 
 /* kvm/shadow_trap.c: what a trap means. Lock held. */
 void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error);

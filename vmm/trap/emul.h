@@ -44,6 +44,7 @@ struct emul {
 	uint64_t invlpg_addr;
 	bool repeat;  /* a rep has more elements: RIP goes back */
 	bool keep;    /* elements are done: keep the state though the next one failed */
+	bool int1;    /* #DB is due behind it */
 	bool no_trap; /* RFLAGS.TF has no effect after this one */
 	bool keep_rf; /* RFLAGS.RF is the instruction's result */
 };
@@ -116,7 +117,7 @@ emul_fn emul_push_insn, emul_pop_insn, emul_pushf, emul_popf, emul_call, emul_re
 /* What popf and iret take from the stack at every CPL. */
 #define EMUL_FLAGS_POPPED                                                                                              \
 	(EMUL_FLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
-emul_fn emul_iret, emul_jmp_far, emul_call_far, emul_ret_far, emul_load_far, emul_int;
+emul_fn emul_iret, emul_jmp_far, emul_call_far, emul_ret_far, emul_load_far, emul_int, emul_int1;
 /* RFLAGS as popf and iret may change them at this CPL, APM3. */
 uint64_t emul_merge_rflags(const struct cpu_state *cpu, uint64_t popped, unsigned bits);
 

@@ -72,13 +72,18 @@ int emul_pushf(struct emul *e)
 
 int emul_popf(struct emul *e)
 {
+	const uint64_t kept = RFLAGS_IF | RFLAGS_IOPL;
 	unsigned size = stack_size(e);
 	uint64_t value = 0;
 	int err = emul_pop(e, size, &value);
 
 	if (err)
 		return err;
-	/* Unlike iret, popf clears RF. */
+	/*
+	 * Unlike iret, popf clears RF. IF and IOPL stay, as they do where the CPU executes it at the real CPL 3: the image may
+	 * come from a pushf there, which shows other ones than the guest's (docs/shadow.md).
+	 */
+	value = (value & ~kept) | (e->env.cpu->rflags & kept);
 	e->env.cpu->rflags = emul_merge_rflags(e->env.cpu, value, size * 8) & ~(uint64_t)RFLAGS_RF;
 	return 0;
 }

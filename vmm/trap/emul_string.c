@@ -38,6 +38,8 @@ int emul_repeat(struct emul *e, emul_element_fn *element, unsigned size)
 			return err;
 		set_index(e, GPR_RCX, emul_index(e, GPR_RCX) - 1);
 		e->keep = true;
+		if (e->env.hits) /* the trap of a breakpoint comes after the element that met it */
+			break;
 	}
 	e->repeat = emul_index(e, GPR_RCX) != 0;
 	return 0;

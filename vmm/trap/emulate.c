@@ -134,6 +134,7 @@ static const struct emul_handler handlers[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(IRETQ)] = {.run = emul_iret},
 	[M(INT)] = {.run = emul_int},
 	[M(INT3)] = {.run = emul_int},
+	[M(INT1)] = {.run = emul_int1},
 	[M(SYSCALL)] = {.run = emul_syscall},
 	[M(SYSRET)] = {.run = emul_sysret},
 	[M(SYSENTER)] = {.run = emul_sysenter},
@@ -274,7 +275,7 @@ static enum emul_outcome finish(struct emul *e, struct cpu_state *state, struct 
 	if (e->repeat && dr6)
 		next->rflags |= RFLAGS_RF; /* a trap between two elements, SDM vol. 3 17.3.1.1 */
 	commit(e, state);
-	if (dr6) {
+	if (dr6 || e->int1) {
 		*ret_exc = (struct cpu_exception){.vector = VEC_DB, .dr6 = dr6};
 		return EMUL_EXCEPTION;
 	}

@@ -14,7 +14,11 @@ static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, u
 	const bool pushes = op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && op->mem.base == ZYDIS_REGISTER_RSP &&
 	                    op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
 
-	return emul_based(e, op->mem.segment, emul_address(e, op, pushes ? -(int64_t)size : 0));
+	int64_t displace = pushes ? -(int64_t)size : 0;
+
+	if (e->insn.z.mnemonic == M(XLAT)) /* Zydis does not name its index */
+		displace = (int64_t)emul_reg_read(e->env.cpu, ZYDIS_REGISTER_AL);
+	return emul_based(e, op->mem.segment, emul_address(e, op, displace));
 }
 
 /* MOVDIR64B's destination: a register holds its address, in ES, whatever Zydis takes for its segment. */
@@ -64,15 +68,27 @@ static unsigned alignment(const struct insn *insn, const ZydisDecodedOperand *op
 	}
 }
 
-/* A hint or a flush names one byte, though it is about a line. */
+/* It names memory, but neither faults nor meets a breakpoint there. */
+static bool is_hint(const struct insn *insn)
+{
+	switch (insn->z.meta.category) {
+	case ZYDIS_CATEGORY_CLDEMOTE:
+	case ZYDIS_CATEGORY_NOP:
+	case ZYDIS_CATEGORY_PREFETCH:
+	case ZYDIS_CATEGORY_PREFETCHWT1:
+	case ZYDIS_CATEGORY_WIDENOP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A flush names one byte, though it is about a line. */
 static bool is_about_a_line(const struct insn *insn)
 {
 	switch (insn->z.meta.category) {
 	case ZYDIS_CATEGORY_CLFLUSHOPT:
 	case ZYDIS_CATEGORY_CLWB:
-	case ZYDIS_CATEGORY_CLDEMOTE:
-	case ZYDIS_CATEGORY_PREFETCH:
-	case ZYDIS_CATEGORY_PREFETCHWT1:
 		return true;
 	default:
 		return insn->z.mnemonic == M(CLFLUSH);
@@ -85,7 +101,7 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 
 	if (op->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
 		to->lanes = true;
-	if (op->mem.type != ZYDIS_MEMOP_TYPE_MEM || to->nr_accesses == INSPECT_ACCESSES)
+	if (op->mem.type != ZYDIS_MEMOP_TYPE_MEM || to->nr_accesses == INSPECT_ACCESSES || is_hint(&e->insn))
 		return;
 	to->access[to->nr_accesses++] = (struct insn_access){
 	    .at = gva_init(linear_of(e, op, size)),
@@ -93,6 +109,29 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 	    .align = alignment(&e->insn, op, size),
 	    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
 	    .stack = emul_operand_segment(op) == ZYDIS_REGISTER_SS && !is_direct_store(&e->insn, op),
+	};
+}
+
+/* A repeated one whose count is zero touches nothing. */
+static bool is_no_element(const struct emul *e)
+{
+	const uint64_t reps = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
+
+	return e->insn.z.attributes & reps && !(e->env.cpu->gpr[GPR_RCX] & emul_mask(e->insn.z.address_width));
+}
+
+/* ENTER copies the pointers to the frames around its own, which no operand names: SDM vol. 1 6.6.1. */
+static void note_frames(const struct emul *e, struct inspection *to)
+{
+	const unsigned level = e->insn.op[1].imm.value.u % 32;
+
+	if (level < 2 || to->nr_accesses == INSPECT_ACCESSES)
+		return;
+	to->access[to->nr_accesses++] = (struct insn_access){
+	    .at = gva_init(emul_reg_read(e->env.cpu, ZYDIS_REGISTER_RBP) - 8 * (level - 1)),
+	    .size = 8 * (level - 1),
+	    .align = 1,
+	    .stack = true,
 	};
 }
 
@@ -110,8 +149,12 @@ bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void
 	copy.rip += e.insn.length;
 	ret_inspection->known = true;
 	ret_inspection->present = insn_is_present(&e.insn);
+	if (is_no_element(&e))
+		return true;
 	for (unsigned i = 0; i < e.insn.z.operand_count; i++)
 		if (e.insn.op[i].type == ZYDIS_OPERAND_TYPE_MEMORY)
 			note(&e, &e.insn.op[i], ret_inspection);
+	if (e.insn.z.mnemonic == M(ENTER))
+		note_frames(&e, ret_inspection);
 	return true;
 }

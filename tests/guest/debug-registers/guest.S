@@ -84,6 +84,38 @@ start:
 	EXPECT VEC_DB, 22
 	EXPECT_RIP AT(at_1), 23
 	EXPECT_DR6 DR6_BS, 24
+	/* Both at once, of what the VMM does not emulate. */
+	SET_DR 1, AT(page + 8)
+	SET_DR 7, DR7(1, ON_ACCESS, BYTES_8)
+	RUN shifts, (RFLAGS_FIXED | RFLAGS_TF)
+	EXPECT VEC_DB, 28
+	EXPECT_RIP AT(shifted), 29
+	EXPECT_DR6 (DR6_BS | 2), 30
+	/* An index that is not an operand. */
+	RUN translates
+	EXPECT VEC_DB, 31
+	EXPECT_RIP AT(translated), 32
+	EXPECT_DR6 2, 33
+	RUN translates_beside
+	EXPECT VEC_UD, 34
+	/* Repeated: behind the element that meets it, and never without one. */
+	RUN compares
+	EXPECT VEC_DB, 35
+	EXPECT_RIP AT(comparing), 36
+	EXPECT_DR6 2, 37
+	cmp $3, %rcx
+	CHECK e, 38
+	RUN copies
+	EXPECT VEC_DB, 39
+	EXPECT_RIP AT(copying), 40
+	EXPECT_DR6 2, 41
+	cmp $3, %rcx
+	CHECK e, 42
+	RUN compares_nothing
+	EXPECT VEC_UD, 43
+	/* Hints touch nothing. */
+	RUN hints
+	EXPECT VEC_UD, 44
 #ifdef GENERAL_DETECT
 	/* General detect: the access to a debug register itself. */
 	SET_DR 7, 0x2400
@@ -105,6 +137,36 @@ shifts:	shlq $1, page + 8(%rip)
 shifted: ud2
 loads:	mov page + 8(%rip), %rax
 loaded:	ud2
+translates:
+	lea page(%rip), %rbx
+	mov $8, %eax
+	xlat
+translated: ud2
+translates_beside:
+	lea page + 8(%rip), %rbx
+	mov $8, %eax
+	xlat
+	ud2
+compares:
+	lea page(%rip), %rdi
+	mov $5, %ecx
+	mov $0x777, %eax
+comparing:
+	repne scasq
+	ud2
+compares_nothing:
+	lea page + 8(%rip), %rdi
+	xor %ecx, %ecx
+	repe scasq
+	ud2
+copies:	lea page(%rip), %rdi
+	lea page + 512(%rip), %rsi
+	mov $5, %ecx
+copying: rep movsq
+	ud2
+hints:	prefetcht0 page + 8(%rip)
+	nopl page + 8(%rip)
+	ud2
 beside:	movq $5, page(%rip)
 	mov page + 16(%rip), %rax
 	ud2

@@ -39,6 +39,26 @@ start:
 	lea (elsewhere - code)(%rbp), %rbx
 	TRY call *%rbx
 	EXPECT_ERROR VEC_PF, PFEC_P | PFEC_W, 11
+	/* Operands that no byte of the instruction names, or that only end there. */
+	MAP 3, other, PTE_W
+	MAP 4, other, PTE_W | PTE_U
+	lea (crosses_in - code)(%rbp), %rcx
+	TRY call *%rcx
+	EXPECT_ERROR VEC_PF, PFEC_P, 15
+	lea (crosses_out - code)(%rbp), %rcx
+	TRY call *%rcx
+	EXPECT_ERROR VEC_PF, PFEC_P | PFEC_W, 17
+	lea (crosses_x87 - code)(%rbp), %rcx
+	TRY call *%rcx
+	EXPECT_ERROR VEC_PF, PFEC_P, 19
+	lea (translates - code)(%rbp), %rcx
+	TRY call *%rcx
+	EXPECT_ERROR VEC_PF, PFEC_P, 21
+	mov %rdx, %rbx
+	lea (enters - code)(%rbp), %rcx
+	TRY call *%rcx
+	EXPECT_ERROR VEC_PF, PFEC_P, 23
+	mov $PAGE(0), %rbp
 	/* With AC all of it goes. */
 	stac
 	TRY call *%rbx
@@ -75,6 +95,27 @@ vector_stores:
 elsewhere:
 	mov $PAGE(1), %rax
 	movups %xmm0, (%rax)
+	ret
+crosses_in:
+	mov $(PAGE(3) + 0xff8), %rax
+	movups (%rax), %xmm0
+	ret
+crosses_out:
+	mov $(PAGE(3) + 0xff8), %rax
+	movups %xmm0, (%rax)
+	ret
+crosses_x87:
+	mov $(PAGE(3) + 0xff8), %rax
+	fldt (%rax)
+	ret
+translates:
+	mov %rbx, %rdx
+	mov $(PAGE(3) + 0xfff), %rbx
+	mov $1, %eax
+	xlat
+	ret
+enters:	mov $(PAGE(4) + 0x800), %rbp
+	enter $8, $2
 	ret
 	.balign 16
 data:	.quad 0, 0

@@ -107,6 +107,23 @@ after_jrcxz:
 	sti
 1:	cmpl $0, seen
 	je 1b
+	/* POPF of an image that PUSHF made lets none in, whoever executes the two: DR7 makes the VMM do one of them. */
+	cli
+	SEND
+	pushfq
+	mov $page, %eax
+	mov %rax, %dr0
+	mov $0x402, %eax
+	mov %rax, %dr7
+	popfq
+	nop
+	cmpl $0, seen
+	CHECK e, 17
+	mov $0x400, %eax
+	mov %rax, %dr7
+	sti
+	nop
+	cli
 	EXIT 0
 
 handler:

@@ -45,6 +45,12 @@ start:
 	CHECK e, 5
 	pushq $RFLAGS_FIXED
 	popfq
+	/* IOPL, too. */
+	RUN syscall_program, (RFLAGS_FIXED | 0x3000)
+	EXPECT NONE, 10
+	and $~RFLAGS_IF, %r11
+	cmp $(RFLAGS_FIXED | 0x3000), %r11
+	CHECK e, 11
 	/* SYSENTER: with its MSR 0 it is #GP, on CPUs that have it in 64-bit code; #UD on others. */
 	RUN sysenter_program
 	cmpq $VEC_UD, vector
