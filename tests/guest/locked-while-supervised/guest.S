@@ -5,7 +5,7 @@
  */
 #include "guest.inc"
 
-#define TIMES 1500
+#define TIMES 1000
 
 	.bss
 	.balign 64
