@@ -215,9 +215,8 @@ MUTANTS = [
      "no access is one to the stack", "guest cpu/program_exceptions"),
 
     # What the VMM executes, others can see; and all that an instruction touches.
-    ("emulated-lock-not-atomic", "vmm/kvm/shadow_ops.c", "if (n == 1 && piece[0].host && cmpxchg_host(",
-     "if (n == 1 && size == 8 && piece[0].host && cmpxchg_host(",
-     "a LOCKed instruction of 1, 2, 4 or 16 bytes races with other CPUs", "guest cpu/locked_while_supervised"),
+    ("emulated-lock-not-atomic", "vmm/kvm/shadow_ops.c", '"lock cmpxchg" suffix', '"cmpxchg" suffix',
+     "a LOCKed instruction that the VMM executes races with other CPUs", "guest cpu/locked_while_supervised"),
     ("syscall-loses-iopl", PVM, "(c->rflags & (RFLAGS_IF | RFLAGS_IOPL))", "(c->rflags & RFLAGS_IF)",
      "SYSCALL loses IOPL", "guest cpu/system_calls"),
     ("popf-sets-if", "vmm/trap/emul_stack.c", "kept = RFLAGS_IF | RFLAGS_IOPL;", "kept = 0;",
