@@ -249,6 +249,8 @@ static bool is_other_test(const struct generated *gen)
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction z;
 
+	if (gen->mnemonic == M(INT1))
+		return true;
 	return gen->mnemonic == M(TEST) && decode(gen, &z, op) && z.raw.modrm.reg == 1 && (z.opcode & 0xfe) == 0xf6;
 }
 
@@ -287,7 +289,6 @@ static bool is_base_not_canonical(const struct pair *p)
 	return !is_canonical(p->want->fs_base) || !is_canonical(p->want->gs_base);
 }
 
-/* In shadow mode of what Gnomon emulates. */
 static bool is_alignment(const struct pair *p)
 {
 	return p->want->vector != VEC_AC && p->got->vector == VEC_AC && p->gen->c.rflags & RFLAGS_AC;
@@ -298,7 +299,6 @@ static bool is_sysexit(const struct pair *p)
 	return p->gen->mnemonic == M(SYSEXIT) && p->want->vector == VEC_GP && p->got->vector == VEC_UD;
 }
 
-/* It changes CF before a store that faults, and then executes it anew. */
 static bool is_rotate_with_carry(const struct generated *gen)
 {
 	return gen->mnemonic == M(RCR) || gen->mnemonic == M(RCL);
@@ -309,7 +309,7 @@ static const struct quirk tcg[] = {
     {"MMX with REX: QEMU takes REX.R and REX.B for a part of the register's number", false, is_mmx_with_rex, NULL},
     {"far RET, IRET and IRETD: QEMU takes the width of RSP from SS", false, is_narrow_far_return, NULL},
     {"ADCX and ADOX: QEMU leaves arbitrary flags", false, is_adx, NULL},
-    {"TEST as F6 /1 and F7 /1: QEMU does not know it", false, is_other_test, NULL},
+    {"INT1, and TEST as F6 /1 and F7 /1: QEMU does not know them", false, is_other_test, NULL},
     {"XSETBV without CR4.OSXSAVE: QEMU looks at the privilege level first", false, is_xsetbv, NULL},
     {"INT n: QEMU's error code is 16 n + 2", false, NULL, is_int},
     {"WRFSBASE and WRGSBASE of what is not canonical: QEMU does not mind", false, NULL, is_base_not_canonical},
