@@ -102,6 +102,8 @@ typedef int emul_element_fn(struct emul *e, unsigned size);
 int must_check emul_repeat(struct emul *e, emul_element_fn *element, unsigned size);
 /* RSI or RDI (with the address size) and its step to the next element. */
 uint64_t emul_index(const struct emul *e, enum gpr which);
+/* It has a REP prefix of any kind, and takes one. */
+bool emul_is_repeated(const struct emul *e);
 void emul_advance(struct emul *e, enum gpr which, unsigned size);
 /* Where RSI points to: DS, or FS or GS by prefix. */
 ZydisRegister emul_source_segment(const struct emul *e);

@@ -224,7 +224,6 @@ int emul_call_far(struct emul *e)
 	return err;
 }
 
-/* int3 has its vector in the opcode; RFLAGS.TF is cleared by the delivery and traps no more. */
 /* #DB behind it, whatever the gate's DPL, and nothing new in DR6: SDM vol. 3 17.3.1, APM3 "INT1". */
 int emul_int1(struct emul *e)
 {
@@ -232,6 +231,7 @@ int emul_int1(struct emul *e)
 	return 0;
 }
 
+/* int3 has its vector in the opcode; RFLAGS.TF is cleared by the delivery and traps no more. */
 int emul_int(struct emul *e)
 {
 	uint8_t vector = e->insn.z.mnemonic == ZYDIS_MNEMONIC_INT3 ? VEC_BP : (uint8_t)e->insn.op[0].imm.value.u;

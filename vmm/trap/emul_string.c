@@ -15,6 +15,11 @@ static void set_index(struct emul *e, enum gpr which, uint64_t value)
 	e->env.cpu->gpr[which] = value & emul_mask(e->insn.z.address_width);
 }
 
+bool emul_is_repeated(const struct emul *e)
+{
+	return e->insn.z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
+}
+
 void emul_advance(struct emul *e, enum gpr which, unsigned size)
 {
 	uint64_t step = e->env.cpu->rflags & RFLAGS_DF ? -(uint64_t)size : size;
@@ -28,7 +33,7 @@ int emul_repeat(struct emul *e, emul_element_fn *element, unsigned size)
 	unsigned left = e->env.cpu->rflags & RFLAGS_TF ? 1 : REPEAT_MAX;
 	int err;
 
-	if (!(e->insn.z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)))
+	if (!emul_is_repeated(e))
 		return element(e, size);
 	while (emul_index(e, GPR_RCX) != 0) {
 		if (left-- == 0)

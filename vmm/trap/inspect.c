@@ -13,7 +13,6 @@ static uint64_t linear_of(const struct emul *e, const ZydisDecodedOperand *op, u
 {
 	const bool pushes = op->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && op->mem.base == ZYDIS_REGISTER_RSP &&
 	                    op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
-
 	int64_t displace = pushes ? -(int64_t)size : 0;
 
 	if (e->insn.z.mnemonic == M(XLAT)) /* Zydis does not name its index */
@@ -115,9 +114,7 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 /* A repeated one whose count is zero touches nothing. */
 static bool is_no_element(const struct emul *e)
 {
-	const uint64_t reps = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE;
-
-	return e->insn.z.attributes & reps && !(e->env.cpu->gpr[GPR_RCX] & emul_mask(e->insn.z.address_width));
+	return emul_is_repeated(e) && emul_index(e, GPR_RCX) == 0;
 }
 
 /* ENTER copies the pointers to the frames around its own, which no operand names: SDM vol. 1 6.6.1. */
