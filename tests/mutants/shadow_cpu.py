@@ -217,7 +217,7 @@ MUTANTS = [
     # What the VMM executes, others can see; and all that an instruction touches.
     ("emulated-lock-not-atomic", "vmm/kvm/shadow_ops.c", '"lock cmpxchg" suffix', '"cmpxchg" suffix',
      "a LOCKed instruction that the VMM executes races with other CPUs", "guest cpu/locked_while_supervised"),
-    ("syscall-loses-iopl", PVM, "(c->rflags & (RFLAGS_IF | RFLAGS_IOPL))", "(c->rflags & RFLAGS_IF)",
+    ("syscall-loses-iopl", VCPU, "RFLAGS_IF | RFLAGS_IOPL | (v->stepping", "RFLAGS_IF | (v->stepping",
      "SYSCALL loses IOPL", "guest cpu/system_calls"),
     ("popf-sets-if", "vmm/trap/emul_stack.c", "kept = RFLAGS_IF | RFLAGS_IOPL;", "kept = 0;",
      "POPF takes IF from an image that the CPU's own PUSHF made", "guest cpu/sti_shadow"),

@@ -112,11 +112,10 @@ static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
 bool shadow_pvm_take_syscall(struct vcpu *vcpu, uint64_t cr2)
 {
 	struct cpu_state *c = &vcpu->shadow->cpu;
-	const uint64_t real = RFLAGS_REAL_MASK & ~(uint64_t)RFLAGS_RF;
 
 	if (!is_syscall_fetch(vcpu, cr2))
 		return false;
 	c->rip = c->gpr[GPR_RCX];
-	c->rflags = (c->gpr[GPR_R11] & real) | (c->rflags & (RFLAGS_IF | RFLAGS_IOPL)) | RFLAGS_FIXED;
+	c->rflags = shadow_vcpu_rflags(vcpu, c->gpr[GPR_R11] & ~(uint64_t)RFLAGS_RF);
 	return true;
 }

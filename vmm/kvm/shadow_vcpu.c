@@ -100,21 +100,29 @@ static void riding_edits_stored(struct vcpu *vcpu)
 	shadow_edits_stored(mmu, n);
 }
 
-static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t rflags, uint64_t rsp)
+uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real)
 {
-	struct shadow_vcpu *v = vcpu->shadow;
+	const struct shadow_vcpu *v = vcpu->shadow;
 	/* Real are the flags that the guest's own code may change, but for what the VMM changed for one step. */
 	const uint64_t virtual =
 	    RFLAGS_IF | RFLAGS_IOPL | (v->stepping ? RFLAGS_TF | RFLAGS_NT : 0) | (v->without_ac ? RFLAGS_AC : 0);
+
+	return (real & RFLAGS_REAL_MASK & ~virtual) | (v->cpu.rflags & virtual) | RFLAGS_FIXED;
+}
+
+static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t real_rflags, uint64_t rsp)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	const uint64_t rflags = shadow_vcpu_rflags(vcpu, real_rflags);
 
 	gprs_from_kvm(&v->cpu, &vcpu->run->s.regs.regs);
 	v->cpu.gpr[GPR_RSP] = rsp;
 	if (rip != v->cpu.rip)
 		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
 	v->cpu.rip = rip;
-	if (v->cpu.cpl == 0 && ~v->cpu.rflags & rflags & ~virtual & RFLAGS_AC)
+	if (v->cpu.cpl == 0 && ~v->cpu.rflags & rflags & RFLAGS_AC)
 		v->popf_sets_ac = true;
-	v->cpu.rflags = (rflags & ~virtual) | (v->cpu.rflags & virtual);
+	v->cpu.rflags = rflags;
 	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
 	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;
 	v->real.fs = vcpu->run->s.regs.sregs.fs;

@@ -93,6 +93,9 @@ bool must_check shadow_vcpu_enter(struct vcpu *vcpu);
 /* KVM_RUN returned without a trap: a kick, or an interrupt window. */
 void shadow_vcpu_interrupted(struct vcpu *vcpu);
 
+/* The guest's RFLAGS where the CPU has `real` at CPL 3: some of them stay what the VMM keeps for the guest. */
+uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real);
+
 /* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */
 void shadow_vcpu_trap(struct vcpu *vcpu);
 
