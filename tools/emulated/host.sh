@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# What tools/npt-host and tools/ept-host share: options, the kernel they run, the files that go into the machine, its time
+# limit and its end. Each sets `name`, reads its own options with the help of read_option(), and then has
+#
+#   prepare_machine     fills $machine, a directory that appears as one step
+#   start_machine PID   starts the emulator, writes its process's number into the variable PID
+#
+# The machine writes the command's stdout, stderr and exit status into files of these names in $dir, its console into
+# $dir/console, and a byte a second into $dir/beat: its sign of life.
+
+: "${name:?}"
+emulated=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/gnomon
+# shellcheck disable=SC2034 # read by who sources this
+limit=300 tries=1 cpus=2 memory='' prepare=0 files=()
+
+# The part of --help that is the same for both.
+common_usage() {
+	cat <<END
+  --timeout S  stop the machine after S seconds (default 300), less those in which it waited for a CPU of
+               this host: a sentence and exit status 124
+  --tries N    when the machine itself dies, start it anew, N times in all (default 1); CMD's output comes
+               at its end then, that of the last time only
+  --cpus N     processors of the machine (default 2)
+  --memory M   its memory in MiB (default $1)
+  --file F     put F, a file or a directory, into the machine, too
+  --prepare    only make ready what is kept in \${XDG_CACHE_HOME:-~/.cache}/gnomon, run nothing
+
+Into the machine go CMD with its shared libraries and every ARG that names a file, each under its
+own path; CMD starts in the same directory. Files it writes stay there (use /dev/stdout). Variables
+GNOMON_*, ASAN_OPTIONS and UBSAN_OPTIONS are handed on. Exit status: CMD's (128+n after signal n),
+124 after the time limit, 125 when the machine could not be started or died, 127 when CMD is missing.
+END
+}
+
+say() { echo "$name: $*" >&2; }
+die() {
+	say "$*"
+	exit 125
+}
+
+number() { [[ $2 =~ ^[1-9][0-9]{0,8}$ ]] || die "$1 wants a positive number, not \"$2\""; }
+
+# read_option ARG...: takes one option that both have, and leaves in $taken how many words that was; 0: it is another one.
+read_option() {
+	taken=2
+	case $1 in
+	--prepare) prepare=1 taken=1; return ;;
+	--timeout | --tries | --cpus | --memory | --file) [ $# -gt 1 ] || die "$1 wants a value; see --help" ;;
+	esac
+	case $1 in
+	--timeout) number "$1" "$2"; limit=$2 ;;
+	--tries) number "$1" "$2"; tries=$2 ;;
+	--cpus) number "$1" "$2"; cpus=$2 ;;
+	--memory) number "$1" "$2"; memory=$2 ;;
+	--file) [ -e "$2" ] || die "--file $2: no such file"; files+=("$2") ;;
+	*) taken=0 ;;
+	esac
+}
+
+# need TOOL PACKAGE...: each tool with the Debian package that has it.
+need() {
+	local missing=()
+	while [ $# -gt 0 ]; do
+		PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null || missing+=("$1 (package $2)")
+		shift 2
+	done
+	[ ${#missing[@]} = 0 ] || die "missing: $(printf '%s, ' "${missing[@]}" | sed 's/, $//'); run tools/setup ${name%-host}"
+}
+
+# $dir is removed and the machine stopped however this ends.
+children=()
+make_dir() {
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX") || die "cannot make a directory in ${TMPDIR:-/tmp}"
+	trap cleanup EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	trap 'exit 129' HUP
+}
+# shellcheck disable=SC2317 # called by the trap
+cleanup() {
+	trap '' INT TERM HUP
+	[ ${#children[@]} = 0 ] || kill "${children[@]}" 2>/dev/null || true
+	wait
+	rm -rf "$dir" ${new:+"$new"}
+}
+
+# In $kernel: vmlinuz, modules/ and version of Debian's cloud kernel. Fetched once; for the caller who holds the lock.
+kernel=$cache/kernel-1
+kernel_modules="kernel/drivers/virtio/virtio kernel/drivers/virtio/virtio_ring kernel/drivers/virtio/virtio_pci_modern_dev
+	kernel/drivers/virtio/virtio_pci_legacy_dev kernel/drivers/virtio/virtio_pci kernel/drivers/char/virtio_console
+	kernel/virt/lib/irqbypass kernel/arch/x86/kvm/kvm kernel/arch/x86/kvm/kvm-amd kernel/arch/x86/kvm/kvm-intel"
+fetch_kernel() {
+	local package release m apt=(apt-get -qq)
+	[ ! -f "$kernel/version" ] || return 0
+	[ "$(id -u)" != 0 ] || apt+=(-o APT::Sandbox::User=root)
+	command -v apt-get >/dev/null || die "no apt-get here: the machine's kernel is a Debian package"
+	say "fetching Debian's cloud kernel (27 MB, once) into $cache"
+	cloud_kernel() { apt-cache depends linux-image-cloud-amd64 | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2 }'; }
+	download() { package=$(cloud_kernel) && [ -n "$package" ] && (cd "$dir" && "${apt[@]}" download "$package"); }
+	if ! download 2>/dev/null; then # the package lists are missing or old
+		[ "$(id -u)" = 0 ] || die "cannot download linux-image-cloud-amd64: run \"sudo apt-get update\" and try again"
+		"${apt[@]}" update || true
+		download || die "cannot download linux-image-cloud-amd64: is there a network, and Debian in apt's sources?"
+	fi
+	dpkg -x "$dir"/linux-image-*.deb "$dir/kernel" || die "cannot unpack the kernel: is ${TMPDIR:-/tmp} full?"
+	release=$(ls "$dir/kernel/lib/modules")
+	new=$kernel.new.$$
+	mkdir -p "$new/modules"
+	for m in $kernel_modules; do
+		cp "$dir/kernel/lib/modules/$release/$m.ko" "$new/modules/" || die "cannot write to $cache: is it full?"
+	done
+	cp "$dir/kernel/boot/vmlinuz-$release" "$new/vmlinuz" && echo "$release" >"$new/version" ||
+		die "cannot write to $cache: is it full?"
+	rm -rf "$kernel" "$dir/kernel" "$dir"/*.deb
+	mv -T "$new" "$kernel"
+	new=
+}
+
+# make_base TREE MODULE...: the first files of a machine: busybox with all its applets, and these modules in /.machine.
+make_base() {
+	local tree=$1 applet m
+	shift
+	if [ ! -x /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then
+		die "/bin/busybox is not the static one (package busybox-static): run tools/setup ${name%-host}"
+	fi
+	mkdir -p "$tree/.machine" "$tree"/{bin,sbin,dev,proc,sys,root,tmp}
+	chmod 1777 "$tree/tmp"
+	for m; do
+		cp "$kernel/modules/$m.ko" "$tree/.machine/"
+	done
+	cp /bin/busybox "$tree/bin/"
+	/bin/busybox --list | while read -r applet; do
+		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
+	done
+	compile "$tree/.machine/hold" -static "$emulated/hold.c"
+}
+
+# compile OUT OPTION... SOURCE...
+compile() {
+	cc -O2 -Wall -o "$@" || die "cannot build ${*: -1}"
+}
+
+# pack DIR: a cpio archive of what is in the directory.
+pack() { (cd "$1" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
+
+# with_lock FILE CMD...: one process at a time.
+with_lock() {
+	local lock
+	mkdir -p "$cache" || die "cannot make $cache"
+	exec {lock}>"$cache/$1"
+	flock $lock
+	shift
+	"$@"
+	exec {lock}>&-
+}
+
+# "'" is the one character that '...' cannot hold.
+quote() { printf "'%s' " "${1//\'/\'\\\'\'}"; }
+
+# Prints path and the directories above it, without the leading slash, each ended by NUL.
+with_parents() {
+	local path
+	path=$(realpath -ms -- "$1") path=${path#/}
+	[ -n "$path" ] || return 0
+	local up=$path
+	while [[ $up == */* ]]; do up=${up%/*}; printf '%s\0' "$up"; done
+	printf '%s\0' "$path"
+}
+
+# Prints everything that the command needs in the machine, as cpio wants it.
+list_files() {
+	local f lib
+	with_parents "$PWD"
+	for f in "$@"; do
+		[ -e "$f" ] || continue
+		case $(realpath -ms -- "$f") in /dev* | /proc* | /sys* | /) continue ;; esac
+		with_parents "$f"
+		[ ! -d "$f" ] || find -L "$(realpath -ms -- "$f")" -mindepth 1 \( -type f -o -type d \) -printf '%p\0' | sed -z 's,^/,,'
+	done
+	# What the loader will ask for; and what gnomon itself loads when shadow paging starts, being static or not.
+	local zydis
+	zydis=$(PATH=$PATH:/sbin ldconfig -p | awk '$1 ~ /^libZydis\.so\.4\./ { print $NF }')
+	{
+		ldd "$1" 2>/dev/null || true
+		for lib in $zydis; do ldd "$lib" && echo "$lib" && echo "${lib%/*}/ld-linux-x86-64.so.2"; done
+	} | grep -o '/[^ ]*' | sort -u | while read -r lib; do
+		[ ! -f "$lib" ] || with_parents "$lib"
+	done || true
+}
+
+# write_command ARG...: $dir/files gets an archive of what the command needs, with /.machine/run that starts it, and what
+# the caller has put into $dir/run.
+write_command() {
+	local command arg variable inside
+	command=$(type -P -- "$1") || { say "$1: no such command"; exit 127; }
+	[ -f "$command" ] || { say "$1: no such command"; exit 127; }
+	inside=("$command")
+	for arg in "${@:2}"; do
+		[ ! -f "$arg" ] || inside+=("$arg")
+	done
+	mkdir -p "$dir/run/.machine"
+	{
+		for variable in $(compgen -e | grep -E '^(GNOMON_.*|ASAN_OPTIONS|UBSAN_OPTIONS)$'); do
+			echo "export $variable=$(quote "${!variable}")"
+		done
+		echo "cd $(quote "$PWD") || exit 125"
+		echo -n "exec " # so that it is the shell above that reports a signal
+		for arg in "$command" "${@:2}"; do quote "$arg"; done
+		echo
+	} >"$dir/run/.machine/run"
+	# One archive, for a reader who stops at the end of the first.
+	{
+		list_files "${inside[@]}" "${files[@]}" | (cd / && sort -zu | cpio --quiet -0 -o -L -H newc -R 0:0) >"$dir/files" &&
+			(cd "$dir/run" && find . -mindepth 1 | cpio --quiet -o -A -F "$dir/files" -H newc -R 0:0)
+	} || die "cannot write the machine's files: is ${TMPDIR:-/tmp} full?"
+}
+
+# show_end LINES: the last words of the emulator and of the machine's kernel, as text.
+show_end() {
+	local file
+	for file in emulator console; do
+		[ ! -s "$dir/$file" ] || { echo "-- $file:"; tail -n "$1" "$dir/$file" | tr -cd '[:print:]\n\t' | cut -c 1-200; }
+	done >&2
+}
+
+# Seconds for which the host's scheduler let a thread of the process wait for a CPU, of the one that waited longest.
+waited() {
+	local task delay longest=0
+	for task in /proc/"$1"/task/*/schedstat; do
+		read -r _ delay _ 2>/dev/null <"$task" || continue
+		[ "$delay" -le $longest ] || longest=$delay
+	done
+	echo $((longest / 1000000000))
+}
+
+# Stops the machine after the time limit, and when its sign of life stays away for half a minute. Both count the seconds
+# that the machine was given: on a busy host those are fewer than went by.
+watch() {
+	local start=$SECONDS size=-1 now quiet=0 given=0 before
+	while kill -0 "$1" 2>/dev/null; do
+		sleep 3
+		before=$given
+		given=$((SECONDS - start - $(waited "$1")))
+		now=$(stat -c %s "$dir/beat" 2>/dev/null || echo 0)
+		if [ "$now" = "$size" ]; then quiet=$((quiet + given - before)); else quiet=0; fi
+		size=$now
+		[ $given -lt "$limit" ] || echo "$given" >"$dir/overtime"
+		if [ -f "$dir/overtime" ] || [ $quiet -ge 30 ]; then
+			kill "$1" 2>/dev/null || true
+			sleep 5
+			kill -KILL "$1" 2>/dev/null || true
+			return
+		fi
+	done
+}
+
+progress() {
+	sleep 2
+	while [ ! -s "$dir/stdout" ] && [ ! -s "$dir/stderr" ]; do
+		printf '\r%s: %d s in the emulated machine \033[K' "$name" $SECONDS >&2
+		sleep 1
+	done
+	printf '\r\033[K' >&2
+}
+
+# Runs the machine once; its end is in $ended.
+run_machine() {
+	local pid relays=()
+	rm -f "$dir/status" "$dir/beat" "$dir/overtime"
+	: >"$dir/stdout"
+	: >"$dir/stderr"
+	: >"$dir/console"
+	children=()
+	start_machine pid
+	children+=("$pid")
+	if [ "$tries" = 1 ]; then
+		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stdout" &
+		relays+=($!)
+		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stderr" >&2 &
+		relays+=($!)
+	fi
+	watch "$pid" &
+	relays+=($!)
+	children+=("${relays[@]}")
+	if [ -t 2 ]; then
+		SECONDS=0
+		progress &
+		children+=($!)
+	fi
+	ended=0
+	wait "$pid" || ended=$?
+	[ ! -f "$dir/overtime" ] || ended=124
+	wait "${relays[@]}" || true
+	[ ! -t 2 ] || [ -s "$dir/stdout" ] || [ -s "$dir/stderr" ] || printf '\r\033[K' >&2
+}
+
+# Runs it until the command has ended, and exits as the command did.
+run_to_the_end() {
+	local try
+	for ((try = 1; try <= tries; try++)); do
+		run_machine
+		if [ -s "$dir/status" ] || [ "$ended" = 124 ] || [ $try = "$tries" ]; then
+			break
+		fi
+		say "the machine died, starting it anew; the end of its console:"
+		show_end 5
+	done
+	if [ "$tries" != 1 ]; then
+		cat "$dir/stdout"
+		cat "$dir/stderr" >&2
+	fi
+	if [ -s "$dir/status" ]; then
+		exit "$(cat "$dir/status")"
+	fi
+	if [ "$ended" = 124 ]; then
+		say "stopped after the time limit of $limit s"
+		exit 124
+	fi
+	say "the machine ended without a result (the emulator's status $ended); the end of its console:"
+	show_end 20
+	exit 125
+}
