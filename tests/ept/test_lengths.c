@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walk counter counts right: walks whose length is known by construction, of a process and of a guest (lengths.c).
+ * Runs in the machine of tools/ept-host, as root. TAP.
+ *
+ * usage: test_lengths GNOMON LENGTHS.ELF
+ */
+#include <fcntl.h>
+#include <gnomon/walk_counter.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/io.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lengths.h"
+
+#define PAGE      4096ull
+#define BLOCK     (512 * PAGE)
+#define TOLERANCE 24 /* denied walks of the kernel's own, and of a machine that is interrupted */
+#define POOL      "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
+
+enum { ONE_D, TWO_D };
+
+static struct walk_counts counts;
+static const char *gnomon, *image;
+static int tests, failures;
+static sigjmp_buf after_fault;
+
+static void read_counts(void)
+{
+	uint32_t *word = (uint32_t *)&counts;
+
+	outl(0, WALK_PORT);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*word); i++)
+		word[i] = inl(WALK_PORT);
+}
+
+static void say_walks(enum walk_end end)
+{
+	for (int d = 0; d < 2; d++)
+		for (int n = 0; n <= WALK_MAX_READS; n++)
+			if (counts.walks[end][d][n])
+				printf("# %d-D, %d reads: %lu\n", d + 1, n, (unsigned long)counts.walks[end][d][n]);
+}
+
+/* All walks of that end have `reads` reads, but for `others` of another length. */
+static void expect(const char *name, enum walk_end end, int dimensions, int reads, unsigned others)
+{
+	uint64_t all = 0, right = counts.walks[end][dimensions][reads];
+	bool good;
+
+	for (int d = 0; d < 2; d++)
+		for (int n = 0; n <= WALK_MAX_READS; n++)
+			all += counts.walks[end][d][n];
+	good = right >= LENGTHS_TOUCHES - others && all - right <= others && right <= LENGTHS_TOUCHES + others;
+	printf("%s %d - %s: %d reads\n", good ? "ok" : "not ok", ++tests, name, reads);
+	if (!good) {
+		failures++;
+		say_walks(end);
+	}
+	fflush(stdout);
+}
+
+static void skip(const char *name, const char *why)
+{
+	printf("ok %d - %s # SKIP %s\n", ++tests, name, why);
+}
+
+static void touch(volatile const char *p)
+{
+	for (int i = 0; i < LENGTHS_TOUCHES; i++)
+		(void)p[i * PAGE];
+}
+
+static void process(const char *name, int advice, int reads)
+{
+	char *p = mmap(NULL, 2 * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	p += -(uintptr_t)p & (BLOCK - 1);
+	madvise(p, BLOCK, advice);
+	memset(p, 1, BLOCK);
+	mprotect(p, BLOCK, PROT_READ); /* and with it the TLB is empty of these */
+	walk_start(p, BLOCK);
+	touch(p);
+	walk_stop();
+	read_counts();
+	expect(name, WALK_WANTED, ONE_D, reads, 0);
+}
+
+static void on_fault(int sig) __attribute__((noreturn));
+static void on_fault(int sig)
+{
+	siglongjmp(after_fault, sig);
+}
+
+/* Page faults of a process at an address of which nothing is mapped from that level down. */
+static void process_denied(const char *name, uintptr_t at, int reads)
+{
+	volatile int i;
+
+	signal(SIGSEGV, on_fault);
+	walk_start((void *)at, PAGE);
+	for (i = 0; i < LENGTHS_TOUCHES; i++)
+		if (sigsetjmp(after_fault, 1) == 0)
+			(void)*(volatile char *)at;
+	walk_stop();
+	signal(SIGSEGV, SIG_DFL);
+	read_counts();
+	expect(name, WALK_DENIED, ONE_D, reads, TOLERANCE);
+}
+
+static int run(const char *backing, const char *word)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		execl(gnomon, gnomon, "run", "--memory", "16M", "--backing", backing, "--timeout", "120", image, "--", word,
+		      (char *)NULL);
+		_exit(127);
+	}
+	return pid < 0 || waitpid(pid, &status, 0) < 0 ? -1 : status;
+}
+
+static void guest(const char *backing, const char *word, enum walk_end end, int dimensions, int reads, unsigned others)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "guest, %s on %s", word, backing);
+	if (run(backing, word) != 0) {
+		printf("not ok %d - %s: the guest failed\n", ++tests, name);
+		failures++;
+		return;
+	}
+	read_counts();
+	expect(name, end, dimensions, reads, others);
+}
+
+/* (Lg + 1)(Lh + 1) - 1, and Lg where KVM composes one table. */
+static int length(bool ept, int guest_levels, int host_levels)
+{
+	return ept ? (guest_levels + 1) * (host_levels + 1) - 1 : guest_levels < host_levels ? host_levels : guest_levels;
+}
+
+static void guests(bool ept, const char *backing, int host_levels)
+{
+	guest(backing, "4k", WALK_WANTED, ept, length(ept, 4, host_levels), 0);
+	guest(backing, "2m", WALK_WANTED, ept, length(ept, 3, host_levels), 0);
+	/* KVM's own shadow has 4 KiB leaves where a guest's page holds its tables, too (Linux 6.1, is_self_change_mapping). */
+	guest(backing, "1g", WALK_WANTED, ept, ept ? length(ept, 2, host_levels) : 4, 0);
+}
+
+/* What the guest's tables refuse ends before the walk for the data. */
+static void guests_denied(bool ept)
+{
+	char word[16];
+
+	for (int level = 1; level <= 4; level++) {
+		snprintf(word, sizeof(word), "absent %d", level);
+		if (ept)
+			guest("4k", word, WALK_DENIED, TWO_D, (5 - level) * 5, 0);
+	}
+	if (ept) {
+		guest("4k", "fresh", WALK_DENIED, TWO_D, 24, 2); /* of the second stage, at its last table */
+		guest("4k", "fresh", WALK_WANTED, TWO_D, 24, 0);
+		if (counts.exits[48] < LENGTHS_TOUCHES) {
+			printf("not ok %d - an exit each: %lu\n", ++tests, (unsigned long)counts.exits[48]);
+			failures++;
+		} else {
+			printf("ok %d - an exit each\n", ++tests);
+		}
+	}
+}
+
+static bool file_says(const char *path, const char *word)
+{
+	char text[16] = "";
+	const int fd = open(path, O_RDONLY);
+	const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	return n > 0 && text[0] == *word;
+}
+
+static bool make_pool(void)
+{
+	const int fd = open(POOL, O_WRONLY);
+	const bool made = fd >= 0 && write(fd, "12", 2) == 2;
+
+	close(fd);
+	return made;
+}
+
+int main(int argc, char **argv)
+{
+	const bool ept = file_says("/sys/module/kvm_intel/parameters/ept", "Y");
+
+	if (argc != 3 || ioperm(WALK_PORT, 4, 1) < 0) {
+		printf("Bail out! usage: test_lengths GNOMON IMAGE, as root in tools/ept-host\n");
+		return 1;
+	}
+	gnomon = argv[1];
+	image = argv[2];
+	read_counts();
+	if (counts.magic != WALK_MAGIC || counts.size != sizeof(counts)) {
+		printf("Bail out! no walk counter here\n");
+		return 1;
+	}
+	process("process, 4 KiB pages", MADV_NOHUGEPAGE, 4);
+	process("process, 2 MiB page", MADV_HUGEPAGE, 3);
+	process_denied("process, nothing below the PML4", 0x600000000000, 1);
+	guests(ept, "4k", 4);
+	guests(ept, "thp", 3);
+	if (make_pool())
+		guests(ept, "hugetlb2m", 3);
+	else
+		skip("guest on hugetlb2m", "no huge pages");
+	guests_denied(ept);
+	printf("1..%d\n", tests);
+	return failures != 0;
+}

@@ -1,0 +1,107 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# tools/ept-host does what its --help says, also with bad input. TAP. usage: tool.sh EPT-HOST
+set -uo pipefail
+host=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/gnomon
+tests=0 failed=0
+
+ok() { # ok NAME CONDITION...: the condition is a command
+	local name=$1
+	shift
+	tests=$((tests + 1))
+	if "$@"; then
+		echo "ok $tests - $name"
+	else
+		echo "not ok $tests - $name"
+		sed 's/^/# /' "$work/out" "$work/err" 2>/dev/null | tail -n 20
+		failed=1
+	fi
+}
+run() { # run STATUS ARG...: with that exit status; output in $work/out and $work/err
+	local want=$1 got=0
+	shift
+	"$host" "$@" >"$work/out" 2>"$work/err" || got=$?
+	[ $got = "$want" ] || { echo "# status $got instead of $want"; return 1; }
+}
+says() { grep -q -- "$1" "$work/err"; }
+both() { "${@:1:$#-1}" && says "${@: -1}"; }
+none_left() { ! pgrep -f "bochs-bin.*$work" >/dev/null && ! compgen -G "$work/tmp/*" >/dev/null; }
+
+# A PATH with all that is needed, but for one.
+without() {
+	rm -rf "$work/bin"
+	mkdir "$work/bin"
+	ln -s /usr/bin/* /usr/sbin/* "$work/bin/" 2>/dev/null
+	rm -f "$work/bin/$1"
+}
+run_without() { # TOOL ARG...
+	without "$1"
+	shift
+	PATH=$work/bin run 125 "$@"
+}
+fresh_cache() { # DIR: has the kernel, and no machine
+	mkdir -p "$1/gnomon"
+	ln -s "$cache/kernel-1" "$1/gnomon/kernel-1"
+}
+
+mkdir "$work/tmp"
+export TMPDIR=$work/tmp
+
+ok "a missing bochs is named with its package" both run_without bochs-bin true "package bochs"
+fresh_cache "$work/a"
+for tool in grub-mkrescue:grub-common xorriso:xorriso mformat:mtools; do
+	XDG_CACHE_HOME=$work/a ok "a missing ${tool%:*} is named with its package" \
+		both run_without "${tool%:*}" --cpus 1 true "package ${tool#*:}"
+done
+ok "a command that is not there" both run 127 --cpus 1 no-such-command "no such command"
+ok "too many processors" both run 125 --cpus 9 true "at most 8"
+ok "too much memory" both run 125 --memory 4096 true "at most 2048"
+
+if [ "$(id -u)" = 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=64k tmpfs "$work/small" 2>/dev/null; then
+	fresh_cache "$work/small"
+	XDG_CACHE_HOME=$work/small ok "no disk space for the state" both run 125 --cpus 1 true "MiB free"
+	umount "$work/small"
+else
+	tests=$((tests + 1))
+	echo "ok $tests - no disk space for the state # SKIP cannot mount a small file system"
+fi
+
+ok "output, errors and status come back" run 7 --cpus 1 -- sh -c 'echo out; echo err >&2; exit 7'
+ok "output" [ "$(cat "$work/out")" = out ]
+ok "errors" says '^err$'
+ok "a signal is 128 more" run 137 --cpus 1 -- sh -c 'kill -9 $$'
+ok "a command that never ends" both run 124 --cpus 1 --timeout 10 sleep 1000 "time limit of 10 s"
+ok "a panic shows the kernel's last lines" both run 125 --cpus 1 -- sh -c 'echo c >/proc/sysrq-trigger' "Kernel Offset"
+
+set -m # or they would ignore SIGINT
+"$host" --cpus 1 -- sh -c 'echo a' >"$work/one" 2>&1 &
+one=$!
+"$host" --cpus 1 sleep 1000 >/dev/null 2>&1 &
+two=$!
+wait $one
+ok "two at a time do not disturb each other" [ "$(cat "$work/one")" = a ]
+inet_sockets() { # PID
+	local inode
+	for inode in $(readlink /proc/"$1"/fd/* | sed -n 's/socket:\[\(.*\)\]/\1/p'); do
+		cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 2>/dev/null | awk -v i="$inode" '$10 == i'
+	done
+}
+pid=$(pgrep -f "bochs-bin.*$work" | head -n 1)
+ok "no port is open" [ -n "$pid" -a -z "$(inet_sockets "$pid")" ]
+kill -INT $two
+wait $two
+ok "^C: status 130" [ $? = 130 ]
+ok "^C leaves nothing behind" none_left
+
+mkdir -p "$work/b"
+cp -r "$cache" "$work/b/gnomon"
+for state in "$work"/b/gnomon/ept-host-*/state-1-1024.tar.zst; do
+	dd if=/dev/zero of="$state" bs=1k seek=9000 count=64 conv=notrunc 2>/dev/null
+done
+XDG_CACHE_HOME=$work/b ok "a damaged state is made anew" both run 0 --cpus 1 true "damaged"
+XDG_CACHE_HOME=$work/b ok "and is good then" run 0 --cpus 1 true
+echo "1..$tests"
+exit $failed
