@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -243,6 +244,40 @@ void run_until(struct run *r, const char *text)
 		give_up(r, "gnomon ended before its guest said what was awaited");
 }
 
+/* The first process of the group, with its state, for a message. */
+static const char *who_is_left(pid_t group)
+{
+	static char text[128];
+	glob_t all;
+
+	snprintf(text, sizeof(text), "nobody now");
+	if (glob("/proc/[0-9]*/stat", 0, NULL, &all) != 0)
+		return text;
+	for (size_t i = 0; i < all.gl_pathc; i++) {
+		FILE *f = fopen(all.gl_pathv[i], "re");
+		char name[64], state;
+		int pid, parent, pgrp;
+
+		if (f && fscanf(f, "%d (%63[^)]) %c %d %d", &pid, name, &state, &parent, &pgrp) == 5 && pgrp == group)
+			snprintf(text, sizeof(text), "%d (%s), state %c, of %d", pid, name, state, parent);
+		if (f)
+			fclose(f);
+	}
+	globfree(&all);
+	return text;
+}
+
+/* Who was killed with its parent is init's, and stays until that has looked: it is not there to stay. */
+static bool group_is_gone(pid_t group)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		if (kill(-group, 0) < 0)
+			return errno == ESRCH;
+		usleep(1000);
+	}
+	return false;
+}
+
 void run_finish(struct run *r)
 {
 	struct limit limit = {0};
@@ -257,7 +292,7 @@ void run_finish(struct run *r)
 	close(r->out_fd);
 	close(r->err_fd);
 	r->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-	cr_assert(kill(-r->pid, 0) < 0 && errno == ESRCH, "gnomon left a process behind");
+	cr_assert(group_is_gone(r->pid), "gnomon left a process behind: %s", who_is_left(r->pid));
 	r->pid = 0;
 }
 

@@ -235,9 +235,10 @@ waited() {
 	echo $((longest / 1000000000))
 }
 
-# Stops the machine after the time limit, and when its sign of life stays away for half a minute. Both count the seconds
-# that the machine was given: on a busy host those are fewer than went by.
+# watch PID [LIMIT SILENCE]: stops the machine after the time limit, and when its sign of life stays away for half a
+# minute. Both count the seconds that the machine was given: on a busy host those are fewer than went by.
 watch() {
+	local limit=${2:-$limit} silence=${3:-30}
 	local start=$SECONDS size=-1 now quiet=0 given=0 before
 	while kill -0 "$1" 2>/dev/null; do
 		sleep 3
@@ -247,7 +248,7 @@ watch() {
 		if [ "$now" = "$size" ]; then quiet=$((quiet + given - before)); else quiet=0; fi
 		size=$now
 		[ $given -lt "$limit" ] || echo "$given" >"$dir/overtime"
-		if [ -f "$dir/overtime" ] || [ $quiet -ge 30 ]; then
+		if [ -f "$dir/overtime" ] || [ $quiet -ge $silence ]; then
 			kill "$1" 2>/dev/null || true
 			sleep 5
 			kill -KILL "$1" 2>/dev/null || true

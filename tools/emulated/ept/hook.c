@@ -144,11 +144,12 @@ static void vm_exit(unsigned cpu, unsigned reason, uint64_t qualification)
 		counter_exit(cpu, reason);
 }
 
+/* The other CPUs are reset one by one when they are brought up. */
 static void reset(unsigned cpu, unsigned type)
 {
-	(void)cpu;
 	(void)type;
-	ports_machine_reset();
+	if (cpu == 0)
+		ports_machine_reset();
 }
 
 void bochs_save(void)
