@@ -5,7 +5,7 @@
 #define SIGN        0xffff000000000000
 #define SELF(shift) ((uint64_t)SELF_SLOT << (shift))
 #define SELF_PML4   (SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12)) /* where the PML4 shows itself */
-#define UNUSED_DATA (KERNEL_PAGE(DATA_PAGE) + 8 * 300)                 /* an empty slot of the boot PML4 */
+#define UNUSED_DATA (KERNEL_PAGE(TABLES_PAGE) + 8 * 300)               /* an empty slot of the boot PML4 */
 
 static bool kernel_write_xor_execute(void)
 {
