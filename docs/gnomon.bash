@@ -5,7 +5,7 @@
 _gnomon_values() {
 	case "$1 $2" in
 	"run --paging" | "bench --paging") echo nested shadow ;;
-	"run --backing") echo 4k thp hugetlb2m ;;
+	"run --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
 	"bench --only") echo chase startup costs balloon ;;

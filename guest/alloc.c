@@ -11,9 +11,12 @@
  */
 #include "kernel.h"
 
-#define NR_MEMORY  2 /* RAM below and above the hole at 3 GiB */
-#define BROKEN     2 /* the 2 MiB frame that 4 KiB frames are taken from when there are no others */
-#define NR_RANGES  3
+#define BELOW      0 /* the image: tables, most of all, go there, where no code is (layout.h) */
+#define MEMORY     1 /* RAM below and, next, above the hole at 3 GiB */
+#define NR_MEMORY  2
+#define BEHIND     3 /* the image, in the 2 MiB of its code: taken late */
+#define BROKEN     4 /* the 2 MiB frame that 4 KiB frames are taken from when there are no others */
+#define NR_RANGES  5
 #define HUGE_PAGES (PAGE_2M / PAGE_SIZE)
 
 static struct range {
@@ -35,9 +38,11 @@ static void find_memory(void)
 	for (uint32_t i = 0; i < NR_MEMORY && i < len / 16; i++) {
 		uint64_t base = fdt_u64(reg[2 * i]);
 
-		ranges[i].end = base + fdt_u64(reg[2 * i + 1]);
-		ranges[i].next = base < IMAGE_PHYS(IMAGE_PAGES) ? IMAGE_PHYS(IMAGE_PAGES) : base;
+		ranges[MEMORY + i].end = base + fdt_u64(reg[2 * i + 1]);
+		ranges[MEMORY + i].next = base < CODE_END ? CODE_END : base;
 	}
+	ranges[BELOW] = (struct range){GNOMON_LOADER_END, TABLES_PHYS};
+	ranges[BEHIND] = (struct range){IMAGE_PHYS(IMAGE_PAGES), CODE_END};
 	ready = true;
 }
 
@@ -75,15 +80,22 @@ static void push(gpa_t *list, gpa_t page, uint64_t pages)
 	*list = page;
 }
 
+/* A long run does not begin like a 2 MiB frame: shadow paging would take it for some, and who wants to measure 4 KiB
+ * pages would not. */
 gpa_t page_alloc_run(uint64_t pages)
 {
 	if (!ready)
 		find_memory();
 	for (struct range *r = ranges; r < ranges + NR_RANGES; r++) {
-		if ((r->end - r->next) / PAGE_SIZE >= pages) {
-			r->next += pages * PAGE_SIZE;
-			return gpa_init(r->next - pages * PAGE_SIZE);
-		}
+		const bool skip = pages >= HUGE_PAGES && r->next % PAGE_2M == 0;
+		const uint64_t first = r->next + skip * PAGE_SIZE;
+
+		if ((r->end - r->next) / PAGE_SIZE < pages + skip)
+			continue;
+		if (skip)
+			push(&free_pages, gpa_init(r->next), 1);
+		r->next = first + pages * PAGE_SIZE;
+		return gpa_init(first);
 	}
 	return gpa_init(0);
 }
@@ -162,8 +174,9 @@ gpa_t huge_alloc(void)
 
 void page_free(gpa_t page)
 {
-	/* Pages of the image (programs' text, the first process's data) stay with it. */
-	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES))
+	/* Pages of the image (programs' text, the first process's data) stay with it, the device tree's with the loader. */
+	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES) ||
+	    (gpa_raw(page) >= GNOMON_LOADER_END && gpa_raw(page) < TABLES_PHYS))
 		push(&free_pages, page, 1);
 }
 

@@ -28,7 +28,7 @@
 	.text
 	.globl entry
 entry:					/* RDI: the device tree */
-	mov $boot_pml4 - GNOMON_BOOT_VIRT, %eax
+	mov $BOOT_PML4_PHYS, %eax
 	mov %rax, %cr3
 	mov $CPU_STACK_TOP(0), %rsp
 	lgdt gdt_pointer

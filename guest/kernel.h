@@ -228,7 +228,6 @@ int64_t access_write(uint64_t va);
 int64_t access_fetch(uint64_t va);
 extern const char access_begin[], access_end[], access_failed[];
 extern pte_t boot_pml4[512], kernel_pt[512], first_pt[512];
-#define BOOT_PML4_PHYS IMAGE_PHYS(DATA_PAGE) /* tables.S begins with it */
 extern const char empty_idt_pointer[];
 
 #endif

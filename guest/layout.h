@@ -5,9 +5,12 @@
  * nothing: each kernel instruction can cost a microsecond where KVM emulates it.
  * Shared by C, assembly and the linker script, which checks the sizes.
  *
- * The image is one run of physical memory; page numbers below count from its start.
+ * The image is one run of physical memory; page numbers below count from KERNEL_PHYS.
  * The kernel maps its own part of it at KERNEL_VIRT, the programs' part is mapped at
  * USER_BASE in each process. README.md has the picture.
+ *
+ * The page tables lie just below KERNEL_PHYS, in other 2 MiB than all code: a host that must not let a guest
+ * execute from large pages (KVM's nx_huge_pages) splits those 2 MiB, and each walk that reads a table there is longer.
  */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H
@@ -27,8 +30,8 @@
 #define RODATA_PAGE   16
 #define RODATA_PAGES  8
 #define DATA_PAGE     24
-#define DATA_PAGES    24
-#define PERCPU_PAGE   48
+#define DATA_PAGES    16
+#define PERCPU_PAGE   40
 #define PERCPU_PAGES  (NR_CPUS * 4)
 #define UTEXT_PAGE    128
 #define UTEXT_PAGES   32
@@ -41,8 +44,13 @@
 #define IMAGE_PAGES   (FIRST_PAGE + UDATA_PAGES + USTACK_PAGES)
 #define WINDOW_PAGE   (512 - NR_CPUS)   /* not in the image: a temporary window per CPU */
 #define DEVICE_PAGE   (WINDOW_PAGE - 1) /* likewise: the balloon's registers */
+#define TABLES_PAGES  8
+#define TABLES_PAGE   (DEVICE_PAGE - TABLES_PAGES) /* likewise; their memory is at TABLES_PHYS */
 
 #define IMAGE_PHYS(page) (KERNEL_PHYS + (page)*PAGE_BYTES)
+#define TABLES_PHYS      (KERNEL_PHYS - TABLES_PAGES * PAGE_BYTES)
+#define CODE_END         (KERNEL_PHYS + 512 * PAGE_BYTES) /* of the 2 MiB that code is executed in */
+#define BOOT_PML4_PHYS   TABLES_PHYS                      /* tables.S begins with it */
 
 /* Kernel virtual. [GNOMON_BOOT_VIRT, +2 MiB) shows the loader's first MiB, read-only. */
 #define KERNEL_VIRT       (GNOMON_BOOT_VIRT + KERNEL_PHYS)

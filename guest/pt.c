@@ -64,6 +64,11 @@ pte_t *pt_make(uint64_t va, int level)
 			if (!gpa_raw(table))
 				return NULL;
 			*e = gpa_raw(table) | TABLE;
+			/*
+			 * It is zero. But for memory that is read first Linux before 6.13 has one large page of zeroes,
+			 * and small pages from the first write on: longer walks for all 2 MiB around it.
+			 */
+			*pt_entry(va, l - 1) = 0;
 		}
 	}
 	return pt_entry(va, level);

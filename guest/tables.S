@@ -22,18 +22,23 @@
 #define CODE       (PTE_P | PTE_A)
 #define CONST      (PTE_P | PTE_NX | PTE_A)
 #define DATA       (PTE_P | PTE_W | PTE_NX | PTE_A | PTE_D)
-#define PHYS(symbol) symbol - GNOMON_BOOT_VIRT
+#define PHYS(symbol) symbol - KERNEL_PAGE(TABLES_PAGE) + TABLES_PHYS
 
-/* `count` entries for the image's pages from `page` on */
-.macro PTES page, count, flags
-	.set page, IMAGE_PHYS(\page)
+/* `count` entries for the memory from `at` on */
+.macro PTES_AT at, count, flags
+	.set page, \at
 	.rept \count
 	.quad page + (\flags)
 	.set page, page + PAGE_BYTES
 	.endr
 .endm
 
-	.section .data.tables, "aw"
+/* `count` entries for the image's pages from `page` on */
+.macro PTES page, count, flags
+	PTES_AT IMAGE_PHYS(\page), \count, \flags
+.endm
+
+	.section .tables, "aw"
 	.globl boot_pml4, kernel_pt, first_pt, shared_pdpt
 	.balign PAGE_BYTES
 boot_pml4:
@@ -68,7 +73,9 @@ kernel_pt:
 	.quad page + 3 * PAGE_BYTES + DATA
 	.set page, page + CPU_BYTES
 	.endr
-	.fill 512 - PERCPU_PAGE - PERCPU_PAGES, 8, 0
+	.fill TABLES_PAGE - PERCPU_PAGE - PERCPU_PAGES, 8, 0
+	PTES_AT TABLES_PHYS, TABLES_PAGES, DATA
+	.fill 512 - TABLES_PAGE - TABLES_PAGES, 8, 0
 
 	.balign PAGE_BYTES
 first_pdpt:
@@ -96,6 +103,8 @@ first_pt:
 shared_pdpt:
 	.fill 512, 8, 0
 
+	.data
+	.balign 16
 /* In writable memory because LTR sets the busy bit of its descriptor. */
 	.globl gdt
 gdt:

@@ -5,7 +5,7 @@
 #define SIGN        0xffff000000000000
 #define SELF(shift) ((uint64_t)SELF_SLOT << (shift))
 #define SELF_PML4   (SIGN | SELF(39) | SELF(30) | SELF(21) | SELF(12)) /* where the PML4 shows itself */
-#define UNUSED_DATA (KERNEL_PAGE(DATA_PAGE) + 8 * 300)                 /* an empty slot of the boot PML4 */
+#define UNUSED_DATA (KERNEL_PAGE(TABLES_PAGE) + 8 * 300)               /* an empty slot of the boot PML4 */
 
 static bool kernel_write_xor_execute(void)
 {
@@ -71,6 +71,10 @@ static bool self_map(void)
 		EXPECT_EQ(pte((void *)SELF_PML4, level) & PTE_ADDR, self & PTE_ADDR);
 	EXPECT_EQ(pte((void *)KERNEL_PAGE(TEXT_PAGE), 1) & PTE_ADDR, IMAGE_PHYS(TEXT_PAGE));
 	EXPECT_EQ(pte((void *)USER_PAGE(UTEXT_AT), 1) & PTE_ADDR, IMAGE_PHYS(UTEXT_PAGE));
+	/* No table lies in the 2 MiB that code is executed in (layout.h). */
+	for (int level = 2; level <= 4; level++)
+		EXPECT_EQ((pte((void *)USER_PAGE(UTEXT_AT), level) & PTE_ADDR) < KERNEL_PHYS, true);
+	EXPECT_EQ((self & PTE_ADDR) < KERNEL_PHYS, true);
 	EXPECT_EQ(pte((void *)GNOMON_BOOT_VIRT, 2) & (PTE_P | PTE_W | PTE_PS | PTE_NX), PTE_P | PTE_PS | PTE_NX);
 	return true;
 }

@@ -177,7 +177,7 @@ Test(image, command_line_too_long)
 Test(options, wrong)
 {
 	static const struct {
-		const char *args[5], *words;
+		const char *args[7], *words;
 	} wrong[] = {
 	    {{"run"}, "no image"},
 	    {{"run", "--"}, "no image"},
@@ -193,7 +193,13 @@ Test(options, wrong)
 	    {{"run", "--cpus", "two", "x"}, "from 1 to 64"},
 	    {{"run", "--timeout", "0", "x"}, "--timeout"},
 	    {{"run", "--paging", "sideways", "x"}, "'sideways' is not a paging mode"},
-	    {{"run", "--backing", "paper", "x"}, "--backing: 'paper'"},
+	    {{"run", "--backing", "paper", "x"}, "--backing: 'paper' is none of 4k, thp, hugetlb2m, hugetlb1g"},
+	    {{"run", "--backing", "hugetlb1g", "--memory", "64M", "x"},
+	     "--memory: 64 MiB is not a multiple of 1 GiB, as --backing hugetlb1g needs"},
+	    {{"run", "--memory", "1026M", "--backing", "hugetlb1g", "x"},
+	     "--memory: 1026 MiB is not a multiple of 1 GiB"},
+	    {{"run", "--backing", "hugetlb1g", "--balloon", "free-page-reporting", "x"},
+	     "--balloon: free-page-reporting is of no use with --backing hugetlb1g"},
 	    {{"run", "--balloon", "hot-air", "x"}, "--balloon: 'hot-air' is not a list"},
 	    {{"run", "--balloon", "deflate-on-oom,", "x"}, "--balloon: 'deflate-on-oom,' is not a list"},
 	    {{"run", "--memory", "010M", "x"}, "not a size"},
@@ -300,8 +306,27 @@ Test(image, hugetlb_pool)
 	huge_pool_lock();
 	available = huge_pool_available();
 	run_gnomon(&r, "run", "--backing", "hugetlb2m", guest_path("exit-status-7"));
-	if (available < 32)
+	if (available < 32) {
 		expect_refusal(&r, 1, "does not give 64 MiB of hugetlb2m memory");
-	else
+		cr_assert(strstr(r.err, "sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"), "%s",
+		          r.err);
+	} else {
 		expect_status(&r, 7);
+	}
+}
+
+/* Likewise of 1 GiB pages, of which a host seldom has one; or it has no such pages at all. */
+Test(image, hugetlb1g_pool)
+{
+	const unsigned long long all = (unsigned long long)sysconf(_SC_PHYS_PAGES) * PAGE_SIZE / PAGE_1G;
+	char memory[24];
+
+	if (!all)
+		cr_skip_test("the host has less than 1 GiB of memory");
+	snprintf(memory, sizeof(memory), "%lluG", all); /* the host's own part is not in any pool */
+	run_gnomon(&r, "run", "--backing", "hugetlb1g", "--memory", memory, guest_path("exit-status-7"));
+	expect_refusal(&r, 1, "of hugetlb1g memory: ");
+	cr_assert(strstr(r.err, "sudo tee /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages") ||
+	              strstr(r.err, "it offers no pages of 1 GiB"),
+	          "%s", r.err);
 }

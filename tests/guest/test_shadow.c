@@ -56,6 +56,40 @@ Test(shadow, syscall)
 	shadow_good("shadow-syscall", "1");
 }
 
+/* KiB of huge pages that a run of the guest kernel has. */
+static long huge_kib(const char *mode, const char *backing)
+{
+	char name[64], kernel[4096], line[256];
+	long kib = -1;
+	FILE *f;
+
+	strcpy(kernel, build_path("guest/kernel.elf"));
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--backing", backing, "--timeout", "60", kernel,
+	                                    "--", "idle", NULL});
+	run_until(&r, "serving the balloon");
+	snprintf(name, sizeof(name), "/proc/%d/smaps_rollup", (int)r.pid);
+	f = fopen(name, "re");
+	while (f && kib < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "AnonHugePages: %ld", &kib) != 1)
+			kib = -1;
+	if (f)
+		fclose(f);
+	run_abandon(&r);
+	return kib;
+}
+
+/* Where the guest lies on large pages, what the CPU walks instead of its tables does so, too; and nowhere else. */
+Test(shadow, tables_on_large_pages)
+{
+	const long guest = huge_kib("nested", "thp");
+
+	if (guest <= 0)
+		cr_skip_test("the host gives no transparent huge pages, or does not tell");
+	cr_assert_eq(huge_kib("nested", "4k"), 0);
+	cr_assert_eq(huge_kib("shadow", "4k"), 0);
+	cr_assert_geq(huge_kib("shadow", "thp"), guest + 2048);
+}
+
 /*
  * What a device writes into a table is no other than what a CPU writes there. Not in nested mode on every host: a KVM
  * that shadows in software does not see what the VMM stores.

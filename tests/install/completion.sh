@@ -47,7 +47,7 @@ check "one option" "--paging" "$(completed 'gnomon run --pag')"
 check "paging modes" "nested shadow" "$(completed 'gnomon run --paging ')"
 check "paging modes behind =" "nested shadow" "$(completed 'gnomon run --paging=')"
 check "a paging mode behind =" "shadow" "$(completed 'gnomon run --paging=s')"
-check "backings" "4k hugetlb2m thp" "$(completed 'gnomon run --backing ')"
+check "backings" "4k hugetlb1g hugetlb2m thp" "$(completed 'gnomon run --backing ')"
 check "balloon's features" "deflate-on-oom free-page-reporting" "$(completed 'gnomon run --balloon ')"
 wanted=$({ printf '%s\n' all none && "$gnomon" run --list-shadow-opts | awk '{ print $1 }'; } | sort | xargs)
 check "shadow options" "$wanted" "$(completed 'gnomon run --shadow-opt ')"

@@ -71,7 +71,7 @@ MUTANTS = [
      "if (role.level == 4 && !shadow_pool_reserve(sh, SHADOW_AREA_ROOTS, 1))", "if (0)",
      "nothing makes room for a root", "guest cpu/many_roots"),
     ("used-root-without-stub", "vmm/shadow/pool.c",
-     "if (page->live[i] && !(kind == SHADOW_AREA_ROOTS && i == stub_slot))",
+     "if (page->live[i] && i != kept)",
      "if (page->live[i])", "a root that is used again leads to no stub", "guest cpu/many_roots"),
 
     # Events.

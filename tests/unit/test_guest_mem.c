@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "huge_pool.h"
+#include "huge_pool_1g.h"
 #include "mem/guest_mem.h"
 
 #define SMALL (4ull << 20)
@@ -30,6 +31,7 @@ static void teardown(void)
 {
 	guest_mem_destroy(&mem);
 	huge_pool_restore();
+	huge_pool_1g_restore();
 }
 
 TestSuite(guest_mem, .fini = teardown);
@@ -118,11 +120,11 @@ Test(guest_mem, regions_are_distinct)
 /* Names and values of --backing; anything else is refused and leaves the value alone. */
 Test(guest_mem, backing_names)
 {
-	static const char *const bad[] = {"", "4K", "4k ", "hugetlb", "hugetlb2m2", "none"};
-	const enum backing good[] = {BACKING_4K, BACKING_THP, BACKING_HUGETLB2M};
+	static const char *const bad[] = {"", "4K", "4k ", "hugetlb", "hugetlb2m2", "hugetlb1", "hugetlb1G", "none"};
+	const enum backing good[] = {BACKING_4K, BACKING_THP, BACKING_HUGETLB2M, BACKING_HUGETLB1G};
 	enum backing b;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		cr_assert_eq(backing_parse(backing_name(good[i]), &b), 0);
 		cr_assert_eq(b, good[i]);
 	}
@@ -130,6 +132,29 @@ Test(guest_mem, backing_names)
 		b = BACKING_THP;
 		cr_assert_eq(backing_parse(bad[i], &b), -EINVAL, "'%s'", bad[i]);
 		cr_assert_eq(b, BACKING_THP);
+	}
+}
+
+/* What the host gives and takes at least, and its words; only the pools' pages are counted out. */
+Test(guest_mem, backing_pages)
+{
+	static const struct {
+		uint64_t page;
+		const char *words;
+		bool pool;
+	} want[] = {
+	    [BACKING_4K] = {PAGE_SIZE, "4 KiB", false},
+	    [BACKING_THP] = {PAGE_SIZE, "4 KiB", false},
+	    [BACKING_HUGETLB2M] = {PAGE_2M, "2 MiB", true},
+	    [BACKING_HUGETLB1G] = {PAGE_1G, "1 GiB", true},
+	};
+
+	for (int b = BACKING_4K; b <= BACKING_HUGETLB1G; b++) {
+		cr_assert_eq(backing_page(b), want[b].page, "%s", backing_name(b));
+		cr_assert_str_eq(backing_page_words(b), want[b].words);
+		cr_assert_eq(backing_is_pool(b), want[b].pool);
+		mem.backing = b;
+		cr_assert_eq(guest_mem_host_page(&mem), want[b].page);
 	}
 }
 
@@ -335,4 +360,29 @@ Test(guest_mem, surrender_hugetlb)
 	for (uint64_t i = 0; i < size; i += PAGE_SIZE)
 		cr_assert_eq(*(uint8_t *)at(i, 1), i / PAGE_2M == 1 ? 0 : 0x5a);
 	memset(at(0, size), 0xa5, size);
+}
+
+/* So is one of 1 GiB; it lies as its machine address does, or KVM could not map it as a whole. Nothing less goes. */
+Test(guest_mem, surrender_hugetlb_1g)
+{
+	const maddr_t second = maddr_init(PAGE_1G);
+
+	huge_pool_1g_grow(2);
+	cr_assert_eq(guest_mem_init(&mem, 2 * PAGE_1G, BACKING_HUGETLB1G), 0);
+	cr_assert_eq((uintptr_t)at(0, 1) % PAGE_1G, 0);
+	cr_assert_eq(huge_pool_1g_available(), 0);
+	*(uint8_t *)at(PAGE_1G - 1, 1) = 0x5a;
+	*(uint8_t *)at(PAGE_1G, 1) = 0x5a;
+	cr_assert_eq(guest_mem_withdraw(&mem, second, PAGE_2M), -EINVAL);
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(PAGE_1G / 2), PAGE_1G), -EINVAL);
+	cr_assert_eq(guest_mem_withdraw(&mem, second, PAGE_1G), 0);
+	cr_assert_not(reachable(PAGE_1G));
+	cr_assert_eq(guest_mem_surrender(&mem, second, PAGE_1G), 0);
+	cr_assert_eq(huge_pool_1g_available(), 1);
+	huge_pool_1g_use_up();
+	cr_assert_eq(guest_mem_restore(&mem, second, PAGE_1G), -ENOMEM);
+	huge_pool_1g_give_back();
+	cr_assert_eq(guest_mem_restore(&mem, second, PAGE_1G), 0);
+	cr_assert_eq(*(uint8_t *)at(PAGE_1G - 1, 1), 0x5a);
+	cr_assert_eq(*(uint8_t *)at(PAGE_1G, 1), 0);
 }

@@ -336,6 +336,10 @@ Test(host, memory_and_huge_pages)
 	put("sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "3\n");
 	put("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
 	info = detect();
+	expect_mend(&info, "the kernel offers no 1 GiB huge pages: `--backing hugetlb1g`", false, "pdpe1gb");
+	put("sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "1\n");
+	put("sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", "0\n");
+	info = detect();
 	cr_expect_eq(info.memory_total, 2048u << 10);
 	cr_expect_eq(info.memory_available, 1024u << 10);
 	cr_expect_str_eq(info.thp_enabled, "never");
@@ -343,9 +347,12 @@ Test(host, memory_and_huge_pages)
 	cr_expect_str_eq(info.thp_defrag, "", "no word is chosen");
 	cr_expect(info.hugetlb_2m.offered);
 	cr_expect_eq(info.hugetlb_2m.total, 3);
-	cr_expect_not(info.hugetlb_1g.offered);
+	cr_expect(info.hugetlb_1g.offered);
+	cr_expect_eq(info.hugetlb_1g.total, 1);
 	expect_mend(&info, "transparent huge pages are off", false, "echo madvise | sudo tee /sys");
 	expect_mend(&info, "no free 2 MiB huge page", false, "echo 67 ");
+	expect_mend(&info, "no free 1 GiB huge page", false,
+	            "echo 2 | sudo tee /sys/kernel/mm/hugepages/hugepages-1048576kB");
 }
 
 /* Whatever the files hold, what is printed stays printable: terminals and JSON want that. */

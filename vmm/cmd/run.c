@@ -41,29 +41,29 @@ struct run_options {
 };
 
 static const char help[] =
-	"Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
-	"Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
-	"Where there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
-	"\n"
-	"  --paging MODE      how guest memory is translated: nested (default) or shadow\n"
-	"  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M)\n"
-	"  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
-	"  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m\n"
-	"  --balloon LIST     what the balloon offers the guest beyond the usual, none by default:\n"
-	"                     deflate-on-oom (the guest takes pages back when it has no other),\n"
-	"                     free-page-reporting (the host has what the guest frees, without asking)\n"
-	"  --stats FILE       at the end, once there is a VM, write every counter to FILE as JSON\n"
-	"  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
-	"  --timeout SECONDS  kill a guest that has not ended by then\n"
-	"  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
-	"  --list-shadow-opts describe them\n"
-	"  --shadow-memory SIZE  bound on the memory for shadow tables (default 32M)\n"
-	"  --audit            at each trap compare the whole shadow with the guest's tables\n"
-	"  --help\n"
-	"\n"
-	"Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"
-	"cannot be run as given (options, image); 1 the host failed, or output was lost; 130 interrupted.\n"
-	"GNOMON_KVM_DEVICE names another device than /dev/kvm.\n";
+    "Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
+    "Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
+    "Where there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
+    "\n"
+    "  --paging MODE      how guest memory is translated: nested (default) or shadow\n"
+    "  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M; hugetlb1g: 1 GiB, 1G)\n"
+    "  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
+    "  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m, hugetlb1g\n"
+    "  --balloon LIST     what the balloon offers the guest beyond the usual, none by default:\n"
+    "                     deflate-on-oom (the guest takes pages back when it has no other),\n"
+    "                     free-page-reporting (the host has what the guest frees, without asking)\n"
+    "  --stats FILE       at the end, once there is a VM, write every counter to FILE as JSON\n"
+    "  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
+    "  --timeout SECONDS  kill a guest that has not ended by then\n"
+    "  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
+    "  --list-shadow-opts describe them\n"
+    "  --shadow-memory SIZE  bound on the memory for shadow tables (default 32M)\n"
+    "  --audit            at each trap compare the whole shadow with the guest's tables\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"
+    "cannot be run as given (options, image); 1 the host failed, or output was lost; 130 interrupted.\n"
+    "GNOMON_KVM_DEVICE names another device than /dev/kvm.\n";
 
 /* The words after IMAGE, one blank between them: what /chosen/bootargs carries. NULL without memory. */
 static char *join_words(char **words)
@@ -151,7 +151,7 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 'b':
 		r = backing_parse(arg, &o->vm.backing);
 		if (r < 0)
-			log_error("--backing: '%s' is none of 4k, thp, hugetlb2m", arg);
+			log_error("--backing: '%s' is none of " BACKING_NAMES, arg);
 		return r;
 	case 'B':
 		return parse_balloon(arg, &o->balloon);
@@ -188,6 +188,28 @@ static int check_behind_image(char **words)
 	return 0;
 }
 
+/* What is asked for goes together, or -EINVAL, said. */
+static int settle(struct run_options *o)
+{
+	const uint64_t page = backing_page(o->vm.backing);
+
+	if (!o->vm.memory)
+		o->vm.memory = page > DEFAULT_MEMORY ? page : DEFAULT_MEMORY;
+	if (o->vm.memory % page) {
+		log_error("--memory: %llu MiB is not a multiple of %s, as --backing %s needs",
+		          (unsigned long long)(o->vm.memory >> 20), backing_page_words(o->vm.backing),
+		          backing_name(o->vm.backing));
+		return -EINVAL;
+	}
+	if (page > PAGE_2M && o->balloon & VIRTIO_BALLOON_F_REPORTING) {
+		log_error(
+		    "--balloon: free-page-reporting is of no use with --backing %s: no guest reports whole pages of %s",
+		    backing_name(o->vm.backing), backing_page_words(o->vm.backing));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* 0: run; 1: help was shown; -EINVAL: said. */
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
@@ -218,7 +240,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;
 	}
-	if (image_file(argv[optind++], o->image) < 0 || check_behind_image(argv + optind) < 0)
+	if (image_file(argv[optind++], o->image) < 0 || check_behind_image(argv + optind) < 0 || settle(o) < 0)
 		return -EINVAL;
 	if (optind < argc && strcmp(argv[optind], "--") == 0)
 		optind++;
@@ -339,8 +361,8 @@ static int run(const struct run_options *o)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_options o = {.vm = {.cpus = 1, .memory = DEFAULT_MEMORY, .backing = BACKING_4K},
-				.shadow_config = {.opts = SHADOW_OPT_ALL, .memory = SHADOW_MEMORY_DEFAULT}};
+	struct run_options o = {.vm = {.cpus = 1, .backing = BACKING_4K},
+	                        .shadow_config = {.opts = SHADOW_OPT_ALL, .memory = SHADOW_MEMORY_DEFAULT}};
 	int r = parse_options(argc, argv, &o), status = STATUS_HOST_FAILURE;
 
 	if (r)

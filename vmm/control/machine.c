@@ -220,6 +220,12 @@ static int balloon_set(void *machine, uint64_t bytes, struct control_error *err)
 
 	if (r < 0)
 		return r;
+	/* No driver finds all of a GiB free at once; one that gave less would be stopped for it. */
+	if (bytes < s.ram && guest_mem_host_page(&m->vm->mem) > PAGE_2M)
+		return control_fail(
+		    err, EOPNOTSUPP,
+		    "Memory of 1 GiB pages (--backing hugetlb1g) is not for the balloon; `reclaim` takes "
+		    "whole ones");
 	r = balloon_set_target(m->vm->balloon, (bytes < s.ram ? s.ram - bytes : 0) & PAGE_MASK);
 	return r < 0 ? control_fail(err, -r, "The guest cannot have %llu bytes", (unsigned long long)bytes) : 0;
 }

@@ -20,7 +20,7 @@
 #include "base/log.h"
 
 #define HOST_NR_CAPS     8
-#define HOST_MAX_MISSING 16
+#define HOST_MAX_MISSING 18
 
 struct host_paths {
 	const char *sys;  /* "/sys" */

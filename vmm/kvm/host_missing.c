@@ -134,6 +134,15 @@ static void list_huge_pages(struct host_info *info)
 		miss(info, false, "no free 2 MiB huge page: `--backing hugetlb2m` cannot work",
 		     "`echo %llu | sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages`",
 		     (unsigned long long)info->hugetlb_2m.total + 64);
+	if (!info->hugetlb_1g.offered)
+		miss(info, false, "the kernel offers no 1 GiB huge pages: `--backing hugetlb1g` cannot work",
+		     "use a CPU with pdpe1gb and a kernel with CONFIG_HUGETLBFS");
+	else if (info->hugetlb_1g.free == 0)
+		miss(info, false, "no free 1 GiB huge page: `--backing hugetlb1g` cannot work",
+		     "`echo %llu | sudo tee /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages`, soon after "
+		     "boot; or "
+		     "boot with hugepagesz=1G hugepages=1",
+		     (unsigned long long)info->hugetlb_1g.total + 1);
 }
 
 static void list_pmu(struct host_info *info)

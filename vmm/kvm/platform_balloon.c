@@ -24,9 +24,11 @@ static const char *refusal(void *ctx, gpa_t at, uint64_t size)
 		return "a page lies in the loader's first MiB";
 	if (overlaps(at, size, gpa_raw(p->image), gpa_raw(p->image_end)))
 		return "a page lies in the guest's own image";
-	if ((gpa_raw(at) | size) & (guest_mem_host_page(&p->vm->mem) - 1))
-		return "memory of 2 MiB pages (--backing hugetlb2m) goes in whole, aligned 2 MiB only";
-	return NULL;
+	if (((gpa_raw(at) | size) & (guest_mem_host_page(&p->vm->mem) - 1)) == 0)
+		return NULL;
+	return p->vm->mem.backing == BACKING_HUGETLB1G
+	           ? "memory of 1 GiB pages (--backing hugetlb1g) goes in whole, aligned 1 GiB only"
+	           : "memory of 2 MiB pages (--backing hugetlb2m) goes in whole, aligned 2 MiB only";
 }
 
 static bool has_ended(struct vm *vm)

@@ -25,8 +25,8 @@
 #include "stage2/reclaim.h"
 
 /*
- * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb2m its pool; or it is back
- * in the guest, zeroed. Whole pages of RAM, with hugetlb2m whole 2 MiB: -EINVAL. -EALREADY: some of it is in the state
+ * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb* its pool; or it is back
+ * in the guest, zeroed. Whole pages of RAM, with hugetlb* whole ones of these: -EINVAL. -EALREADY: some of it is in the state
  * asked for. -ENOMEM: tables, the pool is used up meanwhile, or a host without guards (guest_mem.h) has no mappings
  * left (vm.max_map_count). -EBUSY: another change, or in shadow mode a vCPU that waits for a device, its console for
  * one, takes too long. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of the VM.

@@ -13,7 +13,7 @@
 #include "kvm/vcpu.h"
 #include "trap/zydis.h"
 
-/* Machine addresses and memslots beside guest RAM's; both lie in the hole below 4 GiB. */
+/* Machine addresses and memslots beside guest RAM's, aligned to 2 MiB; both lie in the hole below 4 GiB. */
 #define STUB_MADDR 0xdf000000
 #define POOL_MADDR 0xe0000000
 #define SLOT_STUB  8
@@ -80,22 +80,30 @@ static int recycle_pool(void *ctx)
 
 static const struct shadow_ops ops = {.quiesce = quiesce, .oldest_flush = oldest_flush, .recycle_pool = recycle_pool};
 
-static void *map_zeroed(uint64_t size)
+/*
+ * The CPU walks these tables through the second stage: large pages below them make its walks shorter, as those below guest
+ * memory do. Never of the host's pool, whose pages are counted out for guests: the bound on the tables' memory would be
+ * taken from it as a whole, whatever of it is used.
+ */
+static void *map_tables(const struct vm *vm, uint64_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return backing_map(vm->mem.backing == BACKING_4K ? BACKING_4K : BACKING_THP, size);
+}
 
-	return p == MAP_FAILED ? NULL : p;
+/* Whole 2 MiB: less is never one page of the host. */
+static uint64_t stub_size(int cpus)
+{
+	return (stub_pages(cpus) * PAGE_SIZE + PAGE_2M - 1) & ~(PAGE_2M - 1);
 }
 
 static int set_up(struct shadow_vm *s)
 {
 	struct vm *vm = s->vm;
-	const uint64_t stub_size = stub_pages(vm->nr_vcpus) * PAGE_SIZE;
-	uint8_t *pool = map_zeroed(s->config.memory);
+	uint8_t *pool = map_tables(vm, s->config.memory);
 	int r;
 
 	s->stub = (struct stub_layout){
-	    .host = map_zeroed(stub_size),
+	    .host = map_tables(vm, stub_size(vm->nr_vcpus)),
 	    .base = maddr_init(STUB_MADDR),
 	    .cpus = vm->nr_vcpus,
 	    .pool = maddr_init(POOL_MADDR),
@@ -116,7 +124,7 @@ static int set_up(struct shadow_vm *s)
 	s->mmu.stub_pdpt = stub_pdpt(&s->stub);
 	s->mmu.maxphyaddr = cpuid_maxphyaddr();
 	s->mmu.gbpages = cpuid_gbpages();
-	r = set_slot(vm, SLOT_STUB, s->stub.base, stub_size, s->stub.host);
+	r = set_slot(vm, SLOT_STUB, s->stub.base, stub_size(vm->nr_vcpus), s->stub.host);
 	if (r == 0)
 		r = set_slot(vm, SLOT_POOL, s->stub.pool, s->stub.pool_size, pool);
 	return r < 0 ? log_errno(-r, "KVM refuses the memory of shadow tables") : 0;
@@ -162,7 +170,7 @@ void shadow_vm_destroy(struct vm *vm)
 	if (s->mmu.pool)
 		munmap(s->mmu.pool, s->stub.pool_size);
 	if (s->stub.host)
-		munmap(s->stub.host, stub_pages(s->stub.cpus) * PAGE_SIZE);
+		munmap(s->stub.host, stub_size(s->stub.cpus));
 	shadow_destroy(&s->mmu);
 	pthread_mutex_destroy(&s->lock);
 	free(s);

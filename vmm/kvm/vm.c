@@ -76,8 +76,7 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	}
 	r = guest_mem_init(&vm->mem, config->memory, config->backing);
 	if (r < 0)
-		return log_errno(-r, "the host does not give %llu MiB of %s memory",
-		                 (unsigned long long)(config->memory >> 20), backing_name(config->backing));
+		return backing_refused(config->backing, config->memory, -r);
 	r = stage2_init(&vm->stage2, &vm->mem);
 	if (r < 0)
 		return log_errno(-r, "no memory for the second stage's tables");

@@ -6,10 +6,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#ifndef MAP_HUGE_2MB
-#define MAP_HUGE_2MB (21 << 26)
-#endif
-
 #ifndef MADV_COLLAPSE /* Linux 6.1 */
 #define MADV_COLLAPSE 25
 #endif
@@ -17,65 +13,6 @@
 #define MADV_GUARD_INSTALL 102
 #define MADV_GUARD_REMOVE  103
 #endif
-
-static const char *const backing_names[] = {
-    [BACKING_4K] = "4k",
-    [BACKING_THP] = "thp",
-    [BACKING_HUGETLB2M] = "hugetlb2m",
-};
-
-int backing_parse(const char *text, enum backing *ret_backing)
-{
-	for (size_t i = 0; i < sizeof(backing_names) / sizeof(*backing_names); i++) {
-		if (strcmp(text, backing_names[i]) == 0) {
-			*ret_backing = (enum backing)i;
-			return 0;
-		}
-	}
-	return -EINVAL;
-}
-
-const char *backing_name(enum backing b)
-{
-	return backing_names[b];
-}
-
-/* Anonymous memory aligned to 2 MiB: maps 2 MiB more and gives the ends back. */
-static void *map_aligned(uint64_t size)
-{
-	uint8_t *p =
-	    mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint64_t head;
-
-	if (p == MAP_FAILED)
-		return NULL;
-	head = -(uintptr_t)p & (PAGE_2M - 1);
-	if (head)
-		munmap(p, head);
-	munmap(p + head + size, PAGE_2M - head);
-	return p + head;
-}
-
-/* No NORESERVE here: a pool that is too small must fail now, not as SIGBUS later. */
-static void *map_hugetlb(uint64_t size)
-{
-	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1,
-	            0);
-}
-
-static int map_region(struct mem_region *r, enum backing backing)
-{
-	if (backing == BACKING_HUGETLB2M) {
-		r->host = map_hugetlb(r->size);
-		return r->host == MAP_FAILED ? -errno : 0;
-	}
-	r->host = map_aligned(r->size);
-	if (!r->host)
-		return -errno;
-	/* A host without THP refuses both pieces of advice, and means 4 KiB pages either way. */
-	(void)madvise(r->host, r->size, backing == BACKING_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
-	return 0;
-}
 
 /* Asked with a page of its own: a guard in guest memory would keep a huge page from there. */
 static bool host_guards(void)
@@ -100,17 +37,17 @@ int guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing)
 
 	*mem = (struct guest_mem){.size = size, .backing = backing};
 	for (int i = 0; i < GUEST_MEM_REGIONS && plan[i].size; i++) {
-		int r;
-
 		mem->region[i] = plan[i];
-		r = map_region(&mem->region[i], backing);
-		if (r < 0) {
+		mem->region[i].host = backing_map(backing, plan[i].size);
+		if (!mem->region[i].host) {
+			const int r = -errno;
+
 			guest_mem_destroy(mem);
 			return r;
 		}
 		mem->nr_regions++;
 	}
-	mem->guards = backing != BACKING_HUGETLB2M && host_guards();
+	mem->guards = !backing_is_pool(backing) && host_guards();
 	return 0;
 }
 
@@ -135,7 +72,7 @@ void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len)
 
 uint64_t guest_mem_host_page(const struct guest_mem *mem)
 {
-	return mem->backing == BACKING_HUGETLB2M ? PAGE_2M : PAGE_SIZE;
+	return backing_page(mem->backing);
 }
 
 int guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size)
@@ -171,7 +108,7 @@ int guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size)
 	if (mem->guards)
 		return madvise(p, size, MADV_GUARD_INSTALL) < 0 ? -errno : 0;
 	/* The content first: then nothing is left that KVM must unmap a second time when the protection goes. */
-	if (mem->backing != BACKING_HUGETLB2M && madvise(p, size, MADV_DONTNEED) < 0)
+	if (!backing_is_pool(mem->backing) && madvise(p, size, MADV_DONTNEED) < 0)
 		return -errno;
 	return mprotect(p, size, PROT_NONE) < 0 ? -errno : 0;
 }
@@ -185,18 +122,18 @@ int guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size)
 	if (mem->guards)
 		return 0; /* with the guards' coming */
 	/* A discarded hugetlb page stays reserved for its mapping (HugePages_Rsvd): so the mapping goes. */
-	if (mem->backing == BACKING_HUGETLB2M)
+	if (backing_is_pool(mem->backing))
 		return reserve_place(p, size);
 	return guest_mem_discard(mem, at, size);
 }
 
 /* Mapped elsewhere and then moved: a MAP_FIXED that the pool cannot serve would leave a hole for others to map in. */
-static int restore_hugetlb(void *p, uint64_t size)
+static int restore_pool(enum backing b, void *p, uint64_t size)
 {
-	void *fresh = map_hugetlb(size);
+	void *fresh = backing_map(b, size);
 	int r;
 
-	if (fresh == MAP_FAILED)
+	if (!fresh)
 		return -errno;
 	if (mremap(fresh, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, p) != MAP_FAILED)
 		return 0;
@@ -224,8 +161,8 @@ int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
 
 	if (!p)
 		return -EINVAL;
-	if (mem->backing == BACKING_HUGETLB2M)
-		return restore_hugetlb(p, size);
+	if (backing_is_pool(mem->backing))
+		return restore_pool(mem->backing, p, size);
 	if (!mem->guards)
 		return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
 	if (madvise(p, size, MADV_GUARD_REMOVE) < 0)

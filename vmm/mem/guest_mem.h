@@ -11,23 +11,14 @@
 #include <stddef.h>
 
 #include "base/log.h"
-
-enum backing {
-	BACKING_4K,        /* anonymous memory, transparent huge pages refused */
-	BACKING_THP,       /* anonymous memory, transparent huge pages asked for */
-	BACKING_HUGETLB2M, /* 2 MiB pages of the host's hugetlb pool */
-};
-
-/* "4k", "thp", "hugetlb2m"; -EINVAL for anything else. */
-int must_check backing_parse(const char *text, enum backing *ret_backing);
-const char *backing_name(enum backing b);
+#include "mem/backing.h"
 
 #define GUEST_MEM_REGIONS 2 /* below the MMIO hole, from 4 GiB up */
 
 struct mem_region {
 	maddr_t base;
 	uint64_t size; /* bytes, a multiple of 2 MiB */
-	uint8_t *host; /* 2 MiB aligned */
+	uint8_t *host; /* aligned as backing_map() does it, and so is base */
 };
 
 struct guest_mem {
@@ -39,7 +30,7 @@ struct guest_mem {
 };
 
 /*
- * Maps `size` bytes of zeroed guest RAM (a multiple of 2 MiB, checked by the caller),
+ * Maps `size` bytes of zeroed guest RAM (a multiple of 2 MiB and of backing_page(), checked by the caller),
  * placed as include/gnomon/abi.h says. Host pages are taken at first touch.
  * -ENOMEM when the host has not enough address space or hugetlb pages.
  */
@@ -51,16 +42,16 @@ void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 
 /*
  * Gives the host the frames of [at, at + size) back; what is touched there later is zeroed. Whole host pages only:
- * -EINVAL for anything else, with hugetlb2m for what is not 2 MiB; -errno of the host.
+ * -EINVAL for anything else, with a pool of huge pages for what is less than one; -errno of the host.
  */
 int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
  * Memory goes out of use in two steps, whole host pages as above. Withdrawn, nobody reaches it any more when the call
  * returns, KVM neither; who does meanwhile finds its bytes or zeroes. Surrendered, the host has its frames, with
- * hugetlb2m the pool, where discarded pages stay reserved. Restored it can be read and written again and is zeroed;
+ * hugetlb* the pool, where discarded pages stay reserved. Restored it can be read and written again and is zeroed;
  * -ENOMEM when the pool has no pages by then, and nothing is changed. Surrender only what is withdrawn, restore only
- * what is withdrawn or, with hugetlb2m, surrendered. -EINVAL, -errno of the host.
+ * what is withdrawn or, with hugetlb*, surrendered. -EINVAL, -errno of the host.
  */
 int must_check guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size);
 int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size);

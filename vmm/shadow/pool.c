@@ -193,26 +193,40 @@ bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned
 	return fresh(area) + area->nr_used >= nr;
 }
 
+/* What a used frame still holds goes by edits, but for the stub's slot of a root. */
+static void empty(struct shadow *sh, struct shadow_page *page, int kept)
+{
+	for (int i = 0; i < 512; i++)
+		if (page->live[i] && i != kept)
+			shadow_edit_queue(sh, page, i, (spte_t){0});
+}
+
 struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind kind)
 {
-	const unsigned stub_slot = gva_index(gva_init(GNOMON_RESERVED_BASE), 4);
+	const int stub_slot = gva_index(gva_init(GNOMON_RESERVED_BASE), 4);
 	struct shadow_area *area = &sh->area[kind];
+	const bool is_fresh = fresh(area);
 	struct shadow_page *page;
 	unsigned n;
 
-	BUG_ON(!fresh(area) && !area->nr_used);
-	n = fresh(area) ? area->next_fresh++ : area->used[--area->nr_used];
+	BUG_ON(!is_fresh && !area->nr_used);
+	n = is_fresh ? area->next_fresh++ : area->used[--area->nr_used];
 	area->in_use++;
 	page = &sh->pages[n];
 	*page = (struct shadow_page){
 	    .table = maddr_add(sh->pool_base, n * PAGE_SIZE),
 	    .live = (uint64_t *)(void *)(sh->pool + n * PAGE_SIZE),
 	};
-	for (unsigned i = 0; i < 512; i++)
-		if (page->live[i] && !(kind == SHADOW_AREA_ROOTS && i == stub_slot))
-			shadow_edit_queue(sh, page, i, (spte_t){0});
+	/*
+	 * A fresh frame is zero. It is written before it is read: else Linux before 6.13 has a large page of zeroes there,
+	 * and small pages from the first write on. No CPU has it yet, so plain stores do.
+	 */
+	if (is_fresh)
+		page->live[0] = 0;
+	else
+		empty(sh, page, kind == SHADOW_AREA_ROOTS ? stub_slot : -1);
 	if (kind == SHADOW_AREA_ROOTS && !page->live[stub_slot])
-		page->live[stub_slot] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A; /* no CPU has it yet */
+		page->live[stub_slot] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
 	return page;
 }
 

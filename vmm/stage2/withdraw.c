@@ -33,9 +33,10 @@ void withdrawal_announce(struct withdrawal *w, const struct stage2_slice *slice,
 		atomic_store(&w->phase, AWAITED);
 }
 
-/* The next piece, no further than the next multiple of 2 MiB. False: none is left. */
+/* The next piece, no further than the next multiple of 2 MiB, or of a larger host page. False: none is left. */
 static bool take_part(struct withdrawal *w, maddr_t *ret_at, uint64_t *ret_size)
 {
+	const uint64_t page = guest_mem_host_page(w->mem), part = page > PAGE_2M ? page : PAGE_2M;
 	bool left;
 
 	pthread_mutex_lock(&w->lock);
@@ -44,7 +45,7 @@ static bool take_part(struct withdrawal *w, maddr_t *ret_at, uint64_t *ret_size)
 		const uint64_t rest = w->slice->size - w->begun;
 
 		*ret_at = maddr_add(w->slice->maddr, w->begun);
-		*ret_size = PAGE_2M - maddr_raw(*ret_at) % PAGE_2M;
+		*ret_size = part - maddr_raw(*ret_at) % part;
 		*ret_size = rest < *ret_size ? rest : *ret_size;
 		w->begun += *ret_size;
 		w->busy++;
