@@ -39,6 +39,8 @@ MUTANTS = [
     # What is linked at a new place is in step.
     ("no-sync-at-new-place", "vmm/shadow/fault.c", "if (!shadow_sync_below(sh, child)) return false;", "",
      "a table that lags is linked where no TLB holds anything", "guest shadow_tables/linked_anew"),
+    ("no-sync-told-by-oracle", "vmm/shadow/fault.c", "if (!shadow_sync_below(sh, child)) return false;", "",
+     "the same: the oracle must see it, too", "oracle"),
     ("sync-one-level-below", "vmm/shadow/unsync.c", "if (is_below(ref->page, top))", "if (ref->page == top)",
      "a table that lags is linked by way of one above it", "guest shadow_tables/linked_anew"),
     ("sync-below-forgets-one", "vmm/shadow/unsync.c", "top->present && i-- > 0", "top->present && i-- > 1",
