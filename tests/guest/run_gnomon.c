@@ -51,6 +51,11 @@ bool kvm_emulates_cpl0(void)
 	return access("/sys/module/kvm_pvm", F_OK) == 0;
 }
 
+bool kvm_is_intel(void)
+{
+	return access("/sys/module/kvm_intel", F_OK) == 0;
+}
+
 bool kvm_keeps_shadow_tables(void)
 {
 	static const char *const files[] = {"/sys/module/kvm_amd/parameters/npt", "/sys/module/kvm_intel/parameters/ept"};
