@@ -8,7 +8,7 @@ host without kvm_pvm, where the CPU itself does what the VMM does here.
 """
 
 TRAP, ENTER, VCPU, STEP = (f"vmm/kvm/shadow_{part}.c" for part in ("trap", "enter", "vcpu", "step"))
-PVM, REAL = "vmm/kvm/shadow_pvm.c", "vmm/kvm/shadow_real.c"
+PVM, REAL = "vmm/kvm/shadow_pvm.c", "vmm/trap/real.c"
 MASK = "(0xdd5ull | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)"
 MASKS = "vmm/kvm/shadow_vm.h"
 INSN = "random instructions"
@@ -131,10 +131,17 @@ MUTANTS = [
      "CR0.EM stops no x87 instruction", "unit fpu"),
     ("mp-forgotten", "vmm/trap/fpu.c", "return ts && cpu->cr0 & CR0_MP ? VEC_NM : -1;", "return ts ? VEC_NM : -1;",
      "FWAIT traps under CR0.TS alone", "unit fpu"),
-    ("cr0-not-obeyed", REAL, "s->cr0 |= c->cr0 & CR0_AT_CPL3;", "s->cr0 |= CR0_MP | CR0_NE;",
-     "the real CPU does not see the guest's CR0", "npt guest cpu/fpu_control"),
-    ("cr4-not-obeyed", REAL, "s->cr4 |= c->cr4 & CR4_AT_CPL3;", "s->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;",
-     "the real CPU does not see the guest's CR4", "npt guest cpu/offered_features"),
+    ("cr0-not-obeyed", REAL, "r.cr0 |= cpu->cr0 & CR0_AT_CPL3;", "r.cr0 |= CR0_MP | CR0_NE;",
+     "the real CPU does not see the guest's CR0", "unit real"),
+    ("cr4-not-obeyed", REAL, "r.cr4 |= cpu->cr4 & CR4_AT_CPL3;", "r.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;",
+     "the real CPU does not see the guest's CR4", "unit real"),
+    ("am-not-obeyed", REAL, "CR0_NE | CR0_AM)", "CR0_NE)", "no #AC where the CPU sees the guest's CR0", "unit real"),
+    ("ac-of-program-lost", TRAP, "if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {", "if (0) {",
+     "a program's access that is not aligned is done under RFLAGS.AC", "guest cpu/alignment"),
+    ("ac-despite-am", TRAP, "if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {", "if (v->cpu.cpl == 3) {",
+     "#AC with CR0.AM clear", "guest cpu/alignment"),
+    ("ac-in-kernel", TRAP, "if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {", "if (v->cpu.cr0 & CR0_AM) {",
+     "a kernel's access that is not aligned is #AC", "guest cpu/alignment"),
     ("cr4-of-no-feature", "vmm/trap/emul_control.c", "value & ~e->env.ops->limits.cr4_bits || !(value", "!(value",
      "CR4 takes a bit that CPUID does not offer", "unit emulate_privileged"),
     ("cr4-offers-nothing", "vmm/kvm/cpuid.c", "bits |= of[i].bits;", ";", "CR4 refuses what CPUID offers",
@@ -170,8 +177,8 @@ MUTANTS = [
      "the emulator does SYSCALL with EFER.SCE=0", "unit emulate_far"),
     ("syscall-trap-despite-sce", TRAP, "if (c->efer & EFER_SCE) {", "if (1) {", "SYSCALL is done with EFER.SCE=0",
      "guest cpu/system_calls"),
-    ("sce-not-obeyed", REAL, "s->efer |= c->efer & EFER_SCE;", "s->efer |= EFER_SCE;",
-     "SYSCALL with EFER.SCE=0 changes RCX and R11", "npt guest cpu/system_calls"),
+    ("sce-not-obeyed", REAL, "r.efer |= cpu->efer & EFER_SCE;", "r.efer |= EFER_SCE;",
+     "SYSCALL with EFER.SCE=0 changes RCX and R11", "unit real"),
 
     # A program ends no VM, and gets the exceptions that a CPU would give.
     ("reserved-range-kills", "vmm/shadow/fault.c",
