@@ -26,3 +26,10 @@ bool on_tcg(void)
 	__cpuid(0x40000000, a, name[0], name[1], name[2]);
 	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
 }
+
+bool has_umip(void)
+{
+	uint32_t a, b, c = 0, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 2 & 1;
+}
