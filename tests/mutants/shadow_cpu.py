@@ -108,6 +108,8 @@ MUTANTS = [
      "guest cpu/flags_survive"),
     ("popf-of-ac-unseen", VCPU, "v->popf_sets_ac = true;", "", "POPF clears AC, and SMAP forbids nothing",
      "guest cpu/flags_survive"),
+    ("programs-ac-unseen", VCPU, "v->programs_ac = rflags & RFLAGS_AC;", ";",
+     "a kernel clears by POPF the AC that a program had, and SMAP forbids nothing", "guest cpu/flags_survive"),
     ("rf-not-pushed", "vmm/trap/inject.c", "is_fault(event->vector) ? RFLAGS_RF : 0", "0 ? RFLAGS_RF : 0",
      "the instruction that a handler returns to meets its breakpoint again", "unit inject"),
     ("rf-stays", "vmm/trap/emulate.c", "if (!e->keep_rf) next->rflags", "if (0) next->rflags",

@@ -72,6 +72,7 @@ struct shadow_vcpu {
 	uint64_t hits;         /* breakpoints, as in DR6, that the step's own accesses meet; reported when it is done */
 	bool between_lanes;    /* its gather or scatter was interrupted, and a single step's trap is due */
 	bool popf_sets_ac;     /* its kernel was seen to set RFLAGS.AC by POPF, which does not trap */
+	bool programs_ac;      /* the AC that its kernel has is what a program had, and was not seen clear since */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real; /* the real segment and control registers, as last set */
 	uint64_t real_tsc_aux; /* MSR_TSC_AUX, likewise */

@@ -55,9 +55,29 @@ start:
 	pop %rax
 	test $RFLAGS_AC, %eax
 	CHECK nz, 27
-	/* Clear again, it counts no more. */
+	/* ... to a program's page under SMAP, which AC opens; and which is closed again behind it. */
+	ASK_CPUID 7
+	test $(1 << 20), %r9d
+	jz 1f
+	MAP 0, page, PTE_W | PTE_U
+	mov %cr4, %rax
+	or $CR4_SMAP, %eax
+	mov %rax, %cr4
+	mov $PAGE(0), %rbp
+	TRY mov 1(%rbp), %rax
+	EXPECT NONE, 29
+	TRY rolq $1, 9(%rbp)
+	EXPECT NONE, 30
 	pushq $RFLAGS_FIXED
 	popfq
+	TRY mov 1(%rbp), %rax
+	EXPECT_ERROR VEC_PF, PFEC_P, 31
+	mov %cr4, %rax
+	and $~CR4_SMAP, %eax
+	mov %rax, %cr4
+1:	pushq $RFLAGS_FIXED
+	popfq
+	/* Clear again, AM counts no more. */
 	mov %cr0, %rax
 	and $~CR0_AM, %eax
 	mov %rax, %cr0
