@@ -182,6 +182,14 @@ MUTANTS = [
     ("sce-not-obeyed", REAL, "r.efer |= cpu->efer & EFER_SCE;", "r.efer |= EFER_SCE;",
      "SYSCALL with EFER.SCE=0 changes RCX and R11", "unit real"),
 
+    ("sysenter-despite-cs", "vmm/trap/emul_syscall.c", "if (cs == 0)", "if (0)",
+     "SYSENTER that the kernel has not set up goes to address 0", "unit emulate_far"),
+    ("sysenter-keeps-if", "vmm/trap/emul_syscall.c", "(RFLAGS_VM | RFLAGS_IF)", "RFLAGS_VM",
+     "an interrupt comes before SYSENTER's first instruction in the kernel", "unit emulate_far"),
+    ("sysenter-on-amd", "vmm/trap/emul_syscall.c",
+     "if (!e->env.ops->limits.intel) return env_fault(&e->env, VEC_UD, 0); if (cs == 0)", "if (cs == 0)",
+     "SYSENTER is done on a CPU that has none in 64-bit code", "unit emulate_far"),
+
     # A program ends no VM, and gets the exceptions that a CPU would give.
     ("reserved-range-kills", "vmm/shadow/fault.c",
      "return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);",
@@ -191,6 +199,8 @@ MUTANTS = [
      "return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);",
      "return ret_walk->outcome == WALK_OK ? SHADOW_GUEST_FAULT : of_walk(ret_walk);",
      "a guest that maps the stub's range is not told so", "guest shadow/reserved_range"),
+    ("entry-where-no-code-can-be", ENTER, "if (!gva_canonical(gva_init(c->rip)))", "if (0)",
+     "an emulated instruction that ends the lower half makes the stub's IRETQ fault", "guest cpu/end_of_lower_half"),
     ("device-unknown-to-program", TRAP, "if (vcpu->shadow->cpu.cpl == 3) inject_ud(vcpu); else", "",
      "a program's unknown instruction at a device ends the guest", "guest cpu/program_exceptions"),
     ("program-in-gap", TRAP, "else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)", "else if (res.unsupported)",
