@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The real control registers in shadow mode: what of the guest's counts at the real CPL 3 (APM2 3.1, SDM vol. 3 2.5). */
+/* What the real CPU gets in shadow mode: APM2 3.1, SDM vol. 3 2.5. */
 #include <criterion/criterion.h>
 #include <gnomon/x86.h>
 
@@ -55,4 +55,23 @@ Test(real, umip_where_there_is_one)
 
 	cr_assert(real_control(&cpu, true, true).cr4 & CR4_UMIP);
 	cr_assert_not(real_control(&cpu, true, false).cr4 & CR4_UMIP, "VM entry fails");
+}
+
+Test(real, no_way_to_what_is_not_canonical)
+{
+	static const struct {
+		uint64_t rip;
+		bool can;
+	} at[] = {{0, true},
+	          {0x00007fffffffffff, true},
+	          {0x0000800000000000, false},
+	          {0xffff7fffffffffff, false},
+	          {0xffff800000000000, true},
+	          {UINT64_MAX, true}};
+
+	for (unsigned i = 0; i < sizeof(at) / sizeof(*at); i++) {
+		const struct cpu_state cpu = {.rip = at[i].rip, .gpr = {[GPR_RSP] = 0x0000800000000000}};
+
+		cr_assert_eq(real_can_enter(&cpu), at[i].can, "0x%llx", (unsigned long long)at[i].rip);
+	}
 }

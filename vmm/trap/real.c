@@ -26,3 +26,8 @@ struct real_control real_control(const struct cpu_state *cpu, bool obeyed, bool 
 	}
 	return r;
 }
+
+bool real_can_enter(const struct cpu_state *cpu)
+{
+	return (uint64_t)((int64_t)(cpu->rip << 16) >> 16) == cpu->rip; /* the real CR4 has no LA57 */
+}
