@@ -69,7 +69,7 @@ Test(cpu, alignment)
 /* TF from the first instruction on. Bochs does not forget the trap of an instruction that an EPT violation ended. */
 Test(cpu, single_step)
 {
-	if (kvm_is_intel())
+	if (kvm_is_in_bochs())
 		shadow_good("single-step", "1");
 	else
 		good_in_both_modes("single-step", "1");

@@ -22,7 +22,7 @@ struct quirks {
 	const struct quirk *quirk;
 	unsigned count;
 };
-extern const struct quirks quirks_of_pvm, quirks_of_tcg;
+extern const struct quirks quirks_of_pvm, quirks_of_tcg, quirks_of_bochs;
 
 /* The operands of a decoded instruction, once more. */
 bool quirk_decode(const struct generated *gen, ZydisDecodedInstruction *z, ZydisDecodedOperand *op);

@@ -38,26 +38,7 @@ static bool is_call(const struct pair *p)
 	       p->want->rip == p->got->rip && p->want->error == p->got->error;
 }
 
-static bool is_trap_before(const struct generated *gen, const struct trapped *t)
-{
-	return t->vector == VEC_DB && t->rip == gen->c.rip && gen->c.rflags & RFLAGS_TF;
-}
-
-/* Where both have it, the instruction led to itself. */
-static bool is_early_trap(const struct pair *p)
-{
-	return is_trap_before(p->gen, p->got) && !is_trap_before(p->gen, p->want);
-}
-
-static bool is_early_trap_of_judge(const struct pair *p)
-{
-	return is_trap_before(p->gen, p->want) && !is_trap_before(p->gen, p->got);
-}
-
 static const struct quirk anywhere[] = {
-    {"a single step's trap before the instruction: Bochs, where EPT does not map a page yet", true, NULL,
-     is_early_trap},
-    {"none before it, where the judge has one: the same", false, NULL, is_early_trap_of_judge},
     {"CALL to an address that is not canonical: Intel's CPUs have written the return address when they find out", false,
      NULL, is_call},
 };
@@ -71,6 +52,8 @@ static const struct quirks *quirks_here(const struct side *tested)
 
 	if (on_tcg())
 		return &quirks_of_tcg;
+	if (on_bochs())
+		return &quirks_of_bochs;
 	return tested->run == guest_run && on_pvm() ? &quirks_of_pvm : &none;
 }
 
@@ -134,4 +117,6 @@ void quirks_print(void)
 	print_list(&quirks_of_pvm);
 	printf("\nOn QEMU's TCG:\n\nRF is not compared: QEMU never sets it\n");
 	print_list(&quirks_of_tcg);
+	printf("\nIn Bochs:\n\n");
+	print_list(&quirks_of_bochs);
 }
