@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run_gnomon.h"
 
+#include <cpuid.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -50,6 +51,29 @@ void need_kvm(void)
 bool kvm_emulates_cpl0(void)
 {
 	return access("/sys/module/kvm_pvm", F_OK) == 0;
+}
+
+bool kvm_is_intel(void)
+{
+	return access("/sys/module/kvm_intel", F_OK) == 0;
+}
+
+bool kvm_is_in_bochs(void)
+{
+	unsigned a, b, c, d;
+	char bridge[8] = "";
+	FILE *f;
+
+	__cpuid(1, a, b, c, d);
+	if (c >> 31 || !kvm_is_intel()) /* others that play a machine name themselves */
+		return false;
+	/* No 64-bit CPU was ever behind this one, of 1996, but in software. */
+	f = fopen("/sys/bus/pci/devices/0000:00:00.0/device", "re");
+	if (f && !fgets(bridge, sizeof(bridge), f))
+		bridge[0] = 0;
+	if (f)
+		fclose(f);
+	return strncmp(bridge, "0x1237", 6) == 0;
 }
 
 bool kvm_keeps_shadow_tables(void)

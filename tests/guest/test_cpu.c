@@ -5,6 +5,9 @@
  * these guests run in nested mode, too.
  */
 #include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "shadow_run.h"
 
@@ -38,6 +41,40 @@ Test(cpu, fpu_control)
 	good_and_nested_in_hardware("fpu-control");
 }
 
+/* Whether this machine's CPU, or what emulates it, knows #AC: with CR0.AM, which the kernel sets, a process gets SIGBUS. */
+static bool cpu_checks_alignment(void)
+{
+	const pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		__asm__ volatile("push $0\n\tpush $0\n\tpushf\n\torl $0x40000, (%%rsp)\n\tpopf\n\t"
+		                 "movl 1(%%rsp), %%eax\n\tpushf\n\tandl $~0x40000, (%%rsp)\n\tpopf\n\tadd $16, %%rsp"
+		                 :
+		                 :
+		                 : "rax", "memory", "cc");
+		_exit(0);
+	}
+	cr_assert(pid > 0 && waitpid(pid, &status, 0) == pid);
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS;
+}
+
+/* CR0.AM and RFLAGS.AC. */
+Test(cpu, alignment)
+{
+	if (cpu_checks_alignment()) /* QEMU does not */
+		good_and_nested_in_hardware("alignment");
+}
+
+/* TF from the first instruction on. Bochs does not forget the trap of an instruction that an EPT violation ended. */
+Test(cpu, single_step)
+{
+	if (kvm_is_in_bochs())
+		shadow_good("single-step", "1");
+	else
+		good_in_both_modes("single-step", "1");
+}
+
 Test(cpu, debug_registers)
 {
 	good_and_nested_in_hardware("debug-registers");
@@ -61,7 +98,7 @@ Test(cpu, program_exceptions)
 	if (kvm_emulates_cpl0())
 		shadow_good("program-exceptions-pvm", "1");
 	else
-		good_and_nested_in_hardware("program-exceptions-qemu");
+		good_and_nested_in_hardware(kvm_is_intel() ? "program-exceptions-cpu" : "program-exceptions-qemu");
 }
 
 Test(cpu, store_to_table)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What this host is, as far as it matters to random instructions. */
 #include <cpuid.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -25,4 +26,29 @@ bool on_tcg(void)
 		return false;
 	__cpuid(0x40000000, a, name[0], name[1], name[2]);
 	return memcmp(name, "TCGTCGTCGTCG", sizeof(name)) == 0;
+}
+
+/* No machine with a 64-bit CPU has this host bridge, of 1996, but in software; other software names itself. */
+bool on_bochs(void)
+{
+	static int found = -1;
+	uint32_t a, b, c, d;
+	char id[8] = "";
+	FILE *f;
+
+	if (found >= 0)
+		return found;
+	__cpuid(1, a, b, c, d);
+	f = c >> 31 ? NULL : fopen("/sys/bus/pci/devices/0000:00:00.0/device", "re");
+	found = f && fgets(id, sizeof(id), f) && strncmp(id, "0x1237", 6) == 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool has_umip(void)
+{
+	uint32_t a, b, c = 0, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 2 & 1;
 }

@@ -17,6 +17,7 @@ const char exclusions_of_cases[] =
     "an address at the end of the lower half (native): where the host's addresses have 57 bits\n"
     "ENTER that copies what it pushes (native, nested): where it is restarted after a page fault shows\n"
     "a locked access to two cache lines (native): where the CPU raises #AC for that (split_lock_detect)\n"
+    "SGDT, SIDT, SLDT, SMSW, STR (native, nested): where the CPU has no UMIP, they show the stub's in shadow mode\n"
     "another CR0 or CR4 (native): such a case is run with Linux's\n"
     "VEX, EVEX, XOP, XSAVE (native): where the guest's CPU has no CR4.OSXSAVE for its programs\n";
 
@@ -116,6 +117,12 @@ static bool copies_what_it_pushes(const struct draft *t)
 	       window_address(gpr[4]) - window_address(gpr[5]) + FRAMES / 2 < FRAMES;
 }
 
+static bool is_stopped_by_umip(uint16_t mnemonic)
+{
+	return mnemonic == M(SGDT) || mnemonic == M(SIDT) || mnemonic == M(SLDT) || mnemonic == M(SMSW) ||
+	       mnemonic == M(STR);
+}
+
 void choose_judges(struct draft *t)
 {
 	struct generated *out = t->out;
@@ -130,6 +137,8 @@ void choose_judges(struct draft *t)
 		if (i > 0 && t->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
 		    (t->op[i].reg.value == ZYDIS_REGISTER_CS || t->op[i].reg.value == ZYDIS_REGISTER_SS))
 			not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "CS and SS as read");
+	if (is_stopped_by_umip(t->z.mnemonic) && !has_umip())
+		not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "shows the CPU's own descriptors or CR0, without UMIP");
 	if (copies_what_it_pushes(t))
 		not_judged(out, JUDGE_NATIVE | JUDGE_NESTED, "ENTER, restarted");
 	out->split_lock = t->operand % 64 > 32 && (t->z.attributes & ZYDIS_ATTRIB_HAS_LOCK || t->z.mnemonic == M(XCHG));

@@ -8,7 +8,7 @@ host without kvm_pvm, where the CPU itself does what the VMM does here.
 """
 
 TRAP, ENTER, VCPU, STEP = (f"vmm/kvm/shadow_{part}.c" for part in ("trap", "enter", "vcpu", "step"))
-PVM, REAL = "vmm/kvm/shadow_pvm.c", "vmm/kvm/shadow_real.c"
+PVM, REAL = "vmm/kvm/shadow_pvm.c", "vmm/trap/real.c"
 MASK = "(0xdd5ull | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)"
 MASKS = "vmm/kvm/shadow_vm.h"
 INSN = "random instructions"
@@ -39,6 +39,8 @@ MUTANTS = [
     # What is linked at a new place is in step.
     ("no-sync-at-new-place", "vmm/shadow/fault.c", "if (!shadow_sync_below(sh, child)) return false;", "",
      "a table that lags is linked where no TLB holds anything", "guest shadow_tables/linked_anew"),
+    ("no-sync-told-by-oracle", "vmm/shadow/fault.c", "if (!shadow_sync_below(sh, child)) return false;", "",
+     "the same: the oracle must see it, too", "oracle"),
     ("sync-one-level-below", "vmm/shadow/unsync.c", "if (is_below(ref->page, top))", "if (ref->page == top)",
      "a table that lags is linked by way of one above it", "guest shadow_tables/linked_anew"),
     ("sync-below-forgets-one", "vmm/shadow/unsync.c", "top->present && i-- > 0", "top->present && i-- > 1",
@@ -106,6 +108,8 @@ MUTANTS = [
      "guest cpu/flags_survive"),
     ("popf-of-ac-unseen", VCPU, "v->popf_sets_ac = true;", "", "POPF clears AC, and SMAP forbids nothing",
      "guest cpu/flags_survive"),
+    ("programs-ac-unseen", VCPU, "v->programs_ac = rflags & RFLAGS_AC;", ";",
+     "a kernel clears by POPF the AC that a program had, and SMAP forbids nothing", "guest cpu/flags_survive"),
     ("rf-not-pushed", "vmm/trap/inject.c", "is_fault(event->vector) ? RFLAGS_RF : 0", "0 ? RFLAGS_RF : 0",
      "the instruction that a handler returns to meets its breakpoint again", "unit inject"),
     ("rf-stays", "vmm/trap/emulate.c", "if (!e->keep_rf) next->rflags", "if (0) next->rflags",
@@ -129,10 +133,17 @@ MUTANTS = [
      "CR0.EM stops no x87 instruction", "unit fpu"),
     ("mp-forgotten", "vmm/trap/fpu.c", "return ts && cpu->cr0 & CR0_MP ? VEC_NM : -1;", "return ts ? VEC_NM : -1;",
      "FWAIT traps under CR0.TS alone", "unit fpu"),
-    ("cr0-not-obeyed", REAL, "s->cr0 |= c->cr0 & CR0_AT_CPL3;", "s->cr0 |= CR0_MP | CR0_NE;",
-     "the real CPU does not see the guest's CR0", "npt guest cpu/fpu_control"),
-    ("cr4-not-obeyed", REAL, "s->cr4 |= c->cr4 & CR4_AT_CPL3;", "s->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;",
-     "the real CPU does not see the guest's CR4", "npt guest cpu/offered_features"),
+    ("cr0-not-obeyed", REAL, "r.cr0 |= cpu->cr0 & CR0_AT_CPL3;", "r.cr0 |= CR0_MP | CR0_NE;",
+     "the real CPU does not see the guest's CR0", "unit real"),
+    ("cr4-not-obeyed", REAL, "r.cr4 |= cpu->cr4 & CR4_AT_CPL3;", "r.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;",
+     "the real CPU does not see the guest's CR4", "unit real"),
+    ("am-not-obeyed", REAL, "CR0_NE | CR0_AM)", "CR0_NE)", "no #AC where the CPU sees the guest's CR0", "unit real"),
+    ("ac-of-program-lost", TRAP, "if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {", "if (0) {",
+     "a program's access that is not aligned is done under RFLAGS.AC", "guest cpu/alignment"),
+    ("ac-despite-am", TRAP, "if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {", "if (v->cpu.cpl == 3) {",
+     "#AC with CR0.AM clear", "guest cpu/alignment"),
+    ("ac-in-kernel", TRAP, "if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {", "if (v->cpu.cr0 & CR0_AM) {",
+     "a kernel's access that is not aligned is #AC", "guest cpu/alignment"),
     ("cr4-of-no-feature", "vmm/trap/emul_control.c", "value & ~e->env.ops->limits.cr4_bits || !(value", "!(value",
      "CR4 takes a bit that CPUID does not offer", "unit emulate_privileged"),
     ("cr4-offers-nothing", "vmm/kvm/cpuid.c", "bits |= of[i].bits;", ";", "CR4 refuses what CPUID offers",
@@ -168,8 +179,16 @@ MUTANTS = [
      "the emulator does SYSCALL with EFER.SCE=0", "unit emulate_far"),
     ("syscall-trap-despite-sce", TRAP, "if (c->efer & EFER_SCE) {", "if (1) {", "SYSCALL is done with EFER.SCE=0",
      "guest cpu/system_calls"),
-    ("sce-not-obeyed", REAL, "s->efer |= c->efer & EFER_SCE;", "s->efer |= EFER_SCE;",
-     "SYSCALL with EFER.SCE=0 changes RCX and R11", "npt guest cpu/system_calls"),
+    ("sce-not-obeyed", REAL, "r.efer |= cpu->efer & EFER_SCE;", "r.efer |= EFER_SCE;",
+     "SYSCALL with EFER.SCE=0 changes RCX and R11", "unit real"),
+
+    ("sysenter-despite-cs", "vmm/trap/emul_syscall.c", "if (cs == 0)", "if (0)",
+     "SYSENTER that the kernel has not set up goes to address 0", "unit emulate_far"),
+    ("sysenter-keeps-if", "vmm/trap/emul_syscall.c", "(RFLAGS_VM | RFLAGS_IF)", "RFLAGS_VM",
+     "an interrupt comes before SYSENTER's first instruction in the kernel", "unit emulate_far"),
+    ("sysenter-on-amd", "vmm/trap/emul_syscall.c",
+     "if (!e->env.ops->limits.intel) return env_fault(&e->env, VEC_UD, 0); if (cs == 0)", "if (cs == 0)",
+     "SYSENTER is done on a CPU that has none in 64-bit code", "unit emulate_far"),
 
     # A program ends no VM, and gets the exceptions that a CPU would give.
     ("reserved-range-kills", "vmm/shadow/fault.c",
@@ -180,6 +199,8 @@ MUTANTS = [
      "return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);",
      "return ret_walk->outcome == WALK_OK ? SHADOW_GUEST_FAULT : of_walk(ret_walk);",
      "a guest that maps the stub's range is not told so", "guest shadow/reserved_range"),
+    ("entry-where-no-code-can-be", REAL, "return (uint64_t)((int64_t)(cpu->rip << 16) >> 16) == cpu->rip;", "return true;",
+     "an emulated instruction that ends the lower half makes the stub's IRETQ fault", "unit real"),
     ("device-unknown-to-program", TRAP, "if (vcpu->shadow->cpu.cpl == 3) inject_ud(vcpu); else", "",
      "a program's unknown instruction at a device ends the guest", "guest cpu/program_exceptions"),
     ("program-in-gap", TRAP, "else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)", "else if (res.unsupported)",
@@ -192,8 +213,12 @@ MUTANTS = [
      "a kernel that runs a program's page reads what SMAP forbids", "guest cpu/smap_runs_user_code"),
     ("smap-step-denied", TRAP, "vcpu->shadow->through_smap = true;", "",
      "a kernel cannot run a program's page under SMAP without SMEP", "guest cpu/smap_runs_user_code"),
-    ("lanes-trap-early", TRAP, "v->cpu.rflags & RFLAGS_RF && inspect_insn", "0 && inspect_insn",
+    ("lanes-trap-early", TRAP, "if (insn.lanes && v->cpu.rflags & RFLAGS_RF)", "if (0)",
      "a gather that a fault interrupts counts as done", "guest cpu/program_exceptions"),
+    ("branch-never-done", "vmm/trap/inspect.c", "= is_branch(&e.insn) ||", "= 0 ||",
+     "a single step's trap at a branch to itself is taken for one that came too early", "unit inspect"),
+    ("rep-never-done", "vmm/trap/inspect.c", "|| emul_is_repeated(&e); if", "; if",
+     "so is the trap between two elements of a REP", "unit inspect"),
     ("trap-between-lanes-lost", TRAP, "v->between_lanes = v->cpu.rflags & RFLAGS_TF;", "",
      "a program's single step through a gather lacks a trap", "guest cpu/program_exceptions"),
     ("pvm-unknown-not-mended", PVM, "if (!i.known) {", "if (0) {", "what is no instruction is what KVM took it for",

@@ -25,7 +25,7 @@ static void make_access(struct access *a, unsigned kind, bool user, uint64_t pag
 	a->address = page + (kind != FETCH ? TEST_DATA : user ? TEST_USER_CODE : TEST_KERNEL_CODE);
 }
 
-int anew_decode(uint64_t number, struct test_case *ret_case)
+int anew_decode(uint64_t number, struct test_case *ret_case, struct access *ret_linking)
 {
 	struct test_case c = {.number = number, .leaf = 1, .possible = true};
 	uint64_t h = (number + 1) * MIX;
@@ -44,6 +44,9 @@ int anew_decode(uint64_t number, struct test_case *ret_case)
 	make_access(&c.last, (h >> 41 & 0xff) % ACCESS_KINDS, h >> 49 & 1, TEST_VA + (1ull << (3 + 9 * link)));
 	c.last.mode = (struct mode){.wp = number / PER_MODE & 1, .nxe = true, .smep = number / PER_MODE & 2};
 	c.first.mode = c.last.mode;
+	*ret_linking = (struct access){.mode = c.last.mode, .kind = READ, .user = c.last.user};
+	ret_linking->neighbour = h >> 50 & 3; /* three in four */
+	ret_linking->address = TEST_VA + (1ull << (3 + 9 * link)) + 4096 + TEST_DATA;
 	*ret_case = c;
 	return link;
 }

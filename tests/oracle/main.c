@@ -153,17 +153,20 @@ static void print_count(const char *what, uint64_t value)
 static bool try_anew(uint64_t number)
 {
 	struct test_case c;
-	const int level = anew_decode(number, &c);
+	struct access linking;
+	const int level = anew_decode(number, &c, &linking);
 	bool good;
 
 	observe_mode(&c.last.mode);
 	observe_link(level, false);
 	observe_invalidate(&c.last, false);
-	observe_set(c.old_entry, NULL);
+	observe_set(c.old_entry, &linking.user);
 	observe_invalidate(&c.first, c.reload);
 	good = judge(&c, &c.first, c.old_entry);
 	observe_set(c.entry, NULL);
 	observe_link(level, true);
+	if (linking.neighbour)
+		good = judge(&c, &linking, c.entry) && good;
 	good = judge(&c, &c.last, c.entry) && good;
 	observe_invalidate(&c.first, false);
 	good = judge(&c, &c.first, c.entry) && good;

@@ -97,9 +97,11 @@ uint64_t cases_total(void);
 void case_decode(uint64_t number, struct test_case *ret_case);
 /*
  * The page's leaf changes from old_entry to entry, then a table above it is linked at another place, and nothing is
- * invalidated. `first` is of the place that it has been at, `last` of the new one. Returns the level of the new entry.
+ * invalidated. `first` is of the place that it has been at, `last` of the new one. Before it *ret_linking, if it is of the
+ * neighbour, goes to the new place: whoever links a shadow there by a fault of one page must not trust it for another.
+ * Returns the level of the new entry.
  */
-int anew_decode(uint64_t number, struct test_case *ret_case);
+int anew_decode(uint64_t number, struct test_case *ret_case, struct access *ret_linking);
 extern const uint64_t anew_total;
 void case_print(const struct test_case *c);
 void result_print(const struct result *r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Changes of privilege by instructions: iretq, sysretq, syscall, int n, far returns and jumps, APM3. */
+/* Changes of privilege by instructions: iretq, sysretq, syscall, sysenter, int n, far returns and jumps, APM3. */
 #include "trap_machine.h"
 
 #define RUN(m, result, ...) machine_run(m, (uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), result)
@@ -136,6 +136,38 @@ Test(emulate_far, syscall_and_sysret)
 	m.cpu.efer &= ~(uint64_t)EFER_SCE;
 	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x07) == EMUL_EXCEPTION && r.exc.vector == VEC_UD);
 	cr_assert(RUN(&m, &r, 0x0f, 0x05) == EMUL_EXCEPTION && r.exc.vector == VEC_UD);
+}
+
+/* sysenter and sysexitq: selectors from one MSR, nothing is kept of where it came from. SDM vol. 2. */
+Test(emulate_far, sysenter_and_sysexit)
+{
+	struct emul_result r;
+	struct machine m;
+
+	machine_init(&m, 3);
+	cr_assert(RUN(&m, &r, 0x0f, 0x34) == EMUL_EXCEPTION && r.exc.vector == VEC_GP && r.exc.error == 0);
+	cr_assert(m.cpu.cpl == 3 && m.cpu.rip == CODE_PAGE, "without its MSR");
+	m.cpu.msrs.sysenter_cs = KERNEL_CS | 3;
+	m.cpu.msrs.sysenter_esp = STACK_TOP - 64;
+	m.cpu.msrs.sysenter_eip = CODE_PAGE + 0x800;
+	m.cpu.rflags |= RFLAGS_DF | RFLAGS_AC;
+	cr_assert_eq(RUN(&m, &r, 0x0f, 0x34), EMUL_DONE);
+	cr_assert(m.cpu.cpl == 0 && m.cpu.rip == CODE_PAGE + 0x800 && m.cpu.gpr[GPR_RSP] == STACK_TOP - 64);
+	cr_assert_eq(m.cpu.rflags, RFLAGS_FIXED | RFLAGS_DF | RFLAGS_AC, "of the flags IF alone");
+	cr_assert(m.cpu.seg[SEG_CS].selector == KERNEL_CS && m.cpu.seg[SEG_SS].selector == KERNEL_DS);
+
+	m.cpu.gpr[GPR_RDX] = CODE_PAGE + 0x100;
+	m.cpu.gpr[GPR_RCX] = CANONICAL_HOLE;
+	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x35) == EMUL_EXCEPTION && r.exc.vector == VEC_GP && m.cpu.cpl == 0);
+	m.cpu.gpr[GPR_RCX] = STACK_TOP;
+	cr_assert_eq(RUN(&m, &r, 0x48, 0x0f, 0x35), EMUL_DONE);
+	cr_assert(m.cpu.cpl == 3 && m.cpu.rip == CODE_PAGE + 0x100 && m.cpu.gpr[GPR_RSP] == STACK_TOP);
+	cr_assert(m.cpu.seg[SEG_CS].selector == KERNEL_CS + 32 + 3 && m.cpu.seg[SEG_SS].selector == KERNEL_CS + 40 + 3);
+	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x35) == EMUL_EXCEPTION && r.exc.vector == VEC_GP, "at CPL 3");
+
+	m.ops.limits.intel = false;
+	cr_assert(RUN(&m, &r, 0x0f, 0x34) == EMUL_EXCEPTION && r.exc.vector == VEC_UD, "AMD has neither");
+	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x35) == EMUL_EXCEPTION && r.exc.vector == VEC_UD);
 }
 
 /* int n goes by the gate's DPL; the frame holds the next instruction. */

@@ -8,6 +8,7 @@
 #include "kvm/reclaim.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
+#include "trap/real.h"
 #include "trap/stub.h"
 
 /* In x86's order of encodings. */
@@ -99,6 +100,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 
 	v->root = root;
 	v->entry_rip = v->cpu.rip;
+	v->entry_tf = v->stepping || v->cpu.rflags & RFLAGS_TF;
 	shadow_real_sync(vcpu);
 	write_frame(vcpu);
 	gprs_to_kvm(&v->cpu, r);
@@ -244,7 +246,7 @@ static bool is_ready(struct vcpu *vcpu)
 		shadow_trap_interrupts(vcpu);
 		if (n && (c->halted || atomic_load(&vcpu->requests)))
 			return false;
-		if (!gva_canonical(gva_init(c->rip))) /* the stub's IRETQ would fault */
+		if (!real_can_enter(c))
 			shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_GP, .has_error = true});
 		else if (shadow_step_due(vcpu))
 			shadow_step_supervised(vcpu);

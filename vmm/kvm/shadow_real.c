@@ -11,28 +11,16 @@
 #include "kvm/cpuid.h"
 #include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
+#include "trap/real.h"
 #include "trap/stub.h"
-
-/* What of the guest's CR0 and CR4 counts at CPL 3. Paging is the VMM's affair, and UMIP's traps it needs. */
-#define CR0_AT_CPL3 (CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_AM)
-#define CR4_AT_CPL3 (CR4_TSD | CR4_DE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE)
 
 static void control_registers(const struct vcpu *vcpu, struct kvm_sregs *s)
 {
-	const struct cpu_state *c = &vcpu->shadow->cpu;
+	const struct real_control r = real_control(&vcpu->shadow->cpu, vcpu->vm->shadow->obeyed, cpuid_umip());
 
-	s->cr0 = CR0_PE | CR0_ET | CR0_WP | CR0_PG;
-	s->cr4 = CR4_PAE | (cpuid_umip() ? CR4_UMIP : 0);
-	s->efer = EFER_LME | EFER_LMA | EFER_NXE;
-	if (vcpu->vm->shadow->obeyed) {
-		s->cr0 |= c->cr0 & CR0_AT_CPL3;
-		s->cr4 |= c->cr4 & CR4_AT_CPL3;
-		s->efer |= c->efer & EFER_SCE;
-	} else {
-		s->cr0 |= CR0_MP | CR0_NE;
-		s->cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
-		s->efer |= EFER_SCE;
-	}
+	s->cr0 = r.cr0;
+	s->cr4 = r.cr4;
+	s->efer = r.efer;
 }
 
 static void first_sregs(const struct vcpu *vcpu, struct kvm_sregs *s)

@@ -52,7 +52,8 @@ static bool is_supervised(const struct vcpu *vcpu)
 
 	if (c->dr[7] & DR7_ENABLES)
 		return true;
-	if (vcpu->shadow->popf_sets_ac && c->cpl == 0 && c->rflags & RFLAGS_AC && c->cr4 & CR4_SMAP)
+	if ((vcpu->shadow->popf_sets_ac || vcpu->shadow->programs_ac) && c->cpl == 0 && c->rflags & RFLAGS_AC &&
+	    c->cr4 & CR4_SMAP)
 		return true;
 	return !vcpu->vm->shadow->obeyed && (c->cr0 & (CR0_TS | CR0_EM) || c->cr4 & CR4_TSD || c->rflags & RFLAGS_NT);
 }

@@ -278,20 +278,34 @@ static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
 	}
 }
 
-/* A single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
-static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
+/*
+ * A single step's trap comes, and the instruction is not done: between two lanes, for a page fault came there; was that the
+ * guest's, then it comes again, and the trap before it. Or nothing of it has run: when an EPT violation ends an
+ * instruction's first try, a CPU forgets the trap that was to come behind it (SDM vol. 3 28.3.4), but Bochs 2.7 has it before
+ * the next one.
+ */
+static bool is_before_its_end(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct inspection insn;
 
-	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-	/*
-	 * Between two lanes, for a page fault came there. Was that one of the VMM's own, then the instruction is not done
-	 * yet; was it the guest's, then it comes again, and the trap before it.
-	 */
-	if (v->cpu.rip == v->entry_rip && v->cpu.rflags & RFLAGS_RF &&
-	    inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn) && insn.lanes) {
+	if (v->cpu.rip != v->entry_rip || !v->entry_tf ||
+	    !inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn))
+		return false;
+	if (insn.lanes && v->cpu.rflags & RFLAGS_RF) {
 		v->between_lanes = v->cpu.rflags & RFLAGS_TF;
+		return true;
+	}
+	return insn.known && !insn.stays;
+}
+
+/* A single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
+static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	if (is_before_its_end(vcpu)) {
 		v->step_again = true;
 		return;
 	}

@@ -122,6 +122,8 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t real_rflags
 	v->cpu.rip = rip;
 	if (v->cpu.cpl == 0 && ~v->cpu.rflags & rflags & RFLAGS_AC)
 		v->popf_sets_ac = true;
+	if (v->cpu.cpl == 3 || !(rflags & RFLAGS_AC))
+		v->programs_ac = rflags & RFLAGS_AC;
 	v->cpu.rflags = rflags;
 	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
 	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;

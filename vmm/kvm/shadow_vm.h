@@ -64,6 +64,7 @@ struct shadow_vcpu {
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
 	bool leaving;          /* the next thing that happens in the guest is its way into the stub */
 	uint64_t entry_rip;    /* where the guest went on when it was entered last */
+	bool entry_tf;         /* with the real RFLAGS.TF set, the VMM's or its own */
 	bool stepping;         /* one instruction is run alone: the real TF is ours */
 	bool step_again;       /* what hindered it is out of its way */
 	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */
@@ -71,6 +72,7 @@ struct shadow_vcpu {
 	uint64_t hits;         /* breakpoints, as in DR6, that the step's own accesses meet; reported when it is done */
 	bool between_lanes;    /* its gather or scatter was interrupted, and a single step's trap is due */
 	bool popf_sets_ac;     /* its kernel was seen to set RFLAGS.AC by POPF, which does not trap */
+	bool programs_ac;      /* the AC that its kernel has is what a program had, and was not seen clear since */
 	gpa_t nowhere;         /* where the last access led that found neither memory nor device */
 	struct kvm_sregs real; /* the real segment and control registers, as last set */
 	uint64_t real_tsc_aux; /* MSR_TSC_AUX, likewise */

@@ -99,7 +99,7 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 	const unsigned size = op->size < 8 || is_about_a_line(&e->insn) ? 1 : op->size / 8u;
 
 	if (op->mem.type == ZYDIS_MEMOP_TYPE_VSIB)
-		to->lanes = true;
+		to->lanes = to->stays = true;
 	if (op->mem.type != ZYDIS_MEMOP_TYPE_MEM || to->nr_accesses == INSPECT_ACCESSES || is_hint(&e->insn))
 		return;
 	to->access[to->nr_accesses++] = (struct insn_access){
@@ -109,6 +109,15 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 	    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
 	    .stack = emul_operand_segment(op) == ZYDIS_REGISTER_SS && !is_direct_store(&e->insn, op),
 	};
+}
+
+static bool is_branch(const struct insn *insn)
+{
+	for (unsigned i = 0; i < insn->z.operand_count; i++)
+		if (insn->op[i].type == ZYDIS_OPERAND_TYPE_REGISTER && insn->op[i].reg.value == ZYDIS_REGISTER_RIP &&
+		    insn->op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE)
+			return true;
+	return false;
 }
 
 /* A repeated one whose count is zero touches nothing. */
@@ -146,6 +155,7 @@ bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void
 	copy.rip += e.insn.length;
 	ret_inspection->known = true;
 	ret_inspection->present = insn_is_present(&e.insn);
+	ret_inspection->stays = is_branch(&e.insn) || emul_is_repeated(&e);
 	if (is_no_element(&e))
 		return true;
 	for (unsigned i = 0; i < e.insn.z.operand_count; i++)

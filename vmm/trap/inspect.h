@@ -23,6 +23,7 @@ struct inspection {
 	struct insn_access access[INSPECT_ACCESSES];
 	unsigned nr_accesses;
 	bool lanes;   /* a gather or scatter: what a fault interrupts goes on where it was */
+	bool stays;   /* it may have run, and RIP be at it: a branch, a rep, lanes */
 	bool known;   /* there is such an instruction; else nothing else is said */
 	bool present; /* see insn_is_present() */
 };

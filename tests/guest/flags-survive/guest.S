@@ -31,8 +31,36 @@
 	CHECK e, \status
 .endm
 
+.macro SET_SMAP
+	mov %cr4, %rax
+	or $CR4_SMAP, %eax
+	mov %rax, %cr4
+.endm
+.macro CLEAR_SMAP
+	mov %cr4, %rax
+	and $~CR4_SMAP, %eax
+	mov %rax, %cr4
+.endm
+
 start:
 	PREPARE_PROGRAM
+	/* AC and SMAP: a program's AC goes into the kernel with its exception, and counts there until POPF clears it. */
+	MAP 0, page, PTE_W | PTE_U
+	mov $PAGE(0), %rbp
+	ASK_CPUID 7
+	test $(1 << 20), %r9d
+	jz 1f
+	SET_SMAP
+	RUN undefined, (RFLAGS_FIXED | RFLAGS_AC)
+	EXPECT VEC_UD, 24
+	TRY mov (%rbp), %rax
+	EXPECT NONE, 25
+	pushq $RFLAGS_FIXED
+	popfq
+	TRY mov (%rbp), %rax
+	EXPECT_ERROR VEC_PF, PFEC_P, 26
+	CLEAR_SMAP
+1:
 	mov $0x800000, %rsi	/* pages that the shadow does not know */
 	KEEPS FLAGS, 1
 	KEEPS (FLAGS | NT), 2
@@ -52,14 +80,11 @@ start:
 	CHECK z, 7
 	testq $NT, fault_rflags
 	CHECK nz, 8
-	/* AC and SMAP: what POPF makes of it counts, also where an access was not aligned in between. */
-	MAP 0, page, PTE_W | PTE_U
+	/* AC and SMAP once more: what POPF makes of it counts, also where an access was not aligned in between. */
 	ASK_CPUID 7
 	test $(1 << 20), %r9d
 	jz 1f
-	mov %cr4, %rax
-	or $CR4_SMAP, %eax
-	mov %rax, %cr4
+	SET_SMAP
 	mov $PAGE(0), %rbp
 	pushq $(RFLAGS_AC | RFLAGS_FIXED)
 	popfq
@@ -82,9 +107,7 @@ start:
 	EXPECT_ERROR VEC_PF, PFEC_P, 11
 	testq $RFLAGS_AC, fault_rflags
 	CHECK z, 12
-	mov %cr4, %rax
-	and $~CR4_SMAP, %eax
-	mov %rax, %cr4
+	CLEAR_SMAP
 1:	/* IOPL is what IRET gave the program: STI and CLI are its own, and its frames show it. */
 	RUN sti_cli, (RFLAGS_FIXED | RFLAGS_IOPL)
 	EXPECT VEC_UD, 13
@@ -109,6 +132,7 @@ start:
 	CHECK nz, 20
 	EXIT 0
 
+undefined: ud2
 sti_cli:
 	sti
 	cli
