@@ -88,14 +88,14 @@ Test(bench_walk, five_levels)
 	cr_assert_eq(refs(HOST_STAGE_EPT, BENCH_NESTED, false, la57), 24);
 }
 
-/* Only the one signature, whole, makes a host emulated: KVM's must not. */
+/* An emulator has no times, and says which it is; a virtual machine has. */
 Test(bench_walk, emulated_host)
 {
-	struct host_info host = {.hypervisor = "TCGTCGTCGTCG"};
+	struct host_info host = {.emulator = HOST_EMULATOR_QEMU};
 
-	cr_assert(bench_host_is_emulated(&host));
-	strcpy(host.hypervisor, "KVMKVMKVM");
-	cr_assert_not(bench_host_is_emulated(&host));
-	strcpy(host.hypervisor, "");
-	cr_assert_not(bench_host_is_emulated(&host));
+	cr_assert(strstr(bench_times_na(&host), "emulated by QEMU (TCG)"));
+	host.emulator = HOST_EMULATOR_BOCHS;
+	cr_assert(strstr(bench_times_na(&host), "emulated by Bochs"));
+	host = (struct host_info){.in_vm = true, .hypervisor = "KVMKVMKVM"};
+	cr_assert_null(bench_times_na(&host));
 }

@@ -203,8 +203,8 @@ static void scale(struct chase_results *res)
 					res->series[w][page][i].sparse[n] *= ns_per_tick;
 }
 
-/* Guests are ruled out before the first round where KVM is. */
-static void rule_out_guests(struct chase_results *res)
+/* What cannot be measured is told before the first round. */
+static void rule_out(struct chase_results *res)
 {
 	const struct host_info *h = res->host;
 
@@ -213,6 +213,9 @@ static void rule_out_guests(struct chase_results *res)
 		     page++)
 			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s: %s", h->kvm_path,
 			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");
+	for (int w = 0; bench_times_na(h) && w < BENCH_NR_WHERE; w++)
+		for (int page = 0; page < CHASE_NR_PAGES; page++)
+			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s", bench_times_na(h));
 }
 
 int chase_run(const struct chase_plan *plan, const struct host_info *host, struct chase_results *ret)
@@ -225,7 +228,7 @@ int chase_run(const struct chase_plan *plan, const struct host_info *host, struc
 	memset(ret, 0, sizeof(*ret));
 	ret->plan = plan;
 	ret->host = host;
-	rule_out_guests(ret);
+	rule_out(ret);
 	r = child ? allocate_series(ret) : -ENOMEM;
 	if (r == 0)
 		r = plan->seconds > 0 ? run_bounded(ret, &random, child) : run_rounds(ret, &random, child);

@@ -257,7 +257,9 @@ void chase_explain(const struct chase_results *res, FILE *to)
 {
 	const struct host_info *h = res->host;
 
-	fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n", res->tsc_mhz);
+	if (!bench_times_na(h))
+		fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n",
+		        res->tsc_mhz);
 	explain_left_out(res, to);
 	if (bench_stage_is_software(h))
 		fprintf(

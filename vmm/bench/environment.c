@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/environment.h"
 
-#include <string.h>
-
 #include "model/walk.h"
 
 const struct bench_environment bench_environments[BENCH_NR_WHERE] = {
@@ -17,16 +15,19 @@ bool bench_stage_is_software(const struct host_info *host)
 	       host->second_stage == HOST_STAGE_SOFTWARE_EPT0;
 }
 
-bool bench_host_is_emulated(const struct host_info *host)
+const char *bench_times_na(const struct host_info *host)
 {
-	return strcmp(host->hypervisor, "TCGTCGTCGTCG") == 0;
+	static const char *const reasons[] = {
+	    [HOST_EMULATOR_QEMU] = "emulated by QEMU (TCG): its times say nothing about a CPU",
+	    [HOST_EMULATOR_BOCHS] = "emulated by Bochs: its times say nothing about a CPU",
+	};
+
+	return reasons[host->emulator];
 }
 
 void bench_explain_host(const struct host_info *host, FILE *to)
 {
-	if (bench_host_is_emulated(host))
-		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
-	else if (host->in_vm)
+	if (host->in_vm && !host->emulator)
 		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row.\n",
 		        host->hypervisor);
 }

@@ -27,10 +27,10 @@ void bench_walk_describe(const struct host_info *host, enum bench_where where, b
 /* True when KVM itself composes one table for the CPU. */
 bool bench_stage_is_software(const struct host_info *host);
 
-/* True inside QEMU's TCG, whose timings say nothing about a CPU. */
-bool bench_host_is_emulated(const struct host_info *host);
+/* Why no time is measured there: the machine is emulated. NULL on any other. */
+const char *bench_times_na(const struct host_info *host);
 
-/* A sentence when the host is a machine that is emulated or virtual itself. */
+/* A sentence when the host is a virtual machine itself. */
 void bench_explain_host(const struct host_info *host, FILE *to);
 
 #endif

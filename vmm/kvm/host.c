@@ -116,6 +116,7 @@ int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 	host_probe_kvm(&info);
 	host_read_files(&info, paths);
 	host_probe_hypervisor(&info);
+	host_find_emulator(&info, paths->sys);
 	host_probe_pmu(&info);
 	info.zydis = zydis_found();
 	find_second_stage(&info, paths->sys);
