@@ -129,6 +129,12 @@ extern const struct host_cap host_caps[HOST_NR_CAPS];
  */
 int must_check host_detect(struct host_info *ret_info, const struct host_paths *paths);
 
+/*
+ * Of all this only what files say, second stage included; KVM's device is not looked at, and taken to be there. For a
+ * process that has a VM already.
+ */
+void host_read_second_stage(struct host_info *ret_info);
+
 /* `ept`, `npt`, `software (kvm_pvm)`, `software (npt=0)`, `software (ept=0)`, `none (no /dev/kvm)` or
  * `unknown`. Belongs in every result. ept and npt only when the module's parameter file said so. */
 const char *host_second_stage_label(const struct host_info *info);
