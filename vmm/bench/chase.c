@@ -62,6 +62,15 @@ static const char *parse_words(int r)
 	}
 }
 
+/* The host may map a later round's guest otherwise. */
+static void unite(struct chase_refs *refs, const struct chase_refs *more)
+{
+	if (more->low && (!refs->low || more->low < refs->low))
+		refs->low = more->low;
+	if (more->high > refs->high)
+		refs->high = more->high;
+}
+
 /* One run. 0, also when it failed, which leaves its reason; -EINTR; -ETIMEDOUT when it was short of time. */
 static int take_turn(struct chase_results *res, const struct turn *turn, const struct part *part,
                      struct child_result *child)
@@ -98,8 +107,11 @@ static int take_turn(struct chase_results *res, const struct turn *turn, const s
 		return 0;
 	}
 	for (size_t i = 0; i < q.nr_sizes; i++) {
-		res->series[turn->where][turn->page][part->from + i].sparse[round] = ticks[i].sparse;
-		res->series[turn->where][turn->page][part->from + i].dense[round] = ticks[i].dense;
+		struct chase_series *s = &res->series[turn->where][turn->page][part->from + i];
+
+		s->sparse[round] = ticks[i].sparse;
+		s->dense[round] = ticks[i].dense;
+		unite(&s->refs, &ticks[i].refs);
 	}
 	return 0;
 }
@@ -213,9 +225,8 @@ static void rule_out(struct chase_results *res)
 		     page++)
 			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s: %s", h->kvm_path,
 			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");
-	for (int w = 0; bench_times_na(h) && w < BENCH_NR_WHERE; w++)
-		for (int page = 0; page < CHASE_NR_PAGES; page++)
-			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s", bench_times_na(h));
+	for (int page = 0; bench_times_na(h) && page < CHASE_NR_PAGES; page++) /* a process has nothing but times */
+		snprintf(res->na[BENCH_NATIVE][page], sizeof(res->na[0][0]), "%s", bench_times_na(h));
 }
 
 int chase_run(const struct chase_plan *plan, const struct host_info *host, struct chase_results *ret)

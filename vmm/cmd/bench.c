@@ -241,17 +241,19 @@ static long chase_loads(const struct bench_options *o)
 static int bench_chase(struct bench_session *s)
 {
 	const struct bench_options *o = s->options;
+	const bool timed = !bench_times_na(&s->host); /* else one round tells how long the walks are */
 	const struct chase_plan plan = {
 	    .image = o->image,
 	    .where = o->where,
-	    .rounds = o->runs    ? o->runs
+	    .rounds = !timed     ? 1
+	              : o->runs  ? o->runs
 	              : o->quick ? QUICK_ROUNDS
 	                         : FULL_ROUNDS,
-	    .seconds = o->quick && !o->runs ? QUICK_SECONDS : 0,
+	    .seconds = timed && o->quick && !o->runs ? QUICK_SECONDS : 0,
 	    .pages = o->quick ? quick_sizes : full_sizes,
 	    .nr_sizes =
 	        o->quick ? sizeof(quick_sizes) / sizeof(*quick_sizes) : sizeof(full_sizes) / sizeof(*full_sizes),
-	    .loads = chase_loads(o),
+	    .loads = timed ? chase_loads(o) : 16,
 	    .seed = o->seed,
 	    .limits = s->limits,
 	};
