@@ -12,6 +12,7 @@
 #include "bench/chase.h"
 #include "bench/cost.h"
 #include "bench/startup.h"
+#include "bench/walks.h"
 #include "cmd/bench_options.h"
 #include "cmd/cmd.h"
 #include "kvm/vm.h"
@@ -25,6 +26,7 @@
 #define COST_ROUNDS    11
 #define COST_QUICK     5
 #define BALLOON_ROUNDS 7
+#define WALKS_LOADS    16384 /* four laps of the ring */
 #define COST_MEMORY    "128M" /* what the rows of `costs` use */
 #define BOTH_GUESTS    (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
 
@@ -191,6 +193,30 @@ static int bench_cost_workload(struct bench_session *s, const struct cost_worklo
 	return r;
 }
 
+static int bench_walks(struct bench_session *s)
+{
+	const struct walks_plan plan = {.image = s->options->cost,
+	                                .where = s->options->where,
+	                                .quick = s->options->quick,
+	                                .loads = s->options->quick ? WALKS_LOADS / 4 : WALKS_LOADS,
+	                                .limits = s->limits};
+	struct walks_results *results = malloc(sizeof(*results));
+	struct report *table;
+	int r = results ? walks_run(&plan, &s->host, results) : -ENOMEM;
+
+	if (r == 0)
+		r = walks_report(results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0 && s->text) {
+		fputc('\n', s->text);
+		walks_explain(results, s->text);
+	}
+	s->measured |= r == 0 && walks_any(results);
+	free(results);
+	return r;
+}
+
 /* All tables as CSV, or with their environment as JSON. */
 static int write_tables(const struct bench_session *s, const struct report_environment *env, bool csv, FILE *to)
 {
@@ -249,6 +275,8 @@ static int bench(struct bench_session *s)
 		r = bench_cost_workload(s, &costs_workload);
 	if (r == 0 && s->options->workloads & BENCH_BALLOON)
 		r = bench_cost_workload(s, &balloon_workload);
+	if (r == 0 && s->options->workloads & BENCH_WALKS)
+		r = bench_walks(s);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
 	if (r == 0)

@@ -13,6 +13,7 @@ enum bench_workload {
 	BENCH_STARTUP = 1 << 1,
 	BENCH_COSTS = 1 << 2,
 	BENCH_BALLOON = 1 << 3,
+	BENCH_WALKS = 1 << 4,
 };
 
 struct bench_options {
