@@ -7,6 +7,8 @@
 
 #include "base/process.h"
 
+#define TRIES 3
+
 /* The arguments of `gnomon run` for a case, in text that the caller keeps. */
 struct guest_command {
 	char row[32], loads[16];
@@ -79,31 +81,43 @@ static void take_counts(struct walks_results *res, size_t i, const struct walk_c
 	const int two = res->cases[i].where != BENCH_NATIVE && !bench_stage_is_software(res->host);
 	struct walks_result *result = &res->result[i];
 
+	result->exits = 0;
 	memcpy(result->reads, counts->walks[WALK_WANTED][two], sizeof(result->reads));
 	for (int e = 0; e < WALK_NR_EXITS; e++)
 		result->exits += counts->exits[e];
-	if (!walks_counted(result))
-		snprintf(result->na, sizeof(result->na), "the counter saw no walk to its memory");
 }
 
-static int run_case(struct walks_results *res, size_t i, struct child_result *child)
+/* One run and what was counted. -EAGAIN: not it alone, or a mark was lost because it changed CPUs between two. */
+static int try_case(struct walks_results *res, size_t i, struct child_result *child)
 {
-	const struct walks_case *c = &res->cases[i];
 	struct walk_counts before, after;
 	int r;
 
-	log_progress("walks: %zu of %zu, %s, %s pages on %s, %s", i + 1, res->nr_cases,
-	             bench_environments[c->where].name, walks_page_name[c->page], walks_backing_name[c->backing],
-	             walks_state_name[c->state]);
 	walks_counter_read(&before);
 	r = run_child(res, i, child);
 	walks_counter_read(&after);
 	if (r < 0 || *res->result[i].na)
 		return r;
 	if (after.running || after.intervals != before.intervals + 1)
-		snprintf(res->result[i].na, sizeof(res->result[i].na), "something else used the counter meanwhile");
-	else
-		take_counts(res, i, &after);
+		return -EAGAIN;
+	take_counts(res, i, &after);
+	return walks_counted(&res->result[i]) ? 0 : -EAGAIN;
+}
+
+/* 0, also when it failed, which leaves its reason; -EINTR. */
+static int run_case(struct walks_results *res, size_t i, struct child_result *child)
+{
+	const struct walks_case *c = &res->cases[i];
+	int r = -EAGAIN;
+
+	log_progress("walks: %zu of %zu, %s, %s pages on %s, %s", i + 1, res->nr_cases,
+	             bench_environments[c->where].name, walks_page_name[c->page], walks_backing_name[c->backing],
+	             walks_state_name[c->state]);
+	for (int n = 0; r == -EAGAIN && n < TRIES; n++)
+		r = try_case(res, i, child);
+	if (r != -EAGAIN)
+		return r;
+	snprintf(res->result[i].na, sizeof(res->result[i].na), "the counter did not see it, or not it alone");
 	return 0;
 }
 
