@@ -22,6 +22,7 @@
 #define SYS_CRASH    13
 #define SYS_FREE     14
 #define SYS_BALLOON  15
+#define SYS_WALKS    16
 
 /* SYS_MMAP flags */
 #define MMAP_HUGE   1 /* 2 MiB pages */

@@ -292,25 +292,35 @@ void prepare_load(uint32_t most)
 	link_ring(sparse_line);
 }
 
-static void first_pages(int queue)
+static void first_pages(uint32_t blocks, int queue)
 {
-	for (uint32_t i = 0; i < BLOCKS; i++)
+	for (uint32_t i = 0; i < blocks; i++)
 		note(COST_FRAMES + i * BLOCK, 1);
 	request(queue);
+}
+
+void holes_make(uint32_t blocks)
+{
+	start();
+	first_pages(blocks, VIRTIO_BALLOON_QUEUE_INFLATE);
+}
+
+void holes_fill(uint32_t blocks)
+{
+	first_pages(blocks, VIRTIO_BALLOON_QUEUE_DEFLATE);
 }
 
 void prepare_load_holes(uint32_t most)
 {
 	prepare_load(most);
-	start();
-	first_pages(VIRTIO_BALLOON_QUEUE_INFLATE);
+	holes_make(BLOCKS);
 	ring = chase_walk(ring, RING);
 }
 
 void prepare_load_joined(uint32_t most)
 {
 	prepare_load_holes(most);
-	first_pages(VIRTIO_BALLOON_QUEUE_DEFLATE);
+	holes_fill(BLOCKS);
 	ring = chase_walk(ring, RING);
 }
 

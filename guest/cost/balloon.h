@@ -27,6 +27,10 @@ void run_split(uint32_t from, uint32_t n);
 void run_zap(uint32_t from, uint32_t n);
 void run_load(uint32_t from, uint32_t n);
 
+/* The first page of each of so many blocks of 2 MiB: into the balloon, and back. */
+void holes_make(uint32_t blocks);
+void holes_fill(uint32_t blocks);
+
 /* The device did all that it was asked for. */
 bool check_balloon(uint32_t n);
 

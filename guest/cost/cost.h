@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest of its own that does one thing many times and times it: `gnomon bench --only costs`. No kernel and no
+ * A guest of its own that does one thing many times and times it: `gnomon bench --only costs`, `balloon`, `walks`. No kernel and no
  * protection: everything is mapped for both privilege levels, main() runs at CPL 3, and what has to run at CPL 0
  * is called through a breakpoint (entry.S).
  *
@@ -52,6 +52,14 @@ struct cost_row {
 
 extern const struct cost_row cost_rows[];
 extern const uint32_t cost_nr_rows;
+
+/* rows.c: the first `tables` leaf tables of REGION map FRAMES in order. */
+void cost_map_region(uint32_t tables);
+
+/* main.c: a line for the console, and what it is made of. A number has 20 digits; each returns the end. */
+void cost_say(char *line);
+char *cost_put_text(char *to, const char *text);
+char *cost_put_number(char *to, const char *key, uint64_t v);
 
 /* `n` times the cheapest trap that the VMM resumes at once: `out` to its no-op port. A multiple of 8. */
 void cost_floor(uint32_t n);

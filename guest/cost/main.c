@@ -87,34 +87,39 @@ static void send(void *arg)
 	__asm__ volatile("rep outsb" : "+S"(text), "+c"(len) : "d"(GNOMON_PORT_SERIAL) : "memory");
 }
 
-static char *put_text(char *to, const char *text)
+char *cost_put_text(char *to, const char *text)
 {
 	while (*text)
 		*to++ = *text++;
 	return to;
 }
 
-static char *put_number(char *to, const char *key, uint64_t v)
+char *cost_put_number(char *to, const char *key, uint64_t v)
 {
-	to = put_text(to, key);
+	to = cost_put_text(to, key);
 	for (int i = DIGITS; i--; v /= 10)
 		to[i] = '0' + v % 10;
 	return to + DIGITS;
 }
 
+void cost_say(char *line)
+{
+	at_cpl0(send, line);
+}
+
 static void report(struct cost_job *job)
 {
-	char line[192], *p = put_text(line, "cost row=");
+	char line[192], *p = cost_put_text(line, "cost row=");
 
-	p = put_text(p, job->row->name);
-	p = put_number(p, " ops=", job->ops);
-	p = put_number(p, " blocks=", job->blocks);
-	p = put_number(p, " tsc=", median(job->tsc, job->blocks));
-	p = put_number(p, " floors=", FLOORS);
-	p = put_number(p, " floor_tsc=", median(job->floor_tsc, job->blocks));
+	p = cost_put_text(p, job->row->name);
+	p = cost_put_number(p, " ops=", job->ops);
+	p = cost_put_number(p, " blocks=", job->blocks);
+	p = cost_put_number(p, " tsc=", median(job->tsc, job->blocks));
+	p = cost_put_number(p, " floors=", FLOORS);
+	p = cost_put_number(p, " floor_tsc=", median(job->floor_tsc, job->blocks));
 	*p++ = '\n';
 	*p = 0;
-	at_cpl0(send, line);
+	cost_say(line);
 }
 
 static bool word_is(const char *text, const char *name, const char **ret_rest)

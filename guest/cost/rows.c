@@ -5,6 +5,7 @@
 
 #include "balloon.h"
 #include "cost.h"
+#include "walks.h"
 
 #define PAGE      4096ull
 #define USED      (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D) /* a leaf as a kernel builds it for memory that is in use */
@@ -38,7 +39,7 @@ static void have_memory(uint32_t tables)
 		touch(frame(i));
 }
 
-static void map_region(uint32_t tables)
+void cost_map_region(uint32_t tables)
 {
 	for (uint32_t t = 0; t < tables; t++)
 		for (uint32_t i = 0; i < ENTRIES; i++)
@@ -78,18 +79,18 @@ static void run_fault(uint32_t from, uint32_t n)
 static void prepare_touch(uint32_t most)
 {
 	have_memory(most);
-	map_region(most);
+	cost_map_region(most);
 }
 
 static void prepare_touch_cold(uint32_t most)
 {
-	map_region(most);
+	cost_map_region(most);
 }
 
 /* The host's memory comes by 4 KiB pages behind the large ones: their own frames' tables shall be new, too. */
 static void prepare_touch_large(uint32_t most)
 {
-	map_region(most);
+	cost_map_region(most);
 	for (uint32_t t = 0; t < most; t++) {
 		cost_pd[t + COST_TABLES] = cost_pd[t];
 		cost_pd[t] = frame(t * ENTRIES) | USED | PTE_PS;
@@ -115,7 +116,7 @@ static void run_cr3_load(uint32_t from, uint32_t n)
 
 static void prepare_one_table(uint32_t most)
 {
-	map_region(2); /* the second for its frames */
+	cost_map_region(2); /* the second for its frames */
 	have_memory(2);
 	*(uint64_t *)frame(0) = STAMP(0);
 	*(uint64_t *)frame(ENTRIES) = STAMP(1);
@@ -200,6 +201,11 @@ static bool check_interrupt(uint32_t n)
 	return cost_interrupts == n;
 }
 
+#define WALKS(NAME, PREPARE)                                                                                           \
+	{                                                                                                              \
+		.name = NAME, .unit = 16, .most = COST_MANY, .prepare = PREPARE, .run = run_walks,                     \
+		.check = check_walks                                                                                   \
+	}
 #define BALLOON(NAME, UNIT, MOST, PREPARE, RUN)                                                                        \
 	{                                                                                                              \
 		.name = NAME, .unit = UNIT, .most = MOST, .prepare = PREPARE, .run = RUN, .check = check_balloon       \
@@ -245,5 +251,11 @@ const struct cost_row cost_rows[] = {
     BALLOON("load", 16, COST_MANY, prepare_load, run_load),
     BALLOON("load-holes", 16, COST_MANY, prepare_load_holes, run_load),
     BALLOON("load-joined", 16, COST_MANY, prepare_load_joined, run_load),
+    WALKS("walks-4k", prepare_walks_4k),
+    WALKS("walks-4k-holes", prepare_walks_4k_holes),
+    WALKS("walks-4k-joined", prepare_walks_4k_joined),
+    WALKS("walks-2m", prepare_walks_2m),
+    WALKS("walks-2m-holes", prepare_walks_2m_holes),
+    WALKS("walks-2m-joined", prepare_walks_2m_joined),
 };
 const uint32_t cost_nr_rows = sizeof(cost_rows) / sizeof(*cost_rows);

@@ -34,12 +34,17 @@ static int parse_sizes(char *list, uint64_t *sizes)
 	}
 }
 
+/* Of a sparse ring also the references of a walk, where the VMM knows them. */
 static void measure(void *arena, uint64_t pages, enum chase_kind kind, const char *page, uint64_t loads, uint64_t seed)
 {
-	uint64_t tsc = chase_measure(arena, pages, kind, loads, seed);
+	static struct gnomon_walks w __attribute__((aligned(64)));
+	const uint64_t tsc = chase_measure(arena, pages, kind, loads, seed);
+	char refs[32] = "";
 
-	print("chase pages=%u kind=%s page=%s loads=%u tsc=%u\n", pages, kind == CHASE_SPARSE ? "sparse" : "dense",
-	      page, (loads + 15) / 16 * 16, tsc);
+	if (kind == CHASE_SPARSE && walks(&w, arena, pages * PAGE_BYTES) == 0 && w.pages)
+		format(refs, sizeof(refs), " refs=%u-%u", (uint64_t)w.low, (uint64_t)w.high);
+	print("chase pages=%u kind=%s page=%s loads=%u tsc=%u%s\n", pages, kind == CHASE_SPARSE ? "sparse" : "dense",
+	      page, (loads + 15) / 16 * 16, tsc, refs);
 }
 
 int chase_main(int argc, char **argv)

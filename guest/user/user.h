@@ -3,6 +3,7 @@
 #ifndef GUEST_USER_H
 #define GUEST_USER_H
 
+#include <gnomon/abi.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -83,6 +84,13 @@ static inline uint64_t free_pages(void)
 static inline int64_t balloon(int what)
 {
 	return sys(SYS_BALLOON, what, 0, 0);
+}
+
+/* Fills in the answer for the pages of [first, first + bytes), which must not be more than there is memory. */
+static inline int64_t walks(struct gnomon_walks *w, const volatile void *first, uint64_t bytes)
+{
+	*w = (struct gnomon_walks){.version = GNOMON_ABI_VERSION, .first = (uint64_t)first, .bytes = bytes};
+	return sys(SYS_WALKS, (uint64_t)w, 0, 0);
 }
 
 static inline int64_t cpus(void)

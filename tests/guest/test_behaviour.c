@@ -179,6 +179,21 @@ Test(guest, cpu_start_bad_version)
 	killed("cpu-start-bad-version", "2", "version 2 (of 1)");
 }
 
+Test(guest, walks)
+{
+	good("walks", "1", "64M");
+	run_gnomon(&r, "run", "--paging", "shadow", guest_path("walks-shadow"));
+	expect_status(&r, 0);
+}
+
+Test(guest, walks_bad_request)
+{
+	killed("walks-bad-version", "1", "version 2 (of 1)");
+	killed("walks-not-aligned", "1", "is not aligned to 64 bytes");
+	killed("walks-outside-memory", "1", "lies outside memory");
+	killed("walks-too-many", "1", "0xfffffffffffff000 bytes from 0x1000");
+}
+
 Test(guest, cpu_start_bad_cr3)
 {
 	killed("cpu-start-bad-cr3", "2", "");

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kvm/host.h"
 #include "run_gnomon.h"
 
 static struct run r;
@@ -253,6 +254,26 @@ Test(cost, balloon_splits)
 {
 	slice_counts("nested");
 	slice_counts("shadow");
+}
+
+/* Host pages of 4 KiB, and holes that keep the shadow from large ones: on any host one length for all walks. */
+Test(cost, walks_through_holes)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+	struct host_info host;
+	char want[128];
+	int refs = 4;
+
+	host_read_second_stage(&host);
+	if (host.second_stage == HOST_STAGE_EPT || host.second_stage == HOST_STAGE_NPT)
+		refs = host.second_stage == HOST_STAGE_NPT && host_has_cpu_feature(&host, HOST_CPU_LA57) ? 29 : 24;
+	if (host.second_stage == HOST_STAGE_UNKNOWN)
+		cr_skip_test("the second stage is not known");
+	snprintf(want, sizeof(want), " low=%020d high=%020d ", refs, refs);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		run_counted(modes[i], "all", "walks-4k-holes", 16, 16);
+		cr_assert(strstr(r.out, want), "%s: %s", modes[i], r.out);
+	}
 }
 
 /* A hole in each 2 MiB splits each, and once they are back all are whole again, in the shadow, too. */

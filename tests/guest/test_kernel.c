@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kvm/host.h"
 #include "run_gnomon.h"
 
 static struct run r;
@@ -276,6 +277,26 @@ Test(kernel, chase_4k)
 Test(kernel, chase_2m)
 {
 	chase("2m");
+}
+
+/* Host pages of 4 KiB only: so the references of a walk are known beforehand, on whatever second stage. */
+Test(kernel, chase_references)
+{
+	static const char *const modes[] = {"nested", "shadow"};
+	struct host_info host;
+	const char *want;
+
+	host_read_second_stage(&host);
+	want = host.second_stage == HOST_STAGE_UNKNOWN || host.second_stage == HOST_STAGE_NONE ? "\n"
+	       : host.second_stage == HOST_STAGE_EPT                                           ? " refs=24-24\n"
+	       : host.second_stage != HOST_STAGE_NPT                                           ? " refs=4-4\n"
+	       : host_has_cpu_feature(&host, HOST_CPU_LA57)                                    ? " refs=29-29\n"
+	                                                                                       : " refs=24-24\n";
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		run_gnomon(&r, "run", "--paging", modes[i], kernel, "--", "chase", "64", "64", "4k");
+		expect_status(&r, 0);
+		cr_assert(strstr(r.out, want), "%s: %s", modes[i], r.out);
+	}
 }
 
 /* Pages beyond its memory: the program says so. */

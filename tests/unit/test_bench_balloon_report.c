@@ -267,6 +267,25 @@ Test(bench_balloon_report, columns)
 	json_decref(root);
 }
 
+/* In an emulated machine what is counted stands, and nothing is timed. */
+Test(bench_balloon_report, emulated)
+{
+	static const char why[] = "emulated by Bochs: its times say nothing about a CPU";
+	static const struct host_info bochs = {.kvm = HOST_KVM_OK, .emulator = HOST_EMULATOR_BOCHS};
+	json_t *list;
+
+	results.host = &bochs;
+	strcpy(results.series[NATIVE].na, why);
+	results.series[NESTED].exits = 0.125;
+	list = rows();
+	expect_number(list, NESTED, "exits", 0.125);
+	expect_na(list, NESTED, "time", why);
+	expect_na(list, NESTED, "of_native", why);
+	expect_na(list, NESTED, "n", why);
+	expect_na(list, NATIVE, "time", why);
+	json_decref(list);
+}
+
 /* For people: the unit stands with the title, small times and few exits are not rounded to nothing. */
 Test(bench_balloon_report, printed)
 {

@@ -2,6 +2,7 @@
 /* A guest's output becomes figures in a report: nothing but exactly what was asked for may get through. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bench/chase_line.h"
@@ -35,6 +36,32 @@ Test(bench_chase_line, good)
 	cr_assert_eq(line("chase pages=2 kind=dense page=4k loads=16 tsc=1", &l), 0);
 	cr_assert_eq(l.kind, CHASE_DENSE);
 	cr_assert_not(l.huge);
+}
+
+/* References are there or not; those that no walk has are refused. */
+Test(bench_chase_line, references)
+{
+	static const char *const bad[] = {
+	    "0-0", "0-4", "4-3", "4-100", "4", "-4", "4-", "4-4 ", "4-4x", "99999999999999999999-4", "4-4-4"};
+	struct chase_ticks t;
+	struct chase_line l;
+	char text[256];
+
+	cr_assert_eq(line("chase pages=2 kind=dense page=4k loads=16 tsc=1", &l), 0);
+	cr_assert_eq(l.refs.low, 0);
+	cr_assert_eq(line("chase pages=2 kind=dense page=4k loads=16 tsc=1 refs=21-22", &l), 0);
+	cr_assert_eq(l.refs.low, 21);
+	cr_assert_eq(l.refs.high, 22);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(text, sizeof(text), "chase pages=2 kind=dense page=4k loads=16 tsc=1 refs=%s", bad[i]);
+		cr_assert_lt(line(text, &l), 0, "%s", bad[i]);
+	}
+	cr_assert_eq(output("chase pages=16 kind=sparse page=4k loads=1008 tsc=5040 refs=24-24\n" DENSE, &request, &t),
+	             0);
+	cr_assert_eq(t.refs.low, 24);
+	cr_assert_eq(t.refs.high, 24);
+	cr_assert_eq(output(SPARSE DENSE, &request, &t), 0);
+	cr_assert_eq(t.refs.high, 0);
 }
 
 /* A guest that dies in the middle of a line leaves no figure: cut before the last number, no length is a line. */

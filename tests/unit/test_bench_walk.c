@@ -45,57 +45,48 @@ Test(bench_walk, closed_form)
 		}
 }
 
-static int refs(enum host_second_stage stage, enum bench_where where, bool huge, unsigned features)
-{
-	const struct host_info host = {.second_stage = stage, .cpu_features = features};
-	struct bench_walk walk;
-
-	bench_walk_describe(&host, where, huge, &walk);
-	cr_assert_gt(strlen(walk.text), 0);
-	return walk.refs;
-}
-
-/* A guest's walk has two dimensions only where a module's parameter file said so; design, section 2's table. */
-Test(bench_walk, of_hosts)
+/* A guest's walk has two dimensions only where a module's parameter file said so. */
+Test(bench_walk, words_of_hosts)
 {
 	static const enum host_second_stage software[] = {HOST_STAGE_SOFTWARE_PVM, HOST_STAGE_SOFTWARE_NPT0,
 	                                                  HOST_STAGE_SOFTWARE_EPT0};
+	struct host_info host = {0};
 
-	for (size_t i = 0; i < sizeof(software) / sizeof(*software); i++)
-		for (enum bench_where where = BENCH_NATIVE; where < BENCH_NR_WHERE; where++) {
-			cr_assert_eq(refs(software[i], where, false, 0), 4);
-			/* Gnomon's shadow has 4 KiB leaves only. */
-			cr_assert_eq(refs(software[i], where, true, 0), where == BENCH_SHADOW ? 4 : 3);
-		}
-	for (enum bench_where where = BENCH_NESTED; where < BENCH_NR_WHERE; where++) {
-		cr_assert_eq(refs(HOST_STAGE_EPT, where, false, 0), 24);
-		cr_assert_eq(refs(HOST_STAGE_NPT, where, false, 0), 24);
-		cr_assert_eq(refs(HOST_STAGE_NPT, where, true, 0), where == BENCH_SHADOW ? 19 : 15);
-		cr_assert_eq(refs(HOST_STAGE_UNKNOWN, where, false, 0), 0);
-		cr_assert_eq(refs(HOST_STAGE_NONE, where, false, 0), 0);
+	for (size_t i = 0; i < sizeof(software) / sizeof(*software); i++) {
+		host.second_stage = software[i];
+		cr_assert_str_eq(bench_walk_words(&host, BENCH_NESTED), "1-D: KVM's shadow");
+		cr_assert_str_eq(bench_walk_words(&host, BENCH_SHADOW), "1-D: KVM's shadow of shadow");
+		cr_assert_str_eq(bench_walk_words(&host, BENCH_NATIVE), "1-D: process's tables");
 	}
-	cr_assert_eq(refs(HOST_STAGE_NPT, BENCH_NATIVE, false, 0), 4);
-	cr_assert_eq(refs(HOST_STAGE_NONE, BENCH_NATIVE, true, 0), 3);
+	host.second_stage = HOST_STAGE_EPT;
+	cr_assert_str_eq(bench_walk_words(&host, BENCH_NESTED), "2-D: guest's tables x EPT");
+	cr_assert_str_eq(bench_walk_words(&host, BENCH_NATIVE), "1-D: process's tables");
+	host.second_stage = HOST_STAGE_NPT;
+	cr_assert_str_eq(bench_walk_words(&host, BENCH_SHADOW), "2-D: shadow x NPT");
+	host.second_stage = HOST_STAGE_UNKNOWN;
+	cr_assert_str_eq(bench_walk_words(&host, BENCH_NESTED), "unknown");
 }
 
-/* With LA57 in use, processes and NPT have five levels, EPT keeps four. */
-Test(bench_walk, five_levels)
+/* With LA57 in use processes have five levels. */
+Test(bench_walk, native)
 {
-	const unsigned la57 = 1u << HOST_CPU_LA57;
+	struct host_info host = {0};
 
-	cr_assert_eq(refs(HOST_STAGE_NPT, BENCH_NATIVE, false, la57), 5);
-	cr_assert_eq(refs(HOST_STAGE_NPT, BENCH_NESTED, false, la57), 29);
-	cr_assert_eq(refs(HOST_STAGE_EPT, BENCH_NESTED, false, la57), 24);
+	cr_assert_eq(bench_native_refs(&host, false), 4);
+	cr_assert_eq(bench_native_refs(&host, true), 3);
+	host.cpu_features = 1u << HOST_CPU_LA57;
+	cr_assert_eq(bench_native_refs(&host, false), 5);
+	cr_assert_eq(bench_native_refs(&host, true), 4);
 }
 
-/* Only the one signature, whole, makes a host emulated: KVM's must not. */
+/* An emulator has no times, and says which it is; a virtual machine has. */
 Test(bench_walk, emulated_host)
 {
-	struct host_info host = {.hypervisor = "TCGTCGTCGTCG"};
+	struct host_info host = {.emulator = HOST_EMULATOR_QEMU};
 
-	cr_assert(bench_host_is_emulated(&host));
-	strcpy(host.hypervisor, "KVMKVMKVM");
-	cr_assert_not(bench_host_is_emulated(&host));
-	strcpy(host.hypervisor, "");
-	cr_assert_not(bench_host_is_emulated(&host));
+	cr_assert(strstr(bench_times_na(&host), "emulated by QEMU (TCG)"));
+	host.emulator = HOST_EMULATOR_BOCHS;
+	cr_assert(strstr(bench_times_na(&host), "emulated by Bochs"));
+	host = (struct host_info){.in_vm = true, .hypervisor = "KVMKVMKVM"};
+	cr_assert_null(bench_times_na(&host));
 }

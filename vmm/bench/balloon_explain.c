@@ -12,10 +12,10 @@ static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
 	const char *where = bench_environments[c->where].name;
 	struct stats_ratio ratio;
 
-	if (c->native_bar > 0 && balloon_of_native(res, i, &ratio) == 0)
+	if (c->native_bar > 0 && cost_has_times(res, i) && balloon_of_native(res, i, &ratio) == 0)
 		fprintf(to, "%s on %s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, c->thp ? "thp" : "4k",
 		        where, ratio.median, c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
-	else if (c->native_bar > 0)
+	else if (c->native_bar > 0 && cost_has_times(res, i))
 		fprintf(to, "%s on %s, %s: the native row was not measured, so its bar was not either.\n", c->row,
 		        c->thp ? "thp" : "4k", where);
 	if (c->exits_bar > 0)
@@ -46,7 +46,8 @@ static int tlb_miss(const struct cost_results *res, const char *row, enum bench_
 	double *us;
 
 	if (balloon_find(res, row, where, true, &sparse) < 0 ||
-	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !cost_has(res, sparse) || !cost_has(res, dense))
+	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !cost_has_times(res, sparse) ||
+	    !cost_has_times(res, dense))
 		return -ENODATA;
 	us = calloc(res->plan->rounds, sizeof(*us));
 	if (!us)
@@ -91,10 +92,8 @@ static void explain_tlb(const struct cost_results *res, enum bench_where where, 
 	free(before);
 }
 
-void balloon_explain(const struct cost_results *res, FILE *to)
+static void explain_times(const struct cost_results *res, FILE *to)
 {
-	if (!cost_any(res))
-		return;
 	fprintf(
 	    to,
 	    "Times are an operation's: a page of 4 KiB, a run of 2 MiB, one split, one load. A guest's are its own "
@@ -106,6 +105,16 @@ void balloon_explain(const struct cost_results *res, FILE *to)
 	    "vCPU's\n"
 	    "thread, which is out of the guest meanwhile, helps the device's. Exits are counted, not timed.\n",
 	    res->plan->rounds);
+}
+
+void balloon_explain(const struct cost_results *res, FILE *to)
+{
+	if (!cost_any(res))
+		return;
+	if (bench_times_na(res->host))
+		fputs("Exits are counted: the difference of two runs, one with twice as many operations.\n", to);
+	else
+		explain_times(res, to);
 	for (size_t i = 0; i < res->plan->nr_cases; i++)
 		if (cost_case_of(res, i)->what)
 			fprintf(to, "  %-21s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);

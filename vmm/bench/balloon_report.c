@@ -73,8 +73,14 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 	const struct cost_series *s = &res->series[i];
 	struct stats_summary time;
 	struct stats_ratio ratio;
-	int r = stats_summarise(s->us, res->plan->rounds, STATS_SEED, &time);
+	int r;
 
+	if (!cost_has_times(res, i)) {
+		report_set_number(t, "exits", s->exits);
+		report_set_rest_na(t, bench_times_na(res->host));
+		return 0;
+	}
+	r = stats_summarise(s->us, res->plan->rounds, STATS_SEED, &time);
 	if (r < 0)
 		return r;
 	report_set_number(t, "time", time.median);

@@ -62,6 +62,15 @@ static const char *parse_words(int r)
 	}
 }
 
+/* The host may map a later round's guest otherwise. */
+static void unite(struct chase_refs *refs, const struct chase_refs *more)
+{
+	if (more->low && (!refs->low || more->low < refs->low))
+		refs->low = more->low;
+	if (more->high > refs->high)
+		refs->high = more->high;
+}
+
 /* One run. 0, also when it failed, which leaves its reason; -EINTR; -ETIMEDOUT when it was short of time. */
 static int take_turn(struct chase_results *res, const struct turn *turn, const struct part *part,
                      struct child_result *child)
@@ -98,8 +107,11 @@ static int take_turn(struct chase_results *res, const struct turn *turn, const s
 		return 0;
 	}
 	for (size_t i = 0; i < q.nr_sizes; i++) {
-		res->series[turn->where][turn->page][part->from + i].sparse[round] = ticks[i].sparse;
-		res->series[turn->where][turn->page][part->from + i].dense[round] = ticks[i].dense;
+		struct chase_series *s = &res->series[turn->where][turn->page][part->from + i];
+
+		s->sparse[round] = ticks[i].sparse;
+		s->dense[round] = ticks[i].dense;
+		unite(&s->refs, &ticks[i].refs);
 	}
 	return 0;
 }
@@ -203,8 +215,8 @@ static void scale(struct chase_results *res)
 					res->series[w][page][i].sparse[n] *= ns_per_tick;
 }
 
-/* Guests are ruled out before the first round where KVM is. */
-static void rule_out_guests(struct chase_results *res)
+/* What cannot be measured is told before the first round. */
+static void rule_out(struct chase_results *res)
 {
 	const struct host_info *h = res->host;
 
@@ -213,6 +225,8 @@ static void rule_out_guests(struct chase_results *res)
 		     page++)
 			snprintf(res->na[w][page], sizeof(res->na[w][page]), "%s: %s", h->kvm_path,
 			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");
+	for (int page = 0; bench_times_na(h) && page < CHASE_NR_PAGES; page++) /* a process has nothing but times */
+		snprintf(res->na[BENCH_NATIVE][page], sizeof(res->na[0][0]), "%s", bench_times_na(h));
 }
 
 int chase_run(const struct chase_plan *plan, const struct host_info *host, struct chase_results *ret)
@@ -225,7 +239,7 @@ int chase_run(const struct chase_plan *plan, const struct host_info *host, struc
 	memset(ret, 0, sizeof(*ret));
 	ret->plan = plan;
 	ret->host = host;
-	rule_out_guests(ret);
+	rule_out(ret);
 	r = child ? allocate_series(ret) : -ENOMEM;
 	if (r == 0)
 		r = plan->seconds > 0 ? run_bounded(ret, &random, child) : run_rounds(ret, &random, child);

@@ -38,6 +38,7 @@ struct chase_plan {
 /* All rounds of one environment, page size and number of pages, in the rounds' order. */
 struct chase_series {
 	double *sparse, *dense; /* ns a load once measured */
+	struct chase_refs refs; /* of a walk, over the rounds; a guest's own */
 };
 
 struct chase_results {

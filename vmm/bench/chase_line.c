@@ -20,10 +20,25 @@ static int choice(struct line_cursor *c, const char *a, const char *b)
 	return line_skip(c, a) ? 0 : line_skip(c, b) ? 1 : -EINVAL;
 }
 
+/* " refs=LOW-HIGH" or nothing */
+static int references(struct line_cursor *c, struct chase_refs *ret_refs)
+{
+	uint64_t low, high;
+
+	if (c->p == c->end)
+		return 0;
+	if (!line_skip(c, " refs=") || !line_number(c, &low) || !line_skip(c, "-") || !line_number(c, &high))
+		return -EINVAL;
+	if (low == 0 || low > high || high > CHASE_MAX_REFS)
+		return -ERANGE;
+	*ret_refs = (struct chase_refs){low, high};
+	return 0;
+}
+
 int chase_line_parse(const char *text, size_t len, struct chase_line *ret_line)
 {
 	struct line_cursor c = {text, text + len};
-	struct chase_line line;
+	struct chase_line line = {0};
 	int r, kind, huge;
 
 	r = field(&c, "chase pages=", &line.pages);
@@ -38,6 +53,8 @@ int chase_line_parse(const char *text, size_t len, struct chase_line *ret_line)
 	r = field(&c, " loads=", &line.loads);
 	if (r == 0)
 		r = field(&c, " tsc=", &line.tsc);
+	if (r == 0)
+		r = references(&c, &line.refs);
 	if (r == 0 && c.p != c.end)
 		r = -EINVAL;
 	if (r == 0)
@@ -61,6 +78,8 @@ static int accept_line(const struct chase_line *line, const struct chase_request
 	if (*slot > 0)
 		return -EINVAL;
 	*slot = (double)line->tsc / line->loads;
+	if (line->kind == CHASE_SPARSE)
+		ticks[i].refs = line->refs;
 	return 0;
 }
 

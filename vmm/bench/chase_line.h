@@ -3,7 +3,7 @@
  * What `chase` prints, in a guest or natively, read back. A guest's output is not
  * trusted: everything is checked against what was asked for. Pure.
  *
- *   chase pages=N kind=sparse|dense page=4k|2m loads=K tsc=T
+ *   chase pages=N kind=sparse|dense page=4k|2m loads=K tsc=T[ refs=LOW-HIGH]
  */
 #ifndef GNOMON_BENCH_CHASE_LINE_H
 #define GNOMON_BENCH_CHASE_LINE_H
@@ -16,6 +16,12 @@
 #include "base/log.h"
 
 #define CHASE_MAX_SIZES 16
+#define CHASE_MAX_REFS  99 /* more than any walk makes */
+
+/* The fewest and the most references of a walk; 0: not known. */
+struct chase_refs {
+	unsigned low, high;
+};
 
 struct chase_line {
 	uint64_t pages;
@@ -23,6 +29,7 @@ struct chase_line {
 	bool huge; /* 2 MiB pages */
 	uint64_t loads;
 	uint64_t tsc; /* ticks that all loads took */
+	struct chase_refs refs;
 };
 
 /* What one run was asked for. */
@@ -33,12 +40,14 @@ struct chase_request {
 	uint64_t loads, seed;
 };
 
-/* TSC ticks a load. */
+/* TSC ticks a load; what its TLB miss walks. */
 struct chase_ticks {
 	double sparse, dense;
+	struct chase_refs refs; /* of the sparse ring */
 };
 
-/* One line of `len` bytes without its line end. -EINVAL: not the form above. -ERANGE: a number is 0 or 2^63 or more. */
+/* One line of `len` bytes without its line end. -EINVAL: not the form above. -ERANGE: a number is 0 or 2^63 or more, or
+ * references that no walk has. */
 int must_check chase_line_parse(const char *text, size_t len, struct chase_line *ret_line);
 
 /*

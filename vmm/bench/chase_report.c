@@ -13,7 +13,7 @@ static const struct report_column columns[] = {
     {"page", "page", NULL, 0},
     {"environment", "run", NULL, 0},
     {"second_stage", "second stage", NULL, 0},
-    {"walk_refs", "refs", NULL, 0},
+    {"walk_refs", "refs", NULL, REPORT_RANGE},
     {"walk", "a miss walks", NULL, 0},
     {"sparse", "sparse", "ns", 1},
     {"dense", "dense", "ns", 1},
@@ -97,23 +97,35 @@ static void begin_row(struct report *t, const struct chase_results *res, enum be
 	report_set_text(t, "second_stage", host_second_stage_label(res->host));
 }
 
+/* Where there are none, they are left to the row's reason, if it has one. */
+static void set_refs(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                     size_t i)
+{
+	const struct chase_refs *guest = &res->series[w][page][i].refs;
+	const int native = bench_native_refs(res->host, page == CHASE_2M);
+
+	if (w == BENCH_NATIVE)
+		report_set_range(t, "walk_refs", native, native);
+	else if (guest->high)
+		report_set_range(t, "walk_refs", guest->low, guest->high);
+	else if (!*res->na[w][page] && was_measured(res, i))
+		report_set_na(t, "walk_refs", "the guest was not told: the second stage is not known");
+}
+
 static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
                    size_t i)
 {
+	const struct chase_series *s = &res->series[w][page][i];
 	const char *na = res->na[w][page];
-	struct bench_walk walk;
 
-	bench_walk_describe(res->host, w, page == CHASE_2M, &walk);
 	begin_row(t, res, w, page, i);
-	report_set_text(t, "walk", walk.text);
-	if (walk.refs)
-		report_set_number(t, "walk_refs", walk.refs);
-	else
-		report_set_na(t, "walk_refs", "the second stage is not known");
-	if (!*na && was_measured(res, i))
-		return set_samples(t, &res->series[w][page][i], res->rounds[i]);
-	report_set_rest_na(t, *na ? na : no_time);
-	return 0;
+	report_set_text(t, "walk", bench_walk_words(res->host, w));
+	set_refs(t, res, w, page, i);
+	if (*na || !was_measured(res, i) || bench_times_na(res->host)) {
+		report_set_rest_na(t, *na ? na : !was_measured(res, i) ? no_time : bench_times_na(res->host));
+		return 0;
+	}
+	return set_samples(t, s, res->rounds[i]);
 }
 
 /* Keeps the pairs of which both are positive, the only ones with a ratio; their number. */
@@ -142,7 +154,7 @@ static int miss_ratio(const struct chase_results *res, enum bench_where w, enum 
 	double *a, *b;
 	int r = -ENOMEM;
 
-	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page])
+	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page] || bench_times_na(res->host))
 		return -ENODATA;
 	if (!was_measured(res, i))
 		return -ETIME;
@@ -180,7 +192,7 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 		return r;
 	begin_row(t, res, w, page, i);
 	if (r < 0) {
-		report_set_rest_na(t, ratio_words(r));
+		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host) : ratio_words(r));
 		return 0;
 	}
 	report_set_number(t, "n", ratio.n);
@@ -257,7 +269,9 @@ void chase_explain(const struct chase_results *res, FILE *to)
 {
 	const struct host_info *h = res->host;
 
-	fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n", res->tsc_mhz);
+	if (!bench_times_na(h))
+		fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n",
+		        res->tsc_mhz);
 	explain_left_out(res, to);
 	if (bench_stage_is_software(h))
 		fprintf(

@@ -213,7 +213,7 @@ static int run_all(struct cost_results *res, struct child_result *child)
 	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
 		if (cost_takes_part(res, i) && !*res->series[i].na)
 			r = count_case(res, i, child);
-	for (int round = 0; r == 0 && round < res->plan->rounds; round++)
+	for (int round = 0; r == 0 && !bench_times_na(res->host) && round < res->plan->rounds; round++)
 		r = run_round(res, round, &random, child);
 	log_progress("%s", "");
 	return r;
@@ -228,8 +228,11 @@ static void rule_out(struct cost_results *res)
 		const char *needs = cost_case_of(res, i)->needs;
 		struct cost_series *s = &res->series[i];
 
-		if (cost_case_of(res, i)->where == BENCH_NATIVE)
+		if (cost_case_of(res, i)->where == BENCH_NATIVE) { /* it has nothing but times */
+			if (bench_times_na(h))
+				snprintf(s->na, sizeof(s->na), "%s", bench_times_na(h));
 			continue;
+		}
 		if (h->kvm != HOST_KVM_OK)
 			snprintf(s->na, sizeof(s->na), "%s: %s", h->kvm_path,
 			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");

@@ -83,6 +83,8 @@ bool cost_any(const struct cost_results *results);
 bool cost_takes_part(const struct cost_results *results, size_t i);
 /* Case i takes part and was measured. */
 bool cost_has(const struct cost_results *results, size_t i);
+/* And not in exits alone, as in an emulated machine. */
+bool cost_has_times(const struct cost_results *results, size_t i);
 
 /* Paired times of case a by those of case b. -ENODATA: not both were measured. Else as stats_paired_ratio(). */
 int must_check cost_time_ratio(const struct cost_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio);

@@ -65,9 +65,14 @@ bool cost_has(const struct cost_results *results, size_t i)
 	return cost_takes_part(results, i) && !*results->series[i].na;
 }
 
+bool cost_has_times(const struct cost_results *results, size_t i)
+{
+	return cost_has(results, i) && !bench_times_na(results->host);
+}
+
 int cost_time_ratio(const struct cost_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio)
 {
-	if (!cost_has(results, a) || !cost_has(results, b))
+	if (!cost_has_times(results, a) || !cost_has_times(results, b))
 		return -ENODATA;
 	return stats_paired_ratio(results->series[a].us, results->series[b].us, results->plan->rounds, STATS_SEED,
 	                          ret_ratio);

@@ -97,6 +97,10 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 		report_set_number(t, "pages_built", s->pages_built);
 	else
 		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
+	if (!cost_has_times(res, i)) {
+		report_set_rest_na(t, bench_times_na(res->host));
+		return 0;
+	}
 	return set_times(t, s, res->plan->rounds);
 }
 
@@ -156,7 +160,8 @@ static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 	snprintf(buf, sizeof(buf), c->nested_bar > 0 ? "%.2f" : "-", c->nested_bar);
 	report_set_text(t, "bar", buf);
 	if (r < 0) {
-		report_set_rest_na(t, "one of the two was not measured");
+		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host)
+		                                                : "one of the two was not measured");
 		return 0;
 	}
 	report_set_ratio(t, "ratio", &ratio);
@@ -186,7 +191,8 @@ static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
 	const struct cost_series *s = &res->series[i];
 	struct stats_ratio ratio;
 
-	if (c->floors_bar > 0 && stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
+	if (c->floors_bar > 0 && cost_has_times(res, i) &&
+	    stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
 		explain_bar(c, ratio.median, "floors", c->floors_bar, to);
 	if (c->nested_bar > 0 && nested_ratio(res, i, &ratio) == 0)
 		explain_bar(c, ratio.median, "times the nested time", c->nested_bar, to);
@@ -213,13 +219,17 @@ void cost_explain(const struct cost_results *res, FILE *to)
 {
 	if (!cost_any(res))
 		return;
-	fprintf(
-	    to,
-	    "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a run, and of\n"
-	    "that the median of %d rounds. A floor is an OUT to the no-op port, which the VMM resumes at once, in the\n"
-	    "same run and at the operation's own CPL, in blocks that take turns with its blocks. Exits and shadow\n"
-	    "pages are counted, not timed: the difference of two runs, one with twice as many operations.\n",
-	    res->tsc_mhz, res->plan->rounds);
+	if (!bench_times_na(res->host))
+		fprintf(to,
+		        "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a "
+		        "run, and of\n"
+		        "that the median of %d rounds. A floor is an OUT to the no-op port, which the VMM resumes at "
+		        "once, in the\n"
+		        "same run and at the operation's own CPL, in blocks that take turns with its blocks.\n",
+		        res->tsc_mhz, res->plan->rounds);
+	fputs("Exits and shadow pages are counted, not timed: the difference of two runs, one with twice as many\n"
+	      "operations.\n",
+	      to);
 	for (size_t i = 0; i < res->plan->nr_cases; i++)
 		if (cost_case_of(res, i)->what)
 			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/environment.h"
 
-#include <string.h>
-
 #include "model/walk.h"
 
 const struct bench_environment bench_environments[BENCH_NR_WHERE] = {
@@ -17,49 +15,43 @@ bool bench_stage_is_software(const struct host_info *host)
 	       host->second_stage == HOST_STAGE_SOFTWARE_EPT0;
 }
 
-bool bench_host_is_emulated(const struct host_info *host)
+const char *bench_times_na(const struct host_info *host)
 {
-	return strcmp(host->hypervisor, "TCGTCGTCGTCG") == 0;
+	static const char *const reasons[] = {
+	    [HOST_EMULATOR_QEMU] = "emulated by QEMU (TCG): its times say nothing about a CPU",
+	    [HOST_EMULATOR_BOCHS] = "emulated by Bochs: its times say nothing about a CPU",
+	};
+
+	return reasons[host->emulator];
 }
 
 void bench_explain_host(const struct host_info *host, FILE *to)
 {
-	if (bench_host_is_emulated(host))
-		fputs("This machine is emulated by QEMU (TCG): its timings are no reference for any CPU.\n", to);
-	else if (host->in_vm)
+	if (host->in_vm && !host->emulator)
 		fprintf(to, "This host is itself a virtual machine (%s): what lies below adds to every row.\n",
 		        host->hypervisor);
 }
 
-static void walk_1d(int levels, const char *text, struct bench_walk *ret_walk)
+const char *bench_walk_words(const struct host_info *host, enum bench_where where)
 {
-	ret_walk->refs = walk_refs_1d(levels);
-	snprintf(ret_walk->text, sizeof(ret_walk->text), "1-D: %s", text);
-}
-
-static void walk_2d(int first, const char *first_name, int second, const char *second_name, struct bench_walk *ret_walk)
-{
-	ret_walk->refs = walk_refs_2d(first, second);
-	snprintf(ret_walk->text, sizeof(ret_walk->text), "2-D: %s %d x %s %d", first_name, first, second_name, second);
-}
-
-void bench_walk_describe(const struct host_info *host, enum bench_where where, bool huge, struct bench_walk *ret_walk)
-{
-	/* A host kernel that uses LA57 uses it for its processes and for NPT. KVM's EPT has 4 levels while a guest's
-	 * physical addresses have at most 48 bits, and Gnomon's guests have 4. */
-	const int host_root = host_has_cpu_feature(host, HOST_CPU_LA57) ? 5 : 4;
-	const bool npt = host->second_stage == HOST_STAGE_NPT;
 	const bool shadow = where == BENCH_SHADOW;
-	/* Gnomon's shadow maps a guest's 2 MiB page by 4 KiB leaves, and so does what KVM makes of it. */
-	const int guest_root = 4 - (huge && !shadow);
 
 	if (where == BENCH_NATIVE)
-		walk_1d(host_root - huge, "process's tables", ret_walk);
-	else if (bench_stage_is_software(host))
-		walk_1d(guest_root, shadow ? "KVM's shadow of shadow" : "KVM's shadow", ret_walk);
-	else if (npt || host->second_stage == HOST_STAGE_EPT)
-		walk_2d(guest_root, shadow ? "shadow" : "guest", (npt ? host_root : 4) - huge, npt ? "NPT" : "EPT",
-		        ret_walk);
-	else
-		*ret_walk = (struct bench_walk){.text = "unknown"};
+		return "1-D: process's tables";
+	if (bench_stage_is_software(host))
+		return shadow ? "1-D: KVM's shadow of shadow" : "1-D: KVM's shadow";
+	switch (host->second_stage) {
+	case HOST_STAGE_EPT:
+		return shadow ? "2-D: shadow x EPT" : "2-D: guest's tables x EPT";
+	case HOST_STAGE_NPT:
+		return shadow ? "2-D: shadow x NPT" : "2-D: guest's tables x NPT";
+	default:
+		return "unknown";
+	}
+}
+
+int bench_native_refs(const struct host_info *host, bool huge)
+{
+	/* A host kernel that uses LA57 uses it for its processes. */
+	return walk_refs_1d((host_has_cpu_feature(host, HOST_CPU_LA57) ? 5 : 4) - huge);
 }

@@ -16,21 +16,19 @@ struct bench_environment {
 
 extern const struct bench_environment bench_environments[BENCH_NR_WHERE];
 
-struct bench_walk {
-	int refs;      /* of one miss, no page-walk cache; 0: unknown */
-	char text[64]; /* what it walks */
-};
+/* What a miss in `where` walks on that host. How long that is depends on the tables there: a guest asks (abi.h). */
+const char *bench_walk_words(const struct host_info *host, enum bench_where where);
 
-/* The walk of a miss in `where` on that host; `huge`: 2 MiB pages in the workload's tables and behind them. */
-void bench_walk_describe(const struct host_info *host, enum bench_where where, bool huge, struct bench_walk *ret_walk);
+/* References of a miss of a process, no page-walk cache; `huge`: 2 MiB pages in its tables. */
+int bench_native_refs(const struct host_info *host, bool huge);
 
 /* True when KVM itself composes one table for the CPU. */
 bool bench_stage_is_software(const struct host_info *host);
 
-/* True inside QEMU's TCG, whose timings say nothing about a CPU. */
-bool bench_host_is_emulated(const struct host_info *host);
+/* Why no time is measured there: the machine is emulated. NULL on any other. */
+const char *bench_times_na(const struct host_info *host);
 
-/* A sentence when the host is a machine that is emulated or virtual itself. */
+/* A sentence when the host is a virtual machine itself. */
 void bench_explain_host(const struct host_info *host, FILE *to);
 
 #endif

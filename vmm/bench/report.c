@@ -59,17 +59,24 @@ void report_row(struct report *r)
 	r->nr_rows++;
 }
 
-static void set_cell(struct report *r, const char *column, enum cell_kind kind, double number, const char *text)
+/* Of the newest row. */
+static struct cell *cell_of(const struct report *r, const char *column)
 {
 	size_t c = 0;
+
+	while (c < r->nr_columns && strcmp(r->column[c].name, column) != 0)
+		c++;
+	BUG_ON(c == r->nr_columns || r->nr_rows == 0);
+	return &r->cell[(r->nr_rows - 1) * r->nr_columns + c];
+}
+
+static void set_cell(struct report *r, const char *column, enum cell_kind kind, double number, const char *text)
+{
 	struct cell *cell;
 
 	if (r->error)
 		return;
-	while (c < r->nr_columns && strcmp(r->column[c].name, column) != 0)
-		c++;
-	BUG_ON(c == r->nr_columns || r->nr_rows == 0);
-	cell = &r->cell[(r->nr_rows - 1) * r->nr_columns + c];
+	cell = cell_of(r, column);
 	free(cell->text);
 	*cell = (struct cell){.kind = kind, .number = number, .text = text ? strdup(text) : NULL};
 	if (text && !cell->text)
@@ -87,6 +94,13 @@ void report_set_number(struct report *r, const char *column, double value)
 		set_cell(r, column, CELL_NUMBER, value, NULL);
 	else
 		report_set_na(r, column, "not a finite number");
+}
+
+void report_set_range(struct report *r, const char *column, unsigned low, unsigned high)
+{
+	set_cell(r, column, CELL_RANGE, low, NULL);
+	if (!r->error)
+		cell_of(r, column)->high = high;
 }
 
 void report_set_na(struct report *r, const char *column, const char *reason)

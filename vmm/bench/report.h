@@ -17,11 +17,14 @@
 #include "bench/stats.h"
 #include "kvm/host.h"
 
+/* Whole numbers that may be known only from one to another: "21-22" for people, NAME_low and NAME_high for programs. */
+#define REPORT_RANGE (-1)
+
 struct report_column {
 	const char *name;  /* key in JSON and CSV: stable, lower case, no blanks */
 	const char *title; /* for people */
 	const char *unit;  /* "ns", "MiB", ...; NULL for text and plain counts */
-	int precision;     /* decimals when printed for people; JSON and CSV carry all digits */
+	int precision;     /* decimals when printed for people; JSON and CSV carry all digits. Or REPORT_RANGE */
 };
 
 struct report; /* one table */
@@ -53,6 +56,8 @@ void report_row(struct report *report);
 void report_set_text(struct report *report, const char *column, const char *text);
 /* A value that is not finite becomes n/a. */
 void report_set_number(struct report *report, const char *column, double value);
+/* Of a column with REPORT_RANGE. */
+void report_set_range(struct report *report, const char *column, unsigned low, unsigned high);
 void report_set_na(struct report *report, const char *column, const char *reason);
 /* Every cell of the newest row that was not set yet. */
 void report_set_rest_na(struct report *report, const char *reason);

@@ -16,14 +16,39 @@ static json_t *environment_json(const struct report_environment *e)
 	                 "loads", (json_int_t)e->loads);
 }
 
+static void add_column(json_t *list, const struct report_column *column, const char *end)
+{
+	json_array_append_new(list, json_pack("{s:s+, s:s, s:s?}", "name", column->name, end, "title", column->title,
+	                                      "unit", column->unit));
+}
+
 static json_t *columns_json(const struct report *r)
 {
 	json_t *list = json_array();
 
-	for (size_t c = 0; c < r->nr_columns; c++)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s?}", "name", r->column[c].name, "title",
-		                                      r->column[c].title, "unit", r->column[c].unit));
+	for (size_t c = 0; c < r->nr_columns; c++) {
+		const bool range = r->column[c].precision == REPORT_RANGE;
+
+		add_column(list, &r->column[c], range ? "_low" : "");
+		if (range)
+			add_column(list, &r->column[c], "_high");
+	}
 	return list;
+}
+
+/* One key, of a column's name and an end; what is n/a goes into both objects. */
+static int add_value(json_t *object, json_t *na, const char *name, const char *end, const struct cell *cell,
+                     double number)
+{
+	char key[64];
+
+	snprintf(key, sizeof(key), "%s%s", name, end);
+	if (cell->kind == CELL_TEXT)
+		return json_object_set_new(object, key, json_string(cell->text));
+	if (cell->kind != CELL_NA)
+		return json_object_set_new(object, key, json_real(number));
+	return json_object_set_new(object, key, json_null()) |
+	       json_object_set_new(na, key, json_string(report_na_reason(cell)));
 }
 
 /* 0 or -1, as jansson: a text that is not UTF-8 is refused. */
@@ -36,13 +61,11 @@ static int add_row(json_t *rows, const struct report *r, size_t row)
 		const struct cell *cell = report_cell(r, row, c);
 		const char *name = r->column[c].name;
 
-		if (cell->kind == CELL_TEXT) {
-			bad |= json_object_set_new(object, name, json_string(cell->text));
-		} else if (cell->kind == CELL_NUMBER) {
-			bad |= json_object_set_new(object, name, json_real(cell->number));
+		if (r->column[c].precision == REPORT_RANGE) {
+			bad |= add_value(object, na, name, "_low", cell, cell->number);
+			bad |= add_value(object, na, name, "_high", cell, cell->high);
 		} else {
-			bad |= json_object_set_new(object, name, json_null());
-			bad |= json_object_set_new(na, name, json_string(report_na_reason(cell)));
+			bad |= add_value(object, na, name, "", cell, cell->number);
 		}
 	}
 	if (json_object_size(na))

@@ -5,12 +5,13 @@
 
 #include "bench/report.h"
 
-enum cell_kind { CELL_NA, CELL_TEXT, CELL_NUMBER };
+enum cell_kind { CELL_NA, CELL_TEXT, CELL_NUMBER, CELL_RANGE };
 
 struct cell {
 	enum cell_kind kind;
 	char *text; /* CELL_TEXT: the text; CELL_NA: the reason, NULL for "not measured". Owned. */
 	double number;
+	double high; /* CELL_RANGE: from `number` to this */
 };
 
 struct report {

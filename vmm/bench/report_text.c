@@ -19,6 +19,10 @@ static const char *cell_text(const struct report *r, size_t row, size_t c, char 
 		return cell->text;
 	if (cell->kind == CELL_NA)
 		return "n/a";
+	if (cell->kind == CELL_RANGE) {
+		snprintf(buf, CELL_MAX, cell->number < cell->high ? "%.0f-%.0f" : "%.0f", cell->number, cell->high);
+		return buf;
+	}
 	snprintf(buf, CELL_MAX, fabs(cell->number) < CELL_FIXED_MAX ? "%.*f" : "%.*g", r->column[c].precision,
 	         cell->number);
 	return buf;
@@ -124,12 +128,24 @@ static void csv_text(FILE *to, const char *text)
 	fputc('"', to);
 }
 
-static void csv_cell(const struct cell *cell, FILE *to)
+/* A range has two fields, n/a, too. */
+static void csv_cell(const struct report_column *column, const struct cell *cell, FILE *to)
 {
 	if (cell->kind == CELL_TEXT)
 		csv_text(to, cell->text);
-	else if (cell->kind == CELL_NUMBER)
+	else if (cell->kind != CELL_NA)
 		fprintf(to, "%.17g", cell->number);
+	if (cell->kind == CELL_RANGE)
+		fprintf(to, ",%.17g", cell->high);
+	else if (column->precision == REPORT_RANGE)
+		fputc(',', to);
+}
+
+static void csv_name(const struct report_column *column, const char *end, FILE *to)
+{
+	fprintf(to, "%s%s", column->name, end);
+	if (column->unit)
+		fprintf(to, "_%s", column->unit);
 }
 
 int report_write_csv(const struct report *r, FILE *to)
@@ -137,16 +153,21 @@ int report_write_csv(const struct report *r, FILE *to)
 	if (r->error)
 		return r->error;
 	for (size_t c = 0; c < r->nr_columns; c++) {
-		fprintf(to, "%s%s", c ? "," : "", r->column[c].name);
-		if (r->column[c].unit)
-			fprintf(to, "_%s", r->column[c].unit);
+		const bool range = r->column[c].precision == REPORT_RANGE;
+
+		fputs(c ? "," : "", to);
+		csv_name(&r->column[c], range ? "_low" : "", to);
+		if (range) {
+			fputc(',', to);
+			csv_name(&r->column[c], "_high", to);
+		}
 	}
 	fputc('\n', to);
 	for (size_t row = 0; row < r->nr_rows; row++) {
 		for (size_t c = 0; c < r->nr_columns; c++) {
 			if (c)
 				fputc(',', to);
-			csv_cell(report_cell(r, row, c), to);
+			csv_cell(&r->column[c], report_cell(r, row, c), to);
 		}
 		fputc('\n', to);
 	}

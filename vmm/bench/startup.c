@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/process.h"
+#include "bench/environment.h"
 #include "bench/stats.h"
 
 #define KIB_PER_MIB 1024.0
@@ -65,6 +66,13 @@ static int run_rounds(struct startup_results *res, struct child_result *child)
 				r = take_turn(res, p, round < 0 ? 0 : round, child);
 		}
 	}
+	return r;
+}
+
+static int find_peaks(struct startup_results *res)
+{
+	int r = 0;
+
 	for (int p = 0; r == 0 && p < STARTUP_NR; p++) {
 		const char *argv[6];
 
@@ -76,7 +84,6 @@ static int run_rounds(struct startup_results *res, struct child_result *child)
 			r = 0;
 		}
 	}
-	log_progress("%s", "");
 	return r;
 }
 
@@ -97,8 +104,11 @@ int startup_run(const struct startup_plan *plan, const struct host_info *host, s
 			snprintf(ret->na[p], sizeof(ret->na[p]), "%s: %s", host->kvm_path,
 			         host->kvm_error ? strerror(host->kvm_error) : "not KVM");
 	}
-	if (r == 0)
+	if (r == 0 && !bench_times_na(host))
 		r = run_rounds(ret, child);
+	if (r == 0)
+		r = find_peaks(ret);
+	log_progress("%s", "");
 	free(child);
 	return r;
 }
@@ -129,6 +139,14 @@ static int add_row(struct report *t, const struct startup_results *res, enum sta
 		report_set_rest_na(t, res->na[p]);
 		return 0;
 	}
+	if (res->peak_kib[p] < 0)
+		report_set_na(t, "peak_resident", strerror(-res->peak_kib[p]));
+	else
+		report_set_number(t, "peak_resident", res->peak_kib[p] / KIB_PER_MIB);
+	if (bench_times_na(res->host)) {
+		report_set_rest_na(t, bench_times_na(res->host));
+		return 0;
+	}
 	r = stats_summarise(res->first_ms[p], n, STATS_SEED, &first);
 	if (r == 0)
 		r = stats_summarise(res->exit_ms[p], n, STATS_SEED, &end);
@@ -138,10 +156,6 @@ static int add_row(struct report *t, const struct startup_results *res, enum sta
 	report_set_number(t, "first_iqr", first.iqr);
 	report_set_number(t, "exit", end.median);
 	report_set_number(t, "exit_iqr", end.iqr);
-	if (res->peak_kib[p] < 0)
-		report_set_na(t, "peak_resident", strerror(-res->peak_kib[p]));
-	else
-		report_set_number(t, "peak_resident", res->peak_kib[p] / KIB_PER_MIB);
 	report_set_number(t, "n", n);
 	return 0;
 }
@@ -169,7 +183,7 @@ static void explain(const struct startup_results *res, const char *what, double 
 
 void startup_explain(const struct startup_results *res, FILE *to)
 {
-	if (*res->na[STARTUP_GNOMON] || *res->na[STARTUP_SHORTEST])
+	if (*res->na[STARTUP_GNOMON] || *res->na[STARTUP_SHORTEST] || bench_times_na(res->host))
 		return;
 	explain(res, "guest's first character", res->first_ms, to);
 	explain(res, "exit", res->exit_ms, to);

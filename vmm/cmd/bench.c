@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon bench: measure, print the tables, write them out. */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,15 +12,12 @@
 #include "bench/chase.h"
 #include "bench/cost.h"
 #include "bench/startup.h"
-#include "cmd/args.h"
+#include "bench/walks.h"
+#include "cmd/bench_options.h"
 #include "cmd/cmd.h"
-#include "cmd/files.h"
-#include "cmd/options.h"
 #include "kvm/vm.h"
 
 #define MAX_TABLES     6
-#define MAX_RUNS       1000
-#define MAX_SEED       1000000000
 #define CHILD_SECONDS  300
 #define QUICK_ROUNDS   7 /* about 25 s on two slow CPUs */
 #define QUICK_SECONDS  45.0
@@ -30,18 +26,9 @@
 #define COST_ROUNDS    11
 #define COST_QUICK     5
 #define BALLOON_ROUNDS 7
+#define WALKS_LOADS    16384 /* four laps of the ring */
 #define COST_MEMORY    "128M" /* what the rows of `costs` use */
 #define BOTH_GUESTS    (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
-
-enum bench_workload { BENCH_CHASE = 1 << 0, BENCH_STARTUP = 1 << 1, BENCH_COSTS = 1 << 2, BENCH_BALLOON = 1 << 3 };
-
-struct bench_options {
-	bool quick;
-	const char *json, *csv;
-	char image[PATH_MAX], shortest[PATH_MAX], cost[PATH_MAX];
-	long runs, seed; /* runs 0: each workload's own */
-	unsigned workloads, where;
-};
 
 struct bench_session {
 	const struct bench_options *options;
@@ -53,171 +40,8 @@ struct bench_session {
 	bool measured;
 };
 
-static const char help[] =
-    "Usage: gnomon bench [OPTION...]\n"
-    "Measures what a TLB miss costs, as a process of the host and in a guest, run by run in turn; how long a guest\n"
-    "takes to start; what the events of nested and of shadow paging cost: faults, CR3 loads, writes to page tables;\n"
-    "and what it costs to take memory from a guest and to give it back. Tables on stdout, progress on stderr when\n"
-    "that is a terminal.\n"
-    "\n"
-    "  --quick          less than a minute: fewer sizes and rounds, only the chase. On a busy host even fewer, but\n"
-    "                   6 rounds of all but the largest size; what was left out is said\n"
-    "  --only WORKLOAD  chase, startup, costs or balloon\n"
-    "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
-    "  --runs N         rounds, 1 to 1000; with --quick, too, however long they take\n"
-    "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
-    "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
-    "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
-    "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
-    "  --help\n"
-    "\n"
-    "Exit status: 0 something was measured (what was not is n/a, with its reason); 1 nothing was, or the host\n"
-    "failed; 2 usage; 130 interrupted.\n";
-
 static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
 static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536};
-
-static int parse_paging(const char *arg, unsigned *ret_where)
-{
-	const size_t len = strlen(arg);
-	unsigned where = 1 << BENCH_NATIVE;
-
-	for (const char *p = arg; p <= arg + len; p += strcspn(p, ",") + 1) {
-		const size_t word = strcspn(p, ",");
-		unsigned found = 0;
-
-		for (int w = 0; w < BENCH_NR_WHERE; w++) {
-			const char *name = bench_environments[w].paging;
-
-			if (name && strlen(name) == word && memcmp(p, name, word) == 0)
-				found = 1u << w;
-		}
-		if (!found) {
-			log_error("--paging: '%s' is not a list of paging modes (nested, shadow)", arg);
-			return -EINVAL;
-		}
-		where |= found;
-	}
-	*ret_where = where;
-	return 0;
-}
-
-static int parse_workload(const char *arg, unsigned *ret_workloads)
-{
-	if (strcmp(arg, "chase") == 0)
-		*ret_workloads = BENCH_CHASE;
-	else if (strcmp(arg, "startup") == 0)
-		*ret_workloads = BENCH_STARTUP;
-	else if (strcmp(arg, "costs") == 0)
-		*ret_workloads = BENCH_COSTS;
-	else if (strcmp(arg, "balloon") == 0)
-		*ret_workloads = BENCH_BALLOON;
-	else {
-		log_error("--only: '%s' is not a workload (chase, startup, costs, balloon)", arg);
-		return -EINVAL;
-	}
-	return 0;
-}
-
-/* 0: go on; otherwise -EINVAL, said. */
-static int parse_option(int opt, const char *arg, struct bench_options *o)
-{
-	switch (opt) {
-	case 'q':
-		o->quick = true;
-		return 0;
-	case 'j':
-		o->json = arg;
-		return 0;
-	case 'c':
-		o->csv = arg;
-		return 0;
-	case 'i':
-		return image_file(arg, o->image);
-	case 'r':
-		return parse_count("--runs", arg, 1, MAX_RUNS, &o->runs);
-	case 's':
-		return parse_count("--seed", arg, 0, MAX_SEED, &o->seed);
-	case 'o':
-		return parse_workload(arg, &o->workloads);
-	case 'p':
-		return parse_paging(arg, &o->where);
-	default:
-		return -EINVAL; /* option_next() logged it */
-	}
-}
-
-/* 0: go on; 1: help was shown; -EINVAL: said. */
-static int parse_options(int argc, char **argv, struct bench_options *o)
-{
-	static const struct option options[] = {
-	    {"quick", no_argument, NULL, 'q'},      {"json", required_argument, NULL, 'j'},
-	    {"csv", required_argument, NULL, 'c'},  {"image", required_argument, NULL, 'i'},
-	    {"runs", required_argument, NULL, 'r'}, {"seed", required_argument, NULL, 's'},
-	    {"only", required_argument, NULL, 'o'}, {"paging", required_argument, NULL, 'p'},
-	    {"help", no_argument, NULL, 'h'},       {0},
-	};
-	int opt;
-
-	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
-		if (opt == OPTION_HELP) {
-			fputs(help, stdout);
-			return 1;
-		}
-		if (parse_option(opt, optarg, o) < 0)
-			return -EINVAL;
-	}
-	if (optind < argc) {
-		log_error("bench: '%s' is one word too many (try `gnomon bench --help`)", argv[optind]);
-		return -EINVAL;
-	}
-	if (o->json && o->csv && strcmp(o->json, "-") == 0 && strcmp(o->csv, "-") == 0) {
-		log_error("--json and --csv cannot both go to stdout");
-		return -EINVAL;
-	}
-	if (!o->workloads)
-		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP | BENCH_COSTS | BENCH_BALLOON;
-	return 0;
-}
-
-static bool is_stdout(const char *path)
-{
-	return path && strcmp(path, "-") == 0;
-}
-
-/* Before minutes are spent. -errno, logged. */
-static int check_outputs(const struct bench_options *o)
-{
-	int r = 0;
-
-	if (o->json && o->csv && !is_stdout(o->json) && !is_stdout(o->csv) && outfile_same(o->json, o->csv)) {
-		log_error("--json and --csv cannot both go to %s", o->csv);
-		return -EINVAL;
-	}
-	if (o->json && !is_stdout(o->json))
-		r = outfile_check("--json", o->json);
-	if (r == 0 && o->csv && !is_stdout(o->csv))
-		r = outfile_check("--csv", o->csv);
-	return r;
-}
-
-/* What can be known to fail is told before anything is measured. */
-static int check_options(struct bench_options *o)
-{
-	int r = 0;
-
-	if (!*o->image)
-		r = own_file(FILES_KERNEL, o->image);
-	if (r == 0)
-		r = own_file(FILES_SHORTEST, o->shortest);
-	if (r == 0)
-		r = own_file(FILES_COST, o->cost);
-	if (r < 0)
-		return r;
-	if (access(o->image, R_OK) < 0)
-		return log_errno(errno, "guest image %s (see --image)", o->image);
-	return check_outputs(o);
-}
 
 /* Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then. */
 static int add_table(struct bench_session *s, struct report *table)
@@ -241,17 +65,19 @@ static long chase_loads(const struct bench_options *o)
 static int bench_chase(struct bench_session *s)
 {
 	const struct bench_options *o = s->options;
+	const bool timed = !bench_times_na(&s->host); /* else one round tells how long the walks are */
 	const struct chase_plan plan = {
 	    .image = o->image,
 	    .where = o->where,
-	    .rounds = o->runs    ? o->runs
+	    .rounds = !timed     ? 1
+	              : o->runs  ? o->runs
 	              : o->quick ? QUICK_ROUNDS
 	                         : FULL_ROUNDS,
-	    .seconds = o->quick && !o->runs ? QUICK_SECONDS : 0,
+	    .seconds = timed && o->quick && !o->runs ? QUICK_SECONDS : 0,
 	    .pages = o->quick ? quick_sizes : full_sizes,
 	    .nr_sizes =
 	        o->quick ? sizeof(quick_sizes) / sizeof(*quick_sizes) : sizeof(full_sizes) / sizeof(*full_sizes),
-	    .loads = chase_loads(o),
+	    .loads = timed ? chase_loads(o) : 16,
 	    .seed = o->seed,
 	    .limits = s->limits,
 	};
@@ -367,6 +193,30 @@ static int bench_cost_workload(struct bench_session *s, const struct cost_worklo
 	return r;
 }
 
+static int bench_walks(struct bench_session *s)
+{
+	const struct walks_plan plan = {.image = s->options->cost,
+	                                .where = s->options->where,
+	                                .quick = s->options->quick,
+	                                .loads = s->options->quick ? WALKS_LOADS / 4 : WALKS_LOADS,
+	                                .limits = s->limits};
+	struct walks_results *results = malloc(sizeof(*results));
+	struct report *table;
+	int r = results ? walks_run(&plan, &s->host, results) : -ENOMEM;
+
+	if (r == 0)
+		r = walks_report(results, &table);
+	if (r == 0)
+		r = add_table(s, table);
+	if (r == 0 && s->text) {
+		fputc('\n', s->text);
+		walks_explain(results, s->text);
+	}
+	s->measured |= r == 0 && walks_any(results);
+	free(results);
+	return r;
+}
+
 /* All tables as CSV, or with their environment as JSON. */
 static int write_tables(const struct bench_session *s, const struct report_environment *env, bool csv, FILE *to)
 {
@@ -392,7 +242,7 @@ static int write_file(const struct bench_session *s, const struct report_environ
 
 	if (!path)
 		return 0;
-	to = is_stdout(path) ? stdout : open_memstream(&text, &len);
+	to = bench_is_stdout(path) ? stdout : open_memstream(&text, &len);
 	r = to ? write_tables(s, env, csv, to) : -ENOMEM;
 	if (to && to != stdout && fclose(to) && r == 0)
 		r = -ENOMEM;
@@ -425,6 +275,8 @@ static int bench(struct bench_session *s)
 		r = bench_cost_workload(s, &costs_workload);
 	if (r == 0 && s->options->workloads & BENCH_BALLOON)
 		r = bench_cost_workload(s, &balloon_workload);
+	if (r == 0 && s->options->workloads & BENCH_WALKS)
+		r = bench_walks(s);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
 	if (r == 0)
@@ -438,13 +290,13 @@ int cmd_bench(int argc, char **argv)
 {
 	struct bench_options o = {.seed = 1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
 	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
-	int r = parse_options(argc, argv, &o);
+	int r = bench_options_parse(argc, argv, &o);
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	if (check_options(&o) < 0)
+	if (bench_options_check(&o) < 0)
 		return STATUS_USAGE;
-	s.text = is_stdout(o.json) || is_stdout(o.csv) ? NULL : stdout;
+	s.text = bench_is_stdout(o.json) || bench_is_stdout(o.csv) ? NULL : stdout;
 	s.limits.signal_fd = process_catch_end();
 	output_give_up_on(s.limits.signal_fd);
 	r = s.limits.signal_fd < 0 ? s.limits.signal_fd : bench(&s);

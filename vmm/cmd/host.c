@@ -124,6 +124,8 @@ static void print_text(const struct host_info *h)
 		printf("%s", or_unknown(h->hypervisor));
 	if (*h->dmi_vendor || *h->dmi_product)
 		printf(" (%s %s)", h->dmi_vendor, h->dmi_product);
+	if (h->emulator)
+		printf("\nemulated       by %s: times say nothing about a CPU", host_emulator_name(h->emulator));
 	printf("\nPMU            %s\n", pmu_words(h));
 	printf("decoder        %s %s (for `--paging shadow`)\n", ZYDIS_LIBRARY, h->zydis ? "there" : "missing");
 	if (h->memory_total)
@@ -213,8 +215,9 @@ static json_t *missing_json(const struct host_info *h)
 static json_t *host_json(const struct host_info *h)
 {
 	json_t *stage = json_pack("{s:s, s:s}", "label", host_second_stage_label(h), "source", h->second_stage_source);
-	json_t *vm = json_pack("{s:b, s:o, s:o, s:o}", "inside", h->in_vm, "hypervisor", text_or_null(h->hypervisor),
-	                       "dmi_vendor", text_or_null(h->dmi_vendor), "dmi_product", text_or_null(h->dmi_product));
+	json_t *vm = json_pack("{s:b, s:o, s:o, s:o, s:o}", "inside", h->in_vm, "hypervisor",
+	                       text_or_null(h->hypervisor), "dmi_vendor", text_or_null(h->dmi_vendor), "dmi_product",
+	                       text_or_null(h->dmi_product), "emulator", text_or_null(host_emulator_name(h->emulator)));
 	json_t *pmu = json_pack("{s:b, s:s}", "available", h->pmu_error == 0, "detail", pmu_words(h));
 
 	json_t *decoder = json_pack("{s:s, s:b}", "library", ZYDIS_LIBRARY, "found", h->zydis);

@@ -102,6 +102,15 @@ static void find_second_stage(struct host_info *info, const char *sys)
 	}
 }
 
+void host_read_second_stage(struct host_info *ret_info)
+{
+	const struct host_paths here = {.sys = "/sys", .proc = "/proc", .kvm = host_kvm_path()};
+
+	*ret_info = (struct host_info){0};
+	host_read_files(ret_info, &here);
+	find_second_stage(ret_info, here.sys);
+}
+
 int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 {
 	const struct host_paths here = {.sys = "/sys", .proc = "/proc", .kvm = host_kvm_path()};
@@ -116,6 +125,7 @@ int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 	host_probe_kvm(&info);
 	host_read_files(&info, paths);
 	host_probe_hypervisor(&info);
+	host_find_emulator(&info, paths->sys);
 	host_probe_pmu(&info);
 	info.zydis = zydis_found();
 	find_second_stage(&info, paths->sys);

@@ -5,6 +5,7 @@
  *   host.c          the order of questions, the second stage and its label
  *   host_files.c    what sysfs and procfs say: CPUs, memory, huge pages, KVM's modules
  *   host_kvm.c      what the KVM device, the PMU and CPUID say
+ *   host_emulator.c whether a program plays the CPU
  *   host_missing.c  what is missing, with the words that mend it
  *
  * Needs neither root nor a KVM device. The files' roots and the device's path are
@@ -49,6 +50,9 @@ enum host_kvm_state {
 	HOST_KVM_FOREIGN, /* it opens, but it is not KVM, or speaks another API version */
 	HOST_KVM_BROKEN,  /* any other error */
 };
+
+/* A program that plays the machine's CPU. */
+enum host_emulator { HOST_EMULATOR_NONE, HOST_EMULATOR_QEMU, HOST_EMULATOR_BOCHS };
 
 enum host_cpu_feature {
 	HOST_CPU_VMX,
@@ -110,6 +114,7 @@ struct host_info {
 	bool in_vm;    /* CPUID leaf 1, ECX bit 31 */
 	char hypervisor[13];                  /* CPUID leaf 0x40000000 */
 	char dmi_vendor[64], dmi_product[64]; /* "" when not there */
+	enum host_emulator emulator;          /* its times say nothing about a CPU */
 
 	struct host_missing missing[HOST_MAX_MISSING];
 	int nr_missing;
@@ -123,6 +128,12 @@ extern const struct host_cap host_caps[HOST_NR_CAPS];
  * -ENAMETOOLONG: a path in `paths` is too long.
  */
 int must_check host_detect(struct host_info *ret_info, const struct host_paths *paths);
+
+/*
+ * Of all this only what files say, second stage included; KVM's device is not looked at, and taken to be there. For a
+ * process that has a VM already.
+ */
+void host_read_second_stage(struct host_info *ret_info);
 
 /* `ept`, `npt`, `software (kvm_pvm)`, `software (npt=0)`, `software (ept=0)`, `none (no /dev/kvm)` or
  * `unknown`. Belongs in every result. ept and npt only when the module's parameter file said so. */
@@ -139,6 +150,9 @@ const char *host_kvm_path(void);
 
 /* "kvm_intel", "kvm_amd", "kvm_pvm", or NULL when none is known. */
 const char *host_module_name(enum host_module module);
+
+/* "QEMU (TCG)", "Bochs", or NULL for none. */
+const char *host_emulator_name(enum host_emulator emulator);
 
 /* The flag's name in /proc/cpuinfo. */
 const char *host_cpu_feature_name(enum host_cpu_feature feature);

@@ -17,6 +17,9 @@ void host_probe_kvm(struct host_info *info);
 void host_probe_pmu(struct host_info *info);
 void host_probe_hypervisor(struct host_info *info);
 
+/* After host_probe_hypervisor(). Needs no root: by what CPUID says or the PCI devices below sysfs. */
+void host_find_emulator(struct host_info *info, const char *sys);
+
 /* After all others, second stage included. */
 void host_list_missing(struct host_info *info, const struct host_paths *paths);
 

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "kvm/shadow_vm.h"
 #include "kvm/vcpu.h"
+#include "kvm/walks.h"
 
 static uint32_t value_of(const struct bus_access *a)
 {
@@ -100,6 +102,56 @@ static void nop_access(struct bus_device *dev, void *who, const struct bus_acces
 	(void)is_write(a);
 }
 
+/* The request at `at`, checked. False: the guest was killed for it. */
+static bool take_walks_request(struct vcpu *vcpu, gpa_t at, struct gnomon_walks *ret_request)
+{
+	const struct vm *vm = vcpu->vm;
+	int r;
+
+	vcpu_pin(vcpu);
+	r = stage2_read(&vm->stage2, at, ret_request, sizeof(*ret_request));
+	vcpu_unpin(vcpu);
+	if (gpa_raw(at) % 64 || r < 0) {
+		vm_kill(vcpu, "its request for walks, at 0x%llx, %s", (unsigned long long)gpa_raw(at),
+		        r < 0 ? "lies outside memory" : "is not aligned to 64 bytes");
+		return false;
+	}
+	if (ret_request->version != GNOMON_ABI_VERSION || ret_request->bytes > vm->mem.size ||
+	    ret_request->first + ret_request->bytes < ret_request->first) {
+		vm_kill(vcpu, "its request for walks names version %u (of 1) and 0x%llx bytes from 0x%llx",
+		        ret_request->version, (unsigned long long)ret_request->bytes,
+		        (unsigned long long)ret_request->first);
+		return false;
+	}
+	return true;
+}
+
+static void walks_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct vcpu *vcpu = who;
+	struct vm *vm = vcpu->vm;
+	const gpa_t at = gpa_init(value_of(a));
+	struct gnomon_walks w;
+	struct walk_refs refs;
+	void *to;
+
+	if (!is_write(a) || !take_walks_request(vcpu, at, &w))
+		return;
+	vcpu_count_walks(vcpu, gva_init(w.first), w.bytes, &refs);
+	w.pages = refs.pages;
+	w.low = refs.low;
+	w.high = refs.high;
+	w.sum_low = refs.sum_low;
+	w.sum_high = refs.sum_high;
+	vcpu_pin(vcpu);
+	to = stage2_ptr(&vm->stage2, at, sizeof(w));
+	if (to) /* else somebody took it meanwhile */
+		memcpy(to, &w, sizeof(w));
+	vcpu_unpin(vcpu);
+	if (to && vm->shadow)
+		shadow_written(&vm->shadow->mmu, at, sizeof(w));
+}
+
 static void virtio_access(struct bus_device *dev, void *who, const struct bus_access *a)
 {
 	struct vcpu *vcpu = who;
@@ -132,6 +184,7 @@ int platform_init(struct platform *p, struct vm *vm, const struct boot_state *bo
 	    .cpu_start = {.base = GNOMON_PORT_CPU_START, .len = 4, .access = cpu_start_access, .owner = vm},
 	    .ipi = {.base = GNOMON_PORT_IPI, .len = 4, .access = ipi_access, .owner = vm},
 	    .nop = {.base = GNOMON_PORT_NOP, .len = 4, .access = nop_access, .owner = vm},
+	    .walks = {.base = GNOMON_PORT_WALKS, .len = 4, .access = walks_access, .owner = vm},
 	    .virtio = {.base = GNOMON_VIRTIO_BASE + GNOMON_VIRTIO_BALLOON * GNOMON_VIRTIO_STRIDE,
 	               .len = GNOMON_VIRTIO_LEN,
 	               .access = virtio_access,
@@ -146,6 +199,7 @@ int platform_init(struct platform *p, struct vm *vm, const struct boot_state *bo
 	bus_attach(&vm->pio, &p->cpu_start);
 	bus_attach(&vm->pio, &p->ipi);
 	bus_attach(&vm->pio, &p->nop);
+	bus_attach(&vm->pio, &p->walks);
 	bus_attach(&vm->mmio, &p->virtio);
 	vm->balloon = &p->balloon;
 	return 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Gnomon's own ports: exit, CPU start, inter-processor interrupt, no-op; and the devices on the MMIO bus
+ * Gnomon's own ports: exit, CPU start, inter-processor interrupt, no-op, walks; and the devices on the MMIO bus
  * (include/gnomon/abi.h).
  */
 #ifndef GNOMON_KVM_PLATFORM_H
@@ -13,7 +13,7 @@
 
 struct platform {
 	struct vm *vm;
-	struct bus_device exit, cpu_start, ipi, nop, virtio;
+	struct bus_device exit, cpu_start, ipi, nop, walks, virtio;
 	gpa_t image, image_end; /* not for the balloon */
 	struct balloon balloon;
 };
