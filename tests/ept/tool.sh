@@ -58,7 +58,7 @@ for tool in grub-mkrescue:grub-common xorriso:xorriso mformat:mtools; do
 done
 ok "a command that is not there" both run 127 --cpus 1 no-such-command "no such command"
 ok "too many processors" both run 125 --cpus 9 true "at most 8"
-ok "too much memory" both run 125 --memory 4096 true "at most 2048"
+ok "too much memory" both run 125 --memory 4096 true "at most 3072"
 
 if [ "$(id -u)" = 0 ] && mkdir "$work/small" && mount -t tmpfs -o size=64k tmpfs "$work/small" 2>/dev/null; then
 	fresh_cache "$work/small"
