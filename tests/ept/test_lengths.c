@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
 #include <sys/mman.h>
@@ -206,6 +207,10 @@ int main(int argc, char **argv)
 	}
 	gnomon = argv[1];
 	image = argv[2];
+	if (strcmp(getenv("GNOMON_WALK_COUNTER") ?: "1", "0") == 0) {
+		printf("1..0 # SKIP this Bochs is not the one that the counter knows\n");
+		return 0;
+	}
 	read_counts();
 	if (counts.magic != WALK_MAGIC || counts.size != sizeof(counts)) {
 		printf("Bail out! no walk counter here\n");

@@ -3,6 +3,7 @@
 # What page walks read on EPT, counted, is what the model says: exact numbers, native, nested and shadow, with holes and
 # without. TAP. usage: walks.sh GNOMON FILE...: the files are its guests, which lie beside it
 gnomon=$1 n=0 failed=0
+[ "$GNOMON_WALK_COUNTER" != 0 ] || { echo "1..0 # SKIP this Bochs is not the one that the counter knows"; exit 0; }
 ok() {
 	n=$((n + 1))
 	if [ "$1" = 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; failed=1; fi

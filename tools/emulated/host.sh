@@ -91,8 +91,17 @@ kernel=$cache/kernel-1
 kernel_modules="kernel/drivers/virtio/virtio kernel/drivers/virtio/virtio_ring kernel/drivers/virtio/virtio_pci_modern_dev
 	kernel/drivers/virtio/virtio_pci_legacy_dev kernel/drivers/virtio/virtio_pci kernel/drivers/char/virtio_console
 	kernel/virt/lib/irqbypass kernel/arch/x86/kvm/kvm kernel/arch/x86/kvm/kvm-amd kernel/arch/x86/kvm/kvm-intel"
+# A module that is not there is part of that kernel. Debian 13 packs them.
+copy_module() {
+	if [ -f "$1.xz" ]; then
+		/bin/busybox xzcat "$1.xz" >"$2"
+	elif [ -f "$1" ]; then
+		cp "$1" "$2"
+	fi
+}
+
 fetch_kernel() {
-	local package release m apt=(apt-get -qq)
+	local package release modules m apt=(apt-get -qq)
 	[ ! -f "$kernel/version" ] || return 0
 	[ "$(id -u)" != 0 ] || apt+=(-o APT::Sandbox::User=root)
 	command -v apt-get >/dev/null || die "no apt-get here: the machine's kernel is a Debian package"
@@ -105,11 +114,12 @@ fetch_kernel() {
 		download || die "cannot download linux-image-cloud-amd64: is there a network, and Debian in apt's sources?"
 	fi
 	dpkg -x "$dir"/linux-image-*.deb "$dir/kernel" || die "cannot unpack the kernel: is ${TMPDIR:-/tmp} full?"
-	release=$(ls "$dir/kernel/lib/modules")
+	modules=$(find "$dir/kernel" -type d -path '*lib/modules/*' -prune) # Debian 13 has them below usr
+	release=${modules##*/}
 	new=$kernel.new.$$
 	mkdir -p "$new/modules"
 	for m in $kernel_modules; do
-		cp "$dir/kernel/lib/modules/$release/$m.ko" "$new/modules/" || die "cannot write to $cache: is it full?"
+		copy_module "$modules/$m.ko" "$new/modules/${m##*/}.ko" || die "cannot write to $cache: is it full?"
 	done
 	cp "$dir/kernel/boot/vmlinuz-$release" "$new/vmlinuz" && echo "$release" >"$new/version" ||
 		die "cannot write to $cache: is it full?"
@@ -128,7 +138,7 @@ make_base() {
 	mkdir -p "$tree/.machine" "$tree"/{bin,sbin,dev,proc,sys,root,tmp}
 	chmod 1777 "$tree/tmp"
 	for m; do
-		cp "$kernel/modules/$m.ko" "$tree/.machine/"
+		[ ! -f "$kernel/modules/$m.ko" ] || cp "$kernel/modules/$m.ko" "$tree/.machine/"
 	done
 	cp /bin/busybox "$tree/bin/"
 	/bin/busybox --list | while read -r applet; do

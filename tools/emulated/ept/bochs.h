@@ -33,11 +33,11 @@ enum bochs_access {
 #define EPT_PORT_STATUS 0x6e13
 #define EPT_PORT_FILES  0x6e14
 
-/* Registers the ports. Once Bochs' devices are there; later calls do nothing. */
-void ports_begin(void);
+/* The hint with which the program asks for them: before a state was loaded as a whole Bochs would forget them again. */
+#define EPT_MARK_PORTS 0x7ead0300ul
 
-/* A machine that resets itself has died. */
-void ports_machine_reset(void);
+/* Registers the ports. For the machine's own program, which knows that it runs; later calls do nothing. */
+void ports_begin(void);
 
 /* Ends Bochs with a sentence. */
 void bochs_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));

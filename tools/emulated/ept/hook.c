@@ -20,6 +20,7 @@
 static void (*mask_interrupts_anew)(void *cpu);
 static void *(**cpu_array)[]; /* bx_cpu_array: one pointer a CPU */
 static bool vmcs_touched[BOCHS_CPUS];
+static bool running;
 
 void bochs_die(const char *fmt, ...)
 {
@@ -38,7 +39,7 @@ void *bochs_symbol(const char *name)
 	void *p = dlsym(RTLD_DEFAULT, name);
 
 	if (!p)
-		bochs_die("this Bochs has no symbol %s: it is not the 2.7 of Debian 12 that is known here", name);
+		bochs_die("this Bochs has no symbol %s: it is neither 2.7 nor 3.0, which are known here", name);
 	return p;
 }
 
@@ -101,7 +102,7 @@ static void physical_access(unsigned cpu, uint64_t at, unsigned len, unsigned me
 	(void)memtype;
 	if (cpu >= BOCHS_CPUS)
 		return;
-	ports_begin();
+	running = true;
 	mend_interrupt_mask(cpu, why);
 	if (why < BOCHS_PTE || why > BOCHS_EPT_PML4E)
 		return;
@@ -126,6 +127,8 @@ static void prefetch_hint(unsigned cpu, unsigned what, unsigned segment, uint64_
 	(void)segment;
 	if (linear == WALK_MARK_SAVE)
 		bochs_save();
+	if (linear == EPT_MARK_PORTS)
+		ports_begin();
 	if (cpu < BOCHS_CPUS)
 		counter_hint(cpu, linear);
 }
@@ -144,12 +147,12 @@ static void vm_exit(unsigned cpu, unsigned reason, uint64_t qualification)
 		counter_exit(cpu, reason);
 }
 
-/* The other CPUs are reset one by one when they are brought up. */
+/* A machine that resets itself has died. The other CPUs are reset one by one when they are brought up. */
 static void reset(unsigned cpu, unsigned type)
 {
 	(void)type;
-	if (cpu == 0)
-		ports_machine_reset();
+	if (cpu == 0 && running)
+		bochs_die("the machine reset itself: its kernel panicked, or a CPU shut down");
 }
 
 void bochs_save(void)

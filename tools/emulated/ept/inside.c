@@ -125,6 +125,7 @@ int main(int argc, char **argv)
 		walk_hint(WALK_MARK_SAVE);
 		return 0;
 	}
+	walk_hint(EPT_MARK_PORTS);
 	if (strcmp(argv[1], "files") == 0)
 		return print_files();
 	if (strcmp(argv[1], "say") == 0)
