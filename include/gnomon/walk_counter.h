@@ -20,7 +20,7 @@
 #define WALK_MARK_SAVE  0x7ead0200ul /* tools/ept-host's own: the machine's state is saved, and it ends */
 #define WALK_PORT       0x6e00
 
-#define WALK_MAGIC    0x314b4c4157574e47ull /* "GNWWALK1" */
+#define WALK_MAGIC     0x314b4c4157574e47ull /* "GNWWALK1" */
 #define WALK_MAX_READS 47
 #define WALK_NR_EXITS  96
 

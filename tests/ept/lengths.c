@@ -16,10 +16,10 @@
 #include "bare.h"
 #include "lengths.h"
 
-#define ARENA    0x8000000000ull /* PML4 slot 1 */
-#define FIRST    0x400000ull     /* guest physical: the pages that are read */
-#define LEAF     (PTE_P | PTE_W | PTE_A | PTE_D)
-#define BETWEEN  (PTE_P | PTE_W | PTE_A)
+#define ARENA   0x8000000000ull /* PML4 slot 1 */
+#define FIRST   0x400000ull     /* guest physical: the pages that are read */
+#define LEAF    (PTE_P | PTE_W | PTE_A | PTE_D)
+#define BETWEEN (PTE_P | PTE_W | PTE_A)
 
 static uint64_t pdpt[512] __attribute__((aligned(4096))), pd[512] __attribute__((aligned(4096))),
     pt[512] __attribute__((aligned(4096)));

@@ -121,8 +121,8 @@ static int run(const char *backing, const char *word)
 	int status;
 
 	if (pid == 0) {
-		execl(gnomon, gnomon, "run", "--memory", "16M", "--backing", backing, "--timeout", "120", image, "--", word,
-		      (char *)NULL);
+		execl(gnomon, gnomon, "run", "--memory", "16M", "--backing", backing, "--timeout", "120", image, "--",
+		      word, (char *)NULL);
 		_exit(127);
 	}
 	return pid < 0 || waitpid(pid, &status, 0) < 0 ? -1 : status;
@@ -145,7 +145,9 @@ static void guest(const char *backing, const char *word, enum walk_end end, int 
 /* (Lg + 1)(Lh + 1) - 1, and Lg where KVM composes one table. */
 static int length(bool ept, int guest_levels, int host_levels)
 {
-	return ept ? (guest_levels + 1) * (host_levels + 1) - 1 : guest_levels < host_levels ? host_levels : guest_levels;
+	return ept                          ? (guest_levels + 1) * (host_levels + 1) - 1
+	       : guest_levels < host_levels ? host_levels
+	                                    : guest_levels;
 }
 
 static void guests(bool ept, const char *backing, int host_levels)

@@ -32,10 +32,10 @@ none_left() { ! pgrep -f "bochs-bin.*$work" >/dev/null && ! compgen -G "$work/tm
 
 # A PATH with all that is needed, but for one.
 without() {
-	rm -rf "$work/bin"
+	rm -rf "${work:?}/bin"
 	mkdir "$work/bin"
 	ln -s /usr/bin/* /usr/sbin/* "$work/bin/" 2>/dev/null
-	rm -f "$work/bin/$1"
+	rm -f "${work:?}/bin/$1"
 }
 run_without() { # TOOL ARG...
 	without "$1"

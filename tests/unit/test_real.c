@@ -20,7 +20,8 @@ Test(real, guests_bits_where_the_cpu_obeys)
 	const struct cpu_state nothing = {0}, everything = {.cr0 = ~0ull, .cr4 = ~0ull, .efer = ~0ull};
 	static const uint64_t cr0[] = {CR0_MP, CR0_EM, CR0_TS, CR0_NE, CR0_AM};
 	static const uint64_t cr4[] = {CR4_TSD, CR4_DE, CR4_OSFXSR, CR4_OSXMMEXCPT, CR4_FSGSBASE};
-	const struct real_control none = real_control(&nothing, true, false), all = real_control(&everything, true, false);
+	const struct real_control none = real_control(&nothing, true, false),
+	                          all = real_control(&everything, true, false);
 
 	expect_ours(none);
 	expect_ours(all);
@@ -40,7 +41,7 @@ Test(real, the_stubs_where_it_does_not)
 {
 	const struct cpu_state nothing = {0}, everything = {.cr0 = ~0ull, .cr4 = ~0ull, .efer = ~0ull};
 	const struct real_control none = real_control(&nothing, false, false),
-				  all = real_control(&everything, false, false);
+	                          all = real_control(&everything, false, false);
 
 	expect_ours(none);
 	cr_assert_eq(none.cr0, all.cr0, "a change of the guest's costs nothing");

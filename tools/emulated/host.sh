@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here and read by who sources this
 # What tools/npt-host and tools/ept-host share: options, the kernel they run, the files that go into the machine, its time
 # limit and its end. Each sets `name`, reads its own options with the help of read_option(), and then has
 #
@@ -12,7 +12,6 @@
 : "${name:?}"
 emulated=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/gnomon
-# shellcheck disable=SC2034 # read by who sources this
 limit=300 tries=1 cpus=2 memory='' prepare=0 files=()
 
 # The part of --help that is the same for both.

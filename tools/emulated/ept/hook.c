@@ -158,7 +158,8 @@ static void reset(unsigned cpu, unsigned type)
 void bochs_save(void)
 {
 	const char *to = getenv("EPT_SAVE");
-	bool (*save)(void *, const char *) = (bool (*)(void *, const char *))bochs_symbol("_ZN13bx_real_sim_c10save_stateEPKc");
+	bool (*save)(void *, const char *) =
+	    (bool (*)(void *, const char *))bochs_symbol("_ZN13bx_real_sim_c10save_stateEPKc");
 	void **simulator = bochs_symbol("SIM");
 
 	if (!to)

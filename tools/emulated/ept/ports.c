@@ -93,7 +93,8 @@ static uint32_t read_port(void *ctx, uint32_t port, unsigned len)
 
 static void give_port(uint32_t port, const char *name)
 {
-	static bool (*readable)(void *, void *, uint32_t (*)(void *, uint32_t, unsigned), uint32_t, const char *, uint8_t);
+	static bool (*readable)(void *, void *, uint32_t (*)(void *, uint32_t, unsigned), uint32_t, const char *,
+	                        uint8_t);
 	static bool (*writable)(void *, void *, void (*)(void *, uint32_t, uint32_t, unsigned), uint32_t, const char *,
 	                        uint8_t);
 	void *devices = bochs_symbol("bx_devices");
