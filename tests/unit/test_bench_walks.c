@@ -91,13 +91,13 @@ Test(bench_walks, cases)
 
 	cr_assert_eq(n, 4u + 2 * (2 * 3 + 2 * 3 + 2 + 2));
 	for (size_t i = 0; i < n; i++) {
-		cr_expect(all[i].state == WALKS_PLAIN || all[i].backing <= WALKS_BACKING_THP);
+		cr_expect(all[i].state == WALKS_PLAIN || all[i].backing <= BACKING_THP);
 		for (size_t j = 0; j < i; j++)
 			cr_expect(memcmp(&all[i], &all[j], sizeof(*all)) != 0, "%zu and %zu", i, j);
 	}
 	cr_expect_eq(walks_cases(1 << BENCH_NESTED, true, all), 4u);
 	cr_expect_eq(all[3].page, WALKS_2M);
-	cr_expect_eq(all[3].backing, WALKS_BACKING_THP);
+	cr_expect_eq(all[3].backing, BACKING_THP);
 }
 
 static struct host_info host = {.second_stage = HOST_STAGE_EPT};
@@ -121,7 +121,7 @@ static char *written(int (*write)(const struct report *, FILE *))
 static void one_case(void)
 {
 	results = (struct walks_results){.plan = &plan, .host = &host, .nr_cases = 1};
-	results.cases[0] = (struct walks_case){BENCH_NESTED, WALKS_4K, WALKS_BACKING_THP, WALKS_HOLES};
+	results.cases[0] = (struct walks_case){BENCH_NESTED, WALKS_4K, BACKING_THP, WALKS_HOLES};
 	results.result[0] =
 	    (struct walks_result){.model = {.low = 21, .high = 22, .mean_low = 21.5, .mean_high = 21.5}, .exits = 3};
 	results.result[0].reads[21] = 998;

@@ -23,9 +23,8 @@ static void guest_command_init(const struct walks_plan *plan, const struct walks
 	snprintf(g->loads, sizeof(g->loads), "%u", plan->loads);
 	memcpy(g->argv,
 	       (const char *[]){process_self(), "run", "--paging", bench_environments[c->where].paging, "--memory",
-	                        c->backing == WALKS_BACKING_1G ? "1G" : "128M", "--backing",
-	                        walks_backing_name[c->backing], plan->image, "--", g->row, g->loads, g->loads, "1",
-	                        NULL},
+	                        c->backing == BACKING_HUGETLB1G ? "1G" : "128M", "--backing", backing_name(c->backing),
+	                        plan->image, "--", g->row, g->loads, g->loads, "1", NULL},
 	       15 * sizeof(*g->argv));
 }
 
@@ -111,7 +110,7 @@ static int run_case(struct walks_results *res, size_t i, struct child_result *ch
 	int r = -EAGAIN;
 
 	log_progress("walks: %zu of %zu, %s, %s pages on %s, %s", i + 1, res->nr_cases,
-	             bench_environments[c->where].name, walks_page_name[c->page], walks_backing_name[c->backing],
+	             bench_environments[c->where].name, walks_page_name[c->page], backing_name(c->backing),
 	             walks_state_name[c->state]);
 	for (int n = 0; r == -EAGAIN && n < TRIES; n++)
 		r = try_case(res, i, child);
@@ -132,9 +131,9 @@ static void rule_out(struct walks_results *res, const char *no_counter)
 
 		if (!why && c->where != BENCH_NATIVE && h->kvm != HOST_KVM_OK)
 			why = "there is no KVM (see `gnomon host`)";
-		if (!why && c->backing == WALKS_BACKING_2M && !h->hugetlb_2m.free)
+		if (!why && c->backing == BACKING_HUGETLB2M && !h->hugetlb_2m.free)
 			why = "no free 2 MiB page in the host's pool";
-		if (!why && c->backing == WALKS_BACKING_1G && !h->hugetlb_1g.free)
+		if (!why && c->backing == BACKING_HUGETLB1G && !h->hugetlb_1g.free)
 			why = "no free 1 GiB page in the host's pool";
 		snprintf(res->result[i].na, sizeof(res->result[i].na), "%s", why ? why : "");
 	}
@@ -143,16 +142,13 @@ static void rule_out(struct walks_results *res, const char *no_counter)
 int walks_run(const struct walks_plan *plan, const struct host_info *host, struct walks_results *ret)
 {
 	struct child_result *child = malloc(sizeof(*child));
-	const char *why = NULL;
 	int r = child ? 0 : -ENOMEM;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->plan = plan;
 	ret->host = host;
 	ret->nr_cases = walks_cases(plan->where, plan->quick, ret->cases);
-	if (walks_counter_open(host, &why) == 0)
-		why = NULL;
-	rule_out(ret, why);
+	rule_out(ret, walks_counter_open(host));
 	for (size_t i = 0; r == 0 && i < ret->nr_cases; i++)
 		if (!*ret->result[i].na)
 			r = run_case(ret, i, child);

@@ -21,21 +21,20 @@
 #include "bench/environment.h"
 #include "bench/report.h"
 #include "bench/walks_line.h"
+#include "mem/backing.h"
 
 enum walks_page { WALKS_4K, WALKS_2M, WALKS_1G, WALKS_NR_PAGES };
-enum walks_backing { WALKS_BACKING_4K, WALKS_BACKING_THP, WALKS_BACKING_2M, WALKS_BACKING_1G, WALKS_NR_BACKINGS };
 
 /* Of the 2 MiB pages that the ring lies on: nothing was taken; the balloon has 4 KiB of each; and has given it back. */
 enum walks_state { WALKS_PLAIN, WALKS_HOLES, WALKS_JOINED, WALKS_NR_STATES };
 
 extern const char *const walks_page_name[WALKS_NR_PAGES];
-extern const char *const walks_backing_name[WALKS_NR_BACKINGS]; /* as `gnomon run --backing` has it */
 extern const char *const walks_state_name[WALKS_NR_STATES];
 
 struct walks_case {
 	enum bench_where where;
 	enum walks_page page; /* of the guest's tables, or the process's */
-	enum walks_backing backing;
+	enum backing backing;
 	enum walks_state state;
 };
 
@@ -86,15 +85,14 @@ int must_check walks_report(const struct walks_results *results, struct report *
 void walks_explain(const struct walks_results *results, FILE *to);
 
 /*
- * walks_counter.c: opens the way to the counter. 0, or a reason why there is none in *ret_why and -ENODEV. Touches the
- * port in Bochs only.
+ * walks_counter.c: opens the way to the counter. NULL, or the reason why there is none. Touches the port in Bochs only.
  */
-int must_check walks_counter_open(const struct host_info *host, const char **ret_why);
+const char *walks_counter_open(const struct host_info *host);
 void walks_counter_read(struct walk_counts *ret_counts);
 
 /* walks_native.c, for child_call(): a process's run of struct walks_native. */
 struct walks_native {
-	enum walks_backing backing;
+	enum backing backing;
 	uint32_t loads;
 };
 int walks_native(const void *native);

@@ -3,24 +3,18 @@
 #include "bench/walks.h"
 
 const char *const walks_page_name[WALKS_NR_PAGES] = {[WALKS_4K] = "4k", [WALKS_2M] = "2m", [WALKS_1G] = "1g"};
-const char *const walks_backing_name[WALKS_NR_BACKINGS] = {
-    [WALKS_BACKING_4K] = "4k",
-    [WALKS_BACKING_THP] = "thp",
-    [WALKS_BACKING_2M] = "hugetlb2m",
-    [WALKS_BACKING_1G] = "hugetlb1g",
-};
 const char *const walks_state_name[WALKS_NR_STATES] = {
     [WALKS_PLAIN] = "plain", [WALKS_HOLES] = "holes", [WALKS_JOINED] = "joined"};
 
 /* A process's own pages are those of its memory. */
-static enum walks_page native_page(enum walks_backing backing)
+static enum walks_page native_page(enum backing backing)
 {
-	return backing == WALKS_BACKING_4K ? WALKS_4K : backing == WALKS_BACKING_1G ? WALKS_1G : WALKS_2M;
+	return backing == BACKING_4K ? WALKS_4K : backing == BACKING_HUGETLB1G ? WALKS_1G : WALKS_2M;
 }
 
-static size_t guest_cases(enum bench_where where, enum walks_backing backing, bool quick, struct walks_case *to)
+static size_t guest_cases(enum bench_where where, enum backing backing, bool quick, struct walks_case *to)
 {
-	const bool holes = !quick && backing <= WALKS_BACKING_THP;
+	const bool holes = !quick && !backing_is_pool(backing);
 	size_t n = 0;
 
 	for (enum walks_page page = WALKS_4K; page <= WALKS_2M; page++)
@@ -31,11 +25,11 @@ static size_t guest_cases(enum bench_where where, enum walks_backing backing, bo
 
 size_t walks_cases(unsigned where, bool quick, struct walks_case ret_cases[WALKS_MAX_CASES])
 {
-	const enum walks_backing last = quick ? WALKS_BACKING_THP : WALKS_BACKING_1G;
+	const enum backing last = quick ? BACKING_THP : BACKING_HUGETLB1G;
 	size_t n = 0;
 
 	for (enum bench_where w = BENCH_NATIVE; w < BENCH_NR_WHERE; w++)
-		for (enum walks_backing b = WALKS_BACKING_4K; where >> w & 1 && b <= last; b++) {
+		for (enum backing b = BACKING_4K; where >> w & 1 && b <= last; b++) {
 			if (w == BENCH_NATIVE)
 				ret_cases[n++] = (struct walks_case){w, native_page(b), b, WALKS_PLAIN};
 			else

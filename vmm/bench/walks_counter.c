@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <string.h>
 #include <sys/io.h>
 
@@ -17,24 +16,18 @@ void walks_counter_read(struct walk_counts *ret_counts)
 	memcpy(ret_counts, word, sizeof(*ret_counts));
 }
 
-int walks_counter_open(const struct host_info *host, const char **ret_why)
+const char *walks_counter_open(const struct host_info *host)
 {
 	struct walk_counts counts;
 
-	if (host->emulator != HOST_EMULATOR_BOCHS) {
-		*ret_why = host->emulator == HOST_EMULATOR_QEMU
-		               ? "QEMU's page walker does not report what it reads"
-		               : "a CPU does not report what its page walker reads: run it in tools/ept-host";
-		return -ENODEV;
-	}
-	if (ioperm(WALK_PORT, PORT_BYTES, 1) < 0) {
-		*ret_why = "the counter is read through an I/O port, and that needs root";
-		return -ENODEV;
-	}
+	if (host->emulator == HOST_EMULATOR_QEMU)
+		return "QEMU's page walker does not report what it reads";
+	if (host->emulator != HOST_EMULATOR_BOCHS)
+		return "a CPU does not report what its page walker reads: run it in tools/ept-host";
+	if (ioperm(WALK_PORT, PORT_BYTES, 1) < 0)
+		return "the counter is read through an I/O port, and that needs root";
 	walks_counter_read(&counts);
-	if (counts.magic == WALK_MAGIC && counts.size == sizeof(counts))
-		return 0;
-	*ret_why = counts.magic == WALK_MAGIC ? "the counter in this machine is of another version"
-	                                      : "this Bochs has no counter: run it in tools/ept-host";
-	return -ENODEV;
+	if (counts.magic != WALK_MAGIC)
+		return "this Bochs has no counter: run it in tools/ept-host";
+	return counts.size == sizeof(counts) ? NULL : "the counter in this machine is of another version";
 }

@@ -98,7 +98,7 @@ static void add_row(struct report *t, const struct walks_results *res, size_t i)
 	report_row(t);
 	report_set_text(t, "environment", bench_environments[c->where].name);
 	report_set_text(t, "page", walks_page_name[c->page]);
-	report_set_text(t, "backing", walks_backing_name[c->backing]);
+	report_set_text(t, "backing", backing_name(c->backing));
 	report_set_text(t, "state", walks_state_name[c->state]);
 	report_set_text(t, "second_stage", host_second_stage_label(res->host));
 	if (*result->na) {
