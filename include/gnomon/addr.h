@@ -40,6 +40,20 @@ static inline gpa_t gfn_to_gpa(gfn_t f) { return gpa_init(f.raw << PAGE_SHIFT); 
 static inline mfn_t maddr_to_mfn(maddr_t a) { return mfn_init(a.raw >> PAGE_SHIFT); }
 static inline maddr_t mfn_to_maddr(mfn_t f) { return maddr_init(f.raw << PAGE_SHIFT); }
 
+/* True when bits 63-47 of the address are all alike, as tables of four levels have it. */
+static inline bool gva_canonical(gva_t a)
+{
+	const int64_t top = (int64_t)a.raw >> 47;
+
+	return top == 0 || top == -1;
+}
+
+/* Bytes that an entry of a table of this level (1 and up) maps. */
+static inline uint64_t level_span(int level)
+{
+	return PAGE_SIZE << 9 * (level - 1);
+}
+
 static inline uint64_t page_offset(uint64_t raw) { return raw & (PAGE_SIZE - 1); }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The walk counter of tools/ept-host: the emulated CPU reports each access of its page walker, and the counter adds them
- * up between two marks. Shared by the counter (tools/ept/), by programs that are measured, and by those that read it.
+ * up between two marks. Shared by the counter (tools/emulated/ept/), by programs that are measured, and by those that read it.
  *
  * A mark is a PREFETCHT0 of a fixed linear address. It works at any CPL, never faults and never leaves a guest, and on
  * any other machine it does nothing. After WALK_MARK_START the next two hints of the same CPU give the range of linear
@@ -50,7 +50,7 @@ struct walk_counts {
 	uint32_t size;      /* bytes of this structure */
 	uint32_t intervals; /* starts since the machine's own; odd things can be seen from it */
 	uint32_t running;   /* 1 between start and stop */
-	uint32_t cpus;
+	uint32_t reserved;
 	/* walks[end][dimensions - 1][reads]: how many walks made so many reads; the last counts more, too. */
 	uint64_t walks[WALK_NR_ENDS][2][WALK_MAX_READS + 1];
 	uint64_t reads[WALK_NR_ENDS][WALK_NR_TABLES];

@@ -199,7 +199,7 @@ MUTANTS = [
      "return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);",
      "return ret_walk->outcome == WALK_OK ? SHADOW_GUEST_FAULT : of_walk(ret_walk);",
      "a guest that maps the stub's range is not told so", "guest shadow/reserved_range"),
-    ("entry-where-no-code-can-be", REAL, "return (uint64_t)((int64_t)(cpu->rip << 16) >> 16) == cpu->rip;", "return true;",
+    ("entry-where-no-code-can-be", REAL, "return gva_canonical(gva_init(cpu->rip));", "return true;",
      "an emulated instruction that ends the lower half makes the stub's IRETQ fault", "unit real"),
     ("device-unknown-to-program", TRAP, "if (vcpu->shadow->cpu.cpl == 3) inject_ud(vcpu); else", "",
      "a program's unknown instruction at a device ends the guest", "guest cpu/program_exceptions"),

@@ -9,7 +9,6 @@
 #include "mem/host_page.h"
 
 #define MAX_SLOTS  (GUEST_MEM_REGIONS + 1)
-#define MAX_LEVEL  3
 #define EPT_LEVELS 4 /* KVM's, while a guest's physical addresses have at most 48 bits */
 
 /* A memslot, and how the host maps it. */
@@ -27,11 +26,6 @@ struct view {
 	int nr_slots;
 };
 
-static uint64_t span(int level)
-{
-	return PAGE_SIZE << 9 * (level - 1);
-}
-
 static const struct slot *find_slot(const struct view *v, uint64_t at)
 {
 	for (int i = 0; i < v->nr_slots; i++)
@@ -43,10 +37,10 @@ static const struct slot *find_slot(const struct view *v, uint64_t at)
 /* KVM maps by large pages what is aligned alike in the guest and in the host and lies in the slot as a whole. */
 static bool allows(const struct slot *s, uint64_t at, int level)
 {
-	const uint64_t first = at & ~(span(level) - 1);
+	const uint64_t first = at & ~(level_span(level) - 1);
 
-	return (((uintptr_t)s->host ^ s->base) & (span(level) - 1)) == 0 && first >= s->base &&
-	       first + span(level) - s->base <= s->size;
+	return (((uintptr_t)s->host ^ s->base) & (level_span(level) - 1)) == 0 && first >= s->base &&
+	       first + level_span(level) - s->base <= s->size;
 }
 
 static int allowed(const struct slot *s, uint64_t at, int level)

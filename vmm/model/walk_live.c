@@ -9,11 +9,6 @@ struct range {
 	unsigned low, high;
 };
 
-static uint64_t span(int level)
-{
-	return PAGE_SIZE << 9 * (level - 1);
-}
-
 static bool is_canonical(const struct walk_live *live, uint64_t va)
 {
 	const int64_t top = (int64_t)va >> (PAGE_SHIFT + 9 * live->levels - 1);
@@ -70,7 +65,7 @@ static bool walk(const struct walk_live *live, uint64_t va, struct range *ret_ra
 			break;
 		table = e & PTE_ADDR;
 	}
-	data = (e & PTE_ADDR & ~(span(level) - 1)) + (va & (span(level) - 1));
+	data = (e & PTE_ADDR & ~(level_span(level) - 1)) + (va & (level_span(level) - 1));
 	if (live->second)
 		add(&refs, second_stage(live, data));
 	else

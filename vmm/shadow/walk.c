@@ -14,13 +14,6 @@ const char *const walk_outcome_what[WALK_NR] = {
     [WALK_TABLE_OUTSIDE] = "a table lies outside memory",
 };
 
-bool gva_canonical(gva_t gva)
-{
-	int64_t top = (int64_t)gva.raw >> 47;
-
-	return top == 0 || top == -1;
-}
-
 gpa_t gpte_gpa(gpte_t e)
 {
 	return gpa_init(e.raw & PTE_ADDR);
@@ -31,14 +24,9 @@ bool gpte_is_leaf(gpte_t e, int level)
 	return level == 1 || ((level == 2 || level == 3) && (e.raw & PTE_PS));
 }
 
-static uint64_t level_size(int level)
-{
-	return PAGE_SIZE << 9 * (level - 1);
-}
-
 gpa_t gpte_leaf_gpa(gpte_t e, int level)
 {
-	return gpa_init(e.raw & PTE_ADDR & ~(level_size(level) - 1));
+	return gpa_init(e.raw & PTE_ADDR & ~(level_span(level) - 1));
 }
 
 uint64_t gpte_reserved(const struct walk_mode *mode, gpte_t e, int level)
@@ -50,7 +38,7 @@ uint64_t gpte_reserved(const struct walk_mode *mode, gpte_t e, int level)
 	if (level == 4 || (level == 3 && !mode->gbpages))
 		bits |= PTE_PS;
 	else if (level > 1 && (e.raw & PTE_PS))
-		bits |= PTE_ADDR & (level_size(level) - 1) & ~(1ull << 12); /* bit 12 is PAT in a large leaf */
+		bits |= PTE_ADDR & (level_span(level) - 1) & ~(1ull << 12); /* bit 12 is PAT in a large leaf */
 	return bits;
 }
 
@@ -117,7 +105,7 @@ static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode
 			break;
 		table = gpte_gpa(e);
 	}
-	w->gpa = gpa_add(gpte_leaf_gpa(w->gpte[w->level], w->level), gva.raw & (level_size(w->level) - 1));
+	w->gpa = gpa_add(gpte_leaf_gpa(w->gpte[w->level], w->level), gva.raw & (level_span(w->level) - 1));
 	return WALK_OK;
 }
 

@@ -76,9 +76,6 @@ struct walk {
 void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
                 bool set_ad, struct walk *ret_walk);
 
-/* True when bits 63-47 of the address are all alike. */
-bool gva_canonical(gva_t gva);
-
 /* Index of the entry that `gva` uses at `level` (1-4). */
 static inline unsigned gva_index(gva_t gva, int level)
 {

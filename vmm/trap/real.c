@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "trap/real.h"
 
+#include <gnomon/addr.h>
 #include <gnomon/x86.h>
 
 /* What of the guest's CR0 and CR4 counts at CPL 3. Paging is the VMM's affair. */
@@ -29,5 +30,5 @@ struct real_control real_control(const struct cpu_state *cpu, bool obeyed, bool 
 
 bool real_can_enter(const struct cpu_state *cpu)
 {
-	return (uint64_t)((int64_t)(cpu->rip << 16) >> 16) == cpu->rip; /* the real CR4 has no LA57 */
+	return gva_canonical(gva_init(cpu->rip)); /* of 48 bits: the real CR4 has no LA57 */
 }
