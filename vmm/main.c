@@ -7,7 +7,7 @@
 #include "base/output.h"
 #include "base/process.h"
 #include "cmd/cmd.h"
-#include "kvm/vm.h"
+#include "vm/vm.h"
 
 static const struct {
 	const char *name;

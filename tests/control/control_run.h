@@ -8,7 +8,7 @@
 
 #include <jansson.h>
 
-#include "control/connection.h"
+#include "client/connection.h"
 #include "run_gnomon.h"
 
 #define ANSWER_MS 3600000 /* of what hangs, run_gnomon.h's limit tells */

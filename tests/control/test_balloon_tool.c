@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "control/connection.h"
+#include "client/connection.h"
 #include "run_gnomon.h"
 
 #define MIB       (1 << 20)

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control/connection.h"
+#include "client/connection.h"
 #include "run_gnomon.h"
 
 #define ANSWER_MS 600000

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trap/emulate.h"
-#include "trap/inject.h"
-#include "trap/zydis.h"
+#include "cpu/emulate.h"
+#include "cpu/inject.h"
+#include "cpu/zydis.h"
 
 #define MEMORY_SIZE PAGE_SIZE
 #define STEPS       8

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/walk.h"
+#include "walk/guest_walk.h"
 
 #define MEMORY_SIZE  PAGE_2M
 #define TABLES       8 /* frames 0-7 are tables */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "kvm/host.h"
+#include "host/host.h"
 #include "run_gnomon.h"
 
 static struct run r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How vCPUs are held out of the guest while several slices go in nested mode, and help: run_loop(), run() and
- * set_in_run() of vmm/kvm/vcpu.c against hold_out(), kick_out() and let_go() of vmm/kvm/reclaim.c and all of
- * vmm/stage2/withdraw.c, twice in a row; for spin.
+ * set_in_run() of vmm/vm/vcpu.c against hold_out(), kick_out() and let_go() of vmm/vm/reclaim.c and all of
+ * vmm/vm/withdraw.c, twice in a row; for spin.
  *
  * What must hold: no vCPU is in the guest while a slice is withdrawn, by whomever; each reclaim ends, with all of its
  * slices gone, and each vCPU gets back into the guest (the claim `ends`, under weak fairness).

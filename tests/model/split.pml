@@ -120,7 +120,7 @@ inline look()
 	fi
 }
 
-/* KVM_RUN again and again: run_loop() in vmm/kvm/vcpu.c. */
+/* KVM_RUN again and again: run_loop() in vmm/vm/vcpu.c. */
 proctype vcpu(byte v)
 {
 	do

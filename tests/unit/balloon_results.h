@@ -6,7 +6,7 @@
 #ifndef TESTS_UNIT_BALLOON_RESULTS_H
 #define TESTS_UNIT_BALLOON_RESULTS_H
 
-#include "bench/balloon.h"
+#include "bench/workload/balloon.h"
 
 #define ROUNDS 3
 #define STAGE  "software (npt=0)" /* of the host that they are from */

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bench/chase_line.h"
+#include "bench/workload/chase_line.h"
 
 #define SPARSE "chase pages=16 kind=sparse page=4k loads=1008 tsc=5040\n"
 #define DENSE  "chase pages=16 kind=dense page=4k loads=1008 tsc=2016\n"

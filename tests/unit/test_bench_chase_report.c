@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/chase.h"
+#include "bench/workload/chase.h"
 
 #define BOCHS "emulated by Bochs: its times say nothing about a CPU"
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bench/cost_line.h"
+#include "bench/workload/cost_line.h"
 
 #define N(digits) "000000000000" digits
 #define TEXT(ops, blocks, tsc, floors, floor_tsc)                                                                      \

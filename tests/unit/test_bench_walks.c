@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/walks.h"
+#include "bench/workload/walks.h"
 
 #define EVERYWHERE (1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW)
 #define COST                                                                                                           \

@@ -2,7 +2,7 @@
 /* Hardware breakpoints, as the emulator and supervised guests meet them. */
 #include <criterion/criterion.h>
 
-#include "trap/breakpoint.h"
+#include "cpu/breakpoint.h"
 #include "trap_machine.h"
 
 /* DR7: local enable, condition and length of breakpoint n */

@@ -2,8 +2,8 @@
 /* Which exception CR0.TS, EM, MP and CR4.OSFXSR, OSXSAVE owe an instruction: APM3's lists of exceptions, and SDM vol. 2's. */
 #include <criterion/criterion.h>
 
-#include "trap/decode.h"
-#include "trap/fpu.h"
+#include "cpu/decode.h"
+#include "cpu/fpu.h"
 #include "trap_machine.h"
 
 #define B(...) {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__})

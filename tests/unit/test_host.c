@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kvm/host.h"
-#include "kvm/host_parts.h"
-#include "trap/zydis.h"
+#include "host/host.h"
+#include "host/host_parts.h"
+#include "cpu/zydis.h"
 
 #define NOBODY 65534
 

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kvm/host_parts.h"
+#include "host/host_parts.h"
 
 static char sys_root[64];
 

@@ -2,7 +2,7 @@
 /* What is known beforehand of an instruction that the CPU executes: inspect.h. */
 #include <criterion/criterion.h>
 
-#include "trap/inspect.h"
+#include "cpu/inspect.h"
 #include "trap_machine.h"
 
 #define B(...) {__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__})

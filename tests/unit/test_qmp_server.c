@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "control/connection.h"
+#include "client/connection.h"
 #include "control/server.h"
 #include "fake_vm.h"
 

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <gnomon/x86.h>
 
-#include "trap/real.h"
+#include "cpu/real.h"
 
 /* What holds on each host, whatever the guest asks for: the stub runs, and a store to a table faults. */
 static void expect_ours(struct real_control r)

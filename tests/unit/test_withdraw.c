@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "stage2/withdraw.h"
+#include "vm/withdraw.h"
 
 #define MEMORY  (32ull << 20)
 #define HELPERS 3

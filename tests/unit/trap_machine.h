@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "trap/emulate.h"
-#include "trap/inject.h"
-#include "trap/zydis.h"
+#include "cpu/emulate.h"
+#include "cpu/inject.h"
+#include "cpu/zydis.h"
 
 #define ARENA_BASE  0x10000000ull
 #define ARENA_PAGES 8

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "kvm/host.h"
+#include "host/host.h"
 
 enum bench_where { BENCH_NATIVE, BENCH_NESTED, BENCH_SHADOW, BENCH_NR_WHERE };
 

@@ -8,8 +8,8 @@
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "cmd/watch.h"
-#include "kvm/vm.h"
+#include "client/watch.h"
+#include "vm/vm.h"
 
 #define ANSWER_MS         10000
 #define DEFAULT_TIMEOUT_S 30

@@ -8,14 +8,14 @@
 #include "base/outfile.h"
 #include "base/output.h"
 #include "base/process.h"
-#include "bench/balloon.h"
-#include "bench/chase.h"
-#include "bench/cost.h"
-#include "bench/startup.h"
-#include "bench/walks.h"
+#include "bench/workload/balloon.h"
+#include "bench/workload/chase.h"
+#include "bench/workload/cost.h"
+#include "bench/workload/startup.h"
+#include "bench/workload/walks.h"
 #include "cmd/bench_options.h"
 #include "cmd/cmd.h"
-#include "kvm/vm.h"
+#include "vm/vm.h"
 
 #define MAX_TABLES     6
 #define CHILD_SECONDS  300

@@ -9,9 +9,9 @@
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "control/connection.h"
+#include "client/connection.h"
 #include "control/qmp.h"
-#include "kvm/vm.h"
+#include "vm/vm.h"
 
 #define DEFAULT_TIMEOUT_S 10
 

@@ -7,9 +7,9 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
-#include "kvm/host.h"
-#include "kvm/vm.h"
-#include "trap/zydis.h"
+#include "host/host.h"
+#include "vm/vm.h"
+#include "cpu/zydis.h"
 
 #define GIB (1ull << 30)
 

@@ -14,15 +14,15 @@
 #include "boot/boot.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
-#include "cmd/control.h"
+#include "machine/socket.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
-#include "cmd/stats.h"
+#include "machine/stats.h"
 #include "dev/serial.h"
-#include "kvm/platform.h"
-#include "kvm/shadow_vm.h"
-#include "kvm/vcpu.h"
-#include "kvm/vm.h"
+#include "platform/platform.h"
+#include "paging/shadow_vm.h"
+#include "vm/vcpu.h"
+#include "vm/vm.h"
 
 #define DEFAULT_MEMORY        (64ull << 20)
 #define SHADOW_MEMORY_DEFAULT (32ull << 20)

@@ -11,8 +11,8 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "cmd/top_table.h"
-#include "cmd/watch.h"
-#include "kvm/vm.h"
+#include "client/watch.h"
+#include "vm/vm.h"
 
 #define ANSWER_MS 10000
 

@@ -10,7 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/platform/x86.h>
 
-#include "kvm/host.h"
+#include "host/host.h"
 
 /* Leaf 1 (APM3 E.3.2): what a kernel and its programs may rely on without XSAVE or an APIC. */
 #define L1_EDX_FPU     (1u << 0)

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "kvm/cpuid.h"
-#include "kvm/reset.h"
-#include "kvm/vcpu.h"
+#include "vm/reset.h"
+#include "vm/vcpu.h"
 
 /* KVM_RUNs that complete one instruction's port or memory accesses: a string instruction takes several. */
 #define COMPLETIONS_MAX 10000

@@ -29,7 +29,7 @@
 #define GNOMON_SHADOW_SHADOW_H
 
 #include "base/counter.h"
-#include "shadow/walk.h"
+#include "walk/guest_walk.h"
 #include "stage2/stage2.h"
 
 /* A shadow entry; it does not mix with the guest's. */

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "control/connection.h"
+#include "client/connection.h"
 #include "slice.h"
 
 #define PATIENCE_S 3000 /* without progress: protection against hangs, no statement about speed */

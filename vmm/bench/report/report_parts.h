@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A table's inside: filled by report.c, written out by report_text.c and report_json.c. */
+#ifndef GNOMON_BENCH_REPORT_REPORT_PARTS_H
+#define GNOMON_BENCH_REPORT_REPORT_PARTS_H
+
+#include "bench/report/report.h"
+
+enum cell_kind { CELL_NA, CELL_TEXT, CELL_NUMBER, CELL_RANGE };
+
+struct cell {
+	enum cell_kind kind;
+	char *text; /* CELL_TEXT: the text; CELL_NA: the reason, NULL for "not measured". Owned. */
+	double number;
+	double high; /* CELL_RANGE: from `number` to this */
+};
+
+struct report {
+	const char *name;
+	const struct report_column *column;
+	size_t nr_columns, nr_rows, room; /* room: rows that `cell` can hold */
+	struct cell *cell;                /* nr_rows x nr_columns */
+	int error;                        /* sticky: the first -errno */
+};
+
+static inline const struct cell *report_cell(const struct report *r, size_t row, size_t column)
+{
+	return &r->cell[row * r->nr_columns + column];
+}
+
+static inline const char *report_na_reason(const struct cell *cell)
+{
+	return cell->text ? cell->text : "not measured";
+}
+
+#endif

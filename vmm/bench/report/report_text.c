@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* A table for people, and as CSV. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/report/report_parts.h"
+
+#define CELL_MAX       64   /* a printed number or a header */
+#define CELL_FIXED_MAX 1e15 /* from here on numbers are printed with an exponent */
+
+/* The cell as people see it, in buf unless it is text. */
+static const char *cell_text(const struct report *r, size_t row, size_t c, char buf[CELL_MAX])
+{
+	const struct cell *cell = report_cell(r, row, c);
+
+	if (cell->kind == CELL_TEXT)
+		return cell->text;
+	if (cell->kind == CELL_NA)
+		return "n/a";
+	if (cell->kind == CELL_RANGE) {
+		snprintf(buf, CELL_MAX, cell->number < cell->high ? "%.0f-%.0f" : "%.0f", cell->number, cell->high);
+		return buf;
+	}
+	snprintf(buf, CELL_MAX, fabs(cell->number) < CELL_FIXED_MAX ? "%.*f" : "%.*g", r->column[c].precision,
+	         cell->number);
+	return buf;
+}
+
+/* "title" or "title (unit)". */
+static const char *column_header(const struct report_column *column, char *buf, size_t size)
+{
+	if (!column->unit)
+		return column->title;
+	snprintf(buf, size, "%s (%s)", column->title, column->unit);
+	return buf;
+}
+
+/* Numbers and their headers stand to the right. */
+static bool is_numeric(const struct report *r, size_t c)
+{
+	for (size_t row = 0; row < r->nr_rows; row++)
+		if (report_cell(r, row, c)->kind == CELL_TEXT)
+			return false;
+	return true;
+}
+
+static void print_cell(FILE *to, const char *text, int width, bool right, bool last)
+{
+	if (right)
+		fprintf(to, "%*s", width, text);
+	else
+		fprintf(to, "%-*s", last ? 0 : width, text); /* no blanks at a line's end */
+	fputs(last ? "\n" : "  ", to);
+}
+
+static int column_width(const struct report *r, size_t c)
+{
+	char buf[CELL_MAX];
+	size_t width = strlen(column_header(&r->column[c], buf, sizeof(buf)));
+
+	for (size_t row = 0; row < r->nr_rows; row++) {
+		const size_t len = strlen(cell_text(r, row, c, buf));
+
+		width = len > width ? len : width;
+	}
+	return width;
+}
+
+/* Each reason once, in the order in which it first appears. */
+static void print_na_reasons(const struct report *r, FILE *to)
+{
+	const size_t nr = r->nr_rows * r->nr_columns;
+
+	for (size_t i = 0; i < nr; i++) {
+		bool said = r->cell[i].kind != CELL_NA;
+
+		for (size_t j = 0; !said && j < i; j++)
+			said = r->cell[j].kind == CELL_NA &&
+			       strcmp(report_na_reason(&r->cell[j]), report_na_reason(&r->cell[i])) == 0;
+		if (!said)
+			fprintf(to, "n/a: %s\n", report_na_reason(&r->cell[i]));
+	}
+}
+
+static int written(FILE *to)
+{
+	return fflush(to) || ferror(to) ? -EIO : 0;
+}
+
+int report_print(const struct report *r, FILE *to)
+{
+	char buf[CELL_MAX];
+	int *width;
+
+	if (r->error)
+		return r->error;
+	width = calloc(r->nr_columns, sizeof(*width));
+	if (!width)
+		return -ENOMEM;
+	for (size_t c = 0; c < r->nr_columns; c++) {
+		width[c] = column_width(r, c);
+		print_cell(to, column_header(&r->column[c], buf, sizeof(buf)), width[c], is_numeric(r, c),
+		           c + 1 == r->nr_columns);
+	}
+	for (size_t row = 0; row < r->nr_rows; row++)
+		for (size_t c = 0; c < r->nr_columns; c++)
+			print_cell(to, cell_text(r, row, c, buf), width[c], is_numeric(r, c), c + 1 == r->nr_columns);
+	print_na_reasons(r, to);
+	free(width);
+	return written(to);
+}
+
+/* A field with a comma, quote or line end is quoted, its quotes doubled. */
+static void csv_text(FILE *to, const char *text)
+{
+	if (!text[strcspn(text, ",\"\r\n")]) {
+		fputs(text, to);
+		return;
+	}
+	fputc('"', to);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', to);
+		fputc(*text, to);
+	}
+	fputc('"', to);
+}
+
+/* A range has two fields, n/a, too. */
+static void csv_cell(const struct report_column *column, const struct cell *cell, FILE *to)
+{
+	if (cell->kind == CELL_TEXT)
+		csv_text(to, cell->text);
+	else if (cell->kind != CELL_NA)
+		fprintf(to, "%.17g", cell->number);
+	if (cell->kind == CELL_RANGE)
+		fprintf(to, ",%.17g", cell->high);
+	else if (column->precision == REPORT_RANGE)
+		fputc(',', to);
+}
+
+static void csv_name(const struct report_column *column, const char *end, FILE *to)
+{
+	fprintf(to, "%s%s", column->name, end);
+	if (column->unit)
+		fprintf(to, "_%s", column->unit);
+}
+
+int report_write_csv(const struct report *r, FILE *to)
+{
+	if (r->error)
+		return r->error;
+	for (size_t c = 0; c < r->nr_columns; c++) {
+		const bool range = r->column[c].precision == REPORT_RANGE;
+
+		fputs(c ? "," : "", to);
+		csv_name(&r->column[c], range ? "_low" : "", to);
+		if (range) {
+			fputc(',', to);
+			csv_name(&r->column[c], "_high", to);
+		}
+	}
+	fputc('\n', to);
+	for (size_t row = 0; row < r->nr_rows; row++) {
+		for (size_t c = 0; c < r->nr_columns; c++) {
+			if (c)
+				fputc(',', to);
+			csv_cell(&r->column[c], report_cell(r, row, c), to);
+		}
+		fputc('\n', to);
+	}
+	return written(to);
+}
+
+void report_environment_print(const struct report_environment *env, FILE *to)
+{
+	fprintf(to, "gnomon %s on %s, %s\n", env->gnomon, env->host, env->date);
+	if (env->cpus)
+		fprintf(to, "%d x ", env->cpus);
+	fprintf(to, "%s, Linux %s\n", env->cpu, env->kernel);
+	fprintf(to, "second stage: %s; THP %s, shmem %s\n", env->second_stage, env->thp, env->thp_shmem);
+}

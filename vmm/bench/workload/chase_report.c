@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "bench/workload/chase.h"
+#include "bench/stats.h"
+
+#define FEWEST_ROUNDS 6 /* for an interval that can be trusted: stats.h */
+
+static const struct report_column columns[] = {
+    {"pages", "pages", NULL, 0},
+    {"page", "page", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"walk_refs", "refs", NULL, REPORT_RANGE},
+    {"walk", "a miss walks", NULL, 0},
+    {"sparse", "sparse", "ns", 1},
+    {"dense", "dense", "ns", 1},
+    {"miss", "TLB miss", "ns", 1},
+    {"miss_iqr", "IQR", "ns", 1},
+    {"miss_ci_low", "95% from", "ns", 1},
+    {"miss_ci_high", "to", "ns", 1},
+    {"n", "n", NULL, 0},
+};
+
+static const struct report_column ratio_columns[] = {
+    {"pages", "pages", NULL, 0},
+    {"page", "page", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"ratio", "miss / native miss", NULL, 2},
+    {"ratio_ci_low", "95% from", NULL, 2},
+    {"ratio_ci_high", "to", NULL, 2},
+    {"n", "n", NULL, 0},
+};
+
+static const char no_time[] = "no time to measure it often enough";
+
+static const char *page_name(enum chase_page page)
+{
+	return page == CHASE_2M ? "2m" : "4k";
+}
+
+static bool takes_part(const struct chase_results *res, enum bench_where w)
+{
+	return res->plan->where >> w & 1;
+}
+
+/* Often enough to be shown: of a plan that is bounded in time the largest size may not be. */
+static bool was_measured(const struct chase_results *res, size_t i)
+{
+	return res->rounds[i] >= (res->plan->seconds > 0 ? CHASE_FEWEST_LARGEST : 1);
+}
+
+/* The miss cost of each round; the caller frees. NULL: no memory. */
+static double *miss_costs(const struct chase_series *s, int n)
+{
+	double *miss = calloc(n, sizeof(*miss));
+
+	for (int i = 0; miss && i < n; i++)
+		miss[i] = s->sparse[i] - s->dense[i];
+	return miss;
+}
+
+static int set_samples(struct report *t, const struct chase_series *s, int n)
+{
+	struct stats_summary sparse, dense, miss;
+	double *costs = miss_costs(s, n);
+	int r = costs ? stats_summarise(s->sparse, n, STATS_SEED, &sparse) : -ENOMEM;
+
+	if (r == 0)
+		r = stats_summarise(s->dense, n, STATS_SEED, &dense);
+	if (r == 0)
+		r = stats_summarise(costs, n, STATS_SEED, &miss);
+	free(costs);
+	if (r < 0)
+		return r;
+	report_set_number(t, "sparse", sparse.median);
+	report_set_number(t, "dense", dense.median);
+	report_set_number(t, "miss", miss.median);
+	report_set_number(t, "miss_iqr", miss.iqr);
+	report_set_number(t, "miss_ci_low", miss.ci_low);
+	report_set_number(t, "miss_ci_high", miss.ci_high);
+	report_set_number(t, "n", n);
+	return 0;
+}
+
+/* The cells that say what a row is about. */
+static void begin_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                      size_t i)
+{
+	report_row(t);
+	report_set_number(t, "pages", res->plan->pages[i]);
+	report_set_text(t, "page", page_name(page));
+	report_set_text(t, "environment", bench_environments[w].name);
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+}
+
+/* Where there are none, they are left to the row's reason, if it has one. */
+static void set_refs(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                     size_t i)
+{
+	const struct chase_refs *guest = &res->series[w][page][i].refs;
+	const int native = bench_native_refs(res->host, page == CHASE_2M);
+
+	if (w == BENCH_NATIVE)
+		report_set_range(t, "walk_refs", native, native);
+	else if (guest->high)
+		report_set_range(t, "walk_refs", guest->low, guest->high);
+	else if (!*res->na[w][page] && was_measured(res, i))
+		report_set_na(t, "walk_refs", "the guest was not told: the second stage is not known");
+}
+
+static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                   size_t i)
+{
+	const struct chase_series *s = &res->series[w][page][i];
+	const char *na = res->na[w][page];
+
+	begin_row(t, res, w, page, i);
+	report_set_text(t, "walk", bench_walk_words(res->host, w));
+	set_refs(t, res, w, page, i);
+	if (*na || !was_measured(res, i) || bench_times_na(res->host)) {
+		report_set_rest_na(t, *na ? na : !was_measured(res, i) ? no_time : bench_times_na(res->host));
+		return 0;
+	}
+	return set_samples(t, s, res->rounds[i]);
+}
+
+/* Keeps the pairs of which both are positive, the only ones with a ratio; their number. */
+static int keep_positive(double *a, double *b, int n)
+{
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (a[i] <= 0 || b[i] <= 0)
+			continue;
+		a[kept] = a[i];
+		b[kept++] = b[i];
+	}
+	return kept;
+}
+
+/*
+ * Ratio of the miss cost in `w` to the native one. A round whose dense chase was disturbed so much that it took longer
+ * than the sparse one is left out. -ENODATA: not measured; -ETIME: no time; -EINVAL: more than a quarter of the rounds
+ * are like that.
+ */
+static int miss_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, size_t i,
+                      struct stats_ratio *ret)
+{
+	const int n = res->rounds[i];
+	double *a, *b;
+	int r = -ENOMEM;
+
+	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page] || bench_times_na(res->host))
+		return -ENODATA;
+	if (!was_measured(res, i))
+		return -ETIME;
+	a = miss_costs(&res->series[w][page][i], n);
+	b = miss_costs(&res->series[BENCH_NATIVE][page][i], n);
+	if (a && b) {
+		const int kept = keep_positive(a, b, n);
+
+		r = kept * 4 < n * 3 ? -EINVAL : stats_paired_ratio(a, b, kept, STATS_SEED, ret);
+	}
+	free(a);
+	free(b);
+	return r;
+}
+
+static const char *ratio_words(int r)
+{
+	switch (r) {
+	case -ENODATA:
+		return "one of the two was not measured";
+	case -ETIME:
+		return no_time;
+	default:
+		return "in more than a quarter of the rounds the sparse chase was no slower than the dense one";
+	}
+}
+
+static int add_ratio(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
+                     size_t i)
+{
+	struct stats_ratio ratio;
+	const int r = miss_ratio(res, w, page, i, &ratio);
+
+	if (r == -ENOMEM)
+		return r;
+	begin_row(t, res, w, page, i);
+	if (r < 0) {
+		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host) : ratio_words(r));
+		return 0;
+	}
+	report_set_number(t, "n", ratio.n);
+	report_set_ratio(t, "ratio", &ratio);
+	return 0;
+}
+
+/* A row for each case from the environment `first` on. */
+static int add_rows(struct report *t, const struct chase_results *res, enum bench_where first,
+                    int (*add)(struct report *, const struct chase_results *, enum bench_where, enum chase_page,
+                               size_t))
+{
+	int r = t ? 0 : -ENOMEM;
+
+	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+		for (size_t i = 0; i < res->plan->nr_sizes; i++)
+			for (enum bench_where w = first; r == 0 && w < BENCH_NR_WHERE; w++)
+				if (takes_part(res, w))
+					r = add(t, res, w, page, i);
+	return r;
+}
+
+int chase_report(const struct chase_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("chase", columns, sizeof(columns) / sizeof(*columns));
+
+	return report_give(t, add_rows(t, res, BENCH_NATIVE, add_row), ret_table);
+}
+
+int chase_ratio_report(const struct chase_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("chase-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
+
+	return report_give(t, add_rows(t, res, BENCH_NATIVE + 1, add_ratio), ret_table);
+}
+
+static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
+{
+	size_t last = res->plan->nr_sizes - 1;
+	struct stats_ratio ratio;
+
+	while (last && !was_measured(res, last))
+		last--;
+	if (!takes_part(res, w) || miss_ratio(res, w, page, last, &ratio) < 0)
+		return;
+	fprintf(to,
+	        "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
+	        "%d rounds): %s.\n",
+	        res->plan->pages[last], page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
+	        ratio.ci_high, (int)ratio.n,
+	        ratio.n < FEWEST_ROUNDS ? "too few to tell"
+	        : ratio.ci_low > 1      ? "more"
+	        : ratio.ci_high < 1     ? "less"
+	                                : "they agree within noise");
+}
+
+/* What was not measured for want of time. */
+static void explain_left_out(const struct chase_results *res, FILE *to)
+{
+	const struct chase_plan *plan = res->plan;
+	const size_t last = plan->nr_sizes - 1;
+
+	if (res->rounds[0] < plan->rounds)
+		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds.\n", plan->seconds,
+		        plan->rounds - res->rounds[0], plan->rounds);
+	if (!was_measured(res, last))
+		fprintf(to, "Left out, to end within %.0f s: %u pages.\n", plan->seconds, plan->pages[last]);
+	else if (res->rounds[last] < res->rounds[0])
+		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds of %u pages.\n", plan->seconds,
+		        plan->rounds - res->rounds[last], plan->rounds, plan->pages[last]);
+}
+
+void chase_explain(const struct chase_results *res, FILE *to)
+{
+	const struct host_info *h = res->host;
+
+	if (!bench_times_na(h))
+		fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n",
+		        res->tsc_mhz);
+	explain_left_out(res, to);
+	if (bench_stage_is_software(h))
+		fprintf(
+		    to,
+		    "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"
+		    "is what the CPU walks. A miss in a guest walks one dimension, as a native one does, so they "
+		    "should agree.\n",
+		    host_second_stage_label(h));
+	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
+		fprintf(to, "Second stage %s: a miss in a guest walks two dimensions, a native one only one.\n",
+		        host_second_stage_label(h));
+	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
+		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+			explain_ratio(res, w, page, to);
+	bench_explain_host(h, to);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/workload/cost_line.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/counter.h"
+#include "bench/line_parts.h"
+#include "shadow/shadow.h"
+
+#define DIGITS 20
+
+/* `key` and DIGITS digits. */
+static bool field(struct line_cursor *c, const char *key, uint64_t *ret_value)
+{
+	return line_skip(c, key) && line_number(c, ret_value) == DIGITS;
+}
+
+int cost_output_parse(const char *text, size_t len, const struct cost_request *q, struct cost_ticks *ret_ticks)
+{
+	struct line_cursor c = {text, text + len};
+	uint64_t ops, floors, blocks, tsc, floor_tsc;
+
+	if (!line_skip(&c, "cost row="))
+		return -EBADMSG;
+	if (!line_skip(&c, q->row))
+		return -EINVAL;
+	if (!field(&c, " ops=", &ops) || !field(&c, " blocks=", &blocks) || !field(&c, " tsc=", &tsc) ||
+	    !field(&c, " floors=", &floors) || !field(&c, " floor_tsc=", &floor_tsc) || !line_skip(&c, "\n") ||
+	    c.p != c.end)
+		return -EBADMSG;
+	if (ops != q->ops || blocks != q->blocks)
+		return -EINVAL;
+	if (floors == 0 || floors > INT64_MAX || tsc == 0 || tsc > INT64_MAX || floor_tsc == 0 || floor_tsc > INT64_MAX)
+		return -ERANGE;
+	*ret_ticks = (struct cost_ticks){.op = (double)tsc * blocks / ops, .floor = (double)floor_tsc / floors};
+	return 0;
+}
+
+/* -1: there is none. */
+static json_int_t counter_value(const json_t *counters, enum counter c)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach (counters, i, entry) {
+		const char *name = json_string_value(json_object_get(entry, "name"));
+		const json_t *value = json_object_get(entry, "value");
+
+		if (name && strcmp(name, counter_desc[c].name) == 0 && json_is_integer(value))
+			return json_integer_value(value);
+	}
+	return -1;
+}
+
+int cost_counts_parse(const char *json, size_t len, struct cost_counts *ret_counts)
+{
+	json_t *root = json_loadb(json, len, 0, NULL);
+	const json_t *counters = json_object_get(root, "counters");
+	const json_int_t exits = counter_value(counters, CTR_EXITS);
+	const json_int_t built = counter_value(counters, CTR_SHADOW_PAGES_BUILT);
+
+	json_decref(root);
+	if (exits < 0 || built < 0)
+		return -EBADMSG;
+	*ret_counts = (struct cost_counts){.exits = exits, .pages_built = built};
+	return 0;
+}
+
+static bool is_among(const char *name, const char *const *names)
+{
+	for (int i = 0; i < COST_MAX_WITHOUT && names[i]; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* Appends with `separator` unless it is the first. */
+static void append(char to[COST_MAX_OPTIONS], const char *separator, const char *word)
+{
+	const size_t len = strlen(to);
+
+	const int n = snprintf(to + len, COST_MAX_OPTIONS - len, "%s%s", len ? separator : "", word);
+
+	BUG_ON(n >= (int)(COST_MAX_OPTIONS - len)); /* their names are ours */
+}
+
+void cost_options(const char *const *without, char ret_list[COST_MAX_OPTIONS], char ret_words[COST_MAX_OPTIONS])
+{
+	char left_out[COST_MAX_OPTIONS] = "";
+
+	*ret_list = 0;
+	for (int i = 0; i < SHADOW_OPTS; i++) {
+		const char *name = shadow_opt_desc[i].name;
+		const bool out = is_among(name, without);
+
+		append(out ? left_out : ret_list, out ? ", " : ",", name);
+	}
+	if (!*ret_list)
+		strcpy(ret_list, "none");
+	snprintf(ret_words, COST_MAX_OPTIONS, *left_out ? "all but %s" : "all", left_out);
+}
+
+bool cost_has_option(const char *name)
+{
+	for (int i = 0; i < SHADOW_OPTS; i++)
+		if (strcmp(shadow_opt_desc[i].name, name) == 0)
+			return true;
+	return false;
+}

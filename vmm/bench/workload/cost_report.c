@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "bench/workload/cost.h"
+#include "bench/stats.h"
+
+static const struct report_column columns[] = {
+    {"operation", "operation", NULL, 0},
+    {"environment", "run", NULL, 0},
+    {"options", "shadow options", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"time", "time", "us", 2},
+    {"time_iqr", "IQR", "us", 2},
+    {"floors", "floors", NULL, 2},
+    {"floors_ci_low", "95% from", NULL, 2},
+    {"floors_ci_high", "to", NULL, 2},
+    {"exits", "exits/op", NULL, 3},
+    {"pages_built", "pages built/op", NULL, 3},
+    {"bar", "bar", NULL, 0},
+    {"n", "n", NULL, 0},
+};
+
+static const struct report_column ratio_columns[] = {
+    {"operation", "operation", NULL, 0},
+    {"options", "shadow options", NULL, 0},
+    {"second_stage", "second stage", NULL, 0},
+    {"ratio", "shadow / nested", NULL, 2},
+    {"ratio_ci_low", "95% from", NULL, 2},
+    {"ratio_ci_high", "to", NULL, 2},
+    {"bar", "bar", NULL, 0},
+    {"n", "n", NULL, 0},
+};
+
+/* What the optimisations of a case are called. */
+static const char *options_words(const struct cost_case *c, char buf[COST_MAX_OPTIONS])
+{
+	char list[COST_MAX_OPTIONS];
+
+	if (c->where != BENCH_SHADOW)
+		return "-";
+	cost_options(c->without, list, buf);
+	return buf;
+}
+
+static void bar_words(const struct cost_case *c, char *buf, size_t size)
+{
+	size_t n = 0;
+
+	snprintf(buf, size, "-");
+	if (c->floors_bar > 0)
+		n += snprintf(buf, size, "%.2f floors", c->floors_bar);
+	if (c->exits_bar > 0)
+		n += snprintf(buf + n, size - n, "%s%.0f exit%s", n ? ", " : "", c->exits_bar,
+		              c->exits_bar > 1 ? "s" : "");
+	if (c->builds_none)
+		snprintf(buf + n, size - n, ", no page");
+}
+
+static int set_times(struct report *t, const struct cost_series *s, int n)
+{
+	struct stats_summary time;
+	struct stats_ratio floors;
+	int r = stats_summarise(s->us, n, STATS_SEED, &time);
+
+	if (r == 0)
+		r = stats_paired_ratio(s->us, s->floor_us, n, STATS_SEED, &floors);
+	if (r < 0)
+		return r;
+	report_set_number(t, "time", time.median);
+	report_set_number(t, "time_iqr", time.iqr);
+	report_set_ratio(t, "floors", &floors);
+	report_set_number(t, "n", n);
+	return 0;
+}
+
+static int add_row(struct report *t, const struct cost_results *res, size_t i)
+{
+	const struct cost_case *c = cost_case_of(res, i);
+	const struct cost_series *s = &res->series[i];
+	char buf[COST_MAX_OPTIONS];
+
+	report_row(t);
+	report_set_text(t, "operation", c->row);
+	report_set_text(t, "environment", bench_environments[c->where].name);
+	report_set_text(t, "options", options_words(c, buf));
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	bar_words(c, buf, sizeof(buf));
+	report_set_text(t, "bar", buf);
+	if (*s->na) {
+		report_set_rest_na(t, s->na);
+		return 0;
+	}
+	report_set_number(t, "exits", s->exits);
+	if (c->where == BENCH_SHADOW)
+		report_set_number(t, "pages_built", s->pages_built);
+	else
+		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
+	if (!cost_has_times(res, i)) {
+		report_set_rest_na(t, bench_times_na(res->host));
+		return 0;
+	}
+	return set_times(t, s, res->plan->rounds);
+}
+
+int cost_add_rows(struct report *t, const struct cost_results *res,
+                  int (*add)(struct report *, const struct cost_results *, size_t))
+{
+	int r = t ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
+		if (cost_takes_part(res, i))
+			r = add(t, res, i);
+	return r;
+}
+
+int cost_report(const struct cost_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
+
+	return report_give(t, cost_add_rows(t, res, add_row), ret_table);
+}
+
+/* The nested case of the same operation. */
+static size_t nested_of(const struct cost_results *res, size_t i)
+{
+	while (cost_case_of(res, i)->where != BENCH_NESTED) {
+		BUG_ON(i == 0 || strcmp(cost_case_of(res, i - 1)->row, cost_case_of(res, i)->row) != 0);
+		i--;
+	}
+	return i;
+}
+
+/* -ENODATA: not both were measured. */
+static int nested_ratio(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
+{
+	const size_t nested = nested_of(res, i);
+
+	return cost_time_ratio(res, i, nested, ret_ratio);
+}
+
+/* Of a shadow row. */
+static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
+{
+	const struct cost_case *c = cost_case_of(res, i);
+	struct stats_ratio ratio;
+	char buf[COST_MAX_OPTIONS];
+	int r;
+
+	if (c->where != BENCH_SHADOW)
+		return 0;
+	r = nested_ratio(res, i, &ratio);
+	if (r < 0 && r != -ENODATA)
+		return r;
+	report_row(t);
+	report_set_text(t, "operation", c->row);
+	report_set_text(t, "options", options_words(c, buf));
+	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	snprintf(buf, sizeof(buf), c->nested_bar > 0 ? "%.2f" : "-", c->nested_bar);
+	report_set_text(t, "bar", buf);
+	if (r < 0) {
+		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host)
+		                                                : "one of the two was not measured");
+		return 0;
+	}
+	report_set_ratio(t, "ratio", &ratio);
+	report_set_number(t, "n", ratio.n);
+	return 0;
+}
+
+int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
+{
+	struct report *t = report_new("costs-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
+
+	return report_give(t, cost_add_rows(t, res, add_ratio), ret_table);
+}
+
+/* One line for a bar. */
+static void explain_bar(const struct cost_case *c, double value, const char *unit, double bar, FILE *to)
+{
+	char buf[COST_MAX_OPTIONS];
+
+	fprintf(to, "%s, %s: %.3f %s, bar %.2f: %s.\n", c->row, options_words(c, buf), value, unit, bar,
+	        value <= bar ? "met" : "NOT met");
+}
+
+static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
+{
+	const struct cost_case *c = cost_case_of(res, i);
+	const struct cost_series *s = &res->series[i];
+	struct stats_ratio ratio;
+
+	if (c->floors_bar > 0 && cost_has_times(res, i) &&
+	    stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
+		explain_bar(c, ratio.median, "floors", c->floors_bar, to);
+	if (c->nested_bar > 0 && nested_ratio(res, i, &ratio) == 0)
+		explain_bar(c, ratio.median, "times the nested time", c->nested_bar, to);
+	if (c->exits_bar > 0)
+		explain_bar(c, s->exits, "exits", c->exits_bar, to);
+	if (c->builds_none)
+		explain_bar(c, s->pages_built, "shadow pages built", 0, to);
+}
+
+static void explain_host(const struct host_info *h, FILE *to)
+{
+	if (h->second_stage == HOST_STAGE_SOFTWARE_PVM)
+		fputs(
+		    "On this host KVM emulates guest CPL 0 instruction by instruction: nested rows at CPL 0 show it.\n",
+		    to);
+	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
+		fputs(
+		    "On this host KVM shadows nothing: a nested guest's entries need no fault, only its memory does.\n",
+		    to);
+	bench_explain_host(h, to);
+}
+
+void cost_explain(const struct cost_results *res, FILE *to)
+{
+	if (!cost_any(res))
+		return;
+	if (!bench_times_na(res->host))
+		fprintf(to,
+		        "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a "
+		        "run, and of\n"
+		        "that the median of %d rounds. A floor is an OUT to the no-op port, which the VMM resumes at "
+		        "once, in the\n"
+		        "same run and at the operation's own CPL, in blocks that take turns with its blocks.\n",
+		        res->tsc_mhz, res->plan->rounds);
+	fputs("Exits and shadow pages are counted, not timed: the difference of two runs, one with twice as many\n"
+	      "operations.\n",
+	      to);
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
+		if (cost_case_of(res, i)->what)
+			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
+	explain_host(res->host, to);
+	for (size_t i = 0; i < res->plan->nr_cases; i++)
+		if (cost_has(res, i))
+			explain_bars(res, i, to);
+}

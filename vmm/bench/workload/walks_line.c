@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/workload/walks_line.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "bench/line_parts.h"
+
+#define DIGITS 20
+
+/* `key` and DIGITS digits. */
+static bool field(struct line_cursor *c, const char *key, uint64_t *ret_value)
+{
+	return line_skip(c, key) && line_number(c, ret_value) == DIGITS;
+}
+
+/* Each page's walk has from low to high references; sums that do not fit are none of such pages. */
+static bool is_possible(uint64_t pages, uint64_t low, uint64_t high, uint64_t sum_low, uint64_t sum_high)
+{
+	if (pages == 0)
+		return !low && !high && !sum_low && !sum_high;
+	return low && low <= high && high <= WALKS_MAX_REFS && pages <= INT64_MAX / WALKS_MAX_REFS &&
+	       sum_low >= pages * low && sum_low <= sum_high && sum_high <= pages * high;
+}
+
+int walks_output_parse(const char *text, size_t len, const struct cost_request *request, struct walks_model *ret_model)
+{
+	struct line_cursor c = {text, text + len};
+	uint64_t pages, low, high, sum_low, sum_high;
+	struct cost_ticks ticks;
+	int r;
+
+	if (!field(&c, "walks pages=", &pages) || !field(&c, " low=", &low) || !field(&c, " high=", &high) ||
+	    !field(&c, " sum_low=", &sum_low) || !field(&c, " sum_high=", &sum_high) || !line_skip(&c, "\n"))
+		return -EBADMSG;
+	if (!is_possible(pages, low, high, sum_low, sum_high))
+		return -ERANGE;
+	r = cost_output_parse(c.p, c.end - c.p, request, &ticks);
+	if (r < 0)
+		return r;
+	*ret_model = (struct walks_model){.low = low, .high = high};
+	if (pages) {
+		ret_model->mean_low = (double)sum_low / pages;
+		ret_model->mean_high = (double)sum_high / pages;
+	}
+	return 0;
+}

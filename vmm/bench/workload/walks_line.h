@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a run of guest/cost says of its walks, read back. A guest's output is not trusted. Pure.
+ *
+ *   walks pages=N low=L high=H sum_low=S sum_high=T      each number of 20 digits; then the line of cost_line.h
+ */
+#ifndef GNOMON_BENCH_WORKLOAD_WALKS_LINE_H
+#define GNOMON_BENCH_WORKLOAD_WALKS_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "bench/workload/cost_line.h"
+
+#define WALKS_MAX_REFS 99 /* more than any walk makes */
+
+/* References as the VMM computed them, of walks to `pages` pages. */
+struct walks_model {
+	unsigned low, high;         /* the fewest and the most of one walk; 0: not known */
+	double mean_low, mean_high; /* of all; they differ where the host does not say how it maps memory */
+};
+
+/*
+ * The whole output of a run. -EBADMSG: it is not two lines of these forms; -EINVAL: another row or number than asked
+ * for; -ERANGE: numbers that cannot be. ret_model is untouched on failure.
+ */
+int must_check walks_output_parse(const char *text, size_t len, const struct cost_request *request,
+                                  struct walks_model *ret_model);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+#include "client/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define REPLY_MAX (64u << 20)
+
+/* Waits for input until `limit` (-1: for ever) and takes it. -ETIMEDOUT, other -errno; -EPIPE at the end. */
+static int receive(struct connection *c, int64_t limit)
+{
+	ssize_t n;
+
+	do {
+		struct pollfd p = {.fd = c->fd, .events = POLLIN};
+		const int64_t left = limit < 0 ? -1 : limit - clock_ms();
+
+		if (limit >= 0 && left <= 0)
+			return -ETIMEDOUT;
+		n = poll(&p, 1, (int)left);
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (n > 0)
+			n = recv(c->fd, c->in, sizeof(c->in), 0);
+		else if (errno == EINTR)
+			return -EINTR;
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return n < 0 ? -errno : -EPIPE;
+	c->at = 0;
+	c->len = n;
+	return 0;
+}
+
+/* NULL for what is no event. */
+static const char *event_name(const json_t *value)
+{
+	return json_string_value(json_object_get(value, "event"));
+}
+
+/* The next value that the server sends. -errno, not said. */
+static int next(struct connection *c, int64_t limit, json_t **ret_value)
+{
+	for (;;) {
+		const char *data = c->in + c->at;
+		size_t left = c->len - c->at;
+		enum stream_result s = stream_take(&c->stream, &data, &left, ret_value);
+		int r;
+
+		c->at = c->len - left;
+		if (s == STREAM_VALUE) {
+			const char *event = event_name(*ret_value);
+
+			c->shut_down |= event && strcmp(event, "SHUTDOWN") == 0;
+			return 0;
+		}
+		if (s == STREAM_ERROR)
+			return -EPROTO;
+		r = receive(c, limit);
+		if (r < 0)
+			return c->shut_down && r != -ETIMEDOUT ? -ESHUTDOWN : r;
+	}
+}
+
+static int said(int r, const char *doing)
+{
+	if (r == -ESHUTDOWN)
+		log_error("%s: the run ended", doing);
+	else if (r == -EPIPE)
+		log_error("%s: the connection was closed", doing);
+	else if (r == -ETIMEDOUT)
+		log_error("%s: no answer in time", doing);
+	else if (r == -EPROTO)
+		log_error("%s: what answers does not speak QMP", doing);
+	else
+		log_errno(-r, "%s", doing);
+	return r;
+}
+
+static int64_t limit_of(int timeout_ms)
+{
+	return timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
+}
+
+int connection_say(struct connection *c, const char *text, size_t len)
+{
+	while (len) {
+		ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= n;
+	}
+	return 0;
+}
+
+int connection_reply(struct connection *c, json_t **ret_reply)
+{
+	const int64_t limit = limit_of(c->timeout_ms);
+
+	for (;;) {
+		json_t *value;
+		int r = next(c, limit, &value);
+
+		if (r < 0)
+			return r;
+		if (!event_name(value)) {
+			*ret_reply = value;
+			return 0;
+		}
+		json_array_append_new(c->events, value);
+	}
+}
+
+int connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply)
+{
+	json_t *request = args ? json_pack("{s:s, s:o}", "execute", command, "arguments", args)
+	                       : json_pack("{s:s}", "execute", command);
+	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	int r = text ? connection_say(c, text, strlen(text)) : -EINVAL; /* a name that is not UTF-8 */
+
+	free(text);
+	json_decref(request);
+	if (r == 0 || r == -EPIPE) /* gone: it may have said why */
+		r = connection_reply(c, ret_reply);
+	return r < 0 ? said(r, command) : 0;
+}
+
+int connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value)
+{
+	json_t *reply, *value;
+	int r = connection_execute(c, command, args, &reply);
+
+	if (r < 0)
+		return r;
+	value = json_object_get(reply, "return");
+	if (value) {
+		*ret_value = json_incref(value);
+	} else {
+		const char *desc = json_string_value(json_object_get(json_object_get(reply, "error"), "desc"));
+
+		log_error("%s: %s", command, desc ? desc : "an answer without return or error");
+		r = -EREMOTEIO;
+	}
+	json_decref(reply);
+	return r;
+}
+
+int connection_event(struct connection *c, int timeout_ms, json_t **ret_event)
+{
+	const int64_t limit = limit_of(timeout_ms);
+	int r = 0;
+
+	if (json_array_size(c->events)) {
+		*ret_event = json_incref(json_array_get(c->events, 0));
+		json_array_remove(c->events, 0);
+		return 0;
+	}
+	while (r == 0) {
+		json_t *value;
+
+		r = next(c, limit, &value);
+		if (r == 0 && event_name(value)) {
+			*ret_event = value;
+			return 0;
+		}
+		if (r == 0)
+			json_decref(value); /* an answer to nothing */
+	}
+	return r == -ETIMEDOUT ? r : said(r, "waiting for an event");
+}
+
+/* The server's first value: a greeting, or why it does not want us. */
+static int take_greeting(struct connection *c, const char *path, json_t **ret_greeting)
+{
+	const char *desc;
+	json_t *value;
+	int r = next(c, limit_of(c->timeout_ms), &value);
+
+	if (r < 0)
+		return said(r, path);
+	if (json_object_get(value, "QMP")) {
+		*ret_greeting = value;
+		return 0;
+	}
+	desc = json_string_value(json_object_get(json_object_get(value, "error"), "desc"));
+	if (desc)
+		log_error("%s: %s", path, desc);
+	else
+		said(-EPROTO, path);
+	json_decref(value);
+	return desc ? -EBUSY : -EPROTO;
+}
+
+int connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int r;
+
+	*c = (struct connection){.fd = -1, .timeout_ms = timeout_ms, .stream.max_bytes = REPLY_MAX};
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		log_error("%s is too long for a socket's path", path);
+		return -ENAMETOOLONG;
+	}
+	strcpy(addr.sun_path, path);
+	c->events = json_array();
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (c->fd < 0 || !c->events)
+		r = log_errno(c->fd < 0 ? errno : ENOMEM, "socket");
+	else if (connect(c->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
+		r = log_errno(errno, "cannot connect to %s", path);
+	else
+		r = take_greeting(c, path, ret_greeting);
+	if (r < 0)
+		connection_close(c);
+	return r;
+}
+
+int connection_open(struct connection *c, const char *path, int timeout_ms)
+{
+	json_t *value;
+	int r = connection_greet(c, path, timeout_ms, &value);
+
+	if (r < 0)
+		return r;
+	json_decref(value);
+	r = connection_ask(c, "qmp_capabilities", NULL, &value);
+	if (r < 0)
+		connection_close(c);
+	else
+		json_decref(value);
+	return r;
+}
+
+void connection_close(struct connection *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	stream_reset(&c->stream);
+	json_decref(c->events);
+	c->events = NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* A client's end: connects to a QMP server, says its commands, waits for replies and events. For `gnomon ctl` and the
+ * like. */
+#ifndef GNOMON_CLIENT_CONNECTION_H
+#define GNOMON_CLIENT_CONNECTION_H
+
+#include "base/log.h"
+#include "control/stream.h"
+
+struct connection {
+	int fd;
+	int timeout_ms; /* of each wait; -1: none */
+	struct json_stream stream;
+	char in[4096]; /* in[at..len) is received but not looked at */
+	size_t at, len;
+	json_t *events; /* array of those that came while a reply was awaited */
+	bool shut_down; /* the run's end was told */
+};
+
+/* Connects to the socket at `path`, takes the greeting and negotiates. -errno, said. */
+int must_check connection_open(struct connection *c, const char *path, int timeout_ms);
+void connection_close(struct connection *c);
+
+/* Its parts, for a client that says everything itself: connects and takes the greeting, which is a new reference; */
+int must_check connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting);
+/* sends bytes; */
+int must_check connection_say(struct connection *c, const char *text, size_t len);
+/* waits for the next reply; events that come first are kept. -errno, not said. */
+int must_check connection_reply(struct connection *c, json_t **ret_reply);
+
+/*
+ * Executes one command; takes over the reference to `args`, which may be NULL. The reply, with a member "return" or
+ * "error", is a new reference. -errno, said: -ESHUTDOWN when
+ * the run ended, -EPIPE when the server went away without a word, -ETIMEDOUT when it did not answer.
+ */
+int must_check connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply);
+
+/* As above, but gives the value of "return"; an error of the server's is said and gives -EREMOTEIO. */
+int must_check connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value);
+
+/* The next event, a new reference. -ETIMEDOUT without words; other -errno, said. */
+int must_check connection_event(struct connection *c, int timeout_ms, json_t **ret_event);
+
+#endif

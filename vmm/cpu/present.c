@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "cpu/present.h"
+
+#include <sys/platform/x86.h>
+
+#include "cpu/decode.h"
+
+#define SET(name)  ZYDIS_ISA_SET_##name
+#define HAS(name)  has(x86_cpu_##name)
+#define VECTORS(n) case SET(n##_128)... SET(n##_512)
+
+/* CPU_FEATURE_PRESENT of a feature, whose macro shifts a signed 1 into the sign. */
+static bool has(unsigned feature)
+{
+	return __x86_get_cpuid_feature_leaf(feature / 128)->cpuid_array[feature % 128 / 32] & 1u << feature % 32;
+}
+
+/* AVX-512 in its parts; a feature's sets for each vector length stand side by side. */
+static bool is_avx512_present(ZydisISASet set)
+{
+	if (!HAS(AVX512F) || !HAS(AVX512VL))
+		return false;
+	switch (set) {
+	case SET(AVX512F_128)... SET(AVX512F_SCALAR):
+		return true;
+	case SET(AVX512BW_128)... SET(AVX512BW_KOP):
+		return HAS(AVX512BW);
+	case SET(AVX512DQ_128)... SET(AVX512DQ_SCALAR):
+		return HAS(AVX512DQ);
+		VECTORS(AVX512CD) : return HAS(AVX512CD);
+		VECTORS(AVX512_IFMA) : return HAS(AVX512_IFMA);
+		VECTORS(AVX512_VBMI) : return HAS(AVX512_VBMI);
+		VECTORS(AVX512_VBMI2) : return HAS(AVX512_VBMI2);
+		VECTORS(AVX512_VNNI) : return HAS(AVX512_VNNI);
+		VECTORS(AVX512_BITALG) : return HAS(AVX512_BITALG);
+		VECTORS(AVX512_VPOPCNTDQ) : return HAS(AVX512_VPOPCNTDQ);
+		VECTORS(AVX512_GFNI) : return HAS(GFNI);
+		VECTORS(AVX512_VAES) : return HAS(VAES);
+		VECTORS(AVX512_VPCLMULQDQ) : return HAS(VPCLMULQDQ);
+		VECTORS(AVX512_BF16) : return HAS(AVX512_BF16);
+		VECTORS(AVX512_FP16) : case SET(AVX512_FP16_SCALAR) : return HAS(AVX512_FP16);
+	default:
+		return false;
+	}
+}
+
+bool insn_is_present(const struct insn *insn)
+{
+	switch (insn->z.meta.isa_set) {
+	case SET(X87):
+	case SET(FCMOV):
+	case SET(PENTIUMMMX):
+	case SET(FXSAVE):
+	case SET(FXSAVE64):
+	case SET(SSE):
+	case SET(SSEMXCSR):
+	case SET(SSE2):
+	case SET(SSE2MMX):
+		return true; /* of each 64-bit CPU */
+	case SET(SSE3):
+	case SET(SSE3X87):
+		return HAS(SSE3);
+	case SET(SSSE3):
+	case SET(SSSE3MMX):
+		return HAS(SSSE3);
+	case SET(SSE4):
+		return HAS(SSE4_1);
+	case SET(SSE42):
+		return HAS(SSE4_2);
+	case SET(AES):
+		return HAS(AES);
+	case SET(PCLMULQDQ):
+		return HAS(PCLMULQDQ);
+	case SET(SHA):
+		return HAS(SHA);
+	case SET(GFNI):
+		return HAS(GFNI);
+	case SET(POPCNT):
+		return HAS(POPCNT);
+	case SET(LZCNT):
+		return HAS(LZCNT);
+	case SET(AVX_VNNI):
+		return HAS(AVX_VNNI);
+	case SET(BMI1):
+		return HAS(BMI1);
+	case SET(BMI2):
+		return HAS(BMI2);
+	case SET(ADOX_ADCX):
+		return HAS(ADX);
+	case SET(MOVBE):
+		return HAS(MOVBE);
+	case SET(CLFSH):
+		return HAS(CLFSH);
+	case SET(CLFLUSHOPT):
+		return HAS(CLFLUSHOPT);
+	case SET(CLWB):
+		return HAS(CLWB);
+	case SET(MOVDIR):
+		return HAS(MOVDIR64B) && HAS(MOVDIRI);
+	case SET(AVX):
+		return HAS(AVX);
+	case SET(AVX2):
+	case SET(AVX2GATHER):
+		return HAS(AVX2);
+	case SET(FMA):
+		return HAS(FMA);
+	case SET(F16C):
+		return HAS(F16C);
+	case SET(AVXAES):
+		return HAS(AVX) && HAS(AES);
+	case SET(AVX_GFNI):
+		return HAS(AVX) && HAS(GFNI);
+	case SET(VAES):
+		return HAS(VAES);
+	case SET(VPCLMULQDQ):
+		return HAS(VPCLMULQDQ);
+	default:
+		return is_avx512_present(insn->z.meta.isa_set);
+	}
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether the CPU that this program runs on has an instruction. For hosts whose KVM turns #GP into #UD. */
+#ifndef GNOMON_CPU_PRESENT_H
+#define GNOMON_CPU_PRESENT_H
+
+#include <stdbool.h>
+
+struct insn;
+
+/*
+ * True for x87, MMX, SSE, AVX and AVX-512 instructions, and integer ones of their kind, that CPUID says are there: on their
+ * operands alone does it depend whether they fault. False for all others.
+ */
+bool insn_is_present(const struct insn *insn);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The control server's view of a real VM: struct control_ops over vm/vm.h. */
+#ifndef GNOMON_MACHINE_MACHINE_H
+#define GNOMON_MACHINE_MACHINE_H
+
+#include "control/ops.h"
+#include "vm/vm.h"
+
+struct machine {
+	struct vm *vm;
+	struct boot_params boot;        /* of the image, for a reset; the guest's name is the last part of its path */
+	struct boot_image image;        /* while it is reset */
+	const char *paging;             /* "nested" or "shadow" */
+	const char *second_stage;       /* the host's, as `gnomon host` has it */
+	int kvm_stats[1 + VM_MAX_CPUS]; /* descriptors: the VM's, then each vCPU's; negative where KVM has none */
+};
+
+extern const struct control_ops machine_ops;
+
+/* `vm` is made, but none of its vCPUs started: a running one would keep us waiting. -errno, said. */
+int must_check machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot);
+void machine_destroy(struct machine *m);
+
+/* machine_dump.c: a stage's tables as an array of lines; the VM is stopped meanwhile. */
+json_t *machine_dump_tables(void *machine, const char *stage, struct control_error *err);
+
+/* Stops the VM unless it is stopped; *ret_was_running says whether to resume. -errno with *err. */
+int must_check machine_hold(struct machine *m, bool *ret_was_running, struct control_error *err);
+
+#endif

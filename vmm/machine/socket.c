@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/socket.h"
+
+#include "virtio/balloon.h"
+
+/* QEMU tells what the guest has, not what the balloon has. */
+static void balloon_changed(void *ctx, uint64_t held)
+{
+	struct control_socket *c = ctx;
+
+	server_balloon_changed(&c->server, c->machine.vm->mem.size - held);
+}
+
+int control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot)
+{
+	int r;
+
+	c->open = false;
+	if (!path)
+		return 0;
+	r = machine_init(&c->machine, vm, boot);
+	if (r < 0)
+		return r;
+	r = server_open(&c->server, path, &machine_ops, &c->machine);
+	if (r < 0) {
+		machine_destroy(&c->machine);
+		return r;
+	}
+	c->open = true;
+	if (vm->balloon)
+		balloon_set_listener(vm->balloon, balloon_changed, c);
+	return 0;
+}
+
+int control_serve(struct control_socket *c)
+{
+	return c->open ? server_run(&c->server) : 0;
+}
+
+void control_close(struct control_socket *c)
+{
+	/* QEMU's ShutdownCause, as far as it has one. */
+	static const struct {
+		bool by_guest;
+		const char *reason;
+	} ends[] = {
+	    [VM_RUNNING] = {false, "none"},        [VM_EXITED] = {true, "guest-shutdown"},
+	    [VM_KILLED] = {true, "guest-panic"},   [VM_HOST_FAILED] = {false, "host-error"},
+	    [VM_STOPPED] = {false, "host-signal"}, [VM_QUIT] = {false, "host-qmp-quit"},
+	};
+	enum vm_end how;
+
+	if (!c->open)
+		return;
+	pthread_mutex_lock(&c->machine.vm->lock);
+	how = c->machine.vm->end;
+	pthread_mutex_unlock(&c->machine.vm->lock);
+	if (c->machine.vm->balloon)
+		balloon_set_listener(c->machine.vm->balloon, NULL, NULL);
+	server_stop(&c->server, ends[how].by_guest, ends[how].reason);
+	machine_destroy(&c->machine);
+	c->open = false;
+}

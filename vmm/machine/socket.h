@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The control socket of a run. */
+#ifndef GNOMON_MACHINE_SOCKET_H
+#define GNOMON_MACHINE_SOCKET_H
+
+#include "machine/machine.h"
+#include "control/server.h"
+
+struct control_socket {
+	bool open;
+	struct machine machine;
+	struct server server;
+};
+
+/*
+ * Lets clients connect at `path` until control_close(); NULL: does nothing. After the VM is complete, before its first
+ * vCPU starts. -errno, said: -EEXIST, -EADDRINUSE and -ENAMETOOLONG are about the path.
+ */
+int must_check control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot);
+
+/* Serves them. After the first vCPU was started: what a client may do with a VM, it does with one that runs. -errno,
+ * said; control_close() is due all the same. */
+int must_check control_serve(struct control_socket *c);
+
+/* Tells the clients how the run ended, and removes the socket. After vm_end(), before the VM's devices go. */
+void control_close(struct control_socket *c);
+
+#endif

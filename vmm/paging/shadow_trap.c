@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a trap of the deprivileged guest means: a fault the shadow owes it, an instruction
+ * to emulate, an exception of its own to reflect, or its end.
+ */
+#include <errno.h>
+#include <gnomon/x86.h>
+#include <string.h>
+
+#include "vm/reclaim.h"
+#include "paging/shadow_vm.h"
+#include "vm/vcpu.h"
+#include "cpu/emulate.h"
+#include "cpu/inject.h"
+#include "cpu/inspect.h"
+#include "stub/stub.h"
+
+/* Vectors whose frame carries an error code, APM2 8.2. */
+#define VECTORS_WITH_ERROR                                                                                             \
+	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
+
+/* The guest's descriptor tables or stack were taken from it: said, and the end. */
+static bool violated(struct vcpu *vcpu, enum inject_outcome outcome)
+{
+	return outcome == INJECT_OUTSIDE_MEMORY && vcpu_violation(vcpu, vcpu->shadow->nowhere);
+}
+
+void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc)
+{
+	enum inject_outcome outcome = inject_exception(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, exc);
+
+	counter_inc(&vcpu->counters, CTR_EXCEPTIONS_INJECTED);
+	switch (outcome) {
+	case INJECT_DONE:
+	case INJECT_REPLACED:
+		break;
+	case INJECT_HOST_ERROR:
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		break;
+	case INJECT_TRIPLE_FAULT:
+		vm_kill(vcpu, "triple fault: an exception could not be delivered, nor could the double fault after it");
+		break;
+	default:
+		if (!violated(vcpu, outcome))
+			vm_kill(vcpu, "exception %u cannot be delivered: %s", exc->vector,
+			        inject_outcome_describe(outcome));
+	}
+}
+
+static void inject_ud(struct vcpu *vcpu)
+{
+	shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
+}
+
+bool shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real, struct emul_result *res)
+{
+	enum emul_outcome outcome = emulate_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, res);
+
+	switch (outcome) {
+	case EMUL_UNKNOWN:
+	case EMUL_UNSUPPORTED:
+		return false;
+	case EMUL_EXCEPTION:
+		/* The CPU has seen enough of it before a page of it that cannot be fetched. */
+		shadow_trap_inject(vcpu, real && res->fetch ? real : &res->exc);
+		break;
+	case EMUL_OUTSIDE_MEMORY:
+		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
+			break;
+		vm_kill(vcpu, "the instruction at 0x%llx leads outside the guest's memory, to guest physical 0x%llx",
+		        (unsigned long long)vcpu->shadow->cpu.rip, (unsigned long long)gpa_raw(vcpu->shadow->nowhere));
+		break;
+	case EMUL_HOST_ERROR:
+		log_errno(-res->error, "emulation on vCPU %d", vcpu->id);
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		break;
+	default:
+		break;
+	}
+	counter_inc(&vcpu->counters, CTR_INSNS_EMULATED);
+	return true;
+}
+
+static void kill_at_gap(struct vcpu *vcpu, const struct emul_result *res)
+{
+	vm_kill(vcpu, "the instruction at RIP cannot be emulated: %s", res->why);
+}
+
+/*
+ * The CPU refused the instruction at CPL 3. Where that is what the guest's CPU would do, the exception is the guest's: to
+ * a program, whatever it tried. A kernel's privileged instruction that is not known belongs to a feature that CPUID does
+ * not offer.
+ */
+static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
+{
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, real, &res))
+		return;
+	shadow_pvm_mend(vcpu, real);
+	if (vcpu->shadow->cpu.cpl == 0 && res.privileged)
+		inject_ud(vcpu);
+	else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)
+		kill_at_gap(vcpu, &res);
+	else
+		shadow_trap_inject(vcpu, real);
+}
+
+static void inject_page_fault(struct vcpu *vcpu, gva_t at, uint32_t error)
+{
+	shadow_trap_inject(vcpu,
+	                   &(struct cpu_exception){.vector = VEC_PF, .has_error = true, .error = error, .cr2 = at});
+}
+
+/* A store to a table that has a shadow. What nobody emulates the CPU does, while the table is open. */
+static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
+{
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, NULL, &res))
+		return;
+	if (shadow_open(&vcpu->vm->shadow->mmu, table))
+		shadow_step(vcpu);
+	else
+		kill_at_gap(vcpu, &res);
+}
+
+/* Whether the guest's tables allow the kernel's access, SMAP included. Else: the #PF that they owe. */
+static bool may_access(struct vcpu *vcpu, const struct insn_access *a, struct cpu_exception *ret_exc)
+{
+	const struct shadow_view view = shadow_vcpu_view(vcpu);
+	const struct walk_access how = {.write = a->write, .ac = view.ac};
+	const gva_t ends[] = {a->at, gva_add(a->at, a->size - 1)};
+	struct walk walk;
+
+	for (unsigned n = 0; n < 2; n++) {
+		guest_walk(&vcpu->vm->stage2, &view.walk, ends[n], how, false, &walk);
+		if (walk.outcome == WALK_DENIED) {
+			*ret_exc = (struct cpu_exception){
+			    .vector = VEC_PF,
+			    .has_error = true,
+			    .error = walk.error_code,
+			    .cr2 = n && gva_raw(ends[n]) / PAGE_SIZE != gva_raw(a->at) / PAGE_SIZE
+			               ? gva_init(gva_raw(ends[n]) & ~(PAGE_SIZE - 1ull))
+			               : a->at};
+			return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * CR4.SMAP without SMEP: the kernel runs a page of a program's. A shadow entry that it can fetch through it could read
+ * through, too. So what nobody emulates the CPU does without SMAP, once its accesses are known to be allowed under it.
+ */
+static void trap_fetch_only(struct vcpu *vcpu)
+{
+	struct inspection insn = {0};
+	struct cpu_exception exc;
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, NULL, &res))
+		return;
+	(void)!inspect_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn);
+	if (insn.lanes) {
+		vm_kill(vcpu, "a gather or scatter in a program's page, by the kernel under SMAP: where to is not known");
+		return;
+	}
+	for (unsigned i = 0; i < insn.nr_accesses; i++) {
+		if (!may_access(vcpu, &insn.access[i], &exc)) {
+			shadow_trap_inject(vcpu, &exc);
+			return;
+		}
+	}
+	vcpu->shadow->through_smap = true;
+	shadow_step(vcpu);
+}
+
+/* An access to a device, or to nowhere. Nobody else can do it for the CPU. */
+static void trap_mmio(struct vcpu *vcpu)
+{
+	struct emul_result res;
+
+	if (shadow_trap_emulate(vcpu, NULL, &res))
+		return;
+	if (vcpu->shadow->cpu.cpl == 3)
+		inject_ud(vcpu);
+	else
+		kill_at_gap(vcpu, &res);
+}
+
+static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
+{
+	const struct shadow_view view = shadow_vcpu_view(vcpu);
+	const struct walk_access access = {
+	    .user = view.user, .write = error & PFEC_W, .fetch = error & PFEC_I, .ac = view.ac};
+	const bool between_lanes = vcpu->shadow->between_lanes;
+	struct cpu_exception refused;
+	enum shadow_outcome outcome;
+	struct walk walk;
+
+	if (shadow_pvm_take_syscall(vcpu, cr2)) {
+		shadow_trap_syscall(vcpu);
+		return;
+	}
+	counter_inc(&vcpu->counters, CTR_TRAP_PF);
+	vcpu->shadow->between_lanes = false;
+	outcome = shadow_fault(&vcpu->vm->shadow->mmu, &view, gva_init(cr2), access, &walk);
+	switch (outcome) {
+	case SHADOW_FILLED:
+		vcpu->shadow->step_again = true;
+		break;
+	case SHADOW_GUEST_FAULT:
+		if (between_lanes)
+			shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_DB, .dr6 = DR6_BS});
+		else if (shadow_pvm_mend_pf(vcpu, gva_init(cr2), &refused))
+			shadow_trap_inject(vcpu, &refused);
+		else
+			inject_page_fault(vcpu, gva_init(cr2), walk.error_code);
+		break;
+	case SHADOW_TRACKED_WRITE:
+		trap_tracked_write(vcpu, gpa_to_gfn(walk.gpa));
+		break;
+	case SHADOW_FETCH_ONLY:
+		trap_fetch_only(vcpu);
+		break;
+	case SHADOW_MMIO:
+		trap_mmio(vcpu);
+		break;
+	case SHADOW_NO_MEMORY:
+		log_error("%s (--shadow-memory)", shadow_outcome_what[outcome]);
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		break;
+	case SHADOW_TABLE_OUTSIDE:
+		if (vcpu_violation(vcpu, walk.outside))
+			break;
+		__attribute__((fallthrough));
+	default:
+		vm_kill(vcpu, "%s, at 0x%llx", shadow_outcome_what[outcome], (unsigned long long)cr2);
+	}
+}
+
+/* INT3: a trap; RIP is behind it already. */
+static void trap_breakpoint(struct vcpu *vcpu)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+	const uint64_t next = c->rip;
+	struct cpu_exception exc;
+	int r = inject_software(c, &vcpu->vm->shadow->cpu_ops, vcpu, VEC_BP, &exc);
+
+	counter_inc(&vcpu->counters, CTR_EXCEPTIONS_INJECTED);
+	if (r == 0)
+		return;
+	if (r == -EFAULT) {
+		c->rip = next - 1;
+		shadow_trap_inject(vcpu, &exc);
+	} else if (r != -ENXIO || !vcpu_violation(vcpu, vcpu->shadow->nowhere)) {
+		vm_kill(vcpu, "INT3 cannot be delivered: its gate or stack lies outside memory");
+	}
+}
+
+/*
+ * AC means alignment checks only at the guest's CPL 3 and with its CR0.AM. Elsewhere, in its kernel under STAC for one, it
+ * is the real CPL 3 that checks: the access is done without it. The real AC is not left clear any longer than that, for
+ * POPF does not trap, and what it makes of AC is to be seen.
+ */
+static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct emul_result res;
+
+	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	if (v->cpu.cpl == 3 && v->cpu.cr0 & CR0_AM) {
+		shadow_trap_inject(vcpu, exc);
+	} else if (!shadow_trap_emulate(vcpu, NULL, &res)) {
+		v->without_ac = true;
+		shadow_step(vcpu);
+	}
+}
+
+/*
+ * A single step's trap comes, and the instruction is not done: between two lanes, for a page fault came there; was that the
+ * guest's, then it comes again, and the trap before it. Or nothing of it has run: when an EPT violation ends an
+ * instruction's first try, a CPU forgets the trap that was to come behind it (SDM vol. 3 28.3.4), but Bochs 2.7 has it before
+ * the next one.
+ */
+static bool is_before_its_end(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct inspection insn;
+
+	if (v->cpu.rip != v->entry_rip || !v->entry_tf ||
+	    !inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn))
+		return false;
+	if (insn.lanes && v->cpu.rflags & RFLAGS_RF) {
+		v->between_lanes = v->cpu.rflags & RFLAGS_TF;
+		return true;
+	}
+	return insn.known && !insn.stays;
+}
+
+/* A single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
+static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+
+	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	if (is_before_its_end(vcpu)) {
+		v->step_again = true;
+		return;
+	}
+	exc->dr6 = v->hits | (v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0); /* else INT1, or the VMM's step */
+	v->hits = 0;
+	if (v->stepping)
+		v->cpu.interrupt_shadow = false;
+	if (!v->stepping || exc->dr6)
+		shadow_trap_inject(vcpu, exc);
+}
+
+void shadow_trap_syscall(struct vcpu *vcpu)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+
+	counter_inc(&vcpu->counters, CTR_TRAP_SYSCALL);
+	if (c->efer & EFER_SCE) {
+		emulate_syscall_entry(c, c->rip);
+		return;
+	}
+	c->rip -= 2; /* at the SYSCALL itself */
+	inject_ud(vcpu);
+}
+
+void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
+{
+	struct cpu_exception exc = {
+	    .vector = vector, .has_error = vector < 32 && VECTORS_WITH_ERROR >> vector & 1, .error = error};
+
+	switch (vector) {
+	case VEC_PF:
+		trap_page_fault(vcpu, error, vcpu->run->s.regs.sregs.cr2);
+		break;
+	case VEC_TS:
+	case VEC_NP:
+	case VEC_SS:
+	case VEC_GP:
+		counter_inc(&vcpu->counters, CTR_TRAP_GP);
+		trap_refused(vcpu, &exc);
+		break;
+	case VEC_UD:
+		counter_inc(&vcpu->counters, CTR_TRAP_UD);
+		trap_refused(vcpu, &exc);
+		break;
+	case VEC_BP:
+		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+		trap_breakpoint(vcpu);
+		break;
+	case VEC_DB:
+		trap_debug(vcpu, &exc);
+		break;
+	case VEC_AC:
+		trap_alignment(vcpu, &exc);
+		break;
+	case STUB_VECTOR_KICK:
+		break; /* what it was sent for is done on the way back */
+	case VEC_NMI:
+	case VEC_DF:
+	case VEC_MC:
+		log_error("the stub took exception %llu", (unsigned long long)vector);
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		break;
+	default:
+		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+		shadow_trap_inject(vcpu, &exc);
+	}
+}
+
+void shadow_trap_interrupts(struct vcpu *vcpu)
+{
+	struct cpu_state *c = &vcpu->shadow->cpu;
+	int vector = vcpu_pending_vector(vcpu);
+	enum inject_outcome outcome;
+
+	if (vector < 0 || !inject_interrupt_allowed(c))
+		return;
+	vcpu_clear_vector(vcpu, vector);
+	c->halted = false;
+	outcome = inject_interrupt(c, &vcpu->vm->shadow->cpu_ops, vcpu, vector);
+	counter_inc(&vcpu->counters, CTR_INTERRUPTS_INJECTED);
+	if (outcome == INJECT_TRIPLE_FAULT)
+		vm_kill(vcpu, "triple fault while interrupt %d was delivered", vector);
+	else if (outcome != INJECT_DONE && outcome != INJECT_REPLACED && !violated(vcpu, outcome))
+		vm_kill(vcpu, "interrupt %d cannot be delivered: %s", vector, inject_outcome_describe(outcome));
+}

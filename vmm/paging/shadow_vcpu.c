@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/* A shadow mode vCPU's first state, and its way out of the guest: what each trap finds. The way in: shadow_enter.c. */
+#include <errno.h>
+#include <gnomon/x86.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "kvm/cpuid.h"
+#include "vm/reclaim.h"
+#include "paging/shadow_vm.h"
+#include "vm/vcpu.h"
+#include "stub/stub.h"
+
+struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu)
+{
+	const struct cpu_state *c = &vcpu->shadow->cpu;
+
+	return (struct shadow_view){
+		.walk = {.cr3 = gpa_init(c->cr3 & PTE_ADDR),
+			 .wp = c->cr0 & CR0_WP,
+			 .nxe = c->efer & EFER_NXE,
+			 .smep = c->cr4 & CR4_SMEP,
+			 .smap = c->cr4 & CR4_SMAP,
+			 .gbpages = vcpu->vm->shadow->mmu.gbpages,
+			 .maxphyaddr = vcpu->vm->shadow->mmu.maxphyaddr},
+		.user = c->cpl == 3,
+		.ac = c->rflags & RFLAGS_AC || vcpu->shadow->through_smap,
+	};
+}
+
+/* KVM's order of general registers, by x86 encoding. */
+static void gprs_from_kvm(struct cpu_state *c, const struct kvm_regs *r)
+{
+	const uint64_t v[GPR_COUNT] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+				       r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15};
+
+	memcpy(c->gpr, v, sizeof(v));
+}
+
+static struct cpu_segment segment_from_kvm(const struct kvm_segment *k)
+{
+	return (struct cpu_segment){
+		.base = k->base,
+		.limit = k->limit,
+		.selector = k->selector,
+		.attributes = k->type | k->s << 4 | k->dpl << SEG_DPL_SHIFT | k->present << 7 | k->avl << 12 |
+			      k->l << 13 | k->db << 14 | k->g << 15,
+	};
+}
+
+/* The virtual CPU begins with what a nested one really gets. */
+static void first_state(struct cpu_state *c, const struct kvm_sregs *s, const struct kvm_regs *r)
+{
+	*c = (struct cpu_state){.rip = r->rip, .rflags = r->rflags, .cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4,
+				.efer = s->efer, .xcr0 = 1, .gdtr = {s->gdt.base, s->gdt.limit},
+				.idtr = {s->idt.base, s->idt.limit}};
+	gprs_from_kvm(c, r);
+	c->seg[SEG_CS] = segment_from_kvm(&s->cs);
+	c->seg[SEG_SS] = segment_from_kvm(&s->ss);
+	c->seg[SEG_DS] = segment_from_kvm(&s->ds);
+	c->seg[SEG_ES] = segment_from_kvm(&s->es);
+	c->seg[SEG_FS] = segment_from_kvm(&s->fs);
+	c->seg[SEG_GS] = segment_from_kvm(&s->gs);
+	c->seg[SEG_TR] = segment_from_kvm(&s->tr);
+	c->seg[SEG_LDTR] = segment_from_kvm(&s->ldt);
+	c->dr[6] = DR6_FIXED;
+	c->dr[7] = DR7_FIXED;
+	c->msrs.pat = 0x0007040600070406;
+}
+
+int shadow_vcpu_start(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	int r;
+
+	if (!vcpu->vm->sync_regs) {
+		log_error("shadow paging needs KVM_CAP_SYNC_REGS (Linux 4.17)");
+		return -ENOTSUP;
+	}
+	first_state(&v->cpu, &vcpu->start_sregs, &vcpu->start_regs);
+	v->where = SHADOW_AT_VMM;
+	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+	shadow_vcpu_lock(vcpu);
+	shadow_cr3_loaded(&vcpu->vm->shadow->mmu); /* its TLB is empty: nothing of the shadow may lag for it */
+	r = shadow_real_start(vcpu);
+	shadow_vcpu_unlock(vcpu);
+	return r;
+}
+
+/* --- out --- */
+
+/* The guest ran again, so the leave code stored the edits that rode with it; reclaim may have queued more since. */
+static void riding_edits_stored(struct vcpu *vcpu)
+{
+	struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	/* A drop meanwhile took all of them away. */
+	const unsigned n = vcpu->shadow->riding < mmu->nr_edits ? vcpu->shadow->riding : mmu->nr_edits;
+
+	vcpu->shadow->riding = 0;
+	shadow_edits_stored(mmu, n);
+}
+
+uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real)
+{
+	const struct shadow_vcpu *v = vcpu->shadow;
+	/* Real are the flags that the guest's own code may change, but for what the VMM changed for one step. */
+	const uint64_t virtual =
+	    RFLAGS_IF | RFLAGS_IOPL | (v->stepping ? RFLAGS_TF | RFLAGS_NT : 0) | (v->without_ac ? RFLAGS_AC : 0);
+
+	return (real & RFLAGS_REAL_MASK & ~virtual) | (v->cpu.rflags & virtual) | RFLAGS_FIXED;
+}
+
+static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t real_rflags, uint64_t rsp)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	const uint64_t rflags = shadow_vcpu_rflags(vcpu, real_rflags);
+
+	gprs_from_kvm(&v->cpu, &vcpu->run->s.regs.regs);
+	v->cpu.gpr[GPR_RSP] = rsp;
+	if (rip != v->cpu.rip)
+		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
+	v->cpu.rip = rip;
+	if (v->cpu.cpl == 0 && ~v->cpu.rflags & rflags & RFLAGS_AC)
+		v->popf_sets_ac = true;
+	if (v->cpu.cpl == 3 || !(rflags & RFLAGS_AC))
+		v->programs_ac = rflags & RFLAGS_AC;
+	v->cpu.rflags = rflags;
+	v->cpu.seg[SEG_FS].base = vcpu->run->s.regs.sregs.fs.base;
+	v->cpu.seg[SEG_GS].base = vcpu->run->s.regs.sregs.gs.base;
+	v->real.fs = vcpu->run->s.regs.sregs.fs;
+	v->real.gs = vcpu->run->s.regs.sregs.gs;
+	v->where = SHADOW_AT_VMM;
+	riding_edits_stored(vcpu);
+}
+
+/* After the edits are stored, before anything is changed: the shadow must be in step. */
+static void audit(struct vcpu *vcpu)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+	char text[256];
+
+	if (!s->config.audit || s->mmu.nr_edits)
+		return;
+	if (!shadow_audit(&s->mmu, text, sizeof(text)))
+		bug(__FILE__, __LINE__, text);
+	counter_inc(&vcpu->counters, CTR_SHADOW_AUDITS);
+}
+
+void shadow_vcpu_lock(struct vcpu *vcpu)
+{
+	struct shadow_vm *s = vcpu->vm->shadow;
+
+	atomic_store(&vcpu->shadow->in_guest, false);
+	pthread_mutex_lock(&s->lock);
+	s->mmu.counters = &vcpu->counters;
+}
+
+void shadow_vcpu_unlock(struct vcpu *vcpu)
+{
+	pthread_mutex_unlock(&vcpu->vm->shadow->lock);
+}
+
+/*
+ * Where the guest or the stub's way in was interrupted, KVM may hold an event that it has not delivered yet, and of a
+ * soft one (INT3) it does not even tell. So nothing is changed there: see pull_out().
+ */
+void shadow_vcpu_interrupted(struct vcpu *vcpu)
+{
+	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	const bool in_stub = !(vcpu->run->s.regs.sregs.cs.selector & 3);
+
+	shadow_vcpu_lock(vcpu);
+	vcpu->shadow->where = SHADOW_INTERRUPTED;
+	if (in_stub && r->rip >= stub_address(stub_traps_end)) {
+		vcpu->shadow->where = SHADOW_AT_VMM;
+		vcpu->shadow->flushes = ~0ull; /* it may not have come to loading CR3 */
+	}
+	shadow_vcpu_unlock(vcpu);
+}
+
+/*
+ * A trap came before the kick that pull_out() had queued: at an instruction that traps KVM delivers that trap first now
+ * and then (seen on kvm_pvm), and keeps the interrupt for the next entry, which is the leave code. Nothing may come
+ * there: it is taken back. What the kick was for is done on the way in like after any trap.
+ */
+static void take_back_kick(struct vcpu *vcpu)
+{
+	struct kvm_vcpu_events events;
+
+	vcpu->shadow->kick_queued = false;
+	if (ioctl(vcpu->fd, KVM_GET_VCPU_EVENTS, &events) == 0) {
+		if (!events.interrupt.injected)
+			return;
+		events.interrupt.injected = 0;
+		events.flags = 0;
+		if (ioctl(vcpu->fd, KVM_SET_VCPU_EVENTS, &events) == 0)
+			return;
+	}
+	log_errno(errno, "an interrupt cannot be taken back from KVM");
+	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+/*
+ * A trap at CPL 0, in the stub itself. A kick that came on another trap's way in, as above: that way is gone on, its
+ * trap is the one that counts. Anything else is a bug of the VMM or of the host, never the guest's doing.
+ */
+static void stub_trapped(struct vcpu *vcpu)
+{
+	struct kvm_regs *r = &vcpu->run->s.regs.regs;
+	const uint64_t top = stub_iret_rsp(vcpu->id) + 5 * sizeof(uint64_t);
+	const uint8_t *end = (const uint8_t *)(stub_frame(&vcpu->vm->shadow->stub, vcpu->id) + 1);
+	const struct stub_frame *f = (const void *)(end - (top - r->rsp));
+
+	if (f->vector == STUB_VECTOR_KICK && f->rip < stub_address(stub_traps_end)) {
+		vcpu->shadow->kick_queued = false;
+		vcpu->shadow->where = SHADOW_INTERRUPTED;
+		r->rip = f->rip;
+		r->rsp = f->rsp;
+		r->rflags = f->rflags;
+		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+		return;
+	}
+	log_error("vCPU %d: exception %llu (error 0x%llx, CR2 0x%llx) in the stub at 0x%llx", vcpu->id,
+		  (unsigned long long)f->vector, (unsigned long long)f->error,
+		  (unsigned long long)vcpu->run->s.regs.sregs.cr2, (unsigned long long)f->rip);
+	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+void shadow_vcpu_take_trap(struct vcpu *vcpu)
+{
+	const struct stub_frame *f = stub_frame(&vcpu->vm->shadow->stub, vcpu->id);
+	const struct kvm_regs *r = &vcpu->run->s.regs.regs;
+
+	switch (vcpu->run->io.port) {
+	case STUB_PORT_TRAP:
+		if (r->rsp != stub_iret_rsp(vcpu->id) - 2 * sizeof(uint64_t)) {
+			stub_trapped(vcpu);
+			break;
+		}
+		if (f->vector == STUB_VECTOR_KICK)
+			vcpu->shadow->kick_queued = false;
+		else if (vcpu->shadow->kick_queued)
+			take_back_kick(vcpu);
+		capture_common(vcpu, f->rip, f->rflags, f->rsp);
+		audit(vcpu);
+		shadow_trap_handle(vcpu, f->vector, f->error);
+		break;
+	case STUB_PORT_SYSCALL:
+		if (vcpu->shadow->kick_queued)
+			take_back_kick(vcpu);
+		capture_common(vcpu, r->rcx, r->r11, r->rsp);
+		audit(vcpu);
+		shadow_trap_syscall(vcpu);
+		break;
+	default:
+		BUG_ON(true); /* the guest has no port access of its own */
+	}
+}
+
+void shadow_vcpu_trap(struct vcpu *vcpu)
+{
+	shadow_vcpu_lock(vcpu);
+	shadow_vcpu_take_trap(vcpu);
+	shadow_vcpu_unlock(vcpu);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/reclaim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/backoff.h"
+#include "paging/shadow_vm.h"
+#include "vm/vcpu.h"
+#include "stage2/reclaim.h"
+#include "virtio/balloon.h"
+
+#define LOCK_SECONDS     2     /* a control client waits no longer */
+#define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */
+#define MAPPINGS_OURS    2048  /* left for everything else in the process */
+
+/* --- locks --- */
+
+static bool lock_within_bound(pthread_mutex_t *mutex)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LOCK_SECONDS;
+	return pthread_mutex_timedlock(mutex, &until) == 0;
+}
+
+static int lock(struct vm *vm)
+{
+	if (!lock_within_bound(&vm->reclaim_lock))
+		return -EBUSY;
+	if (vm->shadow && !lock_within_bound(&vm->shadow->lock)) {
+		pthread_mutex_unlock(&vm->reclaim_lock);
+		return -EBUSY;
+	}
+	if (vm->shadow)
+		vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
+	return 0;
+}
+
+/* These are written under reclaim_lock alone. */
+static struct counters *reclaim_counters(struct vm *vm)
+{
+	return &vm->vcpu[0]->counters;
+}
+
+static void unlock(struct vm *vm)
+{
+	if (vm->shadow)
+		pthread_mutex_unlock(&vm->shadow->lock);
+	pthread_mutex_unlock(&vm->reclaim_lock);
+}
+
+/* --- shootdown --- */
+
+/* What a vCPU did under an older one may rest on what is gone. */
+static uint64_t new_generation(struct vm *vm)
+{
+	return atomic_fetch_add(&vm->reclaim_generation, 1) + 1;
+}
+
+/* Has come by the top of its loop since `generation` began, or will before it does anything. */
+static bool has_acked(const struct vcpu *vcpu, uint64_t generation)
+{
+	return atomic_load(&vcpu->parked) || atomic_load(&vcpu->acked) >= generation;
+}
+
+/*
+ * Nobody in the VMM holds a pointer any more that the second stage gave before. In shadow mode vCPUs hold one under the
+ * lock that is held here.
+ */
+static void wait_for_pointers(struct vm *vm)
+{
+	unsigned tries = 0;
+
+	if (vm->balloon) {
+		pthread_mutex_lock(&vm->balloon->transport.lock);
+		pthread_mutex_unlock(&vm->balloon->transport.lock);
+	}
+	for (int i = 0; i < vm->nr_vcpus && !vm->shadow; i++)
+		while (atomic_load(&vm->vcpu[i]->pins))
+			backoff(&tries);
+}
+
+/* Every vCPU inside KVM_RUN comes out of it. Who enters later finds the new mapping. How many had to. */
+static unsigned kick_out(struct vm *vm)
+{
+	const uint64_t generation = new_generation(vm);
+	unsigned n = 0, tries = 0;
+	uint64_t kicked = 0;
+
+	_Static_assert(VM_MAX_CPUS <= 64, "a bit each");
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		if (has_acked(vm->vcpu[i], generation) || !atomic_load(&vm->vcpu[i]->in_run))
+			continue;
+		vcpu_kick(vm->vcpu[i]);
+		kicked |= 1ull << i;
+		n++;
+	}
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		while (kicked >> i & 1 && !has_acked(vm->vcpu[i], generation) && atomic_load(&vm->vcpu[i]->in_run))
+			backoff(&tries);
+	return n;
+}
+
+static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsigned n)
+{
+	unsigned acks = 0;
+
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		acks += atomic_load(&vm->vcpu[i]->shadow->in_guest);
+	/* Either way no entry leads there any more. */
+	for (unsigned i = 0; i < n; i++)
+		(void)shadow_zap_gpa(&vm->shadow->mmu, slice[i].gpa, slice[i].maddr, slice[i].size);
+	return acks;
+}
+
+/* Out of KVM's reach. */
+static void withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
+{
+	const int r = withdrawal_run(&vm->withdrawal, slice, n);
+
+	if (r == 0)
+		return;
+	/* Its limit of mappings was looked at before. The guest must not find its old bytes when it gets them back. */
+	log_errno(-r, "the host does not withdraw guest memory");
+	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+/* As kick_out(), and none comes back before let_go(). */
+static unsigned hold_out(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->hold_lock);
+	atomic_store(&vm->held, true);
+	return kick_out(vm);
+}
+
+static void let_go(struct vm *vm)
+{
+	atomic_store(&vm->held, false);
+	pthread_mutex_unlock(&vm->hold_lock);
+}
+
+static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
+{
+	struct vm *vm = ctx;
+	unsigned acks;
+
+	(void)new_generation(vm); /* who fails from here on reached what was taken: vcpu_memory_fault() */
+	wait_for_pointers(vm);
+	if (vm->shadow) {
+		withdrawal_announce(&vm->withdrawal, slice, n);
+		acks = zap_shadow(vm, slice, n);
+		withdraw(vm, slice, n);
+	} else if (n > 1) {
+		/* Else the host interrupts every CPU that runs a guest for each slice, at five times its cost. */
+		withdrawal_announce(&vm->withdrawal, slice, n);
+		acks = hold_out(vm);
+		withdraw(vm, slice, n);
+		let_go(vm);
+	} else {
+		withdraw(vm, slice, n);
+		acks = kick_out(vm);
+	}
+	return acks;
+}
+
+/* --- memory --- */
+
+static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
+{
+	struct vm *vm = ctx;
+	int r = guest_mem_surrender(&vm->mem, maddr, size);
+
+	if (r == 0)
+		return size;
+	log_errno(-r, "the host does not take guest memory back");
+	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	return 0;
+}
+
+static int refill(void *ctx, gpa_t gpa, uint64_t size)
+{
+	struct vm *vm = ctx;
+
+	return guest_mem_restore(&vm->mem, maddr_init(gpa_raw(gpa)), size);
+}
+
+static void joined(void *ctx, gpa_t gpa, maddr_t maddr)
+{
+	struct vm *vm = ctx;
+
+	guest_mem_ask_huge(&vm->mem, maddr, PAGE_2M);
+	if (vm->shadow)
+		shadow_join_gpa(&vm->shadow->mmu, gpa);
+}
+
+static const struct stage2_reclaim_ops ops = {
+    .shootdown = shootdown,
+    .discard = discard,
+    .refill = refill,
+    .joined = joined,
+};
+
+/* --- what the host can hold --- */
+
+static uint64_t max_edges(void)
+{
+	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
+	unsigned long long n = MAPPINGS_DEFAULT;
+
+	if (f) {
+		if (fscanf(f, "%llu", &n) != 1)
+			n = MAPPINGS_DEFAULT;
+		fclose(f);
+	}
+	return n > MAPPINGS_OURS ? n - MAPPINGS_OURS : 0;
+}
+
+/* What the page beside a range, behind or before the page `at` in it, makes of the border when the range changes. */
+static int edge_at(const struct vm *vm, uint64_t at, uint64_t beside, bool reclaim)
+{
+	const uint64_t first = at < beside ? at : beside;
+	struct stage2_mapping m;
+
+	if (beside == 0 - PAGE_SIZE || !stage2_is_ram(&vm->stage2, gpa_init(first), 2 * PAGE_SIZE))
+		return 0; /* memory ends there */
+	return stage2_lookup(&vm->stage2, gpa_init(beside), &m) == reclaim ? 1 : -1;
+}
+
+/* How many borders between protections come with the change, or go: less than 0. With guards there are none. */
+static int edges_of(const struct vm *vm, const struct stage2_slice *slice, unsigned n, bool reclaim)
+{
+	int edges = 0;
+
+	for (unsigned i = 0; i < n && !vm->mem.guards; i++) {
+		const uint64_t first = gpa_raw(slice[i].gpa), end = first + slice[i].size;
+
+		edges += edge_at(vm, first, first - PAGE_SIZE, reclaim) + edge_at(vm, end - PAGE_SIZE, end, reclaim);
+	}
+	return edges;
+}
+
+static int check_and_lock(struct vm *vm, const struct stage2_slice *slice, unsigned n)
+{
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
+
+	for (unsigned i = 0; i < n; i++)
+		if ((gpa_raw(slice[i].gpa) | slice[i].size) & (unit - 1))
+			return -EINVAL;
+	return lock(vm);
+}
+
+int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
+{
+	int edges, r = check_and_lock(vm, slice, n);
+
+	if (r < 0)
+		return r;
+	edges = edges_of(vm, slice, n, true);
+	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
+		r = -ENOMEM;
+	else
+		r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm));
+	if (r == 0)
+		vm->reclaim_edges += edges;
+	unlock(vm);
+	return r;
+}
+
+int vm_release_slices(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done)
+{
+	int edges, r = check_and_lock(vm, slice, n);
+
+	*ret_done = 0;
+	if (r < 0)
+		return r;
+	edges = edges_of(vm, slice, n, false);
+	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
+		r = -ENOMEM;
+	else
+		r = stage2_release(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm), ret_done);
+	/* Slices do not share a border. */
+	vm->reclaim_edges += edges - edges_of(vm, slice + *ret_done, n - *ret_done, false);
+	unlock(vm);
+	return r;
+}
+
+int vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	return vm_reclaim_slices(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1);
+}
+
+int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	unsigned done;
+
+	return vm_release_slices(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, &done);
+}
+
+/* Tables of the guest's that lie there are full of zeroes now. */
+static void tell_shadow(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	for (uint64_t off = 0; vm->shadow && off < size; off += PAGE_SIZE)
+		shadow_written(&vm->shadow->mmu, gpa_add(gpa, off), PAGE_SIZE);
+}
+
+int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
+	struct stage2_mapping m;
+	uint64_t step;
+	int r;
+
+	if ((gpa_raw(gpa) | size) & (unit - 1) || !stage2_is_ram(&vm->stage2, gpa, size))
+		return -EINVAL;
+	r = lock(vm);
+	if (r < 0)
+		return r;
+	step = stage2_ptr(&vm->stage2, gpa, size) ? size : unit;
+	for (uint64_t off = 0; r == 0 && off < size; off += step)
+		if (stage2_lookup(&vm->stage2, gpa_add(gpa, off), &m))
+			r = guest_mem_discard(&vm->mem, m.maddr, step);
+	tell_shadow(vm, gpa, size);
+	unlock(vm);
+	return r;
+}
+
+/* What the second stage does not map of a region was surrendered. */
+static int restore_region(struct vm *vm, const struct mem_region *region)
+{
+	const uint64_t unit = guest_mem_host_page(&vm->mem);
+	struct stage2_mapping m;
+	int r = 0;
+
+	for (uint64_t off = 0, size; r == 0 && off < region->size; off += size + unit) {
+		for (size = 0; off + size < region->size; size += unit)
+			if (stage2_lookup(&vm->stage2, gpa_init(maddr_raw(region->base) + off + size), &m))
+				break;
+		if (size)
+			r = guest_mem_restore(&vm->mem, maddr_add(region->base, off), size);
+	}
+	return r;
+}
+
+int vm_release_all(struct vm *vm)
+{
+	struct pt_gather g = PT_GATHER_INIT;
+	int r = 0;
+
+	pthread_mutex_lock(&vm->reclaim_lock);
+	if (vm->shadow)
+		pthread_mutex_lock(&vm->shadow->lock);
+	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+
+		r = restore_region(vm, m);
+		if (r == 0)
+			r = stage2_map(&vm->stage2, gpa_init(maddr_raw(m->base)), m->size, &g);
+	}
+	pt_gather_finish(&vm->stage2.pt, &g);
+	if (r == 0)
+		vm->reclaim_edges = 0;
+	unlock(vm);
+	return r < 0 ? log_errno(-r, "the host has no memory for what was taken from the guest") : 0;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/reset.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "vm/reclaim.h"
+#include "paging/shadow_vm.h"
+#include "vm/vcpu.h"
+
+/*
+ * The host's pages go, zeroes come at the next touch. KVM forgets all it knows of the guest's tables only with the
+ * memslots (docs/hosts.md): so these go and come, too.
+ */
+static int clear_memory(struct vm *vm)
+{
+	int r = vm_set_memslots(vm, false);
+
+	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+
+		if (madvise(m->host, m->size, MADV_DONTNEED) < 0)
+			memset(m->host, 0, m->size); /* hugetlb before Linux 5.18 */
+	}
+	return r < 0 ? r : vm_set_memslots(vm, true);
+}
+
+static int clear_shadow(struct vm *vm)
+{
+	struct shadow_vm *s = vm->shadow;
+	bool ok;
+
+	if (!s)
+		return 0;
+	pthread_mutex_lock(&s->lock);
+	s->mmu.counters = &vm->vcpu[0]->counters;
+	ok = shadow_pool_recycle(&s->mmu);
+	s->mmu.nr_edits = 0;
+	pthread_mutex_unlock(&s->lock);
+	return ok ? 0 : log_errno(EIO, "KVM does not take the memory of shadow tables back");
+}
+
+/* From running or halted to waiting for its start. Its thread is parked, and looks at the request when it goes on. */
+static void stop_vcpu(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	if (vcpu->started)
+		atomic_fetch_or(&vcpu->requests, REQ_RESET);
+	vcpu->started = false;
+	for (int i = 0; i < 4; i++)
+		atomic_store(&vcpu->vectors[i], 0);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+static int restart(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_boot), void *ctx)
+{
+	struct boot_state boot;
+	int r;
+
+	bus_reset(&vm->pio); /* first: a device's own thread writes to guest memory until then */
+	bus_reset(&vm->mmio);
+	r = vm_release_all(vm);
+	if (r == 0)
+		r = clear_memory(vm);
+	if (r == 0)
+		r = clear_shadow(vm);
+	if (r == 0)
+		r = load(ctx, &boot);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		stop_vcpu(vm->vcpu[i]);
+	atomic_store(&vm->dead_cpus, vm->nr_vcpus);
+	return vm_start(vm, &boot);
+}
+
+int vm_reset(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_boot), void *ctx, int *ret_vcpu)
+{
+	int r;
+
+	BUG_ON(!atomic_load(&vm->paused));
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		if (!atomic_load(&vm->vcpu[i]->parked)) {
+			*ret_vcpu = i;
+			return -EBUSY;
+		}
+	}
+	r = restart(vm, load, ctx);
+	if (r < 0)
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	return r;
+}

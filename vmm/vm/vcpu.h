@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual CPU: one thread, one KVM vCPU, and the run loop.
+ *
+ *   other thread                      vCPU's thread
+ *   vcpu_request()                    loop: immediate_exit = 0
+ *     requests |= bit                       serve requests  <- sees any bit set before
+ *     immediate_exit = 1                    inject interrupts
+ *     signal, wake                          KVM_RUN         <- leaves at once if set after
+ *                                           handle the exit
+ *
+ * A request is therefore never lost: either the thread sees the bit before KVM_RUN, or
+ * immediate_exit or the signal makes KVM_RUN return.
+ */
+#ifndef GNOMON_VM_VCPU_H
+#define GNOMON_VM_VCPU_H
+
+#include <gnomon/abi.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/counter.h"
+#include "vm/vm.h"
+
+enum vcpu_request {
+	REQ_END = 1 << 0,       /* leave the run loop for good */
+	REQ_INTERRUPT = 1 << 1, /* a vector was added to `vectors` */
+	REQ_RESET = 1 << 2,     /* forget everything and wait for vcpu_start() again */
+};
+
+struct vcpu {
+	struct vm *vm;
+	int id;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool has_thread;      /* to be joined: the VM's owner alone */
+	bool alive;           /* may be sent a signal; a thread that was joined has no name any more */
+	pthread_mutex_t lock; /* run, made, alive, started, and the wait for a wake-up */
+	pthread_cond_t wake;
+	int made; /* 1: KVM's vCPU is there; negative: why not; 0: not known yet */
+	bool started;
+	bool ran;                     /* since it was made; its own thread's */
+	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
+	struct kvm_sregs start_sregs; /* what a started CPU begins with */
+	struct kvm_regs start_regs;
+	atomic_uint requests;
+	atomic_bool parked;          /* waits, and looks at vm->paused before it enters the guest */
+	atomic_bool in_run;          /* inside KVM_RUN, or on the last step to it */
+	_Atomic uint64_t acked;      /* vm->reclaim_generation when it was last seen outside the guest */
+	atomic_uint pins;            /* see vcpu_pin() */
+	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
+	struct counters counters;
+	struct shadow_vcpu *shadow; /* NULL in nested mode */
+};
+
+/*
+ * Starts the thread of vCPU `id`, which makes KVM's vCPU while the caller goes on with memory and image, and then
+ * waits for vcpu_start(). vm->fd must be open. -errno, said.
+ */
+int must_check vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu);
+
+/* Waits until the thread has made KVM's vCPU: before anything that uses fd, run or reset_sregs. Its -errno. */
+int must_check vcpu_wait_made(struct vcpu *vcpu);
+
+/* Waits for the end of the thread, if there is one. */
+void vcpu_join(struct vcpu *vcpu);
+
+/* Ends the thread (REQ_END must be set if it runs) and frees everything. NULL is fine. */
+void vcpu_destroy(struct vcpu *vcpu);
+
+/* Lets a waiting vCPU run from this state. -EBUSY if it was started before. Any thread. */
+int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs);
+
+/* Sets request bits and makes the vCPU look at them. Any thread. */
+void vcpu_request(struct vcpu *vcpu, unsigned bits);
+
+/* Makes the vCPU leave KVM_RUN, or not enter it, once. Any thread. */
+void vcpu_kick(struct vcpu *vcpu);
+
+/* Lets a vCPU that waits look at vm->paused again. Any thread. */
+void vcpu_wake(struct vcpu *vcpu);
+
+/* Makes external interrupt `vector` (32-255) pending: edge-triggered, no EOI. Any thread. */
+void vcpu_interrupt(struct vcpu *vcpu, int vector);
+
+/* Waits in the vCPU's own thread until a request or an interrupt is there. */
+void vcpu_wait(struct vcpu *vcpu);
+
+/* The segment, control and EFER values that include/gnomon/abi.h promises to an entry with this CR3. */
+struct kvm_sregs vcpu_boot_sregs(const struct vcpu *vcpu, uint64_t cr3);
+
+/*
+ * The registers as the guest sees them, the virtual ones in shadow mode: for messages and for starting another
+ * CPU like this one. Only from the vCPU's own thread. -errno.
+ */
+int must_check vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
+
+/* The registers and the bytes at RIP on stderr. From the vCPU's own thread, or after it has ended. */
+void vcpu_print(struct vcpu *vcpu);
+
+/*
+ * Between the two, what the second stage gives stays where it is: reclaim waits before it takes the memory. The lookup
+ * comes after the pin, and nothing in between waits for anything. In shadow mode shadow_vm.lock has the same effect.
+ */
+static inline void vcpu_pin(struct vcpu *vcpu)
+{
+	atomic_fetch_add(&vcpu->pins, 1);
+}
+
+static inline void vcpu_unpin(struct vcpu *vcpu)
+{
+	atomic_fetch_sub(&vcpu->pins, 1);
+}
+
+/* The byte at a guest virtual address by the guest's own tables; false where nothing is mapped. */
+bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte);
+
+/* One port access of the guest: a device, or the floating bus. */
+void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data);
+
+/* HLT: waits for an interrupt, or, with interrupts off, for the end. */
+void vcpu_halt(struct vcpu *vcpu, bool interrupts_on);
+
+/* What KVM_RUN's exits mean; one handler a reason (vm/exit.c). */
+void vcpu_handle_exit(struct vcpu *vcpu);
+
+/* KVM_RUN failed with errno `err`: a kick, the guest's mistake, or the host's failure, which end the run. */
+void vcpu_run_failed(struct vcpu *vcpu, int err);
+
+/* The highest pending vector, -1 if none; and its end, once delivered. */
+int vcpu_pending_vector(const struct vcpu *vcpu);
+void vcpu_clear_vector(struct vcpu *vcpu, int vector);
+
+/* Delivers the highest pending vector if the guest can take it, else asks for a window (vm/interrupt.c). */
+void vcpu_inject_interrupts(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/vm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/host.h"
+#include "paging/shadow_vm.h"
+#include "vm/vcpu.h"
+
+static int open_kvm(struct vm *vm)
+{
+	const char *path = host_kvm_path();
+
+	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0) {
+		const char *mend = errno == EACCES ? " (join the group `kvm`, or run as root)"
+		                   : errno == ENOENT || errno == ENODEV || errno == ENXIO
+		                       ? " (`gnomon host` tells what is missing)"
+		                       : "";
+
+		return log_errno(errno, "cannot open %s%s", path, mend);
+	}
+	if (ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+		log_error("%s does not speak KVM API version %d", path, KVM_API_VERSION);
+		return -ENOTSUP;
+	}
+	vm->run_size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	vm->sync_regs = ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS) > 0;
+	return vm->run_size < 0 ? log_errno(errno, "KVM_GET_VCPU_MMAP_SIZE") : 0;
+}
+
+int vm_set_memslots(struct vm *vm, bool present)
+{
+	for (int i = 0; i < vm->mem.nr_regions; i++) {
+		const struct mem_region *m = &vm->mem.region[i];
+		const struct kvm_userspace_memory_region slot = {
+		    .slot = i,
+		    .guest_phys_addr = maddr_raw(m->base),
+		    .memory_size = present ? m->size : 0,
+		    .userspace_addr = (uintptr_t)m->host,
+		};
+
+		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+			return log_errno(errno, "KVM refuses %llu MiB of guest memory",
+			                 (unsigned long long)(m->size >> 20));
+	}
+	return 0;
+}
+
+static int create_parts(struct vm *vm, const struct vm_config *config)
+{
+	int r;
+
+	vm->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (vm->end_fd < 0)
+		return log_errno(errno, "eventfd");
+	r = open_kvm(vm);
+	if (r < 0)
+		return r;
+	do /* a process that is stopped and goes on meanwhile */
+		vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	while (vm->fd < 0 && errno == EINTR);
+	if (vm->fd < 0)
+		return log_errno(errno, "KVM_CREATE_VM");
+	for (int i = 0; i < config->cpus; i++) {
+		r = vcpu_create(vm, i, &vm->vcpu[i]);
+		if (r < 0)
+			return r;
+		vm->nr_vcpus++;
+	}
+	r = guest_mem_init(&vm->mem, config->memory, config->backing);
+	if (r < 0)
+		return backing_refused(config->backing, config->memory, -r);
+	r = stage2_init(&vm->stage2, &vm->mem);
+	if (r < 0)
+		return log_errno(-r, "no memory for the second stage's tables");
+	return vm_set_memslots(vm, true);
+}
+
+int vm_create(struct vm *vm, const struct vm_config *config)
+{
+	int r;
+
+	*vm = (struct vm){.kvm_fd = -1, .fd = -1, .end_fd = -1};
+	atomic_init(&vm->dead_cpus, config->cpus);
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->reclaim_lock, NULL);
+	pthread_mutex_init(&vm->hold_lock, NULL);
+	withdrawal_init(&vm->withdrawal, &vm->mem);
+	r = create_parts(vm, config);
+	if (r < 0)
+		vm_destroy(vm);
+	return r;
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_request(vm->vcpu[i], REQ_END);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_destroy(vm->vcpu[i]);
+	vm->nr_vcpus = 0;
+	shadow_vm_destroy(vm);
+	if (vm->fd >= 0)
+		close(vm->fd);
+	stage2_destroy(&vm->stage2);
+	guest_mem_destroy(&vm->mem);
+	if (vm->kvm_fd >= 0)
+		close(vm->kvm_fd);
+	if (vm->end_fd >= 0)
+		close(vm->end_fd);
+	withdrawal_destroy(&vm->withdrawal);
+	pthread_mutex_destroy(&vm->hold_lock);
+	pthread_mutex_destroy(&vm->reclaim_lock);
+	pthread_mutex_destroy(&vm->lock);
+}
+
+int vm_start(struct vm *vm, const struct boot_state *boot)
+{
+	const struct kvm_regs regs = {.rip = gva_raw(boot->rip), .rdi = gpa_raw(boot->fdt), .rflags = 2};
+	struct kvm_sregs sregs;
+
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		int r = vcpu_wait_made(vm->vcpu[i]);
+
+		if (r < 0)
+			return r;
+	}
+	sregs = vcpu_boot_sregs(vm->vcpu[0], gpa_raw(boot->cr3));
+	return vcpu_start(vm->vcpu[0], &sregs, &regs);
+}
+
+void vm_end(struct vm *vm, enum vm_end how, int status)
+{
+	const uint64_t one = 1;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->end == VM_RUNNING) {
+		vm->end = how;
+		vm->status = status;
+		/* An eventfd that is never read to its limit cannot refuse. */
+		BUG_ON(write(vm->end_fd, &one, sizeof(one)) != sizeof(one));
+	}
+	pthread_mutex_unlock(&vm->lock);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_request(vm->vcpu[i], REQ_END);
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
+}
+
+#define POLL_PAUSED_NS   20000 /* a kick takes about as long */
+#define PAUSE_HELD_UP_US 100000
+#define PAUSE_GIVE_UP_US 2000000
+
+/*
+ * Whether it came out. Held up by a device, it may only be on its way to KVM_RUN: there immediate_exit, set by the
+ * kick, makes KVM_RUN return before the guest's next instruction.
+ */
+static bool wait_for_pause(const struct vcpu *vcpu, int64_t start)
+{
+	const struct timespec pause = {.tv_nsec = POLL_PAUSED_NS};
+
+	while (!atomic_load(&vcpu->parked)) {
+		const int64_t waited = now_us() - start;
+
+		if (waited > PAUSE_HELD_UP_US && !atomic_load(&vcpu->in_run))
+			return true;
+		if (waited > PAUSE_GIVE_UP_US)
+			return false;
+		nanosleep(&pause, NULL);
+	}
+	return true;
+}
+
+int vm_pause(struct vm *vm, int *ret_vcpu)
+{
+	const int64_t start = now_us();
+
+	atomic_store(&vm->paused, true);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		if (!atomic_load(&vm->vcpu[i]->parked))
+			vcpu_kick(vm->vcpu[i]);
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		if (!wait_for_pause(vm->vcpu[i], start)) {
+			vm_resume(vm);
+			*ret_vcpu = i;
+			return -ETIMEDOUT;
+		}
+	}
+	return 0;
+}
+
+void vm_resume(struct vm *vm)
+{
+	atomic_store(&vm->paused, false);
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_wake(vm->vcpu[i]);
+}
+
+void vm_join(struct vm *vm)
+{
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		vcpu_join(vm->vcpu[i]);
+}
+
+uint64_t vm_tsc_hz(const struct vm *vm)
+{
+	/* The VM's own answer (Linux 5.18) does not wait for a vCPU. */
+	int khz = ioctl(vm->fd, KVM_GET_TSC_KHZ, 0);
+
+	if (khz < 0 && vcpu_wait_made(vm->vcpu[0]) == 0)
+		khz = ioctl(vm->vcpu[0]->fd, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? khz * 1000ull : 0;
+}

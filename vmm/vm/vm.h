@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual machine: KVM's file descriptors, guest RAM in memslots, buses, vCPUs and
+ * how it ended. No global state: two VMs fit in one process.
+ *
+ * Lock order: reclaim_lock, shadow_vm.lock, a device's lock, vm.lock, vcpu.lock. None is held across KVM_RUN.
+ * hold_lock comes after reclaim_lock; a vCPU takes it with no other.
+ */
+#ifndef GNOMON_VM_VM_H
+#define GNOMON_VM_VM_H
+
+#include <gnomon/addr.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "boot/boot.h"
+#include "dev/bus.h"
+#include "mem/guest_mem.h"
+#include "stage2/stage2.h"
+#include "vm/withdraw.h"
+
+#define VM_MAX_CPUS 64
+
+/* Exit statuses of `gnomon run`; 0-125 are the guest's. */
+#define STATUS_HOST_FAILURE 1
+#define STATUS_USAGE        2
+#define STATUS_KILLED       126
+#define STATUS_INTERRUPTED  130 /* ^C, as a shell reports SIGINT */
+
+struct balloon;
+struct vcpu;
+struct shadow_vm;
+
+enum vm_end {
+	VM_RUNNING,
+	VM_EXITED,      /* the guest wrote its exit port */
+	VM_KILLED,      /* the guest did something that only it can be blamed for */
+	VM_HOST_FAILED, /* KVM or the host refused what should work */
+	VM_STOPPED,     /* somebody outside asked for the end */
+	VM_QUIT,        /* a client of the control socket did */
+};
+
+struct vm {
+	int kvm_fd; /* /dev/kvm */
+	int fd;
+	int run_size;   /* bytes of a vCPU's struct kvm_run mapping */
+	bool sync_regs; /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
+	struct guest_mem mem;
+	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
+	struct bus pio, mmio;
+	struct balloon *balloon;  /* the platform's; NULL before platform_init() and after platform_destroy() */
+	struct shadow_vm *shadow; /* NULL in nested mode */
+	struct vcpu *vcpu[VM_MAX_CPUS];
+	int nr_vcpus;
+	pthread_mutex_t lock;         /* end, status */
+	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (vm/reclaim.h) */
+	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
+	atomic_bool held; /* no vCPU enters the guest, each waits for hold_lock. Nested mode, under reclaim_lock */
+	pthread_mutex_t hold_lock;
+	struct withdrawal withdrawal; /* under reclaim_lock; vCPUs out of the guest help */
+	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */
+	enum vm_end end;
+	int status;
+	int end_fd;           /* eventfd: readable once end is not VM_RUNNING */
+	atomic_bool paused;   /* vCPUs stay out of the guest; changed by vm_pause() and vm_resume() */
+	atomic_int dead_cpus; /* not started, or halted with interrupts off: nothing here can wake them */
+};
+
+struct vm_config {
+	int cpus;        /* 1 to VM_MAX_CPUS */
+	uint64_t memory; /* bytes, a multiple of 2 MiB */
+	enum backing backing;
+};
+
+/*
+ * Opens KVM and makes the VM with its memory and vCPU threads, none of them in the guest. On failure
+ * says why in one sentence and returns -errno, nothing left behind.
+ */
+int must_check vm_create(struct vm *vm, const struct vm_config *config);
+
+/* Ends the vCPU threads, closes and unmaps everything. */
+void vm_destroy(struct vm *vm);
+
+/* Shows guest RAM to KVM, or takes it away. -errno, said. */
+int must_check vm_set_memslots(struct vm *vm, bool present);
+
+/* Starts the boot CPU at `boot`; the others wait for GNOMON_PORT_CPU_START. */
+int must_check vm_start(struct vm *vm, const struct boot_state *boot);
+
+/* Ends the run; the first caller decides how. Any thread. Returns at once: vCPUs leave when kicked. */
+void vm_end(struct vm *vm, enum vm_end how, int status);
+
+/*
+ * Takes every vCPU out of the guest and keeps it out. On return none executes guest code, and each waits or, after
+ * a tenth of a second, is held up outside the guest by a device: by the console, when nobody reads it. -ETIMEDOUT, with
+ * the VM going on and the vCPU's number in *ret_vcpu, when one does not leave the guest. One caller at a time, not a
+ * vCPU's thread.
+ */
+int must_check vm_pause(struct vm *vm, int *ret_vcpu);
+void vm_resume(struct vm *vm);
+
+/* Waits until every vCPU thread has left, so that counters and registers stand still. After vm_end(). */
+void vm_join(struct vm *vm);
+
+/* The guest made a mistake: says the sentence, the registers and the bytes at RIP, and ends the run.
+ * Only from the vCPU's own thread. */
+void vm_kill(struct vcpu *vcpu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* TSC frequency the guest sees, Hz; 0 when KVM does not say. */
+uint64_t vm_tsc_hz(const struct vm *vm);
+
+#endif

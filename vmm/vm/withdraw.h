@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slices of a reclaim leave the host's mapping: the longest part of it, which the threads of vCPUs that are out of
+ * the guest meanwhile share with the one that reclaims.
+ *
+ *   who reclaims                                a vCPU's thread, outside the guest
+ *   withdrawal_announce   AWAITED
+ *   has the vCPUs come out                      withdrawal_help: waits
+ *   withdrawal_run        OPEN                  takes parts of 2 MiB until none is left
+ *                         takes parts likewise
+ *                         NONE, waits for the last part
+ *   lets the vCPUs in                           goes on
+ *
+ * The vCPUs stay out until withdrawal_run() returns; that is the caller's part (tests/model/hold.pml).
+ */
+#ifndef GNOMON_VM_WITHDRAW_H
+#define GNOMON_VM_WITHDRAW_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "mem/guest_mem.h"
+#include "stage2/reclaim.h"
+
+struct withdrawal {
+	const struct guest_mem *mem;
+	atomic_int phase; /* enum withdrawal_phase */
+	pthread_mutex_t lock;
+	/* Under the lock: what nobody has taken, `begun` bytes of the first of them excepted. */
+	const struct stage2_slice *slice;
+	unsigned n;
+	uint64_t begun;
+	unsigned busy; /* parts that threads are at */
+	int r;         /* the first error */
+};
+
+void withdrawal_init(struct withdrawal *w, const struct guest_mem *mem);
+void withdrawal_destroy(struct withdrawal *w);
+
+/*
+ * From here on helpers wait for withdrawal_run(), which must follow, of the same slices. Nothing happens with slices too
+ * small to share: withdrawing a page costs less than telling the other CPU's TLB of it.
+ */
+void withdrawal_announce(struct withdrawal *w, const struct stage2_slice *slice, unsigned n);
+
+/* guest_mem_withdraw() of all slices, at their `maddr`; -errno: of some. One caller at a time. When it returns nobody is
+ * at it any more. */
+int must_check withdrawal_run(struct withdrawal *w, const struct stage2_slice *slice, unsigned n);
+
+/* Any thread that holds none of the VM's locks and keeps nobody waiting; returns at once when nothing was announced. */
+void withdrawal_help(struct withdrawal *w);
+
+#endif
