@@ -20,7 +20,9 @@
 #include "machine/stats.h"
 #include "dev/serial.h"
 #include "platform/platform.h"
-#include "paging/shadow_vm.h"
+#include "paging/nested.h"
+#include "paging/shadow.h"
+#include "shadow/shadow.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
 
@@ -35,8 +37,6 @@ struct run_options {
 	const char *control; /* path of the control socket; NULL: none */
 	long timeout; /* seconds; 0: none */
 	char *bootargs;
-	bool shadow;
-	struct shadow_config shadow_config;
 	uint64_t balloon; /* optional features that it offers */
 };
 
@@ -120,26 +120,28 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 
 	switch (opt) {
 	case 'p':
-		o->shadow = strcmp(arg, "shadow") == 0;
-		if (o->shadow || strcmp(arg, "nested") == 0)
+		o->vm.paging = strcmp(arg, "shadow") == 0   ? &paging_shadow
+		               : strcmp(arg, "nested") == 0 ? &paging_nested
+		                                            : NULL;
+		if (o->vm.paging)
 			return 0;
 		log_error("--paging: '%s' is not a paging mode (nested, shadow)", arg);
 		return -EINVAL;
 	case 'o':
-		r = shadow_opt_parse(arg, &o->shadow_config.opts);
+		r = shadow_opt_parse(arg, &o->vm.paging_config.shadow_opts);
 		if (r < 0)
 			log_error("--shadow-opt: '%s' is not a list of optimisations (see --list-shadow-opts)", arg);
 		return r;
 	case 'M':
-		r = parse_size(arg, &o->shadow_config.memory);
-		if (r == 0 && (o->shadow_config.memory % PAGE_2M || !o->shadow_config.memory ||
-			       o->shadow_config.memory > SHADOW_MEMORY_MAX))
+		r = parse_size(arg, &o->vm.paging_config.shadow_memory);
+		if (r == 0 && (o->vm.paging_config.shadow_memory % PAGE_2M || !o->vm.paging_config.shadow_memory ||
+			       o->vm.paging_config.shadow_memory > SHADOW_MEMORY_MAX))
 			r = -EINVAL;
 		if (r < 0)
 			log_error("--shadow-memory: '%s' is not a multiple of 2 MiB up to 256M", arg);
 		return r;
 	case 'a':
-		o->shadow_config.audit = true;
+		o->vm.paging_config.audit = true;
 		return 0;
 	case 'm':
 		return parse_memory(arg, &o->vm.memory);
@@ -313,8 +315,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 		return is_host_failure(r) ? STATUS_HOST_FAILURE : STATUS_USAGE;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd, &vm->vcpu[0]->counters);
 	bus_attach(&vm->pio, &console.bus);
-	if ((o->shadow && shadow_vm_create(vm, &o->shadow_config) < 0) ||
-	    platform_init(&platform, vm, &boot, o->balloon) < 0)
+	if (vm_create_paging(vm) < 0 || platform_init(&platform, vm, &boot, o->balloon) < 0)
 		return STATUS_HOST_FAILURE;
 	r = run_guest(vm, &params, &boot, o, signal_fd, &limit);
 	platform_destroy(&platform);
@@ -335,7 +336,7 @@ static int write_stats(struct vm *vm, const char *path, int status, int signal_f
 {
 	vm_end(vm, VM_HOST_FAILED, status); /* its vCPUs may still wait for the start */
 	vm_join(vm);
-	shadow_vm_count_standing(vm);
+	vm->paging->finish(vm);
 	return stats_write_json(vm, path, signal_fd) < 0 ? output_lost(status) : status;
 }
 
@@ -361,8 +362,11 @@ static int run(const struct run_options *o)
 
 int cmd_run(int argc, char **argv)
 {
-	struct run_options o = {.vm = {.cpus = 1, .backing = BACKING_4K},
-	                        .shadow_config = {.opts = SHADOW_OPT_ALL, .memory = SHADOW_MEMORY_DEFAULT}};
+	struct run_options o = {
+	    .vm = {.cpus = 1,
+	           .backing = BACKING_4K,
+	           .paging = &paging_nested,
+	           .paging_config = {.shadow_opts = SHADOW_OPT_ALL, .shadow_memory = SHADOW_MEMORY_DEFAULT}}};
 	int r = parse_options(argc, argv, &o), status = STATUS_HOST_FAILURE;
 
 	if (r)

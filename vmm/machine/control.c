@@ -11,7 +11,7 @@
 #include "kvm/kvm_stats.h"
 #include "vm/reclaim.h"
 #include "vm/reset.h"
-#include "paging/shadow_vm.h"
+#include "shadow/shadow.h"
 #include "vm/vcpu.h"
 #include "virtio/balloon.h"
 
@@ -296,20 +296,20 @@ static int release_slice(void *machine, uint64_t gpa, uint64_t size, struct cont
 static json_t *paging(void *machine, struct control_error *err)
 {
 	const struct machine *m = machine;
-	const struct shadow_vm *s = m->vm->shadow;
-	json_t *reply = json_pack("{s:s, s:s, s:s, s:I}", "mode", m->paging, "second-stage", m->second_stage, "backing",
+	const struct paging_config *config = &m->vm->paging_config;
+	json_t *reply = json_pack("{s:s, s:s, s:s, s:I}", "mode", m->vm->paging->name, "second-stage", m->second_stage, "backing",
 	                          backing_name(m->vm->mem.backing), "memory", (json_int_t)m->vm->mem.size);
 	json_t *opts;
 
-	if (!s)
+	if (strcmp(m->vm->paging->name, "shadow") != 0)
 		return reply;
 	opts = json_array();
 	for (int i = 0; i < SHADOW_OPTS; i++)
-		if (s->config.opts & shadow_opt_desc[i].opt)
+		if (config->shadow_opts & shadow_opt_desc[i].opt)
 			json_array_append_new(opts, json_string(shadow_opt_desc[i].name));
 	json_object_set_new(reply, "shadow",
-	                    json_pack("{s:o, s:I, s:b}", "optimisations", opts, "memory", (json_int_t)s->config.memory,
-	                              "audit", s->config.audit));
+	                    json_pack("{s:o, s:I, s:b}", "optimisations", opts, "memory", (json_int_t)config->shadow_memory,
+	                              "audit", config->audit));
 	return reply;
 }
 
@@ -335,7 +335,7 @@ int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boo
 {
 	struct host_info *host = calloc(1, sizeof(*host));
 
-	*m = (struct machine){.vm = vm, .boot = *boot, .paging = vm->shadow ? "shadow" : "nested"};
+	*m = (struct machine){.vm = vm, .boot = *boot};
 	for (int i = 0; i <= VM_MAX_CPUS; i++)
 		m->kvm_stats[i] = -1;
 	if (!host)

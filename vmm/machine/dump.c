@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "machine/machine.h"
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 #include "pgtable/format.h"
 
@@ -23,9 +22,10 @@
 
 struct dump {
 	const struct pt_format *fmt;
-	/* The 512 entries of the table at an address; NULL outside memory. */
-	const uint64_t *(*table)(const struct machine *m, uint64_t at);
-	const struct machine *m;
+	/* The entry at an address; false outside memory. */
+	bool (*entry)(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry);
+	struct vm *vm;
+	struct vcpu *vcpu;
 	json_t *lines;
 	unsigned tables;
 	bool cut;
@@ -33,19 +33,6 @@ struct dump {
 	uint64_t first, last, to;
 	pt_attrs_t attrs;
 };
-
-static const uint64_t *guest_table(const struct machine *m, uint64_t at)
-{
-	return stage2_ptr(&m->vm->stage2, gpa_init(at), PAGE_SIZE);
-}
-
-static const uint64_t *shadow_table(const struct machine *m, uint64_t at)
-{
-	const struct shadow *s = &m->vm->shadow->mmu;
-	const uint64_t offset = at - maddr_raw(s->pool_base);
-
-	return offset < s->nr_frames * PAGE_SIZE ? (const void *)(s->pool + offset) : NULL;
-}
 
 static void put_line(struct dump *d, const char *text)
 {
@@ -100,16 +87,15 @@ static void put_leaf(struct dump *d, uint64_t va, int level, pte_t entry)
 /* Rights of the tables above are not taken into account: each line is what its entries say. */
 static void walk_table(struct dump *d, uint64_t at, int level, uint64_t va)
 {
-	const uint64_t *entry = d->table(d->m, at);
+	pte_t old;
 
-	if (!entry || d->cut)
+	if (d->cut || !d->entry(d->vcpu, at, &old.raw))
 		return;
 	if (++d->tables > MAX_TABLES) {
 		d->cut = true;
 		return;
 	}
-	for (uint64_t i = 0; i < 512; i++) {
-		const pte_t old = {.raw = __atomic_load_n(&entry[i], __ATOMIC_RELAXED)};
+	for (uint64_t i = 0; i < 512 && d->entry(d->vcpu, at + 8 * i, &old.raw); i++) {
 		uint64_t below = va | i << (12 + 9 * (level - 1));
 
 		if (below >> (d->fmt->levels * 9 + 11) & 1)
@@ -121,33 +107,42 @@ static void walk_table(struct dump *d, uint64_t at, int level, uint64_t va)
 	}
 }
 
-static void dump_root(struct dump *d, const struct vcpu *vcpu, uint64_t root)
+static void dump_root(struct dump *d, const struct paging_tables *tables)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "vCPU %d: root %016llx", vcpu->id, (unsigned long long)root);
+	d->fmt = tables->levels == 5 ? &pt_x86_64_la57 : &pt_x86_64;
+	d->entry = tables->entry;
+	snprintf(text, sizeof(text), "vCPU %d: root %016llx", d->vcpu->id, (unsigned long long)tables->root);
 	put_line(d, text);
-	walk_table(d, root, d->fmt->levels, 0);
+	walk_table(d, tables->root, tables->levels, 0);
 	end_run(d);
 }
 
-/* What the guest translates with, or in shadow mode the real CPU. The vCPU is out of the guest. -errno with *err. */
-static int dump_vcpu(struct dump *d, struct vcpu *vcpu, bool shadow, struct control_error *err)
+/* The vCPU is out of the guest. -errno with *err. */
+static int dump_guest(struct dump *d, struct control_error *err)
 {
-	struct kvm_regs regs;
-	struct kvm_sregs sregs;
+	struct cpu_state state;
+	const int r = d->vcpu->vm->paging->get_state(d->vcpu, &state);
 
-	d->fmt = &pt_x86_64;
-	if (shadow) {
-		dump_root(d, vcpu, maddr_raw(vcpu->shadow->root));
+	if (r < 0)
+		return control_fail(err, -r, "vCPU %d does not tell its registers", d->vcpu->id);
+	dump_root(d, &(struct paging_tables){.root = state.cr3 & PTE_ADDR,
+	                                     .levels = state.cr4 & CR4_LA57 ? 5 : 4,
+	                                     .entry = vcpu_guest_entry});
+	return 0;
+}
+
+/* What the CPU walks in place of the guest's tables. */
+static int dump_shadow(struct dump *d, struct control_error *err)
+{
+	struct paging_tables tables;
+
+	if (d->vcpu->vm->paging->tables(d->vcpu, false, &tables) && tables.size) {
+		dump_root(d, &tables);
 		return 0;
 	}
-	if (vcpu_get_registers(vcpu, &regs, &sregs) < 0)
-		return control_fail(err, errno, "vCPU %d does not tell its registers", vcpu->id);
-	if (sregs.cr4 & CR4_LA57)
-		d->fmt = &pt_x86_64_la57;
-	dump_root(d, vcpu, sregs.cr3 & PTE_ADDR);
-	return 0;
+	return control_fail(err, ENOTSUP, "%s paging has no shadow tables", d->vcpu->vm->paging->name);
 }
 
 enum stage {
@@ -158,19 +153,20 @@ enum stage {
 
 static int dump_all(struct dump *d, enum stage stage, struct control_error *err)
 {
-	struct vm *vm = d->m->vm;
+	struct vm *vm = d->vm;
 	int r = 0;
 
 	/* A vCPU that is held up by a device keeps the lock for as long as that takes. */
-	if (vm->shadow && pthread_mutex_trylock(&vm->shadow->lock) != 0)
+	if (pthread_mutex_trylock(&vm->paging_lock) != 0)
 		return control_fail(err, EBUSY, "a vCPU is held up by a device: does anybody read the console?");
 	if (stage == STAGE_2)
 		stage2_dump(&vm->stage2, put_line_of, d);
-	for (int i = 0; stage != STAGE_2 && r == 0 && i < vm->nr_vcpus; i++)
-		if (vm->vcpu[i]->started)
-			r = dump_vcpu(d, vm->vcpu[i], stage == STAGE_SHADOW, err);
-	if (vm->shadow)
-		pthread_mutex_unlock(&vm->shadow->lock);
+	for (int i = 0; stage != STAGE_2 && r == 0 && i < vm->nr_vcpus; i++) {
+		d->vcpu = vm->vcpu[i];
+		if (d->vcpu->started)
+			r = stage == STAGE_SHADOW ? dump_shadow(d, err) : dump_guest(d, err);
+	}
+	pthread_mutex_unlock(&vm->paging_lock);
 	return r;
 }
 
@@ -180,14 +176,10 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	const enum stage which = strcmp(stage, "shadow") == 0   ? STAGE_SHADOW
 	                         : strcmp(stage, "stage2") == 0 ? STAGE_2
 	                                                        : STAGE_GUEST;
-	struct dump d = {.m = m, .table = which == STAGE_SHADOW ? shadow_table : guest_table};
+	struct dump d = {.vm = m->vm};
 	bool was_running;
 	int r;
 
-	if (which == STAGE_SHADOW && !m->vm->shadow) {
-		control_fail(err, ENOTSUP, "nested paging has no shadow tables");
-		return NULL;
-	}
 	if (machine_hold(m, &was_running, err) < 0)
 		return NULL;
 	d.lines = json_array();

@@ -10,7 +10,6 @@ struct machine {
 	struct vm *vm;
 	struct boot_params boot;        /* of the image, for a reset; the guest's name is the last part of its path */
 	struct boot_image image;        /* while it is reset */
-	const char *paging;             /* "nested" or "shadow" */
 	const char *second_stage;       /* the host's, as `gnomon host` has it */
 	int kvm_stats[1 + VM_MAX_CPUS]; /* descriptors: the VM's, then each vCPU's; negative where KVM has none */
 };

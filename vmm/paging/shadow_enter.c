@@ -5,35 +5,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "kvm/cpu_regs.h"
 #include "vm/reclaim.h"
 #include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 #include "cpu/real.h"
 #include "stub/stub.h"
-
-/* In x86's order of encodings. */
-static void gprs_to_kvm(const struct cpu_state *c, struct kvm_regs *r)
-{
-	const uint64_t *g = c->gpr;
-
-	*r = (struct kvm_regs){.rax = g[0],
-	                       .rcx = g[1],
-	                       .rdx = g[2],
-	                       .rbx = g[3],
-	                       .rsp = g[4],
-	                       .rbp = g[5],
-	                       .rsi = g[6],
-	                       .rdi = g[7],
-	                       .r8 = g[8],
-	                       .r9 = g[9],
-	                       .r10 = g[10],
-	                       .r11 = g[11],
-	                       .r12 = g[12],
-	                       .r13 = g[13],
-	                       .r14 = g[14],
-	                       .r15 = g[15],
-	                       .rflags = RFLAGS_FIXED};
-}
 
 static void write_frame(struct vcpu *vcpu)
 {
@@ -103,7 +80,8 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	v->entry_tf = v->stepping || v->cpu.rflags & RFLAGS_TF;
 	shadow_real_sync(vcpu);
 	write_frame(vcpu);
-	gprs_to_kvm(&v->cpu, r);
+	r->rflags = RFLAGS_FIXED;
+	cpu_regs_gprs_to_kvm(&v->cpu, r);
 	r->rsp = stub_iret_rsp(vcpu->id);
 	r->rip = stub_address(stub_leave);
 	if (reload)
@@ -181,7 +159,7 @@ static void pull_out(struct vcpu *vcpu)
 	const struct kvm_interrupt irq = {.irq = STUB_VECTOR_KICK};
 
 	vcpu->run->request_interrupt_window = 0;
-	v->leaving = v->flushes != s->mmu.flushes || vcpu_pending_vector(vcpu) >= 0;
+	v->leaving = v->flushes != s->mmu.flushes || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused);
 	if (!v->leaving)
 		return;
 	if (v->recycles != s->recycles) {

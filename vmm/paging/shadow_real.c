@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "kvm/cpu_regs.h"
 #include "kvm/cpuid.h"
 #include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
@@ -43,33 +44,23 @@ static void first_sregs(const struct vcpu *vcpu, struct kvm_sregs *s)
 	control_registers(vcpu, s);
 }
 
-/* The number of MSRs that KVM took, or -errno. */
-static int set_msrs(struct vcpu *vcpu, const struct kvm_msr_entry *entry, unsigned n)
-{
-	uint64_t space[(sizeof(struct kvm_msrs) + 4 * sizeof(*entry)) / 8];
-	struct kvm_msrs *m = (void *)space; /* ends in a flexible array */
-	int r;
-
-	BUG_ON(n > 4);
-	*m = (struct kvm_msrs){.nmsrs = n};
-	memcpy(m->entries, entry, n * sizeof(*entry));
-	r = ioctl(vcpu->fd, KVM_SET_MSRS, m);
-	return r < 0 ? -errno : r;
-}
+#define NR_ENTRIES 5
 
 int shadow_real_start(struct vcpu *vcpu)
 {
 	struct shadow_vm *s = vcpu->vm->shadow;
 	struct shadow_vcpu *v = vcpu->shadow;
-	const struct kvm_msr_entry entry[] = {{.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
+	const struct kvm_msr_entry entry[NR_ENTRIES] = {{.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
 	                                      {.index = MSR_LSTAR, .data = stub_address(stub_syscall)},
 	                                      {.index = MSR_SYSCALL_MASK, .data = ~0u},
+	                                      /* SYSENTER at the real CPL 3 is refused, whatever nested mode left */
+	                                      {.index = MSR_SYSENTER_CS, .data = 0},
 	                                      {.index = MSR_TSC_AUX, .data = 0}};
-	const int r = set_msrs(vcpu, entry, 4);
+	const int r = cpu_regs_set_msrs(vcpu->fd, entry, NR_ENTRIES);
 
-	if (r < 3)
+	if (r < NR_ENTRIES - 1)
 		return log_errno(r < 0 ? -r : EIO, "KVM_SET_MSRS");
-	s->cpu_ops.limits.tsc_aux = r == 4 && s->obeyed; /* KVM stops at an MSR that it does not know */
+	s->cpu_ops.limits.tsc_aux = r == NR_ENTRIES && s->obeyed; /* KVM stops at an MSR that it does not know */
 	v->real_tsc_aux = 0;
 	first_sregs(vcpu, &v->real);
 	v->recycles = ~0ull; /* the first entry sets everything */
@@ -102,6 +93,6 @@ void shadow_real_sync(struct vcpu *vcpu)
 
 	sync_sregs(vcpu);
 	if (v->real_tsc_aux != tsc_aux &&
-	    set_msrs(vcpu, &(struct kvm_msr_entry){.index = MSR_TSC_AUX, .data = tsc_aux}, 1) == 1)
+	    cpu_regs_set_msrs(vcpu->fd, &(struct kvm_msr_entry){.index = MSR_TSC_AUX, .data = tsc_aux}, 1) == 1)
 		v->real_tsc_aux = tsc_aux;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#include "kvm/cpuid.h"
+#include "kvm/cpu_regs.h"
 #include "vm/reclaim.h"
 #include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
@@ -28,63 +28,16 @@ struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu)
 	};
 }
 
-/* KVM's order of general registers, by x86 encoding. */
-static void gprs_from_kvm(struct cpu_state *c, const struct kvm_regs *r)
-{
-	const uint64_t v[GPR_COUNT] = {r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
-				       r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15};
-
-	memcpy(c->gpr, v, sizeof(v));
-}
-
-static struct cpu_segment segment_from_kvm(const struct kvm_segment *k)
-{
-	return (struct cpu_segment){
-		.base = k->base,
-		.limit = k->limit,
-		.selector = k->selector,
-		.attributes = k->type | k->s << 4 | k->dpl << SEG_DPL_SHIFT | k->present << 7 | k->avl << 12 |
-			      k->l << 13 | k->db << 14 | k->g << 15,
-	};
-}
-
-/* The virtual CPU begins with what a nested one really gets. */
-static void first_state(struct cpu_state *c, const struct kvm_sregs *s, const struct kvm_regs *r)
-{
-	*c = (struct cpu_state){.rip = r->rip, .rflags = r->rflags, .cr0 = s->cr0, .cr3 = s->cr3, .cr4 = s->cr4,
-				.efer = s->efer, .xcr0 = 1, .gdtr = {s->gdt.base, s->gdt.limit},
-				.idtr = {s->idt.base, s->idt.limit}};
-	gprs_from_kvm(c, r);
-	c->seg[SEG_CS] = segment_from_kvm(&s->cs);
-	c->seg[SEG_SS] = segment_from_kvm(&s->ss);
-	c->seg[SEG_DS] = segment_from_kvm(&s->ds);
-	c->seg[SEG_ES] = segment_from_kvm(&s->es);
-	c->seg[SEG_FS] = segment_from_kvm(&s->fs);
-	c->seg[SEG_GS] = segment_from_kvm(&s->gs);
-	c->seg[SEG_TR] = segment_from_kvm(&s->tr);
-	c->seg[SEG_LDTR] = segment_from_kvm(&s->ldt);
-	c->dr[6] = DR6_FIXED;
-	c->dr[7] = DR7_FIXED;
-	c->msrs.pat = 0x0007040600070406;
-}
-
-int shadow_vcpu_start(struct vcpu *vcpu)
+int shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
-	int r;
 
-	if (!vcpu->vm->sync_regs) {
-		log_error("shadow paging needs KVM_CAP_SYNC_REGS (Linux 4.17)");
-		return -ENOTSUP;
-	}
-	first_state(&v->cpu, &vcpu->start_sregs, &vcpu->start_regs);
-	v->where = SHADOW_AT_VMM;
+	*v = (struct shadow_vcpu){.cpu = *state, .where = SHADOW_AT_VMM};
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
-	shadow_vcpu_lock(vcpu);
+	vcpu->run->kvm_dirty_regs = 0;
+	vcpu->run->cr8 = 0;
 	shadow_cr3_loaded(&vcpu->vm->shadow->mmu); /* its TLB is empty: nothing of the shadow may lag for it */
-	r = shadow_real_start(vcpu);
-	shadow_vcpu_unlock(vcpu);
-	return r;
+	return shadow_real_start(vcpu);
 }
 
 /* --- out --- */
@@ -115,7 +68,7 @@ static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t real_rflags
 	struct shadow_vcpu *v = vcpu->shadow;
 	const uint64_t rflags = shadow_vcpu_rflags(vcpu, real_rflags);
 
-	gprs_from_kvm(&v->cpu, &vcpu->run->s.regs.regs);
+	cpu_regs_gprs_from_kvm(&v->cpu, &vcpu->run->s.regs.regs);
 	v->cpu.gpr[GPR_RSP] = rsp;
 	if (rip != v->cpu.rip)
 		v->cpu.interrupt_shadow = false; /* the instruction behind STI ran */
@@ -139,7 +92,7 @@ static void audit(struct vcpu *vcpu)
 	struct shadow_vm *s = vcpu->vm->shadow;
 	char text[256];
 
-	if (!s->config.audit || s->mmu.nr_edits)
+	if (!vcpu->vm->paging_config.audit || s->mmu.nr_edits)
 		return;
 	if (!shadow_audit(&s->mmu, text, sizeof(text)))
 		bug(__FILE__, __LINE__, text);
@@ -151,13 +104,13 @@ void shadow_vcpu_lock(struct vcpu *vcpu)
 	struct shadow_vm *s = vcpu->vm->shadow;
 
 	atomic_store(&vcpu->shadow->in_guest, false);
-	pthread_mutex_lock(&s->lock);
+	pthread_mutex_lock(&vcpu->vm->paging_lock);
 	s->mmu.counters = &vcpu->counters;
 }
 
 void shadow_vcpu_unlock(struct vcpu *vcpu)
 {
-	pthread_mutex_unlock(&vcpu->vm->shadow->lock);
+	pthread_mutex_unlock(&vcpu->vm->paging_lock);
 }
 
 /*

@@ -99,7 +99,7 @@ static uint64_t stub_size(int cpus)
 static int set_up(struct shadow_vm *s)
 {
 	struct vm *vm = s->vm;
-	uint8_t *pool = map_tables(vm, s->config.memory);
+	uint8_t *pool = map_tables(vm, s->vm->paging_config.shadow_memory);
 	int r;
 
 	s->stub = (struct stub_layout){
@@ -107,20 +107,20 @@ static int set_up(struct shadow_vm *s)
 	    .base = maddr_init(STUB_MADDR),
 	    .cpus = vm->nr_vcpus,
 	    .pool = maddr_init(POOL_MADDR),
-	    .pool_size = s->config.memory,
+	    .pool_size = s->vm->paging_config.shadow_memory,
 	};
 	if (!pool || !s->stub.host)
 		return log_errno(ENOMEM, "no memory for shadow tables");
 	stub_build(&s->stub);
-	r = shadow_init(&s->mmu, &vm->stage2, pool, s->stub.pool, s->config.memory / PAGE_SIZE);
+	r = shadow_init(&s->mmu, &vm->stage2, pool, s->stub.pool, s->vm->paging_config.shadow_memory / PAGE_SIZE);
 	if (r < 0)
 		return log_errno(-r, "no memory for the shadow page cache");
 	s->cpu_ops = shadow_ops_make();
 	s->obeyed = host_runs_guests_in_hardware();
 	s->mmu.ops = &ops;
 	s->mmu.ctx = s;
-	s->mmu.opts = s->config.opts;
-	s->mmu.audited = s->config.audit;
+	s->mmu.opts = s->vm->paging_config.shadow_opts;
+	s->mmu.audited = s->vm->paging_config.audit;
 	s->mmu.stub_pdpt = stub_pdpt(&s->stub);
 	s->mmu.maxphyaddr = cpuid_maxphyaddr();
 	s->mmu.gbpages = cpuid_gbpages();
@@ -130,35 +130,36 @@ static int set_up(struct shadow_vm *s)
 	return r < 0 ? log_errno(-r, "KVM refuses the memory of shadow tables") : 0;
 }
 
-int shadow_vm_create(struct vm *vm, const struct shadow_config *config)
+int shadow_vm_create(struct vm *vm, const char **ret_why)
 {
-	struct shadow_vm *s = calloc(1, sizeof(*s));
+	struct shadow_vm *s;
+	int r = 0;
 
+	*ret_why = "the host has no memory for shadow tables";
+	if (!vm->sync_regs) {
+		*ret_why = "shadow paging needs KVM_CAP_SYNC_REGS (Linux 4.17)";
+		log_error("%s", *ret_why);
+		return -ENOTSUP;
+	}
+	if (zydis_load() < 0) {
+		*ret_why = "libZydis, which decodes the guest's instructions, is not there";
+		return -ENOENT;
+	}
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return log_errno(ENOMEM, "shadow mode");
 	vm->shadow = s;
-	if (zydis_load() < 0)
-		return -ENOENT;
 	s->vm = vm;
-	s->config = *config;
-	pthread_mutex_init(&s->lock, NULL);
-	for (int i = 0; i < vm->nr_vcpus; i++) {
+	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++) {
 		vm->vcpu[i]->shadow = calloc(1, sizeof(struct shadow_vcpu));
 		if (!vm->vcpu[i]->shadow)
-			return log_errno(ENOMEM, "shadow mode");
+			r = log_errno(ENOMEM, "shadow mode");
 	}
-	return set_up(s);
-}
-
-void shadow_vm_count_standing(struct vm *vm)
-{
-	struct shadow_vm *s = vm->shadow;
-
-	if (!s)
-		return;
-	pthread_mutex_lock(&s->lock);
-	counter_add(&vm->vcpu[0]->counters, CTR_SHADOW_PREFETCHED_USED, shadow_prefetched_used(&s->mmu));
-	pthread_mutex_unlock(&s->lock);
+	if (r == 0)
+		r = set_up(s);
+	if (r < 0)
+		shadow_vm_destroy(vm);
+	return r;
 }
 
 void shadow_vm_destroy(struct vm *vm)
@@ -167,12 +168,17 @@ void shadow_vm_destroy(struct vm *vm)
 
 	if (!s)
 		return;
+	(void)set_slot(vm, SLOT_POOL, s->stub.pool, 0, s->mmu.pool); /* one that is not there is refused */
+	(void)set_slot(vm, SLOT_STUB, s->stub.base, 0, s->stub.host);
 	if (s->mmu.pool)
 		munmap(s->mmu.pool, s->stub.pool_size);
 	if (s->stub.host)
 		munmap(s->stub.host, stub_size(s->stub.cpus));
 	shadow_destroy(&s->mmu);
-	pthread_mutex_destroy(&s->lock);
+	for (int i = 0; i < vm->nr_vcpus; i++) {
+		free(vm->vcpu[i]->shadow);
+		vm->vcpu[i]->shadow = NULL;
+	}
 	free(s);
 	vm->shadow = NULL;
 }

@@ -7,7 +7,7 @@
  *   before KVM_RUN  -> shadow_vcpu_enter(): interrupts, root, edits, registers for the stub (shadow_enter.c)
  *   in between      -> shadow_step(): one instruction alone, where the CPU must run it and the VMM look on (shadow_step.c)
  *
- * shadow_vm.lock is held between the two, i.e. whenever a vCPU is not inside KVM_RUN or
+ * paging_lock is held between the two, i.e. whenever a vCPU is not inside KVM_RUN or
  * waiting; the shadow MMU is used under it only. Lock order: see vm.h.
  */
 #ifndef GNOMON_PAGING_SHADOW_VM_H
@@ -25,23 +25,15 @@
 
 struct vcpu;
 
-struct shadow_config {
-	unsigned opts;   /* enum shadow_opt */
-	uint64_t memory; /* bytes for shadow tables, a multiple of 2 MiB up to 256 MiB */
-	bool audit;
-};
-
 struct shadow_vm {
 	struct vm *vm;
 	struct shadow mmu;
 	struct cpu_ops cpu_ops; /* the emulator's way to memory and ports; ctx is the struct vcpu */
 	struct stub_layout stub;
-	struct shadow_config config;
 	uint64_t recycles; /* a CR3 loaded under an older count points into cleared memory */
 	/* The real CPU looks at the control registers that KVM was given at CPL 3, too: it is in hardware mode.
 	 * Elsewhere, on kvm_pvm, they are the host's: what the guest sets there is done by shadow_step_supervised(). */
 	bool obeyed;
-	pthread_mutex_t lock;
 };
 
 /* Where a vCPU stands between two KVM_RUNs. */
@@ -78,15 +70,12 @@ struct shadow_vcpu {
 	uint64_t real_tsc_aux; /* MSR_TSC_AUX, likewise */
 };
 
-/* Adds the stub and the table pool to a VM whose memory and vCPUs exist. -errno, said. */
-int must_check shadow_vm_create(struct vm *vm, const struct shadow_config *config);
+/* paging_ops.create and .destroy: the stub and the pool of tables, in memslots of their own. */
+int must_check shadow_vm_create(struct vm *vm, const char **ret_why);
 void shadow_vm_destroy(struct vm *vm);
 
-/* The run is over: counts what is only known then, the watched entries that still stand and were used. Once. */
-void shadow_vm_count_standing(struct vm *vm);
-
-/* Gives a vCPU its first virtual state and real registers, instead of start_sregs and start_regs. -errno, said. */
-int must_check shadow_vcpu_start(struct vcpu *vcpu);
+/* Gives a vCPU this virtual state, and the real registers for the stub. Lock held. -errno, logged. */
+int must_check shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state);
 
 /* Makes everything ready for KVM_RUN and marks the vCPU as in the guest. False: do not enter (killed, or asked
  * to leave). Takes and drops the lock. */
@@ -101,7 +90,7 @@ uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real);
 /* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */
 void shadow_vcpu_trap(struct vcpu *vcpu);
 
-/* Marks the vCPU as out of the guest and takes shadow_vm.lock; counters go to this vCPU until it is dropped. */
+/* Marks the vCPU as out of the guest and takes paging_lock; counters go to this vCPU until it is dropped. */
 void shadow_vcpu_lock(struct vcpu *vcpu);
 void shadow_vcpu_unlock(struct vcpu *vcpu);
 

@@ -8,7 +8,6 @@
 
 #include "platform/platform.h"
 #include "vm/reclaim.h"
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 
 static bool overlaps(gpa_t at, uint64_t size, uint64_t from, uint64_t to)
@@ -131,31 +130,30 @@ static void *memory(void *ctx, gpa_t at, uint64_t len)
 	return stage2_ptr(&p->vm->stage2, at, len);
 }
 
-/* In shadow mode the guest's tables have a copy. No vCPU traps while the device stores: an audit finds both in step. */
+/* The bytes may be entries of a table. No vCPU traps while the device stores: an audit finds both in step. */
 
 static void stores_begin(void *ctx)
 {
-	struct vm *vm = ((const struct platform *)ctx)->vm;
+	const struct platform *p = ctx;
 
-	pthread_mutex_lock(&vm->shadow->lock);
-	vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
+	pthread_mutex_lock(&p->vm->paging_lock);
 }
 
 static void stored(void *ctx, gpa_t at, unsigned len)
 {
 	const struct platform *p = ctx;
 
-	shadow_written(&p->vm->shadow->mmu, at, len);
+	p->vm->paging->written(p->vm, at, len);
 }
 
 static void stores_end(void *ctx)
 {
 	const struct platform *p = ctx;
 
-	pthread_mutex_unlock(&p->vm->shadow->lock);
+	pthread_mutex_unlock(&p->vm->paging_lock);
 }
 
-static const struct virtq_watch shadow_watch = {.begin = stores_begin, .stored = stored, .end = stores_end};
+static const struct virtq_watch stores = {.begin = stores_begin, .stored = stored, .end = stores_end};
 
 static void interrupt(void *ctx)
 {
@@ -170,7 +168,7 @@ int platform_balloon_init(struct platform *p, uint64_t features)
 	    .refusal = refusal, .reclaim = reclaim, .release = release, .discard = discard};
 	struct balloon_config config = {
 	    .features = features,
-	    .mem = {.ptr = memory, .watch = p->vm->shadow ? &shadow_watch : NULL, .ctx = p},
+	    .mem = {.ptr = memory, .watch = &stores, .ctx = p},
 	    .interrupt = interrupt,
 	    .interrupt_ctx = p,
 	    .ops = &ops,

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 #include "platform/walks.h"
 
@@ -44,8 +43,8 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 	struct vm *vm = dev->owner;
 	struct vcpu *caller = who;
 	struct gnomon_cpu_start req;
-	struct kvm_sregs now, sregs;
-	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+	struct cpu_state now;
 	int r;
 
 	if (!is_write(a))
@@ -69,8 +68,9 @@ static void cpu_start_access(struct bus_device *dev, void *who, const struct bus
 		        (unsigned long long)req.cr3);
 		return;
 	}
-	if (vcpu_get_registers(caller, &regs, &now) < 0) {
-		log_errno(errno, "KVM_GET_SREGS");
+	r = vm->paging->get_state(caller, &now);
+	if (r < 0) {
+		log_errno(-r, "KVM does not tell the registers of vCPU %d", caller->id);
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return;
 	}
@@ -148,8 +148,8 @@ static void walks_access(struct bus_device *dev, void *who, const struct bus_acc
 	if (to) /* else somebody took it meanwhile */
 		memcpy(to, &w, sizeof(w));
 	vcpu_unpin(vcpu);
-	if (to && vm->shadow)
-		shadow_written(&vm->shadow->mmu, at, sizeof(w));
+	if (to)
+		vm->paging->written(vm, at, sizeof(w));
 }
 
 static void virtio_access(struct bus_device *dev, void *who, const struct bus_access *a)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "host/host.h"
-#include "paging/shadow_vm.h"
 #include "mem/host_page.h"
 
 #define MAX_SLOTS  (GUEST_MEM_REGIONS + 1)
@@ -21,7 +20,7 @@ struct slot {
 
 struct view {
 	struct vcpu *vcpu;
-	const struct shadow *mmu; /* NULL in nested mode */
+	struct paging_tables tables;
 	struct slot slot[MAX_SLOTS];
 	int nr_slots;
 };
@@ -67,29 +66,11 @@ static void leaf(void *ctx, uint64_t at, struct walk_leaf *ret_leaf)
 	ret_leaf->largest = s ? allowed(s, at, l.largest) : 1;
 }
 
-static bool guest_entry(void *ctx, uint64_t at, uint64_t *ret_entry)
+static bool entry(void *ctx, uint64_t at, uint64_t *ret_entry)
 {
 	const struct view *v = ctx;
-	const _Atomic uint64_t *p;
 
-	vcpu_pin(v->vcpu);
-	p = stage2_ptr(&v->vcpu->vm->stage2, gpa_init(at), sizeof(*p));
-	if (p)
-		*ret_entry = atomic_load(p);
-	vcpu_unpin(v->vcpu);
-	return p;
-}
-
-/* What the CPU sees: `live`, where 2 MiB pages that were promoted are one leaf. */
-static bool shadow_entry(void *ctx, uint64_t at, uint64_t *ret_entry)
-{
-	const struct shadow *mmu = ((struct view *)ctx)->mmu;
-	const uint64_t offset = at - maddr_raw(mmu->pool_base);
-
-	if (offset >= mmu->nr_frames * PAGE_SIZE)
-		return false;
-	*ret_entry = __atomic_load_n((const uint64_t *)(const void *)(mmu->pool + offset), __ATOMIC_RELAXED);
-	return true;
+	return v->tables.entry(v->vcpu, at, ret_entry);
 }
 
 static void add_slot(struct view *v, maddr_t base, uint64_t size, const uint8_t *host, struct walk_leaf all)
@@ -130,8 +111,8 @@ static void find_slots(struct view *v)
 	for (int i = 0; i < mem->nr_regions; i++)
 		add_slot(v, mem->region[i].base, mem->region[i].size, mem->region[i].host,
 		         leaf_of_backing(mem->backing));
-	if (v->mmu)
-		add_slot(v, v->mmu->pool_base, v->mmu->nr_frames * PAGE_SIZE, v->mmu->pool, (struct walk_leaf){0, 0});
+	if (v->tables.size)
+		add_slot(v, v->tables.base, v->tables.size, v->tables.host, (struct walk_leaf){0, 0});
 }
 
 /* Levels of the second stage, 0 where KVM composes; false: it is not known. */
@@ -157,47 +138,16 @@ static bool second_stage(int *ret_levels)
 	}
 }
 
-/* The guest's own tables. False: it has none. */
-static bool find_guest_tables(struct view *v, struct walk_live *live)
-{
-	struct kvm_sregs sregs;
-	struct kvm_regs regs;
-
-	if (vcpu_get_registers(v->vcpu, &regs, &sregs) < 0 || !(sregs.cr0 & CR0_PG) || !(sregs.efer & EFER_LMA))
-		return false;
-	live->root = sregs.cr3 & PTE_ADDR;
-	live->levels = sregs.cr4 & CR4_LA57 ? 5 : 4;
-	live->entry = guest_entry;
-	return true;
-}
-
-/* The shadow's, for what the guest does at CPL 3. Lock held. */
-static bool find_shadow_tables(struct view *v, struct walk_live *live)
-{
-	struct shadow_view view = shadow_vcpu_view(v->vcpu);
-	const struct shadow_page *root;
-
-	view.user = true;
-	view.ac = false;
-	v->mmu = &v->vcpu->vm->shadow->mmu;
-	root = shadow_page_find(v->mmu, gpa_to_gfn(view.walk.cr3), role_root(&view));
-	if (!root)
-		return false;
-	live->root = maddr_raw(root->table);
-	live->levels = 4;
-	live->entry = shadow_entry;
-	return true;
-}
-
 void vcpu_count_walks(struct vcpu *vcpu, gva_t first, uint64_t bytes, struct walk_refs *ret_refs)
 {
 	struct view v = {.vcpu = vcpu};
-	struct walk_live live = {.leaf = leaf, .ctx = &v};
+	struct walk_live live = {.leaf = leaf, .entry = entry, .ctx = &v};
 
 	*ret_refs = (struct walk_refs){0};
-	if (!second_stage(&live.second) ||
-	    !(vcpu->vm->shadow ? find_shadow_tables(&v, &live) : find_guest_tables(&v, &live)))
+	if (!second_stage(&live.second) || !vcpu->vm->paging->tables(vcpu, true, &v.tables))
 		return;
+	live.root = v.tables.root;
+	live.levels = v.tables.levels;
 	find_slots(&v);
 	walk_live_count(&live, gva_raw(first), bytes, ret_refs);
 	for (int i = 0; i < v.nr_slots; i++)

@@ -4,7 +4,6 @@
 
 #include "dev/bus.h"
 #include "vm/reclaim.h"
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 
 void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data)
@@ -21,13 +20,7 @@ void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t c
 
 static void exit_io(struct vcpu *vcpu)
 {
-	struct kvm_run *run = vcpu->run;
-
-	if (vcpu->shadow)
-		shadow_vcpu_trap(vcpu);
-	else
-		vcpu_port_access(vcpu, run->io.port, run->io.size, run->io.count, run->io.direction == KVM_EXIT_IO_OUT,
-		                 (uint8_t *)run + run->io.data_offset);
+	vcpu->vm->paging->port_exit(vcpu);
 }
 
 static void exit_mmio(struct vcpu *vcpu)
@@ -41,6 +34,7 @@ static void exit_mmio(struct vcpu *vcpu)
 	    .data = run->mmio.data,
 	};
 
+	vcpu->incomplete = true;
 	if (!bus_dispatch(&vcpu->vm->mmio, vcpu, a) && !vcpu_violation(vcpu, gpa_init(a.offset)))
 		vm_kill(vcpu, "it %s %u byte%s at guest physical 0x%llx, where there is neither memory nor a device",
 		        a.write ? "wrote" : "read", a.size, a.size == 1 ? "" : "s", (unsigned long long)a.offset);
@@ -68,14 +62,13 @@ void vcpu_halt(struct vcpu *vcpu, bool interrupts_on)
 
 static void exit_hlt(struct vcpu *vcpu)
 {
-	vcpu_halt(vcpu, vcpu->run->if_flag);
+	vcpu->halted = true; /* the run loop waits */
 }
 
 static void exit_irq_window(struct vcpu *vcpu)
 {
-	/* The run loop injects before it enters again. */
-	if (vcpu->shadow)
-		shadow_vcpu_interrupted(vcpu);
+	/* The run loop delivers the interrupt before it enters again. */
+	vcpu->vm->paging->interrupted(vcpu);
 }
 
 static void exit_intr(struct vcpu *vcpu)
@@ -85,13 +78,13 @@ static void exit_intr(struct vcpu *vcpu)
 
 static void exit_shutdown(struct vcpu *vcpu)
 {
-	if (!vcpu_violation_behind(vcpu))
+	if (!vcpu->vm->paging->violation_behind(vcpu))
 		vm_kill(vcpu, "triple fault: an exception could not be delivered, nor could the double fault after it");
 }
 
 static void exit_internal_error(struct vcpu *vcpu)
 {
-	if (vcpu_violation_behind(vcpu))
+	if (vcpu->vm->paging->violation_behind(vcpu))
 		return;
 	if (vcpu->run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION)
 		vm_kill(vcpu, "KVM on this host cannot emulate the instruction at RIP");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of a guest that made a mistake: one sentence, its registers, the bytes at RIP. */
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -7,14 +8,14 @@
 
 #define INSN_MAX 15 /* APM3 1.1: the longest instruction */
 
-static void print_bytes_at_rip(struct vcpu *vcpu, uint64_t rip)
+static void print_bytes_at_rip(struct vcpu *vcpu, const struct cpu_state *c)
 {
 	fprintf(stderr, "  bytes at RIP:");
 	for (uint64_t i = 0; i < INSN_MAX; i++) {
 		uint8_t byte;
 
 		/* Byte by byte: an instruction may cross into a page that is not mapped. */
-		if (!vcpu_peek(vcpu, gva_init(rip + i), &byte)) {
+		if (!vcpu_peek(vcpu, c, gva_init(c->rip + i), &byte)) {
 			fprintf(stderr, "%s", i ? "" : " not mapped");
 			break;
 		}
@@ -25,24 +26,26 @@ static void print_bytes_at_rip(struct vcpu *vcpu, uint64_t rip)
 
 void vcpu_print(struct vcpu *vcpu)
 {
-	struct kvm_regs r;
-	struct kvm_sregs s;
+	const uint64_t *g;
+	struct cpu_state c;
 
-	if (vcpu_get_registers(vcpu, &r, &s) < 0)
+	if (vcpu->vm->paging->get_state(vcpu, &c) < 0)
 		return;
+	g = c.gpr;
 	fprintf(stderr,
 	        "  vCPU %d at CPL %d\n"
-	        "  rip %016llx  rflags %016llx\n"
-	        "  rax %016llx  rbx %016llx  rcx %016llx  rdx %016llx\n"
-	        "  rsi %016llx  rdi %016llx  rbp %016llx  rsp %016llx\n"
-	        "  r8  %016llx  r9  %016llx  r10 %016llx  r11 %016llx\n"
-	        "  r12 %016llx  r13 %016llx  r14 %016llx  r15 %016llx\n"
-	        "  cr0 %016llx  cr2 %016llx  cr3 %016llx  cr4 %016llx\n"
-	        "  efer %016llx  cs %04x  ss %04x  idt %016llx/%x  gdt %016llx/%x\n",
-	        vcpu->id, s.ss.dpl, r.rip, r.rflags, r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9,
-	        r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, s.cr0, s.cr2, s.cr3, s.cr4, s.efer, s.cs.selector,
-	        s.ss.selector, s.idt.base, s.idt.limit, s.gdt.base, s.gdt.limit);
-	print_bytes_at_rip(vcpu, r.rip);
+	        "  rip %016" PRIx64 "  rflags %016" PRIx64 "\n"
+	        "  rax %016" PRIx64 "  rbx %016" PRIx64 "  rcx %016" PRIx64 "  rdx %016" PRIx64 "\n"
+	        "  rsi %016" PRIx64 "  rdi %016" PRIx64 "  rbp %016" PRIx64 "  rsp %016" PRIx64 "\n"
+	        "  r8  %016" PRIx64 "  r9  %016" PRIx64 "  r10 %016" PRIx64 "  r11 %016" PRIx64 "\n"
+	        "  r12 %016" PRIx64 "  r13 %016" PRIx64 "  r14 %016" PRIx64 "  r15 %016" PRIx64 "\n"
+	        "  cr0 %016" PRIx64 "  cr2 %016" PRIx64 "  cr3 %016" PRIx64 "  cr4 %016" PRIx64 "\n"
+	        "  efer %016" PRIx64 "  cs %04x  ss %04x  idt %016" PRIx64 "/%x  gdt %016" PRIx64 "/%x\n",
+	        vcpu->id, c.cpl, c.rip, c.rflags, g[GPR_RAX], g[GPR_RBX], g[GPR_RCX], g[GPR_RDX], g[GPR_RSI],
+	        g[GPR_RDI], g[GPR_RBP], g[GPR_RSP], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15], c.cr0, c.cr2,
+	        c.cr3, c.cr4, c.efer, c.seg[SEG_CS].selector, c.seg[SEG_SS].selector, c.idtr.base, c.idtr.limit,
+	        c.gdtr.base, c.gdtr.limit);
+	print_bytes_at_rip(vcpu, &c);
 }
 
 static bool is_running(struct vm *vm)

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "base/backoff.h"
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 #include "stage2/reclaim.h"
 #include "virtio/balloon.h"
@@ -26,30 +25,27 @@ static bool lock_within_bound(pthread_mutex_t *mutex)
 	return pthread_mutex_timedlock(mutex, &until) == 0;
 }
 
-static int lock(struct vm *vm)
+int vm_lock_paging(struct vm *vm)
 {
 	if (!lock_within_bound(&vm->reclaim_lock))
 		return -EBUSY;
-	if (vm->shadow && !lock_within_bound(&vm->shadow->lock)) {
+	if (!lock_within_bound(&vm->paging_lock)) {
 		pthread_mutex_unlock(&vm->reclaim_lock);
 		return -EBUSY;
 	}
-	if (vm->shadow)
-		vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
 	return 0;
+}
+
+void vm_unlock_paging(struct vm *vm)
+{
+	pthread_mutex_unlock(&vm->paging_lock);
+	pthread_mutex_unlock(&vm->reclaim_lock);
 }
 
 /* These are written under reclaim_lock alone. */
 static struct counters *reclaim_counters(struct vm *vm)
 {
 	return &vm->vcpu[0]->counters;
-}
-
-static void unlock(struct vm *vm)
-{
-	if (vm->shadow)
-		pthread_mutex_unlock(&vm->shadow->lock);
-	pthread_mutex_unlock(&vm->reclaim_lock);
 }
 
 /* --- shootdown --- */
@@ -66,10 +62,7 @@ static bool has_acked(const struct vcpu *vcpu, uint64_t generation)
 	return atomic_load(&vcpu->parked) || atomic_load(&vcpu->acked) >= generation;
 }
 
-/*
- * Nobody in the VMM holds a pointer any more that the second stage gave before. In shadow mode vCPUs hold one under the
- * lock that is held here.
- */
+/* Nobody in the VMM holds a pointer any more that the second stage gave before (vm/reclaim.h). */
 static void wait_for_pointers(struct vm *vm)
 {
 	unsigned tries = 0;
@@ -78,13 +71,12 @@ static void wait_for_pointers(struct vm *vm)
 		pthread_mutex_lock(&vm->balloon->transport.lock);
 		pthread_mutex_unlock(&vm->balloon->transport.lock);
 	}
-	for (int i = 0; i < vm->nr_vcpus && !vm->shadow; i++)
+	for (int i = 0; i < vm->nr_vcpus; i++)
 		while (atomic_load(&vm->vcpu[i]->pins))
 			backoff(&tries);
 }
 
-/* Every vCPU inside KVM_RUN comes out of it. Who enters later finds the new mapping. How many had to. */
-static unsigned kick_out(struct vm *vm)
+unsigned vm_kick_out(struct vm *vm)
 {
 	const uint64_t generation = new_generation(vm);
 	unsigned n = 0, tries = 0;
@@ -104,20 +96,7 @@ static unsigned kick_out(struct vm *vm)
 	return n;
 }
 
-static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsigned n)
-{
-	unsigned acks = 0;
-
-	for (int i = 0; i < vm->nr_vcpus; i++)
-		acks += atomic_load(&vm->vcpu[i]->shadow->in_guest);
-	/* Either way no entry leads there any more. */
-	for (unsigned i = 0; i < n; i++)
-		(void)shadow_zap_gpa(&vm->shadow->mmu, slice[i].gpa, slice[i].maddr, slice[i].size);
-	return acks;
-}
-
-/* Out of KVM's reach. */
-static void withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
+void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	const int r = withdrawal_run(&vm->withdrawal, slice, n);
 
@@ -128,15 +107,14 @@ static void withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n
 	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
-/* As kick_out(), and none comes back before let_go(). */
-static unsigned hold_out(struct vm *vm)
+unsigned vm_hold_out(struct vm *vm)
 {
 	pthread_mutex_lock(&vm->hold_lock);
 	atomic_store(&vm->held, true);
-	return kick_out(vm);
+	return vm_kick_out(vm);
 }
 
-static void let_go(struct vm *vm)
+void vm_let_in(struct vm *vm)
 {
 	atomic_store(&vm->held, false);
 	pthread_mutex_unlock(&vm->hold_lock);
@@ -145,25 +123,10 @@ static void let_go(struct vm *vm)
 static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
 {
 	struct vm *vm = ctx;
-	unsigned acks;
 
 	(void)new_generation(vm); /* who fails from here on reached what was taken: vcpu_memory_fault() */
 	wait_for_pointers(vm);
-	if (vm->shadow) {
-		withdrawal_announce(&vm->withdrawal, slice, n);
-		acks = zap_shadow(vm, slice, n);
-		withdraw(vm, slice, n);
-	} else if (n > 1) {
-		/* Else the host interrupts every CPU that runs a guest for each slice, at five times its cost. */
-		withdrawal_announce(&vm->withdrawal, slice, n);
-		acks = hold_out(vm);
-		withdraw(vm, slice, n);
-		let_go(vm);
-	} else {
-		withdraw(vm, slice, n);
-		acks = kick_out(vm);
-	}
-	return acks;
+	return vm->paging->shootdown(vm, slice, n);
 }
 
 /* --- memory --- */
@@ -192,8 +155,7 @@ static void joined(void *ctx, gpa_t gpa, maddr_t maddr)
 	struct vm *vm = ctx;
 
 	guest_mem_ask_huge(&vm->mem, maddr, PAGE_2M);
-	if (vm->shadow)
-		shadow_join_gpa(&vm->shadow->mmu, gpa);
+	vm->paging->joined(vm, gpa);
 }
 
 static const struct stage2_reclaim_ops ops = {
@@ -249,7 +211,7 @@ static int check_and_lock(struct vm *vm, const struct stage2_slice *slice, unsig
 	for (unsigned i = 0; i < n; i++)
 		if ((gpa_raw(slice[i].gpa) | slice[i].size) & (unit - 1))
 			return -EINVAL;
-	return lock(vm);
+	return vm_lock_paging(vm);
 }
 
 int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
@@ -265,7 +227,7 @@ int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
 		r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm));
 	if (r == 0)
 		vm->reclaim_edges += edges;
-	unlock(vm);
+	vm_unlock_paging(vm);
 	return r;
 }
 
@@ -283,7 +245,7 @@ int vm_release_slices(struct vm *vm, const struct stage2_slice *slice, unsigned 
 		r = stage2_release(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm), ret_done);
 	/* Slices do not share a border. */
 	vm->reclaim_edges += edges - edges_of(vm, slice + *ret_done, n - *ret_done, false);
-	unlock(vm);
+	vm_unlock_paging(vm);
 	return r;
 }
 
@@ -299,13 +261,6 @@ int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
 	return vm_release_slices(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1, &done);
 }
 
-/* Tables of the guest's that lie there are full of zeroes now. */
-static void tell_shadow(struct vm *vm, gpa_t gpa, uint64_t size)
-{
-	for (uint64_t off = 0; vm->shadow && off < size; off += PAGE_SIZE)
-		shadow_written(&vm->shadow->mmu, gpa_add(gpa, off), PAGE_SIZE);
-}
-
 int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
 {
 	const uint64_t unit = guest_mem_host_page(&vm->mem);
@@ -315,15 +270,15 @@ int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
 
 	if ((gpa_raw(gpa) | size) & (unit - 1) || !stage2_is_ram(&vm->stage2, gpa, size))
 		return -EINVAL;
-	r = lock(vm);
+	r = vm_lock_paging(vm);
 	if (r < 0)
 		return r;
 	step = stage2_ptr(&vm->stage2, gpa, size) ? size : unit;
 	for (uint64_t off = 0; r == 0 && off < size; off += step)
 		if (stage2_lookup(&vm->stage2, gpa_add(gpa, off), &m))
 			r = guest_mem_discard(&vm->mem, m.maddr, step);
-	tell_shadow(vm, gpa, size);
-	unlock(vm);
+	vm->paging->written(vm, gpa, size); /* tables of the guest that lie there are full of zeroes now */
+	vm_unlock_paging(vm);
 	return r;
 }
 
@@ -350,8 +305,7 @@ int vm_release_all(struct vm *vm)
 	int r = 0;
 
 	pthread_mutex_lock(&vm->reclaim_lock);
-	if (vm->shadow)
-		pthread_mutex_lock(&vm->shadow->lock);
+	pthread_mutex_lock(&vm->paging_lock);
 	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
 		const struct mem_region *m = &vm->mem.region[i];
 
@@ -362,6 +316,6 @@ int vm_release_all(struct vm *vm)
 	pt_gather_finish(&vm->stage2.pt, &g);
 	if (r == 0)
 		vm->reclaim_edges = 0;
-	unlock(vm);
+	vm_unlock_paging(vm);
 	return r < 0 ? log_errno(-r, "the host has no memory for what was taken from the guest") : 0;
 }

@@ -14,7 +14,7 @@
  * In nested mode the other vCPUs go on while one slice goes. Several at once go while all are held out of the guest.
  * In both modes the threads of vCPUs that had to come out help to withdraw what is large (vm/withdraw.h).
  *
- * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under shadow_vm.lock
+ * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under paging_lock
  * (shadow), devices under their lock, everyone else under reclaim_lock, each from the second stage. So reclaim waits
  * for each of these once, after the removal and before the host mapping goes.
  */
@@ -48,14 +48,25 @@ int must_check vm_discard(struct vm *vm, gpa_t gpa, uint64_t size);
 /* All memory is the guest's again. The VM is paused. -errno of the host, said: then it cannot go on. */
 int must_check vm_release_all(struct vm *vm);
 
+/*
+ * Both locks, reclaim_lock and paging_lock: whoever changes the second stage or the mode. -EBUSY after two seconds: another
+ * change, or in shadow mode a vCPU that waits for a device, takes too long.
+ */
+int must_check vm_lock_paging(struct vm *vm);
+void vm_unlock_paging(struct vm *vm);
+
 /* If `gpa` is RAM, then it was taken from the guest: counts the violation, kills the guest. False: it is no RAM. */
 bool vcpu_violation(struct vcpu *vcpu, gpa_t gpa);
 /* KVM_RUN failed with EFAULT: the guest reached what the host does not let it. Kills the guest. */
 void vcpu_memory_fault(struct vcpu *vcpu);
-/*
- * In nested mode KVM itself reads the guest's instructions and tables on some hosts, and where they were taken away the
- * guest ends at something else. True: that is behind it; as vcpu_violation().
- */
-bool vcpu_violation_behind(struct vcpu *vcpu);
+/* --- for a paging mode's shootdown; both locks held --- */
+
+/* Takes the slices out of KVM's reach; a host that refuses ends the run. */
+void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n);
+/* Every vCPU inside KVM_RUN comes out of it. One that enters later finds the new mapping. How many had to. */
+unsigned vm_kick_out(struct vm *vm);
+/* The same, and none comes back before vm_let_in(). */
+unsigned vm_hold_out(struct vm *vm);
+void vm_let_in(struct vm *vm);
 
 #endif

@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 
 #include "vm/reclaim.h"
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 
 /*
@@ -24,21 +23,6 @@ static int clear_memory(struct vm *vm)
 			memset(m->host, 0, m->size); /* hugetlb before Linux 5.18 */
 	}
 	return r < 0 ? r : vm_set_memslots(vm, true);
-}
-
-static int clear_shadow(struct vm *vm)
-{
-	struct shadow_vm *s = vm->shadow;
-	bool ok;
-
-	if (!s)
-		return 0;
-	pthread_mutex_lock(&s->lock);
-	s->mmu.counters = &vm->vcpu[0]->counters;
-	ok = shadow_pool_recycle(&s->mmu);
-	s->mmu.nr_edits = 0;
-	pthread_mutex_unlock(&s->lock);
-	return ok ? 0 : log_errno(EIO, "KVM does not take the memory of shadow tables back");
 }
 
 /* From running or halted to waiting for its start. Its thread is parked, and looks at the request when it goes on. */
@@ -64,7 +48,7 @@ static int restart(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_
 	if (r == 0)
 		r = clear_memory(vm);
 	if (r == 0)
-		r = clear_shadow(vm);
+		r = vm->paging->reset(vm);
 	if (r == 0)
 		r = load(ctx, &boot);
 	if (r < 0)

@@ -13,7 +13,7 @@
 int must_check vm_reset(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_boot), void *ctx, int *ret_vcpu);
 
 /*
- * For a vCPU's own thread (kvm/forget.c): all that KVM still holds of the state before a reset becomes as in a new
+ * For a vCPU's own thread (vm/forget.c): all that KVM still holds of the state before a reset becomes as in a new
  * vCPU, but for sregs and regs, which its start sets. -errno, logged.
  */
 int must_check vcpu_forget(struct vcpu *vcpu);

@@ -22,6 +22,7 @@
 
 #include "base/counter.h"
 #include "vm/vm.h"
+#include "walk/guest_walk.h"
 
 enum vcpu_request {
 	REQ_END = 1 << 0,       /* leave the run loop for good */
@@ -52,7 +53,10 @@ struct vcpu {
 	atomic_uint pins;            /* see vcpu_pin() */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
-	struct shadow_vcpu *shadow; /* NULL in nested mode */
+	bool halted;                /* nested mode's: HLT left KVM_RUN, and no interrupt was delivered since */
+	bool incomplete;            /* nested mode's: the next KVM_RUN completes an access to a port or device */
+	const char *unsettled;      /* what KVM holds of an instruction that is half done; NULL: nothing. See settled() */
+	struct shadow_vcpu *shadow; /* shadow mode's own; nobody else looks at it */
 };
 
 /*
@@ -73,6 +77,23 @@ void vcpu_destroy(struct vcpu *vcpu);
 /* Lets a waiting vCPU run from this state. -EBUSY if it was started before. Any thread. */
 int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, const struct kvm_regs *regs);
 
+/* What takes a vCPU out of the run loop. */
+#define REQ_LEAVE (REQ_END | REQ_RESET)
+
+/* Runs the guest until a request of REQ_LEAVE, which it returns. The vCPU's own thread. */
+unsigned vcpu_run_loop(struct vcpu *vcpu);
+
+/*
+ * On to KVM_RUN, unless vCPUs are held out of the guest (vm/reclaim.h): then waits until they are let in, and false.
+ * In this order either who holds them sees this vCPU in KVM_RUN and kicks it, or this vCPU sees that it is held. While it
+ * waits it helps to withdraw memory. vcpu_end_run() comes right after KVM_RUN; errno stays.
+ */
+bool must_check vcpu_begin_run(struct vcpu *vcpu);
+void vcpu_end_run(struct vcpu *vcpu);
+
+/* Installs the handler of the signal that a kick sends. Before the first vcpu_kick(). */
+void vcpu_catch_kicks(void);
+
 /* Sets request bits and makes the vCPU look at them. Any thread. */
 void vcpu_request(struct vcpu *vcpu, unsigned bits);
 
@@ -91,18 +112,12 @@ void vcpu_wait(struct vcpu *vcpu);
 /* The segment, control and EFER values that include/gnomon/abi.h promises to an entry with this CR3. */
 struct kvm_sregs vcpu_boot_sregs(const struct vcpu *vcpu, uint64_t cr3);
 
-/*
- * The registers as the guest sees them, the virtual ones in shadow mode: for messages and for starting another
- * CPU like this one. Only from the vCPU's own thread. -errno.
- */
-int must_check vcpu_get_registers(struct vcpu *vcpu, struct kvm_regs *ret_regs, struct kvm_sregs *ret_sregs);
-
 /* The registers and the bytes at RIP on stderr. From the vCPU's own thread, or after it has ended. */
 void vcpu_print(struct vcpu *vcpu);
 
 /*
  * Between the two, what the second stage gives stays where it is: reclaim waits before it takes the memory. The lookup
- * comes after the pin, and nothing in between waits for anything. In shadow mode shadow_vm.lock has the same effect.
+ * comes after the pin, and nothing in between waits for anything. In shadow mode paging_lock has the same effect.
  */
 static inline void vcpu_pin(struct vcpu *vcpu)
 {
@@ -114,8 +129,14 @@ static inline void vcpu_unpin(struct vcpu *vcpu)
 	atomic_fetch_sub(&vcpu->pins, 1);
 }
 
-/* The byte at a guest virtual address by the guest's own tables; false where nothing is mapped. */
-bool vcpu_peek(struct vcpu *vcpu, gva_t at, uint8_t *ret_byte);
+/* How a CPU in this state walks its tables. */
+struct walk_mode vcpu_walk_mode(const struct cpu_state *state);
+
+/* The byte at a guest virtual address for a vCPU in this state; false where nothing is mapped. */
+bool vcpu_peek(struct vcpu *vcpu, const struct cpu_state *state, gva_t at, uint8_t *ret_byte);
+
+/* The entry at a guest physical address, as another CPU may be changing it; false outside its memory. */
+bool vcpu_guest_entry(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry);
 
 /* One port access of the guest: a device, or the floating bus. */
 void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data);
@@ -132,8 +153,5 @@ void vcpu_run_failed(struct vcpu *vcpu, int err);
 /* The highest pending vector, -1 if none; and its end, once delivered. */
 int vcpu_pending_vector(const struct vcpu *vcpu);
 void vcpu_clear_vector(struct vcpu *vcpu, int vector);
-
-/* Delivers the highest pending vector if the guest can take it, else asks for a window (vm/interrupt.c). */
-void vcpu_inject_interrupts(struct vcpu *vcpu);
 
 #endif

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "host/host.h"
-#include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
 
 static int open_kvm(struct vm *vm)
@@ -87,10 +86,12 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 {
 	int r;
 
-	*vm = (struct vm){.kvm_fd = -1, .fd = -1, .end_fd = -1};
+	*vm = (struct vm){.kvm_fd = -1, .fd = -1, .end_fd = -1, .paging = config->paging,
+	                  .paging_config = config->paging_config};
 	atomic_init(&vm->dead_cpus, config->cpus);
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->reclaim_lock, NULL);
+	pthread_mutex_init(&vm->paging_lock, NULL);
 	pthread_mutex_init(&vm->hold_lock, NULL);
 	withdrawal_init(&vm->withdrawal, &vm->mem);
 	r = create_parts(vm, config);
@@ -103,10 +104,11 @@ void vm_destroy(struct vm *vm)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_request(vm->vcpu[i], REQ_END);
+	vm_join(vm);
+	vm->paging->destroy(vm);
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_destroy(vm->vcpu[i]);
 	vm->nr_vcpus = 0;
-	shadow_vm_destroy(vm);
 	if (vm->fd >= 0)
 		close(vm->fd);
 	stage2_destroy(&vm->stage2);
@@ -117,8 +119,16 @@ void vm_destroy(struct vm *vm)
 		close(vm->end_fd);
 	withdrawal_destroy(&vm->withdrawal);
 	pthread_mutex_destroy(&vm->hold_lock);
+	pthread_mutex_destroy(&vm->paging_lock);
 	pthread_mutex_destroy(&vm->reclaim_lock);
 	pthread_mutex_destroy(&vm->lock);
+}
+
+int vm_create_paging(struct vm *vm)
+{
+	const char *why;
+
+	return vm->paging->create(vm, &why);
 }
 
 int vm_start(struct vm *vm, const struct boot_state *boot)

@@ -3,7 +3,7 @@
  * A virtual machine: KVM's file descriptors, guest RAM in memslots, buses, vCPUs and
  * how it ended. No global state: two VMs fit in one process.
  *
- * Lock order: reclaim_lock, shadow_vm.lock, a device's lock, vm.lock, vcpu.lock. None is held across KVM_RUN.
+ * Lock order: reclaim_lock, paging_lock, a device's lock, vm.lock, vcpu.lock. None is held across KVM_RUN.
  * hold_lock comes after reclaim_lock; a vCPU takes it with no other.
  */
 #ifndef GNOMON_VM_VM_H
@@ -18,6 +18,7 @@
 #include "dev/bus.h"
 #include "mem/guest_mem.h"
 #include "stage2/stage2.h"
+#include "vm/paging.h"
 #include "vm/withdraw.h"
 
 #define VM_MAX_CPUS 64
@@ -50,7 +51,10 @@ struct vm {
 	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
 	struct bus pio, mmio;
 	struct balloon *balloon;  /* the platform's; NULL before platform_init() and after platform_destroy() */
-	struct shadow_vm *shadow; /* NULL in nested mode */
+	const struct paging_ops *paging; /* the mode; changes only while no vCPU runs, under both locks */
+	struct paging_config paging_config;
+	struct shadow_vm *shadow;    /* shadow mode's own; nobody else looks at it */
+	pthread_mutex_t paging_lock; /* what the mode derived from guest memory, and `paging` itself */
 	struct vcpu *vcpu[VM_MAX_CPUS];
 	int nr_vcpus;
 	pthread_mutex_t lock;         /* end, status */
@@ -71,6 +75,8 @@ struct vm_config {
 	int cpus;        /* 1 to VM_MAX_CPUS */
 	uint64_t memory; /* bytes, a multiple of 2 MiB */
 	enum backing backing;
+	const struct paging_ops *paging;
+	struct paging_config paging_config;
 };
 
 /*
@@ -81,6 +87,9 @@ int must_check vm_create(struct vm *vm, const struct vm_config *config);
 
 /* Ends the vCPU threads, closes and unmaps everything. */
 void vm_destroy(struct vm *vm);
+
+/* Makes what the paging mode needs (paging_ops.create). Once, before vm_start(). -errno, logged. */
+int must_check vm_create_paging(struct vm *vm);
 
 /* Shows guest RAM to KVM, or takes it away. -errno, said. */
 int must_check vm_set_memslots(struct vm *vm, bool present);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* A vCPU's run loop, and what makes it leave KVM_RUN or wait outside of it: the picture is in vm/vcpu.h. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+#include "vm/reclaim.h"
+#include "vm/vcpu.h"
+
+/* The kick: a handled signal makes KVM_RUN return; the handler has nothing to do. */
+#define SIG_KICK SIGRTMIN
+
+static void on_kick(int sig)
+{
+}
+
+void vcpu_catch_kicks(void)
+{
+	const struct sigaction kick = {.sa_handler = on_kick};
+
+	sigaction(SIG_KICK, &kick, NULL);
+}
+
+void vcpu_request(struct vcpu *vcpu, unsigned bits)
+{
+	atomic_fetch_or(&vcpu->requests, bits);
+	vcpu_kick(vcpu);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. Not mapped yet: it will look. */
+	if (vcpu->run != MAP_FAILED)
+		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+	pthread_cond_broadcast(&vcpu->wake);
+	if (vcpu->alive && !pthread_equal(vcpu->thread, pthread_self()))
+		pthread_kill(vcpu->thread, SIG_KICK);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+/* What ends a halt. REQ_INTERRUPT alone does not: its vector may have been delivered before the bit was seen. */
+static bool wake_up_due(struct vcpu *vcpu)
+{
+	return (atomic_load(&vcpu->requests) & REQ_LEAVE) || vcpu_pending_vector(vcpu) >= 0;
+}
+
+void vcpu_wait(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	atomic_store(&vcpu->parked, true);
+	while (!wake_up_due(vcpu))
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	atomic_store(&vcpu->parked, false);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+void vcpu_wake(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	pthread_cond_broadcast(&vcpu->wake);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+/* Until the VM goes on, or ends. A pause is a state, not a request: whoever looks late sees it too. */
+static void park(struct vcpu *vcpu)
+{
+	pthread_mutex_lock(&vcpu->lock);
+	atomic_store(&vcpu->parked, true);
+	while (atomic_load(&vcpu->vm->paused) && !(atomic_load(&vcpu->requests) & REQ_END))
+		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
+	atomic_store(&vcpu->parked, false);
+	pthread_mutex_unlock(&vcpu->lock);
+}
+
+/* Those that make the vCPU leave; REQ_INTERRUPT only breaks the wait: `vectors` speaks for itself. */
+static unsigned serve_requests(struct vcpu *vcpu)
+{
+	unsigned bits = atomic_exchange(&vcpu->requests, 0);
+
+	if (bits)
+		counter_inc(&vcpu->counters, CTR_REQUESTS);
+	return bits & REQ_LEAVE;
+}
+
+void vcpu_run_failed(struct vcpu *vcpu, int err)
+{
+	if (err == EINTR || err == EAGAIN) {
+		counter_inc(&vcpu->counters, CTR_EXITS);
+		counter_inc(&vcpu->counters, CTR_EXIT_INTR);
+		counter_inc(&vcpu->counters, CTR_KICKS_RECEIVED);
+		vcpu->vm->paging->interrupted(vcpu);
+		return;
+	}
+	if (err == EFAULT) {
+		vcpu_memory_fault(vcpu);
+		return;
+	}
+	log_errno(err, "KVM_RUN on vCPU %d", vcpu->id);
+	vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+/* Everything between the request check and KVM_RUN. False: look at the requests again. */
+static bool enter(struct vcpu *vcpu)
+{
+	const struct paging_ops *paging = vcpu->vm->paging;
+	bool interrupts_on;
+
+	/* With interrupts off a vector that waits does not end the halt. */
+	if (paging->halted(vcpu, &interrupts_on) && (!interrupts_on || vcpu_pending_vector(vcpu) < 0)) {
+		vcpu->unsettled = NULL;
+		vcpu_halt(vcpu, interrupts_on);
+		return false;
+	}
+	return paging->enter(vcpu);
+}
+
+bool vcpu_begin_run(struct vcpu *vcpu)
+{
+	atomic_store(&vcpu->in_run, true);
+	if (!atomic_load(&vcpu->vm->held))
+		return true;
+	atomic_store(&vcpu->in_run, false);
+	withdrawal_help(&vcpu->vm->withdrawal);
+	pthread_mutex_lock(&vcpu->vm->hold_lock);
+	pthread_mutex_unlock(&vcpu->vm->hold_lock);
+	return false;
+}
+
+void vcpu_end_run(struct vcpu *vcpu)
+{
+	const int error = errno;
+
+	atomic_store(&vcpu->in_run, false);
+	vcpu->vm->paging->left(vcpu);
+	withdrawal_help(&vcpu->vm->withdrawal); /* else it would wait for paging_lock, or for hold_lock */
+	errno = error;
+}
+
+static int run(struct vcpu *vcpu)
+{
+	const int r = ioctl(vcpu->fd, KVM_RUN, 0);
+
+	vcpu_end_run(vcpu);
+	return r;
+}
+
+unsigned vcpu_run_loop(struct vcpu *vcpu)
+{
+	for (;;) {
+		unsigned leave;
+
+		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+		atomic_store(&vcpu->acked, atomic_load(&vcpu->vm->reclaim_generation));
+		leave = serve_requests(vcpu);
+		if (leave)
+			return leave;
+		if (atomic_load(&vcpu->vm->paused) && vcpu->vm->paging->settled(vcpu)) {
+			park(vcpu);
+			continue;
+		}
+		if (!enter(vcpu) || !vcpu_begin_run(vcpu))
+			continue;
+		if (run(vcpu) < 0) {
+			vcpu_run_failed(vcpu, errno);
+			continue;
+		}
+		counter_inc(&vcpu->counters, CTR_EXITS);
+		vcpu_handle_exit(vcpu);
+	}
+}
