@@ -116,6 +116,21 @@ static json_t *query_paging(const struct qmp *q, json_t *args, struct control_er
 	return q->ops->paging(q->vm, err);
 }
 
+static json_t *set_paging(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const char *mode = json_string_value(json_object_get(args, "mode"));
+	bool changed = false;
+	uint64_t us = 0;
+
+	if (q->ops->set_paging(q->vm, mode, &changed, &us, err) < 0)
+		return NULL;
+	if (changed)
+		q->broadcast(q->ctx,
+		             message_event("PAGING_CHANGE", json_pack("{s:s, s:s, s:I}", "mode", mode, "reason", "set-paging",
+		                                                      "us", (json_int_t)us)));
+	return json_pack("{s:s, s:b, s:I}", "mode", mode, "changed", changed, "us", (json_int_t)us);
+}
+
 static json_t *dump_tables(const struct qmp *q, json_t *args, struct control_error *err)
 {
 	const json_t *stage = json_object_get(args, "stage");
@@ -156,6 +171,11 @@ static const struct arg_schema slice_args[] = {
     {.name = "size", .type = ARG_INTEGER, .required = true},
     {0},
 };
+static const char *const modes[] = {"nested", "shadow", NULL};
+static const struct arg_schema paging_args[] = {
+    {.name = "mode", .type = ARG_ENUM, .required = true, .values = modes},
+    {0},
+};
 static const char *const stages[] = {"guest", "stage2", "shadow", NULL};
 static const struct arg_schema dump_args[] = {
     {.name = "stage", .type = ARG_ENUM, .values = stages},
@@ -176,7 +196,8 @@ const struct qmp_command qmp_commands[] = {
     {"query-balloon-stats", NULL, query_balloon_stats, "the guest's own view of its memory"},
     {"query-stats", stats_query_args, stats_query, "counters and gauges of KVM and Gnomon"},
     {"query-stats-schemas", stats_schemas_args, stats_schemas, "names, units and meanings of what query-stats gives"},
-    {"query-paging", NULL, query_paging, "how guest memory is translated"},
+    {"query-paging", NULL, query_paging, "how guest memory is translated, since when and why"},
+    {"set-paging", paging_args, set_paging, "change the paging mode while the guest runs"},
     {"reclaim", slice_args, reclaim, "take a slice of guest memory away, now, without asking the guest"},
     {"release", slice_args, release, "give a slice back that reclaim took, zeroed"},
     {"dump-tables", dump_args, dump_tables, "a stage's tables: guest, stage2 or shadow"},

@@ -11,7 +11,6 @@
 #include "kvm/kvm_stats.h"
 #include "vm/reclaim.h"
 #include "vm/reset.h"
-#include "shadow/shadow.h"
 #include "vm/vcpu.h"
 #include "virtio/balloon.h"
 
@@ -30,33 +29,35 @@ static int nr_vcpus(void *machine)
 	return ((struct machine *)machine)->vm->nr_vcpus;
 }
 
-static bool running(void *machine)
-{
-	return !atomic_load(&((struct machine *)machine)->vm->paused);
-}
-
-static int stop(void *machine, struct control_error *err)
+int machine_pause(struct machine *m, struct control_error *err)
 {
 	int vcpu;
 
-	if (vm_pause(((struct machine *)machine)->vm, &vcpu) < 0)
+	if (vm_pause(m->vm, &vcpu) < 0)
 		return control_fail(err, ETIMEDOUT, "vCPU %d does not leave the guest; the guest goes on", vcpu);
 	return 0;
 }
 
-static void cont(void *machine)
+static bool running(void *machine)
 {
-	vm_resume(((struct machine *)machine)->vm);
+	return !((struct machine *)machine)->stopped;
 }
 
-int machine_hold(struct machine *m, bool *ret_was_running, struct control_error *err)
+static int stop(void *machine, struct control_error *err)
 {
-	const bool was = running(m);
-	int r = was ? stop(m, err) : 0;
+	struct machine *m = machine;
+	const int r = machine_pause(m, err);
 
-	if (r == 0)
-		*ret_was_running = was;
+	m->stopped = r == 0;
 	return r;
+}
+
+static void cont(void *machine)
+{
+	struct machine *m = machine;
+
+	m->stopped = false;
+	vm_resume(m->vm);
 }
 
 static void quit(void *machine)
@@ -74,20 +75,18 @@ static int load_image(void *machine, struct boot_state *ret_boot)
 static int reset(void *machine, struct control_error *err)
 {
 	struct machine *m = machine;
-	bool was_running;
 	int vcpu, r = boot_read(&m->boot, &m->vm->mem, &m->image); /* before the guest is given up for it */
 
 	if (r < 0)
 		return control_fail(err, -r, "The image cannot be loaded (%s); the guest goes on", strerror(-r));
-	r = machine_hold(m, &was_running, err);
+	r = machine_pause(m, err);
 	if (r < 0) {
 		boot_image_free(&m->image);
 		return r;
 	}
 	r = vm_reset(m->vm, load_image, m, &vcpu);
 	boot_image_free(&m->image);
-	if (was_running)
-		vm_resume(m->vm);
+	vm_resume(m->vm);
 	if (r == -EBUSY)
 		return control_fail(err, EBUSY, "vCPU %d is held up by a device: does anybody read the console?", vcpu);
 	return r < 0 ? control_fail(err, -r, "the machine cannot be started anew; the run ends") : 0;
@@ -291,28 +290,6 @@ static int release_slice(void *machine, uint64_t gpa, uint64_t size, struct cont
 	return slice(machine, gpa, size, false, err);
 }
 
-/* --- paging --- */
-
-static json_t *paging(void *machine, struct control_error *err)
-{
-	const struct machine *m = machine;
-	const struct paging_config *config = &m->vm->paging_config;
-	json_t *reply = json_pack("{s:s, s:s, s:s, s:I}", "mode", m->vm->paging->name, "second-stage", m->second_stage, "backing",
-	                          backing_name(m->vm->mem.backing), "memory", (json_int_t)m->vm->mem.size);
-	json_t *opts;
-
-	if (strcmp(m->vm->paging->name, "shadow") != 0)
-		return reply;
-	opts = json_array();
-	for (int i = 0; i < SHADOW_OPTS; i++)
-		if (config->shadow_opts & shadow_opt_desc[i].opt)
-			json_array_append_new(opts, json_string(shadow_opt_desc[i].name));
-	json_object_set_new(reply, "shadow",
-	                    json_pack("{s:o, s:I, s:b}", "optimisations", opts, "memory", (json_int_t)config->shadow_memory,
-	                              "audit", config->audit));
-	return reply;
-}
-
 const struct control_ops machine_ops = {
     .name = name,
     .nr_vcpus = nr_vcpus,
@@ -325,7 +302,8 @@ const struct control_ops machine_ops = {
     .balloon_get = balloon_get,
     .balloon_set = balloon_set,
     .balloon_stats = balloon_stats,
-    .paging = paging,
+    .paging = machine_paging,
+    .set_paging = machine_set_paging,
     .dump_tables = machine_dump_tables,
     .reclaim = reclaim_slice,
     .release = release_slice,

@@ -177,10 +177,9 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	                         : strcmp(stage, "stage2") == 0 ? STAGE_2
 	                                                        : STAGE_GUEST;
 	struct dump d = {.vm = m->vm};
-	bool was_running;
 	int r;
 
-	if (machine_hold(m, &was_running, err) < 0)
+	if (machine_pause(m, err) < 0)
 		return NULL;
 	d.lines = json_array();
 	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are held */
@@ -192,7 +191,6 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	} else if (d.cut) {
 		json_array_append_new(d.lines, json_string("more was left out"));
 	}
-	if (was_running)
-		vm_resume(m->vm);
+	vm_resume(m->vm);
 	return d.lines;
 }

@@ -10,6 +10,7 @@ struct machine {
 	struct vm *vm;
 	struct boot_params boot;        /* of the image, for a reset; the guest's name is the last part of its path */
 	struct boot_image image;        /* while it is reset */
+	bool stopped;                   /* by a client */
 	const char *second_stage;       /* the host's, as `gnomon host` has it */
 	int kvm_stats[1 + VM_MAX_CPUS]; /* descriptors: the VM's, then each vCPU's; negative where KVM has none */
 };
@@ -20,10 +21,15 @@ extern const struct control_ops machine_ops;
 int must_check machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot);
 void machine_destroy(struct machine *m);
 
-/* machine_dump.c: a stage's tables as an array of lines; the VM is stopped meanwhile. */
+/* machine/paging.c: how guest memory is translated, and another way from now on. See control/ops.h. */
+json_t *machine_paging(void *machine, struct control_error *err);
+int must_check machine_set_paging(void *machine, const char *mode, bool *ret_changed, uint64_t *ret_us,
+                                  struct control_error *err);
+
+/* machine/dump.c: a stage's tables as an array of lines; the VM is stopped meanwhile. */
 json_t *machine_dump_tables(void *machine, const char *stage, struct control_error *err);
 
-/* Stops the VM unless it is stopped; *ret_was_running says whether to resume. -errno with *err. */
-int must_check machine_hold(struct machine *m, bool *ret_was_running, struct control_error *err);
+/* Pauses the VM for a command, whether a client stopped it or not; vm_resume() undoes that. -errno with *err. */
+int must_check machine_pause(struct machine *m, struct control_error *err);
 
 #endif

@@ -84,6 +84,7 @@ static int start(struct vcpu *vcpu)
 		vcpu->run->s.regs.sregs = vcpu->start_sregs;
 		vcpu->run->s.regs.regs = vcpu->start_regs;
 		vcpu->run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
+		vcpu->incomplete = true; /* KVM_RUN takes them */
 		return 0;
 	}
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &vcpu->start_sregs) < 0 ||
@@ -144,6 +145,31 @@ static void port_exit(struct vcpu *vcpu)
 	                 (uint8_t *)run + run->io.data_offset);
 }
 
+/* INT n, INT3, INTO or INT1 stands at RIP, or right before it (APM3). */
+static bool is_at_software_interrupt(struct vcpu *vcpu)
+{
+	struct cpu_state c;
+	uint8_t b[3] = {0}; /* at RIP - 2, RIP - 1, RIP */
+
+	if (cpu_regs_get_some(vcpu->fd, &c) < 0)
+		return true;
+	for (int i = 0; i < 3; i++)
+		(void)vcpu_peek(vcpu, &c, gva_init(c.rip - 2 + i), &b[i]);
+	return b[0] == 0xcd || b[2] == 0xcd || b[1] == 0xcc || b[2] == 0xcc || b[1] == 0xce || b[2] == 0xce ||
+	       b[1] == 0xf1 || b[2] == 0xf1;
+}
+
+/*
+ * Of a software interrupt that is on its way KVM tells nothing, but that the guest, with interrupts on, is not ready for
+ * another one. With interrupts off that says nothing, and the instruction has to tell.
+ */
+static bool holds_software_interrupt(struct vcpu *vcpu, bool interrupt_shadow)
+{
+	if (vcpu->run->ready_for_interrupt_injection)
+		return false;
+	return (vcpu->run->if_flag && !interrupt_shadow) || is_at_software_interrupt(vcpu);
+}
+
 /*
  * What KVM holds of an event that was on its way to the guest when it was kicked. An external interrupt is taken back: it
  * waits in the VMM again. Anything else is over as soon as the guest runs on.
@@ -159,7 +185,7 @@ static const char *take_back_events(struct vcpu *vcpu)
 	if (e.nmi.injected || e.nmi.pending || e.smi.smm)
 		return "it handles an event that no guest of Gnomon has";
 	if (!e.interrupt.injected)
-		return NULL;
+		return holds_software_interrupt(vcpu, e.interrupt.shadow) ? "a software interrupt is on its way" : NULL;
 	atomic_fetch_or(&vcpu->vectors[e.interrupt.nr / 64], 1ull << e.interrupt.nr % 64);
 	e.interrupt.injected = 0;
 	e.flags = 0;

@@ -61,17 +61,21 @@ static int restart(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_
 
 int vm_reset(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_boot), void *ctx, int *ret_vcpu)
 {
-	int r;
+	int r = 0;
 
 	BUG_ON(!atomic_load(&vm->paused));
-	for (int i = 0; i < vm->nr_vcpus; i++) {
+	pthread_mutex_lock(&vm->change_lock);
+	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++) {
 		if (!atomic_load(&vm->vcpu[i]->parked)) {
 			*ret_vcpu = i;
-			return -EBUSY;
+			r = -EBUSY;
 		}
 	}
-	r = restart(vm, load, ctx);
-	if (r < 0)
-		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	if (r == 0) {
+		r = restart(vm, load, ctx);
+		if (r < 0)
+			vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	}
+	pthread_mutex_unlock(&vm->change_lock);
 	return r;
 }

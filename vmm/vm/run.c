@@ -40,6 +40,21 @@ void vcpu_kick(struct vcpu *vcpu)
 	pthread_mutex_unlock(&vcpu->lock);
 }
 
+bool vcpu_must_park(const struct vcpu *vcpu)
+{
+	return atomic_load(&vcpu->vm->paused) && !(atomic_load(&vcpu->requests) & REQ_END);
+}
+
+bool vcpu_is_parked(struct vcpu *vcpu)
+{
+	bool parked;
+
+	pthread_mutex_lock(&vcpu->lock);
+	parked = atomic_load(&vcpu->parked);
+	pthread_mutex_unlock(&vcpu->lock);
+	return parked;
+}
+
 /* What ends a halt. REQ_INTERRUPT alone does not: its vector may have been delivered before the bit was seen. */
 static bool wake_up_due(struct vcpu *vcpu)
 {
@@ -50,7 +65,7 @@ void vcpu_wait(struct vcpu *vcpu)
 {
 	pthread_mutex_lock(&vcpu->lock);
 	atomic_store(&vcpu->parked, true);
-	while (!wake_up_due(vcpu))
+	while (vcpu_must_park(vcpu) || !wake_up_due(vcpu))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	atomic_store(&vcpu->parked, false);
 	pthread_mutex_unlock(&vcpu->lock);
@@ -68,7 +83,7 @@ static void park(struct vcpu *vcpu)
 {
 	pthread_mutex_lock(&vcpu->lock);
 	atomic_store(&vcpu->parked, true);
-	while (atomic_load(&vcpu->vm->paused) && !(atomic_load(&vcpu->requests) & REQ_END))
+	while (vcpu_must_park(vcpu))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	atomic_store(&vcpu->parked, false);
 	pthread_mutex_unlock(&vcpu->lock);

@@ -73,9 +73,9 @@ static bool wait_for_start(struct vcpu *vcpu)
 	bool started;
 
 	pthread_mutex_lock(&vcpu->lock);
-	while (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END))
+	while (vcpu_must_park(vcpu) || (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END)))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
-	started = vcpu->started;
+	started = vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END);
 	atomic_store(&vcpu->parked, !started);
 	pthread_mutex_unlock(&vcpu->lock);
 	return started;

@@ -54,7 +54,7 @@ struct vcpu {
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
 	bool halted;                /* nested mode's: HLT left KVM_RUN, and no interrupt was delivered since */
-	bool incomplete;            /* nested mode's: the next KVM_RUN completes an access to a port or device */
+	bool incomplete;            /* nested mode's: the next KVM_RUN completes an access, or takes the first state */
 	const char *unsettled;      /* what KVM holds of an instruction that is half done; NULL: nothing. See settled() */
 	struct shadow_vcpu *shadow; /* shadow mode's own; nobody else looks at it */
 };
@@ -105,6 +105,13 @@ void vcpu_wake(struct vcpu *vcpu);
 
 /* Makes external interrupt `vector` (32-255) pending: edge-triggered, no EOI. Any thread. */
 void vcpu_interrupt(struct vcpu *vcpu, int vector);
+
+/*
+ * Whoever waits in a vCPU's thread is parked, and stays so while this is true: the VM is paused and goes on. Under
+ * vcpu.lock, so that one that is seen parked in a paused VM (vcpu_is_parked(), any thread) remains parked.
+ */
+bool vcpu_must_park(const struct vcpu *vcpu);
+bool vcpu_is_parked(struct vcpu *vcpu);
 
 /* Waits in the vCPU's own thread until a request or an interrupt is there. */
 void vcpu_wait(struct vcpu *vcpu);

@@ -87,9 +87,11 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 	int r;
 
 	*vm = (struct vm){.kvm_fd = -1, .fd = -1, .end_fd = -1, .paging = config->paging,
-	                  .paging_config = config->paging_config};
+	                  .paging_config = config->paging_config,
+	                  .history.reason = "start"};
 	atomic_init(&vm->dead_cpus, config->cpus);
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->change_lock, NULL);
 	pthread_mutex_init(&vm->reclaim_lock, NULL);
 	pthread_mutex_init(&vm->paging_lock, NULL);
 	pthread_mutex_init(&vm->hold_lock, NULL);
@@ -120,6 +122,7 @@ void vm_destroy(struct vm *vm)
 	withdrawal_destroy(&vm->withdrawal);
 	pthread_mutex_destroy(&vm->hold_lock);
 	pthread_mutex_destroy(&vm->paging_lock);
+	pthread_mutex_destroy(&vm->change_lock);
 	pthread_mutex_destroy(&vm->reclaim_lock);
 	pthread_mutex_destroy(&vm->lock);
 }
@@ -178,11 +181,11 @@ static int64_t now_us(void)
  * Whether it came out. Held up by a device, it may only be on its way to KVM_RUN: there immediate_exit, set by the
  * kick, makes KVM_RUN return before the guest's next instruction.
  */
-static bool wait_for_pause(const struct vcpu *vcpu, int64_t start)
+static bool wait_for_pause(struct vcpu *vcpu, int64_t start)
 {
 	const struct timespec pause = {.tv_nsec = POLL_PAUSED_NS};
 
-	while (!atomic_load(&vcpu->parked)) {
+	while (!vcpu_is_parked(vcpu)) {
 		const int64_t waited = now_us() - start;
 
 		if (waited > PAUSE_HELD_UP_US && !atomic_load(&vcpu->in_run))
@@ -198,7 +201,10 @@ int vm_pause(struct vm *vm, int *ret_vcpu)
 {
 	const int64_t start = now_us();
 
+	pthread_mutex_lock(&vm->lock);
+	vm->pauses++;
 	atomic_store(&vm->paused, true);
+	pthread_mutex_unlock(&vm->lock);
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		if (!atomic_load(&vm->vcpu[i]->parked))
 			vcpu_kick(vm->vcpu[i]);
@@ -214,7 +220,9 @@ int vm_pause(struct vm *vm, int *ret_vcpu)
 
 void vm_resume(struct vm *vm)
 {
-	atomic_store(&vm->paused, false);
+	pthread_mutex_lock(&vm->lock);
+	atomic_store(&vm->paused, --vm->pauses > 0);
+	pthread_mutex_unlock(&vm->lock);
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		vcpu_wake(vm->vcpu[i]);
 }

@@ -42,6 +42,14 @@ enum vm_end {
 	VM_QUIT,        /* a client of the control socket did */
 };
 
+/* How the paging mode came to be. Under change_lock. */
+struct paging_history {
+	unsigned changes;   /* while the guest ran */
+	uint64_t since_ms;  /* CLOCK_REALTIME; 0: since the start */
+	const char *reason; /* static */
+	uint64_t us;        /* for which the guest stood still at the last change */
+};
+
 struct vm {
 	int kvm_fd; /* /dev/kvm */
 	int fd;
@@ -67,7 +75,10 @@ struct vm {
 	enum vm_end end;
 	int status;
 	int end_fd;           /* eventfd: readable once end is not VM_RUNNING */
-	atomic_bool paused;   /* vCPUs stay out of the guest; changed by vm_pause() and vm_resume() */
+	unsigned pauses;      /* vm_pause() without its vm_resume() yet; under `lock` */
+	atomic_bool paused;   /* there are some: vCPUs stay out of the guest */
+	pthread_mutex_t change_lock; /* whoever makes a paused VM another: a reset, a change of the mode. Comes first */
+	struct paging_history history;
 	atomic_int dead_cpus; /* not started, or halted with interrupts off: nothing here can wake them */
 };
 
@@ -103,8 +114,8 @@ void vm_end(struct vm *vm, enum vm_end how, int status);
 /*
  * Takes every vCPU out of the guest and keeps it out. On return none executes guest code, and each waits or, after
  * a tenth of a second, is held up outside the guest by a device: by the console, when nobody reads it. -ETIMEDOUT, with
- * the VM going on and the vCPU's number in *ret_vcpu, when one does not leave the guest. One caller at a time, not a
- * vCPU's thread.
+ * the VM going on and the vCPU's number in *ret_vcpu, when one does not leave the guest. Several callers may pause it
+ * at a time; it goes on when each has resumed it. Not from a vCPU's thread.
  */
 int must_check vm_pause(struct vm *vm, int *ret_vcpu);
 void vm_resume(struct vm *vm);
