@@ -129,6 +129,13 @@ static int fake_release(void *vm, uint64_t gpa, uint64_t size, struct control_er
 	return fake_slice(vm, 'l', gpa, size);
 }
 
+static int fake_set_paging(void *vm, const char *mode, bool *ret_changed, uint64_t *ret_us, struct control_error *err)
+{
+	*ret_changed = strcmp(mode, "shadow") == 0;
+	*ret_us = *ret_changed ? 123 : 0;
+	return 0;
+}
+
 static const struct control_ops fake_ops = {
     .name = fake_name,
     .nr_vcpus = fake_nr_vcpus,
@@ -142,6 +149,7 @@ static const struct control_ops fake_ops = {
     .balloon_set = fake_balloon_set,
     .balloon_stats = fake_json,
     .paging = fake_json,
+    .set_paging = fake_set_paging,
     .dump_tables = fake_dump,
     .reclaim = fake_reclaim,
     .release = fake_release,

@@ -28,7 +28,7 @@ static bool is_live(const struct vcpu *vcpu)
 	return vcpu->ran && vcpu->started && !(atomic_load(&vcpu->requests) & REQ_RESET);
 }
 
-/* Every vCPU stands between two instructions. -EBUSY; -EAGAIN: one will soon. */
+/* Every vCPU is parked between two instructions. -EAGAIN. */
 static int check_vcpus(struct vm *vm, char *ret_why)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++) {
@@ -41,7 +41,7 @@ static int check_vcpus(struct vm *vm, char *ret_why)
 			snprintf(ret_why, PAGING_WHY_MAX, "vCPU %d has an instruction half done: %s", i, vcpu->unsettled);
 		else
 			continue;
-		return atomic_load(&vcpu->parked) ? -EAGAIN : -EBUSY;
+		return -EAGAIN;
 	}
 	return 0;
 }
@@ -123,9 +123,9 @@ static int change(struct vm *vm, const struct paging_ops *to, char *ret_why)
 	return r;
 }
 
-/* While an exception is on its way the guest has to run on before it stands between two instructions. */
-#define TRIES    50
+/* While an exception is on its way, or a device is at work, the guest has to run on before it can stand still. */
 #define TRY_NS   200000
+#define TRIES_NS 2000000000
 #define NS_OF_US 1000
 
 static uint64_t now_ns(clockid_t clock)
@@ -152,7 +152,7 @@ static int change_paused(struct vm *vm, const struct paging_ops *to, char *ret_w
 	return r;
 }
 
-/* One try. -EAGAIN: a vCPU has an instruction half done. */
+/* One try. -EAGAIN: a vCPU is not ready for it. */
 static int try_change(struct vm *vm, const struct paging_ops *to, uint64_t *ret_us, char *ret_why)
 {
 	const uint64_t start = now_ns(CLOCK_MONOTONIC);
@@ -171,20 +171,20 @@ static int try_change(struct vm *vm, const struct paging_ops *to, uint64_t *ret_
 int paging_change(struct vm *vm, const struct paging_ops *to, const char *reason, bool *ret_changed, uint64_t *ret_us,
                   char *ret_why)
 {
+	const uint64_t start = now_ns(CLOCK_MONOTONIC);
 	const struct timespec pause = {.tv_nsec = TRY_NS};
 	int r = 0;
 
 	*ret_changed = false;
 	*ret_us = 0;
 	pthread_mutex_lock(&vm->change_lock);
-	for (int i = 0; to != vm->paging && i < TRIES; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
+	while (to != vm->paging) {
 		r = try_change(vm, to, ret_us, ret_why);
-		if (r != -EAGAIN)
+		if (r != -EAGAIN || now_ns(CLOCK_MONOTONIC) - start > TRIES_NS)
 			break;
+		nanosleep(&pause, NULL);
 	}
-	if (r == 0 && *ret_us) {
+	if (r == 0 && to == vm->paging && *ret_us) {
 		*ret_changed = true;
 		vm->history = (struct paging_history){.changes = vm->history.changes + 1,
 		                                      .since_ms = now_ns(CLOCK_REALTIME) / 1000000,

@@ -8,7 +8,7 @@
  *   switch-drive GNOMON CPUS CHANGES SEED hold IMAGE [OPTION...] [-- WORD...]   one that checks its memory for ever, while
  *                                                                               the balloon goes to half and back
  *
- * A change that finds an instruction half done may be refused; nothing else may.
+ * A change may be refused while a vCPU has an instruction half done or is at a device, for nothing else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -152,7 +152,7 @@ static bool change(struct target *t, struct count *n)
 	if (!desc) {
 		n->changed++;
 		n->shadow = !n->shadow;
-	} else if (strstr(desc, "half done")) {
+	} else if (strstr(desc, "half done") || strstr(desc, "held up by a device")) {
 		n->refused++;
 	} else {
 		fail("set-paging: %s", desc);
