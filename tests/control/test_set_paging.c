@@ -3,8 +3,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "control_run.h"
@@ -240,6 +243,39 @@ static void refused(const char *behaviour, const char *why)
 	expect_mode("nested", 0, "start");
 	expect_running();
 	quit();
+}
+
+/* As if the library were not installed: an empty file stands in its place. */
+static void without_zydis(void)
+{
+	glob_t found;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    glob("/usr/lib*/{*/,}libZydis.so.*", GLOB_BRACE, NULL, &found) != 0)
+		_exit(99);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (mount("/dev/null", found.gl_pathv[i], NULL, MS_BIND, NULL) < 0)
+			_exit(99);
+}
+
+Test(control, set_paging_without_zydis)
+{
+	json_t *reply;
+
+	if (geteuid() != 0)
+		cr_skip_test("needs root: it hides a library");
+	run.surroundings = without_zydis;
+	start("nested", "1", "ticks", "ticking\n");
+	reply = set(&client, "shadow");
+	cr_assert(refusal(reply) && strstr(refusal(reply), "libZydis"), "%s", refusal(reply));
+	json_decref(reply);
+	expect_mode("nested", 0, "start");
+	expect_running();
+	tell("quit");
+	connection_close(&client);
+	run_finish(&run);
+	cr_assert_eq(run.status, 0);
+	cr_assert(strstr(run.err, "libZydis"), "%s", run.err);
 }
 
 /* A guest that keeps nested mode's contract alone is told what of it shadow mode has no room for. */

@@ -14,6 +14,7 @@
 #include "boot/boot.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "machine/auto.h"
 #include "machine/socket.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
@@ -21,7 +22,7 @@
 #include "dev/serial.h"
 #include "platform/platform.h"
 #include "paging/nested.h"
-#include "paging/shadow.h"
+#include "paging/switch.h"
 #include "shadow/shadow.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
@@ -38,6 +39,7 @@ struct run_options {
 	long timeout; /* seconds; 0: none */
 	char *bootargs;
 	uint64_t balloon; /* optional features that it offers */
+	bool paging_auto, dry_run;
 };
 
 static const char help[] =
@@ -45,7 +47,9 @@ static const char help[] =
     "Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
     "Where there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
     "\n"
-    "  --paging MODE      how guest memory is translated: nested (default) or shadow\n"
+    "  --paging MODE      how guest memory is translated: nested (default), shadow, or auto, which starts nested\n"
+    "                     and changes the mode as the guest behaves (docs/paging.md)\n"
+    "  --dry-run          with --paging auto: log what it would change, and stay nested\n"
     "  --memory SIZE      guest RAM, a multiple of 2 MiB (default 64M; hugetlb1g: 1 GiB, 1G)\n"
     "  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
     "  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m, hugetlb1g\n"
@@ -120,13 +124,15 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 
 	switch (opt) {
 	case 'p':
-		o->vm.paging = strcmp(arg, "shadow") == 0   ? &paging_shadow
-		               : strcmp(arg, "nested") == 0 ? &paging_nested
-		                                            : NULL;
+		o->paging_auto = strcmp(arg, "auto") == 0;
+		o->vm.paging = o->paging_auto ? &paging_nested : paging_by_name(arg);
 		if (o->vm.paging)
 			return 0;
-		log_error("--paging: '%s' is not a paging mode (nested, shadow)", arg);
+		log_error("--paging: '%s' is not a paging mode (nested, shadow, auto)", arg);
 		return -EINVAL;
+	case 'd':
+		o->dry_run = true;
+		return 0;
 	case 'o':
 		r = shadow_opt_parse(arg, &o->vm.paging_config.shadow_opts);
 		if (r < 0)
@@ -203,6 +209,10 @@ static int settle(struct run_options *o)
 		          backing_name(o->vm.backing));
 		return -EINVAL;
 	}
+	if (o->dry_run && !o->paging_auto) {
+		log_error("--dry-run: it is for --paging auto");
+		return -EINVAL;
+	}
 	if (page > PAGE_2M && o->balloon & VIRTIO_BALLOON_F_REPORTING) {
 		log_error(
 		    "--balloon: free-page-reporting is of no use with --backing %s: no guest reports whole pages of %s",
@@ -220,7 +230,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		{"cpus", required_argument, NULL, 'c'},	   {"backing", required_argument, NULL, 'b'},
 		{"stats", required_argument, NULL, 's'},   {"timeout", required_argument, NULL, 't'},
 		{"control", required_argument, NULL, 'C'}, {"balloon", required_argument, NULL, 'B'},
-		{"shadow-opt", required_argument, NULL, 'o'}, {"shadow-memory", required_argument, NULL, 'M'},
+		{"dry-run", no_argument, NULL, 'd'}, {"shadow-opt", required_argument, NULL, 'o'}, {"shadow-memory", required_argument, NULL, 'M'},
 		{"list-shadow-opts", no_argument, NULL, 'l'}, {"audit", no_argument, NULL, 'a'},
 		{"help", no_argument, NULL, 'h'},	   {0},
 	};
@@ -277,6 +287,7 @@ static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 static int run_guest(struct vm *vm, const struct boot_params *params, const struct boot_state *boot,
 		     const struct run_options *o, int signal_fd, bool *ret_limit)
 {
+	struct paging_auto paging = {0};
 	struct control_socket control;
 	int r = control_open(&control, o->control, vm, params);
 
@@ -285,10 +296,13 @@ static int run_guest(struct vm *vm, const struct boot_params *params, const stru
 	r = vm_start(vm, boot);
 	if (r == 0)
 		r = control_serve(&control);
+	if (r == 0 && o->paging_auto)
+		r = paging_auto_start(&paging, vm, o->dry_run, control_paging_changed, &control);
 	if (r < 0)
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	else
 		*ret_limit = wait_for_end(vm, signal_fd, o->timeout);
+	paging_auto_stop(&paging);
 	control_close(&control);
 	vm_join(vm); /* the devices stand on the caller's stack */
 	return r;

@@ -139,6 +139,11 @@ static void take_notices(struct server *s)
 	if (atomic_exchange(&s->balloon_changed, false))
 		broadcast(s, message_event("BALLOON_CHANGE",
 		                           json_pack("{s:I}", "actual", (json_int_t)atomic_load(&s->balloon_actual))));
+	pthread_mutex_lock(&s->paging_lock);
+	if (s->paging_change)
+		broadcast(s, message_event("PAGING_CHANGE", s->paging_change));
+	s->paging_change = NULL;
+	pthread_mutex_unlock(&s->paging_lock);
 }
 
 /* The last event, and a moment for those who read. */
@@ -221,6 +226,7 @@ int server_open(struct server *s, const char *path, const struct control_ops *op
 	int r;
 
 	memset(s, 0, sizeof(*s));
+	pthread_mutex_init(&s->paging_lock, NULL);
 	r = listener_open(&s->listener, path);
 	if (r < 0)
 		return r;
@@ -256,6 +262,8 @@ void server_stop(struct server *s, bool by_guest, const char *reason)
 	wake(s);
 	if (s->has_thread)
 		pthread_join(s->thread, NULL);
+	json_decref(s->paging_change);
+	pthread_mutex_destroy(&s->paging_lock);
 	close_fds(s);
 }
 
@@ -263,5 +271,17 @@ void server_balloon_changed(struct server *s, uint64_t actual)
 {
 	atomic_store(&s->balloon_actual, actual);
 	atomic_store(&s->balloon_changed, true);
+	wake(s);
+}
+
+void server_paging_changed(struct server *s, const char *mode, const char *reason, const char *detail, uint64_t us)
+{
+	json_t *data =
+	    json_pack("{s:s, s:s, s:s, s:I}", "mode", mode, "reason", reason, "detail", detail, "us", (json_int_t)us);
+
+	pthread_mutex_lock(&s->paging_lock);
+	json_decref(s->paging_change);
+	s->paging_change = data;
+	pthread_mutex_unlock(&s->paging_lock);
 	wake(s);
 }

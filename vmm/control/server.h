@@ -28,6 +28,8 @@ struct server {
 	bool listening;                        /* the listener is watched; the thread's alone */
 	atomic_bool balloon_changed;
 	_Atomic uint64_t balloon_actual; /* bytes */
+	pthread_mutex_t paging_lock;
+	json_t *paging_change; /* the data of an event that is due, or NULL; under paging_lock */
 	atomic_bool ending;
 	bool shutdown_by_guest;      /* these two are set before `ending` */
 	const char *shutdown_reason; /* QEMU's ShutdownCause */
@@ -51,5 +53,11 @@ void server_stop(struct server *s, bool by_guest, const char *reason);
 
 /* Says BALLOON_CHANGE with this many bytes to all clients; several changes in a row may be told as one. Any thread. */
 void server_balloon_changed(struct server *s, uint64_t actual);
+
+/*
+ * Says PAGING_CHANGE to all clients; of several changes in a row the last may be told alone. `detail` is a sentence with
+ * figures. Any thread.
+ */
+void server_paging_changed(struct server *s, const char *mode, const char *reason, const char *detail, uint64_t us);
 
 #endif

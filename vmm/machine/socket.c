@@ -11,6 +11,14 @@ static void balloon_changed(void *ctx, uint64_t held)
 	server_balloon_changed(&c->server, c->machine.vm->mem.size - held);
 }
 
+void control_paging_changed(void *ctx, const char *mode, const char *reason, const char *detail, uint64_t us)
+{
+	struct control_socket *c = ctx;
+
+	if (c->open)
+		server_paging_changed(&c->server, mode, reason, detail, us);
+}
+
 int control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot)
 {
 	int r;

@@ -22,6 +22,9 @@ int must_check control_open(struct control_socket *c, const char *path, struct v
  * said; control_close() is due all the same. */
 int must_check control_serve(struct control_socket *c);
 
+/* Tells the clients of a change by `--paging auto`: a paging_auto_fn for the socket as `ctx`. Any thread. */
+void control_paging_changed(void *ctx, const char *mode, const char *reason, const char *detail, uint64_t us);
+
 /* Tells the clients how the run ended, and removes the socket. After vm_end(), before the VM's devices go. */
 void control_close(struct control_socket *c);
 

@@ -111,8 +111,11 @@ static void connect_to(struct target *t)
 			fail("gnomon does not start");
 		nanosleep(&pause, NULL);
 	}
-	if (connection_open(&t->c, t->path, PATIENCE_MS) < 0)
-		fail("no connection");
+	while (connection_open(&t->c, t->path, PATIENCE_MS) < 0) { /* it is there a moment before it listens */
+		if (waitpid(t->pid, &status, WNOHANG) > 0)
+			fail("no connection");
+		nanosleep(&pause, NULL);
+	}
 }
 
 /* The exit status; what was said goes to the buffers. */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#include "paging/policy.h"
+
+#include <stdio.h>
+
+void policy_init(struct policy *p, bool shadow)
+{
+	*p = (struct policy){.shadow = shadow, .patience = POLICY_PATIENCE};
+}
+
+static const char *decide_in_nested(struct policy *p, const struct policy_window *w)
+{
+	const unsigned busy = w->kernel > w->moved ? w->kernel : w->moved; /* a look may be both */
+
+	if (!w->looks) /* all are halted: nobody knows, and nobody waits */
+		return NULL;
+	p->quiet = busy * 100 <= w->looks * POLICY_BUSY_PERCENT ? p->quiet + 1 : 0;
+	if (p->quiet < p->patience || w->refs_saved <= 0)
+		return NULL;
+	snprintf(p->detail, sizeof(p->detail),
+	         "quiet for %u windows of %llu ms (at %u of %u looks in its kernel, %u with changed tables); a TLB miss "
+	         "walks %d references less",
+	         p->quiet, (unsigned long long)w->us / 1000, w->kernel, w->looks, w->moved, w->refs_saved);
+	return "policy: the guest leaves its tables alone";
+}
+
+static const char *decide_in_shadow(struct policy *p, const struct policy_window *w)
+{
+	const uint64_t in_traps = w->traps * POLICY_TRAP_US;
+
+	p->busy = in_traps * 100 > w->us * POLICY_TRAP_PERCENT ? p->busy + 1 : 0;
+	if (p->busy < POLICY_BUSY_WINDOWS)
+		return NULL;
+	snprintf(p->detail, sizeof(p->detail), "%llu traps in %llu ms, %u us each",
+	         (unsigned long long)w->traps, (unsigned long long)w->us / 1000, POLICY_TRAP_US);
+	return "policy: the guest traps too often";
+}
+
+const char *policy_decide(struct policy *p, const struct policy_window *w)
+{
+	return p->shadow ? decide_in_shadow(p, w) : decide_in_nested(p, w);
+}
+
+void policy_changed(struct policy *p, bool shadow)
+{
+	if (p->shadow && !shadow)
+		p->patience = p->patience * 2 < POLICY_PATIENCE_MAX ? p->patience * 2 : POLICY_PATIENCE_MAX;
+	p->shadow = shadow;
+	p->quiet = p->busy = 0;
+}
