@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "base/outfile.h"
 #include "bench/environment.h"
 #include "cmd/args.h"
@@ -37,28 +38,23 @@ static const char help[] =
     "Exit status: 0 something was measured (what was not is n/a, with its reason); 1 nothing was, or the host\n"
     "failed; 2 usage; 130 interrupted.\n";
 
+/* The native row always takes part. */
+static const char *paging_name(size_t i)
+{
+	return i + 1 < BENCH_NR_WHERE ? bench_environments[i + 1].paging : NULL;
+}
+
 static int parse_paging(const char *arg, unsigned *ret_where)
 {
-	const size_t len = strlen(arg);
-	unsigned where = 1 << BENCH_NATIVE;
+	char known[64];
+	unsigned set;
 
-	for (const char *p = arg; p <= arg + len; p += strcspn(p, ",") + 1) {
-		const size_t word = strcspn(p, ",");
-		unsigned found = 0;
-
-		for (int w = 0; w < BENCH_NR_WHERE; w++) {
-			const char *name = bench_environments[w].paging;
-
-			if (name && strlen(name) == word && memcmp(p, name, word) == 0)
-				found = 1u << w;
-		}
-		if (!found) {
-			log_error("--paging: '%s' is not a list of paging modes (nested, shadow)", arg);
-			return -EINVAL;
-		}
-		where |= found;
+	if (names_parse(arg, paging_name, &set) < 0) {
+		names_join(paging_name, known, sizeof(known));
+		log_error("--paging: '%s' is not a list of paging modes (%s)", arg, known);
+		return -EINVAL;
 	}
-	*ret_where = where;
+	*ret_where = set << 1 | 1 << BENCH_NATIVE;
 	return 0;
 }
 
