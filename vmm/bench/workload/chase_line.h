@@ -16,7 +16,6 @@
 #include "base/log.h"
 
 #define CHASE_MAX_SIZES 16
-#define CHASE_MAX_REFS  99 /* more than any walk makes */
 
 /* The fewest and the most references of a walk; 0: not known. */
 struct chase_refs {

@@ -13,8 +13,6 @@
 #include "base/log.h"
 #include "bench/workload/cost_line.h"
 
-#define WALKS_MAX_REFS 99 /* more than any walk makes */
-
 /* References as the VMM computed them, of walks to `pages` pages. */
 struct walks_model {
 	unsigned low, high;         /* the fewest and the most of one walk; 0: not known */
