@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench/workload/chase.h"
+#include "table_text.h"
 
 #define BOCHS "emulated by Bochs: its times say nothing about a CPU"
 
@@ -36,15 +37,9 @@ TestSuite(bench_chase_report, .init = setup);
 static char *written(int (*write)(const struct report *, FILE *))
 {
 	struct report *table = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
 
 	cr_assert_eq(chase_report(&results, &table), 0);
-	cr_assert_eq(write(table, to), 0);
-	fclose(to);
-	report_free(table);
-	return text;
+	return table_text(table, write);
 }
 
 /* A range is one word to people. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bench/workload/walks.h"
+#include "table_text.h"
 
 #define EVERYWHERE (1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW)
 #define COST                                                                                                           \
@@ -107,15 +108,9 @@ static struct walks_results results;
 static char *written(int (*write)(const struct report *, FILE *))
 {
 	struct report *table = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
 
 	cr_assert_eq(walks_report(&results, &table), 0);
-	cr_assert_eq(write(table, to), 0);
-	fclose(to);
-	report_free(table);
-	return text;
+	return table_text(table, write);
 }
 
 static void one_case(void)

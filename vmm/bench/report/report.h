@@ -47,8 +47,19 @@ struct report_environment {
 struct report *report_new(const char *name, const struct report_column *columns, size_t nr_columns);
 void report_free(struct report *report);
 
-/* A table that was filled, or failed with `r`: then it is freed. Returns `r`. */
-int must_check report_give(struct report *report, int r, struct report **ret_report);
+/* A table's name and columns. */
+struct report_layout {
+	const char *name;
+	const struct report_column *columns;
+	size_t nr_columns;
+};
+
+/* Adds what entry i of the results gives: a row, or none. 0 or -errno. */
+typedef int report_add(struct report *report, const void *results, size_t i);
+
+/* A table of entries 0 to nr - 1, which the caller frees. -ENOMEM, or what `add` failed with. */
+int must_check report_build(const struct report_layout *layout, const void *results, size_t nr, report_add *add,
+                            struct report **ret_report);
 
 /* Begins a row whose cells are all "not measured". The setters below fill the newest row; a column that the
  * table does not have is a bug of the caller (BUG_ON), and so is a cell before the first row. */

@@ -24,6 +24,7 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"balloon", columns, sizeof(columns) / sizeof(*columns)};
 
 int balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {
@@ -108,10 +109,13 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 	return 0;
 }
 
-static int add_row(struct report *t, const struct cost_results *res, size_t i)
+static int add_row(struct report *t, const void *results, size_t i)
 {
+	const struct cost_results *res = results;
 	const struct cost_case *c = cost_case_of(res, i);
 
+	if (!cost_takes_part(res, i))
+		return 0;
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);
@@ -126,7 +130,5 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 
 int balloon_report(const struct cost_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("balloon", columns, sizeof(columns) / sizeof(*columns));
-
-	return report_give(t, cost_add_rows(t, res, add_row), ret_table);
+	return report_build(&layout, res, res->plan->nr_cases, add_row, ret_table);
 }

@@ -23,6 +23,7 @@ static const struct report_column columns[] = {
     {"miss_ci_high", "to", "ns", 1},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"chase", columns, sizeof(columns) / sizeof(*columns)};
 
 static const struct report_column ratio_columns[] = {
     {"pages", "pages", NULL, 0},
@@ -34,6 +35,8 @@ static const struct report_column ratio_columns[] = {
     {"ratio_ci_high", "to", NULL, 2},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout ratio_layout = {"chase-ratio", ratio_columns,
+                                                  sizeof(ratio_columns) / sizeof(*ratio_columns)};
 
 static const char no_time[] = "no time to measure it often enough";
 
@@ -86,6 +89,24 @@ static int set_samples(struct report *t, const struct chase_series *s, int n)
 	return 0;
 }
 
+/* What row number `row` is about, neighbours being those to be compared. */
+struct entry {
+	enum bench_where where;
+	enum chase_page page;
+	size_t size; /* which number of pages */
+};
+
+static struct entry entry_of(const struct chase_results *res, size_t row)
+{
+	return (struct entry){row % BENCH_NR_WHERE, row / BENCH_NR_WHERE / res->plan->nr_sizes,
+	                      row / BENCH_NR_WHERE % res->plan->nr_sizes};
+}
+
+static size_t nr_entries(const struct chase_results *res)
+{
+	return BENCH_NR_WHERE * res->plan->nr_sizes * CHASE_NR_PAGES;
+}
+
 /* The cells that say what a row is about. */
 static void begin_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
                       size_t i)
@@ -112,12 +133,18 @@ static void set_refs(struct report *t, const struct chase_results *res, enum ben
 		report_set_na(t, "walk_refs", "the guest was not told: the second stage is not known");
 }
 
-static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
-                   size_t i)
+static int add_row(struct report *t, const void *results, size_t row)
 {
+	const struct chase_results *res = results;
+	const struct entry e = entry_of(res, row);
+	const enum bench_where w = e.where;
+	const enum chase_page page = e.page;
+	const size_t i = e.size;
 	const struct chase_series *s = &res->series[w][page][i];
 	const char *na = res->na[w][page];
 
+	if (!takes_part(res, w))
+		return 0;
 	begin_row(t, res, w, page, i);
 	report_set_text(t, "walk", bench_walk_words(res->host, w));
 	set_refs(t, res, w, page, i);
@@ -182,15 +209,19 @@ static const char *ratio_words(int r)
 	}
 }
 
-static int add_ratio(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
-                     size_t i)
+static int add_ratio(struct report *t, const void *results, size_t row)
 {
+	const struct chase_results *res = results;
+	const struct entry e = entry_of(res, row);
 	struct stats_ratio ratio;
-	const int r = miss_ratio(res, w, page, i, &ratio);
+	int r;
 
+	if (e.where == BENCH_NATIVE || !takes_part(res, e.where))
+		return 0;
+	r = miss_ratio(res, e.where, e.page, e.size, &ratio);
 	if (r == -ENOMEM)
 		return r;
-	begin_row(t, res, w, page, i);
+	begin_row(t, res, e.where, e.page, e.size);
 	if (r < 0) {
 		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host) : ratio_words(r));
 		return 0;
@@ -200,33 +231,14 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 	return 0;
 }
 
-/* A row for each case from the environment `first` on. */
-static int add_rows(struct report *t, const struct chase_results *res, enum bench_where first,
-                    int (*add)(struct report *, const struct chase_results *, enum bench_where, enum chase_page,
-                               size_t))
-{
-	int r = t ? 0 : -ENOMEM;
-
-	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
-		for (size_t i = 0; i < res->plan->nr_sizes; i++)
-			for (enum bench_where w = first; r == 0 && w < BENCH_NR_WHERE; w++)
-				if (takes_part(res, w))
-					r = add(t, res, w, page, i);
-	return r;
-}
-
 int chase_report(const struct chase_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("chase", columns, sizeof(columns) / sizeof(*columns));
-
-	return report_give(t, add_rows(t, res, BENCH_NATIVE, add_row), ret_table);
+	return report_build(&layout, res, nr_entries(res), add_row, ret_table);
 }
 
 int chase_ratio_report(const struct chase_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("chase-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
-
-	return report_give(t, add_rows(t, res, BENCH_NATIVE + 1, add_ratio), ret_table);
+	return report_build(&ratio_layout, res, nr_entries(res), add_ratio, ret_table);
 }
 
 static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)

@@ -89,10 +89,6 @@ bool cost_has_times(const struct cost_results *results, size_t i);
 /* Paired times of case a by those of case b. -ENODATA: not both were measured. Else as stats_paired_ratio(). */
 int must_check cost_time_ratio(const struct cost_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio);
 
-/* Calls `add` for each case that takes part, until one fails. -ENOMEM without a table. */
-int must_check cost_add_rows(struct report *table, const struct cost_results *results,
-                             int (*add)(struct report *table, const struct cost_results *results, size_t i));
-
 /* One row for each case. -ENOMEM. */
 int must_check cost_report(const struct cost_results *results, struct report **ret_table);
 

@@ -21,6 +21,7 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"costs", columns, sizeof(columns) / sizeof(*columns)};
 
 static const struct report_column ratio_columns[] = {
     {"operation", "operation", NULL, 0},
@@ -32,6 +33,8 @@ static const struct report_column ratio_columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout ratio_layout = {"costs-ratio", ratio_columns,
+                                                  sizeof(ratio_columns) / sizeof(*ratio_columns)};
 
 /* What the optimisations of a case are called. */
 static const char *options_words(const struct cost_case *c, char buf[COST_MAX_OPTIONS])
@@ -75,12 +78,15 @@ static int set_times(struct report *t, const struct cost_series *s, int n)
 	return 0;
 }
 
-static int add_row(struct report *t, const struct cost_results *res, size_t i)
+static int add_row(struct report *t, const void *results, size_t i)
 {
+	const struct cost_results *res = results;
 	const struct cost_case *c = cost_case_of(res, i);
 	const struct cost_series *s = &res->series[i];
 	char buf[COST_MAX_OPTIONS];
 
+	if (!cost_takes_part(res, i))
+		return 0;
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);
@@ -104,22 +110,9 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 	return set_times(t, s, res->plan->rounds);
 }
 
-int cost_add_rows(struct report *t, const struct cost_results *res,
-                  int (*add)(struct report *, const struct cost_results *, size_t))
-{
-	int r = t ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
-		if (cost_takes_part(res, i))
-			r = add(t, res, i);
-	return r;
-}
-
 int cost_report(const struct cost_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
-
-	return report_give(t, cost_add_rows(t, res, add_row), ret_table);
+	return report_build(&layout, res, res->plan->nr_cases, add_row, ret_table);
 }
 
 /* The nested case of the same operation. */
@@ -141,14 +134,15 @@ static int nested_ratio(const struct cost_results *res, size_t i, struct stats_r
 }
 
 /* Of a shadow row. */
-static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
+static int add_ratio(struct report *t, const void *results, size_t i)
 {
+	const struct cost_results *res = results;
 	const struct cost_case *c = cost_case_of(res, i);
 	struct stats_ratio ratio;
 	char buf[COST_MAX_OPTIONS];
 	int r;
 
-	if (c->where != BENCH_SHADOW)
+	if (c->where != BENCH_SHADOW || !cost_takes_part(res, i))
 		return 0;
 	r = nested_ratio(res, i, &ratio);
 	if (r < 0 && r != -ENODATA)
@@ -171,9 +165,7 @@ static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 
 int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("costs-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
-
-	return report_give(t, cost_add_rows(t, res, add_ratio), ret_table);
+	return report_build(&ratio_layout, res, res->plan->nr_cases, add_ratio, ret_table);
 }
 
 /* One line for a bar. */

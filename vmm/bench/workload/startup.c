@@ -21,6 +21,7 @@ static const struct report_column columns[] = {
     {"peak_resident", "peak resident", "MiB", 2},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"startup", columns, sizeof(columns) / sizeof(*columns)};
 
 static const char *const program_names[STARTUP_NR] = {
     [STARTUP_GNOMON] = "gnomon run, hello", [STARTUP_SHORTEST] = "shortest KVM program"};
@@ -126,8 +127,9 @@ bool startup_any(const struct startup_results *results)
 	return !*results->na[STARTUP_GNOMON] || !*results->na[STARTUP_SHORTEST];
 }
 
-static int add_row(struct report *t, const struct startup_results *res, enum startup_program p)
+static int add_row(struct report *t, const void *results, size_t p)
 {
+	const struct startup_results *res = results;
 	const int n = res->plan->rounds;
 	struct stats_summary first, end;
 	int r;
@@ -162,12 +164,7 @@ static int add_row(struct report *t, const struct startup_results *res, enum sta
 
 int startup_report(const struct startup_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("startup", columns, sizeof(columns) / sizeof(*columns));
-	int r = t ? 0 : -ENOMEM;
-
-	for (int p = 0; r == 0 && p < STARTUP_NR; p++)
-		r = add_row(t, res, p);
-	return report_give(t, r, ret_table);
+	return report_build(&layout, res, STARTUP_NR, add_row, ret_table);
 }
 
 static void explain(const struct startup_results *res, const char *what, double *const ms[STARTUP_NR], FILE *to)

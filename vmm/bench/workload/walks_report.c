@@ -23,6 +23,7 @@ static const struct report_column columns[] = {
     {"loads", "loads", NULL, 0},
     {"exits", "exits", NULL, 0},
 };
+static const struct report_layout layout = {"walks", columns, sizeof(columns) / sizeof(*columns)};
 
 /* "24: 99.8 %, 23: 0.2 %", the most common first; what does not fit ends in an ellipsis. */
 static void shares(const struct walks_result *result, char buf[SHARES])
@@ -90,8 +91,9 @@ static void set_model(struct report *t, const struct walks_model *m)
 		report_set_number(t, "refs_mean", m->mean_low);
 }
 
-static void add_row(struct report *t, const struct walks_results *res, size_t i)
+static int add_row(struct report *t, const void *results, size_t i)
 {
+	const struct walks_results *res = results;
 	const struct walks_result *result = &res->result[i];
 	const struct walks_case *c = &res->cases[i];
 
@@ -103,21 +105,18 @@ static void add_row(struct report *t, const struct walks_results *res, size_t i)
 	report_set_text(t, "second_stage", host_second_stage_label(res->host));
 	if (*result->na) {
 		report_set_rest_na(t, result->na);
-		return;
+		return 0;
 	}
 	set_model(t, &result->model);
 	set_measured(t, result);
 	report_set_number(t, "loads", res->plan->loads);
 	report_set_number(t, "exits", result->exits);
+	return 0;
 }
 
 int walks_report(const struct walks_results *res, struct report **ret_table)
 {
-	struct report *t = report_new("walks", columns, sizeof(columns) / sizeof(*columns));
-
-	for (size_t i = 0; t && i < res->nr_cases; i++)
-		add_row(t, res, i);
-	return report_give(t, t ? 0 : -ENOMEM, ret_table);
+	return report_build(&layout, res, res->nr_cases, add_row, ret_table);
 }
 
 void walks_explain(const struct walks_results *res, FILE *to)
