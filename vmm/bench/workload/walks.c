@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/process.h"
+#include "bench/workload/walks_counter.h"
 
 #define TRIES 3
 

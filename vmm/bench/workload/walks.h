@@ -84,12 +84,6 @@ int must_check walks_report(const struct walks_results *results, struct report *
 /* What the columns mean. Nothing if nothing was counted. */
 void walks_explain(const struct walks_results *results, FILE *to);
 
-/*
- * walks_counter.c: opens the way to the counter. NULL, or the reason why there is none. Touches the port in Bochs only.
- */
-const char *walks_counter_open(const struct host_info *host);
-void walks_counter_read(struct walk_counts *ret_counts);
-
 /* walks_native.c, for child_call(): a process's run of struct walks_native. */
 struct walks_native {
 	enum backing backing;
