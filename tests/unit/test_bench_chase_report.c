@@ -16,15 +16,14 @@
 static const uint32_t pages[] = {4096};
 static double ns[2] = {5, 2};
 static struct host_info host;
-static struct chase_plan plan;
+static struct bench_plan plan;
 static struct chase_results results;
 
 static void setup(void)
 {
 	host = (struct host_info){.kvm = HOST_KVM_OK, .second_stage = HOST_STAGE_EPT};
-	plan = (struct chase_plan){
-	    .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED, .rounds = 1, .pages = pages, .nr_sizes = 1};
-	results = (struct chase_results){.plan = &plan, .host = &host, .rounds = {1}};
+	plan = (struct bench_plan){.host = &host, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED, .rounds = 1};
+	results = (struct chase_results){.plan = &plan, .pages = pages, .nr_sizes = 1, .rounds = {1}};
 	for (int w = 0; w < BENCH_NR_WHERE; w++)
 		for (int page = 0; page < CHASE_NR_PAGES; page++)
 			results.series[w][page][0] = (struct chase_series){.sparse = ns, .dense = ns + 1};

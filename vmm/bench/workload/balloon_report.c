@@ -28,7 +28,7 @@ static const struct report_layout layout = {"balloon", columns, sizeof(columns) 
 
 int balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {
-	for (size_t i = 0; i < res->plan->nr_cases; i++) {
+	for (size_t i = 0; i < res->set->nr_cases; i++) {
 		const struct cost_case *c = cost_case_of(res, i);
 
 		if (c->where != where || c->thp != thp || strcmp(c->row, row) != 0)
@@ -78,7 +78,7 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 
 	if (!cost_has_times(res, i)) {
 		report_set_number(t, "exits", s->exits);
-		report_set_rest_na(t, bench_times_na(res->host));
+		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
 	r = stats_summarise(s->us, res->plan->rounds, STATS_SEED, &time);
@@ -120,7 +120,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);
 	report_set_text(t, "backing", c->thp ? "thp" : "4k");
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	set_bar(t, c);
 	if (!*res->series[i].na)
 		return set_figures(t, res, i);
@@ -128,7 +128,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 	return 0;
 }
 
-int balloon_report(const struct cost_results *res, struct report **ret_table)
+int balloon_report(const void *results, struct report **ret_table)
 {
-	return report_build(&layout, res, res->plan->nr_cases, add_row, ret_table);
+	return report_build(&layout, results, cost_nr(results), add_row, ret_table);
 }

@@ -6,6 +6,8 @@
 #include "bench/workload/cost.h"
 #include "bench/stats.h"
 
+#define BOTH_MODES (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
+
 static const struct report_column columns[] = {
     {"operation", "operation", NULL, 0},
     {"environment", "run", NULL, 0},
@@ -91,7 +93,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);
 	report_set_text(t, "options", options_words(c, buf));
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	bar_words(c, buf, sizeof(buf));
 	report_set_text(t, "bar", buf);
 	if (*s->na) {
@@ -104,15 +106,15 @@ static int add_row(struct report *t, const void *results, size_t i)
 	else
 		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
 	if (!cost_has_times(res, i)) {
-		report_set_rest_na(t, bench_times_na(res->host));
+		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
 	return set_times(t, s, res->plan->rounds);
 }
 
-int cost_report(const struct cost_results *res, struct report **ret_table)
+int cost_report(const void *results, struct report **ret_table)
 {
-	return report_build(&layout, res, res->plan->nr_cases, add_row, ret_table);
+	return report_build(&layout, results, cost_nr(results), add_row, ret_table);
 }
 
 /* The nested case of the same operation. */
@@ -150,12 +152,12 @@ static int add_ratio(struct report *t, const void *results, size_t i)
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "options", options_words(c, buf));
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	snprintf(buf, sizeof(buf), c->nested_bar > 0 ? "%.2f" : "-", c->nested_bar);
 	report_set_text(t, "bar", buf);
 	if (r < 0) {
-		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host)
-		                                                : "one of the two was not measured");
+		report_set_rest_na(t, bench_times_na(res->plan->host) ? bench_times_na(res->plan->host)
+		                                                      : "one of the two was not measured");
 		return 0;
 	}
 	report_set_ratio(t, "ratio", &ratio);
@@ -163,9 +165,13 @@ static int add_ratio(struct report *t, const void *results, size_t i)
 	return 0;
 }
 
-int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
+int cost_ratio_report(const void *results, struct report **ret_table)
 {
-	return report_build(&ratio_layout, res, res->plan->nr_cases, add_ratio, ret_table);
+	const struct cost_results *res = results;
+
+	if ((res->plan->where & BOTH_MODES) != BOTH_MODES)
+		return 0;
+	return report_build(&ratio_layout, results, cost_nr(results), add_ratio, ret_table);
 }
 
 /* One line for a bar. */
@@ -207,11 +213,13 @@ static void explain_host(const struct host_info *h, FILE *to)
 	bench_explain_host(h, to);
 }
 
-void cost_explain(const struct cost_results *res, FILE *to)
+void cost_explain(const void *results, FILE *to)
 {
+	const struct cost_results *res = results;
+
 	if (!cost_any(res))
 		return;
-	if (!bench_times_na(res->host))
+	if (!bench_times_na(res->plan->host))
 		fprintf(to,
 		        "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a "
 		        "run, and of\n"
@@ -222,11 +230,11 @@ void cost_explain(const struct cost_results *res, FILE *to)
 	fputs("Exits and shadow pages are counted, not timed: the difference of two runs, one with twice as many\n"
 	      "operations.\n",
 	      to);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
+	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (cost_case_of(res, i)->what)
 			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
-	explain_host(res->host, to);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
+	explain_host(res->plan->host, to);
+	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (cost_has(res, i))
 			explain_bars(res, i, to);
 }

@@ -102,25 +102,29 @@ static int add_row(struct report *t, const void *results, size_t i)
 	report_set_text(t, "page", walks_page_name[c->page]);
 	report_set_text(t, "backing", backing_name(c->backing));
 	report_set_text(t, "state", walks_state_name[c->state]);
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	if (*result->na) {
 		report_set_rest_na(t, result->na);
 		return 0;
 	}
 	set_model(t, &result->model);
 	set_measured(t, result);
-	report_set_number(t, "loads", res->plan->loads);
+	report_set_number(t, "loads", res->loads);
 	report_set_number(t, "exits", result->exits);
 	return 0;
 }
 
-int walks_report(const struct walks_results *res, struct report **ret_table)
+int walks_report(const void *results, struct report **ret_table)
 {
+	const struct walks_results *res = results;
+
 	return report_build(&layout, res, res->nr_cases, add_row, ret_table);
 }
 
-void walks_explain(const struct walks_results *res, FILE *to)
+void walks_explain(const void *results, FILE *to)
 {
+	const struct walks_results *res = results;
+
 	if (!walks_any(res))
 		return;
 	fprintf(to,
@@ -131,5 +135,5 @@ void walks_explain(const struct walks_results *res, FILE *to)
 	        "page-walk cache. %u loads, each from another page than those before. holes: the balloon has the first "
 	        "4 KiB\n"
 	        "of each 2 MiB; joined: they came back and were used. exits: all VM exits of the host meanwhile.\n",
-	        res->plan->loads);
+	        res->loads);
 }
