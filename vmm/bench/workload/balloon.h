@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Workload `balloon`: what it takes to take memory from a guest and to give it back, beside what the host itself needs
- * to discard as much of a process's memory. Its cases run as those of `costs` do (bench/workload/cost.h): guest/cost has
- * a driver of the balloon for them.
+ * to discard as much of a process's memory. Its cases run as those of `costs` do (cost.h): guest/cost has a driver of
+ * the balloon for them.
  *
  *   balloon.c          the workload
  *   balloon_cases.c    the cases, and the native ones themselves

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the workloads `costs` and `balloon` have in common: guest/cost does one operation many times, in blocks that take
- * turns with blocks of the floor, the cheapest trap that the VMM resumes at once. Drift hits both, so that the ratio
- * stands. A workload of this kind is a table of cases, `struct cost_set`, and a report.
+ * What the workloads `costs` and `balloon` have in common: guest/cost does one operation many times, in blocks that
+ * take turns with blocks of the floor, the cheapest trap that the VMM resumes at once. Drift hits both, so that the
+ * ratio stands. A workload of this kind is a table of cases, `struct cost_set`, and a report.
  *
  *   cost.c         the turns, and the counts of exits
  *   cost_cases.c   the cases of `costs`, and which cases of any set have results

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A workload: what `gnomon bench` can measure. It has cases, each of which becomes a row of a table. In each round every
- * case takes one turn: a child process, whose output becomes a sample. The runner (bench/runner.h) walks the rounds, the
- * workload says what a turn is and what the samples mean.
+ * A workload: what `gnomon bench` can measure. It has cases, each of which becomes a row of a table. In each round
+ * every case takes one turn: a child process, whose output becomes a sample. The runner (bench/runner.h) walks the
+ * rounds, the workload says what a turn is and what the samples mean.
  *
  * A new workload is one file with a `struct workload`, and one line in catalogue.c.
  */
