@@ -18,7 +18,7 @@
 struct stats_summary {
 	size_t n;
 	double min, max, mean, median;
-	double p5, p25, p75, p95; /* stats_percentile() */
+	double p5, p25, p75, p95, p99; /* stats_percentile() */
 	double iqr;               /* p75 - p25 */
 	double mad;               /* median absolute deviation from the median, not scaled */
 	double ci_low, ci_high;   /* 95 % confidence interval of the median, by bootstrap */

@@ -4,10 +4,11 @@
 #include "bench/workload/chase.h"
 #include "bench/workload/cost.h"
 #include "bench/workload/startup.h"
+#include "bench/workload/switch.h"
 #include "bench/workload/walks.h"
 
 const struct workload *const workload_catalogue[] = {
-    &chase_workload, &startup_workload, &costs_workload, &balloon_workload, &walks_workload, NULL,
+    &chase_workload, &startup_workload, &costs_workload, &balloon_workload, &walks_workload, &switch_workload, NULL,
 };
 
 const char *workload_name(size_t i)
