@@ -9,7 +9,6 @@
 #include "base/output.h"
 #include "base/process.h"
 #include "bench/runner.h"
-#include "bench/workload/chase.h"
 #include "cmd/bench_options.h"
 #include "cmd/cmd.h"
 #include "vm/vm.h"
@@ -110,7 +109,9 @@ static int bench(struct bench_session *s)
 		return log_errno(-r, "GNOMON_KVM_DEVICE");
 	report_environment_capture(&s->host, &env);
 	env.seed = s->options->seed;
-	env.loads = (long)chase_loads(s->options->quick);
+	for (const struct workload *const *w = workload_catalogue; *w; w++)
+		if ((*w)->note)
+			(*w)->note(s->options->quick, &env);
 	if (s->text)
 		report_environment_print(&env, s->text);
 	r = run_workloads(s);

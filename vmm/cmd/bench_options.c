@@ -93,7 +93,7 @@ static unsigned default_workloads(bool quick)
 	return set;
 }
 
-/* 0: go on; otherwise -EINVAL, said. */
+/* 0: go on. -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct bench_options *o)
 {
 	switch (opt) {

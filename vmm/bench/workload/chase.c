@@ -34,7 +34,8 @@ static enum chase_page page_of(size_t i)
 	return i / BENCH_NR_WHERE;
 }
 
-uint64_t chase_loads(bool quick)
+/* Of one measurement, where times mean something. */
+static uint64_t timed_loads(bool quick)
 {
 	return quick ? 200000 : 1000000;
 }
@@ -143,6 +144,11 @@ static void rule_out(struct chase_results *res)
 				reason_set(&res->na[w][page], bench_times_na(h));
 }
 
+static void note(bool quick, struct report_environment *env)
+{
+	env->loads = (long)timed_loads(quick);
+}
+
 static int begin(void *results, const struct bench_plan *plan)
 {
 	struct chase_results *res = results;
@@ -151,7 +157,7 @@ static int begin(void *results, const struct bench_plan *plan)
 	res->plan = plan;
 	res->pages = plan->quick ? quick_sizes : full_sizes;
 	res->nr_sizes = (plan->quick ? sizeof(quick_sizes) : sizeof(full_sizes)) / sizeof(*res->pages);
-	res->loads = bench_times_na(plan->host) ? UNTIMED_LOADS : chase_loads(plan->quick);
+	res->loads = bench_times_na(plan->host) ? UNTIMED_LOADS : timed_loads(plan->quick);
 	rule_out(res);
 	for (int w = 0; w < BENCH_NR_WHERE; w++)
 		for (int page = 0; page < CHASE_NR_PAGES; page++)
@@ -229,6 +235,7 @@ const struct workload chase_workload = {
     .quick_seconds = QUICK_SECONDS,
     .fewest = {[BOUND_SMALL] = CHASE_FEWEST, [BOUND_LARGEST] = CHASE_FEWEST_LARGEST},
     .results_size = sizeof(struct chase_results),
+    .note = note,
     .begin = begin,
     .nr_cases = nr_cases,
     .is_due = is_due,

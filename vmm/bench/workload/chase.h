@@ -7,7 +7,7 @@
  *   chase_native.c   the chase as a process
  *   chase_report.c   samples to tables
  *   chase_explain.c  and to sentences
- *   chase_line.c     what a run prints, read back
+ *   chase_line.c     reads what a run prints
  */
 #ifndef GNOMON_BENCH_WORKLOAD_CHASE_H
 #define GNOMON_BENCH_WORKLOAD_CHASE_H
@@ -39,9 +39,6 @@ struct chase_results {
 	bench_reason na[BENCH_NR_WHERE][CHASE_NR_PAGES];
 	double tsc_mhz;
 };
-
-/* Loads of one measurement where times mean something. */
-uint64_t chase_loads(bool quick);
 
 /* Does what the guest program `chase` does, as a process: argument a struct chase_request, value an exit status. */
 int chase_native(const void *request);

@@ -6,7 +6,7 @@
  *
  *   cost.c         the turns, and the counts of exits
  *   cost_cases.c   the cases of `costs`, and which cases of any set have results
- *   cost_line.c    what a run says, read back
+ *   cost_line.c    reads what a run prints
  *   cost_report.c  the tables of `costs`
  *   costs.c        the workload `costs`
  */

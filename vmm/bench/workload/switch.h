@@ -4,12 +4,12 @@
  * vCPUs and by the size of the guest's tables.
  *
  * A turn is one guest. A forked driver starts it with a control socket, sends `set-paging` again and again, to shadow
- * and back, and prints what the VMM says each took. The guest chases through pages of 4 KiB meanwhile: one vCPU is busy
- * and uses all tables, the others are halted.
+ * and back, and prints how long the VMM says that each took. Meanwhile the guest chases through pages of 4 KiB: one
+ * vCPU is busy and uses all tables, the others are halted.
  *
  *   switch.c         the workload
  *   switch_driver.c  the forked driver
- *   switch_line.c    what the driver prints, read back
+ *   switch_line.c    reads what the driver prints
  *   switch_report.c  the table
  */
 #ifndef GNOMON_BENCH_WORKLOAD_SWITCH_H
@@ -41,7 +41,7 @@ struct switch_results {
 	bench_reason na[SWITCH_MAX_CASES];
 };
 
-/* What the driver is told. */
+/* What the driver is asked for. */
 struct switch_drive {
 	const struct switch_case *c;
 	const char *image;  /* guest kernel */

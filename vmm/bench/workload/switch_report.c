@@ -68,7 +68,7 @@ void switch_explain(const void *results, FILE *to)
 {
 	if (!switch_any(results))
 		return;
-	fputs("Times are those that the VMM reports: from the first vCPU that stops until all may run again. One vCPU\n"
+	fputs("Times are those that set-paging reports: how long all vCPUs were stopped. One vCPU\n"
 	      "chases through pages of 4 KiB, the others are halted. The guest's tables are those that map these "
 	      "pages.\n",
 	      to);

@@ -2,13 +2,13 @@
 /*
  * Workload `walks`: how many table entries the page walks really read, beside what the model says. Loads miss the TLB
  * one by one, in a guest (guest/cost/walks.c) or a process, while an emulator counts what its page walker reads
- * (walk_counter.h). Only where that counter is: in the machine of tools/ept-host.
+ * (walk_counter.h). Only the machine of tools/ept-host has that counter.
  *
  *   walks.c           one run for each case
  *   walks_cases.c     the cases
  *   walks_counter.c   the counter, by its I/O port
  *   walks_native.c    the loads as a process
- *   walks_line.c      what a guest prints, read back
+ *   walks_line.c      reads what a guest prints
  *   walks_report.c    the table
  */
 #ifndef GNOMON_BENCH_WORKLOAD_WALKS_H
@@ -24,7 +24,7 @@ extern const struct workload walks_workload;
 
 enum walks_page { WALKS_4K, WALKS_2M, WALKS_1G, WALKS_NR_PAGES };
 
-/* Of the 2 MiB pages that the ring lies on: nothing was taken; the balloon has 4 KiB of each; and has given it back. */
+/* The 2 MiB pages that the ring lies on are as they were; have a hole, 4 KiB that the balloon took; are whole again. */
 enum walks_state { WALKS_PLAIN, WALKS_HOLES, WALKS_JOINED, WALKS_NR_STATES };
 
 extern const char *const walks_page_name[WALKS_NR_PAGES];

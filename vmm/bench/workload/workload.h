@@ -4,7 +4,7 @@
  * every case takes one turn: a child process, whose output becomes a sample. The runner (bench/runner.h) walks the
  * rounds, the workload says what a turn is and what the samples mean.
  *
- * A new workload is one file with a `struct workload`, and one line in catalogue.c.
+ * A new workload is a file with a `struct workload`, and its entry in catalogue.c.
  */
 #ifndef GNOMON_BENCH_WORKLOAD_WORKLOAD_H
 #define GNOMON_BENCH_WORKLOAD_WORKLOAD_H
@@ -78,6 +78,8 @@ struct workload {
 	int fewest[BOUND_NR_PARTS]; /* rounds that a run with a limit needs (bound.h) */
 	size_t results_size;        /* bytes; the results begin as zeroes */
 
+	/* Optional: adds to the environment what the figures of this workload depend on. Called even if it does not run. */
+	void (*note)(bool quick, struct report_environment *env);
 	/* Keeps the plan, which outlives the results. Gives every case that cannot be measured its reason. */
 	int (*begin)(void *results, const struct bench_plan *plan);
 	size_t (*nr_cases)(const void *results);
