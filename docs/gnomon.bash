@@ -8,7 +8,7 @@ _gnomon_values() {
 	"run --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
-	"bench --only") echo chase startup costs balloon walks ;;
+	"bench --only") "$gnomon" bench --help 2>/dev/null | sed -n '/^Workloads:$/,/^$/s/^  \([^ ]*\).*/\1/p' ;;
 	esac
 }
 

@@ -6,7 +6,6 @@
  * usage: test_lengths GNOMON LENGTHS.ELF
  */
 #include <fcntl.h>
-#include <gnomon/walk_counter.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "bench/workload/walks_counter.h"
 #include "lengths.h"
 
 #define PAGE      4096ull
@@ -31,15 +31,6 @@ static struct walk_counts counts;
 static const char *gnomon, *image;
 static int tests, failures;
 static sigjmp_buf after_fault;
-
-static void read_counts(void)
-{
-	uint32_t *word = (uint32_t *)&counts;
-
-	outl(0, WALK_PORT);
-	for (size_t i = 0; i < sizeof(counts) / sizeof(*word); i++)
-		word[i] = inl(WALK_PORT);
-}
 
 static void say_walks(enum walk_end end)
 {
@@ -89,7 +80,7 @@ static void process(const char *name, int advice, int reads)
 	walk_start(p, BLOCK);
 	touch(p);
 	walk_stop();
-	read_counts();
+	walks_counter_read(&counts);
 	expect(name, WALK_WANTED, ONE_D, reads, 0);
 }
 
@@ -111,7 +102,7 @@ static void process_denied(const char *name, uintptr_t at, int reads)
 			(void)*(volatile char *)at;
 	walk_stop();
 	signal(SIGSEGV, SIG_DFL);
-	read_counts();
+	walks_counter_read(&counts);
 	expect(name, WALK_DENIED, ONE_D, reads, TOLERANCE);
 }
 
@@ -138,7 +129,7 @@ static void guest(const char *backing, const char *word, enum walk_end end, int 
 		failures++;
 		return;
 	}
-	read_counts();
+	walks_counter_read(&counts);
 	expect(name, end, dimensions, reads, others);
 }
 
@@ -213,7 +204,7 @@ int main(int argc, char **argv)
 		printf("1..0 # SKIP this Bochs is not the one that the counter knows\n");
 		return 0;
 	}
-	read_counts();
+	walks_counter_read(&counts);
 	if (counts.magic != WALK_MAGIC || counts.size != sizeof(counts)) {
 		printf("Bail out! no walk counter here\n");
 		return 1;

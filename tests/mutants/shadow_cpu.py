@@ -29,8 +29,8 @@ MUTANTS = [
      "each CPU counts as having flushed", "guest shadow_tables/stale_root"),
     ("leaving-for-ever", ENTER, "v->leaving = false;", "", "a CPU that was taken out once counts as having flushed",
      "guest shadow_tables/stale_root"),
-    ("interrupted-without-flush", ENTER, "v->leaving = v->flushes != s->mmu.flushes || vcpu_pending_vector(vcpu) >= 0;",
-     "v->leaving = vcpu_pending_vector(vcpu) >= 0;", "a CPU that was taken out goes on by what its TLB holds",
+    ("interrupted-without-flush", ENTER, "v->leaving = v->flushes != s->mmu.flushes || vcpu_pending_vector(vcpu) >= 0",
+     "v->leaving = vcpu_pending_vector(vcpu) >= 0", "a CPU that was taken out goes on by what its TLB holds",
      "guest shadow_tables/stale_root"),
     ("used-frame-without-flush", "vmm/shadow/pool.c", "sh->ops->quiesce(sh->ctx); sh->flushes++; if (fresh",
      "if (fresh",
@@ -150,13 +150,13 @@ MUTANTS = [
      "guest cpu/offered_features"),
     ("cr4-without-cpuid", "vmm/paging/shadow_ops.c", ".cr4_bits = cpuid_cr4_bits(),", ".cr4_bits = ~0ull,",
      "CR4 takes each bit", "guest cpu/offered_features"),
-    ("reset-keeps-msrs", VCPU, "first_state(&v->cpu, &vcpu->start_sregs, &vcpu->start_regs);",
-     "const struct cpu_state was = v->cpu;\n\n	first_state(&v->cpu, &vcpu->start_sregs, &vcpu->start_regs);\n"
+    ("reset-keeps-msrs", VCPU, "*v = (struct shadow_vcpu){.cpu = *state, .where = SHADOW_AT_VMM};",
+     "const struct cpu_state was = v->cpu;\n\n	*v = (struct shadow_vcpu){.cpu = *state, .where = SHADOW_AT_VMM};\n"
      "	if (was.msrs.pat)\n		v->cpu.msrs = was.msrs;",
      "after a reset the virtual CPU has the last guest's MSRs", "control control/reset_makes_a_new_cpu_shadow"),
-    ("reset-keeps-kvm-msrs", "vmm/kvm/forget.c", "return r < 0 ? r : copy_msrs(vcpu, from);", "return r;",
+    ("reset-keeps-kvm-msrs", "vmm/vm/forget.c", "return r < 0 ? r : copy_msrs(vcpu, from);", "return r;",
      "after a reset the CPU has the last guest's MSRs", "control control/reset_makes_a_new_cpu_nested"),
-    ("reset-keeps-fpu", "vmm/kvm/forget.c", "r = copy_fpu(vcpu, from);", ";",
+    ("reset-keeps-fpu", "vmm/vm/forget.c", "r = copy_fpu(vcpu, from);", ";",
      "after a reset the CPU has the last guest's floating-point registers",
      "control control/reset_makes_a_new_cpu_shadow"),
 

@@ -7,18 +7,17 @@
 static double us[COST_MAX_CASES][2 * ROUNDS];
 static const struct host_info host = {.kvm = HOST_KVM_OK, .second_stage = HOST_STAGE_SOFTWARE_NPT0};
 
-struct cost_plan plan;
+struct bench_plan plan;
 struct cost_results results;
+static struct cost_set set;
 
 void measured(const struct cost_case *cases, size_t nr_cases)
 {
 	cr_assert_leq(nr_cases, (size_t)COST_MAX_CASES);
-	plan = (struct cost_plan){.name = "balloon",
-	                          .cases = cases,
-	                          .nr_cases = nr_cases,
-	                          .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW,
-	                          .rounds = ROUNDS};
-	results = (struct cost_results){.plan = &plan, .host = &host};
+	set = (struct cost_set){.cases = cases, .nr_cases = nr_cases};
+	plan = (struct bench_plan){
+	    .host = &host, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW, .rounds = ROUNDS};
+	results = (struct cost_results){.plan = &plan, .set = &set};
 	for (size_t i = 0; i < nr_cases; i++) {
 		results.series[i] = (struct cost_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 0.25};
 		times_of(i, 2, 2, 2);
@@ -31,8 +30,8 @@ size_t case_of(const char *row, enum bench_where where, bool thp)
 {
 	size_t found = COST_MAX_CASES;
 
-	for (size_t i = 0; i < plan.nr_cases; i++) {
-		const struct cost_case *c = &plan.cases[i];
+	for (size_t i = 0; i < set.nr_cases; i++) {
+		const struct cost_case *c = &set.cases[i];
 
 		if (strcmp(c->row, row) != 0 || c->where != where || c->thp != thp)
 			continue;

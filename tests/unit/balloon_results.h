@@ -11,7 +11,7 @@
 #define ROUNDS 3
 #define STAGE  "software (npt=0)" /* of the host that they are from */
 
-extern struct cost_plan plan;
+extern struct bench_plan plan;
 extern struct cost_results results;
 
 /*

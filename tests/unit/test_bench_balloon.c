@@ -15,9 +15,9 @@
 /* Every block has as many operations as the others, half of them can be counted, and there is room for all. */
 Test(bench_balloon, requests_that_can_be_met)
 {
-	measured(balloon_cases, balloon_nr_cases);
-	for (size_t i = 0; i < balloon_nr_cases; i++) {
-		const struct cost_case *c = &balloon_cases[i];
+	measured(balloon_set.cases, balloon_set.nr_cases);
+	for (size_t i = 0; i < balloon_set.nr_cases; i++) {
+		const struct cost_case *c = &balloon_set.cases[i];
 
 		cr_expect_gt(c->blocks, 0u, "%s", c->row);
 		cr_expect_gt(c->ops / 2, 0u, "%s", c->row);
@@ -33,9 +33,9 @@ Test(bench_balloon, bars_have_something_to_be_held_against)
 {
 	unsigned bars = 0;
 
-	measured(balloon_cases, balloon_nr_cases);
-	for (size_t i = 0; i < balloon_nr_cases; i++) {
-		const struct cost_case *c = &balloon_cases[i], *native;
+	measured(balloon_set.cases, balloon_set.nr_cases);
+	for (size_t i = 0; i < balloon_set.nr_cases; i++) {
+		const struct cost_case *c = &balloon_set.cases[i], *native;
 
 		cr_expect_eq(c->floors_bar + c->nested_bar, 0, "%s: balloon_explain() knows no such bar", c->row);
 		if (c->where == BENCH_NATIVE)
@@ -45,7 +45,7 @@ Test(bench_balloon, bars_have_something_to_be_held_against)
 		if (c->native_bar <= 0)
 			continue;
 		bars++;
-		native = &balloon_cases[case_of(c->row, BENCH_NATIVE, c->thp)];
+		native = &balloon_set.cases[case_of(c->row, BENCH_NATIVE, c->thp)];
 		cr_expect_eq(native->bytes, c->bytes, "%s", c->row);
 		cr_expect_eq(native->ops, c->ops, "%s", c->row);
 		cr_expect_eq(native->blocks, c->blocks, "%s", c->row);
@@ -56,19 +56,19 @@ Test(bench_balloon, bars_have_something_to_be_held_against)
 /* An operation is explained where it first stands, and once. */
 Test(bench_balloon, each_operation_is_explained)
 {
-	for (size_t i = 0; i < balloon_nr_cases; i++) {
+	for (size_t i = 0; i < balloon_set.nr_cases; i++) {
 		bool first = true;
 
 		for (size_t j = 0; j < i; j++)
-			first &= strcmp(balloon_cases[j].row, balloon_cases[i].row) != 0;
-		cr_expect_eq(balloon_cases[i].what != NULL, first, "%s, row %zu", balloon_cases[i].row, i);
+			first &= strcmp(balloon_set.cases[j].row, balloon_set.cases[i].row) != 0;
+		cr_expect_eq(balloon_set.cases[i].what != NULL, first, "%s, row %zu", balloon_set.cases[i].row, i);
 	}
 }
 
 /* What a native row prints, read back. */
 static int native_output(const struct cost_request *q, uint64_t bytes, struct cost_ticks *ret_ticks)
 {
-	const struct balloon_native n = {.request = q, .bytes = bytes};
+	const struct cost_native n = {.request = q, .bytes = bytes};
 	const int out = memfd_create("out", MFD_CLOEXEC), before = dup(STDOUT_FILENO);
 	char text[512];
 	ssize_t len;

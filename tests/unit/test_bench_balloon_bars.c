@@ -14,7 +14,7 @@ static char *text;
 
 static void setup(void)
 {
-	measured(balloon_cases, balloon_nr_cases);
+	measured(balloon_set.cases, balloon_set.nr_cases);
 }
 
 static void teardown(void)
@@ -107,8 +107,8 @@ Test(bench_balloon_bars, one_verdict_a_bar)
 {
 	unsigned bars = 0, verdicts = 0;
 
-	for (size_t i = 0; i < balloon_nr_cases; i++)
-		bars += (balloon_cases[i].native_bar > 0) + (balloon_cases[i].exits_bar > 0);
+	for (size_t i = 0; i < balloon_set.nr_cases; i++)
+		bars += (balloon_set.cases[i].native_bar > 0) + (balloon_set.cases[i].exits_bar > 0);
 	explain();
 	for (const char *p = text; (p = strstr(p, "met.\n")) != NULL; p++)
 		verdicts++;
@@ -118,9 +118,9 @@ Test(bench_balloon_bars, one_verdict_a_bar)
 /* Each operation is described, and how many rounds there were. */
 Test(bench_balloon_bars, what_was_done)
 {
-	for (size_t i = 0; i < balloon_nr_cases; i++)
-		if (balloon_cases[i].what)
-			expect_said(balloon_cases[i].what);
+	for (size_t i = 0; i < balloon_set.nr_cases; i++)
+		if (balloon_set.cases[i].what)
+			expect_said(balloon_set.cases[i].what);
 	expect_said("the median of 3 rounds.");
 }
 
@@ -194,7 +194,7 @@ Test(bench_balloon_bars, tlb_miss_without_rows)
 /* Without a single figure there is nothing to explain. */
 Test(bench_balloon_bars, nothing_measured)
 {
-	for (size_t i = 0; i < balloon_nr_cases; i++)
+	for (size_t i = 0; i < balloon_set.nr_cases; i++)
 		strcpy(results.series[i].na, "no KVM");
 	explain();
 	cr_assert_str_eq(text, "");

@@ -223,12 +223,12 @@ Test(bench_balloon_report, every_case_has_its_row)
 {
 	json_t *list;
 
-	measured(balloon_cases, balloon_nr_cases);
+	measured(balloon_set.cases, balloon_set.nr_cases);
 	list = rows();
-	cr_assert_eq(json_array_size(list), balloon_nr_cases);
-	for (size_t i = 0; i < balloon_nr_cases; i++) {
-		expect_text(list, i, "operation", balloon_cases[i].row);
-		expect_text(list, i, "backing", balloon_cases[i].thp ? "thp" : "4k");
+	cr_assert_eq(json_array_size(list), balloon_set.nr_cases);
+	for (size_t i = 0; i < balloon_set.nr_cases; i++) {
+		expect_text(list, i, "operation", balloon_set.cases[i].row);
+		expect_text(list, i, "backing", balloon_set.cases[i].thp ? "thp" : "4k");
 	}
 	json_decref(list);
 }
@@ -274,7 +274,7 @@ Test(bench_balloon_report, emulated)
 	static const struct host_info bochs = {.kvm = HOST_KVM_OK, .emulator = HOST_EMULATOR_BOCHS};
 	json_t *list;
 
-	results.host = &bochs;
+	plan.host = &bochs;
 	strcpy(results.series[NATIVE].na, why);
 	results.series[NESTED].exits = 0.125;
 	list = rows();

@@ -9,21 +9,21 @@
 #include <string.h>
 
 #include "bench/workload/chase.h"
+#include "table_text.h"
 
 #define BOCHS "emulated by Bochs: its times say nothing about a CPU"
 
 static const uint32_t pages[] = {4096};
 static double ns[2] = {5, 2};
 static struct host_info host;
-static struct chase_plan plan;
+static struct bench_plan plan;
 static struct chase_results results;
 
 static void setup(void)
 {
 	host = (struct host_info){.kvm = HOST_KVM_OK, .second_stage = HOST_STAGE_EPT};
-	plan = (struct chase_plan){
-	    .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED, .rounds = 1, .pages = pages, .nr_sizes = 1};
-	results = (struct chase_results){.plan = &plan, .host = &host, .rounds = {1}};
+	plan = (struct bench_plan){.host = &host, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED, .rounds = 1};
+	results = (struct chase_results){.plan = &plan, .pages = pages, .nr_sizes = 1, .rounds = {1}};
 	for (int w = 0; w < BENCH_NR_WHERE; w++)
 		for (int page = 0; page < CHASE_NR_PAGES; page++)
 			results.series[w][page][0] = (struct chase_series){.sparse = ns, .dense = ns + 1};
@@ -36,15 +36,9 @@ TestSuite(bench_chase_report, .init = setup);
 static char *written(int (*write)(const struct report *, FILE *))
 {
 	struct report *table = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
 
 	cr_assert_eq(chase_report(&results, &table), 0);
-	cr_assert_eq(write(table, to), 0);
-	fclose(to);
-	report_free(table);
-	return text;
+	return table_text(table, write);
 }
 
 /* A range is one word to people. */

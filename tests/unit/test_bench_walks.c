@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "bench/workload/walks.h"
+#include "table_text.h"
 
 #define EVERYWHERE (1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW)
 #define COST                                                                                                           \
@@ -101,26 +102,20 @@ Test(bench_walks, cases)
 }
 
 static struct host_info host = {.second_stage = HOST_STAGE_EPT};
-static const struct walks_plan plan = {.loads = 1000};
+static const struct bench_plan plan = {.host = &host};
 static struct walks_results results;
 
 static char *written(int (*write)(const struct report *, FILE *))
 {
 	struct report *table = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
 
 	cr_assert_eq(walks_report(&results, &table), 0);
-	cr_assert_eq(write(table, to), 0);
-	fclose(to);
-	report_free(table);
-	return text;
+	return table_text(table, write);
 }
 
 static void one_case(void)
 {
-	results = (struct walks_results){.plan = &plan, .host = &host, .nr_cases = 1};
+	results = (struct walks_results){.plan = &plan, .loads = 1000, .nr_cases = 1};
 	results.cases[0] = (struct walks_case){BENCH_NESTED, WALKS_4K, BACKING_THP, WALKS_HOLES};
 	results.result[0] =
 	    (struct walks_result){.model = {.low = 21, .high = 22, .mean_low = 21.5, .mean_high = 21.5}, .exits = 3};

@@ -47,6 +47,7 @@ Test(stats, known_values)
 	cr_expect(NEAR(s.p25, 3.25));
 	cr_expect(NEAR(s.p75, 7.75));
 	cr_expect(NEAR(s.p95, 9.55));
+	cr_expect(NEAR(s.p99, 9.91));
 	cr_expect(NEAR(s.iqr, 4.5));
 	cr_expect(NEAR(s.mad, 2.5));
 	cr_expect_eq(s.outliers, 0);

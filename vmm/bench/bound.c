@@ -3,7 +3,7 @@
 
 #define MARGIN 1.25 /* of a busy host's next round over the longest yet */
 
-/* Seconds for the small sizes' rounds that are still to come, whatever happens. */
+/* Seconds for the rounds that the small sizes must still get. */
 static double owed(const struct bound *b)
 {
 	const int rounds = b->fewest[BOUND_SMALL] - b->done[BOUND_SMALL];
@@ -11,7 +11,7 @@ static double owed(const struct bound *b)
 	return rounds > 0 ? rounds * b->longest[BOUND_SMALL] * MARGIN : 0;
 }
 
-/* Whether one more round of the largest fits, and with it as many as make it worth showing. */
+/* True when one more round of the largest fits, together with those that it needs to be shown. */
 static bool largest_fits(const struct bound *b, double left)
 {
 	const int wanted = b->fewest[BOUND_LARGEST] - b->done[BOUND_LARGEST];

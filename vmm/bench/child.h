@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One child process at a time, with a time limit, its output caught and its times taken. Whatever
- * happens, no child outlives the call, nor this process: the kernel kills it then.
+ * Runs one child process at a time, with a time limit. Catches its output and takes its times. No child outlives the
+ * call, nor this process: the kernel kills it then.
  */
 #ifndef GNOMON_BENCH_CHILD_H
 #define GNOMON_BENCH_CHILD_H
@@ -15,7 +15,7 @@
 #define CHILD_MAX_ERR 2048
 
 struct child_limits {
-	int signal_fd; /* a signalfd of signals that are blocked: one of them ends everything */
+	int signal_fd; /* a signalfd of blocked signals, any of which ends the run */
 	int seconds;
 };
 
@@ -24,31 +24,31 @@ struct child_result {
 	size_t out_len, err_len;
 	char out[CHILD_MAX_OUT]; /* what came on its stdout */
 	char err[CHILD_MAX_ERR]; /* the beginning of what came on its stderr */
-	double first_ms;         /* from exec to the first byte on stdout; negative: there was none */
+	double first_ms;         /* from exec to the first byte on stdout; negative: no byte came */
 	double exit_ms;          /* from exec to its end */
 };
 
 /*
- * Runs the program argv[0] with stdin from /dev/null. 0 when it ended by itself, whatever its status.
- * -EINTR: a signal came (left unread in signal_fd); -ETIMEDOUT; -EFBIG: more output than fits; else -errno of the
- * host. In each of these cases the child was killed.
+ * Runs the program argv[0] with stdin from /dev/null. 0 when it ended by itself, with any status. -EINTR: a signal
+ * came, and is left unread in signal_fd; -ETIMEDOUT; -EFBIG: its output does not fit; else -errno of the host. The
+ * child is killed in each of these cases.
  */
 int must_check child_exec(const char *const *argv, const struct child_limits *limits, struct child_result *ret);
 
-/* As child_exec, for a function that runs in a forked child and gives its exit status. */
+/* The same for a function that runs in a forked child. Its value is the exit status. */
 int must_check child_call(int (*run)(const void *arg), const void *arg, const struct child_limits *limits,
                           struct child_result *ret);
 
 /*
- * Peak resident memory (VmHWM) of such a program at its end, in KiB; its output is dropped. Stops it there by ptrace:
- * not for timing. Wait's ru_maxrss would not do, it starts with the parent's. -errno as child_exec.
+ * Gives the peak resident memory (VmHWM) of such a program at its end, in KiB. Drops its output. Stops it by ptrace, so
+ * its times mean nothing. (wait's ru_maxrss starts with the parent's peak.) -errno as child_exec().
  */
 int must_check child_peak_resident(const char *const *argv, const struct child_limits *limits, long *ret_kib);
 
 /* True when the child exited with status 0. */
 bool child_succeeded(const struct child_result *result);
 
-/* One sentence on why child_exec gave `r`, or why the child failed: its own first line where it has one. Printable. */
+/* One printable sentence on why child_exec() gave `r`, or why the child failed: its own first line if it wrote one. */
 void child_reason(int r, const struct child_result *result, char *ret_text, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a workload runs, and what a TLB miss walks there. Pure. */
+/* The environments that workloads run in, and what a TLB miss walks there. Pure. */
 #ifndef GNOMON_BENCH_ENVIRONMENT_H
 #define GNOMON_BENCH_ENVIRONMENT_H
 
@@ -16,19 +16,19 @@ struct bench_environment {
 
 extern const struct bench_environment bench_environments[BENCH_NR_WHERE];
 
-/* What a miss in `where` walks on that host. How long that is depends on the tables there: a guest asks (abi.h). */
+/* What a miss in `where` walks on that host. The number of references depends on the tables: a guest asks (abi.h). */
 const char *bench_walk_words(const struct host_info *host, enum bench_where where);
 
-/* References of a miss of a process, no page-walk cache; `huge`: 2 MiB pages in its tables. */
+/* References of a TLB miss of a process, without a page-walk cache. `huge`: its tables have 2 MiB pages. */
 int bench_native_refs(const struct host_info *host, bool huge);
 
-/* True when KVM itself composes one table for the CPU. */
+/* True when KVM composes one table for the CPU in software. */
 bool bench_stage_is_software(const struct host_info *host);
 
-/* Why no time is measured there: the machine is emulated. NULL on any other. */
+/* Why no time is measured on that host: it is emulated. NULL where times mean something. */
 const char *bench_times_na(const struct host_info *host);
 
-/* A sentence when the host is a virtual machine itself. */
+/* Prints a sentence when the host is a virtual machine itself. */
 void bench_explain_host(const struct host_info *host, FILE *to);
 
 #endif

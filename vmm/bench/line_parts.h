@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The words of a line that a guest printed: for chase_line.c and cost_line.c. */
+/* The words of a line that a guest printed, for the files that read such lines. */
 #ifndef GNOMON_BENCH_LINE_PARTS_H
 #define GNOMON_BENCH_LINE_PARTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+
+#define LINE_DIGITS   20 /* of a number that the guest pads with zeroes */
+#define LINE_MAX_REFS 99 /* references; no walk makes more */
 
 /* What is left of it. */
 struct line_cursor {
@@ -36,6 +39,12 @@ static inline size_t line_number(struct line_cursor *c, uint64_t *ret_value)
 	}
 	*ret_value = too_large ? UINT64_MAX : (uint64_t)v;
 	return c->p - start;
+}
+
+/* `key` and a number of LINE_DIGITS digits. */
+static inline bool line_field(struct line_cursor *c, const char *key, uint64_t *ret_value)
+{
+	return line_skip(c, key) && line_number(c, ret_value) == LINE_DIGITS;
 }
 
 #endif

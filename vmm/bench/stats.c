@@ -99,6 +99,7 @@ static void describe(const double *sorted, size_t n, struct stats_summary *s)
 	s->p25 = stats_percentile(sorted, n, 25);
 	s->p75 = stats_percentile(sorted, n, 75);
 	s->p95 = stats_percentile(sorted, n, 95);
+	s->p99 = stats_percentile(sorted, n, 99);
 	s->iqr = s->p75 - s->p25;
 	for (size_t i = 0; i < n; i++) {
 		/* A running mean: equal samples give exactly themselves. */

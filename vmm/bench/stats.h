@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a handful of noisy timings say: order statistics, and how sure the median is.
- * Pure: same samples and seed, same answer, on every machine.
+ * Order statistics of a few noisy timings, and how certain the median is. Pure: the same samples and seed give the same
+ * answer on every machine.
  */
 #ifndef GNOMON_BENCH_STATS_H
 #define GNOMON_BENCH_STATS_H
@@ -11,21 +11,21 @@
 
 #include "base/log.h"
 
-/* Seed for all who have no reason for another. */
+/* The seed to use. */
 #define STATS_SEED 0x676e6f6d6f6eull
 
-/* All but n and outliers in the samples' own unit. */
+/* In the unit of the samples, except n and outliers. */
 struct stats_summary {
 	size_t n;
 	double min, max, mean, median;
-	double p5, p25, p75, p95; /* stats_percentile() */
+	double p5, p25, p75, p95, p99; /* stats_percentile() */
 	double iqr;               /* p75 - p25 */
 	double mad;               /* median absolute deviation from the median, not scaled */
 	double ci_low, ci_high;   /* 95 % confidence interval of the median, by bootstrap */
 	size_t outliers;          /* Tukey: beyond 1.5 iqr outside [p25, p75] */
 };
 
-/* Ratio a/b of paired samples; the pairs ran next to each other, so that drift hits both. */
+/* Ratio a/b of paired samples. Both of a pair ran next to each other, so that drift hits both. */
 struct stats_ratio {
 	size_t n;
 	double median, ci_low, ci_high; /* as in struct stats_summary, of the n ratios */
@@ -38,9 +38,9 @@ struct stats_ratio {
 double stats_percentile(const double *sorted, size_t n, double p);
 
 /*
- * Summarises `n` samples in any order. The interval is the 2.5th to 97.5th percentile of the medians of
- * 2000 resamples (Efron's percentile bootstrap), drawn by `seed`; with fewer than about 6 samples it is
- * too narrow to be trusted, with one it is that sample. Time O(2000 n).
+ * Summarises `n` samples in any order. The interval is the 2.5th to 97.5th percentile of the medians of 2000 resamples
+ * (Efron's percentile bootstrap), drawn by `seed`. It is too narrow with fewer than about 6 samples; with one it is
+ * that sample. Time O(2000 n).
  * -EINVAL: no samples, or one is not finite. -ENOMEM.
  */
 int must_check stats_summarise(const double *samples, size_t n, uint64_t seed, struct stats_summary *ret_summary);

@@ -6,8 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "base/outfile.h"
-#include "bench/environment.h"
+#include "bench/workload/workload.h"
 #include "cmd/args.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
@@ -17,72 +18,82 @@
 
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
-    "Measures what a TLB miss costs, as a process of the host and in a guest, run by run in turn; how long a guest\n"
-    "takes to start; what the events of nested and of shadow paging cost: faults, CR3 loads, writes to page tables;\n"
-    "and what it costs to take memory from a guest and to give it back. Tables on stdout, progress on stderr when\n"
-    "that is a terminal.\n"
+    "Runs workloads as a process of the host and in a guest, run by run in turn. Prints tables on stdout, and "
+    "progress\n"
+    "on stderr when that is a terminal.\n"
     "\n"
-    "  --quick          less than a minute: fewer sizes and rounds, only the chase. On a busy host even fewer, but\n"
-    "                   6 rounds of all but the largest size; what was left out is said\n"
-    "  --only WORKLOAD  chase, startup, costs or balloon; or walks, else never run: what page walks really read,\n"
-    "                   where an emulator counts it (tools/ept-host)\n"
+    "  --quick          less than a minute: fewer workloads, sizes and rounds. A busy host gets even fewer, but 6\n"
+    "                   rounds of all but the largest size. The text says what was left out\n"
+    "  --only LIST      workloads to run: names with commas between them\n"
     "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
-    "  --runs N         rounds, 1 to 1000; with --quick, too, however long they take\n"
+    "  --runs N         rounds, 1 to 1000; also with --quick, however long they take\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
     "  --help\n"
     "\n"
+    "Workloads:\n";
+
+static const char help_end[] =
+    "\n"
     "Exit status: 0 something was measured (what was not is n/a, with its reason); 1 nothing was, or the host\n"
     "failed; 2 usage; 130 interrupted.\n";
 
+static void print_help(void)
+{
+	fputs(help, stdout);
+	for (const struct workload *const *w = workload_catalogue; *w; w++)
+		printf("  %-16s %s%s\n", (*w)->name, (*w)->what,
+		       (*w)->in_quick  ? " (also with --quick)"
+		       : (*w)->in_full ? ""
+		                       : " (only by --only)");
+	fputs(help_end, stdout);
+}
+
+/* The native row always takes part. */
+static const char *paging_name(size_t i)
+{
+	return i + 1 < BENCH_NR_WHERE ? bench_environments[i + 1].paging : NULL;
+}
+
 static int parse_paging(const char *arg, unsigned *ret_where)
 {
-	const size_t len = strlen(arg);
-	unsigned where = 1 << BENCH_NATIVE;
+	char known[64];
+	unsigned set;
 
-	for (const char *p = arg; p <= arg + len; p += strcspn(p, ",") + 1) {
-		const size_t word = strcspn(p, ",");
-		unsigned found = 0;
-
-		for (int w = 0; w < BENCH_NR_WHERE; w++) {
-			const char *name = bench_environments[w].paging;
-
-			if (name && strlen(name) == word && memcmp(p, name, word) == 0)
-				found = 1u << w;
-		}
-		if (!found) {
-			log_error("--paging: '%s' is not a list of paging modes (nested, shadow)", arg);
-			return -EINVAL;
-		}
-		where |= found;
+	if (names_parse(arg, paging_name, &set) < 0) {
+		names_join(paging_name, known, sizeof(known));
+		log_error("--paging: '%s' is not a list of paging modes (%s)", arg, known);
+		return -EINVAL;
 	}
-	*ret_where = where;
+	*ret_where = set << 1 | 1 << BENCH_NATIVE;
 	return 0;
 }
 
-static int parse_workload(const char *arg, unsigned *ret_workloads)
+static int parse_workloads(const char *arg, unsigned *ret_workloads)
 {
-	static const struct {
-		const char *name;
-		enum bench_workload workload;
-	} workloads[] = {{"chase", BENCH_CHASE},
-	                 {"startup", BENCH_STARTUP},
-	                 {"costs", BENCH_COSTS},
-	                 {"balloon", BENCH_BALLOON},
-	                 {"walks", BENCH_WALKS}};
+	char known[256];
 
-	for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++)
-		if (strcmp(arg, workloads[i].name) == 0) {
-			*ret_workloads = workloads[i].workload;
-			return 0;
-		}
-	log_error("--only: '%s' is not a workload (chase, startup, costs, balloon, walks)", arg);
+	if (names_parse(arg, workload_name, ret_workloads) == 0)
+		return 0;
+	names_join(workload_name, known, sizeof(known));
+	log_error("--only: '%s' is not a list of workloads (%s)", arg, known);
 	return -EINVAL;
 }
 
-/* 0: go on; otherwise -EINVAL, said. */
+/* What runs when --only does not say. */
+static unsigned default_workloads(bool quick)
+{
+	unsigned set = 0;
+
+	for (size_t i = 0; workload_catalogue[i]; i++)
+		if (quick ? workload_catalogue[i]->in_quick : workload_catalogue[i]->in_full)
+			set |= 1u << i;
+	return set;
+}
+
+/* 0: go on. -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct bench_options *o)
 {
 	switch (opt) {
@@ -96,13 +107,13 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		o->csv = arg;
 		return 0;
 	case 'i':
-		return image_file(arg, o->image);
+		return image_file(arg, o->file[BENCH_KERNEL]);
 	case 'r':
 		return parse_count("--runs", arg, 1, MAX_RUNS, &o->runs);
 	case 's':
 		return parse_count("--seed", arg, 0, MAX_SEED, &o->seed);
 	case 'o':
-		return parse_workload(arg, &o->workloads);
+		return parse_workloads(arg, &o->workloads);
 	case 'p':
 		return parse_paging(arg, &o->where);
 	default:
@@ -123,7 +134,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 
 	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
 		if (opt == OPTION_HELP) {
-			fputs(help, stdout);
+			print_help();
 			return 1;
 		}
 		if (parse_option(opt, optarg, o) < 0)
@@ -138,7 +149,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		return -EINVAL;
 	}
 	if (!o->workloads)
-		o->workloads = o->quick ? BENCH_CHASE : BENCH_CHASE | BENCH_STARTUP | BENCH_COSTS | BENCH_BALLOON;
+		o->workloads = default_workloads(o->quick);
 	return 0;
 }
 
@@ -164,19 +175,29 @@ static int check_outputs(const struct bench_options *o)
 	return r;
 }
 
-int bench_options_check(struct bench_options *o)
+/* The files that the chosen workloads cannot do without. -errno, logged. */
+static int check_files(struct bench_options *o)
 {
+	static const char *const built[BENCH_NR_FILES] = {
+	    [BENCH_KERNEL] = FILES_KERNEL, [BENCH_COST] = FILES_COST, [BENCH_SHORTEST] = FILES_SHORTEST};
+	unsigned needs = *o->file[BENCH_KERNEL] ? 1 << BENCH_KERNEL : 0; /* --image: right, even if nobody needs it */
 	int r = 0;
 
-	if (!*o->image)
-		r = own_file(FILES_KERNEL, o->image);
-	if (r == 0)
-		r = own_file(FILES_SHORTEST, o->shortest);
-	if (r == 0)
-		r = own_file(FILES_COST, o->cost);
-	if (r < 0)
-		return r;
-	if (access(o->image, R_OK) < 0)
-		return log_errno(errno, "guest image %s (see --image)", o->image);
-	return check_outputs(o);
+	for (size_t i = 0; workload_catalogue[i]; i++)
+		if (o->workloads >> i & 1)
+			needs |= workload_catalogue[i]->needs;
+	for (int f = 0; r == 0 && f < BENCH_NR_FILES; f++) {
+		if (!*o->file[f])
+			r = own_file(built[f], o->file[f]);
+		if (r == 0 && needs >> f & 1 && access(o->file[f], R_OK) < 0)
+			r = log_errno(errno, f == BENCH_KERNEL ? "guest image %s (see --image)" : "%s", o->file[f]);
+	}
+	return r;
+}
+
+int bench_options_check(struct bench_options *o)
+{
+	const int r = check_files(o);
+
+	return r < 0 ? r : check_outputs(o);
 }

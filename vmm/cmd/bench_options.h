@@ -7,30 +7,24 @@
 #include <stdbool.h>
 
 #include "base/log.h"
-
-enum bench_workload {
-	BENCH_CHASE = 1 << 0,
-	BENCH_STARTUP = 1 << 1,
-	BENCH_COSTS = 1 << 2,
-	BENCH_BALLOON = 1 << 3,
-	BENCH_WALKS = 1 << 4,
-};
+#include "bench/workload/workload.h"
 
 struct bench_options {
 	bool quick;
 	const char *json, *csv;
-	char image[PATH_MAX], shortest[PATH_MAX], cost[PATH_MAX];
-	long runs, seed; /* runs 0: each workload's own */
-	unsigned workloads, where;
+	char file[BENCH_NR_FILES][PATH_MAX]; /* "": the one that comes with Gnomon, until bench_options_check() */
+	long runs, seed;                     /* runs 0: each workload's own */
+	unsigned workloads;                  /* bit i: number i of the catalogue */
+	unsigned where;                      /* 1 << enum bench_where */
 };
 
-/* 0: go on; 1: help was shown; -EINVAL: said. */
+/* 0: go on; 1: help was shown; -EINVAL, logged. */
 int must_check bench_options_parse(int argc, char **argv, struct bench_options *o);
 
-/* What can be known to fail is told before anything is measured: finds the files. -errno, said. */
+/* Finds the files, and what can be known to fail, before minutes are spent. -errno, logged. */
 int must_check bench_options_check(struct bench_options *o);
 
-/* "-"; NULL is not. */
+/* True for "-". NULL is not. */
 bool bench_is_stdout(const char *path);
 
 #endif

@@ -33,8 +33,14 @@ void report_free(struct report *r)
 	free(r);
 }
 
-int report_give(struct report *report, int r, struct report **ret_report)
+int report_build(const struct report_layout *layout, const void *results, size_t nr, report_add *add,
+                 struct report **ret_report)
 {
+	struct report *report = report_new(layout->name, layout->columns, layout->nr_columns);
+	int r = report ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < nr; i++)
+		r = add(report, results, i);
 	if (r == 0)
 		*ret_report = report;
 	else

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table of results: named columns, rows of text, numbers and "not available, because".
- * The same table prints for people, as JSON and as CSV. The environment it was measured in
- * goes with it.
+ * A table of results: named columns, rows of text, numbers and "not available, because". The same table prints for
+ * people, as JSON and as CSV, together with the environment that it was measured in.
  *
- * Building a table cannot fail half-way in the caller's face: a lack of memory is
- * remembered and reported by the function that writes it out, as stdio does.
+ * The functions that fill a table do not fail. A lack of memory is remembered, and reported by the function that writes
+ * the table out, as stdio does.
  */
 #ifndef GNOMON_BENCH_REPORT_REPORT_H
 #define GNOMON_BENCH_REPORT_REPORT_H
@@ -17,19 +16,19 @@
 #include "bench/stats.h"
 #include "host/host.h"
 
-/* Whole numbers that may be known only from one to another: "21-22" for people, NAME_low and NAME_high for programs. */
+/* A range of whole numbers: "21-22" for people, NAME_low and NAME_high for programs. */
 #define REPORT_RANGE (-1)
 
 struct report_column {
-	const char *name;  /* key in JSON and CSV: stable, lower case, no blanks */
+	const char *name;  /* key in JSON and CSV: never changes, lower case, no blanks */
 	const char *title; /* for people */
 	const char *unit;  /* "ns", "MiB", ...; NULL for text and plain counts */
-	int precision;     /* decimals when printed for people; JSON and CSV carry all digits. Or REPORT_RANGE */
+	int precision;     /* decimals for people, or REPORT_RANGE; JSON and CSV have all digits */
 };
 
 struct report; /* one table */
 
-/* What a result depends on. */
+/* What the results depend on. */
 struct report_environment {
 	char date[32]; /* ISO 8601, UTC */
 	const char *gnomon;
@@ -39,19 +38,32 @@ struct report_environment {
 	int cpus;                 /* 0: unknown */
 	const char *second_stage; /* host_second_stage_label() */
 	char thp[24], thp_shmem[24];
-	long seed;  /* of the order of runs and of the rings; the caller's, as is the next */
+	long seed;  /* of the order of runs and of the rings; filled in by the caller, as the next */
 	long loads; /* of each measurement of the chase */
 };
 
-/* An empty table; `name`, `columns` and what they point to must outlive it. NULL: no memory. */
+/* An empty table. `name`, `columns` and what they point to must outlive it. NULL: no memory. */
 struct report *report_new(const char *name, const struct report_column *columns, size_t nr_columns);
 void report_free(struct report *report);
 
-/* A table that was filled, or failed with `r`: then it is freed. Returns `r`. */
-int must_check report_give(struct report *report, int r, struct report **ret_report);
+/* A table's name and columns. */
+struct report_layout {
+	const char *name;
+	const struct report_column *columns;
+	size_t nr_columns;
+};
 
-/* Begins a row whose cells are all "not measured". The setters below fill the newest row; a column that the
- * table does not have is a bug of the caller (BUG_ON), and so is a cell before the first row. */
+/* Adds what entry i of the results gives: a row, or none. 0 or -errno. */
+typedef int report_add(struct report *report, const void *results, size_t i);
+
+/* A table of entries 0 to nr - 1, which the caller frees. -ENOMEM, or what `add` failed with. */
+int must_check report_build(const struct report_layout *layout, const void *results, size_t nr, report_add *add,
+                            struct report **ret_report);
+
+/*
+ * Begins a row whose cells are all "not measured". The setters below fill the newest row. A column that the table does
+ * not have is a bug of the caller (BUG_ON), and so is a cell before the first row.
+ */
 void report_row(struct report *report);
 void report_set_text(struct report *report, const char *column, const char *text);
 /* A value that is not finite becomes n/a. */
@@ -59,7 +71,7 @@ void report_set_number(struct report *report, const char *column, double value);
 /* Of a column with REPORT_RANGE. */
 void report_set_range(struct report *report, const char *column, unsigned low, unsigned high);
 void report_set_na(struct report *report, const char *column, const char *reason);
-/* Every cell of the newest row that was not set yet. */
+/* Sets every cell of the newest row that has no value and no reason yet. */
 void report_set_rest_na(struct report *report, const char *reason);
 /* The columns NAME, NAME_ci_low and NAME_ci_high. */
 void report_set_ratio(struct report *report, const char *name, const struct stats_ratio *ratio);
@@ -67,18 +79,18 @@ void report_set_ratio(struct report *report, const char *name, const struct stat
 /* Fills *ret_env from the clock, uname and what host_detect() found. */
 void report_environment_capture(const struct host_info *info, struct report_environment *ret_env);
 
-/* A few lines for people, above the tables. */
+/* Prints a few lines for people, above the tables. */
 void report_environment_print(const struct report_environment *env, FILE *to);
 
-/* The table in aligned columns, with a header, and a line for each reason behind an n/a. -ENOMEM, -EIO. */
+/* Prints aligned columns with a header, and a line for each reason behind an n/a. -ENOMEM, -EIO. */
 int must_check report_print(const struct report *report, FILE *to);
 
-/* RFC 4180 with LF; header "name" or "name_unit"; n/a is an empty cell. -ENOMEM, -EIO. */
+/* Writes RFC 4180 with LF. The header has "name" or "name_unit"; n/a is an empty cell. -ENOMEM, -EIO. */
 int must_check report_write_csv(const struct report *report, FILE *to);
 
 /*
  * {"version": 1, "environment": {...}, "tables": [{"name", "columns": [{"name", "unit"}], "rows": [{...}]}]}
- * n/a is null, and the row's "na" object has its reason. -ENOMEM, -EIO; -EINVAL, logged.
+ * n/a is null, and the "na" object of the row has its reason. -ENOMEM, -EIO; -EINVAL, logged.
  */
 int must_check report_write_json(const struct report_environment *env, const struct report *const *tables,
                                  size_t nr_tables, FILE *to);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table's inside: filled by report.c, written out by report_text.c and report_json.c. */
+/* The inside of a table. report.c fills it, report_text.c and report_json.c write it out. */
 #ifndef GNOMON_BENCH_REPORT_REPORT_PARTS_H
 #define GNOMON_BENCH_REPORT_REPORT_PARTS_H
 

@@ -1,32 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Workload `balloon`: what it takes to take memory from a guest and to give it back, beside what the host itself needs
- * to discard as much of a process's memory. Its rows are measured as those of `costs` (bench/workload/cost.h); guest/cost has a
- * driver of the balloon for them.
+ * to discard as much of a process's memory. Its cases run as those of `costs` do (cost.h): guest/cost has a driver of
+ * the balloon for them.
+ *
+ *   balloon.c          the workload
+ *   balloon_cases.c    the cases, and the native ones themselves
+ *   balloon_report.c   the table
+ *   balloon_explain.c  what it means, in sentences
  */
 #ifndef GNOMON_BENCH_WORKLOAD_BALLOON_H
 #define GNOMON_BENCH_WORKLOAD_BALLOON_H
 
 #include "bench/workload/cost.h"
 
-#define BALLOON_GUEST_MEMORY "256M" /* guest/cost/cost.h: COST_MEMORY */
+extern const struct workload balloon_workload;
 
-extern const struct cost_case balloon_cases[];
-extern const size_t balloon_nr_cases;
+extern const struct cost_set balloon_set;
 
-struct balloon_native {
-	const struct cost_request *request;
-	uint64_t bytes; /* of one operation */
-	bool thp;
-};
-
-/* For child_call(): the discards of a native row, with output as guest/cost's; a floor is a system call. */
+/* For turn_call(), with a struct cost_native: the discards of a native row, with output as guest/cost's; a floor is a
+ * system call. */
 int balloon_native(const void *native);
 
-/* One row for each case. -ENOMEM. */
-int must_check balloon_report(const struct cost_results *results, struct report **ret_table);
+/* The table of a struct cost_results: one row for each case. -ENOMEM. */
+int must_check balloon_report(const void *results, struct report **ret_table);
 
 /* What the table means, and which bars are met. Nothing if nothing was measured. */
-void balloon_explain(const struct cost_results *results, FILE *to);
+void balloon_explain(const void *results, FILE *to);
 
 #endif

@@ -22,7 +22,7 @@
 #define SINGLES(w, name, ...) CASE(w, name, 5 * 1024, 5, KIB_4, __VA_ARGS__)
 #define RUNS(w, name, ...)    CASE(w, name, 3 * 16, 3, MIB_2, __VA_ARGS__)
 
-const struct cost_case balloon_cases[] = {
+static const struct cost_case cases[] = {
     SINGLES(NATIVE, "reclaim-4k", .what = "touched pages, every other one: 1024 to a request"),
     SINGLES(NESTED, "reclaim-4k", .exits_bar = 1.0 / 256),
     SINGLES(SHADOW, "reclaim-4k", .exits_bar = 1.0 / 256),
@@ -85,9 +85,7 @@ const struct cost_case balloon_cases[] = {
          .what = "the same after they came back and the second stage collapsed"),
     CASE(SHADOW, "load-joined", 17 << 14, 17, 0, .thp = true),
 };
-const size_t balloon_nr_cases = sizeof(balloon_cases) / sizeof(*balloon_cases);
-
-_Static_assert(sizeof(balloon_cases) / sizeof(*balloon_cases) <= COST_MAX_CASES, "room for the results");
+_Static_assert(sizeof(cases) / sizeof(*cases) <= COST_MAX_CASES, "room for the results");
 
 static int compare(const void *a, const void *b)
 {
@@ -114,7 +112,7 @@ static uint64_t floors(void)
 
 int balloon_native(const void *native)
 {
-	const struct balloon_native *n = native;
+	const struct cost_native *n = native;
 	const struct cost_request *q = n->request;
 	const uint64_t size = 2 * q->most * n->bytes;
 	uint64_t tsc[BLOCKS], floor_tsc[BLOCKS];
@@ -141,3 +139,10 @@ int balloon_native(const void *native)
 	        q->row, q->ops, q->blocks, median(tsc, q->blocks), FLOORS, median(floor_tsc, q->blocks));
 	return 0;
 }
+
+const struct cost_set balloon_set = {
+    .cases = cases,
+    .nr_cases = sizeof(cases) / sizeof(*cases),
+    .memory = "256M", /* guest/cost/cost.h: COST_MEMORY */
+    .native = balloon_native,
+};

@@ -107,18 +107,20 @@ static void explain_times(const struct cost_results *res, FILE *to)
 	    res->plan->rounds);
 }
 
-void balloon_explain(const struct cost_results *res, FILE *to)
+void balloon_explain(const void *results, FILE *to)
 {
+	const struct cost_results *res = results;
+
 	if (!cost_any(res))
 		return;
-	if (bench_times_na(res->host))
+	if (bench_times_na(res->plan->host))
 		fputs("Exits are counted: the difference of two runs, one with twice as many operations.\n", to);
 	else
 		explain_times(res, to);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
+	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (cost_case_of(res, i)->what)
 			fprintf(to, "  %-21s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
+	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (cost_has(res, i))
 			explain_bars(res, i, to);
 	explain_pair(res, "reclaim-2m-report", "reclaim-2m", false,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What balloon_report.c and balloon_explain.c share: how rows of one run compare. */
+/* How rows of one run compare, for balloon_report.c and balloon_explain.c. */
 #ifndef GNOMON_BENCH_WORKLOAD_BALLOON_PARTS_H
 #define GNOMON_BENCH_WORKLOAD_BALLOON_PARTS_H
 
 #include "bench/workload/balloon.h"
 #include "bench/stats.h"
 
-/* The case of an operation. -ENOENT. */
+/* Finds the case of an operation. -ENOENT. */
 int must_check balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp,
                             size_t *ret_i);
 
-/* The rate of case i as a part of the native one. -ENOENT: there is none; else as cost_time_ratio(). */
+/* The rate of case i as a part of the native rate. -ENOENT: there is no native case; else as cost_time_ratio(). */
 int must_check balloon_of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio);
 
 #endif

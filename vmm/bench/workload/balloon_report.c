@@ -24,10 +24,11 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"balloon", columns, sizeof(columns) / sizeof(*columns)};
 
 int balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {
-	for (size_t i = 0; i < res->plan->nr_cases; i++) {
+	for (size_t i = 0; i < res->set->nr_cases; i++) {
 		const struct cost_case *c = cost_case_of(res, i);
 
 		if (c->where != where || c->thp != thp || strcmp(c->row, row) != 0)
@@ -77,7 +78,7 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 
 	if (!cost_has_times(res, i)) {
 		report_set_number(t, "exits", s->exits);
-		report_set_rest_na(t, bench_times_na(res->host));
+		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
 	r = stats_summarise(s->us, res->plan->rounds, STATS_SEED, &time);
@@ -108,15 +109,18 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 	return 0;
 }
 
-static int add_row(struct report *t, const struct cost_results *res, size_t i)
+static int add_row(struct report *t, const void *results, size_t i)
 {
+	const struct cost_results *res = results;
 	const struct cost_case *c = cost_case_of(res, i);
 
+	if (!cost_takes_part(res, i))
+		return 0;
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);
 	report_set_text(t, "backing", c->thp ? "thp" : "4k");
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	set_bar(t, c);
 	if (!*res->series[i].na)
 		return set_figures(t, res, i);
@@ -124,9 +128,7 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 	return 0;
 }
 
-int balloon_report(const struct cost_results *res, struct report **ret_table)
+int balloon_report(const void *results, struct report **ret_table)
 {
-	struct report *t = report_new("balloon", columns, sizeof(columns) / sizeof(*columns));
-
-	return report_give(t, cost_add_rows(t, res, add_row), ret_table);
+	return report_build(&layout, results, cost_nr(results), add_row, ret_table);
 }

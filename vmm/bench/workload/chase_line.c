@@ -29,7 +29,7 @@ static int references(struct line_cursor *c, struct chase_refs *ret_refs)
 		return 0;
 	if (!line_skip(c, " refs=") || !line_number(c, &low) || !line_skip(c, "-") || !line_number(c, &high))
 		return -EINVAL;
-	if (low == 0 || low > high || high > CHASE_MAX_REFS)
+	if (low == 0 || low > high || high > LINE_MAX_REFS)
 		return -ERANGE;
 	*ret_refs = (struct chase_refs){low, high};
 	return 0;

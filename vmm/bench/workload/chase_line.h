@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `chase` prints, in a guest or natively, read back. A guest's output is not
- * trusted: everything is checked against what was asked for. Pure.
+ * Reads what `chase` prints, in a guest or natively. A guest's output is not trusted: everything is checked against
+ * what was asked for. Pure.
  *
  *   chase pages=N kind=sparse|dense page=4k|2m loads=K tsc=T[ refs=LOW-HIGH]
  */
@@ -16,7 +16,6 @@
 #include "base/log.h"
 
 #define CHASE_MAX_SIZES 16
-#define CHASE_MAX_REFS  99 /* more than any walk makes */
 
 /* The fewest and the most references of a walk; 0: not known. */
 struct chase_refs {
@@ -32,7 +31,7 @@ struct chase_line {
 	struct chase_refs refs;
 };
 
-/* What one run was asked for. */
+/* What is asked of one run. */
 struct chase_request {
 	uint32_t pages[CHASE_MAX_SIZES];
 	size_t nr_sizes;
@@ -40,19 +39,19 @@ struct chase_request {
 	uint64_t loads, seed;
 };
 
-/* TSC ticks a load; what its TLB miss walks. */
+/* TSC ticks a load, and what its TLB miss walks. */
 struct chase_ticks {
 	double sparse, dense;
 	struct chase_refs refs; /* of the sparse ring */
 };
 
-/* One line of `len` bytes without its line end. -EINVAL: not the form above. -ERANGE: a number is 0 or 2^63 or more, or
- * references that no walk has. */
+/* Reads one line of `len` bytes, without its line end. -EINVAL: it has not the form above. -ERANGE: a number is 0 or
+ * 2^63 or more, or no walk has so many references. */
 int must_check chase_line_parse(const char *text, size_t len, struct chase_line *ret_line);
 
 /*
- * All lines of one run, in any order, into ret_ticks[0..nr_sizes). -EBADMSG: a line is not one, or the last is
- * cut; -EINVAL: a size, page size or number of loads that was not asked for, or one result twice;
+ * Reads all lines of one run, in any order, into ret_ticks[0..nr_sizes). -EBADMSG: a line has not the form above, or
+ * the last one is cut; -EINVAL: a size, page size or number of loads was not asked for, or a result is there twice;
  * -ENODATA: a result is missing. ret_ticks is untouched on failure.
  */
 int must_check chase_output_parse(const char *text, size_t len, const struct chase_request *request,

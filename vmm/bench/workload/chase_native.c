@@ -25,7 +25,7 @@ static long huge_kib(void)
 	return kib;
 }
 
-/* Touched memory of `bytes` in pages of the wanted size, at a 2 MiB boundary; NULL, said. */
+/* Touched memory of `bytes` in pages of the wanted size, at a 2 MiB boundary. NULL, logged. */
 static void *map_arena(uint64_t bytes, bool huge)
 {
 	char *p = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

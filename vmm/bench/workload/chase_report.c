@@ -3,10 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "bench/workload/chase.h"
 #include "bench/stats.h"
-
-#define FEWEST_ROUNDS 6 /* for an interval that can be trusted: stats.h */
+#include "bench/workload/chase_parts.h"
 
 static const struct report_column columns[] = {
     {"pages", "pages", NULL, 0},
@@ -23,6 +21,7 @@ static const struct report_column columns[] = {
     {"miss_ci_high", "to", "ns", 1},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"chase", columns, sizeof(columns) / sizeof(*columns)};
 
 static const struct report_column ratio_columns[] = {
     {"pages", "pages", NULL, 0},
@@ -34,10 +33,12 @@ static const struct report_column ratio_columns[] = {
     {"ratio_ci_high", "to", NULL, 2},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout ratio_layout = {"chase-ratio", ratio_columns,
+                                                  sizeof(ratio_columns) / sizeof(*ratio_columns)};
 
 static const char no_time[] = "no time to measure it often enough";
 
-static const char *page_name(enum chase_page page)
+const char *chase_page_name(enum chase_page page)
 {
 	return page == CHASE_2M ? "2m" : "4k";
 }
@@ -47,8 +48,7 @@ static bool takes_part(const struct chase_results *res, enum bench_where w)
 	return res->plan->where >> w & 1;
 }
 
-/* Often enough to be shown: of a plan that is bounded in time the largest size may not be. */
-static bool was_measured(const struct chase_results *res, size_t i)
+bool chase_was_measured(const struct chase_results *res, size_t i)
 {
 	return res->rounds[i] >= (res->plan->seconds > 0 ? CHASE_FEWEST_LARGEST : 1);
 }
@@ -86,15 +86,33 @@ static int set_samples(struct report *t, const struct chase_series *s, int n)
 	return 0;
 }
 
+/* What row number `row` is about, neighbours being those to be compared. */
+struct entry {
+	enum bench_where where;
+	enum chase_page page;
+	size_t size; /* which number of pages */
+};
+
+static struct entry entry_of(const struct chase_results *res, size_t row)
+{
+	return (struct entry){row % BENCH_NR_WHERE, row / BENCH_NR_WHERE / res->nr_sizes,
+	                      row / BENCH_NR_WHERE % res->nr_sizes};
+}
+
+static size_t nr_entries(const struct chase_results *res)
+{
+	return BENCH_NR_WHERE * res->nr_sizes * CHASE_NR_PAGES;
+}
+
 /* The cells that say what a row is about. */
 static void begin_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
                       size_t i)
 {
 	report_row(t);
-	report_set_number(t, "pages", res->plan->pages[i]);
-	report_set_text(t, "page", page_name(page));
+	report_set_number(t, "pages", res->pages[i]);
+	report_set_text(t, "page", chase_page_name(page));
 	report_set_text(t, "environment", bench_environments[w].name);
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 }
 
 /* Where there are none, they are left to the row's reason, if it has one. */
@@ -102,27 +120,35 @@ static void set_refs(struct report *t, const struct chase_results *res, enum ben
                      size_t i)
 {
 	const struct chase_refs *guest = &res->series[w][page][i].refs;
-	const int native = bench_native_refs(res->host, page == CHASE_2M);
+	const int native = bench_native_refs(res->plan->host, page == CHASE_2M);
 
 	if (w == BENCH_NATIVE)
 		report_set_range(t, "walk_refs", native, native);
 	else if (guest->high)
 		report_set_range(t, "walk_refs", guest->low, guest->high);
-	else if (!*res->na[w][page] && was_measured(res, i))
+	else if (!*res->na[w][page] && chase_was_measured(res, i))
 		report_set_na(t, "walk_refs", "the guest was not told: the second stage is not known");
 }
 
-static int add_row(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
-                   size_t i)
+static int add_row(struct report *t, const void *results, size_t row)
 {
+	const struct chase_results *res = results;
+	const struct entry e = entry_of(res, row);
+	const enum bench_where w = e.where;
+	const enum chase_page page = e.page;
+	const size_t i = e.size;
 	const struct chase_series *s = &res->series[w][page][i];
 	const char *na = res->na[w][page];
 
+	if (!takes_part(res, w))
+		return 0;
 	begin_row(t, res, w, page, i);
-	report_set_text(t, "walk", bench_walk_words(res->host, w));
+	report_set_text(t, "walk", bench_walk_words(res->plan->host, w));
 	set_refs(t, res, w, page, i);
-	if (*na || !was_measured(res, i) || bench_times_na(res->host)) {
-		report_set_rest_na(t, *na ? na : !was_measured(res, i) ? no_time : bench_times_na(res->host));
+	if (*na || !chase_was_measured(res, i) || bench_times_na(res->plan->host)) {
+		report_set_rest_na(t, *na                           ? na
+		                      : !chase_was_measured(res, i) ? no_time
+		                                                    : bench_times_na(res->plan->host));
 		return 0;
 	}
 	return set_samples(t, s, res->rounds[i]);
@@ -142,21 +168,16 @@ static int keep_positive(double *a, double *b, int n)
 	return kept;
 }
 
-/*
- * Ratio of the miss cost in `w` to the native one. A round whose dense chase was disturbed so much that it took longer
- * than the sparse one is left out. -ENODATA: not measured; -ETIME: no time; -EINVAL: more than a quarter of the rounds
- * are like that.
- */
-static int miss_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, size_t i,
-                      struct stats_ratio *ret)
+int chase_miss_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, size_t i,
+                     struct stats_ratio *ret)
 {
 	const int n = res->rounds[i];
 	double *a, *b;
 	int r = -ENOMEM;
 
-	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page] || bench_times_na(res->host))
+	if (*res->na[w][page] || *res->na[BENCH_NATIVE][page] || bench_times_na(res->plan->host))
 		return -ENODATA;
-	if (!was_measured(res, i))
+	if (!chase_was_measured(res, i))
 		return -ETIME;
 	a = miss_costs(&res->series[w][page][i], n);
 	b = miss_costs(&res->series[BENCH_NATIVE][page][i], n);
@@ -182,17 +203,22 @@ static const char *ratio_words(int r)
 	}
 }
 
-static int add_ratio(struct report *t, const struct chase_results *res, enum bench_where w, enum chase_page page,
-                     size_t i)
+static int add_ratio(struct report *t, const void *results, size_t row)
 {
+	const struct chase_results *res = results;
+	const struct entry e = entry_of(res, row);
 	struct stats_ratio ratio;
-	const int r = miss_ratio(res, w, page, i, &ratio);
+	int r;
 
+	if (e.where == BENCH_NATIVE || !takes_part(res, e.where))
+		return 0;
+	r = chase_miss_ratio(res, e.where, e.page, e.size, &ratio);
 	if (r == -ENOMEM)
 		return r;
-	begin_row(t, res, w, page, i);
+	begin_row(t, res, e.where, e.page, e.size);
 	if (r < 0) {
-		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host) : ratio_words(r));
+		report_set_rest_na(t,
+		                   bench_times_na(res->plan->host) ? bench_times_na(res->plan->host) : ratio_words(r));
 		return 0;
 	}
 	report_set_number(t, "n", ratio.n);
@@ -200,91 +226,12 @@ static int add_ratio(struct report *t, const struct chase_results *res, enum ben
 	return 0;
 }
 
-/* A row for each case from the environment `first` on. */
-static int add_rows(struct report *t, const struct chase_results *res, enum bench_where first,
-                    int (*add)(struct report *, const struct chase_results *, enum bench_where, enum chase_page,
-                               size_t))
+int chase_report(const void *results, struct report **ret_table)
 {
-	int r = t ? 0 : -ENOMEM;
-
-	for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
-		for (size_t i = 0; i < res->plan->nr_sizes; i++)
-			for (enum bench_where w = first; r == 0 && w < BENCH_NR_WHERE; w++)
-				if (takes_part(res, w))
-					r = add(t, res, w, page, i);
-	return r;
+	return report_build(&layout, results, nr_entries(results), add_row, ret_table);
 }
 
-int chase_report(const struct chase_results *res, struct report **ret_table)
+int chase_ratio_report(const void *results, struct report **ret_table)
 {
-	struct report *t = report_new("chase", columns, sizeof(columns) / sizeof(*columns));
-
-	return report_give(t, add_rows(t, res, BENCH_NATIVE, add_row), ret_table);
-}
-
-int chase_ratio_report(const struct chase_results *res, struct report **ret_table)
-{
-	struct report *t = report_new("chase-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
-
-	return report_give(t, add_rows(t, res, BENCH_NATIVE + 1, add_ratio), ret_table);
-}
-
-static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
-{
-	size_t last = res->plan->nr_sizes - 1;
-	struct stats_ratio ratio;
-
-	while (last && !was_measured(res, last))
-		last--;
-	if (!takes_part(res, w) || miss_ratio(res, w, page, last, &ratio) < 0)
-		return;
-	fprintf(to,
-	        "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
-	        "%d rounds): %s.\n",
-	        res->plan->pages[last], page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
-	        ratio.ci_high, (int)ratio.n,
-	        ratio.n < FEWEST_ROUNDS ? "too few to tell"
-	        : ratio.ci_low > 1      ? "more"
-	        : ratio.ci_high < 1     ? "less"
-	                                : "they agree within noise");
-}
-
-/* What was not measured for want of time. */
-static void explain_left_out(const struct chase_results *res, FILE *to)
-{
-	const struct chase_plan *plan = res->plan;
-	const size_t last = plan->nr_sizes - 1;
-
-	if (res->rounds[0] < plan->rounds)
-		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds.\n", plan->seconds,
-		        plan->rounds - res->rounds[0], plan->rounds);
-	if (!was_measured(res, last))
-		fprintf(to, "Left out, to end within %.0f s: %u pages.\n", plan->seconds, plan->pages[last]);
-	else if (res->rounds[last] < res->rounds[0])
-		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds of %u pages.\n", plan->seconds,
-		        plan->rounds - res->rounds[last], plan->rounds, plan->pages[last]);
-}
-
-void chase_explain(const struct chase_results *res, FILE *to)
-{
-	const struct host_info *h = res->host;
-
-	if (!bench_times_na(h))
-		fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n",
-		        res->tsc_mhz);
-	explain_left_out(res, to);
-	if (bench_stage_is_software(h))
-		fprintf(
-		    to,
-		    "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"
-		    "is what the CPU walks. A miss in a guest walks one dimension, as a native one does, so they "
-		    "should agree.\n",
-		    host_second_stage_label(h));
-	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
-		fprintf(to, "Second stage %s: a miss in a guest walks two dimensions, a native one only one.\n",
-		        host_second_stage_label(h));
-	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
-		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
-			explain_ratio(res, w, page, to);
-	bench_explain_host(h, to);
+	return report_build(&ratio_layout, results, nr_entries(results), add_ratio, ret_table);
 }

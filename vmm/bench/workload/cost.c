@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/process.h"
-#include "bench/workload/balloon.h"
-#include "bench/clock_parts.h"
+#include "bench/workload/turn.h"
 
 #define STATS_MAX (1 << 18)
 
@@ -24,7 +22,7 @@ struct guest_command {
 };
 
 /* stats_fd: a file that the child inherits; -1: nothing is counted. */
-static void guest_command_init(const struct cost_plan *plan, const struct cost_case *c, const struct cost_request *q,
+static void guest_command_init(const struct cost_results *res, const struct cost_case *c, const struct cost_request *q,
                                int stats_fd, struct guest_command *g)
 {
 	size_t n = 0;
@@ -36,7 +34,7 @@ static void guest_command_init(const struct cost_plan *plan, const struct cost_c
 	snprintf(g->blocks, sizeof(g->blocks), "%" PRIu32, q->blocks);
 	memcpy(g->argv,
 	       (const char *[]){process_self(), "run", "--paging", bench_environments[c->where].paging, "--memory",
-	                        plan->memory, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options,
+	                        res->set->memory, "--backing", c->thp ? "thp" : "4k", "--shadow-opt", g->options,
 	                        "--balloon", "free-page-reporting"},
 	       12 * sizeof(*g->argv));
 	n = 12;
@@ -44,7 +42,8 @@ static void guest_command_init(const struct cost_plan *plan, const struct cost_c
 		g->argv[n++] = "--stats";
 		g->argv[n++] = g->stats;
 	}
-	memcpy(g->argv + n, (const char *[]){plan->image, "--", q->row, g->most, g->ops, g->blocks, NULL},
+	memcpy(g->argv + n,
+	       (const char *[]){res->plan->file[BENCH_COST], "--", q->row, g->most, g->ops, g->blocks, NULL},
 	       7 * sizeof(*g->argv));
 }
 
@@ -60,55 +59,49 @@ static const char *parse_words(int r)
 	}
 }
 
-static int run_child(const struct cost_plan *plan, const struct cost_case *c, const struct cost_request *q,
-                     int stats_fd, struct child_result *child)
-{
-	const struct balloon_native native = {.request = q, .bytes = c->bytes, .thp = c->thp};
-	struct guest_command command;
-
-	if (c->where == BENCH_NATIVE)
-		return child_call(balloon_native, &native, &plan->limits, child);
-	guest_command_init(plan, c, q, stats_fd, &command);
-	return child_exec(command.argv, &plan->limits, child);
-}
-
-/* One run of a case. 0, also when it failed, which leaves its reason; -EINTR. */
-static int run_case(struct cost_results *res, size_t i, const struct cost_request *q, int stats_fd,
-                    struct child_result *child, struct cost_ticks *ret_ticks)
-{
-	const struct cost_case *c = cost_case_of(res, i);
-	struct cost_series *s = &res->series[i];
-	int r;
-
-	r = run_child(res->plan, c, q, stats_fd, child);
-	if (r == -EINTR)
-		return r;
-	if (r < 0 || !child_succeeded(child)) {
-		child_reason(r, child, s->na, sizeof(s->na));
-		return 0;
-	}
-	r = cost_output_parse(child->out, child->out_len, q, ret_ticks);
-	if (r < 0)
-		snprintf(s->na, sizeof(s->na), "%s", parse_words(r));
-	return 0;
-}
-
 static struct cost_request request_of(const struct cost_case *c)
 {
 	return (struct cost_request){.row = c->row, .most = c->ops, .ops = c->ops, .blocks = c->blocks};
 }
 
-static int take_turn(struct cost_results *res, size_t i, int round, struct child_result *child)
+static int run_child(struct cost_results *res, const struct turn *turn, const struct cost_request *q, int stats_fd)
 {
-	const struct cost_request q = request_of(cost_case_of(res, i));
-	struct cost_ticks ticks = {0};
-	int r;
+	const struct cost_case *c = cost_case_of(res, turn->i);
+	const struct cost_native native = {.request = q, .bytes = c->bytes, .thp = c->thp};
+	bench_reason *na = &res->series[turn->i].na;
+	struct guest_command command;
 
-	log_progress("%s: round %d of %d, %s, %s", res->plan->name, round + 1, res->plan->rounds,
-	             cost_case_of(res, i)->row, bench_environments[cost_case_of(res, i)->where].name);
-	r = run_case(res, i, &q, -1, child, &ticks);
-	res->series[i].us[round] = ticks.op;
-	res->series[i].floor_us[round] = ticks.floor;
+	if (c->where == BENCH_NATIVE)
+		return turn_call(turn, res->set->native, &native, na);
+	guest_command_init(res, c, q, stats_fd, &command);
+	return turn_exec(turn, command.argv, na);
+}
+
+/* One run of a case. 0, also when it failed, which leaves its reason; -EINTR. */
+static int run_case(struct cost_results *res, const struct turn *turn, const struct cost_request *q, int stats_fd,
+                    struct cost_ticks *ret_ticks)
+{
+	struct cost_series *s = &res->series[turn->i];
+	int r = run_child(res, turn, q, stats_fd);
+
+	if (r < 0 || *s->na)
+		return r;
+	r = cost_output_parse(turn->child->out, turn->child->out_len, q, ret_ticks);
+	if (r < 0)
+		reason_set(&s->na, parse_words(r));
+	return 0;
+}
+
+int cost_turn(void *results, const struct turn *turn)
+{
+	struct cost_results *res = results;
+	const struct cost_request q = request_of(cost_case_of(res, turn->i));
+	struct cost_series *s = &res->series[turn->i];
+	struct cost_ticks ticks = {0};
+	const int r = run_case(res, turn, &q, -1, &ticks);
+
+	s->us[turn->round] = ticks.op;
+	s->floor_us[turn->round] = ticks.floor;
 	return r;
 }
 
@@ -123,11 +116,10 @@ static int read_counts(int fd, struct cost_counts *ret_counts)
 }
 
 /* Counters of a run with so many operations. 0 or -EINTR; what else fails leaves its reason. */
-static int count_run(struct cost_results *res, size_t i, uint32_t ops, struct child_result *child,
-                     struct cost_counts *ret_counts)
+static int count_run(struct cost_results *res, const struct turn *turn, uint32_t ops, struct cost_counts *ret_counts)
 {
-	struct cost_request q = request_of(cost_case_of(res, i));
-	struct cost_series *s = &res->series[i];
+	struct cost_request q = request_of(cost_case_of(res, turn->i));
+	struct cost_series *s = &res->series[turn->i];
 	const int fd = memfd_create("stats", 0); /* the child opens it by its number */
 	struct cost_ticks ticks;
 	int r;
@@ -138,33 +130,32 @@ static int count_run(struct cost_results *res, size_t i, uint32_t ops, struct ch
 		snprintf(s->na, sizeof(s->na), "memfd_create: %s", strerror(errno));
 		return 0;
 	}
-	r = run_case(res, i, &q, fd, child, &ticks);
+	r = run_case(res, turn, &q, fd, &ticks);
 	if (r == 0 && !*s->na && read_counts(fd, ret_counts) < 0)
-		snprintf(s->na, sizeof(s->na), "its statistics cannot be read");
+		reason_set(&s->na, "its statistics cannot be read");
 	close(fd);
 	return r;
 }
 
 /* What an operation adds to the counters: the difference of two runs that differ in operations alone. */
-static int count_case(struct cost_results *res, size_t i, struct child_result *child)
+int cost_count(void *results, const struct turn *turn)
 {
-	const uint32_t ops = cost_case_of(res, i)->ops;
-	struct cost_series *s = &res->series[i];
+	struct cost_results *res = results;
+	const struct cost_case *c = cost_case_of(res, turn->i);
+	struct cost_series *s = &res->series[turn->i];
+	const uint32_t half_ops = c->ops / 2;
 	struct cost_counts half, full;
 	int r;
 
-	s->exits = s->pages_built = NAN;
-	if (cost_case_of(res, i)->where == BENCH_NATIVE)
+	if (c->where == BENCH_NATIVE)
 		return 0;
-	log_progress("%s: counting %s, %s", res->plan->name, cost_case_of(res, i)->row,
-	             bench_environments[cost_case_of(res, i)->where].name);
-	r = count_run(res, i, ops / 2, child, &half);
+	r = count_run(res, turn, half_ops, &half);
 	if (r == 0 && !*s->na)
-		r = count_run(res, i, ops, child, &full);
+		r = count_run(res, turn, c->ops, &full);
 	if (r < 0 || *s->na)
 		return r;
-	s->exits = (double)(int64_t)(full.exits - half.exits) / (ops - ops / 2);
-	s->pages_built = (double)(int64_t)(full.pages_built - half.pages_built) / (ops - ops / 2);
+	s->exits = (double)(int64_t)(full.exits - half.exits) / (c->ops - half_ops);
+	s->pages_built = (double)(int64_t)(full.pages_built - half.pages_built) / (c->ops - half_ops);
 	return 0;
 }
 
@@ -176,114 +167,75 @@ static bool belong_together(const struct cost_case *a, const struct cost_case *b
 	return len == strcspn(b->row, "-") && memcmp(a->row, b->row, len) == 0;
 }
 
-/* The cases that belong to the first, in a random order: none always comes first. Returns how many. */
-static size_t order_cases(const struct cost_results *res, size_t first, uint64_t *random, size_t *order)
+size_t cost_group_end(const void *results, size_t first)
 {
-	const struct cost_case *c = res->plan->cases;
-	size_t n = 0;
+	const struct cost_results *res = results;
+	const struct cost_case *c = res->set->cases;
+	size_t end = first;
 
-	for (size_t i = first; i < res->plan->nr_cases && belong_together(&c[i], &c[first]); i++) {
-		const size_t at = chase_random(random) % (n + 1);
-
-		order[n++] = order[at];
-		order[at] = i;
-	}
-	return n;
+	while (end < res->set->nr_cases && belong_together(&c[end], &c[first]))
+		end++;
+	return end;
 }
 
-static int run_round(struct cost_results *res, int round, uint64_t *random, struct child_result *child)
+bool cost_is_due(const void *results, size_t i)
 {
-	size_t order[COST_MAX_CASES] = {0}, n;
+	return cost_has(results, i);
+}
+
+void cost_describe(const void *results, size_t i, char *ret_text, size_t size)
+{
+	const struct cost_case *c = cost_case_of(results, i);
+
+	snprintf(ret_text, size, "%s, %s", c->row, bench_environments[c->where].name);
+}
+
+/* Gives the case its reason if it cannot be measured. A process has nothing but times. */
+static void rule_out(struct cost_results *res, size_t i)
+{
+	const struct host_info *h = res->plan->host;
+	const struct cost_case *c = cost_case_of(res, i);
+	struct cost_series *s = &res->series[i];
+
+	if (c->where == BENCH_NATIVE) {
+		if (bench_times_na(h))
+			reason_set(&s->na, bench_times_na(h));
+		return;
+	}
+	reason_without_kvm(&s->na, h);
+	if (!*s->na && c->needs && !cost_has_option(c->needs))
+		snprintf(s->na, sizeof(s->na), "this build has no shadow optimisation '%s'", c->needs);
+}
+
+int cost_begin(struct cost_results *res, const struct cost_set *set, const struct bench_plan *plan)
+{
 	int r = 0;
 
-	for (size_t first = 0; r == 0 && first < res->plan->nr_cases; first += n) {
-		n = order_cases(res, first, random, order);
-		for (size_t i = 0; r == 0 && i < n; i++)
-			if (cost_takes_part(res, order[i]) && !*res->series[order[i]].na)
-				r = take_turn(res, order[i], round, child);
-	}
-	return r;
-}
-
-static int run_all(struct cost_results *res, struct child_result *child)
-{
-	uint64_t random = res->plan->seed * 2 + 1;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
-		if (cost_takes_part(res, i) && !*res->series[i].na)
-			r = count_case(res, i, child);
-	for (int round = 0; r == 0 && !bench_times_na(res->host) && round < res->plan->rounds; round++)
-		r = run_round(res, round, &random, child);
-	log_progress("%s", "");
-	return r;
-}
-
-/* What cannot be measured is told before the first run. */
-static void rule_out(struct cost_results *res)
-{
-	const struct host_info *h = res->host;
-
-	for (size_t i = 0; i < res->plan->nr_cases; i++) {
-		const char *needs = cost_case_of(res, i)->needs;
+	res->plan = plan;
+	res->set = set;
+	for (size_t i = 0; r == 0 && i < set->nr_cases; i++) {
 		struct cost_series *s = &res->series[i];
 
-		if (cost_case_of(res, i)->where == BENCH_NATIVE) { /* it has nothing but times */
-			if (bench_times_na(h))
-				snprintf(s->na, sizeof(s->na), "%s", bench_times_na(h));
-			continue;
-		}
-		if (h->kvm != HOST_KVM_OK)
-			snprintf(s->na, sizeof(s->na), "%s: %s", h->kvm_path,
-			         h->kvm_error ? strerror(h->kvm_error) : "not KVM");
-		else if (needs && !cost_has_option(needs))
-			snprintf(s->na, sizeof(s->na), "this build has no shadow optimisation '%s'", needs);
+		s->exits = s->pages_built = NAN;
+		rule_out(res, i);
+		r = series_pair(plan->rounds, &s->us, &s->floor_us);
 	}
-}
-
-/* One block for both arrays of a series. */
-static int allocate_series(struct cost_results *res)
-{
-	for (size_t i = 0; i < res->plan->nr_cases; i++) {
-		struct cost_series *s = &res->series[i];
-
-		s->us = calloc(2 * res->plan->rounds, sizeof(double));
-		if (!s->us)
-			return -ENOMEM;
-		s->floor_us = s->us + res->plan->rounds;
-	}
-	return 0;
-}
-
-static void scale(struct cost_results *res)
-{
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
-		for (int n = 0; n < 2 * res->plan->rounds; n++)
-			res->series[i].us[n] /= res->tsc_mhz;
-}
-
-int cost_run(const struct cost_plan *plan, const struct host_info *host, struct cost_results *ret)
-{
-	struct child_result *child = malloc(sizeof(*child));
-	const struct bench_clock began = bench_clock_start();
-	int r;
-
-	memset(ret, 0, sizeof(*ret));
-	ret->plan = plan;
-	ret->host = host;
-	rule_out(ret);
-	r = child ? allocate_series(ret) : -ENOMEM;
-	if (r == 0)
-		r = run_all(ret, child);
-	ret->tsc_mhz = bench_clock_mhz(&began);
-	if (r == 0)
-		scale(ret);
-	free(child);
 	return r;
 }
 
-void cost_results_free(struct cost_results *results)
+void cost_finish(void *results, const struct bench_run *run)
 {
+	struct cost_results *res = results;
+
+	res->tsc_mhz = run->tsc_mhz;
+	for (size_t i = 0; i < res->set->nr_cases; i++)
+		series_scale(res->series[i].us, res->plan->rounds, 1 / res->tsc_mhz);
+}
+
+void cost_release(void *results)
+{
+	struct cost_results *res = results;
+
 	for (size_t i = 0; i < COST_MAX_CASES; i++)
-		free(results->series[i].us);
+		free(res->series[i].us);
 }

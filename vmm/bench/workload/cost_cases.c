@@ -10,7 +10,7 @@
 		.where = BENCH_##w, .row = name, .ops = number, .blocks = in_blocks, __VA_ARGS__                       \
 	}
 
-const struct cost_case cost_cases[] = {
+static const struct cost_case cases[] = {
     CASE(NESTED, "floor", 256, 32, .what = "OUT to the no-op port at guest CPL 0: the floor itself"),
     CASE(SHADOW, "floor", 256, 32),
 
@@ -51,9 +51,16 @@ const struct cost_case cost_cases[] = {
     CASE(NESTED, "interrupt", 256, 32, .what = "interrupt sent to oneself, and IRETQ"),
     CASE(SHADOW, "interrupt", 256, 32),
 };
-const size_t cost_nr_cases = sizeof(cost_cases) / sizeof(*cost_cases);
+const struct cost_set costs_set = {.cases = cases, .nr_cases = sizeof(cases) / sizeof(*cases), .memory = "128M"};
 
-_Static_assert(sizeof(cost_cases) / sizeof(*cost_cases) <= COST_MAX_CASES, "room for the results");
+_Static_assert(sizeof(cases) / sizeof(*cases) <= COST_MAX_CASES, "room for the results");
+
+size_t cost_nr(const void *results)
+{
+	const struct cost_results *res = results;
+
+	return res->set->nr_cases;
+}
 
 bool cost_takes_part(const struct cost_results *results, size_t i)
 {
@@ -67,7 +74,7 @@ bool cost_has(const struct cost_results *results, size_t i)
 
 bool cost_has_times(const struct cost_results *results, size_t i)
 {
-	return cost_has(results, i) && !bench_times_na(results->host);
+	return cost_has(results, i) && !bench_times_na(results->plan->host);
 }
 
 int cost_time_ratio(const struct cost_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio)
@@ -78,9 +85,9 @@ int cost_time_ratio(const struct cost_results *results, size_t a, size_t b, stru
 	                          ret_ratio);
 }
 
-bool cost_any(const struct cost_results *results)
+bool cost_any(const void *results)
 {
-	for (size_t i = 0; i < results->plan->nr_cases; i++)
+	for (size_t i = 0; i < cost_nr(results); i++)
 		if (cost_has(results, i))
 			return true;
 	return false;

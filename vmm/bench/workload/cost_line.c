@@ -10,14 +10,6 @@
 #include "bench/line_parts.h"
 #include "shadow/shadow.h"
 
-#define DIGITS 20
-
-/* `key` and DIGITS digits. */
-static bool field(struct line_cursor *c, const char *key, uint64_t *ret_value)
-{
-	return line_skip(c, key) && line_number(c, ret_value) == DIGITS;
-}
-
 int cost_output_parse(const char *text, size_t len, const struct cost_request *q, struct cost_ticks *ret_ticks)
 {
 	struct line_cursor c = {text, text + len};
@@ -27,9 +19,9 @@ int cost_output_parse(const char *text, size_t len, const struct cost_request *q
 		return -EBADMSG;
 	if (!line_skip(&c, q->row))
 		return -EINVAL;
-	if (!field(&c, " ops=", &ops) || !field(&c, " blocks=", &blocks) || !field(&c, " tsc=", &tsc) ||
-	    !field(&c, " floors=", &floors) || !field(&c, " floor_tsc=", &floor_tsc) || !line_skip(&c, "\n") ||
-	    c.p != c.end)
+	if (!line_field(&c, " ops=", &ops) || !line_field(&c, " blocks=", &blocks) || !line_field(&c, " tsc=", &tsc) ||
+	    !line_field(&c, " floors=", &floors) || !line_field(&c, " floor_tsc=", &floor_tsc) ||
+	    !line_skip(&c, "\n") || c.p != c.end)
 		return -EBADMSG;
 	if (ops != q->ops || blocks != q->blocks)
 		return -EINVAL;

@@ -6,6 +6,8 @@
 #include "bench/workload/cost.h"
 #include "bench/stats.h"
 
+#define BOTH_MODES (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
+
 static const struct report_column columns[] = {
     {"operation", "operation", NULL, 0},
     {"environment", "run", NULL, 0},
@@ -21,6 +23,7 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"costs", columns, sizeof(columns) / sizeof(*columns)};
 
 static const struct report_column ratio_columns[] = {
     {"operation", "operation", NULL, 0},
@@ -32,6 +35,8 @@ static const struct report_column ratio_columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout ratio_layout = {"costs-ratio", ratio_columns,
+                                                  sizeof(ratio_columns) / sizeof(*ratio_columns)};
 
 /* What the optimisations of a case are called. */
 static const char *options_words(const struct cost_case *c, char buf[COST_MAX_OPTIONS])
@@ -75,17 +80,20 @@ static int set_times(struct report *t, const struct cost_series *s, int n)
 	return 0;
 }
 
-static int add_row(struct report *t, const struct cost_results *res, size_t i)
+static int add_row(struct report *t, const void *results, size_t i)
 {
+	const struct cost_results *res = results;
 	const struct cost_case *c = cost_case_of(res, i);
 	const struct cost_series *s = &res->series[i];
 	char buf[COST_MAX_OPTIONS];
 
+	if (!cost_takes_part(res, i))
+		return 0;
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);
 	report_set_text(t, "options", options_words(c, buf));
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	bar_words(c, buf, sizeof(buf));
 	report_set_text(t, "bar", buf);
 	if (*s->na) {
@@ -98,28 +106,15 @@ static int add_row(struct report *t, const struct cost_results *res, size_t i)
 	else
 		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
 	if (!cost_has_times(res, i)) {
-		report_set_rest_na(t, bench_times_na(res->host));
+		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
 	return set_times(t, s, res->plan->rounds);
 }
 
-int cost_add_rows(struct report *t, const struct cost_results *res,
-                  int (*add)(struct report *, const struct cost_results *, size_t))
+int cost_report(const void *results, struct report **ret_table)
 {
-	int r = t ? 0 : -ENOMEM;
-
-	for (size_t i = 0; r == 0 && i < res->plan->nr_cases; i++)
-		if (cost_takes_part(res, i))
-			r = add(t, res, i);
-	return r;
-}
-
-int cost_report(const struct cost_results *res, struct report **ret_table)
-{
-	struct report *t = report_new("costs", columns, sizeof(columns) / sizeof(*columns));
-
-	return report_give(t, cost_add_rows(t, res, add_row), ret_table);
+	return report_build(&layout, results, cost_nr(results), add_row, ret_table);
 }
 
 /* The nested case of the same operation. */
@@ -141,14 +136,15 @@ static int nested_ratio(const struct cost_results *res, size_t i, struct stats_r
 }
 
 /* Of a shadow row. */
-static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
+static int add_ratio(struct report *t, const void *results, size_t i)
 {
+	const struct cost_results *res = results;
 	const struct cost_case *c = cost_case_of(res, i);
 	struct stats_ratio ratio;
 	char buf[COST_MAX_OPTIONS];
 	int r;
 
-	if (c->where != BENCH_SHADOW)
+	if (c->where != BENCH_SHADOW || !cost_takes_part(res, i))
 		return 0;
 	r = nested_ratio(res, i, &ratio);
 	if (r < 0 && r != -ENODATA)
@@ -156,12 +152,12 @@ static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "options", options_words(c, buf));
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	snprintf(buf, sizeof(buf), c->nested_bar > 0 ? "%.2f" : "-", c->nested_bar);
 	report_set_text(t, "bar", buf);
 	if (r < 0) {
-		report_set_rest_na(t, bench_times_na(res->host) ? bench_times_na(res->host)
-		                                                : "one of the two was not measured");
+		report_set_rest_na(t, bench_times_na(res->plan->host) ? bench_times_na(res->plan->host)
+		                                                      : "one of the two was not measured");
 		return 0;
 	}
 	report_set_ratio(t, "ratio", &ratio);
@@ -169,11 +165,13 @@ static int add_ratio(struct report *t, const struct cost_results *res, size_t i)
 	return 0;
 }
 
-int cost_ratio_report(const struct cost_results *res, struct report **ret_table)
+int cost_ratio_report(const void *results, struct report **ret_table)
 {
-	struct report *t = report_new("costs-ratio", ratio_columns, sizeof(ratio_columns) / sizeof(*ratio_columns));
+	const struct cost_results *res = results;
 
-	return report_give(t, cost_add_rows(t, res, add_ratio), ret_table);
+	if ((res->plan->where & BOTH_MODES) != BOTH_MODES)
+		return 0;
+	return report_build(&ratio_layout, results, cost_nr(results), add_ratio, ret_table);
 }
 
 /* One line for a bar. */
@@ -215,11 +213,13 @@ static void explain_host(const struct host_info *h, FILE *to)
 	bench_explain_host(h, to);
 }
 
-void cost_explain(const struct cost_results *res, FILE *to)
+void cost_explain(const void *results, FILE *to)
 {
+	const struct cost_results *res = results;
+
 	if (!cost_any(res))
 		return;
-	if (!bench_times_na(res->host))
+	if (!bench_times_na(res->plan->host))
 		fprintf(to,
 		        "Times are the guest's own TSC (%.1f MHz) around blocks of operations: the median block of a "
 		        "run, and of\n"
@@ -230,11 +230,11 @@ void cost_explain(const struct cost_results *res, FILE *to)
 	fputs("Exits and shadow pages are counted, not timed: the difference of two runs, one with twice as many\n"
 	      "operations.\n",
 	      to);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
+	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (cost_case_of(res, i)->what)
 			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
-	explain_host(res->host, to);
-	for (size_t i = 0; i < res->plan->nr_cases; i++)
+	explain_host(res->plan->host, to);
+	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (cost_has(res, i))
 			explain_bars(res, i, to);
 }

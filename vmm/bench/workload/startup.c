@@ -6,10 +6,20 @@
 #include <string.h>
 
 #include "base/process.h"
-#include "bench/environment.h"
 #include "bench/stats.h"
+#include "bench/workload/turn.h"
 
 #define KIB_PER_MIB 1024.0
+#define ROUNDS      30
+
+enum startup_program { STARTUP_GNOMON, STARTUP_SHORTEST, STARTUP_NR };
+
+struct startup_results {
+	const struct bench_plan *plan;
+	double *first_ms[STARTUP_NR], *exit_ms[STARTUP_NR]; /* by round */
+	long peak_kib[STARTUP_NR];                          /* negative: -errno */
+	bench_reason na[STARTUP_NR];
+};
 
 static const struct report_column columns[] = {
     {"program", "program", NULL, 0},
@@ -21,120 +31,105 @@ static const struct report_column columns[] = {
     {"peak_resident", "peak resident", "MiB", 2},
     {"n", "n", NULL, 0},
 };
+static const struct report_layout layout = {"startup", columns, sizeof(columns) / sizeof(*columns)};
 
 static const char *const program_names[STARTUP_NR] = {
     [STARTUP_GNOMON] = "gnomon run, hello", [STARTUP_SHORTEST] = "shortest KVM program"};
 
-static const char *const *program_argv(const struct startup_plan *plan, enum startup_program p, const char **buf)
+static const char *const *program_argv(const struct bench_plan *plan, enum startup_program p, const char **buf)
 {
 	if (p == STARTUP_GNOMON)
-		memcpy(buf, (const char *[]){process_self(), "run", plan->image, "--", "hello", NULL},
+		memcpy(buf, (const char *[]){process_self(), "run", plan->file[BENCH_KERNEL], "--", "hello", NULL},
 		       6 * sizeof(*buf));
 	else
-		memcpy(buf, (const char *[]){plan->shortest, NULL}, 2 * sizeof(*buf));
+		memcpy(buf, (const char *[]){plan->file[BENCH_SHORTEST], NULL}, 2 * sizeof(*buf));
 	return buf;
 }
 
-/* One run of one program. 0, also when it failed, which leaves its reason; -EINTR. */
-static int take_turn(struct startup_results *res, enum startup_program p, int round, struct child_result *child)
+static int begin(void *results, const struct bench_plan *plan)
 {
-	const char *argv[6];
-	const int r = child_exec(program_argv(res->plan, p, argv), &res->plan->limits, child);
-
-	if (r == -EINTR)
-		return r;
-	if (r < 0 || !child_succeeded(child))
-		child_reason(r, child, res->na[p], sizeof(res->na[p]));
-	else if (child->first_ms < 0)
-		snprintf(res->na[p], sizeof(res->na[p]), "it wrote nothing");
-	res->first_ms[p][round] = child->first_ms;
-	res->exit_ms[p][round] = child->exit_ms;
-	return 0;
-}
-
-/* Round -1 warms the page cache up and is overwritten. The programs take turns in going first. */
-static int run_rounds(struct startup_results *res, struct child_result *child)
-{
+	struct startup_results *res = results;
 	int r = 0;
 
-	for (int round = -1; r == 0 && round < res->plan->rounds; round++) {
-		log_progress("startup: round %d of %d", round + 1, res->plan->rounds);
-		for (int i = 0; r == 0 && i < STARTUP_NR; i++) {
-			const enum startup_program p = (i + round + 1 + (int)(res->plan->seed & 1)) % STARTUP_NR;
-
-			if (!*res->na[p])
-				r = take_turn(res, p, round < 0 ? 0 : round, child);
-		}
-	}
-	return r;
-}
-
-static int find_peaks(struct startup_results *res)
-{
-	int r = 0;
-
+	res->plan = plan;
 	for (int p = 0; r == 0 && p < STARTUP_NR; p++) {
-		const char *argv[6];
-
-		if (*res->na[p])
-			continue;
-		r = child_peak_resident(program_argv(res->plan, p, argv), &res->plan->limits, &res->peak_kib[p]);
-		if (r < 0 && r != -EINTR) {
-			res->peak_kib[p] = r;
-			r = 0;
-		}
+		reason_without_kvm(&res->na[p], plan->host);
+		r = series_pair(plan->rounds, &res->first_ms[p], &res->exit_ms[p]);
 	}
 	return r;
 }
 
-int startup_run(const struct startup_plan *plan, const struct host_info *host, struct startup_results *ret)
+static size_t nr_cases(const void *results)
 {
-	struct child_result *child = malloc(sizeof(*child));
-	int r = child ? 0 : -ENOMEM;
+	return STARTUP_NR;
+}
 
-	memset(ret, 0, sizeof(*ret));
-	ret->plan = plan;
-	ret->host = host;
-	for (int p = 0; p < STARTUP_NR; p++) {
-		ret->first_ms[p] = calloc(plan->rounds, sizeof(double));
-		ret->exit_ms[p] = calloc(plan->rounds, sizeof(double));
-		if (!ret->first_ms[p] || !ret->exit_ms[p])
-			r = -ENOMEM;
-		if (host->kvm != HOST_KVM_OK)
-			snprintf(ret->na[p], sizeof(ret->na[p]), "%s: %s", host->kvm_path,
-			         host->kvm_error ? strerror(host->kvm_error) : "not KVM");
-	}
-	if (r == 0 && !bench_times_na(host))
-		r = run_rounds(ret, child);
-	if (r == 0)
-		r = find_peaks(ret);
-	log_progress("%s", "");
-	free(child);
+static bool is_due(const void *results, size_t i)
+{
+	const struct startup_results *res = results;
+
+	return !*res->na[i];
+}
+
+static size_t group_end(const void *results, size_t first)
+{
+	return STARTUP_NR;
+}
+
+static void describe(const void *results, size_t i, char *ret_text, size_t size)
+{
+	snprintf(ret_text, size, "%s", program_names[i]);
+}
+
+/* The peak of a run that is not timed, which also warms the page cache up. */
+static int find_peak(void *results, const struct turn *turn)
+{
+	struct startup_results *res = results;
+	const char *argv[6];
+	const int r =
+	    child_peak_resident(program_argv(res->plan, turn->i, argv), &turn->limits, &res->peak_kib[turn->i]);
+
+	if (r < 0 && r != -EINTR)
+		res->peak_kib[turn->i] = r;
+	return r == -EINTR ? r : 0;
+}
+
+static int take_turn(void *results, const struct turn *turn)
+{
+	struct startup_results *res = results;
+	const char *argv[6];
+	const int r = turn_exec(turn, program_argv(res->plan, turn->i, argv), &res->na[turn->i]);
+
+	if (r == 0 && !*res->na[turn->i] && turn->child->first_ms < 0)
+		reason_set(&res->na[turn->i], "it wrote nothing");
+	res->first_ms[turn->i][turn->round] = turn->child->first_ms;
+	res->exit_ms[turn->i][turn->round] = turn->child->exit_ms;
 	return r;
 }
 
-void startup_results_free(struct startup_results *results)
+static bool any(const void *results)
 {
-	for (int p = 0; p < STARTUP_NR; p++) {
-		free(results->first_ms[p]);
-		free(results->exit_ms[p]);
-	}
+	return is_due(results, STARTUP_GNOMON) || is_due(results, STARTUP_SHORTEST);
 }
 
-bool startup_any(const struct startup_results *results)
+static void release(void *results)
 {
-	return !*results->na[STARTUP_GNOMON] || !*results->na[STARTUP_SHORTEST];
+	struct startup_results *res = results;
+
+	for (int p = 0; p < STARTUP_NR; p++)
+		free(res->first_ms[p]);
 }
 
-static int add_row(struct report *t, const struct startup_results *res, enum startup_program p)
+static int add_row(struct report *t, const void *results, size_t p)
 {
+	const struct startup_results *res = results;
 	const int n = res->plan->rounds;
 	struct stats_summary first, end;
 	int r;
 
 	report_row(t);
 	report_set_text(t, "program", program_names[p]);
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	if (*res->na[p]) {
 		report_set_rest_na(t, res->na[p]);
 		return 0;
@@ -143,8 +138,8 @@ static int add_row(struct report *t, const struct startup_results *res, enum sta
 		report_set_na(t, "peak_resident", strerror(-res->peak_kib[p]));
 	else
 		report_set_number(t, "peak_resident", res->peak_kib[p] / KIB_PER_MIB);
-	if (bench_times_na(res->host)) {
-		report_set_rest_na(t, bench_times_na(res->host));
+	if (bench_times_na(res->plan->host)) {
+		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
 	r = stats_summarise(res->first_ms[p], n, STATS_SEED, &first);
@@ -160,17 +155,12 @@ static int add_row(struct report *t, const struct startup_results *res, enum sta
 	return 0;
 }
 
-int startup_report(const struct startup_results *res, struct report **ret_table)
+static int report(const void *results, struct report **ret_table)
 {
-	struct report *t = report_new("startup", columns, sizeof(columns) / sizeof(*columns));
-	int r = t ? 0 : -ENOMEM;
-
-	for (int p = 0; r == 0 && p < STARTUP_NR; p++)
-		r = add_row(t, res, p);
-	return report_give(t, r, ret_table);
+	return report_build(&layout, results, STARTUP_NR, add_row, ret_table);
 }
 
-static void explain(const struct startup_results *res, const char *what, double *const ms[STARTUP_NR], FILE *to)
+static void explain_ratio(const struct startup_results *res, const char *what, double *const ms[STARTUP_NR], FILE *to)
 {
 	struct stats_ratio ratio;
 
@@ -181,10 +171,33 @@ static void explain(const struct startup_results *res, const char *what, double 
 		        what, ratio.median, ratio.ci_low, ratio.ci_high);
 }
 
-void startup_explain(const struct startup_results *res, FILE *to)
+static void explain(const void *results, FILE *to)
 {
-	if (*res->na[STARTUP_GNOMON] || *res->na[STARTUP_SHORTEST] || bench_times_na(res->host))
+	const struct startup_results *res = results;
+
+	if (*res->na[STARTUP_GNOMON] || *res->na[STARTUP_SHORTEST] || bench_times_na(res->plan->host))
 		return;
-	explain(res, "guest's first character", res->first_ms, to);
-	explain(res, "exit", res->exit_ms, to);
+	explain_ratio(res, "guest's first character", res->first_ms, to);
+	explain_ratio(res, "exit", res->exit_ms, to);
 }
+
+const struct workload startup_workload = {
+    .name = "startup",
+    .what = "how long a guest takes to start, beside the shortest KVM program",
+    .needs = 1 << BENCH_KERNEL | 1 << BENCH_SHORTEST,
+    .in_full = true,
+    .rounds = ROUNDS,
+    .quick_rounds = ROUNDS,
+    .results_size = sizeof(struct startup_results),
+    .begin = begin,
+    .nr_cases = nr_cases,
+    .is_due = is_due,
+    .group_end = group_end,
+    .describe = describe,
+    .prepare = find_peak,
+    .turn = take_turn,
+    .any = any,
+    .tables = {report},
+    .explain = explain,
+    .release = release,
+};

@@ -1,31 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workload `walks`: how many table entries the page walks really read, beside what the model says. Loads miss the TLB one
- * by one, in a guest (guest/cost/walks.c) or a process, while an emulator counts what its page walker reads
- * (walk_counter.h). Only where that counter is: in the machine of tools/ept-host.
+ * Workload `walks`: how many table entries the page walks really read, beside what the model says. Loads miss the TLB
+ * one by one, in a guest (guest/cost/walks.c) or a process, while an emulator counts what its page walker reads
+ * (walk_counter.h). Only the machine of tools/ept-host has that counter.
  *
  *   walks.c           one run for each case
  *   walks_cases.c     the cases
  *   walks_counter.c   the counter, by its I/O port
  *   walks_native.c    the loads as a process
- *   walks_line.c      what a guest prints, read back
+ *   walks_line.c      reads what a guest prints
  *   walks_report.c    the table
  */
 #ifndef GNOMON_BENCH_WORKLOAD_WALKS_H
 #define GNOMON_BENCH_WORKLOAD_WALKS_H
 
 #include <gnomon/walk_counter.h>
-#include <stdio.h>
 
-#include "bench/child.h"
-#include "bench/environment.h"
-#include "bench/report/report.h"
 #include "bench/workload/walks_line.h"
+#include "bench/workload/workload.h"
 #include "mem/backing.h"
+
+extern const struct workload walks_workload;
 
 enum walks_page { WALKS_4K, WALKS_2M, WALKS_1G, WALKS_NR_PAGES };
 
-/* Of the 2 MiB pages that the ring lies on: nothing was taken; the balloon has 4 KiB of each; and has given it back. */
+/* The 2 MiB pages that the ring lies on are as they were; have a hole, 4 KiB that the balloon took; are whole again. */
 enum walks_state { WALKS_PLAIN, WALKS_HOLES, WALKS_JOINED, WALKS_NR_STATES };
 
 extern const char *const walks_page_name[WALKS_NR_PAGES];
@@ -46,49 +45,32 @@ struct walks_case {
  */
 size_t walks_cases(unsigned where, bool quick, struct walks_case ret_cases[WALKS_MAX_CASES]);
 
-struct walks_plan {
-	const char *image; /* guest/cost.elf */
-	unsigned where;    /* 1 << enum bench_where */
-	bool quick;
-	uint32_t loads; /* a multiple of 16 */
-	struct child_limits limits;
-};
-
 struct walks_result {
 	struct walks_model model;           /* low 0: not known */
 	uint64_t reads[WALK_MAX_READS + 1]; /* how many walks of the ring made so many reads */
 	uint64_t exits;                     /* VM exits meanwhile */
-	char na[512];                       /* why there is none of all this; "" when there is */
+	bench_reason na;                    /* why there is none of all this; "" when there is */
 };
 
 struct walks_results {
-	const struct walks_plan *plan;
-	const struct host_info *host;
+	const struct bench_plan *plan;
+	uint32_t loads; /* a multiple of 16 */
 	struct walks_case cases[WALKS_MAX_CASES];
 	struct walks_result result[WALKS_MAX_CASES];
 	size_t nr_cases;
 };
 
-/* Fills *ret; plan and host must outlive it. -EINTR: a signal came. -ENOMEM. */
-int must_check walks_run(const struct walks_plan *plan, const struct host_info *host, struct walks_results *ret);
-
 /* True when anything was counted. */
-bool walks_any(const struct walks_results *results);
+bool walks_any(const void *results);
 
 /* Walks to a case's ring that were counted. */
 uint64_t walks_counted(const struct walks_result *result);
 
-/* One row for each case. -ENOMEM. */
-int must_check walks_report(const struct walks_results *results, struct report **ret_table);
+/* The table of a struct walks_results: one row for each case. -ENOMEM. */
+int must_check walks_report(const void *results, struct report **ret_table);
 
 /* What the columns mean. Nothing if nothing was counted. */
-void walks_explain(const struct walks_results *results, FILE *to);
-
-/*
- * walks_counter.c: opens the way to the counter. NULL, or the reason why there is none. Touches the port in Bochs only.
- */
-const char *walks_counter_open(const struct host_info *host);
-void walks_counter_read(struct walk_counts *ret_counts);
+void walks_explain(const void *results, FILE *to);
 
 /* walks_native.c, for child_call(): a process's run of struct walks_native. */
 struct walks_native {

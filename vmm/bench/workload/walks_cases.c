@@ -47,10 +47,12 @@ uint64_t walks_counted(const struct walks_result *result)
 	return n;
 }
 
-bool walks_any(const struct walks_results *results)
+bool walks_any(const void *results)
 {
-	for (size_t i = 0; i < results->nr_cases; i++)
-		if (!*results->result[i].na)
+	const struct walks_results *res = results;
+
+	for (size_t i = 0; i < res->nr_cases; i++)
+		if (!*res->result[i].na)
 			return true;
 	return false;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "bench/workload/walks_counter.h"
+
 #include <string.h>
 #include <sys/io.h>
-
-#include "bench/workload/walks.h"
 
 #define PORT_BYTES 4 /* one 32-bit port */
 

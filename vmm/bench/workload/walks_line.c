@@ -6,20 +6,12 @@
 
 #include "bench/line_parts.h"
 
-#define DIGITS 20
-
-/* `key` and DIGITS digits. */
-static bool field(struct line_cursor *c, const char *key, uint64_t *ret_value)
-{
-	return line_skip(c, key) && line_number(c, ret_value) == DIGITS;
-}
-
 /* Each page's walk has from low to high references; sums that do not fit are none of such pages. */
 static bool is_possible(uint64_t pages, uint64_t low, uint64_t high, uint64_t sum_low, uint64_t sum_high)
 {
 	if (pages == 0)
 		return !low && !high && !sum_low && !sum_high;
-	return low && low <= high && high <= WALKS_MAX_REFS && pages <= INT64_MAX / WALKS_MAX_REFS &&
+	return low && low <= high && high <= LINE_MAX_REFS && pages <= INT64_MAX / LINE_MAX_REFS &&
 	       sum_low >= pages * low && sum_low <= sum_high && sum_high <= pages * high;
 }
 
@@ -30,8 +22,9 @@ int walks_output_parse(const char *text, size_t len, const struct cost_request *
 	struct cost_ticks ticks;
 	int r;
 
-	if (!field(&c, "walks pages=", &pages) || !field(&c, " low=", &low) || !field(&c, " high=", &high) ||
-	    !field(&c, " sum_low=", &sum_low) || !field(&c, " sum_high=", &sum_high) || !line_skip(&c, "\n"))
+	if (!line_field(&c, "walks pages=", &pages) || !line_field(&c, " low=", &low) ||
+	    !line_field(&c, " high=", &high) || !line_field(&c, " sum_low=", &sum_low) ||
+	    !line_field(&c, " sum_high=", &sum_high) || !line_skip(&c, "\n"))
 		return -EBADMSG;
 	if (!is_possible(pages, low, high, sum_low, sum_high))
 		return -ERANGE;

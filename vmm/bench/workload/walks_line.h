@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a run of guest/cost says of its walks, read back. A guest's output is not trusted. Pure.
+ * Reads what a run of guest/cost prints of its walks. A guest's output is not trusted. Pure.
  *
  *   walks pages=N low=L high=H sum_low=S sum_high=T      each number of 20 digits; then the line of cost_line.h
  */
@@ -13,8 +13,6 @@
 #include "base/log.h"
 #include "bench/workload/cost_line.h"
 
-#define WALKS_MAX_REFS 99 /* more than any walk makes */
-
 /* References as the VMM computed them, of walks to `pages` pages. */
 struct walks_model {
 	unsigned low, high;         /* the fewest and the most of one walk; 0: not known */
@@ -22,8 +20,8 @@ struct walks_model {
 };
 
 /*
- * The whole output of a run. -EBADMSG: it is not two lines of these forms; -EINVAL: another row or number than asked
- * for; -ERANGE: numbers that cannot be. ret_model is untouched on failure.
+ * Reads the whole output of a run. -EBADMSG: it is not two lines of these forms; -EINVAL: a row or a number is not the
+ * one that was asked for; -ERANGE: no tables give such numbers. ret_model is untouched on failure.
  */
 int must_check walks_output_parse(const char *text, size_t len, const struct cost_request *request,
                                   struct walks_model *ret_model);

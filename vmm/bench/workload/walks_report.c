@@ -23,6 +23,7 @@ static const struct report_column columns[] = {
     {"loads", "loads", NULL, 0},
     {"exits", "exits", NULL, 0},
 };
+static const struct report_layout layout = {"walks", columns, sizeof(columns) / sizeof(*columns)};
 
 /* "24: 99.8 %, 23: 0.2 %", the most common first; what does not fit ends in an ellipsis. */
 static void shares(const struct walks_result *result, char buf[SHARES])
@@ -90,8 +91,9 @@ static void set_model(struct report *t, const struct walks_model *m)
 		report_set_number(t, "refs_mean", m->mean_low);
 }
 
-static void add_row(struct report *t, const struct walks_results *res, size_t i)
+static int add_row(struct report *t, const void *results, size_t i)
 {
+	const struct walks_results *res = results;
 	const struct walks_result *result = &res->result[i];
 	const struct walks_case *c = &res->cases[i];
 
@@ -100,28 +102,29 @@ static void add_row(struct report *t, const struct walks_results *res, size_t i)
 	report_set_text(t, "page", walks_page_name[c->page]);
 	report_set_text(t, "backing", backing_name(c->backing));
 	report_set_text(t, "state", walks_state_name[c->state]);
-	report_set_text(t, "second_stage", host_second_stage_label(res->host));
+	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	if (*result->na) {
 		report_set_rest_na(t, result->na);
-		return;
+		return 0;
 	}
 	set_model(t, &result->model);
 	set_measured(t, result);
-	report_set_number(t, "loads", res->plan->loads);
+	report_set_number(t, "loads", res->loads);
 	report_set_number(t, "exits", result->exits);
+	return 0;
 }
 
-int walks_report(const struct walks_results *res, struct report **ret_table)
+int walks_report(const void *results, struct report **ret_table)
 {
-	struct report *t = report_new("walks", columns, sizeof(columns) / sizeof(*columns));
+	const struct walks_results *res = results;
 
-	for (size_t i = 0; t && i < res->nr_cases; i++)
-		add_row(t, res, i);
-	return report_give(t, t ? 0 : -ENOMEM, ret_table);
+	return report_build(&layout, res, res->nr_cases, add_row, ret_table);
 }
 
-void walks_explain(const struct walks_results *res, FILE *to)
+void walks_explain(const void *results, FILE *to)
 {
+	const struct walks_results *res = results;
+
 	if (!walks_any(res))
 		return;
 	fprintf(to,
@@ -132,5 +135,5 @@ void walks_explain(const struct walks_results *res, FILE *to)
 	        "page-walk cache. %u loads, each from another page than those before. holes: the balloon has the first "
 	        "4 KiB\n"
 	        "of each 2 MiB; joined: they came back and were used. exits: all VM exits of the host meanwhile.\n",
-	        res->plan->loads);
+	        res->loads);
 }

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* All workloads. Their order is that of the tables. */
+#include "bench/workload/balloon.h"
+#include "bench/workload/chase.h"
+#include "bench/workload/cost.h"
+#include "bench/workload/startup.h"
+#include "bench/workload/switch.h"
+#include "bench/workload/walks.h"
+
+const struct workload *const workload_catalogue[] = {
+    &chase_workload, &startup_workload, &costs_workload, &balloon_workload, &walks_workload, &switch_workload, NULL,
+};
+
+const char *workload_name(size_t i)
+{
+	return workload_catalogue[i] ? workload_catalogue[i]->name : NULL;
+}

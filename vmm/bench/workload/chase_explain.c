@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/stats.h"
+#include "bench/workload/chase_parts.h"
+
+#define FEWEST_ROUNDS 6 /* for an interval that can be trusted: stats.h */
+
+static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
+{
+	size_t last = res->nr_sizes - 1;
+	struct stats_ratio ratio;
+
+	while (last && !chase_was_measured(res, last))
+		last--;
+	if (!(res->plan->where >> w & 1) || chase_miss_ratio(res, w, page, last, &ratio) < 0)
+		return;
+	fprintf(to,
+	        "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
+	        "%d rounds): %s.\n",
+	        res->pages[last], chase_page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
+	        ratio.ci_high, (int)ratio.n,
+	        ratio.n < FEWEST_ROUNDS ? "too few to tell"
+	        : ratio.ci_low > 1      ? "more"
+	        : ratio.ci_high < 1     ? "less"
+	                                : "they agree within noise");
+}
+
+/* What was not measured for want of time. */
+static void explain_left_out(const struct chase_results *res, FILE *to)
+{
+	const struct bench_plan *plan = res->plan;
+	const size_t last = res->nr_sizes - 1;
+
+	if (res->rounds[0] < plan->rounds)
+		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds.\n", plan->seconds,
+		        plan->rounds - res->rounds[0], plan->rounds);
+	if (!chase_was_measured(res, last))
+		fprintf(to, "Left out, to end within %.0f s: %u pages.\n", plan->seconds, res->pages[last]);
+	else if (res->rounds[last] < res->rounds[0])
+		fprintf(to, "Left out, to end within %.0f s: %d of %d rounds of %u pages.\n", plan->seconds,
+		        plan->rounds - res->rounds[last], plan->rounds, res->pages[last]);
+}
+
+void chase_explain(const void *results, FILE *to)
+{
+	const struct chase_results *res = results;
+	const struct host_info *h = res->plan->host;
+
+	if (!bench_times_na(h))
+		fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n",
+		        res->tsc_mhz);
+	explain_left_out(res, to);
+	if (bench_stage_is_software(h))
+		fprintf(
+		    to,
+		    "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"
+		    "is what the CPU walks. A miss in a guest walks one dimension, as a native one does, so they "
+		    "should agree.\n",
+		    host_second_stage_label(h));
+	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
+		fprintf(to, "Second stage %s: a miss in a guest walks two dimensions, a native one only one.\n",
+		        host_second_stage_label(h));
+	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
+		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+			explain_ratio(res, w, page, to);
+	bench_explain_host(h, to);
+}
