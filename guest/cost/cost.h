@@ -29,11 +29,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* entry.S */
+/* tables.S */
 extern uint64_t cost_pml4[2][512]; /* two roots of the same address space; [0] is in CR3 */
 extern uint64_t cost_pd[512];      /* of REGION */
 extern uint64_t cost_pt[COST_TABLES][512];
-extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
 
 struct cost_job;
 
@@ -50,18 +49,22 @@ struct cost_row {
 	bool (*check)(uint32_t n);
 };
 
+/* rows.c */
 extern const struct cost_row cost_rows[];
 extern const uint32_t cost_nr_rows;
+extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
 
-/* rows.c: the first `tables` leaf tables of REGION map FRAMES in order. */
+/* region.c: the first `tables` leaf tables of REGION map FRAMES in order. */
 void cost_map_region(uint32_t tables);
 
-/* main.c: a line for the console, and what it is made of. A number has 20 digits; each returns the end. */
+/* say.c: fn(arg) at CPL 0 */
+void cost_at_cpl0(void (*fn)(void *arg), void *arg);
+/* A line for the console, and its parts. A number has 20 digits. The parts return the end. */
 void cost_say(char *line);
 char *cost_put_text(char *to, const char *text);
 char *cost_put_number(char *to, const char *key, uint64_t v);
 
-/* `n` times the cheapest trap that the VMM resumes at once: `out` to its no-op port. A multiple of 8. */
+/* rows.c: `n` times the cheapest trap that the VMM resumes at once: `out` to its no-op port. A multiple of 8. */
 void cost_floor(uint32_t n);
 #endif
 

@@ -17,7 +17,6 @@
 
 #define MAX_BLOCKS 128
 #define FLOORS     8 /* in a block */
-#define DIGITS     20
 
 /* Handed to CPL 0 as a whole. */
 struct cost_job {
@@ -27,15 +26,6 @@ struct cost_job {
 };
 
 void cost_main(const struct fdt *fdt);
-
-/* fn(arg) at CPL 0. */
-static void at_cpl0(void (*fn)(void *arg), void *arg)
-{
-	__asm__ volatile("int3"
-	                 : "+a"(fn), "+D"(arg)
-	                 :
-	                 : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory");
-}
 
 /* No fence: it would be lost on operations of microseconds, and KVM's emulator lacks it. */
 static inline uint64_t tsc(void)
@@ -75,36 +65,6 @@ static uint64_t median(uint64_t *v, uint32_t n)
 		v[at] = x;
 	}
 	return v[(n - 1) / 2];
-}
-
-static void send(void *arg)
-{
-	const char *text = arg;
-	uint64_t len = 0;
-
-	while (text[len])
-		len++;
-	__asm__ volatile("rep outsb" : "+S"(text), "+c"(len) : "d"(GNOMON_PORT_SERIAL) : "memory");
-}
-
-char *cost_put_text(char *to, const char *text)
-{
-	while (*text)
-		*to++ = *text++;
-	return to;
-}
-
-char *cost_put_number(char *to, const char *key, uint64_t v)
-{
-	to = cost_put_text(to, key);
-	for (int i = DIGITS; i--; v /= 10)
-		to[i] = '0' + v % 10;
-	return to + DIGITS;
-}
-
-void cost_say(char *line)
-{
-	at_cpl0(send, line);
 }
 
 static void report(struct cost_job *job)
@@ -182,9 +142,9 @@ void cost_main(const struct fdt *fdt)
 	if (job.row->prepare)
 		job.row->prepare(most);
 	if (job.row->kernel) {
-		at_cpl0(warm_up, &job);
+		cost_at_cpl0(warm_up, &job);
 		cost_interrupts = 0;
-		at_cpl0(measure, &job);
+		cost_at_cpl0(measure, &job);
 	} else {
 		measure(&job);
 	}

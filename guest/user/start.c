@@ -17,28 +17,6 @@ static const struct {
     {"selftest", selftest_main}, {"idle", idle_main}, {"hold", hold_main},   {"fill", fill_main},
 };
 
-bool parse_number(const char *text, uint64_t *ret_value)
-{
-	unsigned base = 10;
-	uint64_t v = 0;
-
-	if (text[0] == '0' && text[1] == 'x') {
-		base = 16;
-		text += 2;
-	}
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		unsigned digit = *text >= 'a' ? (unsigned)(*text - 'a') + 10 : (unsigned)(*text - '0');
-
-		if (digit >= base)
-			return false;
-		v = v * base + digit;
-	}
-	*ret_value = v;
-	return true;
-}
-
 /* Words are separated by single blanks; there are no quotes. -1: too long. */
 static int split(const char *args, char *line, char **argv)
 {

@@ -108,7 +108,7 @@ struct fault {
 	uint64_t error, cr2, rip;
 };
 
-/* Calls fn(arg) and catches the exception that it ends in, if any (start.S). */
+/* Calls fn(arg) and catches the exception that it ends in, if any (catch.S). */
 void catch_fault(void (*fn)(uint64_t arg), uint64_t arg, struct fault *ret_fault);
 
 /* print.c: one write per call; `%s`, `%d` (int64_t), `%u`, `%x` (uint64_t) and `%c` only */
@@ -117,7 +117,7 @@ void print(const char *format, ...);
 uint64_t format(char *to, uint64_t size, const char *format, ...);
 uint64_t format_list(char *to, uint64_t size, const char *format, va_list *args);
 
-/* start.c: a number in decimal or, after 0x, in hexadecimal. False when `text` is none. */
+/* A number in decimal or, after 0x, in hexadecimal. False when `text` is none. */
 bool parse_number(const char *text, uint64_t *ret_value);
 static inline bool same(const char *a, const char *b)
 {

@@ -40,10 +40,6 @@ KNOWN_CIRCLES = [  # the files of a circle
      "vmm/shadow/recompose.c", "vmm/shadow/unsync.c"),
     ("guest/alloc.c", "guest/crash.c", "guest/entry.S", "guest/mmap.c", "guest/proc.c", "guest/pt.c", "guest/runs.c",
      "guest/smp.c", "guest/syscall.c", "guest/trap.c", "guest/virtio_balloon.c"),
-    ("guest/user/chase.c", "guest/user/crash.c", "guest/user/fill.c", "guest/user/hold.c", "guest/user/selftest.c",
-     "guest/user/selftest_fault.c", "guest/user/selftest_kernel.c", "guest/user/selftest_memory.c",
-     "guest/user/selftest_proc.c", "guest/user/start.S", "guest/user/start.c"),
-    ("guest/cost/entry.S", "guest/cost/main.c", "guest/cost/rows.c", "guest/cost/walks.c"),
 ]
 KNOWN_USES = [  # a file, the folder above it that it uses
     ("vmm/kvm/forget.c", "vm"),
