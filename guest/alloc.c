@@ -5,10 +5,14 @@
  * 2 MiB frames from its top downwards. Freed frames are chained through their
  * first word, taken again first, and cleared then.
  *
+ * Runs of frames are noted in pages of their own: nothing is written into the frames, which the host may have, or which
+ * are zero.
+ *
  * Of 2 MiB frames three kinds are free: those that the balloon gave back, which are zero; those that were freed and are
- * chained; and of these, those that the host has been told of (report_free() in virtio_balloon.c) and may have taken.
+ * chained; and of these, those that the host has been told of (balloon_report.c) and may have taken.
  * Nothing is written into the first and the last while nobody has them.
  */
+#include "device.h"
 #include "kernel.h"
 
 #define BELOW      0 /* the image: tables, most of all, go there, where no code is (layout.h) */
@@ -18,6 +22,15 @@
 #define BROKEN     4 /* the 2 MiB frame that 4 KiB frames are taken from when there are no others */
 #define NR_RANGES  5
 #define HUGE_PAGES (PAGE_2M / PAGE_SIZE)
+#define NOTES      (PAGE_SIZE / sizeof(struct run) - 2)
+
+/* A page of notes, linked to the one that was full before. */
+struct notes {
+	gpa_t below;
+	uint64_t n;
+	struct run run[NOTES];
+};
+_Static_assert(sizeof(struct notes) == PAGE_SIZE, "one page");
 
 static struct range {
 	uint64_t next, end;
@@ -30,12 +43,12 @@ static struct runs zero_huges, told_huges;
 /* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
 static void find_memory(void)
 {
-	uint32_t len;
-	const uint64_t *reg = fdt_property(device_tree, FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
+	uint32_t nr;
+	const uint64_t *reg = memory_ranges(&nr);
 
 	if (!reg)
 		panic("the device tree has no memory", NULL);
-	for (uint32_t i = 0; i < NR_MEMORY && i < len / 16; i++) {
+	for (uint32_t i = 0; i < NR_MEMORY && i < nr; i++) {
 		uint64_t base = fdt_u64(reg[2 * i]);
 
 		ranges[MEMORY + i].end = base + fdt_u64(reg[2 * i + 1]);
@@ -158,7 +171,7 @@ gpa_t page_alloc(void)
 
 	do
 		page = page_take();
-	while (!gpa_raw(page) && balloon_relieve());
+	while (!gpa_raw(page) && device_relieve());
 	return page;
 }
 
@@ -168,7 +181,7 @@ gpa_t huge_alloc(void)
 
 	do
 		frame = take_huge();
-	while (!gpa_raw(frame) && balloon_relieve());
+	while (!gpa_raw(frame) && device_relieve());
 	return frame;
 }
 
@@ -183,6 +196,56 @@ void page_free(gpa_t page)
 void huge_free(gpa_t page)
 {
 	push(&free_huges, page, HUGE_PAGES);
+}
+
+/* Room for `n` more runs. False: out of memory. */
+bool runs_room(struct runs *s, uint64_t n)
+{
+	gpa_t page;
+
+	if (gpa_raw(s->top) && ((struct notes *)window(s->top))->n + n <= NOTES)
+		return true;
+	page = page_take();
+	if (!gpa_raw(page))
+		return false;
+	((struct notes *)window(page))->below = s->top;
+	s->top = page;
+	return true;
+}
+
+/* There is room. */
+void runs_push(struct runs *s, struct run run)
+{
+	struct notes *notes = window(s->top);
+
+	notes->run[notes->n++] = run;
+	s->pages += run.pages;
+}
+
+/* At most `most` pages, the end of the last run. No pages: there are no runs. */
+struct run runs_pop(struct runs *s, uint32_t most)
+{
+	struct notes *notes;
+	struct run *last, run;
+	gpa_t empty;
+
+	/* What runs_room() added may have stayed empty. */
+	while (gpa_raw(empty = s->top) && (notes = window(empty))->n == 0) {
+		s->top = notes->below;
+		page_free(empty);
+	}
+	if (!gpa_raw(s->top))
+		return (struct run){0, 0};
+	last = &notes->run[notes->n - 1];
+	run = *last;
+	if (run.pages > most) {
+		last->pages -= most;
+		run = (struct run){last->pfn + last->pages, most};
+	} else {
+		notes->n--;
+	}
+	s->pages -= run.pages;
+	return run;
 }
 
 uint64_t page_count_free(void)

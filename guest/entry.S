@@ -25,6 +25,19 @@
 	.set vector, vector + 1
 	.endr
 
+	.org CPU_ENTRY - KERNEL_PAGE(TEXT_PAGE)
+cpu_entry:				/* RDI: this CPU's struct cpu, RSP: its stack */
+	lgdt gdt_pointer
+	lidt idt_pointer
+	mov %rdi, %rax
+	sub $CPU_AREA(0), %rax
+	shr $10, %rax			/* CPU number times 16 */
+	add $TSS_SELECTOR(0), %eax
+	ltr %ax
+	xor %ebp, %ebp
+	call cpu_main
+	jmp trap_return
+
 	.text
 	.globl entry
 entry:					/* RDI: the device tree */
@@ -48,19 +61,6 @@ entry:					/* RDI: the device tree */
 	xor %r11d, %r11d
 	mov $procs + FRAME_RIP, %rsp
 	iretq
-
-	.globl cpu_entry
-cpu_entry:				/* RDI: this CPU's struct cpu, RSP: its stack */
-	lgdt gdt_pointer
-	lidt idt_pointer
-	mov %rdi, %rax
-	sub $CPU_AREA(0), %rax
-	shr $10, %rax			/* CPU number times 16 */
-	add $TSS_SELECTOR(0), %eax
-	ltr %ax
-	xor %ebp, %ebp
-	call cpu_main
-	jmp trap_return
 
 trap_entry:
 	push %rax
@@ -106,14 +106,5 @@ trap_return:				/* RAX: the frame to go on with */
 	pop %rax
 	add $16, %rsp			/* vector and error code */
 	iretq
-
-/* Waits for an interrupt on an empty stack (RDI); what comes next starts from trap_kernel. */
-	.globl cpu_idle
-cpu_idle:
-	mov %rdi, %rsp
-	xor %ebp, %ebp
-1:	sti
-	hlt
-	jmp 1b
 
 	.section .note.GNU-stack, "", @progbits

@@ -55,6 +55,7 @@
 /* Kernel virtual. [GNOMON_BOOT_VIRT, +2 MiB) shows the loader's first MiB, read-only. */
 #define KERNEL_VIRT       (GNOMON_BOOT_VIRT + KERNEL_PHYS)
 #define KERNEL_PAGE(page) (KERNEL_VIRT + (page)*PAGE_BYTES)
+#define CPU_ENTRY         (KERNEL_PAGE(TEXT_PAGE) + NR_VECTORS * 16) /* where another CPU starts: behind the vectors */
 #define SELF_SLOT         510 /* PML4 slot that points to the PML4 itself */
 
 /* Per CPU: a page for struct cpu, a guard page, two pages of stack. */

@@ -3,6 +3,7 @@
  * Memory that programs ask for. Addresses are handed out upwards and never again, so a
  * new mapping needs no flush. Every page is writable or executable, never both.
  */
+#include "device.h"
 #include "kernel.h"
 
 #define DATA (PTE_P | PTE_W | PTE_U | PTE_NX)
@@ -73,7 +74,7 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY))
 		return -EINVAL;
 	len = (len + align - 1) & -align;
-	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + balloon_spare())
+	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + device_spare())
 		return -ENOMEM;
 	*next = va + len;
 	if (flags & MMAP_HUGE)
@@ -128,7 +129,7 @@ int64_t mmap_unmap(uint64_t va, uint64_t len)
 		else
 			page_free(gpa_init(old & PTE_ADDR));
 	}
-	balloon_freed();
+	device_freed();
 	return 0;
 }
 

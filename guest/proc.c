@@ -3,7 +3,9 @@
  * Processes: an address space, a frame of registers, a CPU for life. Nothing takes the CPU away from one but the
  * balloon's server: another runs when it yields, waits or ends, in the table's order.
  */
+#include "device.h"
 #include "kernel.h"
+#include "lock.h"
 
 /* The first process, in the boot address space that tables.S made, is complete but for its arguments. */
 struct proc procs[NR_PROCS] = {{
@@ -17,6 +19,15 @@ struct proc procs[NR_PROCS] = {{
     .pml4 = {BOOT_PML4_PHYS},
     .mmap_next = MMAP_BASE,
 }};
+
+/* The boot CPU's area, complete at link time: kernel.ld puts it at CPU_AREA(0). */
+static struct cpu boot_cpu __attribute__((section(".cpu0"), used)) = {
+    .tss = {.rsp = {(uint64_t)&procs[0].kernel_stack},
+            .ist = {CPU_AREA(0) + __builtin_offsetof(struct cpu, df_stack) + DF_STACK_BYTES},
+            .iomap_base = TSS_BYTES},
+    .current = &procs[0],
+    .pml4 = {BOOT_PML4_PHYS},
+};
 
 /*
  * The first process finds its arguments itself, in the device tree, which it is shown where its
@@ -58,6 +69,19 @@ void proc_next(const struct proc *p)
 	this_cpu()->current = NULL;
 }
 
+/* Waits for an interrupt on an empty stack. What comes next starts from trap_kernel(). */
+static noreturn void idle(const struct cpu *cpu)
+{
+	__asm__ volatile("mov %0, %%rsp\n"
+	                 "	xor %%ebp, %%ebp\n"
+	                 "1:	sti\n"
+	                 "	hlt\n"
+	                 "	jmp 1b"
+	                 :
+	                 : "r"(CPU_STACK_TOP((uint64_t)cpu->id)));
+	__builtin_unreachable();
+}
+
 /* The frame of the next process of this CPU; with none, lets the lock go and idles: it does not return then. */
 struct frame *proc_schedule(void)
 {
@@ -76,7 +100,7 @@ struct frame *proc_schedule(void)
 	}
 	cpu->current = NULL;
 	kernel_unlock();
-	cpu_idle(CPU_STACK_TOP(cpu->id));
+	idle(cpu);
 }
 
 static struct proc *free_slot(void)
@@ -198,7 +222,7 @@ void proc_exit(struct proc *p, int status)
 	pt_free_space();
 	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
 	page_free(p->pml4);
-	balloon_freed();
+	device_freed();
 	p->state = PROC_ZOMBIE;
 	p->status = status;
 	for (struct proc *child = procs; child < procs + NR_PROCS; child++)

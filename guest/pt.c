@@ -16,17 +16,6 @@
 #define SIGN             0xffff000000000000
 #define SELF(level_bits) ((uint64_t)SELF_SLOT << (level_bits))
 
-/* Shows `frame` to this CPU at a fixed address until its next call of window(). */
-void *window(gpa_t frame)
-{
-	int id = this_cpu()->id;
-	uint64_t va = KERNEL_PAGE(WINDOW_PAGE + id);
-
-	kernel_pt[WINDOW_PAGE + id] = gpa_raw(frame) | PTE_P | PTE_W | PTE_NX;
-	invlpg(va);
-	return (void *)va;
-}
-
 /* Where the entry of `level` for `va` stands, if the tables above it exist. */
 pte_t *pt_entry(uint64_t va, int level)
 {

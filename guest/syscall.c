@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls (syscall.h): each gets its process, finds its arguments in RDI, RSI, RDX and returns RAX. */
+#include "balloon.h"
 #include "kernel.h"
 
 static int64_t sys_exit(struct proc *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What happens on each way in: another CPU's start, exceptions, system calls, interrupts. */
+#include "device.h"
 #include "kernel.h"
-
-const struct fdt *device_tree;
+#include "lock.h"
 
 struct frame *cpu_main(struct cpu *cpu)
 {
@@ -55,9 +55,9 @@ struct frame *trap_user(struct frame *f)
 	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2)))
 		fault(p, cr2);
 	else if (f->vector > VECTOR_WAKE)
-		balloon_interrupt();
+		device_interrupt();
 	else if (f->vector == VECTOR_WAKE)
-		balloon_preempt(); /* or it was for a CPU that has found work meanwhile: nothing to do */
+		device_preempt(); /* or it was for a CPU that has found work meanwhile: nothing to do */
 	if (p->state != PROC_RUNNABLE || this_cpu()->current != p)
 		f = proc_schedule();
 	kernel_unlock();
@@ -98,7 +98,7 @@ struct frame *trap_kernel(struct frame *f)
 		/* Otherwise only an idle CPU has interrupts on: look for work, from a fresh stack. */
 		kernel_lock();
 		if (f->vector > VECTOR_WAKE)
-			balloon_interrupt();
+			device_interrupt();
 		f = proc_schedule();
 		kernel_unlock();
 		return f;

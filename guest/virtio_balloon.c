@@ -18,6 +18,8 @@
  */
 #include <gnomon/virtio.h>
 
+#include "balloon.h"
+#include "device.h"
 #include "kernel.h"
 
 #define QUEUE_SIZE    UPFN_PAGES /* descriptors: a request takes all */
@@ -259,7 +261,7 @@ int64_t balloon_serve(struct proc *p)
 }
 
 /* Nobody else takes a CPU away from a program: where the server can go on, it goes next, and who runs there after it. */
-void balloon_preempt(void)
+static void balloon_preempt(void)
 {
 	struct proc *p = balloon.server;
 
@@ -268,7 +270,7 @@ void balloon_preempt(void)
 }
 
 /* The device may have something for the server, on whatever CPU that is. */
-void balloon_interrupt(void)
+static void balloon_interrupt(void)
 {
 	struct proc *p = balloon.server;
 	int64_t r;
@@ -358,7 +360,7 @@ static bool take_back(void)
  * For the allocator that is out: true when some frames are free now that were not. Waits for the device, with the
  * kernel's lock held; without DEFLATE_ON_OOM for no more than a report of free frames.
  */
-bool balloon_relieve(void)
+static bool balloon_relieve(void)
 {
 	bool some = false;
 
@@ -377,7 +379,7 @@ bool balloon_relieve(void)
 }
 
 /* Pages that balloon_relieve() could add to those that are free: those on their way to the balloon, too. */
-uint64_t balloon_spare(void)
+static uint64_t balloon_spare(void)
 {
 	const uint64_t on_the_way = balloon.job_queue == VIRTIO_BALLOON_QUEUE_INFLATE ? balloon.job_pages : 0;
 
@@ -385,7 +387,7 @@ uint64_t balloon_spare(void)
 }
 
 /* Memory became free: the host may want to know, or to have it. */
-void balloon_freed(void)
+static void balloon_freed(void)
 {
 	report_free();
 	if (balloon.target > balloon.held && !balloon.job_pages)
@@ -447,10 +449,10 @@ static int show_pages(void)
 
 static uint32_t count_memory(void)
 {
-	uint32_t len = 0, pages = 0;
-	const uint64_t *memory = fdt_property(device_tree, FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
+	uint32_t nr, pages = 0;
+	const uint64_t *memory = memory_ranges(&nr);
 
-	for (uint32_t i = 0; i < len / 16; i++)
+	for (uint32_t i = 0; i < nr; i++)
 		pages += fdt_u64(memory[2 * i + 1]) / PAGE_SIZE;
 	return pages;
 }
@@ -471,6 +473,14 @@ static bool probe(void)
 	       *reg(VIRTIO_MMIO_DEVICE_ID) == VIRTIO_ID_BALLOON;
 }
 
+static const struct device_hooks hooks = {
+    .interrupt = balloon_interrupt,
+    .preempt = balloon_preempt,
+    .freed = balloon_freed,
+    .relieve = balloon_relieve,
+    .spare = balloon_spare,
+};
+
 /* Lazily, for the program that asks for it: others pay nothing. */
 int64_t balloon_start(struct proc *p)
 {
@@ -487,6 +497,7 @@ int64_t balloon_start(struct proc *p)
 		return -ENOMEM;
 	balloon.total = count_memory();
 	balloon.server = p;
+	device_register(&hooks);
 	*reg(VIRTIO_MMIO_STATUS) =
 	    VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
 	balloon.target = *reg(VIRTIO_MMIO_CONFIG);

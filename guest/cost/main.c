@@ -9,7 +9,7 @@
 #include <stdnoreturn.h>
 
 #include "fdt.h"
-#include "string.h"
+#include "mem.h"
 
 #include <gnomon/abi.h>
 

@@ -10,7 +10,7 @@
 #include <stdnoreturn.h>
 
 #include "layout.h"
-#include "string.h"
+#include "mem.h"
 #include "syscall.h"
 
 static inline int64_t sys(uint64_t number, uint64_t a, uint64_t b, uint64_t c)

@@ -38,8 +38,6 @@ KNOWN_CIRCLES = [  # the files of a circle
      "vmm/vm/interrupt.c", "vmm/vm/kill.c", "vmm/vm/registers.c", "vmm/vm/vcpu.c", "vmm/vm/violation.c", "vmm/vm/vm.c"),
     ("vmm/shadow/compose.c", "vmm/shadow/entry.c", "vmm/shadow/page.c", "vmm/shadow/pool.c", "vmm/shadow/promote.c",
      "vmm/shadow/recompose.c", "vmm/shadow/unsync.c"),
-    ("guest/alloc.c", "guest/crash.c", "guest/entry.S", "guest/mmap.c", "guest/proc.c", "guest/pt.c", "guest/runs.c",
-     "guest/smp.c", "guest/syscall.c", "guest/trap.c", "guest/virtio_balloon.c"),
 ]
 KNOWN_USES = [  # a file, the folder above it that it uses
     ("vmm/kvm/forget.c", "vm"),

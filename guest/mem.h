@@ -3,8 +3,8 @@
  * What a freestanding compiler may call on its own. Static, so that kernel and programs, which
  * are linked into one file at far-apart addresses, each get their own.
  */
-#ifndef GUEST_STRING_H
-#define GUEST_STRING_H
+#ifndef GUEST_MEM_H
+#define GUEST_MEM_H
 
 #include <stddef.h>
 
