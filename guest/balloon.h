@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The balloon's driver: what its system calls do. */
+/* The balloon's driver: what SYS_BALLOON does. Results as in syscall.h. */
 #ifndef GUEST_BALLOON_H
 #define GUEST_BALLOON_H
 

@@ -49,7 +49,6 @@ KNOWN_USES = [  # a file, the folder above it that it uses
     ("vmm/vm/vm.c", "paging"),
 ]
 KNOWN_LONG = [  # a file, or FILE:FUNCTION
-    "guest/virtio_balloon.c",
     "tests/control/test_control.c",
     "tests/guest/test_balloon.c",
     "tests/guest/test_shadow.c",
