@@ -49,13 +49,6 @@ KNOWN_USES = [  # a file, the folder above it that it uses
     ("vmm/vm/vm.c", "paging"),
 ]
 KNOWN_LONG = [  # a file, or FILE:FUNCTION
-    "tests/control/test_control.c",
-    "tests/guest/test_balloon.c",
-    "tests/guest/test_shadow.c",
-    "tests/unit/test_emulate_privileged.c",
-    "tests/unit/test_host.c",
-    "tests/unit/test_qmp_server.c",
-    "tests/unit/test_stage2.c",
     "vmm/cpu/present.c:insn_is_present",
 ]
 
