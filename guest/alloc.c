@@ -1,30 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page frames. Memory is zero at boot (the boot contract), so a frame that was never
- * given out needs no clearing: 4 KiB frames come from the bottom of a range upwards,
- * 2 MiB frames from its top downwards. Freed frames are chained through their
- * first word, taken again first, and cleared then.
+ * Page frames. Memory is zero at boot (include/gnomon/abi.h), so a frame that was never given out needs no clearing.
+ * Fresh 4 KiB frames come from the bottom of a range, fresh 2 MiB frames from its top. Freed frames are chained through
+ * their first word. They are taken before fresh ones, and cleared then.
  *
- * Runs of frames are noted in pages of their own: nothing is written into the frames, which the host may have, or which
- * are zero.
+ * Some frames are zero, and the host may have taken others. Nothing may be written into either, so pages of notes hold
+ * runs of them.
  *
- * Of 2 MiB frames three kinds are free: those that the balloon gave back, which are zero; those that were freed and are
- * chained; and of these, those that the host has been told of (balloon_report.c) and may have taken.
- * Nothing is written into the first and the last while nobody has them.
+ * Free 2 MiB frames are of three kinds. The balloon gave them back: they are zero, and noted. Programs freed them: they
+ * are chained. Or programs freed them and the host was told (balloon_report.c): it may have taken them, and they are
+ * noted.
  */
 #include "device.h"
 #include "kernel.h"
 
-#define BELOW      0 /* the image: tables, most of all, go there, where no code is (layout.h) */
+#define BELOW      0 /* the image. Mostly tables go there, away from code (layout.h) */
 #define MEMORY     1 /* RAM below and, next, above the hole at 3 GiB */
 #define NR_MEMORY  2
-#define BEHIND     3 /* the image, in the 2 MiB of its code: taken late */
+#define BEHIND     3 /* the image, in the 2 MiB of its code. Taken late */
 #define BROKEN     4 /* the 2 MiB frame that 4 KiB frames are taken from when there are no others */
 #define NR_RANGES  5
 #define HUGE_PAGES (PAGE_2M / PAGE_SIZE)
 #define NOTES      (PAGE_SIZE / sizeof(struct run) - 2)
 
-/* A page of notes, linked to the one that was full before. */
+/* A page of notes. `below` is the one that filled up before it. */
 struct notes {
 	gpa_t below;
 	uint64_t n;
@@ -40,7 +39,7 @@ static gpa_t free_pages, free_huges;
 static uint64_t nr_freed; /* chained, or out for a report, in 4 KiB pages */
 static struct runs zero_huges, told_huges;
 
-/* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
+/* Memory is what the device tree says, less what the loader and the image take. The first request for a frame asks. */
 static void find_memory(void)
 {
 	uint32_t nr;
@@ -93,8 +92,10 @@ static void push(gpa_t *list, gpa_t page, uint64_t pages)
 	*list = page;
 }
 
-/* A long run does not begin like a 2 MiB frame: shadow paging would take it for some, and who wants to measure 4 KiB
- * pages would not. */
+/*
+ * A long run does not begin where a 2 MiB frame could. Shadow paging would map it by large pages, and benchmarks ask
+ * for 4 KiB pages.
+ */
 gpa_t page_alloc_run(uint64_t pages)
 {
 	if (!ready)
@@ -148,7 +149,7 @@ static gpa_t take_huge(void)
 	return first;
 }
 
-/* There is no other place for 4 KiB frames. False: no 2 MiB frame either. */
+/* For when there is no other place for 4 KiB frames. False: there is no 2 MiB frame either. */
 static bool break_huge(void)
 {
 	const gpa_t first = take_huge();
@@ -187,7 +188,7 @@ gpa_t huge_alloc(void)
 
 void page_free(gpa_t page)
 {
-	/* Pages of the image (programs' text, the first process's data) stay with it, the device tree's with the loader. */
+	/* The image keeps its pages (programs' text, the first process's data), the loader those of the device tree. */
 	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES) ||
 	    (gpa_raw(page) >= GNOMON_LOADER_END && gpa_raw(page) < TABLES_PHYS))
 		push(&free_pages, page, 1);
@@ -198,7 +199,7 @@ void huge_free(gpa_t page)
 	push(&free_huges, page, HUGE_PAGES);
 }
 
-/* Room for `n` more runs. False: out of memory. */
+/* Makes room for `n` more runs. False: out of memory. */
 bool runs_room(struct runs *s, uint64_t n)
 {
 	gpa_t page;
@@ -213,7 +214,7 @@ bool runs_room(struct runs *s, uint64_t n)
 	return true;
 }
 
-/* There is room. */
+/* The caller has made room. */
 void runs_push(struct runs *s, struct run run)
 {
 	struct notes *notes = window(s->top);
@@ -222,14 +223,14 @@ void runs_push(struct runs *s, struct run run)
 	s->pages += run.pages;
 }
 
-/* At most `most` pages, the end of the last run. No pages: there are no runs. */
+/* Takes up to `most` pages from the end of the last run. No pages: there are no runs. */
 struct run runs_pop(struct runs *s, uint32_t most)
 {
 	struct notes *notes;
 	struct run *last, run;
 	gpa_t empty;
 
-	/* What runs_room() added may have stayed empty. */
+	/* A page that runs_room() added may still be empty. */
 	while (gpa_raw(empty = s->top) && (notes = window(empty))->n == 0) {
 		s->top = notes->below;
 		page_free(empty);
@@ -259,7 +260,7 @@ uint64_t page_count_free(void)
 	return n;
 }
 
-/* 2 MiB frames, those first whose content the host has. */
+/* A 2 MiB frame, first of all one that takes up the host's memory. */
 static gpa_t huge_for_balloon(void)
 {
 	if (gpa_raw(free_huges))
@@ -269,7 +270,7 @@ static gpa_t huge_for_balloon(void)
 	return fresh_huge();
 }
 
-/* At most `most` frames in one run that were never used; 0: there are none. */
+/* A run of up to `most` frames that were never used. No pages: there are none. */
 static struct run fresh_run(uint32_t most)
 {
 	for (const struct range *r = ranges; r < ranges + NR_RANGES; r++) {
@@ -283,8 +284,10 @@ static struct run fresh_run(uint32_t most)
 	return (struct run){0, 0};
 }
 
-/* At most `most` frames in one run: a 2 MiB frame if that is not too much, else some never used, else one, else part of
- * a 2 MiB frame. */
+/*
+ * Takes a run of up to `most` frames: a 2 MiB frame if `most` allows it, else frames never used, else one freed frame,
+ * else part of a 2 MiB frame.
+ */
 bool frames_take(uint32_t most, struct run *ret_run)
 {
 	const gpa_t huge = most >= HUGE_PAGES ? huge_for_balloon() : gpa_init(0);
@@ -315,7 +318,7 @@ static bool give_to_range(uint64_t from, uint64_t size)
 	return false;
 }
 
-/* Those that are zero (include/gnomon/abi.h) and border on a range are as good as never used. */
+/* Frames that are zero (include/gnomon/abi.h) and border on a range are as good as never used. */
 void frames_give(struct run run, bool zero)
 {
 	const uint64_t from = run.pfn * PAGE_SIZE, size = run.pages * PAGE_SIZE;
@@ -333,7 +336,7 @@ void frames_give(struct run run, bool zero)
 		page_free(gpa_init(from + i));
 }
 
-/* A free 2 MiB frame that the host has not been told of: nobody can have it, yet it counts as free. gpa 0: none. */
+/* Takes out a free 2 MiB frame that the host has not been told of. It still counts as free. gpa 0: there is none. */
 gpa_t huge_untold(void)
 {
 	const gpa_t first = gpa_raw(free_huges) ? unchain(&free_huges, HUGE_PAGES) : gpa_init(0);
@@ -349,13 +352,13 @@ void huge_put_back(gpa_t frame)
 	push(&free_huges, frame, HUGE_PAGES);
 }
 
-/* Can so many runs be noted? False: out of memory. */
+/* Makes room for notes of so many runs. False: out of memory. */
 bool huges_room(uint64_t runs)
 {
 	return runs_room(&told_huges, runs);
 }
 
-/* There is room. */
+/* The caller has made room. */
 void huges_told(struct run run)
 {
 	nr_freed -= run.pages;

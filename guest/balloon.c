@@ -8,12 +8,12 @@
  *                              target above: take frames, note them
  *   runs -> PFNs     <-------- target below: take from the notes
  *
- * Frames that the balloon holds are noted as runs. MUST_TELL_HOST: frames that come back are used when the request that
- * asked for them is done, not before.
+ * The driver notes the frames that the balloon holds as runs. MUST_TELL_HOST: the kernel uses a frame that comes back
+ * only when the request for it is done.
  *
- * If the device offers it, 2 MiB frames that were freed are reported (balloon_report.c): their content may go then. And
- * if the device offers that, frames are taken back from the balloon when the allocator has none left (relieve()). The
- * balloon gets nothing again before there is a new target.
+ * Two features are optional. With free page reporting the driver names freed 2 MiB frames to the device, and their
+ * content may go (balloon_report.c). With deflate-on-OOM it takes frames back when the allocator has none left
+ * (relieve()). The balloon then gets nothing until there is a new target.
  */
 #include "balloon.h"
 
@@ -50,7 +50,7 @@ static void offer_stats(struct balloon *b)
 	virtio_offer(&b->device, VIRTIO_BALLOON_QUEUE_STATS, q);
 }
 
-/* Attends to everything that the device may have said. Runs to expand, 0 to sleep, -EIO. */
+/* Looks at everything that the device may have said. Returns how many runs to expand, 0 to sleep, or -EIO. */
 static int64_t attend(struct balloon *b)
 {
 	const uint32_t events = *virtio_register(&b->device, VIRTIO_MMIO_INTERRUPT_STATUS);
@@ -88,7 +88,7 @@ int64_t balloon_serve(struct proc *p)
 	return r;
 }
 
-/* Nothing else takes a CPU away from a program. Who runs now goes on after the server. */
+/* Nothing else takes a CPU away from a program. The program that runs now goes on after the server. */
 static void preempt(void)
 {
 	struct proc *p = balloon.server;
@@ -97,7 +97,7 @@ static void preempt(void)
 		proc_next(p);
 }
 
-/* On whatever CPU. */
+/* Runs on any CPU. */
 static void interrupt(void)
 {
 	struct proc *p = balloon.server;
@@ -117,8 +117,8 @@ static void interrupt(void)
 }
 
 /*
- * Waits for the device with the kernel's lock held; without DEFLATE_ON_OOM for no more than a report of free frames.
- * Each turn of the wait is an exit to the host.
+ * Waits for the device with the kernel's lock held. Each turn of the wait is an exit to the host. Without
+ * DEFLATE_ON_OOM it waits only for a report of free frames.
  */
 static bool relieve(void)
 {
@@ -161,7 +161,7 @@ static const struct device_hooks hooks = {
     .spare = spare,
 };
 
-/* Is the node's device a balloon with an interrupt that we have a gate for? Its registers are mapped then. */
+/* True if the device tree's node is a balloon whose interrupt has a gate. Maps its registers. */
 static bool probe(const struct virtio_device *d)
 {
 	uint32_t len;
@@ -184,7 +184,7 @@ static bool set_queues(struct balloon *b)
 	       virtio_set_queue(&b->device, VIRTIO_BALLOON_QUEUE_REPORTING, &b->queues[VIRTIO_BALLOON_QUEUE_REPORTING]);
 }
 
-/* Done for the program that asks for it: others pay nothing. */
+/* A program asks for it. Guests that run no such program pay nothing. */
 int64_t balloon_start(struct proc *p)
 {
 	struct balloon *b = &balloon;

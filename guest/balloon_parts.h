@@ -8,7 +8,7 @@
 
 #define HUGE_PAGES (PAGE_2M / PAGE_SIZE)
 
-/* To inflate or to deflate. The program writes the page numbers of its runs, then it is submitted. */
+/* To inflate or to deflate. The program writes the page numbers of its runs, then the kernel submits it. */
 struct request {
 	uint32_t pages; /* 0: there is none */
 	int queue;
@@ -23,7 +23,7 @@ struct balloon {
 	uint32_t target;     /* pages */
 	struct runs runs;    /* what it holds, and what a request to inflate will add */
 	struct request request;
-	bool busy; /* taking frames, or relieving the allocator: not to be asked for frames */
+	bool busy; /* in the allocator already: it gets no frames from here now */
 };
 
 /* balloon_request.c */
@@ -31,29 +31,29 @@ struct balloon {
 /* Shows the program the runs of requests, and gives it pages for their page numbers. 0 or -ENOMEM. */
 int request_show(void);
 
-/* Makes the next request. How many runs the program is to expand; 0: nothing is to be done. */
+/* Makes the next request. Returns how many runs the program has to expand, 0 if there is nothing to do. */
 int64_t request_make(struct balloon *b);
 void request_submit(struct balloon *b);
 
-/* The device is through with it: whoever asked for the frames has them. */
+/* The device has finished the request. Its frames change hands. */
 void request_finish(struct balloon *b);
 
-/* Drops the request or waits for its end, because the allocator is out. True: some frames are free now that were not. */
+/* The allocator is out: drops the request or waits for its end. True: some frames have become free. */
 bool request_hurry(struct balloon *b);
 
 /*
- * Takes a run back from the balloon, which gets nothing more until there is a new target. False: it holds none, or the
- * device failed.
+ * Takes a run back from the balloon, which gets nothing more until there is a new target. False: the balloon is empty,
+ * or the device failed.
  */
 bool request_take_back(struct balloon *b);
 
-/* balloon_report.c: 2 MiB frames that were freed are named to the device, which may take their content. */
+/* balloon_report.c names freed 2 MiB frames to the device, which may take their content. */
 
-/* Reports free frames, if the device wants to know and no report is under way. */
+/* Reports free frames if the device wants reports and none is under way. */
 void report_free(struct balloon *b);
 bool report_is_out(void);
 
-/* Ends a report that the device is through with, and makes the next. */
+/* If the device has finished a report, ends it and makes the next. */
 void report_attend(struct balloon *b);
 
 /* Waits for the end of the report. False: the device failed. */

@@ -5,7 +5,7 @@
 #define REPORT_PAGES (1u << 19) /* in one descriptor: its length has 32 bits */
 #define CHAIN_PAGES  (1u << 20) /* in all of them (2.7.5) */
 
-static struct run reported[VIRTIO_QUEUE_SIZE]; /* 2 MiB frames. Nobody has them until the device is through. */
+static struct run reported[VIRTIO_QUEUE_SIZE]; /* 2 MiB frames. Nobody uses them until the device has finished. */
 static int nr_reported;
 
 /* Adds a frame to the report. False: it has no room. */
@@ -27,7 +27,7 @@ static bool add(uint32_t pfn)
 	return true;
 }
 
-/* What finds no room is reported after this. */
+/* The next report has what finds no room in this one. */
 static void collect(void)
 {
 	uint32_t pages = 0;

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests to inflate and to deflate. One is under way at a time. Its runs are shown to the program, which writes their
- * page numbers into pages that the request then names: 32 MiB of memory at most, so that there is one exit for many
- * pages.
+ * Requests to inflate and to deflate, one at a time. The program sees the runs and writes their page numbers into pages
+ * that the request names. A request covers up to 32 MiB, so that many pages share one exit.
  */
 #include "balloon_parts.h"
 
 #define PFNS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
-#define RUNS          (URUN_PAGES * PAGE_SIZE / sizeof(struct run)) /* many: single pages must share an exit, too */
+#define RUNS          (URUN_PAGES * PAGE_SIZE / sizeof(struct run)) /* many: single pages share an exit as well */
 #define KEEP          256 /* pages that stay with the guest whatever is asked of it */
 _Static_assert(UPFN_PAGES <= VIRTIO_QUEUE_SIZE, "a descriptor for each page of PFNs");
 
@@ -112,7 +111,7 @@ void request_finish(struct balloon *b)
 	tell_held(b);
 }
 
-/* What was taken back from the balloon stays with the guest. A lower target, which may have come meanwhile, holds. */
+/* The guest keeps what it took back from the balloon. A lower target may have come meanwhile, and stays. */
 static void want_no_more(struct balloon *b)
 {
 	if (b->target > b->held)
@@ -131,7 +130,7 @@ static void drop(struct balloon *b)
 	want_no_more(b);
 }
 
-/* In the program's place. What it may be writing at the same time is the same. */
+/* In the program's place. The program may be writing the same numbers at the same time. */
 static void expand(const struct balloon *b)
 {
 	uint32_t *pfns = NULL, n = 0;

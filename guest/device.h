@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the driver of a device does for the rest of the kernel. The driver registers these functions when it starts.
- * There is one driver, the balloon's. Until it has started nothing waits for a device, and no frames come from it.
+ * What a device's driver does for the rest of the kernel. The driver registers these functions when it starts. There is
+ * one driver, the balloon's. Before it starts these calls do nothing.
  */
 #ifndef GUEST_DEVICE_H
 #define GUEST_DEVICE_H

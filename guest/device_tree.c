@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the machine has. Read when it is first asked for. */
+/* What the machine has. The kernel reads it when it first needs it. */
 #include "kernel.h"
 
 const struct fdt *device_tree;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways into the kernel: boot, start of another CPU, exceptions and interrupts; and the one way out to a program, but
- * for the first one's start. From CPL 3 the CPU pushes straight into the process's own struct frame (TSS.rsp0 is the
- * frame's end); the rest of the registers follow and the CPU's kernel stack, noted just behind the frame, is taken.
- * From CPL 0 the frame stays on the stack in use.
+ * The ways into the kernel: boot, start of another CPU, exceptions, interrupts. And the way out to a program, except
+ * the start of the first one. From CPL 3 the CPU pushes straight into the process's struct frame, whose end is
+ * TSS.rsp0. The other registers follow. Then the kernel switches to the CPU's own stack, whose address stands just
+ * behind the frame. From CPL 0 the frame stays on the stack in use.
  */
 #include <gnomon/x86.h>
 

@@ -2,10 +2,9 @@
 /*
  * The kernel's parts and what each offers the others.
  *
- * One lock (lock.h) covers the whole kernel: it is taken on every way in and let go on
- * the way out, so no function here takes locks of its own. The kernel never sleeps in
- * the middle of something: a system call either finishes or leaves its process waiting.
- * Each CPU therefore needs one stack, empty whenever a program runs.
+ * One lock (lock.h) covers the whole kernel. Every way in takes it, every way out releases it, and no function here
+ * takes another. The kernel never sleeps in the middle of something: a system call either finishes or leaves its
+ * process waiting. Each CPU therefore needs one stack, which is empty whenever a program runs.
  */
 #ifndef GUEST_KERNEL_H
 #define GUEST_KERNEL_H
@@ -42,7 +41,7 @@ struct proc {
 	struct proc *parent;
 	gpa_t pml4;
 	uint64_t mmap_next; /* where private memory goes on */
-	uint64_t catch_rip; /* SYS_CATCH: where the next exception goes; 0: nowhere */
+	uint64_t catch_rip; /* SYS_CATCH: where the next exception goes, or 0 */
 	uint64_t catch_rsp;
 } __attribute__((aligned(16)));
 
@@ -60,12 +59,12 @@ _Static_assert(sizeof(struct tss) == TSS_BYTES, "layout.h");
 
 #define DF_STACK_BYTES 2048
 
-/* At CPU_AREA(id); the CPU's stack lies in the same CPU_BYTES, behind a guard page. */
+/* At CPU_AREA(id). The CPU's stack lies in the same CPU_BYTES, behind a guard page. */
 struct cpu {
 	struct tss tss; /* first: the GDT points here */
 	int id;
 	struct proc *current;  /* NULL: idle */
-	bool in_lock_wait;     /* asleep there: a wake-up means no more than "try again" */
+	bool in_lock_wait;     /* asleep there: a wake-up only means "try again" */
 	gpa_t pml4;            /* in CR3 */
 	uint32_t access_fault; /* TOUCH_RESULT of the last fault inside access.S */
 	uint8_t df_stack[DF_STACK_BYTES] __attribute__((aligned(16)));
@@ -117,22 +116,25 @@ int cpu_count(void);
 /* Pairs of a base and a length in bytes, both big-endian: `ret_nr` pairs. */
 const uint64_t *memory_ranges(uint32_t *ret_nr);
 
-/* alloc.c: frames. All come zeroed; gpa 0 means there is none left. */
+/* alloc.c: frames. All are zero. gpa 0: there is none left. */
 gpa_t page_alloc(void);
-gpa_t page_take(void); /* the balloon gives nothing for it */
+gpa_t page_take(void); /* without help from the balloon */
 gpa_t page_alloc_run(uint64_t pages);
 gpa_t huge_alloc(void);
 void page_free(gpa_t page);
 void huge_free(gpa_t page);
-/* For the balloon: what nobody has, content and all; and back, zero or as it was. */
+/* For the balloon: takes free frames as they are, and gives them back, zero or not. */
 bool frames_take(uint32_t most, struct run *ret_run);
 void frames_give(struct run run, bool zero);
-/* Freed 2 MiB frames that the host may have: out for the report, back from it (the host knows) or as they were. */
+/*
+ * For reports of freed 2 MiB frames: takes one out, gives frames back that the host knows of, or gives one back that
+ * was not reported.
+ */
 gpa_t huge_untold(void);
 void huges_told(struct run run);
 void huge_put_back(gpa_t frame);
 bool huges_room(uint64_t runs);
-/* In 4 KiB pages; those in freed or still unused 2 MiB frames count. */
+/* In 4 KiB pages. Freed and unused 2 MiB frames count. */
 uint64_t page_count_free(void);
 
 /* Stacks of runs of frames */
@@ -147,7 +149,7 @@ struct run runs_pop(struct runs *s, uint32_t most);
 /* window.c */
 void *window(gpa_t frame);
 
-/* pt.c: page tables of the address space in CR3, through its self-map. */
+/* pt.c: page tables of the address space in CR3, through its self-map */
 pte_t *pt_entry(uint64_t va, int level);
 pte_t *pt_walk(uint64_t va, int level);
 pte_t *pt_make(uint64_t va, int level);
@@ -157,7 +159,7 @@ gpa_t pt_new_space(void);
 void pt_free_space(void);
 
 /* mmap.c: memory of programs */
-#define PTE_LAZY (1 << 9) /* not present yet: a page comes with the first touch */
+#define PTE_LAZY (1 << 9) /* not present: the first touch brings a page */
 int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags);
 int64_t mmap_unmap(uint64_t va, uint64_t len);
 int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot);

@@ -8,8 +8,8 @@ uint32_t kernel_locked, lock_waiters;
 bool device_waits;
 
 /*
- * Takes the lock when it is not free at once. After a few attempts the CPU sleeps: with more virtual CPUs than
- * host CPUs, those that spin would keep the one that holds the lock from running.
+ * Takes the lock when it was not free at once. After a few attempts the CPU sleeps. If it kept spinning where there are
+ * more virtual CPUs than host CPUs, the holder of the lock might not run.
  */
 void lock_wait(void)
 {
@@ -22,7 +22,7 @@ void lock_wait(void)
 	}
 	__atomic_fetch_or(&lock_waiters, 1u << cpu->id, __ATOMIC_SEQ_CST);
 	cpu->in_lock_wait = true;
-	/* Either this attempt sees the lock free or the holder sees the bit, and its IPI ends the HLT. */
+	/* Either this attempt sees the lock free, or the holder sees the bit and its IPI ends the HLT. */
 	while (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_SEQ_CST))
 		__asm__ volatile("sti; hlt; cli" : : : "memory");
 	cpu->in_lock_wait = false;
@@ -34,8 +34,10 @@ void lock_wait(void)
 	__atomic_fetch_and(&lock_waiters, ~(1u << cpu->id), __ATOMIC_SEQ_CST);
 }
 
-/* Wakes one CPU that waits for the lock. It stays noted until it has the lock: if another is faster, that one wakes it
- * again. */
+/*
+ * Wakes one CPU that waits for the lock. Its bit stays set until it has the lock. If another CPU is faster, that one
+ * wakes it again.
+ */
 void lock_wake(void)
 {
 	static uint32_t last;
@@ -45,7 +47,7 @@ void lock_wake(void)
 	if (!waiters)
 		return;
 	do {
-		id = (id + 1) % NR_CPUS; /* in turn, so that each gets its chance */
+		id = (id + 1) % NR_CPUS; /* in turn: none starves */
 	} while (!(waiters >> id & 1));
 	__atomic_store_n(&last, id, __ATOMIC_RELAXED);
 	cpu_interrupt(id);

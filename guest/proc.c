@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes: an address space, a frame of registers, a CPU for life. Nothing takes the CPU away from one but the
- * balloon's server: another runs when it yields, waits or ends, in the table's order.
+ * A process has an address space, a frame of registers, and one CPU for life. It runs until it yields, waits or ends.
+ * Then the next in the table's order runs. Only the balloon's server can take the CPU away from another process.
  */
 #include "device.h"
 #include "kernel.h"
 #include "lock.h"
 
-/* The first process, in the boot address space that tables.S made, is complete but for its arguments. */
+/* The first process has the boot address space (tables.S). Only its arguments are missing. */
 struct proc procs[NR_PROCS] = {{
     .frame = {.rip = USER_PAGE(UTEXT_AT),
               .cs = USER_CS,
@@ -20,7 +20,7 @@ struct proc procs[NR_PROCS] = {{
     .mmap_next = MMAP_BASE,
 }};
 
-/* The boot CPU's area, complete at link time: kernel.ld puts it at CPU_AREA(0). */
+/* The boot CPU's area is complete at link time. kernel.ld puts it at CPU_AREA(0). */
 static struct cpu boot_cpu __attribute__((section(".cpu0"), used)) = {
     .tss = {.rsp = {(uint64_t)&procs[0].kernel_stack},
             .ist = {CPU_AREA(0) + __builtin_offsetof(struct cpu, df_stack) + DF_STACK_BYTES},
@@ -30,8 +30,8 @@ static struct cpu boot_cpu __attribute__((section(".cpu0"), used)) = {
 };
 
 /*
- * The first process finds its arguments itself, in the device tree, which it is shown where its
- * arguments would be (fdt.h says why). As much as fits; the loader's trees do. Returns where it finds it.
+ * Maps the device tree where another process has its arguments: the first process finds its own in there (fdt.h says
+ * why). Maps as much as fits, and the loader's trees do. Returns the tree's address.
  */
 uint64_t proc_first(gpa_t fdt)
 {
@@ -62,7 +62,7 @@ static int slot_of(const struct proc *p)
 
 static int last[NR_CPUS]; /* slot of the process that a CPU turned to last */
 
-/* Takes this CPU from the process that runs, for `p`, which can. */
+/* Has `p`, which is runnable, run next on this CPU. */
 void proc_next(const struct proc *p)
 {
 	last[p->cpu] = slot_of(p) + NR_PROCS - 1;
@@ -82,7 +82,7 @@ static noreturn void idle(const struct cpu *cpu)
 	__builtin_unreachable();
 }
 
-/* The frame of the next process of this CPU; with none, lets the lock go and idles: it does not return then. */
+/* The frame of the next process of this CPU. If there is none, unlocks the kernel, idles and does not return. */
 struct frame *proc_schedule(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -111,7 +111,7 @@ static struct proc *free_slot(void)
 	return NULL;
 }
 
-/* A page with the arguments at user address `args` in it. gpa 0: `ret_error` says why. */
+/* A new page with a copy of the arguments at user address `args`. gpa 0: `ret_error` says why. */
 static gpa_t copy_args(uint64_t args, int64_t *ret_error)
 {
 	gpa_t page = page_alloc();
@@ -147,7 +147,7 @@ static int fill_space(struct proc *p, gpa_t args)
 	return r;
 }
 
-/* Starts a process with the words at user address `args` on `cpu` (or SPAWN_HERE). Its number, or -errno. */
+/* Starts a process on `cpu` (or SPAWN_HERE) with the words at user address `args`. Its number, or -errno. */
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 {
 	struct proc *p = free_slot();
@@ -188,7 +188,7 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 	return slot_of(p);
 }
 
-/* number << 8 | status of a child that has ended, which is forgotten then; 0: none has yet; -ECHILD: there is none */
+/* Forgets a child that has ended: its number << 8 | status. 0: none has ended yet. -ECHILD: there is none. */
 static int64_t reap(struct proc *parent)
 {
 	int64_t result = -ECHILD;

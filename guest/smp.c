@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The CPUs: their areas, their start when there is first work for them, their wake-up. */
+/* The CPUs: their areas, their wake-up, and their start when there is work for them for the first time. */
 #include "kernel.h"
 
 static bool started[NR_CPUS] = {true};
@@ -13,13 +13,13 @@ static void cpu_init(struct cpu *cpu, int id)
 	started[id] = true;
 }
 
-/* Has CPU `id`, which was started, trap soon. */
+/* Makes CPU `id`, which was started, trap soon. */
 void cpu_interrupt(int id)
 {
 	out32(GNOMON_PORT_IPI, GNOMON_IPI(id, VECTOR_WAKE));
 }
 
-/* There is work for CPU `id`. One that runs a program will find it by itself. */
+/* There is work for CPU `id`. A CPU that runs a program will find it by itself. */
 void cpu_wake(int id)
 {
 	struct cpu *cpu = (struct cpu *)CPU_AREA((uint64_t)id);

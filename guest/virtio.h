@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The driver's end of virtio-mmio (virtio 1.2, sections 2.7, 3.1 and 4.2), for the kernel and for cost.elf. A queue has
- * one request under way at a time, in a chain that begins with descriptor 0. Queues and what their descriptors name lie
- * in the image.
+ * The driver's end of virtio-mmio (virtio 1.2, sections 2.7, 3.1 and 4.2), for the kernel and for cost.elf. A queue
+ * carries one request at a time, in a chain that begins with descriptor 0. Queues lie in the image.
  */
 #ifndef GUEST_VIRTIO_H
 #define GUEST_VIRTIO_H
@@ -41,10 +40,10 @@ static inline uint64_t virtio_address(const struct virtio_device *d, const void 
 	return (uint64_t)p - d->offset;
 }
 
-/* Do the registers belong to a device of this kind? */
+/* True if the registers belong to a device of this kind. */
 bool virtio_is(const struct virtio_device *d, uint32_t id);
 
-/* Resets the device and agrees on features: `need`, and those of `want` that it has. False: it refuses. */
+/* Resets the device and negotiates `need`, and of `want` what the device has. False: the device refuses. */
 bool virtio_negotiate(struct virtio_device *d, uint64_t need, uint64_t want);
 bool virtio_set_queue(const struct virtio_device *d, int number, const struct virtio_queue *q);
 void virtio_start(const struct virtio_device *d);
@@ -53,7 +52,7 @@ void virtio_start(const struct virtio_device *d);
 void virtio_offer(const struct virtio_device *d, int number, struct virtio_queue *q);
 bool virtio_is_done(const struct virtio_queue *q);
 
-/* Waits until the device is through with what it was offered. False: it failed. */
+/* Waits until the device has used what it was offered. False: the device failed. */
 bool virtio_wait(const struct virtio_device *d, const struct virtio_queue *q);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A page of the kernel's address space for each CPU, through which it reaches any frame. */
+/* Each CPU has a page of the kernel's address space through which it reaches any frame. */
 #include "kernel.h"
 
-/* Shows `frame` to this CPU at a fixed address until its next call of window(). */
+/* Maps `frame` for this CPU at a fixed address, until its next call of window(). */
 void *window(gpa_t frame)
 {
 	int id = this_cpu()->id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows about the balloon (virtio 1.2, 5.5): a driver that gives away just what a row wants, run by run, and waits for
- * the device in a loop, as a busy guest would. At CPL 3, like any row: the device is mapped there (entry.S).
+ * Rows about the balloon (virtio 1.2, 5.5). The driver gives away just what a row wants, run by run. It waits for the
+ * device in a loop, as a busy guest would. It runs at CPL 3 like any row: the device is mapped there (tables.S).
  *
  *   single pages   every other page of the arena, so that no two make a run
  *   blocks         every other 2 MiB
@@ -36,7 +36,7 @@ static uint32_t nr_pfns;
 static void **ring;
 static bool failed;
 
-/* A device that refuses is found out by check_balloon(). */
+/* check_balloon() finds out about a device that refuses. */
 static void start(void)
 {
 	failed = !virtio_negotiate(&device, 0, VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_REPORTING);
@@ -47,8 +47,10 @@ static void start(void)
 	virtio_start(&device);
 }
 
-/* Offers the chain that begins with descriptor 0, and waits until the device is through with it. No exit in the loop:
- * it is part of what is measured. */
+/*
+ * Offers the chain that begins with descriptor 0, and waits until the device has used it. The loop is part of what is
+ * measured, so it makes no exits.
+ */
 static void offer(int queue)
 {
 	virtio_offer(&device, queue_number[queue], &queues[queue]);
@@ -61,7 +63,7 @@ static void offer(int queue)
 	}
 }
 
-/* Hands the pages noted since the last request to a queue. */
+/* Gives a queue the pages noted since the last request. */
 static void request(int queue)
 {
 	queues[queue].desc[0] = (struct virtq_desc){.addr = (uint64_t)pfns, .len = nr_pfns * sizeof(*pfns)};
@@ -114,7 +116,7 @@ void prepare_untouched(uint32_t most)
 	start();
 }
 
-/* The neighbours, too: they are in use. */
+/* The neighbours are in use as well. */
 void prepare_singles(uint32_t most)
 {
 	touch(COST_FRAMES, 2 * most);
@@ -161,7 +163,7 @@ void run_reclaim_2m(uint32_t from, uint32_t n)
 	blocks(from, n, VIRTIO_BALLOON_QUEUE_INFLATE);
 }
 
-/* Free page reporting: the host takes the content, the pages stay. */
+/* Free page reporting: the host takes the content, the guest keeps the pages. */
 void run_report_2m(uint32_t from, uint32_t n)
 {
 	struct virtq_desc *d = queues[REPORTING].desc;
@@ -197,7 +199,7 @@ static void touch_rest(uint64_t at)
 	touch(at + (SLICE_FIRST + SLICE_PAGES) * PAGE, PAGES - SLICE_FIRST - SLICE_PAGES);
 }
 
-/* The slice goes out of the middle, the rest stays. */
+/* Takes the slice out of the middle. The rest stays. */
 void run_split(uint32_t from, uint32_t n)
 {
 	for (uint32_t i = from; i < from + n; i++) {
@@ -207,7 +209,7 @@ void run_split(uint32_t from, uint32_t n)
 	}
 }
 
-/* The same in the end, by way of taking all and giving the rest back. */
+/* Takes all and gives the rest back, with the same end. */
 void run_zap(uint32_t from, uint32_t n)
 {
 	for (uint32_t i = from; i < from + n; i++) {
@@ -219,7 +221,7 @@ void run_zap(uint32_t from, uint32_t n)
 	}
 }
 
-/* Sets of the cache are used evenly, as in chase_line(). */
+/* Uses the sets of the cache evenly, as chase_line() does. */
 static void **sparse_line(uint64_t i)
 {
 	const uint64_t page = i / (PAGES - 1) * PAGES + 1 + i % (PAGES - 1);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cost ROW MOST OPERATIONS BLOCKS: does a row's operation OPERATIONS times, in BLOCKS blocks that take turns with
- * blocks of FLOORS floors, and says how long the median block of each took: one in which the host did something else
- * does not count. MOST is what everything is prepared for. What lies outside the operations does not depend on their
- * number, and neither does the length of the output: two runs that differ in OPERATIONS alone differ in exits by those
- * of the operations.
+ * cost ROW MOST OPERATIONS BLOCKS: does a row's operation OPERATIONS times, in BLOCKS blocks that alternate with blocks
+ * of FLOORS floors. Prints how long the median block of each took, so that a block in which the host did something else
+ * does not count. The row prepares for MOST operations.
+ *
+ * Nothing outside the operations depends on their number, not even the length of the output. Two runs that differ only
+ * in OPERATIONS therefore differ only in the operations' exits.
  */
 #include <stdnoreturn.h>
 
@@ -27,7 +28,7 @@ struct cost_job {
 
 void cost_main(const struct fdt *fdt);
 
-/* No fence: it would be lost on operations of microseconds, and KVM's emulator lacks it. */
+/* Without a fence: operations take microseconds, and KVM's emulator knows no fence. */
 static inline uint64_t tsc(void)
 {
 	uint32_t lo, hi;
@@ -53,7 +54,7 @@ static void measure(void *arg)
 	}
 }
 
-/* The lower one of the two in the middle; sorts them. */
+/* Sorts the values. Of two in the middle the lower one counts. */
 static uint64_t median(uint64_t *v, uint32_t n)
 {
 	for (uint32_t i = 1; i < n; i++) {
@@ -102,7 +103,7 @@ static const char *number(const char *text, uint32_t *ret_value)
 	return text;
 }
 
-/* Fills in the job; false when the words are not a row and its numbers. */
+/* Fills in the job. False: the words are not a row and its numbers. */
 static bool parse(const char *args, struct cost_job *job, uint32_t *ret_most)
 {
 	const char *rest = NULL;

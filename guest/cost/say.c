@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way to CPL 0, and to the console, which is there. */
+/* The way to CPL 0, and to the console, which needs it. */
 #include <gnomon/abi.h>
 
 #include "cost.h"

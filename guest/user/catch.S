@@ -3,8 +3,8 @@
 
 /*
  * void catch_fault(void (*fn)(uint64_t), uint64_t arg, struct fault *ret_fault)
- * The kernel goes on at 1: with RSP as given to SYS_CATCH, vector in RAX, error code in RDI, CR2 in
- * RSI and the RIP of the exception in RDX; the other registers are lost.
+ * After an exception the kernel resumes at label 1. RSP is what SYS_CATCH got, RAX the vector, RDI the error code, RSI
+ * CR2, RDX the RIP of the exception. The other registers are lost.
  */
 	.text
 	.globl catch_fault

@@ -22,7 +22,7 @@ const char *failure(void); /* the last note */
 			return fail("%s is 0x%x instead of 0x%x", #got, got_, want_);                                  \
 	} while (0)
 
-/* Does fn(arg) end in `vector` with this error code and, if it is #PF, CR2 = arg? */
+/* True if fn(arg) ends in `vector` with this error code and, for #PF, with CR2 = arg. */
 bool faults(void (*fn)(uint64_t arg), uint64_t arg, int vector, uint64_t error);
 #define EXPECT_FAULT(fn, arg, vector, error)                                                                           \
 	do {                                                                                                           \

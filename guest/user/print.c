@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers and text: out of the program, and in. */
+/* Prints and reads numbers and text. */
 #include "user.h"
 
 struct sink {

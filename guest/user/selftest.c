@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * selftest: does this machine behave as a PC should? One line per behaviour, "ok NAME" or
- * "FAIL NAME: why", the same in both paging modes and on any number of CPUs.
+ * selftest: checks that this machine behaves as a PC should. Prints a line for each behaviour, "ok NAME" or
+ * "FAIL NAME: why". The output is the same in both paging modes and on any number of CPUs.
  */
 #include "selftest.h"
 

@@ -4,7 +4,7 @@
 
 #include "expect.h"
 
-/* One behaviour. The name is what is promised; it is printed, so it stays the same on any number of CPUs. */
+/* One behaviour. The printed name says what is promised. It does not depend on the number of CPUs. */
 struct test {
 	const char *name;
 	bool (*run)(void);
@@ -18,7 +18,7 @@ struct shared {
 	uint64_t log_len;
 	uint64_t va[2], value[2], frame[2];
 };
-/* `selftest CHILD ADDRESS NUMBER`: the part of a test that another process plays. The exit status, 0 when well. */
+/* `selftest CHILD ADDRESS NUMBER`: another process's part in a test. The exit status, 0 for success. */
 int selftest_child(const char *name, struct shared *s, uint64_t number);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the argument line to a program's main. All programs are one piece of code, as in busybox:
- * to start one costs the kernel no search, and each instruction of the kernel is dear.
+ * From the argument line to a program's main. All programs are one piece of code, as in busybox. The kernel need not
+ * search for one, and each of its instructions can be expensive.
  */
 #include "fdt.h"
 #include "user.h"
@@ -37,7 +37,7 @@ static int split(const char *args, char *line, char **argv)
 	return -1;
 }
 
-/* A spawned process is given its argument line, the first one the whole device tree. */
+/* A spawned process gets its argument line, the first one the whole device tree. */
 static const char *argument_line(const void *given)
 {
 	const struct fdt *fdt = given;

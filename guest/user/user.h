@@ -74,19 +74,19 @@ static inline int64_t touch(uint64_t va, int how)
 	return sys(SYS_TOUCH, va, how, 0);
 }
 
-/* Pages that nobody has. */
+/* The number of free pages. */
 static inline uint64_t free_pages(void)
 {
 	return sys(SYS_FREE, 0, 0, 0);
 }
 
-/* BALLOON_START: 0, -ENODEV, -EBUSY. BALLOON_SERVE: how many runs are to be expanded, -EIO. */
+/* BALLOON_START: 0, -ENODEV, -EBUSY. BALLOON_SERVE: how many runs to expand, or -EIO. */
 static inline int64_t balloon(int what)
 {
 	return sys(SYS_BALLOON, what, 0, 0);
 }
 
-/* Fills in the answer for the pages of [first, first + bytes), which must not be more than there is memory. */
+/* Asks about the pages of [first, first + bytes), which must not exceed the memory. The answer is in `w`. */
 static inline int64_t walks(struct gnomon_walks *w, const volatile void *first, uint64_t bytes)
 {
 	*w = (struct gnomon_walks){.version = GNOMON_ABI_VERSION, .first = (uint64_t)first, .bytes = bytes};

@@ -32,7 +32,7 @@ struct view {
 
 struct view vm_look(void);
 
-/* Free memory as the guest reports it when it is asked here. A busy guest may answer late: then the next report counts. */
+/* Free memory, by a report that is asked for here. A busy guest may answer late: then the next report counts. */
 unsigned long long vm_free_memory(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control server at a real socket, with a VM made of a few variables, for the suite `qmp_server`. The socket lies in
- * a directory of its own, which has to be empty after each test.
+ * The control server at a real socket, with a VM made of a few variables, for the suite `qmp_server`. The socket lies
+ * in a directory of its own, which has to be empty after each test.
  */
 #ifndef TESTS_UNIT_QMP_SERVER_RUN_H
 #define TESTS_UNIT_QMP_SERVER_RUN_H
