@@ -128,14 +128,17 @@ def uses_above(edges, order):
 
 
 def functions(lines):
-    """(name, lines) of each function: from a brace alone in column 0 to the next one that closes there."""
+    """(name, lines) of each function: from a brace alone in column 0 to the next one that closes there.
+
+    A test's name is SUITE::NAME.
+    """
     head, start = "", None
     for i, line in enumerate(lines):
         if line == "{":
             start = i
         elif line == "}" and start is not None:
-            name = re.search(r"(\w+)\(", head)
-            yield name.group(1) if name else "?", i - start + 1
+            name = re.match(r"Test\((\w+), (\w+)", head) or re.search(r"(\w+)\(", head)
+            yield "::".join(name.groups()) if name else "?", i - start + 1
             start = None
         elif start is None and re.match(r"\w", line):
             head = line
@@ -286,7 +289,7 @@ def check_known(sources):
         if use not in above:
             yield f"{use[0]} uses {use[1]} no more: delete it in KNOWN_USES"
     for known in KNOWN_LONG:
-        path, _, name = known.partition(":")
+        path, _, name = known.partition(":")  # a test has :: in its name
         lines = lines_of(path) if os.path.exists(os.path.join(TOP, path)) else []
         if not any(n > MAX_FUNCTION for f, n in functions(lines) if f == name) if name else len(lines) <= MAX_FILE:
             yield f"{known} is not long any more: delete it in KNOWN_LONG"
