@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only kernel instructions that may touch memory a program named. Each function is a
- * leaf with nothing on its stack: when one faults, trap_kernel makes it return -EFAULT
- * and notes the fault in struct cpu.
+ * The only kernel instructions that may touch memory named by a program. Each function is a leaf and has nothing on its
+ * stack. When one faults, trap_kernel() makes it return -EFAULT and notes the fault in struct cpu.
  */
 #include <gnomon/abi.h>
 
@@ -20,7 +19,7 @@ access_out:
 	xor %eax, %eax
 	ret
 
-/* long access_string(char *to, const char *from, size_t size): bytes copied before the NUL, `size` if there is none */
+/* long access_string(char *to, const char *from, size_t size): bytes copied before the NUL, or `size` without one */
 	.globl access_string
 access_string:
 	xor %ecx, %ecx
@@ -35,7 +34,7 @@ access_string:
 2:	mov %rcx, %rax
 	ret
 
-/* long access_read(va), access_write(va) of a zero byte, access_fetch(va): 0 when it went well */
+/* long access_read(va), access_write(va) (of a zero byte), access_fetch(va): 0 if there was no fault */
 	.globl access_read
 access_read:
 	mov (%rdi), %al

@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page frames. Memory is zero at boot (the boot contract), so a frame that was never
- * given out needs no clearing: 4 KiB frames come from the bottom of a range upwards,
- * 2 MiB frames from its top downwards. Freed frames are chained through their
- * first word, taken again first, and cleared then.
+ * Page frames. Memory is zero at boot (include/gnomon/abi.h), so a frame that was never given out needs no clearing.
+ * Fresh 4 KiB frames come from the bottom of a range, fresh 2 MiB frames from its top. Freed frames are chained through
+ * their first word. They are taken before fresh ones, and cleared then.
  *
- * Of 2 MiB frames three kinds are free: those that the balloon gave back, which are zero; those that were freed and are
- * chained; and of these, those that the host has been told of (report_free() in virtio_balloon.c) and may have taken.
- * Nothing is written into the first and the last while nobody has them.
+ * Some frames are zero, and the host may have taken others. Nothing may be written into either, so pages of notes hold
+ * runs of them.
+ *
+ * Free 2 MiB frames are of three kinds. The balloon gave them back: they are zero, and noted. Programs freed them: they
+ * are chained. Or programs freed them and the host was told (balloon_report.c): it may have taken them, and they are
+ * noted.
  */
+#include "device.h"
 #include "kernel.h"
 
-#define BELOW      0 /* the image: tables, most of all, go there, where no code is (layout.h) */
+#define BELOW      0 /* the image. Mostly tables go there, away from code (layout.h) */
 #define MEMORY     1 /* RAM below and, next, above the hole at 3 GiB */
 #define NR_MEMORY  2
-#define BEHIND     3 /* the image, in the 2 MiB of its code: taken late */
+#define BEHIND     3 /* the image, in the 2 MiB of its code. Taken late */
 #define BROKEN     4 /* the 2 MiB frame that 4 KiB frames are taken from when there are no others */
 #define NR_RANGES  5
 #define HUGE_PAGES (PAGE_2M / PAGE_SIZE)
+#define NOTES      (PAGE_SIZE / sizeof(struct run) - 2)
+
+/* A page of notes. `below` is the one that filled up before it. */
+struct notes {
+	gpa_t below;
+	uint64_t n;
+	struct run run[NOTES];
+};
+_Static_assert(sizeof(struct notes) == PAGE_SIZE, "one page");
 
 static struct range {
 	uint64_t next, end;
@@ -27,15 +39,15 @@ static gpa_t free_pages, free_huges;
 static uint64_t nr_freed; /* chained, or out for a report, in 4 KiB pages */
 static struct runs zero_huges, told_huges;
 
-/* The device tree's memory node, less what the loader and the image take. Done when the first frame is wanted. */
+/* Memory is what the device tree says, less what the loader and the image take. The first request for a frame asks. */
 static void find_memory(void)
 {
-	uint32_t len;
-	const uint64_t *reg = fdt_property(device_tree, FDT_NAME("memory@0"), FDT_NAME("reg"), &len);
+	uint32_t nr;
+	const uint64_t *reg = memory_ranges(&nr);
 
 	if (!reg)
 		panic("the device tree has no memory", NULL);
-	for (uint32_t i = 0; i < NR_MEMORY && i < len / 16; i++) {
+	for (uint32_t i = 0; i < NR_MEMORY && i < nr; i++) {
 		uint64_t base = fdt_u64(reg[2 * i]);
 
 		ranges[MEMORY + i].end = base + fdt_u64(reg[2 * i + 1]);
@@ -80,8 +92,10 @@ static void push(gpa_t *list, gpa_t page, uint64_t pages)
 	*list = page;
 }
 
-/* A long run does not begin like a 2 MiB frame: shadow paging would take it for some, and who wants to measure 4 KiB
- * pages would not. */
+/*
+ * A long run does not begin where a 2 MiB frame could. Shadow paging would map it by large pages, and benchmarks ask
+ * for 4 KiB pages.
+ */
 gpa_t page_alloc_run(uint64_t pages)
 {
 	if (!ready)
@@ -135,7 +149,7 @@ static gpa_t take_huge(void)
 	return first;
 }
 
-/* There is no other place for 4 KiB frames. False: no 2 MiB frame either. */
+/* For when there is no other place for 4 KiB frames. False: there is no 2 MiB frame either. */
 static bool break_huge(void)
 {
 	const gpa_t first = take_huge();
@@ -158,7 +172,7 @@ gpa_t page_alloc(void)
 
 	do
 		page = page_take();
-	while (!gpa_raw(page) && balloon_relieve());
+	while (!gpa_raw(page) && device_relieve());
 	return page;
 }
 
@@ -168,13 +182,13 @@ gpa_t huge_alloc(void)
 
 	do
 		frame = take_huge();
-	while (!gpa_raw(frame) && balloon_relieve());
+	while (!gpa_raw(frame) && device_relieve());
 	return frame;
 }
 
 void page_free(gpa_t page)
 {
-	/* Pages of the image (programs' text, the first process's data) stay with it, the device tree's with the loader. */
+	/* The image keeps its pages (programs' text, the first process's data), the loader those of the device tree. */
 	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES) ||
 	    (gpa_raw(page) >= GNOMON_LOADER_END && gpa_raw(page) < TABLES_PHYS))
 		push(&free_pages, page, 1);
@@ -183,6 +197,56 @@ void page_free(gpa_t page)
 void huge_free(gpa_t page)
 {
 	push(&free_huges, page, HUGE_PAGES);
+}
+
+/* Makes room for `n` more runs. False: out of memory. */
+bool runs_room(struct runs *s, uint64_t n)
+{
+	gpa_t page;
+
+	if (gpa_raw(s->top) && ((struct notes *)window(s->top))->n + n <= NOTES)
+		return true;
+	page = page_take();
+	if (!gpa_raw(page))
+		return false;
+	((struct notes *)window(page))->below = s->top;
+	s->top = page;
+	return true;
+}
+
+/* The caller has made room. */
+void runs_push(struct runs *s, struct run run)
+{
+	struct notes *notes = window(s->top);
+
+	notes->run[notes->n++] = run;
+	s->pages += run.pages;
+}
+
+/* Takes up to `most` pages from the end of the last run. No pages: there are no runs. */
+struct run runs_pop(struct runs *s, uint32_t most)
+{
+	struct notes *notes;
+	struct run *last, run;
+	gpa_t empty;
+
+	/* A page that runs_room() added may still be empty. */
+	while (gpa_raw(empty = s->top) && (notes = window(empty))->n == 0) {
+		s->top = notes->below;
+		page_free(empty);
+	}
+	if (!gpa_raw(s->top))
+		return (struct run){0, 0};
+	last = &notes->run[notes->n - 1];
+	run = *last;
+	if (run.pages > most) {
+		last->pages -= most;
+		run = (struct run){last->pfn + last->pages, most};
+	} else {
+		notes->n--;
+	}
+	s->pages -= run.pages;
+	return run;
 }
 
 uint64_t page_count_free(void)
@@ -196,7 +260,7 @@ uint64_t page_count_free(void)
 	return n;
 }
 
-/* 2 MiB frames, those first whose content the host has. */
+/* A 2 MiB frame, first of all one that takes up the host's memory. */
 static gpa_t huge_for_balloon(void)
 {
 	if (gpa_raw(free_huges))
@@ -206,7 +270,7 @@ static gpa_t huge_for_balloon(void)
 	return fresh_huge();
 }
 
-/* At most `most` frames in one run that were never used; 0: there are none. */
+/* A run of up to `most` frames that were never used. No pages: there are none. */
 static struct run fresh_run(uint32_t most)
 {
 	for (const struct range *r = ranges; r < ranges + NR_RANGES; r++) {
@@ -220,8 +284,10 @@ static struct run fresh_run(uint32_t most)
 	return (struct run){0, 0};
 }
 
-/* At most `most` frames in one run: a 2 MiB frame if that is not too much, else some never used, else one, else part of
- * a 2 MiB frame. */
+/*
+ * Takes a run of up to `most` frames: a 2 MiB frame if `most` allows it, else frames never used, else one freed frame,
+ * else part of a 2 MiB frame.
+ */
 bool frames_take(uint32_t most, struct run *ret_run)
 {
 	const gpa_t huge = most >= HUGE_PAGES ? huge_for_balloon() : gpa_init(0);
@@ -252,7 +318,7 @@ static bool give_to_range(uint64_t from, uint64_t size)
 	return false;
 }
 
-/* Those that are zero (include/gnomon/abi.h) and border on a range are as good as never used. */
+/* Frames that are zero (include/gnomon/abi.h) and border on a range are as good as never used. */
 void frames_give(struct run run, bool zero)
 {
 	const uint64_t from = run.pfn * PAGE_SIZE, size = run.pages * PAGE_SIZE;
@@ -270,7 +336,7 @@ void frames_give(struct run run, bool zero)
 		page_free(gpa_init(from + i));
 }
 
-/* A free 2 MiB frame that the host has not been told of: nobody can have it, yet it counts as free. gpa 0: none. */
+/* Takes out a free 2 MiB frame that the host has not been told of. It still counts as free. gpa 0: there is none. */
 gpa_t huge_untold(void)
 {
 	const gpa_t first = gpa_raw(free_huges) ? unchain(&free_huges, HUGE_PAGES) : gpa_init(0);
@@ -286,13 +352,13 @@ void huge_put_back(gpa_t frame)
 	push(&free_huges, frame, HUGE_PAGES);
 }
 
-/* Can so many runs be noted? False: out of memory. */
+/* Makes room for notes of so many runs. False: out of memory. */
 bool huges_room(uint64_t runs)
 {
 	return runs_room(&told_huges, runs);
 }
 
-/* There is room. */
+/* The caller has made room. */
 void huges_told(struct run run)
 {
 	nr_freed -= run.pages;

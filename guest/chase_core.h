@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The pointer chase, the same code as a native process and as a guest program. A ring of
- * 64-byte lines is walked by loads of which each gives the next one's address, in one random cycle:
+ * The pointer chase: the same code runs as a native process and as a guest program. Loads walk a ring of 64-byte lines.
+ * The ring is one random cycle, and each load gives the address of the next:
  *
  *   sparse  one line in each of N pages: every load needs its own translation
  *   dense   N lines side by side: the same number of cache lines in 1/64 of the pages
  *
- * The difference of the two, per load, is what the TLB misses cost. Where in its page a
- * sparse line lies is chosen so that both rings use the cache's sets evenly.
+ * The difference of the two, per load, is what TLB misses cost. A sparse line's place in its page is chosen so that
+ * both rings use the cache's sets evenly.
  */
 #ifndef GNOMON_CHASE_CORE_H
 #define GNOMON_CHASE_CORE_H
@@ -72,7 +72,7 @@ static inline uint64_t chase_tsc(void)
 {
 	uint32_t lo, hi;
 
-	/* LFENCE on both sides: nothing before is still on its way, nothing after has begun. */
+	/* LFENCE on both sides: everything before has finished, nothing after has begun. */
 	__asm__ volatile("lfence\n\trdtsc\n\tlfence" : "=a"(lo), "=d"(hi) : : "memory");
 	return (uint64_t)hi << 32 | lo;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's own words, and the ways to stop. */
+/* What the kernel itself prints, and how it stops. */
 #include "kernel.h"
 
 void console_text(const char *text)
@@ -77,7 +77,9 @@ static void print_backtrace(uint64_t rbp)
 	console_text("\n");
 }
 
-/* Says why, shows `f` (or, without one, only the way here) and stops the machine. `addr2line -e kernel.elf` reads it.
+/*
+ * Prints the reason, the frame if there is one, and the return addresses. Stops the machine. `addr2line -e kernel.elf`
+ * explains the addresses.
  */
 void panic(const char *why, const struct frame *f)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Every way a kernel can go wrong that its hypervisor must survive, on request (SYS_CRASH). */
+/* Goes wrong on request (SYS_CRASH), in every way that a hypervisor must survive. */
 #include "kernel.h"
 
-/* #UD whose handler is a #UD: no progress, no exit. */
+/* The handler of #UD raises #UD: no progress, no exit. */
 static void exception_loop(void)
 {
 	static uint64_t idt[2 * (VEC_UD + 1)];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ways into the kernel: boot, start of another CPU, exceptions and interrupts; and the one way out to a program, but
- * for the first one's start. From CPL 3 the CPU pushes straight into the process's own struct frame (TSS.rsp0 is the
- * frame's end); the rest of the registers follow and the CPU's kernel stack, noted just behind the frame, is taken.
- * From CPL 0 the frame stays on the stack in use.
+ * The ways into the kernel: boot, start of another CPU, exceptions, interrupts. And the way out to a program, except
+ * the start of the first one. From CPL 3 the CPU pushes straight into the process's struct frame, whose end is
+ * TSS.rsp0. The other registers follow. Then the kernel switches to the CPU's own stack, whose address stands just
+ * behind the frame. From CPL 0 the frame stays on the stack in use.
  */
 #include <gnomon/x86.h>
 
@@ -24,6 +24,19 @@
 	jmp trap_entry
 	.set vector, vector + 1
 	.endr
+
+	.org CPU_ENTRY - KERNEL_PAGE(TEXT_PAGE)
+cpu_entry:				/* RDI: this CPU's struct cpu, RSP: its stack */
+	lgdt gdt_pointer
+	lidt idt_pointer
+	mov %rdi, %rax
+	sub $CPU_AREA(0), %rax
+	shr $10, %rax			/* CPU number times 16 */
+	add $TSS_SELECTOR(0), %eax
+	ltr %ax
+	xor %ebp, %ebp
+	call cpu_main
+	jmp trap_return
 
 	.text
 	.globl entry
@@ -48,19 +61,6 @@ entry:					/* RDI: the device tree */
 	xor %r11d, %r11d
 	mov $procs + FRAME_RIP, %rsp
 	iretq
-
-	.globl cpu_entry
-cpu_entry:				/* RDI: this CPU's struct cpu, RSP: its stack */
-	lgdt gdt_pointer
-	lidt idt_pointer
-	mov %rdi, %rax
-	sub $CPU_AREA(0), %rax
-	shr $10, %rax			/* CPU number times 16 */
-	add $TSS_SELECTOR(0), %eax
-	ltr %ax
-	xor %ebp, %ebp
-	call cpu_main
-	jmp trap_return
 
 trap_entry:
 	push %rax
@@ -106,14 +106,5 @@ trap_return:				/* RAX: the frame to go on with */
 	pop %rax
 	add $16, %rsp			/* vector and error code */
 	iretq
-
-/* Waits for an interrupt on an empty stack (RDI); what comes next starts from trap_kernel. */
-	.globl cpu_idle
-cpu_idle:
-	mov %rdi, %rsp
-	xor %ebp, %ebp
-1:	sti
-	hlt
-	jmp 1b
 
 	.section .note.GNU-stack, "", @progbits

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the flattened device tree (Devicetree Specification v0.4, chapter 5), scanned anew for each
- * question and only as far as the answer. Inline, because both sides read it: the
- * kernel for what it must trust, memory and CPUs, once it needs them; the first program for its
- * arguments, since the same loop costs a hundred times less at CPL 3 where KVM emulates CPL 0.
+ * Reads the flattened device tree (Devicetree Specification v0.4, chapter 5). Each question scans it anew, up to the
+ * answer. The functions are inline because both sides read the tree. The kernel reads what it must trust, memory and
+ * CPUs. The first program reads its arguments: where KVM emulates CPL 0 the same loop costs a hundred times less at
+ * CPL 3.
  */
 #ifndef GUEST_FDT_H
 #define GUEST_FDT_H
@@ -55,7 +55,7 @@ static inline bool fdt_name_is(const void *at, struct fdt_name name)
 	return (*(const uint64_t *)at & name.mask) == name.bytes;
 }
 
-/* The word behind a node's name: the last of four bytes is NUL when the name ends among them. */
+/* The word behind a node's name. The name ends in the word whose last byte is NUL. */
 static inline const uint32_t *fdt_skip_name(const uint32_t *p)
 {
 	while (*p++ >> 24)
@@ -73,7 +73,7 @@ static inline const uint32_t *fdt_struct(const struct fdt *fdt)
 	return (const uint32_t *)((const char *)fdt + fdt_u32(fdt->off_dt_struct));
 }
 
-/* The first `prop` of a node right below the root named `node`; NULL if there is none. */
+/* The first `prop` of a node named `node` right below the root. NULL: there is none. */
 static inline const void *fdt_property(const struct fdt *fdt, struct fdt_name node, struct fdt_name prop,
                                        uint32_t *ret_len)
 {
@@ -103,7 +103,7 @@ static inline const void *fdt_property(const struct fdt *fdt, struct fdt_name no
 	}
 }
 
-/* How many nodes named `child` there are in the nodes below the root named `node`. */
+/* How many nodes named `child` the nodes named `node` below the root have. */
 static inline int fdt_count(const struct fdt *fdt, struct fdt_name node, struct fdt_name child)
 {
 	const uint32_t *p = fdt_struct(fdt);

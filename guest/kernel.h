@@ -2,10 +2,9 @@
 /*
  * The kernel's parts and what each offers the others.
  *
- * One lock (smp.c) covers the whole kernel: it is taken on every way in and let go on
- * the way out, so no function here takes locks of its own. The kernel never sleeps in
- * the middle of something: a system call either finishes or leaves its process waiting.
- * Each CPU therefore needs one stack, empty whenever a program runs.
+ * One lock (lock.h) covers the whole kernel. Every way in takes it, every way out releases it, and no function here
+ * takes another. The kernel never sleeps in the middle of something: a system call either finishes or leaves its
+ * process waiting. Each CPU therefore needs one stack, which is empty whenever a program runs.
  */
 #ifndef GUEST_KERNEL_H
 #define GUEST_KERNEL_H
@@ -16,7 +15,7 @@
 
 #include "fdt.h"
 #include "layout.h"
-#include "string.h"
+#include "mem.h"
 #include "syscall.h"
 
 typedef uint64_t pte_t;
@@ -42,7 +41,7 @@ struct proc {
 	struct proc *parent;
 	gpa_t pml4;
 	uint64_t mmap_next; /* where private memory goes on */
-	uint64_t catch_rip; /* SYS_CATCH: where the next exception goes; 0: nowhere */
+	uint64_t catch_rip; /* SYS_CATCH: where the next exception goes, or 0 */
 	uint64_t catch_rsp;
 } __attribute__((aligned(16)));
 
@@ -60,12 +59,12 @@ _Static_assert(sizeof(struct tss) == TSS_BYTES, "layout.h");
 
 #define DF_STACK_BYTES 2048
 
-/* At CPU_AREA(id); the CPU's stack lies in the same CPU_BYTES, behind a guard page. */
+/* At CPU_AREA(id). The CPU's stack lies in the same CPU_BYTES, behind a guard page. */
 struct cpu {
 	struct tss tss; /* first: the GDT points here */
 	int id;
 	struct proc *current;  /* NULL: idle */
-	bool in_lock_wait;     /* asleep there: a wake-up means no more than "try again" */
+	bool in_lock_wait;     /* asleep there: a wake-up only means "try again" */
 	gpa_t pml4;            /* in CR3 */
 	uint32_t access_fault; /* TOUCH_RESULT of the last fault inside access.S */
 	uint8_t df_stack[DF_STACK_BYTES] __attribute__((aligned(16)));
@@ -111,28 +110,34 @@ static inline bool user_range(uint64_t va, uint64_t len)
 	return va < USER_END && len <= USER_END - va;
 }
 
-/* trap.c: the device tree, where the loader left it; read-only */
-extern const struct fdt *device_tree;
+/* device_tree.c */
+extern const struct fdt *device_tree; /* where the loader left it; read-only */
+int cpu_count(void);
+/* Pairs of a base and a length in bytes, both big-endian: `ret_nr` pairs. */
+const uint64_t *memory_ranges(uint32_t *ret_nr);
 
-/* alloc.c: frames. All come zeroed; gpa 0 means there is none left. */
+/* alloc.c: frames. All are zero. gpa 0: there is none left. */
 gpa_t page_alloc(void);
-gpa_t page_take(void); /* the balloon gives nothing for it */
+gpa_t page_take(void); /* without help from the balloon */
 gpa_t page_alloc_run(uint64_t pages);
 gpa_t huge_alloc(void);
 void page_free(gpa_t page);
 void huge_free(gpa_t page);
-/* For the balloon: what nobody has, content and all; and back, zero or as it was. */
+/* For the balloon: takes free frames as they are, and gives them back, zero or not. */
 bool frames_take(uint32_t most, struct run *ret_run);
 void frames_give(struct run run, bool zero);
-/* Freed 2 MiB frames that the host may have: out for the report, back from it (the host knows) or as they were. */
+/*
+ * For reports of freed 2 MiB frames: takes one out, gives frames back that the host knows of, or gives one back that
+ * was not reported.
+ */
 gpa_t huge_untold(void);
 void huges_told(struct run run);
 void huge_put_back(gpa_t frame);
 bool huges_room(uint64_t runs);
-/* In 4 KiB pages; those in freed or still unused 2 MiB frames count. */
+/* In 4 KiB pages. Freed and unused 2 MiB frames count. */
 uint64_t page_count_free(void);
 
-/* runs.c */
+/* Stacks of runs of frames */
 struct runs {
 	gpa_t top;
 	uint64_t pages; /* in all of them */
@@ -141,8 +146,10 @@ bool runs_room(struct runs *s, uint64_t n);
 void runs_push(struct runs *s, struct run run);
 struct run runs_pop(struct runs *s, uint32_t most);
 
-/* pt.c: page tables of the address space in CR3, through its self-map. */
+/* window.c */
 void *window(gpa_t frame);
+
+/* pt.c: page tables of the address space in CR3, through its self-map */
 pte_t *pt_entry(uint64_t va, int level);
 pte_t *pt_walk(uint64_t va, int level);
 pte_t *pt_make(uint64_t va, int level);
@@ -152,7 +159,7 @@ gpa_t pt_new_space(void);
 void pt_free_space(void);
 
 /* mmap.c: memory of programs */
-#define PTE_LAZY (1 << 9) /* not present yet: a page comes with the first touch */
+#define PTE_LAZY (1 << 9) /* not present: the first touch brings a page */
 int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags);
 int64_t mmap_unmap(uint64_t va, uint64_t len);
 int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot);
@@ -167,41 +174,13 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
 int64_t proc_wait(struct proc *p);
 void proc_exit(struct proc *p, int status);
 
-/* virtio_balloon.c */
-int64_t balloon_start(struct proc *p);
-int64_t balloon_serve(struct proc *p);
-void balloon_interrupt(void);
-void balloon_preempt(void);
-void balloon_freed(void);
-bool balloon_relieve(void);
-uint64_t balloon_spare(void);
-
 /* syscall.c */
 void syscall(struct proc *p);
 
 /* smp.c */
-int cpu_count(void);
 void cpu_wake(int id);
 void cpu_interrupt(int id);
-#define VECTOR_WAKE 32                       /* those above are devices' */
-extern bool device_waits;                    /* a device's interrupt came while this CPU slept for the lock */
-extern uint32_t kernel_locked, lock_waiters; /* lock_waiters: a bit per CPU that sleeps until the lock is free */
-void lock_wait(void);
-void lock_wake(void);
-
-static inline void kernel_lock(void)
-{
-	if (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_SEQ_CST))
-		lock_wait();
-}
-
-static inline void kernel_unlock(void)
-{
-	/* An exchange, not a store: lock_waiters must be read after the lock is seen free. */
-	__atomic_exchange_n(&kernel_locked, 0, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&lock_waiters, __ATOMIC_SEQ_CST))
-		lock_wake();
-}
+#define VECTOR_WAKE 32 /* those above are devices' */
 
 /* trap.c, and the entries that assembly calls */
 struct frame *cpu_main(struct cpu *cpu);
@@ -218,9 +197,7 @@ noreturn void panic(const char *why, const struct frame *f);
 /* crash.c */
 int64_t crash(uint64_t how);
 
-/* entry.S, access.S, tables.S */
-noreturn void cpu_idle(uint64_t stack);
-void cpu_entry(void);
+/* access.S, tables.S */
 int64_t access_out(uint64_t buf, uint64_t len);
 int64_t access_string(char *to, uint64_t from, uint64_t size);
 int64_t access_read(uint64_t va);

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where everything lies. The page tables, the IDT and the TSS descriptors are
- * computed by the assembler (tables.S) from these numbers, so that booting builds
- * nothing: each kernel instruction can cost a microsecond where KVM emulates it.
- * Shared by C, assembly and the linker script, which checks the sizes.
+ * Where everything lies. The assembler (tables.S) makes the page tables, the IDT and the TSS descriptors from these
+ * numbers. Booting builds nothing, because each kernel instruction can cost a microsecond where KVM emulates it. C,
+ * assembly and the linker script share this file. The linker script checks the sizes.
  *
- * The image is one run of physical memory; page numbers below count from KERNEL_PHYS.
- * The kernel maps its own part of it at KERNEL_VIRT, the programs' part is mapped at
- * USER_BASE in each process. README.md has the picture.
+ * The image is one run of physical memory. Page numbers below count from KERNEL_PHYS. The kernel maps its own part of
+ * the image at KERNEL_VIRT, and each process the programs' part at USER_BASE. README.md has the picture.
  *
- * The page tables lie just below KERNEL_PHYS, in other 2 MiB than all code: a host that must not let a guest
- * execute from large pages (KVM's nx_huge_pages) splits those 2 MiB, and each walk that reads a table there is longer.
+ * The page tables lie just below KERNEL_PHYS, not in the 2 MiB of the code. A host that must not let a guest execute
+ * from large pages (KVM's nx_huge_pages) splits the code's 2 MiB, which makes walks longer that read a table there.
  */
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H
@@ -45,7 +43,7 @@
 #define WINDOW_PAGE   (512 - NR_CPUS)   /* not in the image: a temporary window per CPU */
 #define DEVICE_PAGE   (WINDOW_PAGE - 1) /* likewise: the balloon's registers */
 #define TABLES_PAGES  8
-#define TABLES_PAGE   (DEVICE_PAGE - TABLES_PAGES) /* likewise; their memory is at TABLES_PHYS */
+#define TABLES_PAGE   (DEVICE_PAGE - TABLES_PAGES) /* likewise. Their memory is at TABLES_PHYS */
 
 #define IMAGE_PHYS(page) (KERNEL_PHYS + (page)*PAGE_BYTES)
 #define TABLES_PHYS      (KERNEL_PHYS - TABLES_PAGES * PAGE_BYTES)
@@ -55,6 +53,7 @@
 /* Kernel virtual. [GNOMON_BOOT_VIRT, +2 MiB) shows the loader's first MiB, read-only. */
 #define KERNEL_VIRT       (GNOMON_BOOT_VIRT + KERNEL_PHYS)
 #define KERNEL_PAGE(page) (KERNEL_VIRT + (page)*PAGE_BYTES)
+#define CPU_ENTRY         (KERNEL_PAGE(TEXT_PAGE) + NR_VECTORS * 16) /* where another CPU starts: behind the vectors */
 #define SELF_SLOT         510 /* PML4 slot that points to the PML4 itself */
 
 /* Per CPU: a page for struct cpu, a guard page, two pages of stack. */
@@ -82,7 +81,7 @@
 #define USTACK_TOP   USER_PAGE(USTACK_AT + USTACK_PAGES)
 #define UARGS_AT     256
 #define UARGS_PAGES  17  /* a device tree of 64 KiB, wherever it begins */
-#define UBALLOON_AT  300 /* who serves the balloon: runs, then their PFNs */
+#define UBALLOON_AT  300 /* in the balloon's server: runs, then their PFNs */
 #define URUN_PAGES   4
 #define UPFN_PAGES   8
 #define MMAP_BASE    0x40000000   /* private memory, handed out upwards */

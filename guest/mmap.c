@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory that programs ask for. Addresses are handed out upwards and never again, so a
- * new mapping needs no flush. Every page is writable or executable, never both.
+ * Memory that programs ask for. Addresses only go up and are never used again, so a new mapping needs no flush. A page
+ * is writable or executable, never both.
  */
+#include "device.h"
 #include "kernel.h"
 
 #define DATA (PTE_P | PTE_W | PTE_U | PTE_NX)
@@ -34,7 +35,7 @@ static int map_huge(uint64_t va, uint64_t len)
 	return 0;
 }
 
-/* Small requests take freed frames again, large ones take one fresh run, which maps faster. */
+/* Small requests reuse freed frames. Large ones take one fresh run, which maps faster. */
 static int map_small(uint64_t va, uint64_t pages)
 {
 	for (; pages && pages < 64; pages--, va += PAGE_SIZE) {
@@ -59,8 +60,8 @@ static int map_small(uint64_t va, uint64_t pages)
 }
 
 /*
- * Address of `len` fresh zeroed bytes, or -errno. Shared memory that ran out half-way stays where
- * nobody knows it; private memory is given back.
+ * The address of `len` fresh zeroed bytes, or -errno. After a failure half-way private memory is freed, shared memory
+ * leaks.
  */
 int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 {
@@ -73,7 +74,7 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY))
 		return -EINVAL;
 	len = (len + align - 1) & -align;
-	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + balloon_spare())
+	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + device_spare())
 		return -ENOMEM;
 	*next = va + len;
 	if (flags & MMAP_HUGE)
@@ -89,13 +90,13 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 	return r;
 }
 
-/* Private memory only: another process may use the shared one. */
+/* Private memory only. Other processes may use shared memory. */
 static bool private_range(uint64_t va, uint64_t len)
 {
 	return va % PAGE_SIZE == 0 && va >= MMAP_BASE && va < SHARED_BASE && len && len <= SHARED_BASE - va;
 }
 
-/* The leaf entry for `va` and its size; NULL when no table is there. */
+/* The leaf entry for `va` and its size. NULL: there is no table. */
 static pte_t *leaf(uint64_t va, uint64_t *ret_size)
 {
 	pte_t *e = pt_walk(va, 2);
@@ -107,7 +108,7 @@ static pte_t *leaf(uint64_t va, uint64_t *ret_size)
 	return pt_walk(va, 1);
 }
 
-/* Whole pages, 2 MiB ones included, that begin in the range. */
+/* Unmaps every page that begins in the range, of 4 KiB or 2 MiB. */
 int64_t mmap_unmap(uint64_t va, uint64_t len)
 {
 	uint64_t end = va + len, size;
@@ -128,7 +129,7 @@ int64_t mmap_unmap(uint64_t va, uint64_t len)
 		else
 			page_free(gpa_init(old & PTE_ADDR));
 	}
-	balloon_freed();
+	device_freed();
 	return 0;
 }
 
@@ -150,7 +151,7 @@ int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot)
 	return 0;
 }
 
-/* Was `va` waiting for its first touch? It is mapped then. */
+/* If `va` was waiting for its first touch, maps it. False: it was not, or memory is out. */
 bool mmap_fault(uint64_t va)
 {
 	pte_t *e = va < USER_END ? pt_walk(va, 1) : NULL;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes: an address space, a frame of registers, a CPU for life. Nothing takes the CPU away from one but the
- * balloon's server: another runs when it yields, waits or ends, in the table's order.
+ * A process has an address space, a frame of registers, and one CPU for life. It runs until it yields, waits or ends.
+ * Then the next in the table's order runs. Only the balloon's server can take the CPU away from another process.
  */
+#include "device.h"
 #include "kernel.h"
+#include "lock.h"
 
-/* The first process, in the boot address space that tables.S made, is complete but for its arguments. */
+/* The first process has the boot address space (tables.S). Only its arguments are missing. */
 struct proc procs[NR_PROCS] = {{
     .frame = {.rip = USER_PAGE(UTEXT_AT),
               .cs = USER_CS,
@@ -18,9 +20,18 @@ struct proc procs[NR_PROCS] = {{
     .mmap_next = MMAP_BASE,
 }};
 
+/* The boot CPU's area is complete at link time. kernel.ld puts it at CPU_AREA(0). */
+static struct cpu boot_cpu __attribute__((section(".cpu0"), used)) = {
+    .tss = {.rsp = {(uint64_t)&procs[0].kernel_stack},
+            .ist = {CPU_AREA(0) + __builtin_offsetof(struct cpu, df_stack) + DF_STACK_BYTES},
+            .iomap_base = TSS_BYTES},
+    .current = &procs[0],
+    .pml4 = {BOOT_PML4_PHYS},
+};
+
 /*
- * The first process finds its arguments itself, in the device tree, which it is shown where its
- * arguments would be (fdt.h says why). As much as fits; the loader's trees do. Returns where it finds it.
+ * Maps the device tree where another process has its arguments: the first process finds its own in there (fdt.h says
+ * why). Maps as much as fits, and the loader's trees do. Returns the tree's address.
  */
 uint64_t proc_first(gpa_t fdt)
 {
@@ -51,14 +62,27 @@ static int slot_of(const struct proc *p)
 
 static int last[NR_CPUS]; /* slot of the process that a CPU turned to last */
 
-/* Takes this CPU from the process that runs, for `p`, which can. */
+/* Has `p`, which is runnable, run next on this CPU. */
 void proc_next(const struct proc *p)
 {
 	last[p->cpu] = slot_of(p) + NR_PROCS - 1;
 	this_cpu()->current = NULL;
 }
 
-/* The frame of the next process of this CPU; with none, lets the lock go and idles: it does not return then. */
+/* Waits for an interrupt on an empty stack. What comes next starts from trap_kernel(). */
+static noreturn void idle(const struct cpu *cpu)
+{
+	__asm__ volatile("mov %0, %%rsp\n"
+	                 "	xor %%ebp, %%ebp\n"
+	                 "1:	sti\n"
+	                 "	hlt\n"
+	                 "	jmp 1b"
+	                 :
+	                 : "r"(CPU_STACK_TOP((uint64_t)cpu->id)));
+	__builtin_unreachable();
+}
+
+/* The frame of the next process of this CPU. If there is none, unlocks the kernel, idles and does not return. */
 struct frame *proc_schedule(void)
 {
 	struct cpu *cpu = this_cpu();
@@ -76,7 +100,7 @@ struct frame *proc_schedule(void)
 	}
 	cpu->current = NULL;
 	kernel_unlock();
-	cpu_idle(CPU_STACK_TOP(cpu->id));
+	idle(cpu);
 }
 
 static struct proc *free_slot(void)
@@ -87,7 +111,7 @@ static struct proc *free_slot(void)
 	return NULL;
 }
 
-/* A page with the arguments at user address `args` in it. gpa 0: `ret_error` says why. */
+/* A new page with a copy of the arguments at user address `args`. gpa 0: `ret_error` says why. */
 static gpa_t copy_args(uint64_t args, int64_t *ret_error)
 {
 	gpa_t page = page_alloc();
@@ -123,7 +147,7 @@ static int fill_space(struct proc *p, gpa_t args)
 	return r;
 }
 
-/* Starts a process with the words at user address `args` on `cpu` (or SPAWN_HERE). Its number, or -errno. */
+/* Starts a process on `cpu` (or SPAWN_HERE) with the words at user address `args`. Its number, or -errno. */
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 {
 	struct proc *p = free_slot();
@@ -164,7 +188,7 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 	return slot_of(p);
 }
 
-/* number << 8 | status of a child that has ended, which is forgotten then; 0: none has yet; -ECHILD: there is none */
+/* Forgets a child that has ended: its number << 8 | status. 0: none has ended yet. -ECHILD: there is none. */
 static int64_t reap(struct proc *parent)
 {
 	int64_t result = -ECHILD;
@@ -198,7 +222,7 @@ void proc_exit(struct proc *p, int status)
 	pt_free_space();
 	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
 	page_free(p->pml4);
-	balloon_freed();
+	device_freed();
 	p->state = PROC_ZOMBIE;
 	p->status = status;
 	for (struct proc *child = procs; child < procs + NR_PROCS; child++)

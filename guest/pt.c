@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page tables through a recursive entry. PML4 slot SELF_SLOT points to the PML4 itself, so
- * that a walk which passes through it once ends one level early, on a table:
+ * Page tables through a recursive entry. PML4 slot SELF_SLOT points to the PML4 itself. A walk that passes through it
+ * once ends one level early, on a table:
  *
  *   address = | self | l4 | l3 | l2 | l1 x 8 |    the level 1 entry for l4:l3:l2:l1
  *             | self | self | l4 | l3 | l2 x 8 |  the level 2 entry, and so on up
  *
- * Tables are never mapped any other way, and only those of the address space in CR3
- * can be reached. A frame without a mapping is reached through a CPU's window.
+ * Nothing else maps tables, so the kernel reaches only those of the address space in CR3. It reaches a frame without a
+ * mapping through the CPU's window (window.c).
  */
 #include "kernel.h"
 
@@ -16,18 +16,7 @@
 #define SIGN             0xffff000000000000
 #define SELF(level_bits) ((uint64_t)SELF_SLOT << (level_bits))
 
-/* Shows `frame` to this CPU at a fixed address until its next call of window(). */
-void *window(gpa_t frame)
-{
-	int id = this_cpu()->id;
-	uint64_t va = KERNEL_PAGE(WINDOW_PAGE + id);
-
-	kernel_pt[WINDOW_PAGE + id] = gpa_raw(frame) | PTE_P | PTE_W | PTE_NX;
-	invlpg(va);
-	return (void *)va;
-}
-
-/* Where the entry of `level` for `va` stands, if the tables above it exist. */
+/* The place of the entry of `level` for `va`. The tables above it must exist. */
 pte_t *pt_entry(uint64_t va, int level)
 {
 	static const uint64_t base[] = {
@@ -41,7 +30,7 @@ pte_t *pt_entry(uint64_t va, int level)
 	return (pte_t *)base[level] + index;
 }
 
-/* The entry of `level` for `va`; NULL when a table above it is missing or a large page stands there. */
+/* The entry of `level` for `va`. NULL: a table above it is missing, or a large page is in the way. */
 pte_t *pt_walk(uint64_t va, int level)
 {
 	for (int l = 4; l > level; l--)
@@ -50,7 +39,7 @@ pte_t *pt_walk(uint64_t va, int level)
 	return pt_entry(va, level);
 }
 
-/* Likewise, making what tables are missing. NULL: out of memory, or a large page stands there. */
+/* Likewise, but makes missing tables. NULL: out of memory, or a large page is in the way. */
 pte_t *pt_make(uint64_t va, int level)
 {
 	for (int l = 4; l > level; l--) {
@@ -75,8 +64,8 @@ pte_t *pt_make(uint64_t va, int level)
 }
 
 /*
- * Maps `pages` frames from `frame` on at `va`, where nothing is mapped; nothing to flush,
- * then. 0 or -ENOMEM. The inner loop is what a big mapping costs: keep it short.
+ * Maps `pages` frames from `frame` on at `va`. Nothing may be mapped there, so there is nothing to flush. 0 or -ENOMEM.
+ * The inner loop is what a big mapping costs: keep it short.
  */
 int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags)
 {
@@ -113,8 +102,7 @@ static int map_fresh(uint64_t va, int pages)
 	return 0;
 }
 
-/* What tables.S made for the first process, for another one: code from the image, data and stack fresh. 0 or -ENOMEM.
- */
+/* Makes for another process what tables.S made for the first: the image's code, fresh data and stack. 0 or -ENOMEM. */
 int pt_user_init(void)
 {
 	if (pt_map(USER_PAGE(UTEXT_AT), gpa_init(IMAGE_PHYS(UTEXT_PAGE)), UTEXT_PAGES, PTE_P | PTE_U) < 0 ||
@@ -125,7 +113,7 @@ int pt_user_init(void)
 	return map_fresh(USER_PAGE(USTACK_AT), USTACK_PAGES);
 }
 
-/* A PML4 with the kernel, the self-map and the shared memory in it. gpa 0: out of memory. */
+/* A new PML4 with the kernel, the self-map and the shared memory. gpa 0: out of memory. */
 gpa_t pt_new_space(void)
 {
 	gpa_t frame = page_alloc();
@@ -160,9 +148,9 @@ static void free_below(uint64_t va, int level)
 }
 
 /*
- * Frees everything private in the address space in CR3, tables included. They are still
- * in CR3 then, and freeing writes into them: the caller loads another CR3 before it touches user
- * memory or allocates. Freed tables are read no more, for each is freed after what is below it.
+ * Frees everything private in the address space in CR3, tables included. Freeing writes into tables that CR3 still
+ * leads to: the caller must load another CR3 before it touches user memory or allocates. A table is freed after
+ * everything below it, so nothing here reads a freed table.
  */
 void pt_free_space(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls (syscall.h): each gets its process, finds its arguments in RDI, RSI, RDX and returns RAX. */
+/* System calls (syscall.h). Each gets its process, has its arguments in RDI, RSI and RDX, and returns RAX. */
+#include "balloon.h"
 #include "kernel.h"
 
 static int64_t sys_exit(struct proc *p)
@@ -63,7 +64,7 @@ static int64_t sys_catch(struct proc *p)
 	return 0;
 }
 
-/* The page-table entry of level RSI (1-4) for any address, as the self-map shows it; 0 where there is no table. */
+/* The page-table entry of level RSI (1-4) for any address, as the self-map shows it. 0: there is no table. */
 static int64_t sys_pte(struct proc *p)
 {
 	uint64_t level = p->frame.rsi;
@@ -75,7 +76,7 @@ static int64_t sys_pte(struct proc *p)
 	return e ? (int64_t)*e : 0;
 }
 
-/* Lets the kernel itself read, zero or run the byte at RDI: 0, or TOUCH_RESULT of the fault that stopped it. */
+/* The kernel itself reads, zeroes or runs the byte at RDI. 0, or TOUCH_RESULT of the fault. */
 static int64_t sys_touch(struct proc *p)
 {
 	static int64_t (*const access[])(uint64_t va) = {
@@ -110,8 +111,8 @@ static int64_t sys_balloon(struct proc *p)
 }
 
 /*
- * The VMM answers the struct gnomon_walks at RDI (abi.h), which lies in one 4 KiB page that the program may write: it
- * gets the place, not a copy.
+ * The VMM answers the struct gnomon_walks at RDI (include/gnomon/abi.h). It writes to the program's own memory, which
+ * must be one 4 KiB page that the program may write.
  */
 static int64_t sys_walks(struct proc *p)
 {

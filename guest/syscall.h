@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system calls: `int3` with the number in RAX, arguments in RDI, RSI, RDX; the result, or
- * -errno, comes back in RAX and every other register is kept. README.md has the table.
+ * The system calls: `int3` with the number in RAX and arguments in RDI, RSI, RDX. The result, or -errno, comes back in
+ * RAX. All other registers are kept. README.md has the table.
  */
 #ifndef GUEST_SYSCALL_H
 #define GUEST_SYSCALL_H
@@ -44,9 +44,9 @@
 
 /* SYS_BALLOON */
 #define BALLOON_START 0 /* finds the device and becomes the one program that serves it */
-#define BALLOON_SERVE 1 /* the runs are expanded; waits until there are new ones */
+#define BALLOON_SERVE 1 /* says that the runs are expanded, and waits for new ones */
 
-/* SYS_CRASH: how the kernel is to go wrong */
+/* SYS_CRASH: how the kernel goes wrong */
 #define CRASH_PANIC    0
 #define CRASH_TRIPLE   1
 #define CRASH_LOOP     2
@@ -74,7 +74,7 @@
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
-/* Page frames that follow each other */
+/* Consecutive page frames */
 struct run {
 	uint32_t pfn, pages;
 };

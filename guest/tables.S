@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tables that the CPU reads, complete at link time: GDT, IDT, and the page tables of the
- * kernel and of the first process.
+ * The tables that the CPU reads: GDT, IDT, and the page tables of the kernel and of the first process. They are
+ * complete at link time.
  *
  *   boot_pml4 [0]   -> first_pdpt  [0]   -> first_pd  [2] -> first_pt    the first process
  *             [1]   -> shared_pdpt                                       shared memory, all processes
@@ -14,8 +14,8 @@
 #include "layout.h"
 
 /*
- * Accessed and dirty from the start: nobody here asks, so a walk need not write; and a KVM that shadows these tables
- * maps the neighbours of a page that faults, too, if they are accessed.
+ * Entries are accessed and dirty from the start. Nobody here asks for these bits, and a walk then need not write them.
+ * And a KVM that shadows these tables maps accessed neighbours of a page that faults together with it.
  */
 #define TABLE      (PTE_P | PTE_W | PTE_A)
 #define USER_TABLE (PTE_P | PTE_W | PTE_U | PTE_A)

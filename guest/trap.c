@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens on each way in: another CPU's start, exceptions, system calls, interrupts. */
+/* What each way into the kernel does: another CPU's start, exceptions, system calls, interrupts. */
+#include "device.h"
 #include "kernel.h"
-
-const struct fdt *device_tree;
+#include "lock.h"
 
 struct frame *cpu_main(struct cpu *cpu)
 {
@@ -14,7 +14,7 @@ struct frame *cpu_main(struct cpu *cpu)
 	return f;
 }
 
-/* A program's mistake: into its own hands if it asked for that (SYS_CATCH, once), else the end of it. */
+/* A program's mistake. If the program asked for it (SYS_CATCH) it gets the exception, once. Else it ends. */
 static void fault(struct proc *p, uint64_t cr2)
 {
 	struct frame *f = &p->frame;
@@ -55,9 +55,9 @@ struct frame *trap_user(struct frame *f)
 	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2)))
 		fault(p, cr2);
 	else if (f->vector > VECTOR_WAKE)
-		balloon_interrupt();
+		device_interrupt();
 	else if (f->vector == VECTOR_WAKE)
-		balloon_preempt(); /* or it was for a CPU that has found work meanwhile: nothing to do */
+		device_preempt(); /* or the CPU has found its work meanwhile, and there is nothing to do */
 	if (p->state != PROC_RUNNABLE || this_cpu()->current != p)
 		f = proc_schedule();
 	kernel_unlock();
@@ -69,7 +69,7 @@ static bool in_access(uint64_t rip)
 	return rip >= (uint64_t)access_begin && rip < (uint64_t)access_end;
 }
 
-/* A fault of access.S: its function returns -EFAULT. False if it is another's. */
+/* A fault in access.S: makes its function return -EFAULT. False: the fault is somewhere else. */
 static bool access_fault(struct frame *f)
 {
 	uint64_t cr2;
@@ -95,10 +95,10 @@ struct frame *trap_kernel(struct frame *f)
 			device_waits |= f->vector > VECTOR_WAKE; /* devices interrupt CPU 0 alone */
 			return f;
 		}
-		/* Otherwise only an idle CPU has interrupts on: look for work, from a fresh stack. */
+		/* Else the CPU was idle: nothing else has interrupts on. It looks for work, from a fresh stack. */
 		kernel_lock();
 		if (f->vector > VECTOR_WAKE)
-			balloon_interrupt();
+			device_interrupt();
 		f = proc_schedule();
 		kernel_unlock();
 		return f;

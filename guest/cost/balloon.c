@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows about the balloon (virtio 1.2, 5.5): a driver that gives away just what a row wants, run by run, and waits for
- * the device in a loop, as a busy guest would. At CPL 3, like any row: the device is mapped there (entry.S).
+ * Rows about the balloon (virtio 1.2, 5.5). The driver gives away just what a row wants, run by run. It waits for the
+ * device in a loop, as a busy guest would. It runs at CPL 3 like any row: the device is mapped there (tables.S).
  *
  *   single pages   every other page of the arena, so that no two make a run
  *   blocks         every other 2 MiB
  */
 #include <gnomon/abi.h>
-#include <gnomon/virtio.h>
 
 #include "balloon.h"
 #include "chase_core.h"
 #include "cost.h"
+#include "virtio.h"
 
 #define PAGE            4096ull
 #define BLOCK           0x200000ull
-#define PAGES           512  /* of a block */
-#define QUEUE_SIZE      16   /* one request at a time; a report takes a descriptor for each block */
-#define REPORTING       2    /* its place in queues[] */
-#define REQUEST_SINGLES 1024 /* pages of one request at most */
-#define REQUEST_BLOCKS  16
+#define PAGES           512               /* of a block */
+#define REPORTING       2                 /* its place in queues[] */
+#define REQUEST_SINGLES 1024              /* pages of one request at most */
+#define REQUEST_BLOCKS  VIRTIO_QUEUE_SIZE /* a report takes a descriptor for each block */
 #define PFNS            (REQUEST_BLOCKS * PAGES)
 #define SLICE_FIRST     100 /* of a block */
 #define SLICE_PAGES     16
@@ -27,16 +26,8 @@
 #define RING            (BLOCKS * (PAGES - 1)) /* lines */
 #define SPINS           (1ull << 30)
 
-static struct {
-	struct virtq_desc desc[QUEUE_SIZE];
-	struct {
-		uint16_t flags, idx, ring[QUEUE_SIZE];
-	} avail;
-	struct {
-		uint16_t flags, idx;
-		struct virtq_used_elem ring[QUEUE_SIZE];
-	} used;
-} __attribute__((aligned(512))) queues[3];
+static struct virtio_device device = {.registers = GNOMON_VIRTIO_BASE}; /* the image lies at its own address */
+static struct virtio_queue queues[3];
 static const int queue_number[] = {VIRTIO_BALLOON_QUEUE_INFLATE, VIRTIO_BALLOON_QUEUE_DEFLATE,
                                    VIRTIO_BALLOON_QUEUE_REPORTING};
 
@@ -45,46 +36,25 @@ static uint32_t nr_pfns;
 static void **ring;
 static bool failed;
 
-static volatile uint32_t *reg(uint32_t offset)
-{
-	return (volatile uint32_t *)(uint64_t)(GNOMON_VIRTIO_BASE + offset);
-}
-
-/* 3.1.1, without looking at what is asked for: a device that refuses is found out by the first request. */
+/* check_balloon() finds out about a device that refuses. */
 static void start(void)
 {
-	uint32_t features;
-
-	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE;
-	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER;
-	*reg(VIRTIO_MMIO_DEVICE_FEATURES_SEL) = 0;
-	features = *reg(VIRTIO_MMIO_DEVICE_FEATURES) & (VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_REPORTING);
-	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 0;
-	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = features;
-	*reg(VIRTIO_MMIO_DRIVER_FEATURES_SEL) = 1;
-	*reg(VIRTIO_MMIO_DRIVER_FEATURES) = VIRTIO_F_VERSION_1 >> 32;
-	*reg(VIRTIO_MMIO_STATUS) = VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK;
-	for (uint32_t i = 0; i < (features & VIRTIO_BALLOON_F_REPORTING ? 3 : 2); i++) {
+	failed = !virtio_negotiate(&device, 0, VIRTIO_BALLOON_F_MUST_TELL_HOST | VIRTIO_BALLOON_F_REPORTING);
+	for (uint32_t i = 0; i < (device.features & VIRTIO_BALLOON_F_REPORTING ? 3 : 2); i++) {
 		queues[i].avail.flags = VIRTQ_AVAIL_NO_INTERRUPT;
-		*reg(VIRTIO_MMIO_QUEUE_SEL) = queue_number[i];
-		*reg(VIRTIO_MMIO_QUEUE_NUM) = QUEUE_SIZE;
-		*reg(VIRTIO_MMIO_QUEUE_DESC_LOW) = (uint64_t)queues[i].desc;
-		*reg(VIRTIO_MMIO_QUEUE_DRIVER_LOW) = (uint64_t)&queues[i].avail;
-		*reg(VIRTIO_MMIO_QUEUE_DEVICE_LOW) = (uint64_t)&queues[i].used;
-		*reg(VIRTIO_MMIO_QUEUE_READY) = 1;
+		failed |= !virtio_set_queue(&device, queue_number[i], &queues[i]);
 	}
-	*reg(VIRTIO_MMIO_STATUS) =
-	    VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER | VIRTIO_STATUS_FEATURES_OK | VIRTIO_STATUS_DRIVER_OK;
+	virtio_start(&device);
 }
 
-/* Offers the chain that begins with descriptor 0, and waits until the device is through with it. */
+/*
+ * Offers the chain that begins with descriptor 0, and waits until the device has used it. The loop is part of what is
+ * measured, so it makes no exits.
+ */
 static void offer(int queue)
 {
-	typeof(queues[0]) *q = &queues[queue];
-
-	__atomic_store_n(&q->avail.idx, q->avail.idx + 1, __ATOMIC_SEQ_CST);
-	*reg(VIRTIO_MMIO_QUEUE_NOTIFY) = queue_number[queue];
-	for (uint64_t i = 0; __atomic_load_n(&q->used.idx, __ATOMIC_ACQUIRE) != q->avail.idx; i++) {
+	virtio_offer(&device, queue_number[queue], &queues[queue]);
+	for (uint64_t i = 0; !virtio_is_done(&queues[queue]); i++) {
 		if (failed || i == SPINS) {
 			failed = true;
 			break;
@@ -93,7 +63,7 @@ static void offer(int queue)
 	}
 }
 
-/* Hands the pages noted since the last request to a queue. */
+/* Gives a queue the pages noted since the last request. */
 static void request(int queue)
 {
 	queues[queue].desc[0] = (struct virtq_desc){.addr = (uint64_t)pfns, .len = nr_pfns * sizeof(*pfns)};
@@ -146,7 +116,7 @@ void prepare_untouched(uint32_t most)
 	start();
 }
 
-/* The neighbours, too: they are in use. */
+/* The neighbours are in use as well. */
 void prepare_singles(uint32_t most)
 {
 	touch(COST_FRAMES, 2 * most);
@@ -193,7 +163,7 @@ void run_reclaim_2m(uint32_t from, uint32_t n)
 	blocks(from, n, VIRTIO_BALLOON_QUEUE_INFLATE);
 }
 
-/* Free page reporting: the host takes the content, the pages stay. */
+/* Free page reporting: the host takes the content, the guest keeps the pages. */
 void run_report_2m(uint32_t from, uint32_t n)
 {
 	struct virtq_desc *d = queues[REPORTING].desc;
@@ -229,7 +199,7 @@ static void touch_rest(uint64_t at)
 	touch(at + (SLICE_FIRST + SLICE_PAGES) * PAGE, PAGES - SLICE_FIRST - SLICE_PAGES);
 }
 
-/* The slice goes out of the middle, the rest stays. */
+/* Takes the slice out of the middle. The rest stays. */
 void run_split(uint32_t from, uint32_t n)
 {
 	for (uint32_t i = from; i < from + n; i++) {
@@ -239,7 +209,7 @@ void run_split(uint32_t from, uint32_t n)
 	}
 }
 
-/* The same in the end, by way of taking all and giving the rest back. */
+/* Takes all and gives the rest back, with the same end. */
 void run_zap(uint32_t from, uint32_t n)
 {
 	for (uint32_t i = from; i < from + n; i++) {
@@ -251,7 +221,7 @@ void run_zap(uint32_t from, uint32_t n)
 	}
 }
 
-/* Sets of the cache are used evenly, as in chase_line(). */
+/* Uses the sets of the cache evenly, as chase_line() does. */
 static void **sparse_line(uint64_t i)
 {
 	const uint64_t page = i / (PAGES - 1) * PAGES + 1 + i % (PAGES - 1);

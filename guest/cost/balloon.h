@@ -27,11 +27,11 @@ void run_split(uint32_t from, uint32_t n);
 void run_zap(uint32_t from, uint32_t n);
 void run_load(uint32_t from, uint32_t n);
 
-/* The first page of each of so many blocks of 2 MiB: into the balloon, and back. */
+/* Gives the first page of each of so many 2 MiB blocks to the balloon, and takes it back. */
 void holes_make(uint32_t blocks);
 void holes_fill(uint32_t blocks);
 
-/* The device did all that it was asked for. */
+/* True if the device did all that it was asked for. */
 bool check_balloon(uint32_t n);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest of its own that does one thing many times and times it: `gnomon bench --only costs`, `balloon`, `walks`. No kernel and no
- * protection: everything is mapped for both privilege levels, main() runs at CPL 3, and what has to run at CPL 0
- * is called through a breakpoint (entry.S).
+ * A guest of its own that does one thing many times and measures the time: `gnomon bench --only costs`, `balloon` and
+ * `walks`. It has no kernel and no protection. Both privilege levels can reach everything. cost_main() runs at CPL 3
+ * and calls what has to run at CPL 0 through a breakpoint (entry.S).
  *
  *   0          loader                     all of memory is mapped at its own address, by 2 MiB pages
  *   2 MiB      this image, its tables
@@ -22,18 +22,17 @@
 #define COST_MEMORY    0x10000000   /* all of it */
 #define COST_VECTOR    0x30         /* of the row `interrupt` */
 #define COST_USAGE     2            /* exit statuses */
-#define COST_WRONG     3            /* the VMM did something else than it was asked for */
+#define COST_WRONG     3            /* the VMM did not do what it was asked for */
 #define COST_CRASHED   4            /* an exception that nobody expects */
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
 
-/* entry.S */
+/* tables.S */
 extern uint64_t cost_pml4[2][512]; /* two roots of the same address space; [0] is in CR3 */
 extern uint64_t cost_pd[512];      /* of REGION */
 extern uint64_t cost_pt[COST_TABLES][512];
-extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
 
 struct cost_job;
 
@@ -42,26 +41,30 @@ struct cost_row {
 	bool kernel;   /* runs at CPL 0 */
 	uint32_t unit; /* operations come in multiples of this */
 	uint32_t most; /* how many there can be in a run */
-	/* At CPL 3, untimed: everything for `most` operations, whatever the number that is done. May be NULL. */
+	/* At CPL 3, untimed. Prepares `most` operations, even if fewer are done. May be NULL. */
 	void (*prepare)(uint32_t most);
 	/* Operations from .. from + n - 1; n is a multiple of unit. */
 	void (*run)(uint32_t from, uint32_t n);
-	/* Afterwards: did `n` operations do what they should? May be NULL. */
+	/* Afterwards. True if `n` operations did what they should. May be NULL. */
 	bool (*check)(uint32_t n);
 };
 
+/* rows.c */
 extern const struct cost_row cost_rows[];
 extern const uint32_t cost_nr_rows;
+extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
 
-/* rows.c: the first `tables` leaf tables of REGION map FRAMES in order. */
+/* region.c: the first `tables` leaf tables of REGION map FRAMES in order. */
 void cost_map_region(uint32_t tables);
 
-/* main.c: a line for the console, and what it is made of. A number has 20 digits; each returns the end. */
+/* say.c: fn(arg) at CPL 0 */
+void cost_at_cpl0(void (*fn)(void *arg), void *arg);
+/* A line for the console, and its parts. A number has 20 digits. The parts return the end. */
 void cost_say(char *line);
 char *cost_put_text(char *to, const char *text);
 char *cost_put_number(char *to, const char *key, uint64_t v);
 
-/* `n` times the cheapest trap that the VMM resumes at once: `out` to its no-op port. A multiple of 8. */
+/* rows.c: `n` times the cheapest trap, `out` to the VMM's no-op port. `n` is a multiple of 8. */
 void cost_floor(uint32_t n);
 #endif
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The way in, tables, and the way from CPL 3 to CPL 0 and back: INT3 with a function in RAX, its argument in RDI. */
+/* The way in, and the way from CPL 3 to CPL 0 and back: INT3 with a function in RAX, its argument in RDI. */
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
 
@@ -10,8 +10,6 @@
 #define TSS     0x40
 #define PORTS   0x610 /* that CPL 3 may use: all of Gnomon's */
 #define TSS_BYTES (104 + PORTS / 8 + 1)
-#define DEVICES GNOMON_VIRTIO_BASE
-#define ALL     (PTE_P | PTE_W | PTE_U | PTE_A)
 
 	.text
 	.globl entry
@@ -76,40 +74,6 @@ crashed:
 	jmp 1b
 
 	.data
-	.balign 4096
-	.globl cost_pml4, cost_pd, cost_pt, cost_interrupts
-cost_pml4:
-	.rept 2
-	.quad low_pdpt + ALL, region_pdpt + ALL
-	.fill 510, 8, 0
-	.endr
-low_pdpt:
-	.quad low_pd + ALL
-	.fill DEVICES / 0x40000000 - 1, 8, 0
-	.quad device_pd + ALL
-	.fill 511 - DEVICES / 0x40000000, 8, 0
-device_pd:
-	.fill DEVICES % 0x40000000 / 0x200000, 8, 0
-	.quad DEVICES + (ALL | PTE_D | PTE_PS)
-	.fill 511 - DEVICES % 0x40000000 / 0x200000, 8, 0
-low_pd:
-	.set page, 0
-	.rept COST_MEMORY / 0x200000
-	.quad page + (ALL | PTE_D | PTE_PS)
-	.set page, page + 0x200000
-	.endr
-	.fill 512 - COST_MEMORY / 0x200000, 8, 0
-region_pdpt:
-	.quad cost_pd + ALL
-	.fill 511, 8, 0
-cost_pd:
-	.set table, 0
-	.rept COST_TABLES
-	.quad cost_pt + table + ALL
-	.set table, table + 4096
-	.endr
-	.fill 512 - COST_TABLES, 8, 0
-
 	.balign 16
 gdt:	.quad 0
 	.quad 0x00af9b000000ffff	/* GNOMON_BOOT_CS: 64-bit code */
@@ -134,13 +98,9 @@ tss:	.long 0
 
 	.bss
 	.balign 4096
-cost_pt:
-	.skip COST_TABLES * 4096
 idt:	.skip 256 * 16
 	.skip 8192
 user_stack_top:
 	.skip 8192
 kernel_stack_top:
-cost_interrupts:
-	.skip 4
 	.section .note.GNU-stack, "", @progbits

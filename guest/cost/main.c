@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cost ROW MOST OPERATIONS BLOCKS: does a row's operation OPERATIONS times, in BLOCKS blocks that take turns with
- * blocks of FLOORS floors, and says how long the median block of each took: one in which the host did something else
- * does not count. MOST is what everything is prepared for. What lies outside the operations does not depend on their
- * number, and neither does the length of the output: two runs that differ in OPERATIONS alone differ in exits by those
- * of the operations.
+ * cost ROW MOST OPERATIONS BLOCKS: does a row's operation OPERATIONS times, in BLOCKS blocks that alternate with blocks
+ * of FLOORS floors. Prints how long the median block of each took, so that a block in which the host did something else
+ * does not count. The row prepares for MOST operations.
+ *
+ * Nothing outside the operations depends on their number, not even the length of the output. Two runs that differ only
+ * in OPERATIONS therefore differ only in the operations' exits.
  */
 #include <stdnoreturn.h>
 
 #include "fdt.h"
-#include "string.h"
+#include "mem.h"
 
 #include <gnomon/abi.h>
 
@@ -17,7 +18,6 @@
 
 #define MAX_BLOCKS 128
 #define FLOORS     8 /* in a block */
-#define DIGITS     20
 
 /* Handed to CPL 0 as a whole. */
 struct cost_job {
@@ -28,16 +28,7 @@ struct cost_job {
 
 void cost_main(const struct fdt *fdt);
 
-/* fn(arg) at CPL 0. */
-static void at_cpl0(void (*fn)(void *arg), void *arg)
-{
-	__asm__ volatile("int3"
-	                 : "+a"(fn), "+D"(arg)
-	                 :
-	                 : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "cc", "memory");
-}
-
-/* No fence: it would be lost on operations of microseconds, and KVM's emulator lacks it. */
+/* Without a fence: operations take microseconds, and KVM's emulator knows no fence. */
 static inline uint64_t tsc(void)
 {
 	uint32_t lo, hi;
@@ -63,7 +54,7 @@ static void measure(void *arg)
 	}
 }
 
-/* The lower one of the two in the middle; sorts them. */
+/* Sorts the values. Of two in the middle the lower one counts. */
 static uint64_t median(uint64_t *v, uint32_t n)
 {
 	for (uint32_t i = 1; i < n; i++) {
@@ -75,36 +66,6 @@ static uint64_t median(uint64_t *v, uint32_t n)
 		v[at] = x;
 	}
 	return v[(n - 1) / 2];
-}
-
-static void send(void *arg)
-{
-	const char *text = arg;
-	uint64_t len = 0;
-
-	while (text[len])
-		len++;
-	__asm__ volatile("rep outsb" : "+S"(text), "+c"(len) : "d"(GNOMON_PORT_SERIAL) : "memory");
-}
-
-char *cost_put_text(char *to, const char *text)
-{
-	while (*text)
-		*to++ = *text++;
-	return to;
-}
-
-char *cost_put_number(char *to, const char *key, uint64_t v)
-{
-	to = cost_put_text(to, key);
-	for (int i = DIGITS; i--; v /= 10)
-		to[i] = '0' + v % 10;
-	return to + DIGITS;
-}
-
-void cost_say(char *line)
-{
-	at_cpl0(send, line);
 }
 
 static void report(struct cost_job *job)
@@ -142,7 +103,7 @@ static const char *number(const char *text, uint32_t *ret_value)
 	return text;
 }
 
-/* Fills in the job; false when the words are not a row and its numbers. */
+/* Fills in the job. False: the words are not a row and its numbers. */
 static bool parse(const char *args, struct cost_job *job, uint32_t *ret_most)
 {
 	const char *rest = NULL;
@@ -182,9 +143,9 @@ void cost_main(const struct fdt *fdt)
 	if (job.row->prepare)
 		job.row->prepare(most);
 	if (job.row->kernel) {
-		at_cpl0(warm_up, &job);
+		cost_at_cpl0(warm_up, &job);
 		cost_interrupts = 0;
-		at_cpl0(measure, &job);
+		cost_at_cpl0(measure, &job);
 	} else {
 		measure(&job);
 	}

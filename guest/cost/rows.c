@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is done many times: one row of the benchmark's table each. README.md of the project says what they mean. */
+/* The operations, one for each row of the benchmark's table. The README.md at the top says what they mean. */
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
 
@@ -14,6 +14,7 @@
 #define COST_MANY (1 << 20)
 #define STAMP(n)  (0x5354414d50000000ull + (n))
 
+volatile uint32_t cost_interrupts;
 static bool wrong;
 
 static inline void touch(uint64_t at)
@@ -32,18 +33,11 @@ static inline uint64_t frame(uint64_t n)
 	return COST_FRAMES + n * PAGE;
 }
 
-/* The host's memory is there before the clock runs. */
+/* The host provides its memory before the clock runs. */
 static void have_memory(uint32_t tables)
 {
 	for (uint32_t i = 0; i < tables * ENTRIES; i++)
 		touch(frame(i));
-}
-
-void cost_map_region(uint32_t tables)
-{
-	for (uint32_t t = 0; t < tables; t++)
-		for (uint32_t i = 0; i < ENTRIES; i++)
-			cost_pt[t][i] = frame(t * ENTRIES + i) | USED;
 }
 
 void cost_floor(uint32_t n)
@@ -57,7 +51,7 @@ static void run_floor(uint32_t from, uint32_t n)
 	cost_floor(n);
 }
 
-/* Frames in falling order: neither stage could make a large page of them. The tables are in use already. */
+/* Frames in falling order, so that neither stage can make a large page of them. The tables are already in use. */
 static void prepare_fault(uint32_t most)
 {
 	const uint32_t tables = most / FAULTS;
@@ -87,7 +81,7 @@ static void prepare_touch_cold(uint32_t most)
 	cost_map_region(most);
 }
 
-/* The host's memory comes by 4 KiB pages behind the large ones: their own frames' tables shall be new, too. */
+/* Brings in the host's memory by 4 KiB pages behind the large ones, so that the large pages' own tables are new. */
 static void prepare_touch_large(uint32_t most)
 {
 	cost_map_region(most);

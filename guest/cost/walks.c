@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows whose page walks are counted from outside (walk_counter.h), by an emulator that reports them: loads along a ring
- * that has a line in each page but the first of every 2 MiB, mapped by 4 KiB pages or by 2 MiB ones. More pages than
- * any TLB has entries, so that each load is a walk.
+ * Rows whose page walks an emulator counts from outside (include/gnomon/walk_counter.h). Loads go along a ring with a
+ * line in each page except the first of every 2 MiB. The ring is mapped by 4 KiB pages or by 2 MiB ones, and has more
+ * pages than any TLB has entries: each load is a walk.
  *
  *   holes    the first page of each 2 MiB went into the balloon
  *   joined   and came back, and was used

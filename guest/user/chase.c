@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chase PAGES[,PAGES...] LOADS 4k|2m [SEED]: pointer chase over one arena, one line of
- * result for each number of pages and each kind of ring (chase_core.h).
+ * chase PAGES[,PAGES...] LOADS 4k|2m [SEED]: a pointer chase over one arena. Prints a line for each number of pages and
+ * each kind of ring (chase_core.h).
  */
 #include "chase_core.h"
 
@@ -15,7 +15,7 @@ static int usage(void)
 	return 2;
 }
 
-/* Splits at the commas, in place; -1 when one is not a number above 1. */
+/* Splits at the commas, in place. -1: a part is not a number above 1. */
 static int parse_sizes(char *list, uint64_t *sizes)
 {
 	int n = 0;
@@ -34,7 +34,7 @@ static int parse_sizes(char *list, uint64_t *sizes)
 	}
 }
 
-/* Of a sparse ring also the references of a walk, where the VMM knows them. */
+/* For a sparse ring it also prints the references of a walk, if the VMM knows them. */
 static void measure(void *arena, uint64_t pages, enum chase_kind kind, const char *page, uint64_t loads, uint64_t seed)
 {
 	static struct gnomon_walks w __attribute__((aligned(64)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* crash HOW: goes wrong in the way that is asked for. */
+/* crash HOW: goes wrong in the given way. */
 #include "user.h"
 
 static const struct {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fill MIB BELOW [STEP]: each time that less than BELOW MiB become free (the balloon's doing), takes MIB in 2 MiB
- * pages, or what there is, writes one word in STEP of all of it, reads them back and gives it back to the kernel. Never
- * ends but with damage.
+ * fill MIB BELOW [STEP]: each time that the balloon leaves less than BELOW MiB free, takes MIB in 2 MiB pages, or what
+ * there is. Writes one word in STEP, reads the words back and frees the memory. Ends only when it finds damage.
  */
 #include "user.h"
 
@@ -15,7 +14,7 @@ static uint64_t pattern(uint64_t word)
 	return word * 0x9e3779b97f4a7c15;
 }
 
-/* How many bytes in a row it got; `at` is where. */
+/* How many bytes it got in one piece, at `ret_at`. */
 static uint64_t take(uint64_t size, uint64_t **ret_at)
 {
 	uint64_t taken;
@@ -31,11 +30,12 @@ static uint64_t take(uint64_t size, uint64_t **ret_at)
 	return taken;
 }
 
-/* False: said. */
+/* False: it has printed what is wrong. */
 static bool use(uint64_t *at, uint64_t size, uint64_t step)
 {
 	for (uint64_t i = 0; i < size / sizeof(*at); i += step) {
-		at[i] = pattern(i); /* first: a read would have the host map its page of zeroes, and then another */
+		/* Before any read: a read makes the host map its page of zeroes, and then another. */
+		at[i] = pattern(i);
 		if (at[i + 1]) {
 			print("fill: damaged: word %u of fresh memory is not zero\n", i + 1);
 			return false;
@@ -54,7 +54,7 @@ static void wait_until(bool below, uint64_t bytes)
 {
 	while ((free_pages() * PAGE_BYTES < bytes) != below)
 		for (int i = 0; i < 100000; i++)
-			__builtin_ia32_pause(); /* rather than keep others from the kernel's lock */
+			__builtin_ia32_pause(); /* so that others get the kernel's lock */
 }
 
 int fill_main(int argc, char **argv)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hold KEEP LOOSE: what a balloon must leave alone. Touches LOOSE MiB and gives them back to the kernel; then every
- * CPU checks, round after round, that its part of KEEP MiB still holds its pattern and that fresh pages are zero. When
- * LOOSE MiB were gone and are free again, they are used anew. Never ends but with damage.
+ * hold KEEP LOOSE: checks that the balloon takes nothing that is in use. Touches LOOSE MiB and frees them. Then every
+ * CPU checks in rounds that its part of KEEP MiB still has its pattern, and that fresh pages are zero. When the balloon
+ * has taken LOOSE MiB and given them back, uses them again. Ends only when it finds damage.
  */
 #include "user.h"
 
 #define MIB          (1ull << 20)
-#define FRESH_PAGES  60 /* by all CPUs, taken and given back in each round; so few that freed frames are used again */
+#define FRESH_PAGES  60 /* of all CPUs, in each round. So few that they are freed frames again */
 #define WORDS        (PAGE_BYTES / sizeof(uint64_t))
 #define HELPERS_TURN 64 /* rounds */
 #define HUGE_BYTES   (2 * MIB)
@@ -23,7 +23,7 @@ static int damaged(const char *what, uint64_t word)
 	return 1;
 }
 
-/* Some pages, if the balloon has left any: zero, written, given back. The word that was not zero, or -1. */
+/* Takes some pages, if the balloon has left any, expects zeroes, writes, frees. The word that was not zero, or -1. */
 static int64_t check_fresh(void)
 {
 	const uint64_t pages = FRESH_PAGES / cpus();
@@ -41,8 +41,7 @@ static int64_t check_fresh(void)
 	return -1;
 }
 
-/* Takes `size` bytes, expects zeroes, touches each page, gives them back. False: there is not so much, or it is
- * damaged. */
+/* Takes `size` bytes, expects zeroes, touches each page, frees them. False: there is less, or there is damage. */
 static bool use(uint64_t size)
 {
 	int64_t at = mmap(size, MMAP_HUGE);
@@ -52,7 +51,7 @@ static bool use(uint64_t size)
 	for (uint64_t i = 0; i < size; i += PAGE_BYTES) {
 		volatile uint64_t *word = (volatile uint64_t *)(at + i);
 
-		/* A write first: a read would have the host map its page of zeroes, and then another. */
+		/* Before any read: a read makes the host map its page of zeroes, and then another. */
 		word[0] = i + 1;
 		if (word[1] || word[WORDS - 1]) {
 			damaged("a page that was taken is not zero", i / sizeof(*word));
@@ -76,7 +75,7 @@ static void use_again(uint64_t size)
 	}
 }
 
-/* The rounds of the other CPUs; one that lags behind is waited for. */
+/* Waits until all other CPUs have done so many rounds. */
 static void wait_for_others(const volatile uint64_t *rounds, uint64_t round)
 {
 	const int64_t nr = cpus(), self = cpu();
@@ -86,7 +85,7 @@ static void wait_for_others(const volatile uint64_t *rounds, uint64_t round)
 			__builtin_ia32_pause();
 }
 
-/* A helper for each other CPU, which counts its rounds in the shared page. -errno. */
+/* Starts a helper on each other CPU. A helper counts its rounds in the shared page. 0 or -errno. */
 static int64_t start_others(const char *keep, const volatile uint64_t *rounds)
 {
 	const int64_t nr = cpus(), self = cpu();
@@ -105,7 +104,7 @@ static int check_for_ever(uint64_t *kept, uint64_t size, uint64_t loose, volatil
 	const int64_t self = cpu();
 
 	for (uint64_t round = 1;; round++) {
-		/* The helpers seldom: what they do in the kernel holds all others up where KVM shadows in software. */
+		/* The helpers do it seldom. Where KVM shadows in software, their kernel time holds up all others. */
 		const int64_t dirty = loose || round % HELPERS_TURN == 0 ? check_fresh() : -1;
 
 		if (dirty >= 0)
@@ -128,7 +127,7 @@ static int no_memory(void)
 	return 1;
 }
 
-/* A third number, the shared page's address, is given to the helpers. */
+/* Helpers get a third number, the address of the shared page. */
 int hold_main(int argc, char **argv)
 {
 	uint64_t keep, loose, rounds = 0, size;
@@ -152,7 +151,7 @@ int hold_main(int argc, char **argv)
 		rounds = page;
 		if (page < 0 || start_others(argv[1], (uint64_t *)page) < 0)
 			return no_memory();
-		wait_for_others((uint64_t *)page, 1); /* they have their part: what is loose is loose */
+		wait_for_others((uint64_t *)page, 1); /* all have their part of KEEP */
 		if (!use(loose * MIB))
 			return no_memory();
 	}

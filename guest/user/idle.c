@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * idle [PROGRAM [ARG...]]: serves the balloon until the machine is ended from outside, beside a program if one is
- * named, on another CPU if there is one. The kernel drives the device; what is done here is the one loop that
- * grows with memory, writing page numbers down, because it costs a thousand times less at CPL 3 on some hosts.
+ * idle [PROGRAM [ARG...]]: serves the balloon until somebody ends the machine. Starts PROGRAM beside it, on another CPU
+ * if there is one. The kernel drives the device. Only the loop that grows with memory is here, which writes page
+ * numbers down: on some hosts it costs a thousand times less at CPL 3.
  */
 #include "user.h"
 

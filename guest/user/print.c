@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Prints and reads numbers and text. */
 #include "user.h"
 
 struct sink {
@@ -89,4 +90,26 @@ void print(const char *fmt, ...)
 	len = format_list(line, sizeof(line), fmt, &args);
 	va_end(args);
 	write(line, len);
+}
+
+bool parse_number(const char *text, uint64_t *ret_value)
+{
+	unsigned base = 10;
+	uint64_t v = 0;
+
+	if (text[0] == '0' && text[1] == 'x') {
+		base = 16;
+		text += 2;
+	}
+	if (!*text)
+		return false;
+	for (; *text; text++) {
+		unsigned digit = *text >= 'a' ? (unsigned)(*text - 'a') + 10 : (unsigned)(*text - '0');
+
+		if (digit >= base)
+			return false;
+		v = v * base + digit;
+	}
+	*ret_value = v;
+	return true;
 }

@@ -19,7 +19,7 @@ static bool kernel_write_xor_execute(void)
 	return true;
 }
 
-/* CR0.WP: a program's read-only page is read-only for the kernel, too. */
+/* CR0.WP: the kernel cannot write a program's read-only page either. */
 static bool kernel_obeys_user_pages(void)
 {
 	uint64_t p = mmap(PAGE_BYTES, 0);

@@ -38,7 +38,7 @@ static bool await_children(int n)
 	return true;
 }
 
-/* Writes its letter, lets the other one have its turn, TURNS times. */
+/* Writes its letter and yields to the other one, TURNS times. */
 static int child_turns(struct shared *s, uint64_t number)
 {
 	for (int i = 0; i < TURNS; i++) {
@@ -111,7 +111,7 @@ static bool ended_processes_leave_nothing(void)
 	return true;
 }
 
-/* All are there at the same time, then all add to one word. */
+/* All processes wait for each other, then all add to one word. */
 static int child_add(struct shared *s, uint64_t number)
 {
 	__atomic_fetch_or(&s->cpus, 1ull << cpu(), __ATOMIC_SEQ_CST);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the argument line to a program's main. All programs are one piece of code, as in busybox:
- * to start one costs the kernel no search, and each instruction of the kernel is dear.
+ * From the argument line to a program's main. All programs are one piece of code, as in busybox. The kernel need not
+ * search for one, and each of its instructions can be expensive.
  */
 #include "fdt.h"
 #include "user.h"
@@ -16,28 +16,6 @@ static const struct {
     {"hello", hello_main},       {"args", args_main}, {"chase", chase_main}, {"crash", crash_main},
     {"selftest", selftest_main}, {"idle", idle_main}, {"hold", hold_main},   {"fill", fill_main},
 };
-
-bool parse_number(const char *text, uint64_t *ret_value)
-{
-	unsigned base = 10;
-	uint64_t v = 0;
-
-	if (text[0] == '0' && text[1] == 'x') {
-		base = 16;
-		text += 2;
-	}
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		unsigned digit = *text >= 'a' ? (unsigned)(*text - 'a') + 10 : (unsigned)(*text - '0');
-
-		if (digit >= base)
-			return false;
-		v = v * base + digit;
-	}
-	*ret_value = v;
-	return true;
-}
 
 /* Words are separated by single blanks; there are no quotes. -1: too long. */
 static int split(const char *args, char *line, char **argv)
@@ -59,7 +37,7 @@ static int split(const char *args, char *line, char **argv)
 	return -1;
 }
 
-/* A spawned process is given its argument line, the first one the whole device tree. */
+/* A spawned process gets its argument line, the first one the whole device tree. */
 static const char *argument_line(const void *given)
 {
 	const struct fdt *fdt = given;

@@ -10,7 +10,7 @@
 #include <stdnoreturn.h>
 
 #include "layout.h"
-#include "string.h"
+#include "mem.h"
 #include "syscall.h"
 
 static inline int64_t sys(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
@@ -74,19 +74,19 @@ static inline int64_t touch(uint64_t va, int how)
 	return sys(SYS_TOUCH, va, how, 0);
 }
 
-/* Pages that nobody has. */
+/* The number of free pages. */
 static inline uint64_t free_pages(void)
 {
 	return sys(SYS_FREE, 0, 0, 0);
 }
 
-/* BALLOON_START: 0, -ENODEV, -EBUSY. BALLOON_SERVE: how many runs are to be expanded, -EIO. */
+/* BALLOON_START: 0, -ENODEV, -EBUSY. BALLOON_SERVE: how many runs to expand, or -EIO. */
 static inline int64_t balloon(int what)
 {
 	return sys(SYS_BALLOON, what, 0, 0);
 }
 
-/* Fills in the answer for the pages of [first, first + bytes), which must not be more than there is memory. */
+/* Asks about the pages of [first, first + bytes), which must not exceed the memory. The answer is in `w`. */
 static inline int64_t walks(struct gnomon_walks *w, const volatile void *first, uint64_t bytes)
 {
 	*w = (struct gnomon_walks){.version = GNOMON_ABI_VERSION, .first = (uint64_t)first, .bytes = bytes};
@@ -108,7 +108,7 @@ struct fault {
 	uint64_t error, cr2, rip;
 };
 
-/* Calls fn(arg) and catches the exception that it ends in, if any (start.S). */
+/* Calls fn(arg) and catches the exception that it ends in, if any (catch.S). */
 void catch_fault(void (*fn)(uint64_t arg), uint64_t arg, struct fault *ret_fault);
 
 /* print.c: one write per call; `%s`, `%d` (int64_t), `%u`, `%x` (uint64_t) and `%c` only */
@@ -117,7 +117,7 @@ void print(const char *format, ...);
 uint64_t format(char *to, uint64_t size, const char *format, ...);
 uint64_t format_list(char *to, uint64_t size, const char *format, va_list *args);
 
-/* start.c: a number in decimal or, after 0x, in hexadecimal. False when `text` is none. */
+/* A number in decimal or, after 0x, in hexadecimal. False when `text` is none. */
 bool parse_number(const char *text, uint64_t *ret_value);
 static inline bool same(const char *a, const char *b)
 {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "control_run.h"
+#include "../host_kind.h"
 
 /* A change of the mode; the answer or the error, the caller's to release. */
 static json_t *set(struct connection *c, const char *mode)
@@ -290,7 +291,7 @@ Test(control, set_paging_selectors_of_the_host)
 	static const char *const guests[] = {"nested-only-selector-2b", "nested-only-selector-33"};
 
 	for (size_t i = 0; i < 2; i++) {
-		if (kvm_emulates_cpl0()) {
+		if (on_pvm()) {
 			refused(guests[i], "selector 0x2b or 0x33");
 		} else {
 			start("nested", "1", guests[i], "counting\n");

@@ -11,10 +11,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SIZE_FILE "/proc/sys/vm/nr_hugepages"
-#define PAGE_KB   2048
-#define MEMINFO   4096 /* bytes of /proc/meminfo: it has half of that, and one read gets all of it */
+#define POOL_1G  "/sys/kernel/mm/hugepages/hugepages-1048576kB/"
+#define HUGE_1GB (30 << 26) /* mmap(2): MAP_HUGE_SHIFT */
+#define MEMINFO  4096       /* bytes of /proc/meminfo: it has half of that, and one read gets all of it */
 
+static const char *size_file; /* of the pool that is locked */
 static int lock_fd = -1;
 static long old_size = -1; /* pages; -1: not changed */
 static void *rest;
@@ -44,42 +45,55 @@ static void read_meminfo(char text[MEMINFO])
 	close(fd);
 }
 
-struct huge_pool huge_pool_look(void)
+static long number_in(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	long n = -1;
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	fclose(f);
+	return n;
+}
+
+struct huge_pool huge_pool_look(uint64_t page)
 {
 	char text[MEMINFO];
 
+	if (page == PAGE_1G)
+		return (struct huge_pool){number_in(POOL_1G "free_hugepages"), number_in(POOL_1G "resv_hugepages")};
 	read_meminfo(text);
 	return (struct huge_pool){number_of(text, "HugePages_Free"), number_of(text, "HugePages_Rsvd")};
 }
 
-long huge_pool_available(void)
+long huge_pool_available(uint64_t page)
 {
-	const struct huge_pool p = huge_pool_look();
+	const struct huge_pool p = huge_pool_look(page);
 
 	return p.free - p.reserved;
 }
 
-void huge_pool_lock(void)
+void huge_pool_lock(uint64_t page)
 {
-	lock_fd = open(SIZE_FILE, O_RDONLY | O_CLOEXEC);
+	size_file = page == PAGE_1G ? POOL_1G "nr_hugepages" : "/proc/sys/vm/nr_hugepages";
+	lock_fd = open(size_file, O_RDONLY | O_CLOEXEC);
 	if (lock_fd < 0)
-		cr_skip_test("%s: %s", SIZE_FILE, strerror(errno));
+		cr_skip_test("%s: %s", size_file, strerror(errno));
 	cr_assert_eq(flock(lock_fd, LOCK_EX), 0);
 }
 
 /* Pages of the pool, those in use and those not. */
 static long size_of_pool(void)
 {
-	char text[32] = "";
-
-	cr_assert_gt(pread(lock_fd, text, sizeof(text) - 1, 0), 0);
-	return strtol(text, NULL, 10);
+	return number_in(size_file);
 }
 
 /* 0, -errno, or -ENOMEM if it became less than that. */
 static int resize(long n)
 {
-	FILE *f = fopen(SIZE_FILE, "we");
+	FILE *f = fopen(size_file, "we");
 	bool bad;
 
 	if (!f)
@@ -90,15 +104,23 @@ static int resize(long n)
 	return size_of_pool() == n ? 0 : -ENOMEM;
 }
 
-void huge_pool_grow(long n)
+/* In files of /proc only pages of the host's usual size count. */
+static void need_usual_size_2m(void)
 {
 	char text[MEMINFO];
-	int r;
 
 	read_meminfo(text);
-	if (number_of(text, "Hugepagesize") != PAGE_KB)
+	if (number_of(text, "Hugepagesize") != PAGE_2M / 1024)
 		cr_skip_test("the host's huge pages are not of 2 MiB");
-	huge_pool_lock();
+}
+
+void huge_pool_grow(uint64_t page, long n)
+{
+	int r;
+
+	if (page == PAGE_2M)
+		need_usual_size_2m();
+	huge_pool_lock(page);
 	old_size = size_of_pool();
 	r = resize(old_size + n);
 	if (r == 0)
@@ -119,14 +141,16 @@ void huge_pool_restore(void)
 	old_size = -1;
 }
 
-void huge_pool_use_up(void)
+void huge_pool_use_up(uint64_t page)
 {
-	rest_size = huge_pool_available() * PAGE_KB * 1024;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (page == PAGE_1G ? HUGE_1GB : 0);
+
+	rest_size = huge_pool_available(page) * page;
 	if (!rest_size)
 		return;
-	rest = mmap(NULL, rest_size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
+	rest = mmap(NULL, rest_size, PROT_READ, flags, -1, 0);
 	cr_assert_neq(rest, MAP_FAILED);
-	cr_assert_eq(huge_pool_available(), 0);
+	cr_assert_eq(huge_pool_available(page), 0);
 }
 
 void huge_pool_give_back(void)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "run_gnomon.h"
 
-#include <cpuid.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "../host_kind.h"
 
 const char *build_path(const char *relative)
 {
@@ -48,34 +49,6 @@ void need_kvm(void)
 		cr_skip_test("no /dev/kvm");
 }
 
-bool kvm_emulates_cpl0(void)
-{
-	return access("/sys/module/kvm_pvm", F_OK) == 0;
-}
-
-bool kvm_is_intel(void)
-{
-	return access("/sys/module/kvm_intel", F_OK) == 0;
-}
-
-bool kvm_is_in_bochs(void)
-{
-	unsigned a, b, c, d;
-	char bridge[8] = "";
-	FILE *f;
-
-	__cpuid(1, a, b, c, d);
-	if (c >> 31 || !kvm_is_intel()) /* others that play a machine name themselves */
-		return false;
-	/* No 64-bit CPU was ever behind this one, of 1996, but in software. */
-	f = fopen("/sys/bus/pci/devices/0000:00:00.0/device", "re");
-	if (f && !fgets(bridge, sizeof(bridge), f))
-		bridge[0] = 0;
-	if (f)
-		fclose(f);
-	return strncmp(bridge, "0x1237", 6) == 0;
-}
-
 bool kvm_keeps_shadow_tables(void)
 {
 	static const char *const files[] = {"/sys/module/kvm_amd/parameters/npt", "/sys/module/kvm_intel/parameters/ept"};
@@ -89,7 +62,7 @@ bool kvm_keeps_shadow_tables(void)
 		cr_assert_eq(fread(&said, 1, 1, f), 1, "%s is empty", files[i]);
 		fclose(f);
 	}
-	return kvm_emulates_cpl0() || said == 'N' || said == '0';
+	return on_pvm() || said == 'N' || said == '0';
 }
 
 /* --- limits --- */

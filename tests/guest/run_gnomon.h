@@ -49,11 +49,6 @@ const char *guest_path(const char *behaviour);
 /* Skips the test without a KVM device; with GNOMON_MUST_HAVE_KVM=1 fails it. */
 void need_kvm(void);
 
-/* Whether KVM runs guest CPL 0 by emulating each instruction (kvm_pvm), so that its emulator's gaps show. */
-bool kvm_emulates_cpl0(void);
-/* KVM is Intel's; and of the emulated machines it is Bochs, for QEMU's TCG has SVM (docs/hosts.md). */
-bool kvm_is_intel(void);
-bool kvm_is_in_bochs(void);
 /* There is no second stage in hardware: in nested mode KVM judges what a guest's tables allow. */
 bool kvm_keeps_shadow_tables(void);
 

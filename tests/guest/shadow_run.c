@@ -4,6 +4,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "../host_kind.h"
+
 const char *const shadow_opts[NR_SHADOW_OPTS] = {"none", "all"};
 
 static struct run r;
@@ -40,7 +42,7 @@ void good_in_both_modes(const char *behaviour, const char *cpus)
 
 void good_and_nested_on_pvm(const char *behaviour)
 {
-	if (kvm_emulates_cpl0())
+	if (on_pvm())
 		good_in_both_modes(behaviour, "1");
 	else
 		shadow_good(behaviour, "1");

@@ -1,66 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The balloon from end to end: `gnomon balloon`, control socket, device, the guest's driver, its program `idle`, in
- * both paging modes; and the registers as a guest meets them.
+ * both paging modes.
  */
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "run_gnomon.h"
-
-static struct run r, tool;
-static char kernel[4096], dir[64], path[96];
-
-static void setup(void)
-{
-	need_kvm();
-	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf"));
-	strcpy(dir, "/tmp/gnomon-balloon-XXXXXX");
-	cr_assert(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/socket", dir);
-}
-
-static void teardown(void)
-{
-	if (*dir)
-		cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
-}
-
-TestSuite(balloon, .init = setup, .fini = teardown);
-
-struct sizes {
-	unsigned long long memory, actual, target, host_before, host_after;
-};
-
-#define MIB (1ull << 20)
-
-/* gnomon balloon --wait --json, and that it got there. */
-static struct sizes resize(const char *size)
-{
-	struct sizes s = {0};
-
-	run_gnomon(&tool, "balloon", "--size", size, "--wait", "--timeout", "60", "--json", path);
-	expect_status(&tool, 0);
-	cr_assert_eq(sscanf(tool.out,
-	                    "{\"memory\": %llu, \"actual\": %llu, \"target\": %llu, \"host_memory_before\": %llu, "
-	                    "\"host_memory_after\": %llu, \"reached\": true}",
-	                    &s.memory, &s.actual, &s.target, &s.host_before, &s.host_after),
-	             5, "%s", tool.out);
-	return s;
-}
-
-static void quit(void)
-{
-	run_gnomon(&tool, "ctl", path, "quit");
-	expect_status(&tool, 0);
-	run_finish(&r);
-	expect_status(&r, 0);
-}
+#include "balloon_run.h"
 
 /* Takes what the guest has said so far, and then waits for two more rounds of `hold`: the second began after now. */
 static void two_more_rounds(void)
@@ -70,73 +20,21 @@ static void two_more_rounds(void)
 	char text[64];
 	int waiting;
 
-	while (ioctl(r.out_fd, FIONREAD, &waiting) == 0 && waiting > 0 && r.out_len + waiting < RUN_OUTPUT) {
-		const ssize_t n = read(r.out_fd, r.out + r.out_len, waiting);
+	while (ioctl(vm.out_fd, FIONREAD, &waiting) == 0 && waiting > 0 && vm.out_len + waiting < RUN_OUTPUT) {
+		const ssize_t n = read(vm.out_fd, vm.out + vm.out_len, waiting);
 
 		cr_assert_gt(n, 0);
-		r.out_len += n;
-		r.out[r.out_len] = 0;
+		vm.out_len += n;
+		vm.out[vm.out_len] = 0;
 	}
-	for (const char *p = r.out; (p = strstr(p, words)) != NULL; p += sizeof(words) - 1) {
+	for (const char *p = vm.out; (p = strstr(p, words)) != NULL; p += sizeof(words) - 1) {
 		char *end;
 		const unsigned long n = strtoul(p + sizeof(words) - 1, &end, 10);
 
 		round = *end == '\n' ? n : round; /* the last line may be cut */
 	}
 	snprintf(text, sizeof(text), "%s%lu\n", words, round + 2);
-	run_until(&r, text);
-}
-
-/* What the VM has, as the guest, the host and the guest's allocator see it, bytes. */
-struct view {
-	unsigned long long actual; /* RAM less balloon */
-	unsigned long long host;   /* memory_host: of the guest's RAM, in the host's memory */
-	unsigned long long rss;    /* of the gnomon process */
-	unsigned long long free;   /* in the guest, as it says itself */
-};
-
-static unsigned long long number_behind(const char *text, const char *words)
-{
-	const char *p = strstr(text, words);
-
-	cr_assert(p, "no %s in: %s", words, text);
-	return strtoull(p + strlen(words), NULL, 10);
-}
-
-/* Free memory by a report that was asked for here; a busy guest may take its time, and it comes with the next answer
- * then. */
-static unsigned long long free_memory(void)
-{
-	unsigned long long first = 0, reports;
-
-	for (int i = 0;; i++) {
-		run_gnomon(&tool, "ctl", path, "query-balloon-stats");
-		expect_status(&tool, 0);
-		reports = number_behind(tool.out, "\"reports\": ");
-		if (strstr(tool.out, "\"fresh\": true") || (i && reports > first))
-			return number_behind(tool.out, "\"stat-free-memory\": ");
-		first = i ? first : reports;
-	}
-}
-
-static struct view look(void)
-{
-	char file[64], text[4096];
-	struct view v;
-	FILE *f;
-
-	run_gnomon(&tool, "balloon", "--json", path);
-	expect_status(&tool, 0);
-	v.actual = number_behind(tool.out, "\"actual\": ");
-	v.host = number_behind(tool.out, "\"host_memory_after\": ");
-	v.free = free_memory();
-	snprintf(file, sizeof(file), "/proc/%d/status", r.pid);
-	f = fopen(file, "r");
-	cr_assert(f);
-	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
-	fclose(f);
-	v.rss = number_behind(text, "VmRSS:") << 10;
-	return v;
+	run_until(&vm, text);
 }
 
 /* `more` has 256 MiB more of all, give or take 1 % of that. */
@@ -163,28 +61,28 @@ static void there_and_back(const char *mode, const char *cpus, const char *backi
 {
 	struct view before, half, after;
 
-	run_start(&r,
+	run_start(&vm,
 	          (const char *const[]){"run",       "--paging", mode,        "--cpus", cpus,        "--memory", "512M",
-	                                "--backing", backing,    "--timeout", "100",    "--control", path,       kernel,
+	                                "--backing", backing,    "--timeout", "100",    "--control", vm_socket,  kernel,
 	                                "--",        "idle",     "hold",      "32",     "256",       NULL});
-	run_until(&r, "hold: round 1\n");
-	before = look();
+	run_until(&vm, "hold: round 1\n");
+	before = vm_look();
 	cr_assert_eq(before.actual, 512 * MIB);
-	resize("256M");
+	vm_resize("256M");
 	two_more_rounds();
-	half = look();
+	half = vm_look();
 	expect_half_between(&before, &half, "on the way down");
-	resize("0");
-	run_until(&r, "hold: used 256 MiB again\n");
+	vm_resize("0");
+	run_until(&vm, "hold: used 256 MiB again\n");
 	two_more_rounds();
-	after = look();
+	after = vm_look();
 	expect_half_between(&after, &half, "on the way up");
-	resize("256M");
-	cr_assert_eq(resize("64K").actual, 512 * MIB - 0x10000);
-	cr_assert_eq(resize("100M").actual, 412 * MIB);
+	vm_resize("256M");
+	cr_assert_eq(vm_resize("64K").actual, 512 * MIB - 0x10000);
+	cr_assert_eq(vm_resize("100M").actual, 412 * MIB);
 	two_more_rounds();
-	quit();
-	cr_assert_null(strstr(r.out, "damaged"), "%s", r.out);
+	vm_quit();
+	cr_assert_null(strstr(vm.out, "damaged"), "%s", vm.out);
 }
 
 Test(balloon, there_and_back_nested)
@@ -205,7 +103,7 @@ static unsigned long long wait_for_host(bool below, unsigned long long bytes)
 	struct limit limit = {0};
 
 	for (;;) {
-		const unsigned long long host = look().host;
+		const unsigned long long host = vm_look().host;
 
 		if ((host < bytes) == below)
 			return host;
@@ -220,23 +118,23 @@ static unsigned long long wait_for_host(bool below, unsigned long long bytes)
  */
 static void reporting(const char *mode, const char *cpus)
 {
-	run_start(&r, (const char *const[]){"run",       "--paging",  mode,
-	                                    "--cpus",    cpus,        "--memory",
-	                                    "256M",      "--balloon", "free-page-reporting",
-	                                    "--timeout", "100",       "--control",
-	                                    path,        kernel,      "--",
-	                                    "idle",      "fill",      "64",
-	                                    "240",       NULL});
+	run_start(&vm, (const char *const[]){"run",       "--paging",  mode,
+	                                     "--cpus",    cpus,        "--memory",
+	                                     "256M",      "--balloon", "free-page-reporting",
+	                                     "--timeout", "100",       "--control",
+	                                     vm_socket,   kernel,      "--",
+	                                     "idle",      "fill",      "64",
+	                                     "240",       NULL});
 	for (int round = 0; round < 2; round++) {
-		run_until(&r, "fill: ready\n"); /* it has seen that there is more again */
-		resize("32M");                  /* it fills, and frees */
-		run_until(&r, "fill: 64 of 64 MiB right\n");
+		run_until(&vm, "fill: ready\n"); /* it has seen that there is more again */
+		vm_resize("32M");                /* it fills, and frees */
+		run_until(&vm, "fill: 64 of 64 MiB right\n");
 		wait_for_host(true, 16 * MIB);
-		r.out_len = 0;
-		r.out[0] = 0;
-		resize("0");
+		vm.out_len = 0;
+		vm.out[0] = 0;
+		vm_resize("0");
 	}
-	quit();
+	vm_quit();
 }
 
 Test(balloon, reporting_nested)
@@ -256,26 +154,26 @@ Test(balloon, reporting_of_5_gib)
 {
 	if (sysconf(_SC_PHYS_PAGES) * 4096ull < 6144 * MIB)
 		cr_skip_test("the host has less memory than this guest");
-	run_start(&r, (const char *const[]){"run", "--memory", "6G", "--balloon", "free-page-reporting", "--timeout",
-	                                    "100", "--control", path, kernel, "--", "idle", "fill", "5120", "6000",
-	                                    "262144", NULL});
-	run_until(&r, "fill: ready\n");
-	resize("256M");
-	run_until(&r, "fill: 5120 of 5120 MiB right\n");
+	run_start(&vm, (const char *const[]){"run", "--memory", "6G", "--balloon", "free-page-reporting", "--timeout",
+	                                     "100", "--control", vm_socket, kernel, "--", "idle", "fill", "5120",
+	                                     "6000", "262144", NULL});
+	run_until(&vm, "fill: ready\n");
+	vm_resize("256M");
+	run_until(&vm, "fill: 5120 of 5120 MiB right\n");
 	wait_for_host(true, 4 * MIB);
-	resize("0");
-	quit();
+	vm_resize("0");
+	vm_quit();
 }
 
 Test(balloon, no_reporting)
 {
-	run_start(&r, (const char *const[]){"run", "--memory", "256M", "--timeout", "100", "--control", path, kernel,
-	                                    "--", "idle", "fill", "64", "240", NULL});
-	run_until(&r, "fill: ready\n");
-	resize("32M");
-	run_until(&r, "fill: 64 of 64 MiB right\n");
-	cr_assert_geq(look().host, 64 * MIB);
-	quit();
+	run_start(&vm, (const char *const[]){"run", "--memory", "256M", "--timeout", "100", "--control", vm_socket,
+	                                     kernel, "--", "idle", "fill", "64", "240", NULL});
+	run_until(&vm, "fill: ready\n");
+	vm_resize("32M");
+	run_until(&vm, "fill: 64 of 64 MiB right\n");
+	cr_assert_geq(vm_look().host, 64 * MIB);
+	vm_quit();
 }
 
 /*
@@ -287,33 +185,34 @@ static void out_of_memory(const char *mode, const char *cpus, const char *below,
 {
 	unsigned long long actual;
 
-	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "64M", "--timeout",
-	                                    "100", "--control", path, kernel, "--", "idle", "fill", "48", below, NULL});
-	run_until(&r, "fill: ready\n");
-	resize("48M");
-	run_until(&r, "of 48 MiB right\n");
-	cr_assert_null(strstr(r.out, "48 of 48"), "%s", r.out);
-	cr_assert_eq(look().actual, 16 * MIB);
-	quit();
-	run_start(&r, (const char *const[]){"run",       "--paging",  mode,
-	                                    "--cpus",    cpus,        "--memory",
-	                                    "64M",       "--balloon", "free-page-reporting,deflate-on-oom",
-	                                    "--timeout", "100",       "--control",
-	                                    path,        kernel,      "--",
-	                                    "idle",      "fill",      "48",
-	                                    below,       NULL});
-	run_until(&r, "fill: ready\n");
-	run_gnomon(&tool, "balloon", "--size", "48M", path);
-	expect_status(&tool, 0);
-	run_until(&r, "fill: 48 of 48 MiB right\n");
-	actual = look().actual;
+	run_start(&vm,
+	          (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "64M", "--timeout", "100",
+	                                "--control", vm_socket, kernel, "--", "idle", "fill", "48", below, NULL});
+	run_until(&vm, "fill: ready\n");
+	vm_resize("48M");
+	run_until(&vm, "of 48 MiB right\n");
+	cr_assert_null(strstr(vm.out, "48 of 48"), "%s", vm.out);
+	cr_assert_eq(vm_look().actual, 16 * MIB);
+	vm_quit();
+	run_start(&vm, (const char *const[]){"run",       "--paging",  mode,
+	                                     "--cpus",    cpus,        "--memory",
+	                                     "64M",       "--balloon", "free-page-reporting,deflate-on-oom",
+	                                     "--timeout", "100",       "--control",
+	                                     vm_socket,   kernel,      "--",
+	                                     "idle",      "fill",      "48",
+	                                     below,       NULL});
+	run_until(&vm, "fill: ready\n");
+	run_gnomon(&client, "balloon", "--size", "48M", vm_socket);
+	expect_status(&client, 0);
+	run_until(&vm, "fill: 48 of 48 MiB right\n");
+	actual = vm_look().actual;
 	cr_assert_geq(actual, 48 * MIB);
 	cr_assert_leq(actual, most, "it has taken %llu", actual);
-	run_gnomon(&tool, "balloon", "--size", "47M", path);
-	expect_status(&tool, 0);
-	run_until(&r, "fill: 48 of 48 MiB right\nfill: ready\nfill: 48 of 48 MiB right\n");
-	resize("0");
-	quit();
+	run_gnomon(&client, "balloon", "--size", "47M", vm_socket);
+	expect_status(&client, 0);
+	run_until(&vm, "fill: 48 of 48 MiB right\nfill: ready\nfill: 48 of 48 MiB right\n");
+	vm_resize("0");
+	vm_quit();
 }
 
 /*
@@ -335,14 +234,15 @@ Test(balloon, out_of_memory_shadow)
 /* More than it can spare: the driver gives what it can and goes on; a smaller target is reached then. */
 Test(balloon, more_than_there_is)
 {
-	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel,
-	                                    "--", "idle", NULL});
-	run_until(&r, "serving the balloon");
-	run_gnomon(&tool, "balloon", "--size", "67104768", "--wait", "--timeout", "1", path); /* 64M less one page */
-	cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
-	resize("32M");
-	resize("0");
-	quit();
+	run_start(&vm, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", vm_socket,
+	                                     kernel, "--", "idle", NULL});
+	run_until(&vm, "serving the balloon");
+	run_gnomon(&client, "balloon", "--size", "67104768", "--wait", "--timeout", "1",
+	           vm_socket); /* 64M less one page */
+	cr_assert_eq(client.status, 1, "%s%s", client.out, client.err);
+	vm_resize("32M");
+	vm_resize("0");
+	vm_quit();
 }
 
 /*
@@ -351,17 +251,18 @@ Test(balloon, more_than_there_is)
  */
 static void more_than_there_is_busy(const char *mode, const char *cpus)
 {
-	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "64M", "--timeout",
-	                                    "100", "--control", path, kernel, "--", "idle", "hold", "8", "16", NULL});
-	run_until(&r, "hold: round 1\n");
+	run_start(&vm,
+	          (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "64M", "--timeout", "100",
+	                                "--control", vm_socket, kernel, "--", "idle", "hold", "8", "16", NULL});
+	run_until(&vm, "hold: round 1\n");
 	for (int i = 0; i < 5; i++) {
-		run_gnomon(&tool, "balloon", "--size", "60M", path);
-		expect_status(&tool, 0);
+		run_gnomon(&client, "balloon", "--size", "60M", vm_socket);
+		expect_status(&client, 0);
 		two_more_rounds();
-		resize("0");
+		vm_resize("0");
 		two_more_rounds();
 	}
-	quit();
+	vm_quit();
 }
 
 Test(balloon, more_than_there_is_busy_nested)
@@ -381,111 +282,13 @@ Test(balloon, statistics)
 {
 	unsigned long long left;
 
-	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel,
-	                                    "--", "idle", NULL});
-	run_until(&r, "serving the balloon");
-	resize("32M");
-	left = free_memory();
-	cr_assert(strstr(tool.out, "\"stat-total-memory\": 67108864"), "%s", tool.out);
+	run_start(&vm, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", vm_socket,
+	                                     kernel, "--", "idle", NULL});
+	run_until(&vm, "serving the balloon");
+	vm_resize("32M");
+	left = vm_free_memory();
+	cr_assert(strstr(client.out, "\"stat-total-memory\": 67108864"), "%s", client.out);
 	cr_assert_leq(left, 32 * MIB);
 	cr_assert_geq(left, 28 * MIB);
-	quit();
-}
-
-/* After a reset the guest has all its memory again, and its driver can be talked to as before. */
-Test(balloon, survives_a_reset)
-{
-	run_start(&r, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", path, kernel,
-	                                    "--", "idle", NULL});
-	run_until(&r, "serving the balloon");
-	resize("32M");
-	run_gnomon(&tool, "ctl", path, "system_reset");
-	expect_status(&tool, 0);
-	run_until(&r, "serving the balloon\nidle: serving the balloon");
-	resize("16M");
-	quit();
-}
-
-/* A guest without a driver: the tool says so at once. */
-Test(balloon, no_driver)
-{
-	struct limit limit = {0};
-
-	run_start(&r, (const char *const[]){"run", "--timeout", "100", "--control", path, kernel, "--", "crash", "spin",
-	                                    NULL});
-	while (access(path, F_OK) < 0 && !limit_over(&limit))
-		usleep(20000);
-	run_gnomon(&tool, "balloon", "--size", "1M", "--wait", path);
-	cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
-	cr_assert(strstr(tool.err, "drives no balloon"), "%s", tool.err);
-	quit();
-}
-
-Test(balloon, registers)
-{
-	run_gnomon(&r, "run", "--timeout", "60", guest_path("virtio-registers"));
-	expect_status(&r, 0);
-	run_gnomon(&r, "run", "--timeout", "60", "--paging", "shadow", guest_path("virtio-registers"));
-	expect_status(&r, 0);
-}
-
-/* A bad queue stops the device, not the guest. */
-Test(balloon, bad_queue)
-{
-	static const char *const modes[] = {"nested", "shadow"};
-
-	for (int i = 0; i < 2; i++) {
-		run_gnomon(&r, "run", "--timeout", "60", "--paging", modes[i], guest_path("virtio-bad-queue"));
-		cr_assert_eq(r.status, 0, "%s: %d %s", modes[i], r.status, r.err);
-		cr_assert(strstr(r.err, "gnomon: virtio balloon: a queue was made ready with size 0;"), "%s", r.err);
-	}
-}
-
-/* Pages that are not the guest's to give, each beside one that is: the device says why and does neither. */
-Test(balloon, bad_page)
-{
-	static const struct {
-		const char *name, *words;
-	} bad[] = {{"image", "in the guest's own image"}, {"loader", "in the loader's first MiB"},
-	           {"device", "outside memory"},          {"beyond", "outside memory"},
-	           {"nowhere", "outside memory"},         {"twice", "stands twice in a request"}};
-	static const char *const modes[] = {"nested", "shadow"};
-	char guest[64], words[128];
-
-	for (size_t i = 0; i < 2 * sizeof(bad) / sizeof(*bad); i++) {
-		snprintf(guest, sizeof(guest), "virtio-bad-page-%s", bad[i / 2].name);
-		snprintf(words, sizeof(words), "%s; the device stands still", bad[i / 2].words);
-		run_gnomon(&r, "run", "--timeout", "60", "--paging", modes[i % 2], guest_path(guest));
-		cr_assert_eq(r.status, 0, "%s in %s mode: %d %s", guest, modes[i % 2], r.status, r.err);
-		cr_assert_eq(strncmp(r.err, "gnomon: virtio balloon: a page ", 31), 0, "%s", r.err);
-		cr_assert(strstr(r.err, words), "'%s' is not in: %s", words, r.err);
-	}
-}
-
-/* A guest that says it gave what it did not: what counts is what the host has, and who waits for the rest is told the
- * truth. */
-Test(balloon, lying_guest)
-{
-	static const char *const modes[] = {"nested", "shadow"};
-
-	for (int i = 0; i < 2; i++) {
-		run_start(&r, (const char *const[]){"run", "--paging", modes[i], "--timeout", "100", "--control", path,
-		                                    guest_path("virtio-lie"), NULL});
-		run_until(&r, "lying\n");
-		run_gnomon(&tool, "balloon", "--size", "32M", "--wait", "--timeout", "1", path);
-		cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
-		cr_assert(strstr(tool.err, "after 1 s the guest has 64.0 MiB and shall have 32.0 MiB"), "%s", tool.err);
-		run_gnomon(&tool, "balloon", "--json", path);
-		expect_status(&tool, 0);
-		cr_assert_eq(number_behind(tool.out, "\"actual\": "), 64 * MIB - 4096, "%s", tool.out);
-		quit();
-	}
-}
-
-Test(balloon, straddling_access)
-{
-	run_gnomon(&r, "run", "--timeout", "60", guest_path("virtio-straddling-access"));
-	expect_killed(&r, "read 8 bytes at guest physical 0xd00001fc");
-	run_gnomon(&r, "run", "--timeout", "60", "--paging", "shadow", guest_path("virtio-straddling-access"));
-	expect_killed(&r, "");
+	vm_quit();
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../host_kind.h"
 #include "run_gnomon.h"
 
 static struct run r;
@@ -99,7 +100,7 @@ Test(guest, unmapped_execute)
 /* What a host can do differs, and the guest is told so: killed where KVM emulates CPL 0, good where a CPU runs it. */
 Test(guest, emulator_gap)
 {
-	if (kvm_emulates_cpl0()) {
+	if (on_pvm()) {
 		killed("emulator-gap", "1", "KVM on this host cannot emulate the instruction at RIP");
 		cr_assert(strstr(r.err, "bytes at RIP: f0 48 0f c7") || strstr(r.err, "bytes at RIP: 48 0f c7") ||
 		              strstr(r.err, "bytes at RIP: f0 0f c7") || strstr(r.err, "bytes at RIP: 48 f0 0f c7"),

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../host_kind.h"
 #include "shadow_run.h"
 
 TestSuite(cpu, .init = need_kvm);
@@ -69,7 +70,7 @@ Test(cpu, alignment)
 /* TF from the first instruction on. Bochs does not forget the trap of an instruction that an EPT violation ended. */
 Test(cpu, single_step)
 {
-	if (kvm_is_in_bochs())
+	if (on_bochs())
 		shadow_good("single-step", "1");
 	else
 		good_in_both_modes("single-step", "1");
@@ -95,10 +96,10 @@ Test(cpu, offered_features)
 /* A program ends no VM. */
 Test(cpu, program_exceptions)
 {
-	if (kvm_emulates_cpl0())
+	if (on_pvm())
 		shadow_good("program-exceptions-pvm", "1");
 	else
-		good_and_nested_in_hardware(kvm_is_intel() ? "program-exceptions-cpu" : "program-exceptions-qemu");
+		good_and_nested_in_hardware(on_intel() ? "program-exceptions-cpu" : "program-exceptions-qemu");
 }
 
 Test(cpu, store_to_table)
@@ -121,7 +122,7 @@ Test(cpu, end_of_lower_half)
 Test(cpu, system_calls)
 {
 	good_and_nested_in_hardware("system-calls");
-	if (!kvm_emulates_cpl0())
+	if (!on_pvm())
 		good_and_nested_in_hardware("system-calls-off");
 }
 

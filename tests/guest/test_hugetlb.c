@@ -21,7 +21,7 @@
 static void setup(void)
 {
 	need_kvm();
-	huge_pool_grow(POOL_PAGES);
+	huge_pool_grow(PAGE_2M, POOL_PAGES);
 	slice_run_init();
 }
 
@@ -36,7 +36,7 @@ TestSuite(hugetlb, .init = setup, .fini = teardown);
 /* The pool has so many more free pages, and so many more of the free ones promised, than it had. */
 static void expect_pool(struct huge_pool was, long free, long reserved)
 {
-	const struct huge_pool is = huge_pool_look();
+	const struct huge_pool is = huge_pool_look(PAGE_2M);
 
 	cr_assert_eq(is.free - was.free, free, "free pages: %ld, before %ld", is.free, was.free);
 	cr_assert_eq(is.reserved - was.reserved, reserved, "reserved pages: %ld, before %ld", is.reserved,
@@ -49,11 +49,11 @@ static void expect_pool(struct huge_pool was, long free, long reserved)
  */
 static void slice(const char *guest, const char *mode, const char *cpus)
 {
-	const struct huge_pool at_first = huge_pool_look();
+	const struct huge_pool at_first = huge_pool_look(PAGE_2M);
 	struct huge_pool before;
 
 	start(guest, mode, cpus, "hugetlb2m");
-	before = huge_pool_look();
+	before = huge_pool_look(PAGE_2M);
 	ctl("reclaim", UNUSED, WHOLE);
 	expect_pool(before, 0, -1);
 	rounds(2);
@@ -90,7 +90,7 @@ static void parts(const char *mode)
 	struct huge_pool before;
 
 	start("reclaim-1-cpu", mode, "1", "hugetlb2m");
-	before = huge_pool_look();
+	before = huge_pool_look(PAGE_2M);
 	ctl_refuses("reclaim", PART, "size=64K", words);
 	ctl_refuses("reclaim", ASKEW, WHOLE, words);
 	ctl_refuses("reclaim", UNUSED, "size=2052K", words);
@@ -123,10 +123,10 @@ static void used_up(const char *mode)
 	struct huge_pool before, none;
 
 	start("reclaim-1-cpu", mode, "1", "hugetlb2m");
-	before = huge_pool_look();
+	before = huge_pool_look(PAGE_2M);
 	ctl("reclaim", UNUSED, WHOLE);
-	huge_pool_use_up();
-	none = huge_pool_look();
+	huge_pool_use_up(PAGE_2M);
+	none = huge_pool_look(PAGE_2M);
 	ctl_refuses("release", UNUSED, WHOLE, "The host has no memory for this now");
 	expect_pool(none, 0, 0);
 	query();
@@ -154,12 +154,12 @@ Test(hugetlb, used_up_shadow)
 Test(hugetlb, reset_used_up)
 {
 	static const char *const modes[] = {"nested", "shadow"};
-	const struct huge_pool at_first = huge_pool_look();
+	const struct huge_pool at_first = huge_pool_look(PAGE_2M);
 
 	for (int i = 0; i < 2; i++) {
 		start("reclaim-1-cpu", modes[i], "1", "hugetlb2m");
 		ctl("reclaim", UNUSED, WHOLE);
-		huge_pool_use_up();
+		huge_pool_use_up(PAGE_2M);
 		run_gnomon(&tool, "ctl", path, "system_reset");
 		cr_assert_eq(tool.status, 1, "%s%s", tool.out, tool.err);
 		cr_assert(strstr(tool.err, "cannot be started anew; the run ends"), "%s", tool.err);
@@ -204,16 +204,16 @@ static void hold_rounds(void)
  */
 static void balloon(const char *mode, const char *cpus)
 {
-	const struct huge_pool at_first = huge_pool_look();
+	const struct huge_pool at_first = huge_pool_look(PAGE_2M);
 	long before;
 
 	start_hold(mode, cpus);
-	before = huge_pool_available();
+	before = huge_pool_available(PAGE_2M);
 	resize("128M");
-	cr_assert_eq(huge_pool_available() - before, 64);
+	cr_assert_eq(huge_pool_available(PAGE_2M) - before, 64);
 	hold_rounds();
 	resize("0");
-	cr_assert_eq(huge_pool_available(), before);
+	cr_assert_eq(huge_pool_available(PAGE_2M), before);
 	run_until(&r, "hold: used 128 MiB again\n");
 	hold_rounds();
 	quit();
@@ -248,7 +248,7 @@ Test(hugetlb, balloon_and_slices)
 		                                    "hugetlb2m", "--timeout", "100", "--control", path, kernel, "--",
 		                                    "idle", NULL});
 		run_until(&r, "serving the balloon");
-		before = huge_pool_look();
+		before = huge_pool_look(PAGE_2M);
 		ctl("reclaim", "gpa=0x3000000", WHOLE); /* among the last 32 MiB, which the guest gives first */
 		resize("32M");
 		expect_pool(before, 0, -16);
@@ -265,7 +265,7 @@ Test(hugetlb, balloon_and_slices)
 Test(hugetlb, balloon_of_small_pages)
 {
 	static const char *const modes[] = {"nested", "shadow"};
-	const struct huge_pool before = huge_pool_look();
+	const struct huge_pool before = huge_pool_look(PAGE_2M);
 
 	for (int i = 0; i < 2; i++) {
 		run_gnomon(&r, "run", "--paging", modes[i], "--backing", "hugetlb2m", "--timeout", "60",
@@ -281,7 +281,7 @@ static void balloon_used_up(const char *mode)
 {
 	start_hold(mode, "1");
 	resize("128M");
-	huge_pool_use_up();
+	huge_pool_use_up(PAGE_2M);
 	run_gnomon(&tool, "balloon", "--size", "0", path);
 	expect_status(&tool, 0);
 	run_finish(&r);

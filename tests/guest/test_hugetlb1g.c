@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "huge_pool_1g.h"
+#include "huge_pool.h"
 #include "slice_run.h"
 
 #define UNUSED "gpa=0x40000000" /* the second GiB, which the guest never touched */
@@ -19,14 +19,14 @@ static const char *const modes[] = {"nested", "shadow"};
 static void setup(void)
 {
 	need_kvm();
-	huge_pool_1g_grow(2);
+	huge_pool_grow(PAGE_1G, 2);
 	slice_run_init();
 }
 
 static void teardown(void)
 {
 	slice_run_fini();
-	huge_pool_1g_restore();
+	huge_pool_restore();
 }
 
 TestSuite(hugetlb1g, .init = setup, .fini = teardown);
@@ -41,7 +41,7 @@ Test(hugetlb1g, selftest)
 		run_gnomon(&r, "run", "--paging", modes[i], "--cpus", "2", "--backing", "hugetlb1g", "--timeout", "100",
 		           kernel, "--", "selftest");
 		expect_status(&r, 0);
-		cr_assert_eq(huge_pool_1g_available(), 2);
+		cr_assert_eq(huge_pool_available(PAGE_1G), 2);
 	}
 }
 
@@ -50,7 +50,7 @@ static void start_2g(const char *guest, const char *mode)
 	run_start(&r, (const char *const[]){"run", "--paging", mode, "--memory", "2G", "--backing", "hugetlb1g",
 	                                    "--timeout", "100", "--control", path, guest_path(guest), NULL});
 	run_until(&r, "round\nround\n");
-	cr_assert_eq(huge_pool_1g_available(), 0);
+	cr_assert_eq(huge_pool_available(PAGE_1G), 0);
 }
 
 static void slice(const char *mode)
@@ -60,16 +60,16 @@ static void slice(const char *mode)
 	start_2g("reclaim-1-cpu", mode);
 	ctl_refuses("reclaim", UNUSED, "size=2M", words);
 	ctl_refuses("reclaim", "gpa=0x60000000", WHOLE, words);
-	cr_assert_eq(huge_pool_1g_available(), 0);
+	cr_assert_eq(huge_pool_available(PAGE_1G), 0);
 	ctl("reclaim", UNUSED, WHOLE);
-	cr_assert_eq(huge_pool_1g_available(), 1);
+	cr_assert_eq(huge_pool_available(PAGE_1G), 1);
 	ctl_refuses("release", UNUSED, "size=2M", words);
-	huge_pool_1g_use_up();
+	huge_pool_use_up(PAGE_1G);
 	ctl_refuses("release", UNUSED, WHOLE, "The host has no memory for this now");
 	rounds(2);
-	huge_pool_1g_give_back();
+	huge_pool_give_back();
 	ctl("release", UNUSED, WHOLE);
-	cr_assert_eq(huge_pool_1g_available(), 0);
+	cr_assert_eq(huge_pool_available(PAGE_1G), 0);
 	query();
 	cr_assert_eq(value("stage2_splits"), 0);
 	cr_assert_eq(value("stage2_removed"), 1 << 18);
@@ -77,7 +77,7 @@ static void slice(const char *mode)
 	rounds(2);
 	ctl("reclaim", UNUSED, WHOLE);
 	tell("system_reset");
-	cr_assert_eq(huge_pool_1g_available(), 0);
+	cr_assert_eq(huge_pool_available(PAGE_1G), 0);
 	rounds(2);
 	quit();
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
+#include "../host_kind.h"
 #include "run_gnomon.h"
 
 static struct run r;
@@ -97,7 +98,7 @@ Test(kernel, selftest_in_shadow_without_optimisation)
 	Test(kernel, selftest_in_shadow_##name##_alone)                                                                \
 	{                                                                                                              \
 		selftest_in_shadow(opt, "1");                                                                          \
-		if (kvm_emulates_cpl0())                                                                               \
+		if (on_pvm())                                                                                          \
 			selftest_in_shadow(opt, "4");                                                                  \
 	}
 ALONE(root_cache, "root-cache")
@@ -119,7 +120,7 @@ Test(kernel, selftest_in_shadow_on_several_cpus)
 	selftest_in_shadow("all", "2");
 	selftest_in_shadow("all", "4");
 	/* Each CPU's table writes drop what all the others use: minutes where every instruction is emulated. */
-	if (kvm_emulates_cpl0())
+	if (on_pvm())
 		selftest_in_shadow("none", "4");
 }
 
@@ -198,7 +199,7 @@ Test(kernel, crash_loop)
 Test(kernel, crash_gap)
 {
 	run_program("crash", "gap");
-	if (kvm_emulates_cpl0())
+	if (on_pvm())
 		expect_killed(&r, "cannot emulate the instruction at RIP");
 	else
 		expect_status(&r, 0);

@@ -303,8 +303,8 @@ Test(image, hugetlb_pool)
 {
 	long available;
 
-	huge_pool_lock();
-	available = huge_pool_available();
+	huge_pool_lock(PAGE_2M);
+	available = huge_pool_available(PAGE_2M);
 	run_gnomon(&r, "run", "--backing", "hugetlb2m", guest_path("exit-status-7"));
 	if (available < 32) {
 		expect_refusal(&r, 1, "does not give 64 MiB of hugetlb2m memory");

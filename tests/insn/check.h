@@ -184,12 +184,6 @@ const char *quirk_excuses(const struct side *tested, const struct generated *gen
                           const struct insn_result *found);
 void quirks_print(void);
 
-/* --- host.c: whether this machine's KVM is kvm_pvm; whether it is QEMU's TCG, or Bochs; whether its CPU has UMIP --- */
-bool on_pvm(void);
-bool on_tcg(void);
-bool on_bochs(void);
-bool has_umip(void);
-
 /* --- summary.c: differences by kind --- */
 void summary_add(const char *kind, const struct generated *gen);
 void summary_print(void);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../host_kind.h"
 #include "check.h"
 
 #define ERROR_BYTES 8192

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who can tell what a case must do; and what memory it wants, on which that depends. */
+#include <cpuid.h>
 #include <gnomon/x86.h>
 
 #include "draft.h"
@@ -115,6 +116,13 @@ static bool copies_what_it_pushes(const struct draft *t)
 
 	return t->z.mnemonic == M(ENTER) && t->z.raw.imm[1].value.u % 32 > 1 &&
 	       window_address(gpr[4]) - window_address(gpr[5]) + FRAMES / 2 < FRAMES;
+}
+
+static bool has_umip(void)
+{
+	uint32_t a, b, c = 0, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 2 & 1;
 }
 
 static bool is_stopped_by_umip(uint16_t mnemonic)

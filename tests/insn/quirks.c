@@ -6,6 +6,7 @@
 #include <gnomon/x86.h>
 #include <stdio.h>
 
+#include "../host_kind.h"
 #include "quirk.h"
 
 #define RFLAGS_NT      (1 << 14)

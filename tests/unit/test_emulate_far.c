@@ -2,7 +2,6 @@
 /* Changes of privilege by instructions: iretq, sysretq, syscall, sysenter, int n, far returns and jumps, APM3. */
 #include "trap_machine.h"
 
-#define RUN(m, result, ...) machine_run(m, (uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), result)
 #define IRETQ               0x48, 0xcf
 #define FRAME               (STACK_PAGE + 0x100)
 

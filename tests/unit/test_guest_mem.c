@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "huge_pool.h"
-#include "huge_pool_1g.h"
 #include "mem/guest_mem.h"
 
 #define SMALL (4ull << 20)
@@ -31,7 +30,6 @@ static void teardown(void)
 {
 	guest_mem_destroy(&mem);
 	huge_pool_restore();
-	huge_pool_1g_restore();
 }
 
 TestSuite(guest_mem, .fini = teardown);
@@ -346,14 +344,14 @@ Test(guest_mem, surrender_hugetlb)
 	const uint64_t size = 3 * PAGE_2M;
 	long before;
 
-	huge_pool_grow(3);
+	huge_pool_grow(PAGE_2M, 3);
 	cr_assert_eq(guest_mem_init(&mem, size, BACKING_HUGETLB2M), 0);
 	memset(at(0, size), 0x5a, size);
-	before = huge_pool_available();
+	before = huge_pool_available(PAGE_2M);
 	cr_assert_eq(guest_mem_surrender(&mem, maddr_init(PAGE_2M + PAGE_SIZE), PAGE_SIZE), -EINVAL);
 	cr_assert_eq(guest_mem_surrender(&mem, maddr_init(PAGE_2M), PAGE_2M), 0);
-	cr_assert_eq(huge_pool_available(), before + 1);
-	huge_pool_use_up();
+	cr_assert_eq(huge_pool_available(PAGE_2M), before + 1);
+	huge_pool_use_up(PAGE_2M);
 	cr_assert_eq(guest_mem_restore(&mem, maddr_init(PAGE_2M), PAGE_2M), -ENOMEM);
 	huge_pool_give_back();
 	cr_assert_eq(guest_mem_restore(&mem, maddr_init(PAGE_2M), PAGE_2M), 0);
@@ -367,10 +365,10 @@ Test(guest_mem, surrender_hugetlb_1g)
 {
 	const maddr_t second = maddr_init(PAGE_1G);
 
-	huge_pool_1g_grow(2);
+	huge_pool_grow(PAGE_1G, 2);
 	cr_assert_eq(guest_mem_init(&mem, 2 * PAGE_1G, BACKING_HUGETLB1G), 0);
 	cr_assert_eq((uintptr_t)at(0, 1) % PAGE_1G, 0);
-	cr_assert_eq(huge_pool_1g_available(), 0);
+	cr_assert_eq(huge_pool_available(PAGE_1G), 0);
 	*(uint8_t *)at(PAGE_1G - 1, 1) = 0x5a;
 	*(uint8_t *)at(PAGE_1G, 1) = 0x5a;
 	cr_assert_eq(guest_mem_withdraw(&mem, second, PAGE_2M), -EINVAL);
@@ -378,10 +376,10 @@ Test(guest_mem, surrender_hugetlb_1g)
 	cr_assert_eq(guest_mem_withdraw(&mem, second, PAGE_1G), 0);
 	cr_assert_not(reachable(PAGE_1G));
 	cr_assert_eq(guest_mem_surrender(&mem, second, PAGE_1G), 0);
-	cr_assert_eq(huge_pool_1g_available(), 1);
-	huge_pool_1g_use_up();
+	cr_assert_eq(huge_pool_available(PAGE_1G), 1);
+	huge_pool_use_up(PAGE_1G);
 	cr_assert_eq(guest_mem_restore(&mem, second, PAGE_1G), -ENOMEM);
-	huge_pool_1g_give_back();
+	huge_pool_give_back();
 	cr_assert_eq(guest_mem_restore(&mem, second, PAGE_1G), 0);
 	cr_assert_eq(*(uint8_t *)at(PAGE_1G - 1, 1), 0x5a);
 	cr_assert_eq(*(uint8_t *)at(PAGE_1G, 1), 0);

@@ -5,7 +5,6 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,100 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "host/host.h"
 #include "host/host_parts.h"
-#include "cpu/zydis.h"
+#include "made_up_host.h"
 
 #define NOBODY 65534
-
-static char root[64], sys_root[80], proc_root[80], kvm_path[80];
-
-/* Creates root/name with its folders. */
-static void put(const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", root, name);
-	for (char *p = strchr(path + strlen(root) + 1, '/'); p; p = strchr(p + 1, '/')) {
-		*p = 0;
-		mkdir(path, 0755);
-		*p = '/';
-	}
-	f = fopen(path, "w");
-	cr_assert_not_null(f, "%s", path);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void put_cpu(const char *flags)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text),
-	         "processor\t: 0\nmodel name\t: Sundial 9000\nflags\t\t: fpu %s lm\n\nprocessor\t: 1\n", flags);
-	put("proc/cpuinfo", text);
-}
-
-/* A host with nothing but a device node that opens and is not KVM: detection must not need a real one. */
-static void make_host(void)
-{
-	strcpy(root, "/tmp/gnomon-host.XXXXXX");
-	cr_assert_not_null(mkdtemp(root));
-	chmod(root, 0755);
-	snprintf(sys_root, sizeof(sys_root), "%s/sys", root);
-	snprintf(proc_root, sizeof(proc_root), "%s/proc", root);
-	snprintf(kvm_path, sizeof(kvm_path), "%s/dev/kvm", root);
-	put("dev/kvm", "");
-	put("sys/kernel/version", "");
-	put_cpu("nx smep");
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static void drop_host(void)
-{
-	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct host_info detect(void)
-{
-	const struct host_paths paths = {.sys = sys_root, .proc = proc_root, .kvm = kvm_path};
-	struct host_info info;
-
-	cr_assert_eq(host_detect(&info, &paths), 0);
-	return info;
-}
-
-static void expect_label(const char *label)
-{
-	const struct host_info info = detect();
-
-	cr_expect_str_eq(host_second_stage_label(&info), label);
-}
-
-/* Index of the missing thing whose sentence has `word`, or -1. */
-static int find_missing(const struct host_info *info, const char *word)
-{
-	for (int i = 0; i < info->nr_missing; i++)
-		if (strstr(info->missing[i].what, word))
-			return i;
-	return -1;
-}
-
-static void expect_mend(const struct host_info *info, const char *what, bool required, const char *mend)
-{
-	const int i = find_missing(info, what);
-
-	cr_assert_geq(i, 0, "nothing missing says '%s'", what);
-	cr_expect_eq(info->missing[i].required, required);
-	cr_expect_not_null(strstr(info->missing[i].mend, mend), "'%s' lacks '%s'", info->missing[i].mend, mend);
-}
-
-TestSuite(host, .init = make_host, .fini = drop_host);
 
 /* ept is said when, and only when, kvm_intel's parameter says Y. */
 Test(host, intel_ept_on)
@@ -230,62 +139,6 @@ Test(host, permission_denied)
 	cr_expect_not(host_ready(&info));
 	expect_mend(&info, "permission", true, "chmod 660");
 	expect_mend(&info, "permission", true, "usermod -aG kvm $USER");
-}
-
-/* The words that mend a missing /dev/kvm depend on the CPU, the modules and where we run: each its own command. */
-Test(host, words_for_each_way_to_lack_kvm)
-{
-	static const struct {
-		struct host_info info;
-		const char *what, *mend;
-	} cases[] = {
-	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT, .cpu_features = 1 << HOST_CPU_SVM},
-	     "no /dev/kvm (No such file",
-	     "`sudo modprobe kvm_amd`"},
-	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENODEV, .cpu_features = 1 << HOST_CPU_VMX},
-	     "no /dev/kvm (No such device",
-	     "`sudo modprobe kvm_intel`"},
-	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT, .module = HOST_MODULE_AMD}, "no /dev/kvm", "mknod"},
-	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT, .in_vm = true}, "no /dev/kvm", "nested virtualisation"},
-	    {{.kvm = HOST_KVM_ABSENT, .kvm_error = ENOENT}, "no /dev/kvm", "firmware setup"},
-	    {{.kvm = HOST_KVM_DENIED, .kvm_error = EACCES, .kvm_mode = 0660, .kvm_gid = 106},
-	     "permission: /dev/kvm",
-	     "`sudo usermod -aG kvm $USER` and log in again"},
-	    {{.kvm = HOST_KVM_DENIED, .kvm_error = EACCES, .kvm_mode = 0600}, "permission", "chmod 660 /dev/kvm"},
-	    {{.kvm = HOST_KVM_BUSY, .kvm_error = EBUSY}, "something else holds it", "VirtualBox"},
-	    {{.kvm = HOST_KVM_BROKEN, .kvm_error = EIO}, "makes no VM: Input/output error", "dmesg"},
-	    {{.kvm = HOST_KVM_OK}, "KVM has no IMMEDIATE_EXIT", "Linux 5.10"},
-	};
-	const struct host_paths paths = {.sys = "/sys", .proc = "/proc", .kvm = "/dev/kvm"};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct host_info info = cases[i].info;
-
-		strcpy(info.kvm_path, "/dev/kvm");
-		host_list_missing(&info, &paths);
-		expect_mend(&info, cases[i].what, true, cases[i].mend);
-		cr_expect_not(host_ready(&info));
-	}
-}
-
-/* What only shadow paging needs is said with the words that mend it, and keeps nobody from nested runs. */
-Test(host, words_for_what_shadow_paging_lacks)
-{
-	const struct host_paths paths = {.sys = "/sys", .proc = "/proc", .kvm = "/dev/kvm"};
-	struct host_info info = {.kvm = HOST_KVM_OK, .kvm_path = "/dev/kvm"};
-
-	for (int i = 0; i < HOST_NR_CAPS; i++)
-		info.cap[i] = strcmp(host_caps[i].name, "SYNC_REGS") != 0;
-	host_list_missing(&info, &paths);
-	expect_mend(&info, ZYDIS_LIBRARY, false, "apt-get install " ZYDIS_PACKAGE);
-	expect_mend(&info, "KVM has no SYNC_REGS", false, "Linux 5.10");
-	cr_expect(host_ready(&info));
-	info.zydis = true;
-	for (int i = 0; i < HOST_NR_CAPS; i++)
-		info.cap[i] = 1;
-	info.nr_missing = 0;
-	host_list_missing(&info, &paths);
-	cr_expect_eq(find_missing(&info, "shadow"), -1);
 }
 
 /* A path that opens and is not KVM is told apart from one that is missing. */

@@ -291,4 +291,7 @@ static inline enum emul_outcome machine_run(struct machine *m, const void *bytes
 	return emulate_insn(&m->cpu, &m->ops, m, ret_result);
 }
 
+/* machine_run() with the bytes as arguments. */
+#define RUN(m, result, ...) machine_run(m, (uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}), result)
+
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What this host is, as far as it matters to random instructions. */
+#include "host_kind.h"
+
 #include <cpuid.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "check.h"
 
 bool on_pvm(void)
 {
@@ -16,7 +16,12 @@ bool on_pvm(void)
 	return found;
 }
 
-/* QEMU's TCG, by the name that it gives itself. */
+bool on_intel(void)
+{
+	return access("/sys/module/kvm_intel", F_OK) == 0;
+}
+
+/* By the name that it gives itself. */
 bool on_tcg(void)
 {
 	uint32_t a, name[3];
@@ -44,11 +49,4 @@ bool on_bochs(void)
 	if (f)
 		fclose(f);
 	return found;
-}
-
-bool has_umip(void)
-{
-	uint32_t a, b, c = 0, d;
-
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && c >> 2 & 1;
 }

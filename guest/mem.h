@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a freestanding compiler may call on its own. Static, so that kernel and programs, which
- * are linked into one file at far-apart addresses, each get their own.
+ * What a freestanding compiler may call on its own. The functions are static: kernel and programs are linked into one
+ * file at addresses far apart, and each needs its own.
  */
-#ifndef GUEST_STRING_H
-#define GUEST_STRING_H
+#ifndef GUEST_MEM_H
+#define GUEST_MEM_H
 
 #include <stddef.h>
 

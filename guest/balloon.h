@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The balloon's driver: what SYS_BALLOON does. Results as in syscall.h. */
+#ifndef GUEST_BALLOON_H
+#define GUEST_BALLOON_H
+
+#include "kernel.h"
+
+int64_t balloon_start(struct proc *p);
+int64_t balloon_serve(struct proc *p);
+
+#endif
