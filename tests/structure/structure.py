@@ -33,21 +33,12 @@ KNOWN_CIRCLES = [  # the files of a circle
     ("vmm/cpu/emul_far.c", "vmm/cpu/emul_stack.c", "vmm/cpu/emul_syscall.c", "vmm/cpu/emulate.c"),
     ("vmm/host/host.c", "vmm/host/host_emulator.c", "vmm/host/host_files.c", "vmm/host/host_missing.c"),
     ("vmm/machine/control.c", "vmm/machine/dump.c"),
-    ("vmm/paging/shadow_enter.c", "vmm/paging/shadow_ops.c", "vmm/paging/shadow_pvm.c", "vmm/paging/shadow_step.c",
-     "vmm/paging/shadow_trap.c", "vmm/paging/shadow_vcpu.c", "vmm/paging/shadow_vm.c", "vmm/vm/exit.c",
-     "vmm/vm/interrupt.c", "vmm/vm/kill.c", "vmm/vm/registers.c", "vmm/vm/vcpu.c", "vmm/vm/violation.c", "vmm/vm/vm.c"),
+    ("vmm/paging/shadow_enter.c", "vmm/paging/shadow_step.c", "vmm/paging/shadow_trap.c", "vmm/paging/shadow_vcpu.c",
+     "vmm/paging/shadow_pvm.c"),
     ("vmm/shadow/compose.c", "vmm/shadow/entry.c", "vmm/shadow/page.c", "vmm/shadow/pool.c", "vmm/shadow/promote.c",
      "vmm/shadow/recompose.c", "vmm/shadow/unsync.c"),
 ]
-KNOWN_USES = [  # a file, the folder above it that it uses
-    ("vmm/kvm/forget.c", "vm"),
-    ("vmm/vm/exit.c", "paging"),
-    ("vmm/vm/reclaim.c", "paging"),
-    ("vmm/vm/registers.c", "paging"),
-    ("vmm/vm/reset.c", "paging"),
-    ("vmm/vm/vcpu.c", "paging"),
-    ("vmm/vm/vm.c", "paging"),
-]
+KNOWN_USES = []  # a file, the folder above it that it uses
 KNOWN_LONG = [  # a file, or FILE:FUNCTION
     "vmm/cpu/present.c:insn_is_present",
 ]

@@ -1,82 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A vCPU's run loop, and what makes it leave KVM_RUN or wait outside of it: the picture is in vm/vcpu.h. */
+/* A vCPU's run loop: the picture is in vm/vcpu.h. */
 #include <errno.h>
-#include <signal.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
-
-/* The kick: a handled signal makes KVM_RUN return; the handler has nothing to do. */
-#define SIG_KICK SIGRTMIN
-
-static void on_kick(int sig)
-{
-}
-
-void vcpu_catch_kicks(void)
-{
-	const struct sigaction kick = {.sa_handler = on_kick};
-
-	sigaction(SIG_KICK, &kick, NULL);
-}
-
-void vcpu_request(struct vcpu *vcpu, unsigned bits)
-{
-	atomic_fetch_or(&vcpu->requests, bits);
-	vcpu_kick(vcpu);
-}
-
-void vcpu_kick(struct vcpu *vcpu)
-{
-	pthread_mutex_lock(&vcpu->lock);
-	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. Not mapped yet: it will look. */
-	if (vcpu->run != MAP_FAILED)
-		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
-	pthread_cond_broadcast(&vcpu->wake);
-	if (vcpu->alive && !pthread_equal(vcpu->thread, pthread_self()))
-		pthread_kill(vcpu->thread, SIG_KICK);
-	pthread_mutex_unlock(&vcpu->lock);
-}
-
-bool vcpu_must_park(const struct vcpu *vcpu)
-{
-	return atomic_load(&vcpu->vm->paused) && !(atomic_load(&vcpu->requests) & REQ_END);
-}
-
-bool vcpu_is_parked(struct vcpu *vcpu)
-{
-	bool parked;
-
-	pthread_mutex_lock(&vcpu->lock);
-	parked = atomic_load(&vcpu->parked);
-	pthread_mutex_unlock(&vcpu->lock);
-	return parked;
-}
-
-/* What ends a halt. REQ_INTERRUPT alone does not: its vector may have been delivered before the bit was seen. */
-static bool wake_up_due(struct vcpu *vcpu)
-{
-	return (atomic_load(&vcpu->requests) & REQ_LEAVE) || vcpu_pending_vector(vcpu) >= 0;
-}
-
-void vcpu_wait(struct vcpu *vcpu)
-{
-	pthread_mutex_lock(&vcpu->lock);
-	atomic_store(&vcpu->parked, true);
-	while (vcpu_must_park(vcpu) || !wake_up_due(vcpu))
-		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
-	atomic_store(&vcpu->parked, false);
-	pthread_mutex_unlock(&vcpu->lock);
-}
-
-void vcpu_wake(struct vcpu *vcpu)
-{
-	pthread_mutex_lock(&vcpu->lock);
-	pthread_cond_broadcast(&vcpu->wake);
-	pthread_mutex_unlock(&vcpu->lock);
-}
 
 /* Until the VM goes on, or ends. A pause is a state, not a request: whoever looks late sees it too. */
 static void park(struct vcpu *vcpu)
