@@ -39,6 +39,15 @@ build() {
 	return 1
 }
 
+# prose: no line of text is wider than 120 columns, in Markdown or in the manual page. Tables and code blocks may be.
+prose() {
+	find . \( -name .git -o -path './build*' \) -prune -o \( -name '*.md' -o -path './docs/*.1' \) -exec awk '
+		FNR == 1 { code = 0 }
+		/^ *```/ { code = !code; next }
+		!code && !/^\|/ && length > 120 { print FILENAME ":" FNR ": more than 120 columns"; wide = 1 }
+		END { exit wide }' {} +
+}
+
 # suite NAME DIR TIMEOUT-FACTOR NOTE: runs one suite; tools/test-summary counts from its log. Ten times each limit is for
 # a busy machine (tests/stress/meson.build).
 suite() {
