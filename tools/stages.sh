@@ -39,6 +39,28 @@ build() {
 	return 1
 }
 
+# prose: no line of text is wider than 120 columns, in Markdown or in the manual page. Tables and code blocks may be.
+prose() {
+	find . \( -name .git -o -path './build*' \) -prune -o \( -name '*.md' -o -path './docs/*.1' \) -exec awk '
+		FNR == 1 { code = 0 }
+		/^ *```/ { code = !code; next }
+		!code && !/^\|/ && length > 120 { print FILENAME ":" FNR ": more than 120 columns"; wide = 1 }
+		END { exit wide }' {} +
+}
+
+# tidy CHECKS FILE...: clang-tidy by .clang-tidy and CHECKS on C files that build/ compiles. Its checks are those of one
+# version.
+tidy() {
+	local checks=$1
+	shift
+	if ! clang-tidy --version | grep -q 'LLVM version 14\.'; then
+		echo "clang-tidy is not version 14: left out"
+		return 0
+	fi
+	printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 4 clang-tidy --quiet -p build --checks="$checks" \
+		2> >(grep -v 'warnings\? generated' >&2)
+}
+
 # suite NAME DIR TIMEOUT-FACTOR NOTE: runs one suite; tools/test-summary counts from its log. Ten times each limit is for
 # a busy machine (tests/stress/meson.build).
 suite() {

@@ -14,12 +14,12 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *what;
 } commands[] = {
-    {"host", cmd_host, "what this host can do, and what is missing"},
+    {"host", cmd_host, "report what this host can do, and what is missing"},
     {"run", cmd_run, "boot a guest image with a chosen paging mode"},
     {"bench", cmd_bench, "measure what a translation costs, side by side"},
-    {"ctl", cmd_ctl, "a command to a running guest's control socket"},
+    {"ctl", cmd_ctl, "send a command to a running guest's control socket"},
     {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
-    {"top", cmd_top, "what a running guest costs, live"},
+    {"top", cmd_top, "show what a running guest costs, live"},
 };
 
 static void usage(FILE *to)
@@ -29,7 +29,7 @@ static void usage(FILE *to)
 	      to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
-	fputs("\n`gnomon COMMAND --help` tells the options of each.\n", to);
+	fputs("\n`gnomon COMMAND --help` lists the options of each.\n", to);
 }
 
 static int run_command(int argc, char **argv)

@@ -89,7 +89,7 @@ Test(balloon, lying_guest)
 		run_until(&vm, "lying\n");
 		run_gnomon(&client, "balloon", "--size", "32M", "--wait", "--timeout", "1", vm_socket);
 		cr_assert_eq(client.status, 1, "%s%s", client.out, client.err);
-		cr_assert(strstr(client.err, "after 1 s the guest has 64.0 MiB and shall have 32.0 MiB"), "%s",
+		cr_assert(strstr(client.err, "after 1 s the guest has 64.0 MiB and is asked to have 32.0 MiB"), "%s",
 		          client.err);
 		run_gnomon(&client, "balloon", "--json", vm_socket);
 		expect_status(&client, 0);

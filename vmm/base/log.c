@@ -21,7 +21,7 @@ static void emit(const char *suffix, const char *fmt, va_list args)
 	n += vsnprintf(line + n, room - n, fmt, args);
 	if (n >= room) {
 		n = room - 1;
-		memcpy(line + n - strlen(cut), cut, strlen(cut));
+		memcpy(line + n - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
 	}
 	/* A message is a line, whatever a path has in it. */
 	for (int i = 0; i < n; i++)

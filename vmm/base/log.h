@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Words to the user, and the end of the road for our own bugs. Three kinds of
- * failure are never mixed (docs: design, section 7): a guest's mistake goes to
+ * failure are never mixed (docs/style.md, Errors): a guest's mistake goes to
  * vm_kill(), a host's failure unwinds as -errno, a bug of ours ends in BUG_ON.
  */
 #ifndef GNOMON_BASE_LOG_H

@@ -100,20 +100,18 @@ static int open_image(const struct boot_params *p, const struct guest_mem *mem, 
 	uint8_t head[ELF_HEAD_SIZE];
 	const char *why;
 	struct stat st;
-	ssize_t n;
+	ssize_t n = 0;
 	int r = 0;
 	/* Without O_NONBLOCK opening a FIFO waits for a writer, with signals blocked. */
 	const int fd = open(p->image, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return log_errno(errno, "cannot open image %s", p->image);
-	if (fstat(fd, &st) < 0) {
+	if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && (n = pread(fd, head, sizeof(head), 0)) < 0)) {
 		r = log_errno(errno, "cannot read image %s", p->image);
 	} else if (!S_ISREG(st.st_mode)) {
 		log_error("image %s is not a regular file", p->image);
 		r = -ENOEXEC;
-	} else if ((n = pread(fd, head, sizeof(head), 0)) < 0) {
-		r = log_errno(errno, "cannot read image %s", p->image);
 	} else {
 		r = elf_check(head, n, st.st_size, mem, ret_image, &why);
 		if (r < 0)

@@ -32,24 +32,24 @@ struct sizes {
 
 static const char help[] =
     "Usage: gnomon balloon [OPTION...] SOCKET\n"
-    "Shows how much memory the guest behind a control socket has, and asks it for some or gives it back.\n"
-    "One of the first four options says how much; without any nothing is changed.\n"
+    "Shows how much memory the guest behind a control socket has. One of the first four options changes how much\n"
+    "it is asked to have.\n"
     "\n"
-    "  --size SIZE        the balloon shall take SIZE from the guest\n"
-    "  --guest-size SIZE  the guest shall have SIZE\n"
-    "  --inflate SIZE     the balloon shall take SIZE more\n"
-    "  --deflate SIZE     the balloon shall take SIZE less\n"
-    "  --wait             until the guest has done it\n"
+    "  --size SIZE        set the size of the balloon to SIZE\n"
+    "  --guest-size SIZE  set guest memory to SIZE\n"
+    "  --inflate SIZE     make the balloon larger by SIZE\n"
+    "  --deflate SIZE     make the balloon smaller by SIZE\n"
+    "  --wait             wait until the guest has done it\n"
     "  --timeout SECONDS  wait no longer than this (default 30)\n"
-    "  --json             one JSON object, sizes in bytes\n"
+    "  --json             print one JSON object, sizes in bytes\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 done; 1 the guest cannot, or has not in time; 2 what was asked for makes no sense.\n";
+    "Exit status: 0 done; 1 the guest cannot do it, or not in time; 2 the arguments cannot be used.\n";
 
 static int parse_what(enum what what, const char *arg, struct options *o)
 {
 	if (o->what != SHOW) {
-		log_error("balloon: only one of --size, --guest-size, --inflate and --deflate");
+		log_error("balloon: give only one of --size, --guest-size, --inflate and --deflate");
 		return -EINVAL;
 	}
 	o->what = what;
@@ -122,7 +122,7 @@ static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_by
 	else if (o->what == GUEST_SIZE)
 		less = o->bytes <= s->memory ? s->memory - o->bytes : ~0ull;
 	if (less >= s->memory) {
-		log_error("balloon: the guest has %.1f MiB in all, and can have neither more than that nor nothing",
+		log_error("balloon: the guest has %.1f MiB in all: it can have neither more nor 0",
 		          s->memory / 1048576.0);
 		return -EINVAL;
 	}
@@ -130,7 +130,7 @@ static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_by
 	return 0;
 }
 
-/* Until the guest has what it shall have. -ETIMEDOUT, said, when the time is over. */
+/* Waits until the guest has what it is asked to have. -ETIMEDOUT, logged, when the time is over. */
 static int wait_for_guest(struct connection *c, const struct options *o, struct sizes *s)
 {
 	const int64_t limit = clock_ms() + o->timeout * 1000;
@@ -144,8 +144,8 @@ static int wait_for_guest(struct connection *c, const struct options *o, struct 
 
 		if (clock_ms() >= limit) {
 			log_progress("%s", "");
-			log_error("balloon: after %ld s the guest has %.1f MiB and shall have %.1f MiB", o->timeout,
-			          s->actual / 1048576.0, s->target / 1048576.0);
+			log_error("balloon: after %ld s the guest has %.1f MiB and is asked to have %.1f MiB",
+			          o->timeout, s->actual / 1048576.0, s->target / 1048576.0);
 			return -ETIMEDOUT;
 		}
 		log_progress("%.1f of %.1f MiB", (all - (left < all ? left : all)) / 1048576.0, all / 1048576.0);

@@ -17,19 +17,20 @@
 
 static void print_help(void)
 {
-	fputs(
-	    "Usage: gnomon ctl [--timeout SECONDS] SOCKET COMMAND [KEY=VALUE...]\n"
-	    "       gnomon ctl --events SOCKET\n"
-	    "Sends COMMAND to the guest whose `gnomon run --control SOCKET` is running, and prints what it returns as\n"
-	    "JSON; or prints every event as it comes, a line of JSON each, until the run ends.\n"
-	    "VALUE is a size such as 64K or 0x200000 where an integer is wanted, JSON if it is that, else text.\n"
-	    "\n"
-	    "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
-	    "  --events           print events instead of sending a command\n"
-	    "  --help\n"
-	    "\n"
-	    "Commands:\n",
-	    stdout);
+	fputs("Usage: gnomon ctl [--timeout SECONDS] SOCKET COMMAND [KEY=VALUE...]\n"
+	      "       gnomon ctl --events SOCKET\n"
+	      "Sends COMMAND to a running `gnomon run --control SOCKET` and prints the reply as JSON. With --events "
+	      "prints\n"
+	      "every event as it comes, one line of JSON each, until the run ends.\n"
+	      "VALUE is a size such as 64K or 0x200000 where the command wants an integer. Elsewhere it is JSON if it\n"
+	      "parses as JSON, and text otherwise.\n"
+	      "\n"
+	      "  --timeout SECONDS  how long to wait for an answer (default 10)\n"
+	      "  --events           print events instead of sending a command\n"
+	      "  --help\n"
+	      "\n"
+	      "Commands:\n",
+	      stdout);
 	for (const struct qmp_command *c = qmp_commands; c->name; c++) {
 		printf("  %-20s %s\n", c->name, c->help);
 		for (const struct arg_schema *a = c->args; a && a->type != ARG_END; a++) {
@@ -40,8 +41,8 @@ static void print_help(void)
 			putchar('\n');
 		}
 	}
-	fputs("\nExit status: 0 done; 1 the guest's side refuses, or is not there; 2 what was asked for makes no "
-	      "sense.\n",
+	fputs("\nExit status: 0 done; 1 the guest's side refuses, or is not there; 2 the arguments cannot "
+	      "be used.\n",
 	      stdout);
 }
 

@@ -15,13 +15,13 @@
 
 static const char help[] =
     "Usage: gnomon host [--json]\n"
-    "Tells what this host can do and, for all that is missing, the words that mend it.\n"
+    "Reports what this host can do, what is missing, and how to fix that.\n"
     "Needs neither root nor /dev/kvm.\n"
     "\n"
-    "  --json  one JSON object on stdout; sizes in bytes; \"ready\" says whether `gnomon run` should work\n"
+    "  --json  print one JSON object; sizes are in bytes; \"ready\" says whether `gnomon run` should work\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 when it could report, whatever it found; 1 the host failed; 2 usage.\n"
+    "Exit status: 0 the report was made, whatever it says; 1 the host failed; 2 usage.\n"
     "GNOMON_KVM_DEVICE names another device than /dev/kvm.\n";
 
 /* strerror's words, but for the two whose meaning here is another. */

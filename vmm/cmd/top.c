@@ -23,15 +23,15 @@ struct options {
 
 static const char help[] =
     "Usage: gnomon top [OPTION...] SOCKET\n"
-    "Shows what the guest behind a control socket costs: on a terminal a table that is drawn again and again,\n"
-    "else one JSON object a line.\n"
+    "Shows what the guest behind a control socket costs. On a terminal it draws a table again and again,\n"
+    "elsewhere it prints one JSON object a line.\n"
     "\n"
-    "  --interval SECONDS  between two looks (default 1)\n"
-    "  --count N           end after N looks (default: with the run)\n"
-    "  --json              JSON on a terminal, too\n"
+    "  --interval SECONDS  time between two samples (default 1)\n"
+    "  --count N           end after N samples (default: with the run)\n"
+    "  --json              print JSON on a terminal, too\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 also when the run ends; 1 nobody answers; 2 what was asked for makes no sense.\n";
+    "Exit status: 0 also when the run ends; 1 nobody answers; 2 the arguments cannot be used.\n";
 
 static void forget(struct sample *s)
 {

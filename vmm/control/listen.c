@@ -26,7 +26,7 @@ static bool is_alive(const struct sockaddr_un *addr)
 	return !refused;
 }
 
-/* What stands in the way at the path: removed if it is a socket without a listener. -errno, said. */
+/* What stands in the way at the path: removed if it is a socket without a listener. -errno, logged. */
 static int clear_path(const struct sockaddr_un *addr)
 {
 	struct stat st;

@@ -18,7 +18,7 @@ struct listener {
 
 /*
  * Makes a socket at `path` with mode 0600 and listens. A socket that is there already is replaced if nobody listens at
- * it; whatever else is there stays. -errno, said.
+ * it; whatever else is there stays. -errno, logged.
  */
 int must_check listener_open(struct listener *l, const char *path);
 

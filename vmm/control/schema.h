@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What arguments a command takes, as data, and one function that holds a client's arguments against it. */
+/* What arguments a command takes, as data, and one function that checks a client's arguments against it. */
 #ifndef GNOMON_CONTROL_SCHEMA_H
 #define GNOMON_CONTROL_SCHEMA_H
 

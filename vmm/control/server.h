@@ -37,11 +37,11 @@ struct server {
 
 /*
  * Listens at `path` on behalf of a VM that must outlive it: clients can connect, and wait. Undone by server_stop().
- * -errno, said.
+ * -errno, logged.
  */
 int must_check server_open(struct server *s, const char *path, const struct control_ops *ops, void *vm);
 
-/* Starts the thread, which serves them. -errno, said; server_stop() is due all the same. */
+/* Starts the thread, which serves them. -errno, logged; server_stop() is due all the same. */
 int must_check server_run(struct server *s);
 
 /*

@@ -44,7 +44,7 @@ static inline bool backing_is_pool(enum backing b)
  */
 void *backing_map(enum backing b, uint64_t size);
 
-/* Says that backing_map() failed with `error`, and for a pool that is too small the words that mend it. Returns -error. */
+/* Logs that backing_map() failed with `error`, and how to enlarge a pool that is too small. Returns -error. */
 int backing_refused(enum backing b, uint64_t size, int error);
 
 #endif

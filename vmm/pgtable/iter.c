@@ -32,6 +32,7 @@ bool pt_range_ok(const struct pt_format *fmt, uint64_t va, uint64_t size)
 static void snapshot(struct pt_iter *it)
 {
 	const struct pt_format *fmt = it->pt->fmt;
+	/* The way from the root to `level` is in `path`. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	uint64_t *slot = &it->path[it->level]->entry[pt_index(fmt, it->at, it->level)];
 
 	it->old = pte_init(__atomic_load_n(slot, __ATOMIC_ACQUIRE));

@@ -20,7 +20,7 @@ static void lock(struct balloon *b)
 	b->away = false;
 }
 
-/* The next chain of a queue. False: none, or an error that was said. */
+/* The next chain of a queue. False: none, or an error that was logged. */
 static bool pop(struct balloon *b, unsigned queue, struct virtq_chain *ret_chain)
 {
 	struct virtio_mmio *t = &b->transport;
