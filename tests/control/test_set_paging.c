@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -84,6 +85,83 @@ Test(control, set_paging_there_and_back)
 	expect_mode("nested", 2, "set-paging");
 	expect_running();
 	quit();
+}
+
+/* The n-th list of the CPU's state that the guest has printed completely, from 0; NULL: there is none yet. */
+static const char *list(unsigned n)
+{
+	const char *p = run.out;
+
+	for (unsigned i = 0; p && i <= n; i++)
+		p = strstr(p + 1, "after\n");
+	return p && strstr(p, "done\n") ? p : NULL;
+}
+
+/* Waits for the next list but one: it was begun after now. */
+static const char *next_list(void)
+{
+	struct limit limit = {0};
+	unsigned n = 0;
+
+	while (list(n))
+		n++;
+	while (!list(n + 1)) {
+		struct pollfd p = {.fd = run.out_fd, .events = POLLIN};
+
+		cr_assert_not(limit_over(&limit), "the guest does not go on");
+		if (poll(&p, 1, 10) == 1)
+			run.out_len += (size_t)read(run.out_fd, run.out + run.out_len, RUN_OUTPUT - 1 - run.out_len);
+		run.out[run.out_len] = 0;
+	}
+	return list(n + 1);
+}
+
+/* The value in a list's line of this name; false for "-". */
+static bool value_of(const char *list, const char *name, char ret_value[32])
+{
+	char line[32];
+	const char *p;
+
+	snprintf(line, sizeof(line), "\n%-8s", name);
+	p = strstr(list, line);
+	cr_assert(p, "no %s", name);
+	return sscanf(p + strlen(line), "%31s", ret_value) == 1 && strcmp(ret_value, "-") != 0;
+}
+
+/*
+ * All that a guest can reach of its CPU, changed by it, is in the other mode as it was, and back again. What a CPU has in
+ * nested mode only comes back as well.
+ */
+Test(control, set_paging_keeps_the_state)
+{
+	static const char *const both[] = {"pat", "sys_cs", "sys_esp", "sys_eip", "star", "lstar", "cstar", "sfmask", "fs_base",
+	                                   "gs_base", "kgsbase", "cr8", "cr2", "dr0", "dr3", "dr7", "fcw", "mxcsr", "st0",
+	                                   "xmm0"};
+	static const char *const one[] = {"tsc_aux", "misc_en", "dbgctl", "mcgstat", "mc0_ctl", "mtrrdef", "mtrrfix", "mtrrf4k",
+	                                  "mtrrb0", "mtrrm7"};
+	static char before[4096], shadow[4096], after[4096];
+
+	start("nested", "1", "state-again", "done\n");
+	snprintf(before, sizeof(before), "%s", next_list());
+	change("shadow", true);
+	snprintf(shadow, sizeof(shadow), "%s", next_list());
+	change("nested", true);
+	snprintf(after, sizeof(after), "%s", next_list());
+	for (size_t i = 0; i < sizeof(both) / sizeof(*both) + sizeof(one) / sizeof(*one); i++) {
+		const bool is_in_both = i < sizeof(both) / sizeof(*both);
+		const char *name = is_in_both ? both[i] : one[i - sizeof(both) / sizeof(*both)];
+		char was[32], in_shadow[32], is[32];
+		const bool there = value_of(before, name, was);
+
+		cr_expect_eq(value_of(after, name, is), there, "%s", name);
+		cr_expect(!there || strcmp(is, was) == 0, "%s was %s and is %s", name, was, is);
+		if (is_in_both && there && value_of(shadow, name, in_shadow))
+			cr_expect_str_eq(in_shadow, was, "%s was %s and is %s in shadow mode", name, was, in_shadow);
+	}
+	tell("quit");
+	connection_close(&client);
+	run_finish(&run);
+	cr_assert_eq(run.status, 0);
 }
 
 /* Bad input. */

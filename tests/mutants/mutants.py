@@ -6,7 +6,8 @@ A mutant that no check catches means that the checks cannot see that kind of bug
 any more seeds nothing. Either way the script fails. Checks are the selftest and the permission oracle under several
 options, a slice that is taken from under running CPUs, the tiny guests, unit tests, and the emulated machine. All run
 once without a mutant: the quickest is then tried first, and one that takes many times as long is taken for a hang.
-A mutant of the shadow CPU (shadow_cpu.py) names the check that must find it, which is then the only one.
+A mutant of the shadow CPU (shadow_cpu.py) or of a change of the mode (paging_switch.py) names the check that must find
+it, which is then the only one.
 
 Usage: tests/mutants/mutants.py [--only NAME]... [--no-npt] [--list]   (from the top of the tree; minutes)
        tests/mutants/mutants.py --check                                (from anywhere; TAP, no build, no KVM)
@@ -23,6 +24,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True  # the tree may not be ours
+import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 
 # name, file, what is replaced, by what, what it means. Blanks in a text stand for any white space.
@@ -162,7 +164,7 @@ MUTANTS = [
      "the shadow MMU does not hear what a device stores"),
 ]
 
-MUTANTS = [(*m, None) for m in MUTANTS] + shadow_cpu.MUTANTS
+MUTANTS = [(*m, None) for m in MUTANTS] + shadow_cpu.MUTANTS + paging_switch.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
@@ -173,6 +175,12 @@ UNITS = ["tests/unit/test-" + name for name in (
     "balloon", "guest_mem", "reclaim", "shadow_crossed", "shadow_edits", "shadow_random", "shadow_sizes",
     "stage2", "virtio_mmio", "virtq", "withdraw")]
 SLICE = ["build/tests/stress/slice/slice-drive", "build/gnomon", "build/tests/stress/slice/slice.elf"]
+SWITCH = ["build/tests/stress/switch/switch-drive", "build/gnomon", "2"]
+SWITCHED = {
+    "selftest": ["300", "1", "end", "build/guest/kernel.elf", "--", "selftest"],
+    "random": ["200", "2", "end", "build/tests/stress/stress.elf", "--", "seed", "2", "steps", "600", "popf"],
+    "hold": ["200", "3", "hold", "build/guest/kernel.elf", "--memory", "128M", "--", "hold", "20", "30"],
+}
 CHECKS = [
     *[("unit test " + unit.split("test-")[1], ["build/" + unit]) for unit in UNITS],
     ("selftest, audit", GNOMON + ["--audit"] + SELFTEST),
@@ -219,6 +227,8 @@ def named_check(name):
         return at_build + test_guest(what)
     if kind == "control":
         return at_build + ["tests/control/test-control", "--filter", what]
+    if kind == "switch":
+        return SWITCH + SWITCHED[what]
     if kind == "npt":
         return at_build + ["../tools/npt-host", "--timeout", "280", "--npt", "1", *GUEST_FILES,
                            "--", *test_guest(what.removeprefix("guest "))]
@@ -299,6 +309,8 @@ def exists(root, name):
     kind, _, what = name.removeprefix("npt ").partition(" ")
     if kind == "unit":
         return os.path.isfile(os.path.join(root, "tests", "unit", f"test_{what}.c"))
+    if kind == "switch":
+        return what in SWITCHED
     if kind not in ("guest", "control"):
         return name in dict(CHECKS)
     test = "Test({}, {})".format(*what.split("/"))

@@ -2,6 +2,7 @@
 /*
  * Prints all the state of a CPU that it can reach, a line each, changes it, prints it again, and waits for a reset.
  * "-" stands for what this CPU does not have. Between the two lists the state is as different as it can be.
+ * REPEAT: prints it again and again, with the FPU as CPL 3 finds it.
  */
 #include "shadow-fault/fault.inc"
 
@@ -48,9 +49,31 @@ start:
 	mov $other + 0x400, %ebx
 	call print_fpu
 	PRINT done
+#ifdef REPEAT
+	mov $3000, %ebp
+#endif
 1:	mov $GNOMON_PORT_NOP, %dx
 	out %eax, %dx
+#ifdef REPEAT
+	dec %ebp
+	jz again
+#endif
 	jmp 1b
+
+#ifdef REPEAT
+again:
+	movabs $(TEST + look - program), %rax
+	movabs $(PROGRAM_DATA + 0x400), %rbx
+	call run_at
+	PRINT after
+	call print_msrs
+	call print_registers
+	mov $other + 0x400, %ebx
+	call print_fpu
+	PRINT done
+	mov $3000, %ebp
+	jmp 1b
+#endif
 
 /* --- MSRs --- */
 
@@ -131,6 +154,11 @@ print_fpu:
 
 /* CPL 3, where each CPU has FXSAVE. Comes back by the #GP of its HLT, on the stack of the TSS. */
 run_program:
+	mov $TEST, %rax
+	mov $PROGRAM_DATA, %rbx
+/* The same at rax, with rbx as it is. */
+run_at:
+	mov %rax, entry
 	mov %rsp, kernel_stack
 	SET_GATE VEC_GP, program_ends
 	pushq $0x1b
@@ -138,9 +166,7 @@ run_program:
 	push %rax
 	pushq $RFLAGS_FIXED
 	pushq $0x23
-	mov $TEST, %rax
-	push %rax
-	mov $PROGRAM_DATA, %rbx
+	push entry
 	iretq
 program_ends:
 	SET_GATE VEC_GP, general_protection
@@ -159,6 +185,8 @@ program:
 	mov %rax, 0x200 + FX_XMM0(%rbx)
 	fxrstor 0x200(%rbx)
 	fxsave 0x400(%rbx)
+	hlt
+look:	fxsave (%rbx)
 	hlt
 	.balign 4096
 
@@ -202,6 +230,7 @@ hex:	.ascii "0123456789abcdef"
 digits:	.ascii "0123456789abcdef\n"
 digits_end:
 	.balign 8
+entry:	.quad 0
 msrs:
 	MSR "pat", 0x277, 0x0000000000000406
 	MSR "sys_cs", 0x174, 0x10

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Bugs of a change of the paging mode while the guest runs. As in shadow_cpu.py each names the check that must find it:
+"switch NAME" is a change at random moments (tests/stress/switch)."""
+
+NESTED, SHADOW, REGS, SWITCH = "vmm/paging/nested.c", "vmm/paging/shadow.c", "vmm/kvm/cpu_regs.c", "vmm/paging/switch.c"
+STATE = "control control/set_paging_keeps_the_state"
+
+MUTANTS = [
+    ("switch-loses-software-interrupt", NESTED, "if (vcpu->run->ready_for_interrupt_injection) return false;",
+     "if (1) return false;", "INT n was begun before the change, and is not done after it", "switch selftest"),
+    ("switch-before-access-is-done", NESTED, "while (vcpu->incomplete &&", "while (0 &&",
+     "an access to a port has not been completed when the state is taken", "switch selftest"),
+    ("switch-loses-halt", NESTED, "vcpu->halted = state->halted;", "vcpu->halted = false;",
+     "a CPU that was halted runs on", "switch hold"),
+    ("switch-goes-on-interrupted", SHADOW, "return vcpu->shadow->where == SHADOW_AT_VMM;", "return true;",
+     "the state is taken while the guest's is still in the real CPU", "switch random"),
+    ("switch-loses-msrs", REGS, "r = set_msrs(fd, &c->msrs);", ";", "MSRs stay behind", STATE),
+    ("switch-loses-debug-registers", REGS, "r = set_debug(fd, c->dr);", ";", "debug registers stay behind", STATE),
+    ("switch-loses-cr2", REGS, "s.cr2 = c->cr2;", "", "CR2 stays behind", STATE),
+    ("switch-loses-task-priority", REGS, "s.cr8 = c->cr8;", "", "CR8 stays behind", STATE),
+    ("switch-without-new-memslots", NESTED, "r = vm_set_memslots(vm, false);", "r = 0; if (0)",
+     "KVM goes on with what it knew of the guest's tables", "switch random"),
+    ("switch-past-slot-508", SHADOW, "return pml4 && pml4[", "return 0 && pml4 && pml4[",
+     "a guest is taken whose tables use Gnomon's slot", "control control/set_paging_slot_in_use"),
+    ("switch-past-half-done", SWITCH, "else if (is_live(vcpu) && vcpu->unsettled)", "else if (0)",
+     "the state is taken in the middle of an instruction", "switch selftest"),
+]
