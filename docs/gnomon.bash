@@ -4,7 +4,8 @@
 # _gnomon_values COMMAND OPTION: the words that its value is made of.
 _gnomon_values() {
 	case "$1 $2" in
-	"run --paging" | "bench --paging") echo nested shadow ;;
+	"run --paging") echo nested shadow auto ;;
+	"bench --paging") echo nested shadow ;;
 	"run --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
