@@ -5,7 +5,7 @@
 
 #include "shadow/shadow.h"
 
-static inline void alone_quiesce(void *ctx)
+static inline void alone_quiesce(void *ctx, struct counters *c)
 {
 }
 

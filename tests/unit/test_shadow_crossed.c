@@ -75,7 +75,6 @@ static void begin(unsigned opts)
 	sh.ops = &ops;
 	sh.opts = opts;
 	sh.maxphyaddr = view.walk.maxphyaddr;
-	sh.counters = &counters;
 	for (int level = 4; level > 1; level--)
 		*guest_word(TABLE(level)) = TABLE(level - 1) | RW;
 }
@@ -94,7 +93,7 @@ static enum shadow_outcome touch(uint64_t gva, bool write)
 {
 	struct walk walk;
 
-	return shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
+	return shadow_fault(&sh, &counters, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
 }
 
 /* What the stub does. */
@@ -120,7 +119,7 @@ static uint64_t translate(uint64_t gva, bool write, int *ret_level)
 	maddr_t root;
 	bool built;
 
-	cr_assert(shadow_root(&sh, &view, &root, &built));
+	cr_assert(shadow_root(&sh, &counters, &view, &root, &built));
 	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
 	for (int level = 4;; level--) {
 		const uint64_t e = table[gva_index(gva_init(gva), level)], in_page = (1ull << (3 + 9 * level)) - 1;
@@ -203,7 +202,7 @@ static void becomes_a_table(unsigned opts)
 	cr_assert_eq(touch(5 * PAGE_SIZE, true), SHADOW_FILLED);
 	guest_word(page)[0] = 0x10000 | RW;
 	*guest_word(TABLE(2) + 3 * 8) = page | RW;
-	shadow_written(&sh, gpa_init(TABLE(2) + 3 * 8), 8);
+	shadow_written(&sh, &counters, gpa_init(TABLE(2) + 3 * 8), 8);
 	cr_assert_eq(touch(other, false), SHADOW_FILLED);
 	store_edits();
 	cr_assert(shadow_is_tracked(&sh, gpa_to_gfn(gpa_init(page))));
@@ -253,11 +252,11 @@ static void random_guest(unsigned opts)
 
 		if (r & 2 && shadow_is_tracked(&sh, gpa_to_gfn(gpa_init(at)))) {
 			*guest_word(at) = page | (r & 4 ? RW : RW & ~(PTE_W | PTE_D));
-			shadow_written(&sh, gpa_init(at), 8);
+			shadow_written(&sh, &counters, gpa_init(at), 8);
 		} else if (r & 2 && !sh.nr_unsync) {
 			*guest_word(at) = page | RW;
 		}
-		shadow_invlpg(&sh, gva_init(gva));
+		shadow_flushed(&sh, &counters);
 		if (touch(gva, write) == SHADOW_FILLED) {
 			const uint64_t to = *guest_word(at) & PTE_ADDR;
 

@@ -29,7 +29,7 @@ static int quiesced;
 static uint64_t oldest = UINT64_MAX; /* of another vCPU in the guest */
 static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
 
-static void count_quiesce(void *ctx)
+static void count_quiesce(void *ctx, struct counters *c)
 {
 	quiesced++;
 }
@@ -62,7 +62,6 @@ static void set_up(void)
 	sh.ops = &ops;
 	sh.opts = SHADOW_OPT_ROOT_CACHE | SHADOW_OPT_EMULATE_UPDATE;
 	sh.maxphyaddr = view.walk.maxphyaddr;
-	sh.counters = &counters;
 	for (int level = 4; level > 1; level--)
 		*guest_entry(level, gva_init(GVA)) = TABLE(level - 1) | RW;
 	*guest_entry(1, gva_init(GVA)) = PAGE | RW;
@@ -82,7 +81,7 @@ static void touch(uint64_t gva)
 {
 	struct walk walk;
 
-	cr_assert_eq(shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){0}, &walk), SHADOW_FILLED);
+	cr_assert_eq(shadow_fault(&sh, &counters, &view, gva_init(gva), (struct walk_access){0}, &walk), SHADOW_FILLED);
 }
 
 /* What the CPU finds: the pool walked from the root. NULL: nothing on the way. */
@@ -92,7 +91,7 @@ static const uint64_t *live_leaf(uint64_t gva)
 	bool built;
 	const uint64_t *table;
 
-	cr_assert(shadow_root(&sh, &view, &root, &built));
+	cr_assert(shadow_root(&sh, &counters, &view, &root, &built));
 	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
 	for (int level = 4; level > 1; level--) {
 		uint64_t e = table[gva_index(gva_init(gva), level)];
@@ -107,7 +106,7 @@ static const uint64_t *live_leaf(uint64_t gva)
 static void guest_writes(int level, uint64_t gva, uint64_t value)
 {
 	*guest_entry(level, gva_init(gva)) = value;
-	shadow_written(&sh, gpa_init(TABLE(level) + 8 * gva_index(gva_init(gva), level)), 8);
+	shadow_written(&sh, &counters, gpa_init(TABLE(level) + 8 * gva_index(gva_init(gva), level)), 8);
 }
 
 /* No CPU caches an absence: the first entry is stored at once and flushes nothing. */
@@ -233,10 +232,10 @@ Test(shadow_edits, an_open_table_takes_cpus_out)
 {
 	touch(GVA);
 	quiesced = 0;
-	cr_assert(shadow_open(&sh, gfn_init(TABLE(1) / PAGE_SIZE)));
+	cr_assert(shadow_open(&sh, &counters, gfn_init(TABLE(1) / PAGE_SIZE)));
 	cr_assert_gt(quiesced, 0);
 	*guest_entry(1, gva_init(GVA)) = 0;
-	shadow_close_all(&sh);
+	shadow_close_all(&sh, &counters);
 	cr_assert(sh.nr_edits == 1 && sh.edit[0].value.raw == 0);
 }
 
@@ -258,7 +257,7 @@ Test(shadow_edits, what_goes_between_two_edits_stays_away)
 	touch(GVA);
 	leaf = live_leaf(GVA);
 	for (int i = 0; i < 2; i++) {
-		cr_assert(shadow_zap_gpa(&sh, gpa_init(PAGE), maddr_init(PAGE), PAGE_SIZE));
+		cr_assert(shadow_zap_gpa(&sh, &counters, gpa_init(PAGE), maddr_init(PAGE), PAGE_SIZE));
 		if (i == 0)
 			touch(GVA);
 		store_some(1);
@@ -274,7 +273,7 @@ Test(shadow_edits, what_is_written_between_two_edits_stays)
 
 	touch(GVA);
 	leaf = live_leaf(GVA);
-	cr_assert(shadow_zap_gpa(&sh, gpa_init(PAGE), maddr_init(PAGE), PAGE_SIZE));
+	cr_assert(shadow_zap_gpa(&sh, &counters, gpa_init(PAGE), maddr_init(PAGE), PAGE_SIZE));
 	touch(GVA);
 	store_some(1);
 	cr_assert_eq(*leaf, 0);

@@ -75,11 +75,11 @@ static void lead_to_pd(void)
 {
 	if (is_mapped(PML4)) {
 		*guest_word(PML4) = PDPT | RW | PTE_A;
-		shadow_written(&sh, gpa_init(PML4), 8);
+		shadow_written(&sh, &counters, gpa_init(PML4), 8);
 	}
 	if (is_mapped(PDPT)) {
 		*guest_word(PDPT) = PD | RW | PTE_A;
-		shadow_written(&sh, gpa_init(PDPT), 8);
+		shadow_written(&sh, &counters, gpa_init(PDPT), 8);
 	}
 }
 
@@ -97,7 +97,6 @@ static void begin(unsigned opts, uint64_t seed)
 	sh.opts = opts;
 	sh.audited = true;
 	sh.maxphyaddr = 40;
-	sh.counters = &counters;
 	lead_to_pd();
 }
 
@@ -146,8 +145,9 @@ static void touch(uint64_t gva, bool user, bool write)
 
 	if (!is_mapped(PML4))
 		return; /* the guest's end */
-	cr_assert(shadow_root(&sh, &view, &root, &built));
-	(void)shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.user = user, .write = write}, &walk);
+	cr_assert(shadow_root(&sh, &counters, &view, &root, &built));
+	(void)shadow_fault(&sh, &counters, &view, gva_init(gva), (struct walk_access){.user = user, .write = write},
+	                   &walk);
 }
 
 static uint64_t random_rights(void)
@@ -174,7 +174,7 @@ static void change_table(void)
 		value |= PTE_PS;
 	*guest_word(at) = pick(8) ? value : 0;
 	if (!sh.track[at / PAGE_SIZE].unsync)
-		shadow_written(&sh, gpa_init(at), 8);
+		shadow_written(&sh, &counters, gpa_init(at), 8);
 }
 
 /*
@@ -190,9 +190,9 @@ static void link_anew(void)
 	for (uint64_t i = 1 + pick(20); i; i--)
 		*guest_word(table + 8 * pick_index()) = pick(MEMORY / PAGE_SIZE) * PAGE_SIZE | random_rights();
 	*guest_word(PD + 8 * block) = 0;
-	shadow_written(&sh, gpa_init(PD + 8 * block), 8);
+	shadow_written(&sh, &counters, gpa_init(PD + 8 * block), 8);
 	*guest_word(PD + 8 * block) = table | RW | PTE_A;
-	shadow_written(&sh, gpa_init(PD + 8 * block), 8);
+	shadow_written(&sh, &counters, gpa_init(PD + 8 * block), 8);
 	touch(block * PAGE_2M + pick_index() * PAGE_SIZE, pick(2), pick(2));
 }
 
@@ -207,7 +207,7 @@ static void fill_table(void)
 	for (uint64_t i = 0; i < 512; i++)
 		guest_word(table)[i] = (block + i * PAGE_SIZE) | rights;
 	for (uint64_t i = 0; i < 512; i += 64)
-		shadow_written(&sh, gpa_init(table + 8 * i), 8 * 64);
+		shadow_written(&sh, &counters, gpa_init(table + 8 * i), 8 * 64);
 }
 
 static void take(void)
@@ -222,7 +222,7 @@ static void take(void)
 	if (taken[i].size || stage2_range_state(&s2, gpa_init(gpa), pages * PAGE_SIZE, &mapped) < 0 || !mapped)
 		return;
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(gpa), pages * PAGE_SIZE, &g), 0);
-	(void)shadow_zap_gpa(&sh, gpa_init(gpa), maddr_init(gpa), pages * PAGE_SIZE);
+	(void)shadow_zap_gpa(&sh, &counters, gpa_init(gpa), maddr_init(gpa), pages * PAGE_SIZE);
 	pt_gather_finish(&s2.pt, &g);
 	if (table)
 		memset(guest_word(gpa), 0, PAGE_SIZE);
@@ -243,7 +243,7 @@ static void give_back(void)
 	(void)!stage2_collapse(&s2, gpa_init(gpa), &g);
 	pt_gather_finish(&s2.pt, &g);
 	if (stage2_lookup(&s2, gpa_init(gpa & ~(PAGE_2M - 1)), &m) && m.level == 2)
-		shadow_join_gpa(&sh, gpa_init(gpa & ~(PAGE_2M - 1)));
+		shadow_join_gpa(&sh, &counters, gpa_init(gpa & ~(PAGE_2M - 1)));
 	taken[i].size = 0;
 	lead_to_pd();
 }
@@ -257,7 +257,7 @@ static void write_table(void)
 	if (!(e & PTE_P) || e & PTE_PS || !is_mapped(at))
 		return;
 	*guest_word(at) = PT(pick(BLOCKS)) | RW | PTE_A | PTE_D;
-	shadow_written(&sh, gpa_init(at), 8);
+	shadow_written(&sh, &counters, gpa_init(at), 8);
 	touch(block * PAGE_2M + index * PAGE_SIZE, pick(2), true);
 }
 
@@ -292,7 +292,7 @@ static void step(uint64_t seed, int n)
 		give_back();
 		break;
 	case 6:
-		shadow_invlpg(&sh, gva_init(0));
+		shadow_flushed(&sh, &counters);
 		break;
 	case 7:
 		store(sh.nr_edits ? pick(sh.nr_edits) : 0);

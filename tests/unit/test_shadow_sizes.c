@@ -35,7 +35,7 @@ static int no_recycling(void *ctx)
 
 static int quiesced;
 
-static void count_quiesce(void *ctx)
+static void count_quiesce(void *ctx, struct counters *c)
 {
 	quiesced++;
 }
@@ -64,7 +64,6 @@ static void set_up(void)
 	sh.ops = &ops;
 	sh.opts = SHADOW_OPT_ALL & ~SHADOW_OPT_AD_FAST;
 	sh.maxphyaddr = view.walk.maxphyaddr;
-	sh.counters = &counters;
 	for (int level = 4; level > 1; level--)
 		*guest_entry(level, GVA) = TABLE(level - 1) | RW;
 	for (uint64_t i = 0; i < 512; i++)
@@ -85,7 +84,7 @@ static enum shadow_outcome touch(uint64_t gva, bool write)
 {
 	struct walk walk;
 
-	return shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
+	return shadow_fault(&sh, &counters, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
 }
 
 /*
@@ -124,7 +123,7 @@ static uint64_t live(uint64_t gva, int *ret_level)
 	const uint64_t *table;
 	bool built;
 
-	cr_assert(shadow_root(&sh, &view, &root, &built));
+	cr_assert(shadow_root(&sh, &counters, &view, &root, &built));
 	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
 	for (int level = 4;; level--) {
 		const uint64_t e = table[gva_index(gva_init(gva), level)];
@@ -139,7 +138,7 @@ static uint64_t live(uint64_t gva, int *ret_level)
 static void guest_writes(uint64_t at, uint64_t value)
 {
 	*guest_word(at) = value;
-	shadow_written(&sh, gpa_init(at), 8);
+	shadow_written(&sh, &counters, gpa_init(at), 8);
 }
 
 /* 512 like pages in a row become one entry, after one fault. */
@@ -255,7 +254,7 @@ Test(shadow_sizes, a_large_page_comes_back)
 	*guest_entry(2, GVA) = *guest_entry(2, elsewhere) = RUN | RW | PTE_PS;
 	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(hole), PAGE_SIZE, &g), 0);
-	cr_assert(shadow_zap_gpa(&sh, gpa_init(hole), maddr_init(hole), PAGE_SIZE));
+	cr_assert(shadow_zap_gpa(&sh, &counters, gpa_init(hole), maddr_init(hole), PAGE_SIZE));
 	pt_gather_finish(&s2.pt, &g);
 	store_edits();
 	cr_assert_eq(live(GVA, &level), 0);
@@ -265,11 +264,11 @@ Test(shadow_sizes, a_large_page_comes_back)
 	cr_assert_eq(level, 1);
 	audit();
 	cr_assert_eq(stage2_map(&s2, gpa_init(hole), PAGE_SIZE, &g), 0);
-	shadow_join_gpa(&sh, gpa_init(RUN));
+	shadow_join_gpa(&sh, &counters, gpa_init(RUN));
 	cr_assert_eq(sh.nr_edits, 0, "the second stage still has small pages");
 	cr_assert_eq(stage2_collapse(&s2, gpa_init(RUN), &g), 0);
 	pt_gather_finish(&s2.pt, &g);
-	shadow_join_gpa(&sh, gpa_init(RUN));
+	shadow_join_gpa(&sh, &counters, gpa_init(RUN));
 	audit();
 	cr_assert_eq(live(GVA, &level), 0);
 	cr_assert_eq(live(elsewhere, &level), 0);
@@ -294,11 +293,11 @@ Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 	cr_assert_eq(live(window, &level) & PTE_W, PTE_W);
 	guest_word(TABLE(1))[5] = 0; /* unseen */
 	audit();
-	shadow_invlpg(&sh, gva_init(GVA + 5 * PAGE_SIZE));
+	shadow_flushed(&sh, &counters);
 	store_edits();
 	cr_assert_eq(live(GVA + 5 * PAGE_SIZE, &level), 0);
 	cr_assert_eq(live(window, &level) & PTE_W, PTE_W, "it changed: it stays writable");
-	shadow_invlpg(&sh, gva_init(GVA));
+	shadow_flushed(&sh, &counters);
 	store_edits();
 	cr_assert_eq(live(window, &level) & (PTE_P | PTE_W), PTE_P, "it did not change: it is protected again");
 	audit();

@@ -189,7 +189,7 @@ static void pull_out(struct vcpu *vcpu)
 		bool built;
 
 		/* CR3 points into cleared memory: the way into the stub needs a root again. */
-		if (!shadow_root(&s->mmu, &view, &v->root, &built)) {
+		if (!shadow_root(&s->mmu, &vcpu->counters, &view, &v->root, &built)) {
 			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 			return;
 		}
@@ -218,7 +218,7 @@ bool shadow_vcpu_load(struct vcpu *vcpu)
 			        (unsigned long long)gpa_raw(view.walk.cr3));
 		return false;
 	}
-	if (!shadow_root(&s->mmu, &view, &root, &built)) {
+	if (!shadow_root(&s->mmu, &vcpu->counters, &view, &root, &built)) {
 		log_error("the memory for shadow tables is too small (--shadow-memory)");
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return false;

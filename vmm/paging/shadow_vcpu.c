@@ -81,7 +81,8 @@ int shadow_vcpu_start(struct vcpu *vcpu)
 	v->where = SHADOW_AT_VMM;
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	shadow_vcpu_lock(vcpu);
-	shadow_cr3_loaded(&vcpu->vm->shadow->mmu); /* its TLB is empty: nothing of the shadow may lag for it */
+	/* Its TLB is empty: nothing of the shadow may lag for it. */
+	shadow_flushed(&vcpu->vm->shadow->mmu, &vcpu->counters);
 	r = shadow_real_start(vcpu);
 	shadow_vcpu_unlock(vcpu);
 	return r;
@@ -152,7 +153,6 @@ void shadow_vcpu_lock(struct vcpu *vcpu)
 
 	atomic_store(&vcpu->shadow->in_guest, false);
 	pthread_mutex_lock(&s->lock);
-	s->mmu.counters = &vcpu->counters;
 }
 
 void shadow_vcpu_unlock(struct vcpu *vcpu)

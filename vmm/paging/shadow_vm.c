@@ -32,7 +32,7 @@ static int set_slot(struct vm *vm, int slot, maddr_t at, uint64_t size, void *ho
 }
 
 /* Every other vCPU out of KVM_RUN; none enters again while the caller holds the lock. */
-static void quiesce(void *ctx)
+static void quiesce(void *ctx, struct counters *counters)
 {
 	struct shadow_vm *s = ctx;
 	bool kicked = false;
@@ -47,7 +47,7 @@ static void quiesce(void *ctx)
 		while (atomic_load(&s->vm->vcpu[i]->shadow->in_guest))
 			sched_yield();
 	if (kicked)
-		counter_inc(s->mmu.counters, CTR_SHADOW_SHOOTDOWNS);
+		counter_inc(counters, CTR_SHADOW_SHOOTDOWNS);
 }
 
 /* One that is on its way out executes no instruction of the guest before it passes through the stub. */

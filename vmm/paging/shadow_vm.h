@@ -101,7 +101,7 @@ uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real);
 /* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */
 void shadow_vcpu_trap(struct vcpu *vcpu);
 
-/* Marks the vCPU as out of the guest and takes shadow_vm.lock; counters go to this vCPU until it is dropped. */
+/* Marks the vCPU as out of the guest and takes shadow_vm.lock. */
 void shadow_vcpu_lock(struct vcpu *vcpu);
 void shadow_vcpu_unlock(struct vcpu *vcpu);
 

@@ -135,17 +135,16 @@ static void *memory(void *ctx, gpa_t at, uint64_t len)
 
 static void stores_begin(void *ctx)
 {
-	struct vm *vm = ((const struct platform *)ctx)->vm;
+	const struct platform *p = ctx;
 
-	pthread_mutex_lock(&vm->shadow->lock);
-	vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
+	pthread_mutex_lock(&p->vm->shadow->lock);
 }
 
 static void stored(void *ctx, gpa_t at, unsigned len)
 {
 	const struct platform *p = ctx;
 
-	shadow_written(&p->vm->shadow->mmu, at, len);
+	shadow_written(&p->vm->shadow->mmu, &p->vm->vcpu[0]->counters, at, len);
 }
 
 static void stores_end(void *ctx)

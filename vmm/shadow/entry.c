@@ -71,10 +71,10 @@ static struct shadow_ref **list_of(const struct shadow *sh, const struct shadow_
 }
 
 /* A watched entry goes, or becomes an ordinary one. */
-static void count_used(struct shadow *sh, const struct shadow_page *page, unsigned index)
+static void count_used(struct counters *counters, const struct shadow_page *page, unsigned index)
 {
 	if (page->spte[index].raw & SPTE_WATCHED && page->live[index] & PTE_A)
-		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_USED);
+		counter_inc(counters, CTR_SHADOW_PREFETCHED_USED);
 }
 
 /* A writable leaf goes. A TLB, or a tree that some CPU still walks, may grant the access until that CPU flushes. */
@@ -88,13 +88,13 @@ static void note_unmapped(struct shadow *sh, const struct shadow_page *page, spt
 	*(page->role.level == 1 ? &sh->unmapped[n] : &sh->unmapped_2m[n / 512]) = ++sh->flushes;
 }
 
-void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index)
+void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index)
 {
 	const spte_t e = page->spte[index];
 
 	if (!(e.raw & PTE_P))
 		return;
-	count_used(sh, page, index);
+	count_used(counters, page, index);
 	note_unmapped(sh, page, e);
 	ref_remove(sh, list_of(sh, page, e), page, index);
 	page->spte[index].raw = 0;
@@ -110,7 +110,8 @@ static void link_entry(struct shadow *sh, struct shadow_page *page, unsigned ind
 	page->present++;
 }
 
-void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value)
+void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page, unsigned index,
+                       spte_t value)
 {
 	if (sh->nr_edits == sh->max_edits) {
 		sh->max_edits = sh->max_edits ? 2 * sh->max_edits : 256;
@@ -122,7 +123,7 @@ void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsign
 	    .value = value,
 	};
 	sh->flushes++;
-	counter_inc(sh->counters, CTR_SHADOW_EDITS);
+	counter_inc(counters, CTR_SHADOW_EDITS);
 }
 
 void shadow_edits_stored(struct shadow *sh, unsigned n)
@@ -147,7 +148,8 @@ spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page
  * live of an entry that was present, edits wait of which the stub stored some before it was interrupted, and it will
  * store them again: they would undo the store.
  */
-bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, bool was_present)
+bool shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                  bool was_present)
 {
 	const spte_t value = shadow_live_value(sh, page, index);
 
@@ -156,32 +158,32 @@ bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, b
 		return true;
 	}
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-		shadow_drop_all(sh);
+		shadow_drop_all(sh, counters);
 		return false;
 	}
-	shadow_edit_queue(sh, page, index, value);
+	shadow_edit_queue(sh, counters, page, index, value);
 	return true;
 }
 
-bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
+bool shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index, spte_t value)
 {
 	const spte_t old = page->spte[index];
 	const uint64_t same_link = PTE_ADDR | PTE_P | PTE_PS;
 
 	if (old.raw == value.raw)
 		return true;
-	if (page->promoted && !shadow_demote(sh, page))
+	if (page->promoted && !shadow_demote(sh, counters, page))
 		return false;
 	if ((old.raw ^ value.raw) & same_link) {
-		shadow_unlink(sh, page, index);
+		shadow_unlink(sh, counters, page, index);
 		link_entry(sh, page, index, value);
 	} else {
-		count_used(sh, page, index);
+		count_used(counters, page, index);
 		if (!(value.raw & PTE_W))
 			note_unmapped(sh, page, old);
 		page->spte[index] = value;
 	}
-	return shadow_store(sh, page, index, old.raw & PTE_P);
+	return shadow_store(sh, counters, page, index, old.raw & PTE_P);
 }
 
 uint64_t shadow_prefetched_used(const struct shadow *sh)

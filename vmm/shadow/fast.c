@@ -24,7 +24,8 @@ static struct shadow_page *linked_leaf_page(struct shadow *sh, const struct shad
 	return page && !page->role.direct ? page : NULL;
 }
 
-bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t gva, struct walk_access access)
+bool shadow_fault_fast(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
+                       struct walk_access access)
 {
 	struct shadow_page *page = linked_leaf_page(sh, view, gva);
 	const unsigned index = gva_index(gva, 1);
@@ -47,8 +48,8 @@ bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t 
 		return false;
 	if (!atomic_compare_exchange_strong(p, &old, new))
 		return false;
-	if (!shadow_set(sh, page, index, shadow_recompose(sh, page, index, SHADOW_FORM_LEAF)))
+	if (!shadow_set(sh, counters, page, index, shadow_recompose(sh, page, index, SHADOW_FORM_LEAF)))
 		return false;
-	counter_inc(sh->counters, CTR_SHADOW_AD_FAST);
+	counter_inc(counters, CTR_SHADOW_AD_FAST);
 	return true;
 }

@@ -36,35 +36,36 @@ static enum shadow_outcome of_walk(const struct walk *w)
 }
 
 /* The page below `page` on the way to `gva`. NULL: everything was dropped. */
-static struct shadow_page *child_page(struct shadow *sh, const struct shadow_page *page, const struct walk *w,
-                                      unsigned index)
+static struct shadow_page *child_page(struct shadow *sh, struct counters *counters, const struct shadow_page *page,
+                                      const struct walk *w, unsigned index)
 {
 	const int level = page->role.level;
 	struct shadow_role role = page->role;
 
 	if (page->role.direct) {
 		role.level--;
-		return shadow_page_get(sh, gfn_init(page->gfn.raw + index * 512ull), role);
+		return shadow_page_get(sh, counters, gfn_init(page->gfn.raw + index * 512ull), role);
 	}
 	if (level == w->level)
-		return shadow_page_get(sh, gpa_to_gfn(gpte_leaf_gpa(w->gpte[level], level)),
+		return shadow_page_get(sh, counters, gpa_to_gfn(gpte_leaf_gpa(w->gpte[level], level)),
 		                       role_direct(role, w->gpte[level]));
-	return shadow_page_get(sh, gpa_to_gfn(gpte_gpa(w->gpte[level])), role_below(role, w->gpte[level]));
+	return shadow_page_get(sh, counters, gpa_to_gfn(gpte_gpa(w->gpte[level])), role_below(role, w->gpte[level]));
 }
 
 /* Leads the way through `child`. False: start again. */
-static bool link_child(struct shadow *sh, struct shadow_page *page, unsigned index, struct shadow_page *child)
+static bool link_child(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                       struct shadow_page *child)
 {
 	const spte_t way = compose_table(child);
 	char text[512];
 
 	if (page->spte[index].raw == way.raw)
 		return true;
-	if (!shadow_sync_below(sh, child))
+	if (!shadow_sync_below(sh, counters, child))
 		return false;
 	if (sh->audited && !shadow_audit_below(sh, child, text, sizeof(text)))
 		bug(__FILE__, __LINE__, text);
-	return shadow_set(sh, page, index, way);
+	return shadow_set(sh, counters, page, index, way);
 }
 
 /* Now that the table is write-protected: does the entry still say what the walk saw? */
@@ -77,7 +78,7 @@ static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int l
 }
 
 /* Fills the other entries of a guest leaf table whose pages were accessed before. */
-static void prefetch(struct shadow *sh, struct shadow_page *page)
+static void prefetch(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	for (unsigned i = 0; i < 512; i++) {
 		spte_t e;
@@ -89,31 +90,32 @@ static void prefetch(struct shadow *sh, struct shadow_page *page)
 			continue;
 		if (sh->prefetched++ % SHADOW_WATCH_EVERY == 0) {
 			e.raw = (e.raw & ~PTE_A) | SPTE_WATCHED;
-			counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_WATCHED);
+			counter_inc(counters, CTR_SHADOW_PREFETCHED_WATCHED);
 		}
-		BUG_ON(!shadow_set(sh, page, i, e)); /* from nothing: never refused */
-		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED);
+		BUG_ON(!shadow_set(sh, counters, page, i, e)); /* from nothing: never refused */
+		counter_inc(counters, CTR_SHADOW_PREFETCHED);
 	}
 }
 
 /* The leaf of the way, as large as both stages allow. False: start again. */
-static bool fill_leaf(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t e)
+static bool fill_leaf(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index, spte_t e)
 {
 	page->writes = 0;
-	if (!shadow_set(sh, page, index, e))
+	if (!shadow_set(sh, counters, page, index, e))
 		return false;
-	counter_inc(sh->counters, CTR_SHADOW_FILLS);
+	counter_inc(counters, CTR_SHADOW_FILLS);
 	if (page->role.level > 1)
 		return true;
 	if (sh->opts & SHADOW_OPT_PREFETCH)
-		prefetch(sh, page);
-	return !(sh->opts & SHADOW_OPT_PROMOTE) || shadow_promote(sh, page);
+		prefetch(sh, counters, page);
+	return !(sh->opts & SHADOW_OPT_PROMOTE) || shadow_promote(sh, counters, page);
 }
 
 /* Links the path and sets the leaf. False: start again. */
-static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, const struct walk *w)
+static bool fill(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
+                 const struct walk *w)
 {
-	struct shadow_page *page = shadow_page_get(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
+	struct shadow_page *page = shadow_page_get(sh, counters, gpa_to_gfn(view->walk.cr3), role_root(view));
 
 	for (int level = 4; page && level > 1; level--) {
 		const unsigned index = gva_index(gva, level);
@@ -126,27 +128,28 @@ static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, c
 			const spte_t e = shadow_recompose(sh, page, index, SHADOW_FORM_LEAF);
 
 			if (e.raw)
-				return fill_leaf(sh, page, index, e);
+				return fill_leaf(sh, counters, page, index, e);
 		}
-		child = child_page(sh, page, w, index);
-		if (!child || !link_child(sh, page, index, child))
+		child = child_page(sh, counters, page, w, index);
+		if (!child || !link_child(sh, counters, page, index, child))
 			return false;
 		page = child;
 	}
 	if (!page || (w->level == 1 && !entry_unchanged(sh, w, 1)))
 		return false;
-	return fill_leaf(sh, page, gva_index(gva, 1), shadow_recompose(sh, page, gva_index(gva, 1), SHADOW_FORM_LEAF));
+	return fill_leaf(sh, counters, page, gva_index(gva, 1),
+	                 shadow_recompose(sh, page, gva_index(gva, 1), SHADOW_FORM_LEAF));
 }
 
-enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
-                                 struct walk_access access, struct walk *ret_walk)
+enum shadow_outcome shadow_fault(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
+                                 gva_t gva, struct walk_access access, struct walk *ret_walk)
 {
 	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END) {
 		/* Whether there is something is the guest's affair; that nothing may be there is ours. */
 		guest_walk(sh->s2, &view->walk, gva, access, false, ret_walk);
 		return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);
 	}
-	if (sh->opts & SHADOW_OPT_AD_FAST && shadow_fault_fast(sh, view, gva, access))
+	if (sh->opts & SHADOW_OPT_AD_FAST && shadow_fault_fast(sh, counters, view, gva, access))
 		return SHADOW_FILLED;
 	for (int i = 0; i < TRIES; i++) {
 		const gfn_t none = {0};
@@ -158,18 +161,20 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 		gfn = gpa_to_gfn(ret_walk->gpa);
 		if (!shadow_frame_mapped(sh, gfn))
 			return SHADOW_MMIO;
-		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, gfn))
+		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, counters, gfn))
 			return SHADOW_TRACKED_WRITE;
 		/* An entry that the CPU can fetch through, it can also read through. */
 		if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
 			return SHADOW_FETCH_ONLY;
-		if (shadow_pool_reserve(sh, SHADOW_AREA_TABLES, PATH) && fill(sh, view, gva, ret_walk))
+		if (shadow_pool_reserve(sh, counters, SHADOW_AREA_TABLES, PATH) &&
+		    fill(sh, counters, view, gva, ret_walk))
 			return SHADOW_FILLED;
 	}
 	return SHADOW_NO_MEMORY;
 }
 
-bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root, bool *ret_built)
+bool shadow_root(struct shadow *sh, struct counters *counters, const struct shadow_view *view, maddr_t *ret_root,
+                 bool *ret_built)
 {
 	const gfn_t gfn = gpa_to_gfn(view->walk.cr3);
 	const struct shadow_role role = role_root(view);
@@ -177,7 +182,7 @@ bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret
 
 	*ret_built = !page;
 	for (int i = 0; !page && i < TRIES; i++)
-		page = shadow_page_get(sh, gfn, role);
+		page = shadow_page_get(sh, counters, gfn, role);
 	if (page)
 		*ret_root = page->table;
 	return page;

@@ -5,7 +5,7 @@
  */
 #include "shadow/shadow.h"
 
-bool shadow_open(struct shadow *sh, gfn_t gfn)
+bool shadow_open(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
 
@@ -13,20 +13,20 @@ bool shadow_open(struct shadow *sh, gfn_t gfn)
 		return true;
 	if (sh->nr_open == SHADOW_OPEN_MAX)
 		return false;
-	sh->ops->quiesce(sh->ctx);
+	shadow_quiesce(sh, counters);
 	track->open = true;
 	sh->open[sh->nr_open++] = gfn;
 	return true;
 }
 
-void shadow_close_all(struct shadow *sh)
+void shadow_close_all(struct shadow *sh, struct counters *counters)
 {
 	while (sh->nr_open) {
 		const gfn_t gfn = sh->open[--sh->nr_open];
 		struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
 
 		track->open = false;
-		if (track->pages && !track->unsync && shadow_write_protect(sh, gfn))
-			shadow_written(sh, gfn_to_gpa(gfn), PAGE_SIZE);
+		if (track->pages && !track->unsync && shadow_write_protect(sh, counters, gfn))
+			shadow_written(sh, counters, gfn_to_gpa(gfn), PAGE_SIZE);
 	}
 }

@@ -43,7 +43,7 @@ struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn)
 	return p;
 }
 
-static void insert(struct shadow *sh, struct shadow_page *page)
+static void insert(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	struct shadow_page **bucket = &sh->bucket[bucket_of(page->gfn)];
 
@@ -52,11 +52,11 @@ static void insert(struct shadow *sh, struct shadow_page *page)
 	page->older = sh->newest;
 	*(sh->newest ? &sh->newest->newer : &sh->oldest) = page;
 	sh->newest = page;
-	counter_inc(sh->counters, CTR_SHADOW_PAGES_BUILT);
-	counter_add(sh->counters, CTR_SHADOW_PAGES_IN_USE, 1);
+	counter_inc(counters, CTR_SHADOW_PAGES_BUILT);
+	counter_add(counters, CTR_SHADOW_PAGES_IN_USE, 1);
 }
 
-static void take_out(struct shadow *sh, struct shadow_page *page)
+static void take_out(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	struct shadow_page **p = &sh->bucket[bucket_of(page->gfn)];
 
@@ -65,7 +65,7 @@ static void take_out(struct shadow *sh, struct shadow_page *page)
 	*p = page->hash_next;
 	*(page->older ? &page->older->newer : &sh->oldest) = page->newer;
 	*(page->newer ? &page->newer->older : &sh->newest) = page->older;
-	counter_add(sh->counters, CTR_SHADOW_PAGES_IN_USE, -1ull);
+	counter_add(counters, CTR_SHADOW_PAGES_IN_USE, -1ull);
 }
 
 static void track(struct shadow *sh, gfn_t gfn)
@@ -87,33 +87,33 @@ static void untrack(struct shadow *sh, gfn_t gfn)
 		shadow_unsync_forget(sh, gfn);
 }
 
-void shadow_page_forget(struct shadow *sh, struct shadow_page *page)
+void shadow_page_forget(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	for (unsigned i = 0; i < 512 && page->present; i++)
-		shadow_unlink(sh, page, i);
+		shadow_unlink(sh, counters, page, i);
 	if (!page->role.direct)
 		untrack(sh, page->gfn);
-	take_out(sh, page);
+	take_out(sh, counters, page);
 }
 
-bool shadow_page_zap(struct shadow *sh, struct shadow_page *page)
+bool shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	while (page->parents)
-		if (!shadow_set(sh, page->parents->page, page->parents->index, (spte_t){0}))
+		if (!shadow_set(sh, counters, page->parents->page, page->parents->index, (spte_t){0}))
 			return false;
-	shadow_page_forget(sh, page);
+	shadow_page_forget(sh, counters, page);
 	shadow_pool_give(sh, page, true);
 	sh->flushes++; /* a CPU may still walk it, as root for one */
 	return true;
 }
 
-static bool zap_2m_around(struct shadow *sh, int64_t n)
+static bool zap_2m_around(struct shadow *sh, struct counters *counters, int64_t n)
 {
 	const struct shadow_ref *ref;
 
 	while ((ref = sh->rmap_2m[n / 512])) {
-		counter_inc(sh->counters, CTR_SHADOW_WRITE_PROTECTS);
-		if (!shadow_set(sh, ref->page, ref->index, (spte_t){0}))
+		counter_inc(counters, CTR_SHADOW_WRITE_PROTECTS);
+		if (!shadow_set(sh, counters, ref->page, ref->index, (spte_t){0}))
 			return false;
 	}
 	return true;
@@ -135,7 +135,7 @@ static bool is_known_writable(const struct shadow *sh, int64_t n)
 	return (until > until_2m ? until : until_2m) > sh->ops->oldest_flush(sh->ctx);
 }
 
-bool shadow_write_protect(struct shadow *sh, gfn_t gfn)
+bool shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	mfn_t mfn;
 	int level;
@@ -146,52 +146,52 @@ bool shadow_write_protect(struct shadow *sh, gfn_t gfn)
 	n = shadow_machine_frame(sh, mfn);
 	if (!is_mapped_writable(sh, n)) {
 		if (is_known_writable(sh, n))
-			sh->ops->quiesce(sh->ctx);
+			shadow_quiesce(sh, counters);
 		return true;
 	}
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-		shadow_drop_all(sh);
+		shadow_drop_all(sh, counters);
 		return false;
 	}
-	sh->ops->quiesce(sh->ctx); /* from here on no vCPU writes the table unseen */
-	if (!zap_2m_around(sh, n))
+	shadow_quiesce(sh, counters); /* from here on no vCPU writes the table unseen */
+	if (!zap_2m_around(sh, counters, n))
 		return false;
 	for (const struct shadow_ref *ref = sh->rmap[n]; ref; ref = ref->next) {
 		const spte_t e = ref->page->spte[ref->index];
 
 		if (!(e.raw & PTE_W))
 			continue;
-		counter_inc(sh->counters, CTR_SHADOW_WRITE_PROTECTS);
-		if (!shadow_set(sh, ref->page, ref->index, (spte_t){e.raw & ~PTE_W}))
+		counter_inc(counters, CTR_SHADOW_WRITE_PROTECTS);
+		if (!shadow_set(sh, counters, ref->page, ref->index, (spte_t){e.raw & ~PTE_W}))
 			return false;
 	}
 	return true;
 }
 
 /* Before a page of this role stands for the table, the guest must not write it unseen. */
-static bool protect_table(struct shadow *sh, gfn_t gfn, struct shadow_role role)
+static bool protect_table(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role)
 {
 	const struct shadow_track *t = &sh->track[shadow_frame(sh, gfn)];
 
 	if (t->unsync && role.level == 1)
 		return true;
-	return t->unsync ? shadow_unsync_end(sh, gfn) : shadow_write_protect(sh, gfn);
+	return t->unsync ? shadow_unsync_end(sh, counters, gfn) : shadow_write_protect(sh, counters, gfn);
 }
 
-struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role)
+struct shadow_page *shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role)
 {
 	struct shadow_page *page = shadow_page_find(sh, gfn, role);
 
 	if (page)
 		return page;
-	if (!role.direct && !protect_table(sh, gfn, role))
+	if (!role.direct && !protect_table(sh, counters, gfn, role))
 		return NULL;
-	if (role.level == 4 && !shadow_pool_reserve(sh, SHADOW_AREA_ROOTS, 1))
+	if (role.level == 4 && !shadow_pool_reserve(sh, counters, SHADOW_AREA_ROOTS, 1))
 		return NULL;
-	page = shadow_pool_take(sh, role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES);
+	page = shadow_pool_take(sh, counters, role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES);
 	page->gfn = gfn;
 	page->role = role;
-	insert(sh, page);
+	insert(sh, counters, page);
 	if (!role.direct)
 		track(sh, gfn);
 	return page;

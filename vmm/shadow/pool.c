@@ -62,6 +62,11 @@ bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn)
 	return n >= 0 && sh->track[n].pages && !sh->track[n].unsync && !sh->track[n].open;
 }
 
+void shadow_quiesce(struct shadow *sh, struct counters *counters)
+{
+	sh->ops->quiesce(sh->ctx, counters);
+}
+
 static bool area_init(struct shadow_area *area, unsigned first, unsigned end)
 {
 	*area = (struct shadow_area){.first = first, .end = end, .next_fresh = first};
@@ -111,14 +116,14 @@ void shadow_destroy(struct shadow *sh)
 	*sh = (struct shadow){0};
 }
 
-void shadow_drop_all(struct shadow *sh)
+void shadow_drop_all(struct shadow *sh, struct counters *counters)
 {
-	sh->ops->quiesce(sh->ctx);
-	counter_inc(sh->counters, CTR_SHADOW_DROPS);
+	shadow_quiesce(sh, counters);
+	counter_inc(counters, CTR_SHADOW_DROPS);
 	while (sh->oldest) {
 		const struct shadow_page *page = sh->oldest;
 
-		shadow_page_forget(sh, sh->oldest);
+		shadow_page_forget(sh, counters, sh->oldest);
 		shadow_pool_give(sh, page, false);
 	}
 	BUG_ON(sh->nr_unsync);
@@ -131,10 +136,10 @@ void shadow_drop_all(struct shadow *sh)
 	sh->flushes++;
 }
 
-bool shadow_pool_recycle(struct shadow *sh)
+bool shadow_pool_recycle(struct shadow *sh, struct counters *counters)
 {
-	shadow_drop_all(sh);
-	counter_inc(sh->counters, CTR_SHADOW_RECYCLES);
+	shadow_drop_all(sh, counters);
+	counter_inc(counters, CTR_SHADOW_RECYCLES);
 	for (int i = 0; i < SHADOW_AREAS; i++) {
 		struct shadow_area *area = &sh->area[i];
 
@@ -159,21 +164,21 @@ static enum shadow_area_kind kind_of(const struct shadow_page *page)
 }
 
 /* Zaps the oldest pages of this kind: no other vCPU is in the guest. False: everything was dropped. */
-static bool evict(struct shadow *sh, enum shadow_area_kind kind, unsigned nr)
+static bool evict(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr)
 {
 	for (struct shadow_page *p = sh->oldest, *newer; p && nr; p = newer) {
 		newer = p->newer;
 		if (kind_of(p) != kind)
 			continue;
-		if (!shadow_page_zap(sh, p))
+		if (!shadow_page_zap(sh, counters, p))
 			return false;
-		counter_inc(sh->counters, CTR_SHADOW_EVICTIONS);
+		counter_inc(counters, CTR_SHADOW_EVICTIONS);
 		nr--;
 	}
 	return true;
 }
 
-bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned nr)
+bool shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr)
 {
 	const struct shadow_area *area = &sh->area[kind];
 	const unsigned size = area->end - area->first;
@@ -182,26 +187,26 @@ bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned
 		return true;
 	/* When most frames are resting, there is little to lose and much to win. */
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || (area->in_use + area->nr_used) * 2 < size) {
-		(void)shadow_pool_recycle(sh);
+		(void)shadow_pool_recycle(sh, counters);
 		return false;
 	}
 	/* A CPU may still walk a used frame by what its TLB remembers: before it is given away, everybody flushes. */
-	sh->ops->quiesce(sh->ctx);
+	shadow_quiesce(sh, counters);
 	sh->flushes++;
-	if (fresh(area) + area->nr_used < nr && !evict(sh, kind, size / 32 + nr))
+	if (fresh(area) + area->nr_used < nr && !evict(sh, counters, kind, size / 32 + nr))
 		return false;
 	return fresh(area) + area->nr_used >= nr;
 }
 
 /* What a used frame still holds goes by edits, but for the stub's slot of a root. */
-static void empty(struct shadow *sh, struct shadow_page *page, int kept)
+static void empty(struct shadow *sh, struct counters *counters, struct shadow_page *page, int kept)
 {
 	for (int i = 0; i < 512; i++)
 		if (page->live[i] && i != kept)
-			shadow_edit_queue(sh, page, i, (spte_t){0});
+			shadow_edit_queue(sh, counters, page, i, (spte_t){0});
 }
 
-struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind kind)
+struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind)
 {
 	const int stub_slot = gva_index(gva_init(GNOMON_RESERVED_BASE), 4);
 	struct shadow_area *area = &sh->area[kind];
@@ -224,7 +229,7 @@ struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind ki
 	if (is_fresh)
 		page->live[0] = 0;
 	else
-		empty(sh, page, kind == SHADOW_AREA_ROOTS ? stub_slot : -1);
+		empty(sh, counters, page, kind == SHADOW_AREA_ROOTS ? stub_slot : -1);
 	if (kind == SHADOW_AREA_ROOTS && !page->live[stub_slot])
 		page->live[stub_slot] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
 	return page;

@@ -22,40 +22,40 @@ static bool both_stages_allow(const struct shadow *sh, const struct shadow_page 
 	       compose_allows_2m(sh, gpa_to_gfn(gpte_gpa((gpte_t){atomic_load(first)})));
 }
 
-static bool store_parents(struct shadow *sh, struct shadow_page *page)
+static bool store_parents(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	for (const struct shadow_ref *ref = page->parents; ref; ref = ref->next)
-		if (!shadow_store(sh, ref->page, ref->index, true))
+		if (!shadow_store(sh, counters, ref->page, ref->index, true))
 			return false;
 	return true;
 }
 
-bool shadow_promote(struct shadow *sh, struct shadow_page *page)
+bool shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	if (page->promoted || page->role.direct || page->present < 512 || !is_uniform(page) ||
 	    !both_stages_allow(sh, page))
 		return true;
 	page->promoted = true;
-	counter_inc(sh->counters, CTR_SHADOW_PROMOTIONS);
-	return store_parents(sh, page);
+	counter_inc(counters, CTR_SHADOW_PROMOTIONS);
+	return store_parents(sh, counters, page);
 }
 
-void shadow_join_gpa(struct shadow *sh, gpa_t gpa)
+void shadow_join_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa)
 {
 	const gfn_t gfn = gpa_to_gfn(gpa);
 	struct shadow_page *page = shadow_page_direct(sh, gfn);
 
 	if (!page || !(sh->opts & SHADOW_OPT_LARGE) || !compose_allows_2m(sh, gfn))
 		return;
-	sh->ops->quiesce(sh->ctx);
+	shadow_quiesce(sh, counters);
 	do
-		counter_inc(sh->counters, CTR_SHADOW_JOINS);
-	while (shadow_page_zap(sh, page) && (page = shadow_page_direct(sh, gfn)));
+		counter_inc(counters, CTR_SHADOW_JOINS);
+	while (shadow_page_zap(sh, counters, page) && (page = shadow_page_direct(sh, gfn)));
 }
 
-bool shadow_demote(struct shadow *sh, struct shadow_page *page)
+bool shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	page->promoted = false;
-	counter_inc(sh->counters, CTR_SHADOW_DEMOTIONS);
-	return store_parents(sh, page);
+	counter_inc(counters, CTR_SHADOW_DEMOTIONS);
+	return store_parents(sh, counters, page);
 }

@@ -17,7 +17,8 @@
  * writable for a while; audit.c all of it again.
  * Pure: no KVM; `struct shadow_ops` is what it needs of one.
  *
- * One lock: the caller holds the VM's shadow lock around every function here.
+ * One lock: the caller holds the VM's shadow lock around every function here. What a function counts goes to the
+ * `counters` that it is given: those of the vCPU whose trap is handled, CPU 0's where it is nobody's.
  *
  * Live entries (design, section 2 of the hosts' facts): from not-present to present the
  * VMM stores itself; every other change is queued as an edit, which the ring-0 stub
@@ -103,7 +104,7 @@ struct shadow_page {
 struct shadow_ops {
 	/* Takes every other vCPU out of guest mode until this trap is handled. One that last flushed its TLB under an older
 	 * count than `flushes` flushes it before it executes guest code again. */
-	void (*quiesce)(void *ctx);
+	void (*quiesce)(void *ctx, struct counters *counters);
 	/* The oldest count of `flushes` under which a vCPU that executes guest code now flushed its TLB. UINT64_MAX: none
 	 * executes any. */
 	uint64_t (*oldest_flush)(void *ctx);
@@ -181,7 +182,6 @@ struct shadow {
 	unsigned nr_edits, max_edits;
 	uint64_t generation;       /* counts drops: a root found under an older one is gone */
 	uint64_t flushes;          /* counts removals of rights: a TLB flushed under an older count may be stale */
-	struct counters *counters; /* of the vCPU whose trap is being handled */
 };
 
 /* What one vCPU translates with, as far as the shadow cares. */
@@ -210,14 +210,15 @@ int must_check shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *
 void shadow_destroy(struct shadow *sh);
 
 /* The root for this view, made if need be, which *ret_built tells. False when the pool is too small for it. */
-bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root, bool *ret_built);
+bool shadow_root(struct shadow *sh, struct counters *counters, const struct shadow_view *view, maddr_t *ret_root,
+                 bool *ret_built);
 
 /* Handles a fault of the guest at `gva`; `access` as the CPU reported it. Fills *ret_walk. */
-enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
-                                 struct walk_access access, struct walk *ret_walk);
+enum shadow_outcome shadow_fault(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
+                                 gva_t gva, struct walk_access access, struct walk *ret_walk);
 
 /* Guest memory [at, at + len) of one frame was written by the VMM for the guest: brings its shadow up to date. */
-void shadow_written(struct shadow *sh, gpa_t at, unsigned len);
+void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len);
 
 /* True when the frame holds a guest table that has a shadow and must not be written unseen. */
 bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
@@ -226,29 +227,31 @@ bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
  * Lets one instruction of the guest write the table in frame `gfn`. No vCPU but the one that executes it may enter the
  * guest until shadow_close_all(), which brings the shadow up to date. Quiesces. False: too many are open already.
  */
-bool shadow_open(struct shadow *sh, gfn_t gfn);
-void shadow_close_all(struct shadow *sh);
+bool shadow_open(struct shadow *sh, struct counters *counters, gfn_t gfn);
+void shadow_close_all(struct shadow *sh, struct counters *counters);
 
-/* The guest loaded CR3, or changed what every translation depends on. */
-void shadow_cr3_loaded(struct shadow *sh);
-/* The guest invalidated one address. */
-void shadow_invlpg(struct shadow *sh, gva_t gva);
+/* The guest flushed its TLB or a part of it: it loaded CR3, executed INVLPG, or changed what every translation depends
+ * on. Brings every unsync table up to date. */
+void shadow_flushed(struct shadow *sh, struct counters *counters);
+
+/* Takes every other vCPU out of the guest, and keeps it out while the lock is held. */
+void shadow_quiesce(struct shadow *sh, struct counters *counters);
 
 /* Forgets every shadow page. Quiesces. */
-void shadow_drop_all(struct shadow *sh);
+void shadow_drop_all(struct shadow *sh, struct counters *counters);
 
 /*
  * The second stage maps [gpa, gpa + size) no longer, which was at `maddr`: zaps every entry that leads there and every
  * shadow of a guest table that lies there. Quiesces: when this returns, no vCPU runs guest code, and none will before
  * the edits are stored and its TLB is flushed. False: everything was dropped for it.
  */
-bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size);
+bool shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size);
 
 /*
  * The second stage maps the 2 MiB at `gpa` by one leaf again: where the guest does, too, and 4 KiB entries stand for
  * it, they go, and the next access finds room for one of 2 MiB. Quiesces if there are any, as above.
  */
-void shadow_join_gpa(struct shadow *sh, gpa_t gpa);
+void shadow_join_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa);
 
 /* How many of the watched entries that stand now were used by the CPU; those gone are counted already. */
 uint64_t shadow_prefetched_used(const struct shadow *sh);
@@ -275,18 +278,18 @@ static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
 
 /* pool.c */
 /* Drops everything and makes every frame fresh again. False: the host refused, and the pool stays empty. */
-bool shadow_pool_recycle(struct shadow *sh);
+bool shadow_pool_recycle(struct shadow *sh, struct counters *counters);
 /* Makes sure that `nr` pages of this kind can be had without another drop: recycles, or evicts the oldest. Quiesces when
  * it does. False: everything was dropped, or the pool is too small. */
-bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned nr);
+bool shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr);
 /* A frame for a new page, which must be reserved. What it still holds, the stub's slot of a root excepted, is queued to
  * become zero. */
-struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind kind);
+struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind);
 /* The page was forgotten, alone or (false) with all others: then its frame rests until the pool is recycled. */
 void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone);
 
 /* page.c */
-void shadow_page_forget(struct shadow *sh, struct shadow_page *page);
+void shadow_page_forget(struct shadow *sh, struct counters *counters, struct shadow_page *page);
 struct shadow_page *shadow_page_find(const struct shadow *sh, gfn_t gfn, struct shadow_role role);
 /* All pages of one guest table, in whatever roles; direct ones are left out. */
 struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
@@ -295,12 +298,12 @@ struct shadow_page *shadow_page_next(const struct shadow_page *page);
 struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
 /* Finds or makes, but for a root from a frame reserved before. NULL: everything was dropped, for a frame or to take write
  * access to `gfn` away, and the caller starts again. */
-struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role);
+struct shadow_page *shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role);
 /* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
-bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);
+bool shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page);
 /* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any, or when the TLB of a
  * vCPU in the guest may still grant it. False: that needs everything dropped, and it was. */
-bool shadow_write_protect(struct shadow *sh, gfn_t gfn);
+bool shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
 int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
 /* True when the second stage maps it: a guest frame that is neither a device's nor given away. */
@@ -310,17 +313,19 @@ int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
 
 /* entry.c */
 /* Sets an entry and its links. False: the change cannot be queued; everything was dropped. */
-bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value);
+bool shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index, spte_t value);
 /* Queues a store to a live entry. */
-void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value);
+void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page, unsigned index,
+                       spte_t value);
 /* The stub has stored the first `n` edits: takes them off the queue. */
 void shadow_edits_stored(struct shadow *sh, unsigned n);
 /* Drops the links of an entry without a store: for pages that nobody walks any more. */
-void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index);
+void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index);
 /* What the CPU has to see for spte[index]: the same, but for a promoted child. */
 spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index);
 /* Brings the live entry to shadow_live_value(). `was_present`: before the change. False: everything was dropped. */
-bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, bool was_present);
+bool shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                  bool was_present);
 /* The page a table entry leads to. */
 struct shadow_page *shadow_child(const struct shadow *sh, spte_t e);
 
@@ -361,26 +366,27 @@ enum shadow_form shadow_form_of(const struct shadow_page *page, spte_t e);
 bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
 
 /* fast.c: sets A or D of a leaf that is linked already, without a walk. False: it takes the long way. */
-bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t gva, struct walk_access access);
+bool shadow_fault_fast(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
+                       struct walk_access access);
 
 /* promote.c */
 /* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. False: everything was dropped. */
-bool shadow_promote(struct shadow *sh, struct shadow_page *page);
+bool shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
 /* And back, before an entry of it changes. False: everything was dropped. */
-bool shadow_demote(struct shadow *sh, struct shadow_page *page);
+bool shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
 
 /* unsync.c */
 /* Makes a guest table writable that is shadowed as leaf table only. False: it stays protected. */
-bool shadow_unsync(struct shadow *sh, gfn_t gfn);
+bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* The guest flushed: brings every unsync table up to date, and protects those that did not change. */
-void shadow_sync_all(struct shadow *sh);
+void shadow_sync_all(struct shadow *sh, struct counters *counters);
 /*
  * Brings every unsync table that `top` leads to up to date, and `top` if it is one: before `top` is linked at a place
  * where it was not. No TLB holds anything of that place, so the guest need not flush for it. False: `top` is gone.
  */
-bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top);
+bool shadow_sync_below(struct shadow *sh, struct counters *counters, const struct shadow_page *top);
 /* Brings one unsync table up to date and protects it again. False: everything was dropped. */
-bool shadow_unsync_end(struct shadow *sh, gfn_t gfn);
+bool shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* The frame holds no shadowed table any more. */
 void shadow_unsync_forget(struct shadow *sh, gfn_t gfn);
 

@@ -14,7 +14,7 @@ static struct shadow_track *track_of(const struct shadow *sh, gfn_t gfn)
 	return &sh->track[shadow_frame(sh, gfn)];
 }
 
-bool shadow_unsync(struct shadow *sh, gfn_t gfn)
+bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	if (!(sh->opts & SHADOW_OPT_UNSYNC) || sh->nr_unsync == SHADOW_UNSYNC_MAX)
 		return false;
@@ -23,7 +23,7 @@ bool shadow_unsync(struct shadow *sh, gfn_t gfn)
 			return false;
 	track_of(sh, gfn)->unsync = true;
 	sh->unsync[sh->nr_unsync++] = gfn;
-	counter_inc(sh->counters, CTR_SHADOW_UNSYNCS);
+	counter_inc(counters, CTR_SHADOW_UNSYNCS);
 	return true;
 }
 
@@ -50,31 +50,31 @@ static unsigned count_changed(const struct shadow *sh, const struct shadow_page 
 }
 
 /* Brings one page up to date. False: it is gone, with or without everything else. */
-static bool sync_page(struct shadow *sh, struct shadow_page *page, unsigned *changed)
+static bool sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned *changed)
 {
 	const unsigned here = count_changed(sh, page);
 	spte_t must;
 
 	*changed += here;
 	if (here > EDITS_AT_MOST) { /* before any of them is queued in vain */
-		(void)shadow_page_zap(sh, page);
+		(void)shadow_page_zap(sh, counters, page);
 		return false;
 	}
 	for (unsigned i = 0; here && i < 512; i++)
-		if (!shadow_entry_stands(sh, page, i, &must) && !shadow_set(sh, page, i, must))
+		if (!shadow_entry_stands(sh, page, i, &must) && !shadow_set(sh, counters, page, i, must))
 			return false;
 	return true;
 }
 
 /* Returns how many entries changed. */
-static unsigned sync_table(struct shadow *sh, gfn_t gfn)
+static unsigned sync_table(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	struct shadow_page *p = shadow_page_first(sh, gfn);
 	unsigned changed = 0;
 
-	counter_inc(sh->counters, CTR_SHADOW_SYNCS);
+	counter_inc(counters, CTR_SHADOW_SYNCS);
 	while (p)
-		p = sync_page(sh, p, &changed) ? shadow_page_next(p) : shadow_page_first(sh, gfn);
+		p = sync_page(sh, counters, p, &changed) ? shadow_page_next(p) : shadow_page_first(sh, gfn);
 	return changed;
 }
 
@@ -90,7 +90,7 @@ static bool is_below(const struct shadow_page *page, const struct shadow_page *t
 	return false;
 }
 
-bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top)
+bool shadow_sync_below(struct shadow *sh, struct counters *counters, const struct shadow_page *top)
 {
 	const uint64_t generation = sh->generation;
 	unsigned changed;
@@ -103,7 +103,7 @@ bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top)
 		while (p) {
 			const bool is_top = p == top;
 
-			if (!is_below(p, top) || sync_page(sh, p, &changed)) {
+			if (!is_below(p, top) || sync_page(sh, counters, p, &changed)) {
 				p = shadow_page_next(p);
 				continue;
 			}
@@ -115,16 +115,16 @@ bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top)
 	return true;
 }
 
-bool shadow_unsync_end(struct shadow *sh, gfn_t gfn)
+bool shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	shadow_unsync_forget(sh, gfn);
-	if (!shadow_write_protect(sh, gfn))
+	if (!shadow_write_protect(sh, counters, gfn))
 		return false;
-	sync_table(sh, gfn); /* what was written up to the protection */
+	sync_table(sh, counters, gfn); /* what was written up to the protection */
 	return true;
 }
 
-void shadow_sync_all(struct shadow *sh)
+void shadow_sync_all(struct shadow *sh, struct counters *counters)
 {
 	const uint64_t generation = sh->generation;
 
@@ -132,7 +132,7 @@ void shadow_sync_all(struct shadow *sh)
 		const gfn_t gfn = sh->unsync[i];
 
 		/* Going down, what takes a forgotten one's place was synchronised already. */
-		if (!sync_table(sh, gfn) && !shadow_unsync_end(sh, gfn))
+		if (!sync_table(sh, counters, gfn) && !shadow_unsync_end(sh, counters, gfn))
 			return;
 		if (sh->generation != generation)
 			return;

@@ -2,20 +2,20 @@
 /* The end of guest memory that the second stage took away. */
 #include "shadow/shadow.h"
 
-static bool zap_list(struct shadow *sh, struct shadow_ref **list)
+static bool zap_list(struct shadow *sh, struct counters *counters, struct shadow_ref **list)
 {
 	while (*list)
-		if (!shadow_set(sh, (*list)->page, (*list)->index, (spte_t){0}))
+		if (!shadow_set(sh, counters, (*list)->page, (*list)->index, (spte_t){0}))
 			return false;
 	return true;
 }
 
-static bool zap_tables(struct shadow *sh, gfn_t gfn)
+static bool zap_tables(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	struct shadow_page *page;
 
 	while ((page = shadow_page_first(sh, gfn)))
-		if (!shadow_page_zap(sh, page))
+		if (!shadow_page_zap(sh, counters, page))
 			return false;
 	return true;
 }
@@ -29,9 +29,9 @@ static bool has_tables_around(const struct shadow *sh, gfn_t gfn)
 	return sh->tables_2m[n / 512];
 }
 
-bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size)
+bool shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size)
 {
-	sh->ops->quiesce(sh->ctx);
+	shadow_quiesce(sh, counters);
 	sh->flushes++; /* an entry that went earlier may still be in the TLB of a vCPU that did not leave the guest
 	                  since */
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
@@ -39,8 +39,8 @@ bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size)
 		const int64_t n = shadow_machine_frame(sh, maddr_to_mfn(maddr_add(maddr, off)));
 
 		BUG_ON(n < 0);
-		if (!zap_list(sh, &sh->rmap_2m[n / 512]) || !zap_list(sh, &sh->rmap[n]) ||
-		    (has_tables_around(sh, gfn) && !zap_tables(sh, gfn)))
+		if (!zap_list(sh, counters, &sh->rmap_2m[n / 512]) || !zap_list(sh, counters, &sh->rmap[n]) ||
+		    (has_tables_around(sh, gfn) && !zap_tables(sh, counters, gfn)))
 			return false;
 	}
 	return true;

@@ -34,8 +34,7 @@ static int clear_shadow(struct vm *vm)
 	if (!s)
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	s->mmu.counters = &vm->vcpu[0]->counters;
-	ok = shadow_pool_recycle(&s->mmu);
+	ok = shadow_pool_recycle(&s->mmu, &vm->vcpu[0]->counters);
 	s->mmu.nr_edits = 0;
 	pthread_mutex_unlock(&s->lock);
 	return ok ? 0 : log_errno(EIO, "KVM does not take the memory of shadow tables back");
