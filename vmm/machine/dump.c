@@ -41,10 +41,7 @@ static const uint64_t *guest_table(const struct machine *m, uint64_t at)
 
 static const uint64_t *shadow_table(const struct machine *m, uint64_t at)
 {
-	const struct shadow *s = &m->vm->shadow->mmu;
-	const uint64_t offset = at - maddr_raw(s->pool_base);
-
-	return offset < s->nr_frames * PAGE_SIZE ? (const void *)(s->pool + offset) : NULL;
+	return shadow_pool_ptr(m->vm->shadow->mmu, maddr_init(at));
 }
 
 static void put_line(struct dump *d, const char *text)

@@ -111,7 +111,7 @@ static int op_write(void *ctx, gva_t addr, const void *buf, unsigned size, unsig
 
 		if (piece[i].host) {
 			store(piece[i].host, from, piece[i].len);
-			shadow_written(&vcpu->vm->shadow->mmu, &vcpu->counters, piece[i].gpa, piece[i].len);
+			shadow_written(vcpu->vm->shadow->mmu, &vcpu->counters, piece[i].gpa, piece[i].len);
 			continue;
 		}
 		memcpy(copy, from, piece[i].len);
@@ -195,10 +195,10 @@ static int op_cmpxchg(void *ctx, gva_t addr, const void *expected, const void *d
 		return n;
 	if (n == 1 && piece[0].host && cmpxchg_host(piece[0].host, expected, desired, old, size, &done)) {
 		if (done)
-			shadow_written(&vcpu->vm->shadow->mmu, &vcpu->counters, piece[0].gpa, size);
+			shadow_written(vcpu->vm->shadow->mmu, &vcpu->counters, piece[0].gpa, size);
 		return 0;
 	}
-	shadow_quiesce(&vcpu->vm->shadow->mmu, &vcpu->counters);
+	shadow_quiesce(vcpu->vm->shadow->mmu, &vcpu->counters);
 	r = op_read(ctx, addr, old, size, access, ret_exc);
 	if (r < 0 || memcmp(old, expected, size) != 0)
 		return r;
@@ -223,7 +223,7 @@ static int op_port_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
 
 static void flushed(struct vcpu *vcpu)
 {
-	shadow_flushed(&vcpu->vm->shadow->mmu, &vcpu->counters);
+	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters);
 }
 
 static void op_cr3_loaded(void *ctx, uint64_t old_cr3, uint64_t new_cr3)

@@ -33,7 +33,10 @@ struct shadow_config {
 
 struct shadow_vm {
 	struct vm *vm;
-	struct shadow mmu;
+	struct shadow *mmu;
+	uint8_t *pool;      /* the host's address of stub.pool */
+	uint8_t maxphyaddr; /* as struct walk_mode has them */
+	bool gbpages;
 	struct cpu_ops cpu_ops; /* the emulator's way to memory and ports; ctx is the struct vcpu */
 	struct stub_layout stub;
 	struct shadow_config config;
@@ -57,8 +60,8 @@ struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
 	atomic_bool in_guest;  /* inside KVM_RUN, or about to be, with no lock held */
-	unsigned riding;       /* of mmu.edit, how many the leave code stores on the way in; one vCPU alone */
-	uint64_t flushes;      /* mmu.flushes when this vCPU's TLB was last flushed */
+	unsigned riding;       /* of the queued edits, how many the leave code stores on the way in; one vCPU alone */
+	uint64_t flushes;      /* shadow_flushes() when this vCPU's TLB was last flushed */
 	uint64_t recycles;     /* shadow_vm.recycles when CR3 was last set from outside */
 	maddr_t root;          /* what the real CR3 holds */
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */

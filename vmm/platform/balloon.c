@@ -144,7 +144,7 @@ static void stored(void *ctx, gpa_t at, unsigned len)
 {
 	const struct platform *p = ctx;
 
-	shadow_written(&p->vm->shadow->mmu, &p->vm->vcpu[0]->counters, at, len);
+	shadow_written(p->vm->shadow->mmu, &p->vm->vcpu[0]->counters, at, len);
 }
 
 static void stores_end(void *ctx)

@@ -149,7 +149,7 @@ static void walks_access(struct bus_device *dev, void *who, const struct bus_acc
 		memcpy(to, &w, sizeof(w));
 	vcpu_unpin(vcpu);
 	if (to && vm->shadow)
-		shadow_written(&vm->shadow->mmu, &vcpu->counters, at, sizeof(w));
+		shadow_written(vm->shadow->mmu, &vcpu->counters, at, sizeof(w));
 }
 
 static void virtio_access(struct bus_device *dev, void *who, const struct bus_access *a)

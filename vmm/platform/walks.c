@@ -21,7 +21,7 @@ struct slot {
 
 struct view {
 	struct vcpu *vcpu;
-	const struct shadow *mmu; /* NULL in nested mode */
+	const struct shadow_vm *shadow; /* NULL in nested mode */
 	struct slot slot[MAX_SLOTS];
 	int nr_slots;
 };
@@ -83,13 +83,12 @@ static bool guest_entry(void *ctx, uint64_t at, uint64_t *ret_entry)
 /* What the CPU sees: `live`, where 2 MiB pages that were promoted are one leaf. */
 static bool shadow_entry(void *ctx, uint64_t at, uint64_t *ret_entry)
 {
-	const struct shadow *mmu = ((struct view *)ctx)->mmu;
-	const uint64_t offset = at - maddr_raw(mmu->pool_base);
+	const struct view *v = ctx;
+	const uint64_t *p = shadow_pool_ptr(v->shadow->mmu, maddr_init(at));
 
-	if (offset >= mmu->nr_frames * PAGE_SIZE)
-		return false;
-	*ret_entry = __atomic_load_n((const uint64_t *)(const void *)(mmu->pool + offset), __ATOMIC_RELAXED);
-	return true;
+	if (p)
+		*ret_entry = __atomic_load_n(p, __ATOMIC_RELAXED);
+	return p;
 }
 
 static void add_slot(struct view *v, maddr_t base, uint64_t size, const uint8_t *host, struct walk_leaf all)
@@ -130,8 +129,8 @@ static void find_slots(struct view *v)
 	for (int i = 0; i < mem->nr_regions; i++)
 		add_slot(v, mem->region[i].base, mem->region[i].size, mem->region[i].host,
 		         leaf_of_backing(mem->backing));
-	if (v->mmu)
-		add_slot(v, v->mmu->pool_base, v->mmu->nr_frames * PAGE_SIZE, v->mmu->pool, (struct walk_leaf){0, 0});
+	if (v->shadow)
+		add_slot(v, v->shadow->stub.pool, v->shadow->stub.pool_size, v->shadow->pool, (struct walk_leaf){0, 0});
 }
 
 /* Levels of the second stage, 0 where KVM composes; false: it is not known. */
@@ -175,15 +174,14 @@ static bool find_guest_tables(struct view *v, struct walk_live *live)
 static bool find_shadow_tables(struct view *v, struct walk_live *live)
 {
 	struct shadow_view view = shadow_vcpu_view(v->vcpu);
-	const struct shadow_page *root;
+	maddr_t root;
 
 	view.user = true;
 	view.ac = false;
-	v->mmu = &v->vcpu->vm->shadow->mmu;
-	root = shadow_page_find(v->mmu, gpa_to_gfn(view.walk.cr3), role_root(&view));
-	if (!root)
+	v->shadow = v->vcpu->vm->shadow;
+	if (!shadow_find_root(v->shadow->mmu, &view, &root))
 		return false;
-	live->root = maddr_raw(root->table);
+	live->root = maddr_raw(root);
 	live->levels = 4;
 	live->entry = shadow_entry;
 	return true;

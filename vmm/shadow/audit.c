@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* The guest's entry that a shadow entry was made from; zero in a direct page, which has none. */
 static uint64_t guest_entry(const struct shadow *sh, const struct shadow_page *p, unsigned i)

@@ -12,7 +12,7 @@
  */
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 bool role_equal(struct shadow_role a, struct shadow_role b)
 {

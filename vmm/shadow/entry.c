@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 #define REFS_PER_BLOCK 1024
 
@@ -124,6 +124,16 @@ void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struc
 	};
 	sh->flushes++;
 	counter_inc(counters, CTR_SHADOW_EDITS);
+}
+
+const struct shadow_edit *shadow_edits(const struct shadow *sh)
+{
+	return sh->edit;
+}
+
+unsigned shadow_nr_edits(const struct shadow *sh)
+{
+	return sh->nr_edits;
 }
 
 void shadow_edits_stored(struct shadow *sh, unsigned n)

@@ -7,7 +7,7 @@
 #include <gnomon/abi.h>
 #include <stdatomic.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* The page of the leaf table for `gva`, when it is linked. */
 static struct shadow_page *linked_leaf_page(struct shadow *sh, const struct shadow_view *view, gva_t gva)

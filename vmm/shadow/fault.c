@@ -5,7 +5,7 @@
  */
 #include <gnomon/abi.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* A change that cannot be queued drops everything and starts again; twice in a row means it never fits. */
 #define TRIES 4
@@ -183,6 +183,15 @@ bool shadow_root(struct shadow *sh, struct counters *counters, const struct shad
 	*ret_built = !page;
 	for (int i = 0; !page && i < TRIES; i++)
 		page = shadow_page_get(sh, counters, gfn, role);
+	if (page)
+		*ret_root = page->table;
+	return page;
+}
+
+bool shadow_find_root(const struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root)
+{
+	const struct shadow_page *page = shadow_page_find(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
+
 	if (page)
 		*ret_root = page->table;
 	return page;

@@ -3,7 +3,7 @@
  * An instruction that the emulator does not know writes to guest tables that have a shadow. For as long as it takes they
  * are open: a vCPU may write them, while all others stay out of the guest. Afterwards each is protected and compared.
  */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 bool shadow_open(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cache of shadow pages, and the write protection of the guest tables they shadow. */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 static unsigned bucket_of(gfn_t gfn)
 {

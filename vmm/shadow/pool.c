@@ -10,12 +10,11 @@
  * The last part of the pool is for roots alone. The stub is reached through a root from the moment that CR3 holds it, before
  * any edit is stored: so a frame becomes a root that is fresh, or was one before and holds the stub's slot already.
  */
-#include <errno.h>
 #include <gnomon/abi.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 static uint64_t ram_frames(const struct guest_mem *mem)
 {
@@ -74,32 +73,53 @@ static bool area_init(struct shadow_area *area, unsigned first, unsigned end)
 	return area->used;
 }
 
-int shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *pool, maddr_t pool_base, unsigned nr_frames)
+static bool allocate(struct shadow *sh)
 {
-	const uint64_t frames = ram_frames(s2->mem);
-	const unsigned tables = nr_frames - nr_frames / 8;
-	bool ok;
+	const uint64_t frames = ram_frames(sh->s2->mem);
+	const unsigned tables = sh->nr_frames - sh->nr_frames / 8;
+	const bool ok = area_init(&sh->area[SHADOW_AREA_TABLES], 0, tables) &&
+	                area_init(&sh->area[SHADOW_AREA_ROOTS], tables, sh->nr_frames);
 
-	*sh = (struct shadow){.s2 = s2, .pool = pool, .pool_base = pool_base, .nr_frames = nr_frames};
-	ok = area_init(&sh->area[SHADOW_AREA_TABLES], 0, tables) &&
-	     area_init(&sh->area[SHADOW_AREA_ROOTS], tables, nr_frames);
-	sh->pages = calloc(nr_frames, sizeof(*sh->pages));
+	sh->pages = calloc(sh->nr_frames, sizeof(*sh->pages));
 	sh->track = calloc(frames, sizeof(*sh->track));
 	sh->rmap = calloc(frames, sizeof(struct shadow_ref *));
 	sh->rmap_2m = calloc(frames / 512, sizeof(struct shadow_ref *));
 	sh->tables_2m = calloc(frames / 512, sizeof(*sh->tables_2m));
 	sh->unmapped = calloc(frames, sizeof(*sh->unmapped));
 	sh->unmapped_2m = calloc(frames / 512, sizeof(*sh->unmapped_2m));
-	if (!ok || !sh->pages || !sh->track || !sh->rmap || !sh->rmap_2m || !sh->tables_2m || !sh->unmapped ||
-	    !sh->unmapped_2m) {
-		shadow_destroy(sh);
-		return -ENOMEM;
-	}
-	return 0;
+	return ok && sh->pages && sh->track && sh->rmap && sh->rmap_2m && sh->tables_2m && sh->unmapped &&
+	       sh->unmapped_2m;
+}
+
+struct shadow *shadow_create(const struct shadow_params *params)
+{
+	struct shadow *sh = calloc(1, sizeof(*sh));
+
+	if (!sh)
+		return NULL;
+	*sh = (struct shadow){
+	    .s2 = params->s2,
+	    .ops = params->ops,
+	    .ctx = params->ctx,
+	    .opts = params->opts,
+	    .audited = params->audited,
+	    .maxphyaddr = params->maxphyaddr,
+	    .gbpages = params->gbpages,
+	    .stub_pdpt = params->stub_pdpt,
+	    .pool = params->pool,
+	    .pool_base = params->pool_base,
+	    .nr_frames = params->nr_frames,
+	};
+	if (allocate(sh))
+		return sh;
+	shadow_destroy(sh);
+	return NULL;
 }
 
 void shadow_destroy(struct shadow *sh)
 {
+	if (!sh)
+		return;
 	for (unsigned i = 0; i < sh->nr_ref_blocks; i++)
 		free(sh->ref_blocks[i]);
 	for (int i = 0; i < SHADOW_AREAS; i++)
@@ -113,7 +133,19 @@ void shadow_destroy(struct shadow *sh)
 	free(sh->tables_2m);
 	free(sh->unmapped);
 	free(sh->unmapped_2m);
-	*sh = (struct shadow){0};
+	free(sh);
+}
+
+uint64_t shadow_flushes(const struct shadow *sh)
+{
+	return sh->flushes;
+}
+
+const uint64_t *shadow_pool_ptr(const struct shadow *sh, maddr_t at)
+{
+	const uint64_t offset = maddr_raw(at) - maddr_raw(sh->pool_base);
+
+	return offset < (uint64_t)sh->nr_frames * PAGE_SIZE ? (const void *)(sh->pool + offset) : NULL;
 }
 
 void shadow_drop_all(struct shadow *sh, struct counters *counters)
@@ -136,8 +168,10 @@ void shadow_drop_all(struct shadow *sh, struct counters *counters)
 	sh->flushes++;
 }
 
-bool shadow_pool_recycle(struct shadow *sh, struct counters *counters)
+int shadow_recycle(struct shadow *sh, struct counters *counters)
 {
+	int r;
+
 	shadow_drop_all(sh, counters);
 	counter_inc(counters, CTR_SHADOW_RECYCLES);
 	for (int i = 0; i < SHADOW_AREAS; i++) {
@@ -146,11 +180,12 @@ bool shadow_pool_recycle(struct shadow *sh, struct counters *counters)
 		memset(sh->pool + (size_t)area->first * PAGE_SIZE, 0,
 		       (size_t)(area->next_fresh - area->first) * PAGE_SIZE);
 	}
-	if (sh->ops->recycle_pool(sh->ctx) < 0)
-		return false;
+	r = sh->ops->recycle_pool(sh->ctx);
+	if (r < 0)
+		return r;
 	for (int i = 0; i < SHADOW_AREAS; i++)
 		sh->area[i].next_fresh = sh->area[i].first;
-	return true;
+	return 0;
 }
 
 static unsigned fresh(const struct shadow_area *area)
@@ -187,7 +222,7 @@ bool shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shad
 		return true;
 	/* When most frames are resting, there is little to lose and much to win. */
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || (area->in_use + area->nr_used) * 2 < size) {
-		(void)shadow_pool_recycle(sh, counters);
+		(void)!shadow_recycle(sh, counters);
 		return false;
 	}
 	/* A CPU may still walk a used frame by what its TLB remembers: before it is given away, everybody flushes. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* 2 MiB out of 4 KiB: a full leaf page of contiguous, like entries stands in its parents as one leaf. */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* Same rights, next frame. */
 static bool is_uniform(const struct shadow_page *page)

@@ -2,7 +2,7 @@
 /* What a shadow entry has to be: from the guest's tables and the second stage as they stand. */
 #include <stdatomic.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 enum shadow_form shadow_form_of(const struct shadow_page *page, spte_t e)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the shadow does when the guest writes its tables, and when it flushes its TLB. */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* Written so often without a fault through it, a page is no table any more. */
 #define FLOOD 4

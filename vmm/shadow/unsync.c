@@ -4,7 +4,7 @@
  * CPU (APM2 5.5.2, SDM vol. 3 4.10.4): at each CR3 load, INVLPG or change of mode every unsync table is
  * compared with its shadow. One that did not change since the last flush is protected again.
  */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* With more changes than this the shadow page is zapped: it costs one edit, and the next fault fills it anew. */
 #define EDITS_AT_MOST 16

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The end of guest memory that the second stage took away. */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 static bool zap_list(struct shadow *sh, struct counters *counters, struct shadow_ref **list)
 {

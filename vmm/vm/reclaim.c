@@ -110,7 +110,7 @@ static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsi
 		acks += atomic_load(&vm->vcpu[i]->shadow->in_guest);
 	/* Either way no entry leads there any more. */
 	for (unsigned i = 0; i < n; i++)
-		(void)shadow_zap_gpa(&vm->shadow->mmu, reclaim_counters(vm), slice[i].gpa, slice[i].maddr,
+		(void)shadow_zap_gpa(vm->shadow->mmu, reclaim_counters(vm), slice[i].gpa, slice[i].maddr,
 		                     slice[i].size);
 	return acks;
 }
@@ -192,7 +192,7 @@ static void joined(void *ctx, gpa_t gpa, maddr_t maddr)
 
 	guest_mem_ask_huge(&vm->mem, maddr, PAGE_2M);
 	if (vm->shadow)
-		shadow_join_gpa(&vm->shadow->mmu, reclaim_counters(vm), gpa);
+		shadow_join_gpa(vm->shadow->mmu, reclaim_counters(vm), gpa);
 }
 
 static const struct stage2_reclaim_ops ops = {
@@ -302,7 +302,7 @@ int vm_release(struct vm *vm, gpa_t gpa, uint64_t size)
 static void tell_shadow(struct vm *vm, gpa_t gpa, uint64_t size)
 {
 	for (uint64_t off = 0; vm->shadow && off < size; off += PAGE_SIZE)
-		shadow_written(&vm->shadow->mmu, reclaim_counters(vm), gpa_add(gpa, off), PAGE_SIZE);
+		shadow_written(vm->shadow->mmu, reclaim_counters(vm), gpa_add(gpa, off), PAGE_SIZE);
 }
 
 int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)

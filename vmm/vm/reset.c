@@ -29,15 +29,14 @@ static int clear_memory(struct vm *vm)
 static int clear_shadow(struct vm *vm)
 {
 	struct shadow_vm *s = vm->shadow;
-	bool ok;
+	int r;
 
 	if (!s)
 		return 0;
 	pthread_mutex_lock(&s->lock);
-	ok = shadow_pool_recycle(&s->mmu, &vm->vcpu[0]->counters);
-	s->mmu.nr_edits = 0;
+	r = shadow_recycle(s->mmu, &vm->vcpu[0]->counters);
 	pthread_mutex_unlock(&s->lock);
-	return ok ? 0 : log_errno(EIO, "KVM does not take the memory of shadow tables back");
+	return r == 0 ? 0 : log_errno(-r, "KVM does not take the memory of shadow tables back");
 }
 
 /* From running or halted to waiting for its start. Its thread is parked, and looks at the request when it goes on. */

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of the shadow MMU share; not for others.
+ *
+ * Parts: option.c the switches; pool.c frames for shadow tables
+ * and their eviction; page.c the cache of shadow pages; entry.c the one writer, with its
+ * links; compose.c rights to entries; recompose.c what an entry has to be; fault.c the
+ * fault path, fast.c its short cut; promote.c 2 MiB out of 4 KiB; track.c writes to tracked
+ * tables; open.c those by instructions that nobody emulates; unsync.c leaf tables that are
+ * writable for a while; audit.c all of it again.
+ *
+ * `spte[]` is what an entry shall be, `live[]` what the CPU sees; they differ while an edit is queued, in the A bit,
+ * and where a promoted child stands as one 2 MiB leaf (shadow_live_value).
+ */
+#ifndef GNOMON_SHADOW_INTERNAL_H
+#define GNOMON_SHADOW_INTERNAL_H
+
+#include "shadow/shadow.h"
+
+/* Everything but the gfn that decides a shadow page's content. Compared as one number. */
+struct shadow_role {
+	uint32_t level : 3;
+	uint32_t direct : 1; /* no guest table: a part of a large guest leaf, whose gfn is the key */
+	uint32_t user : 1;   /* view: what the guest's CPL 3 may use, else what its kernel may */
+	uint32_t w : 1;      /* rights accumulated above this page (direct: with the leaf) */
+	uint32_t u : 1;
+	uint32_t x : 1;
+	uint32_t dirty : 1; /* direct only: the leaf's D */
+	uint32_t wp : 1;
+	uint32_t nxe : 1;
+	uint32_t smep : 1;
+	uint32_t smap : 1; /* SMAP in force: CR4.SMAP and not RFLAGS.AC */
+};
+
+struct shadow_page;
+
+/* One entry of one shadow page, in a list: of a page's parents, or of a frame's leaf mappings. */
+struct shadow_ref {
+	struct shadow_page *page;
+	unsigned index;
+	struct shadow_ref *next;
+};
+
+struct shadow_page {
+	gfn_t gfn;
+	struct shadow_role role;
+	maddr_t table;  /* the frame that CR3 or a parent's entry names */
+	uint64_t *live; /* the same, as the VMM reaches it */
+	spte_t spte[512];
+	struct shadow_ref *parents;
+	unsigned present; /* entries that are, in spte[] */
+	unsigned writes;  /* emulated ones since the last fault that went through this page */
+	bool promoted;    /* its parents hold a 2 MiB leaf in place of the way to it */
+	struct shadow_page *hash_next;
+	struct shadow_page *older, *newer; /* by the time it was built */
+};
+
+/* Frames of the pool. A frame that was a root becomes nothing but a root again: the stub is reached through it. */
+enum shadow_area_kind { SHADOW_AREA_TABLES, SHADOW_AREA_ROOTS, SHADOW_AREAS };
+struct shadow_area {
+	unsigned first, end;     /* frames */
+	unsigned next_fresh;     /* from here on none was linked since the last recycling */
+	unsigned in_use;         /* by pages that stand */
+	unsigned *used, nr_used; /* of evicted and zapped pages, which still hold what those held */
+};
+
+#define SHADOW_BUCKETS 4096
+/* Leaf tables that may be writable at a time: each costs a look at 512 entries at every flush. */
+#define SHADOW_UNSYNC_MAX 16
+
+/* Tables that one instruction may write: a scatter of 16 lanes that each cross a page. */
+#define SHADOW_OPEN_MAX 32
+
+/* What is known of one guest frame of RAM. */
+struct shadow_track {
+	uint16_t
+	    pages; /* shadow pages of the guest table in it; when not 0, it is write-protected unless unsync or open */
+	bool unsync; /* the guest may write it unseen until it flushes */
+	bool open;   /* one instruction may write it: see shadow_open() */
+};
+
+struct shadow {
+	/* As struct shadow_params has them. */
+	const struct stage2 *s2;
+	const struct shadow_ops *ops;
+	void *ctx;
+	unsigned opts;
+	bool audited;
+	uint8_t maxphyaddr;
+	bool gbpages;
+	maddr_t stub_pdpt;
+	/* pool.c */
+	uint8_t *pool;
+	maddr_t pool_base;
+	unsigned nr_frames;
+	struct shadow_area area[SHADOW_AREAS];
+	/* page.c */
+	struct shadow_page *pages; /* page n has frame n */
+	struct shadow_page *bucket[SHADOW_BUCKETS];
+	struct shadow_page *oldest, *newest;
+	uint64_t prefetched; /* entries, to watch some */
+	/* By guest frame, see shadow_frame() */
+	struct shadow_track *track;
+	uint16_t *tables_2m; /* by that number / 512: how many of the frames hold guest tables that have a shadow */
+	/* By machine frame, see shadow_machine_frame() */
+	struct shadow_ref **rmap;    /* 4 KiB leaf entries that map it */
+	struct shadow_ref **rmap_2m; /* by that number / 512: 2 MiB leaf entries */
+	uint64_t *unmapped;          /* `flushes` when a writable 4 KiB leaf of it went last; TLBs may know it still */
+	uint64_t *unmapped_2m;       /* by that number / 512: the same of 2 MiB leaves */
+	struct shadow_ref *free_refs;
+	struct shadow_ref **ref_blocks;
+	unsigned nr_ref_blocks;
+	/* unsync.c */
+	gfn_t unsync[SHADOW_UNSYNC_MAX];
+	unsigned nr_unsync;
+	/* open.c */
+	gfn_t open[SHADOW_OPEN_MAX];
+	unsigned nr_open;
+	/* edit.c: for the stub, in order */
+	struct shadow_edit *edit;
+	unsigned nr_edits, max_edits;
+	uint64_t generation; /* counts drops: a root found under an older one is gone */
+	uint64_t flushes;    /* counts removals of rights: a TLB flushed under an older count may be stale */
+};
+
+/* In every entry of ours: both guest CPLs really run at CPL 3, and the CPU has no A to set. */
+#define SPTE_BASE (PTE_P | PTE_U | PTE_A)
+/* One in so many prefetched entries is watched: it starts with A clear, so that A tells whether it was used. No more,
+ * because KVM's own prefetch passes over entries without A: to watch all of them made a fresh table 3 times as dear. */
+#define SHADOW_WATCH_EVERY 64
+/* In a watched entry; ignored by the CPU. */
+#define SPTE_WATCHED (1ull << 9)
+
+static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
+{
+	return page->role.level == 1 || e.raw & PTE_PS;
+}
+
+/* pool.c */
+/* Forgets every shadow page. Quiesces. */
+void shadow_drop_all(struct shadow *sh, struct counters *counters);
+/* Makes sure that `nr` pages of this kind can be had without another drop: recycles, or evicts the oldest. Quiesces when
+ * it does. False: everything was dropped, or the pool is too small. */
+bool shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr);
+/* A frame for a new page, which must be reserved. What it still holds, the stub's slot of a root excepted, is queued to
+ * become zero. */
+struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind);
+/* The page was forgotten, alone or (false) with all others: then its frame rests until the pool is recycled. */
+void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone);
+
+/* page.c */
+void shadow_page_forget(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+struct shadow_page *shadow_page_find(const struct shadow *sh, gfn_t gfn, struct shadow_role role);
+/* All pages of one guest table, in whatever roles; direct ones are left out. */
+struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
+struct shadow_page *shadow_page_next(const struct shadow_page *page);
+/* One of the pages that stand for 2 MiB of a large guest page, by 4 KiB; NULL: there is none. */
+struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
+/* Finds or makes, but for a root from a frame reserved before. NULL: everything was dropped, for a frame or to take write
+ * access to `gfn` away, and the caller starts again. */
+struct shadow_page *shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role);
+/* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
+bool shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+/* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any, or when the TLB of a
+ * vCPU in the guest may still grant it. False: that needs everything dropped, and it was. */
+bool shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn);
+/* True when the frame holds a guest table that has a shadow and must not be written unseen. */
+bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
+/* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
+int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
+/* True when the second stage maps it: a guest frame that is neither a device's nor given away. */
+bool shadow_frame_mapped(const struct shadow *sh, gfn_t gfn);
+/* Index of a machine frame of RAM into rmap[]; -1 likewise. */
+int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
+
+/* entry.c */
+/* Sets an entry and its links. False: the change cannot be queued; everything was dropped. */
+bool shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index, spte_t value);
+/* Queues a store to a live entry. */
+void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page, unsigned index,
+                       spte_t value);
+/* Drops the links of an entry without a store: for pages that nobody walks any more. */
+void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index);
+/* What the CPU has to see for spte[index]: the same, but for a promoted child. */
+spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index);
+/* Brings the live entry to shadow_live_value(). `was_present`: before the change. False: everything was dropped. */
+bool shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                  bool was_present);
+/* The page a table entry leads to. */
+struct shadow_page *shadow_child(const struct shadow *sh, spte_t e);
+
+/* compose.c: the one place where rights and frames become entries */
+struct shadow_rights {
+	bool w, u, x; /* the guest's, accumulated down to and with the leaf */
+	bool dirty;   /* the leaf's D */
+};
+spte_t compose_table(const struct shadow_page *child);
+/* The machine frame that a leaf entry maps. */
+mfn_t compose_mfn(spte_t e);
+/* Where the second stage maps a guest frame of RAM, and by pages of which level. False: nowhere. */
+bool compose_frame(const struct shadow *sh, gfn_t gfn, mfn_t *ret_mfn, int *ret_level);
+/* A leaf for `gfn` at `level` (1 or 2), in the view of `role`; not present where nothing may be mapped. */
+spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn,
+                    struct shadow_rights rights);
+/* True when one 2 MiB leaf may stand for [gfn, gfn + 512): the second stage maps it so, and no table lies in there. */
+bool compose_allows_2m(const struct shadow *sh, gfn_t gfn);
+struct shadow_role role_root(const struct shadow_view *view);
+/* The role of the page below an entry with these own rights. */
+struct shadow_role role_below(struct shadow_role above, gpte_t e);
+/* The role and gfn of the direct page below a large guest leaf `e` in a page of role `above`. */
+struct shadow_role role_direct(struct shadow_role above, gpte_t e);
+bool role_equal(struct shadow_role a, struct shadow_role b);
+
+/* recompose.c */
+enum shadow_form {
+	SHADOW_FORM_TABLE, /* a way to the next page */
+	SHADOW_FORM_LEAF,  /* a page, where the level may hold one */
+};
+/* What entry `index` of `page` has to be by the guest's tables as they stand: a present entry differs from it
+ * only by a bug. Zero where nothing may be mapped in this form, or where A has still to be set by a walk. */
+spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, enum shadow_form form);
+/* The form that a present entry has. */
+enum shadow_form shadow_form_of(const struct shadow_page *page, spte_t e);
+/* False when the guest's tables, as they stand, say otherwise than entry `index`; what they say, then. Zeroes and
+ * entries that grant less write access always stand: the next access faults and is granted. */
+bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
+
+/* audit.c */
+/* As shadow_audit() of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new
+ * place. */
+bool shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len);
+
+/* fast.c: sets A or D of a leaf that is linked already, without a walk. False: it takes the long way. */
+bool shadow_fault_fast(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
+                       struct walk_access access);
+
+/* promote.c */
+/* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. False: everything was dropped. */
+bool shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+/* And back, before an entry of it changes. False: everything was dropped. */
+bool shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+
+/* unsync.c */
+/* Makes a guest table writable that is shadowed as leaf table only. False: it stays protected. */
+bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn);
+/* The guest flushed: brings every unsync table up to date, and protects those that did not change. */
+void shadow_sync_all(struct shadow *sh, struct counters *counters);
+/*
+ * Brings every unsync table that `top` leads to up to date, and `top` if it is one: before `top` is linked at a place
+ * where it was not. No TLB holds anything of that place, so the guest need not flush for it. False: `top` is gone.
+ */
+bool shadow_sync_below(struct shadow *sh, struct counters *counters, const struct shadow_page *top);
+/* Brings one unsync table up to date and protects it again. False: everything was dropped. */
+bool shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
+/* The frame holds no shadowed table any more. */
+void shadow_unsync_forget(struct shadow *sh, gfn_t gfn);
+
+#endif
