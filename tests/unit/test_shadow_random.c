@@ -229,7 +229,7 @@ static void take(void)
 	if (taken[i].size || stage2_range_state(&s2, gpa_init(gpa), pages * PAGE_SIZE, &mapped) < 0 || !mapped)
 		return;
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(gpa), pages * PAGE_SIZE, &g), 0);
-	(void)shadow_zap_gpa(sh, &counters, gpa_init(gpa), maddr_init(gpa), pages * PAGE_SIZE);
+	shadow_zap_gpa(sh, &counters, gpa_init(gpa), maddr_init(gpa), pages * PAGE_SIZE);
 	pt_gather_finish(&s2.pt, &g);
 	if (table)
 		memset(guest_word(gpa), 0, PAGE_SIZE);

@@ -158,32 +158,34 @@ spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page
  * live of an entry that was present, edits wait of which the stub stored some before it was interrupted, and it will
  * store them again: they would undo the store.
  */
-bool shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
-                  bool was_present)
+enum shadow_result shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                                bool was_present)
 {
 	const spte_t value = shadow_live_value(sh, page, index);
 
 	if (!page->live[index] && !was_present) {
 		__atomic_store_n(&page->live[index], value.raw, __ATOMIC_RELEASE);
-		return true;
+		return SHADOW_DONE;
 	}
-	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-		shadow_drop_all(sh, counters);
-		return false;
-	}
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE))
+		return SHADOW_MUST_DROP;
 	shadow_edit_queue(sh, counters, page, index, value);
-	return true;
+	return SHADOW_DONE;
 }
 
-bool shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index, spte_t value)
+enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                              spte_t value)
 {
 	const spte_t old = page->spte[index];
 	const uint64_t same_link = PTE_ADDR | PTE_P | PTE_PS;
+	enum shadow_result r = SHADOW_DONE;
 
 	if (old.raw == value.raw)
-		return true;
-	if (page->promoted && !shadow_demote(sh, counters, page))
-		return false;
+		return SHADOW_DONE;
+	if (page->promoted)
+		r = shadow_demote(sh, counters, page);
+	if (r != SHADOW_DONE)
+		return r;
 	if ((old.raw ^ value.raw) & same_link) {
 		shadow_unlink(sh, counters, page, index);
 		link_entry(sh, page, index, value);

@@ -119,7 +119,6 @@ struct shadow {
 	/* edit.c: for the stub, in order */
 	struct shadow_edit *edit;
 	unsigned nr_edits, max_edits;
-	uint64_t generation; /* counts drops: a root found under an older one is gone */
 	uint64_t flushes;    /* counts removals of rights: a TLB flushed under an older count may be stale */
 };
 
@@ -131,6 +130,17 @@ struct shadow {
 /* In a watched entry; ignored by the CPU. */
 #define SPTE_WATCHED (1ull << 9)
 
+/*
+ * How a change to the shadow ended. Whoever gets anything but SHADOW_DONE changes nothing more and passes it on, up to
+ * the function that outsiders called: that one alone drops or recycles, by shadow_recover(), and starts again if it must.
+ */
+enum shadow_result {
+	SHADOW_DONE,
+	SHADOW_RETRY,        /* what it rests on has changed or is gone: start again */
+	SHADOW_MUST_DROP,    /* it cannot be queued: only a drop makes the shadow right again */
+	SHADOW_MUST_RECYCLE, /* no frame is fresh */
+};
+
 static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
 {
 	return page->role.level == 1 || e.raw & PTE_PS;
@@ -139,9 +149,12 @@ static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
 /* pool.c */
 /* Forgets every shadow page. Quiesces. */
 void shadow_drop_all(struct shadow *sh, struct counters *counters);
-/* Makes sure that `nr` pages of this kind can be had without another drop: recycles, or evicts the oldest. Quiesces when
- * it does. False: everything was dropped, or the pool is too small. */
-bool shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr);
+/* Drops or recycles if `r` says so. */
+void shadow_recover(struct shadow *sh, struct counters *counters, enum shadow_result r);
+/* Makes sure that `nr` pages of this kind can be had: evicts the oldest, and quiesces then. SHADOW_RETRY: the pool is too
+ * small. */
+enum shadow_result must_check shadow_pool_reserve(struct shadow *sh, struct counters *counters,
+                                                  enum shadow_area_kind kind, unsigned nr);
 /* A frame for a new page, which must be reserved. What it still holds, the stub's slot of a root excepted, is queued to
  * become zero. */
 struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind);
@@ -156,14 +169,17 @@ struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
 struct shadow_page *shadow_page_next(const struct shadow_page *page);
 /* One of the pages that stand for 2 MiB of a large guest page, by 4 KiB; NULL: there is none. */
 struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
-/* Finds or makes, but for a root from a frame reserved before. NULL: everything was dropped, for a frame or to take write
- * access to `gfn` away, and the caller starts again. */
-struct shadow_page *shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role);
-/* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
-bool shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+/* Finds or makes; a page that is no root gets a frame that the caller has reserved. Takes write access to `gfn` away from
+ * the guest first. */
+enum shadow_result must_check shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn,
+                                              struct shadow_role role, struct shadow_page **ret_page);
+/* Takes a page out of its parents and the cache. */
+enum shadow_result must_check shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+/* Zaps every page of one guest table. */
+enum shadow_result must_check shadow_zap_table(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any, or when the TLB of a
- * vCPU in the guest may still grant it. False: that needs everything dropped, and it was. */
-bool shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn);
+ * vCPU in the guest may still grant it. */
+enum shadow_result must_check shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* True when the frame holds a guest table that has a shadow and must not be written unseen. */
 bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
 /* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
@@ -174,8 +190,9 @@ bool shadow_frame_mapped(const struct shadow *sh, gfn_t gfn);
 int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
 
 /* entry.c */
-/* Sets an entry and its links. False: the change cannot be queued; everything was dropped. */
-bool shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index, spte_t value);
+/* Sets an entry and its links. */
+enum shadow_result must_check shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                         unsigned index, spte_t value);
 /* Queues a store to a live entry. */
 void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page, unsigned index,
                        spte_t value);
@@ -183,9 +200,9 @@ void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struc
 void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index);
 /* What the CPU has to see for spte[index]: the same, but for a promoted child. */
 spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index);
-/* Brings the live entry to shadow_live_value(). `was_present`: before the change. False: everything was dropped. */
-bool shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
-                  bool was_present);
+/* Brings the live entry to shadow_live_value(). `was_present`: before the change. */
+enum shadow_result must_check shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                           unsigned index, bool was_present);
 /* The page a table entry leads to. */
 struct shadow_page *shadow_child(const struct shadow *sh, spte_t e);
 
@@ -230,28 +247,33 @@ bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page
  * place. */
 bool shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len);
 
-/* fast.c: sets A or D of a leaf that is linked already, without a walk. False: it takes the long way. */
-bool shadow_fault_fast(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
-                       struct walk_access access);
+/* track.c */
+/* As shadow_written(). */
+enum shadow_result must_check shadow_update(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len);
+
+/* fast.c: sets A or D of a leaf that is linked already, without a walk. SHADOW_RETRY: it takes the long way. */
+enum shadow_result must_check shadow_fault_fast(struct shadow *sh, struct counters *counters,
+                                                const struct shadow_view *view, gva_t gva, struct walk_access access);
 
 /* promote.c */
-/* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. False: everything was dropped. */
-bool shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
-/* And back, before an entry of it changes. False: everything was dropped. */
-bool shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+/* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. */
+enum shadow_result must_check shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
+/* And back, before an entry of it changes. */
+enum shadow_result must_check shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page);
 
 /* unsync.c */
 /* Makes a guest table writable that is shadowed as leaf table only. False: it stays protected. */
 bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* The guest flushed: brings every unsync table up to date, and protects those that did not change. */
-void shadow_sync_all(struct shadow *sh, struct counters *counters);
+enum shadow_result must_check shadow_sync_all(struct shadow *sh, struct counters *counters);
 /*
  * Brings every unsync table that `top` leads to up to date, and `top` if it is one: before `top` is linked at a place
- * where it was not. No TLB holds anything of that place, so the guest need not flush for it. False: `top` is gone.
+ * where it was not. No TLB holds anything of that place, so the guest need not flush for it. SHADOW_RETRY: `top` is gone.
  */
-bool shadow_sync_below(struct shadow *sh, struct counters *counters, const struct shadow_page *top);
-/* Brings one unsync table up to date and protects it again. False: everything was dropped. */
-bool shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
+enum shadow_result must_check shadow_sync_below(struct shadow *sh, struct counters *counters,
+                                                const struct shadow_page *top);
+/* Brings one unsync table up to date and protects it again. */
+enum shadow_result must_check shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
 /* The frame holds no shadowed table any more. */
 void shadow_unsync_forget(struct shadow *sh, gfn_t gfn);
 

@@ -24,9 +24,14 @@ void shadow_close_all(struct shadow *sh, struct counters *counters)
 	while (sh->nr_open) {
 		const gfn_t gfn = sh->open[--sh->nr_open];
 		struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
+		enum shadow_result r;
 
 		track->open = false;
-		if (track->pages && !track->unsync && shadow_write_protect(sh, counters, gfn))
-			shadow_written(sh, counters, gfn_to_gpa(gfn), PAGE_SIZE);
+		if (!track->pages || track->unsync)
+			continue;
+		r = shadow_write_protect(sh, counters, gfn);
+		if (r == SHADOW_DONE)
+			r = shadow_update(sh, counters, gfn_to_gpa(gfn), PAGE_SIZE);
+		shadow_recover(sh, counters, r);
 	}
 }

@@ -96,27 +96,56 @@ void shadow_page_forget(struct shadow *sh, struct counters *counters, struct sha
 	take_out(sh, counters, page);
 }
 
-bool shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+enum shadow_result shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
-	while (page->parents)
-		if (!shadow_set(sh, counters, page->parents->page, page->parents->index, (spte_t){0}))
-			return false;
+	while (page->parents) {
+		const struct shadow_ref *ref = page->parents;
+		const enum shadow_result r = shadow_set(sh, counters, ref->page, ref->index, (spte_t){0});
+
+		if (r != SHADOW_DONE)
+			return r;
+	}
 	shadow_page_forget(sh, counters, page);
 	shadow_pool_give(sh, page, true);
 	sh->flushes++; /* a CPU may still walk it, as root for one */
-	return true;
+	return SHADOW_DONE;
 }
 
-static bool zap_2m_around(struct shadow *sh, struct counters *counters, int64_t n)
+enum shadow_result shadow_zap_table(struct shadow *sh, struct counters *counters, gfn_t gfn)
+{
+	enum shadow_result r = SHADOW_DONE;
+	struct shadow_page *page;
+
+	while (r == SHADOW_DONE && (page = shadow_page_first(sh, gfn)))
+		r = shadow_page_zap(sh, counters, page);
+	return r;
+}
+
+static enum shadow_result zap_2m_around(struct shadow *sh, struct counters *counters, int64_t n)
 {
 	const struct shadow_ref *ref;
+	enum shadow_result r = SHADOW_DONE;
 
-	while ((ref = sh->rmap_2m[n / 512])) {
+	while (r == SHADOW_DONE && (ref = sh->rmap_2m[n / 512])) {
 		counter_inc(counters, CTR_SHADOW_WRITE_PROTECTS);
-		if (!shadow_set(sh, counters, ref->page, ref->index, (spte_t){0}))
-			return false;
+		r = shadow_set(sh, counters, ref->page, ref->index, (spte_t){0});
 	}
-	return true;
+	return r;
+}
+
+static enum shadow_result protect_4k(struct shadow *sh, struct counters *counters, int64_t n)
+{
+	enum shadow_result r = SHADOW_DONE;
+
+	for (const struct shadow_ref *ref = sh->rmap[n]; r == SHADOW_DONE && ref; ref = ref->next) {
+		const spte_t e = ref->page->spte[ref->index];
+
+		if (!(e.raw & PTE_W))
+			continue;
+		counter_inc(counters, CTR_SHADOW_WRITE_PROTECTS);
+		r = shadow_set(sh, counters, ref->page, ref->index, (spte_t){e.raw & ~PTE_W});
+	}
+	return r;
 }
 
 static bool is_mapped_writable(const struct shadow *sh, int64_t n)
@@ -135,64 +164,60 @@ static bool is_known_writable(const struct shadow *sh, int64_t n)
 	return (until > until_2m ? until : until_2m) > sh->ops->oldest_flush(sh->ctx);
 }
 
-bool shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn)
+enum shadow_result shadow_write_protect(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
+	enum shadow_result r;
 	mfn_t mfn;
 	int level;
 	int64_t n;
 
 	if (!compose_frame(sh, gfn, &mfn, &level))
-		return true;
+		return SHADOW_DONE;
 	n = shadow_machine_frame(sh, mfn);
 	if (!is_mapped_writable(sh, n)) {
 		if (is_known_writable(sh, n))
 			shadow_quiesce(sh, counters);
-		return true;
+		return SHADOW_DONE;
 	}
-	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-		shadow_drop_all(sh, counters);
-		return false;
-	}
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE))
+		return SHADOW_MUST_DROP;
 	shadow_quiesce(sh, counters); /* from here on no vCPU writes the table unseen */
-	if (!zap_2m_around(sh, counters, n))
-		return false;
-	for (const struct shadow_ref *ref = sh->rmap[n]; ref; ref = ref->next) {
-		const spte_t e = ref->page->spte[ref->index];
-
-		if (!(e.raw & PTE_W))
-			continue;
-		counter_inc(counters, CTR_SHADOW_WRITE_PROTECTS);
-		if (!shadow_set(sh, counters, ref->page, ref->index, (spte_t){e.raw & ~PTE_W}))
-			return false;
-	}
-	return true;
+	r = zap_2m_around(sh, counters, n);
+	return r == SHADOW_DONE ? protect_4k(sh, counters, n) : r;
 }
 
 /* Before a page of this role stands for the table, the guest must not write it unseen. */
-static bool protect_table(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role)
+static enum shadow_result protect_table(struct shadow *sh, struct counters *counters, gfn_t gfn,
+                                        struct shadow_role role)
 {
-	const struct shadow_track *t = &sh->track[shadow_frame(sh, gfn)];
+	const struct shadow_track *t = role.direct ? NULL : &sh->track[shadow_frame(sh, gfn)];
 
-	if (t->unsync && role.level == 1)
-		return true;
+	if (!t || (t->unsync && role.level == 1))
+		return SHADOW_DONE;
 	return t->unsync ? shadow_unsync_end(sh, counters, gfn) : shadow_write_protect(sh, counters, gfn);
 }
 
-struct shadow_page *shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role)
+enum shadow_result shadow_page_get(struct shadow *sh, struct counters *counters, gfn_t gfn, struct shadow_role role,
+                                   struct shadow_page **ret_page)
 {
+	const enum shadow_area_kind kind = role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES;
 	struct shadow_page *page = shadow_page_find(sh, gfn, role);
+	enum shadow_result r;
 
+	*ret_page = page;
 	if (page)
-		return page;
-	if (!role.direct && !protect_table(sh, counters, gfn, role))
-		return NULL;
-	if (role.level == 4 && !shadow_pool_reserve(sh, counters, SHADOW_AREA_ROOTS, 1))
-		return NULL;
-	page = shadow_pool_take(sh, counters, role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES);
+		return SHADOW_DONE;
+	r = protect_table(sh, counters, gfn, role);
+	if (r == SHADOW_DONE && role.level == 4)
+		r = shadow_pool_reserve(sh, counters, kind, 1);
+	if (r != SHADOW_DONE)
+		return r;
+	page = shadow_pool_take(sh, counters, kind);
 	page->gfn = gfn;
 	page->role = role;
 	insert(sh, counters, page);
 	if (!role.direct)
 		track(sh, gfn);
-	return page;
+	*ret_page = page;
+	return SHADOW_DONE;
 }

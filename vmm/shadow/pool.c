@@ -164,7 +164,6 @@ void shadow_drop_all(struct shadow *sh, struct counters *counters)
 		BUG_ON(sh->area[i].in_use);
 		sh->area[i].nr_used = 0; /* an edit that would have cleared one is gone */
 	}
-	sh->generation++;
 	sh->flushes++;
 }
 
@@ -188,6 +187,15 @@ int shadow_recycle(struct shadow *sh, struct counters *counters)
 	return 0;
 }
 
+void shadow_recover(struct shadow *sh, struct counters *counters, enum shadow_result r)
+{
+	if (r == SHADOW_MUST_DROP)
+		shadow_drop_all(sh, counters);
+	else if (r == SHADOW_MUST_RECYCLE)
+		(void)!shadow_recycle(sh,
+		                      counters); /* if the host refuses, no frame is to be had, which ends the guest */
+}
+
 static unsigned fresh(const struct shadow_area *area)
 {
 	return area->end - area->next_fresh;
@@ -198,39 +206,44 @@ static enum shadow_area_kind kind_of(const struct shadow_page *page)
 	return page->role.level == 4 ? SHADOW_AREA_ROOTS : SHADOW_AREA_TABLES;
 }
 
-/* Zaps the oldest pages of this kind: no other vCPU is in the guest. False: everything was dropped. */
-static bool evict(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr)
+/* Zaps the oldest pages of this kind: no other vCPU is in the guest. */
+static enum shadow_result evict(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr)
 {
+	enum shadow_result r;
+
 	for (struct shadow_page *p = sh->oldest, *newer; p && nr; p = newer) {
 		newer = p->newer;
 		if (kind_of(p) != kind)
 			continue;
-		if (!shadow_page_zap(sh, counters, p))
-			return false;
+		r = shadow_page_zap(sh, counters, p);
+		if (r != SHADOW_DONE)
+			return r;
 		counter_inc(counters, CTR_SHADOW_EVICTIONS);
 		nr--;
 	}
-	return true;
+	return SHADOW_DONE;
 }
 
-bool shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind, unsigned nr)
+enum shadow_result shadow_pool_reserve(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind,
+                                       unsigned nr)
 {
 	const struct shadow_area *area = &sh->area[kind];
 	const unsigned size = area->end - area->first;
+	enum shadow_result r = SHADOW_DONE;
 
 	if (fresh(area) >= nr)
-		return true;
+		return SHADOW_DONE;
 	/* When most frames are resting, there is little to lose and much to win. */
-	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || (area->in_use + area->nr_used) * 2 < size) {
-		(void)!shadow_recycle(sh, counters);
-		return false;
-	}
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE) || (area->in_use + area->nr_used) * 2 < size)
+		return SHADOW_MUST_RECYCLE;
 	/* A CPU may still walk a used frame by what its TLB remembers: before it is given away, everybody flushes. */
 	shadow_quiesce(sh, counters);
 	sh->flushes++;
-	if (fresh(area) + area->nr_used < nr && !evict(sh, counters, kind, size / 32 + nr))
-		return false;
-	return fresh(area) + area->nr_used >= nr;
+	if (fresh(area) + area->nr_used < nr)
+		r = evict(sh, counters, kind, size / 32 + nr);
+	if (r != SHADOW_DONE)
+		return r;
+	return fresh(area) + area->nr_used >= nr ? SHADOW_DONE : SHADOW_RETRY;
 }
 
 /* What a used frame still holds goes by edits, but for the stub's slot of a root. */

@@ -22,19 +22,20 @@ static bool both_stages_allow(const struct shadow *sh, const struct shadow_page 
 	       compose_allows_2m(sh, gpa_to_gfn(gpte_gpa((gpte_t){atomic_load(first)})));
 }
 
-static bool store_parents(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+static enum shadow_result store_parents(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
-	for (const struct shadow_ref *ref = page->parents; ref; ref = ref->next)
-		if (!shadow_store(sh, counters, ref->page, ref->index, true))
-			return false;
-	return true;
+	enum shadow_result r = SHADOW_DONE;
+
+	for (const struct shadow_ref *ref = page->parents; r == SHADOW_DONE && ref; ref = ref->next)
+		r = shadow_store(sh, counters, ref->page, ref->index, true);
+	return r;
 }
 
-bool shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+enum shadow_result shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	if (page->promoted || page->role.direct || page->present < 512 || !is_uniform(page) ||
 	    !both_stages_allow(sh, page))
-		return true;
+		return SHADOW_DONE;
 	page->promoted = true;
 	counter_inc(counters, CTR_SHADOW_PROMOTIONS);
 	return store_parents(sh, counters, page);
@@ -44,16 +45,19 @@ void shadow_join_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa)
 {
 	const gfn_t gfn = gpa_to_gfn(gpa);
 	struct shadow_page *page = shadow_page_direct(sh, gfn);
+	enum shadow_result r = SHADOW_DONE;
 
 	if (!page || !(sh->opts & SHADOW_OPT_LARGE) || !compose_allows_2m(sh, gfn))
 		return;
 	shadow_quiesce(sh, counters);
-	do
+	for (; r == SHADOW_DONE && page; page = shadow_page_direct(sh, gfn)) {
 		counter_inc(counters, CTR_SHADOW_JOINS);
-	while (shadow_page_zap(sh, counters, page) && (page = shadow_page_direct(sh, gfn)));
+		r = shadow_page_zap(sh, counters, page);
+	}
+	shadow_recover(sh, counters, r);
 }
 
-bool shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+enum shadow_result shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	page->promoted = false;
 	counter_inc(counters, CTR_SHADOW_DEMOTIONS);

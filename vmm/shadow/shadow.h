@@ -137,9 +137,9 @@ void shadow_quiesce(struct shadow *sh, struct counters *counters);
 /*
  * The second stage maps [gpa, gpa + size) no longer, which was at `maddr`: zaps every entry that leads there and every
  * shadow of a guest table that lies there. Quiesces: when this returns, no vCPU runs guest code, and none will before
- * the edits are stored and its TLB is flushed. False: everything was dropped for it.
+ * the edits are stored and its TLB is flushed.
  */
-bool shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size);
+void shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size);
 
 /*
  * The second stage maps the 2 MiB at `gpa` by one leaf again. Where the guest does, too, zaps the 4 KiB entries that

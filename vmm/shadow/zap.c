@@ -2,22 +2,13 @@
 /* The end of guest memory that the second stage took away. */
 #include "shadow/internal.h"
 
-static bool zap_list(struct shadow *sh, struct counters *counters, struct shadow_ref **list)
+static enum shadow_result zap_list(struct shadow *sh, struct counters *counters, struct shadow_ref **list)
 {
-	while (*list)
-		if (!shadow_set(sh, counters, (*list)->page, (*list)->index, (spte_t){0}))
-			return false;
-	return true;
-}
+	enum shadow_result r = SHADOW_DONE;
 
-static bool zap_tables(struct shadow *sh, struct counters *counters, gfn_t gfn)
-{
-	struct shadow_page *page;
-
-	while ((page = shadow_page_first(sh, gfn)))
-		if (!shadow_page_zap(sh, counters, page))
-			return false;
-	return true;
+	while (r == SHADOW_DONE && *list)
+		r = shadow_set(sh, counters, (*list)->page, (*list)->index, (spte_t){0});
+	return r;
 }
 
 /* Some of the 2 MiB around this frame are guest tables with a shadow. */
@@ -29,19 +20,28 @@ static bool has_tables_around(const struct shadow *sh, gfn_t gfn)
 	return sh->tables_2m[n / 512];
 }
 
-bool shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size)
+static enum shadow_result zap_frame(struct shadow *sh, struct counters *counters, gfn_t gfn, mfn_t mfn)
 {
-	shadow_quiesce(sh, counters);
-	sh->flushes++; /* an entry that went earlier may still be in the TLB of a vCPU that did not leave the guest
-	                  since */
-	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
-		const gfn_t gfn = gpa_to_gfn(gpa_add(gpa, off));
-		const int64_t n = shadow_machine_frame(sh, maddr_to_mfn(maddr_add(maddr, off)));
+	const int64_t n = shadow_machine_frame(sh, mfn);
+	enum shadow_result r;
 
-		BUG_ON(n < 0);
-		if (!zap_list(sh, counters, &sh->rmap_2m[n / 512]) || !zap_list(sh, counters, &sh->rmap[n]) ||
-		    (has_tables_around(sh, gfn) && !zap_tables(sh, counters, gfn)))
-			return false;
-	}
-	return true;
+	BUG_ON(n < 0);
+	r = zap_list(sh, counters, &sh->rmap_2m[n / 512]);
+	if (r == SHADOW_DONE)
+		r = zap_list(sh, counters, &sh->rmap[n]);
+	if (r == SHADOW_DONE && has_tables_around(sh, gfn))
+		r = shadow_zap_table(sh, counters, gfn);
+	return r;
+}
+
+void shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size)
+{
+	enum shadow_result r = SHADOW_DONE;
+
+	shadow_quiesce(sh, counters);
+	/* An entry that went earlier may still be in the TLB of a vCPU that did not leave the guest since. */
+	sh->flushes++;
+	for (uint64_t off = 0; r == SHADOW_DONE && off < size; off += PAGE_SIZE)
+		r = zap_frame(sh, counters, gpa_to_gfn(gpa_add(gpa, off)), maddr_to_mfn(maddr_add(maddr, off)));
+	shadow_recover(sh, counters, r);
 }

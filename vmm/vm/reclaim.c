@@ -108,10 +108,8 @@ static unsigned zap_shadow(struct vm *vm, const struct stage2_slice *slice, unsi
 
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		acks += atomic_load(&vm->vcpu[i]->shadow->in_guest);
-	/* Either way no entry leads there any more. */
 	for (unsigned i = 0; i < n; i++)
-		(void)shadow_zap_gpa(vm->shadow->mmu, reclaim_counters(vm), slice[i].gpa, slice[i].maddr,
-		                     slice[i].size);
+		shadow_zap_gpa(vm->shadow->mmu, reclaim_counters(vm), slice[i].gpa, slice[i].maddr, slice[i].size);
 	return acks;
 }
 
