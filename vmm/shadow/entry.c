@@ -7,35 +7,36 @@
 
 #define REFS_PER_BLOCK 1024
 
-static struct shadow_ref *ref_alloc(struct shadow *sh)
+static bool more_refs(struct shadow *sh)
 {
-	struct shadow_ref *ref = sh->free_refs;
+	struct shadow_ref **blocks = realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
+	struct shadow_ref *block;
 
-	if (!ref) {
-		struct shadow_ref *block = calloc(REFS_PER_BLOCK, sizeof(*block));
-		struct shadow_ref **blocks =
-		    realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
-
-		/* Bounded by the pool: 512 a frame. A host without that memory cannot go on either way. */
-		BUG_ON(!block || !blocks);
-		sh->ref_blocks = blocks;
-		sh->ref_blocks[sh->nr_ref_blocks++] = block;
-		for (int i = 0; i < REFS_PER_BLOCK; i++) {
-			block[i].next = sh->free_refs;
-			sh->free_refs = &block[i];
-		}
-		ref = sh->free_refs;
+	if (!blocks)
+		return false;
+	sh->ref_blocks = blocks;
+	block = calloc(REFS_PER_BLOCK, sizeof(*block));
+	if (!block)
+		return false;
+	sh->ref_blocks[sh->nr_ref_blocks++] = block;
+	for (int i = 0; i < REFS_PER_BLOCK; i++) {
+		block[i].next = sh->free_refs;
+		sh->free_refs = &block[i];
 	}
-	sh->free_refs = ref->next;
-	return ref;
+	return true;
 }
 
-static void ref_add(struct shadow *sh, struct shadow_ref **list, struct shadow_page *page, unsigned index)
+static bool ref_add(struct shadow *sh, struct shadow_ref **list, struct shadow_page *page, unsigned index)
 {
-	struct shadow_ref *ref = ref_alloc(sh);
+	struct shadow_ref *ref;
 
+	if (!sh->free_refs && !more_refs(sh))
+		return false;
+	ref = sh->free_refs;
+	sh->free_refs = ref->next;
 	*ref = (struct shadow_ref){.page = page, .index = index, .next = *list};
 	*list = ref;
+	return true;
 }
 
 static void ref_remove(struct shadow *sh, struct shadow_ref **list, const struct shadow_page *page, unsigned index)
@@ -101,29 +102,41 @@ void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_p
 	page->present--;
 }
 
-static void link_entry(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
+static enum shadow_result link_entry(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
 {
+	if (value.raw & PTE_P) {
+		if (!ref_add(sh, list_of(sh, page, value), page, index))
+			return SHADOW_MUST_DROP;
+		page->present++;
+	}
 	page->spte[index] = value;
-	if (!(value.raw & PTE_P))
-		return;
-	ref_add(sh, list_of(sh, page, value), page, index);
-	page->present++;
+	return SHADOW_DONE;
 }
 
-void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page, unsigned index,
-                       spte_t value)
+static bool more_edits(struct shadow *sh)
 {
-	if (sh->nr_edits == sh->max_edits) {
-		sh->max_edits = sh->max_edits ? 2 * sh->max_edits : 256;
-		sh->edit = realloc(sh->edit, sh->max_edits * sizeof(*sh->edit));
-		BUG_ON(!sh->edit); /* bounded by the work of one trap */
-	}
+	const unsigned max = sh->max_edits ? 2 * sh->max_edits : 256;
+	struct shadow_edit *edit = realloc(sh->edit, max * sizeof(*edit));
+
+	if (!edit)
+		return false;
+	sh->edit = edit;
+	sh->max_edits = max;
+	return true;
+}
+
+enum shadow_result shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page,
+                                     unsigned index, spte_t value)
+{
+	if (sh->nr_edits == sh->max_edits && !more_edits(sh))
+		return SHADOW_MUST_DROP;
 	sh->edit[sh->nr_edits++] = (struct shadow_edit){
 	    .entry = maddr_add(page->table, index * sizeof(uint64_t)),
 	    .value = value,
 	};
 	sh->flushes++;
 	counter_inc(counters, CTR_SHADOW_EDITS);
+	return SHADOW_DONE;
 }
 
 const struct shadow_edit *shadow_edits(const struct shadow *sh)
@@ -169,8 +182,7 @@ enum shadow_result shadow_store(struct shadow *sh, struct counters *counters, st
 	}
 	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE))
 		return SHADOW_MUST_DROP;
-	shadow_edit_queue(sh, counters, page, index, value);
-	return SHADOW_DONE;
+	return shadow_edit_queue(sh, counters, page, index, value);
 }
 
 enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
@@ -188,14 +200,14 @@ enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, stru
 		return r;
 	if ((old.raw ^ value.raw) & same_link) {
 		shadow_unlink(sh, counters, page, index);
-		link_entry(sh, page, index, value);
+		r = link_entry(sh, page, index, value);
 	} else {
 		count_used(counters, page, index);
 		if (!(value.raw & PTE_W))
 			note_unmapped(sh, page, old);
 		page->spte[index] = value;
 	}
-	return shadow_store(sh, counters, page, index, old.raw & PTE_P);
+	return r == SHADOW_DONE ? shadow_store(sh, counters, page, index, old.raw & PTE_P) : r;
 }
 
 uint64_t shadow_prefetched_used(const struct shadow *sh)

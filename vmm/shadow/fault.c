@@ -20,7 +20,7 @@ const char *const shadow_outcome_what[SHADOW_NR] = {
     [SHADOW_MMIO] = "there is no memory at the guest physical address",
     [SHADOW_RESERVED_RANGE] = "an access to the range reserved for the stub",
     [SHADOW_TABLE_OUTSIDE] = "a guest table outside memory",
-    [SHADOW_NO_MEMORY] = "the pool of shadow tables is too small",
+    [SHADOW_NO_MEMORY] = "the pool of shadow tables is too small, or the host has no memory",
 };
 
 static enum shadow_outcome of_walk(const struct walk *w)
@@ -84,9 +84,11 @@ static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int l
 }
 
 /* Fills the other entries of a guest leaf table whose pages were accessed before. */
-static void prefetch(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+static enum shadow_result prefetch(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
-	for (unsigned i = 0; i < 512; i++) {
+	enum shadow_result r = SHADOW_DONE;
+
+	for (unsigned i = 0; r == SHADOW_DONE && i < 512; i++) {
 		spte_t e;
 
 		if (page->spte[i].raw || page->live[i])
@@ -98,9 +100,10 @@ static void prefetch(struct shadow *sh, struct counters *counters, struct shadow
 			e.raw = (e.raw & ~PTE_A) | SPTE_WATCHED;
 			counter_inc(counters, CTR_SHADOW_PREFETCHED_WATCHED);
 		}
-		BUG_ON(shadow_set(sh, counters, page, i, e) != SHADOW_DONE); /* from nothing: never refused */
-		counter_inc(counters, CTR_SHADOW_PREFETCHED);
+		r = shadow_set(sh, counters, page, i, e);
+		counter_add(counters, CTR_SHADOW_PREFETCHED, r == SHADOW_DONE);
 	}
+	return r;
 }
 
 /* The leaf of the way, as large as both stages allow. */
@@ -117,8 +120,10 @@ static enum shadow_result fill_leaf(struct shadow *sh, struct counters *counters
 	if (page->role.level > 1)
 		return SHADOW_DONE;
 	if (sh->opts & SHADOW_OPT_PREFETCH)
-		prefetch(sh, counters, page);
-	return sh->opts & SHADOW_OPT_PROMOTE ? shadow_promote(sh, counters, page) : SHADOW_DONE;
+		r = prefetch(sh, counters, page);
+	if (r == SHADOW_DONE && sh->opts & SHADOW_OPT_PROMOTE)
+		r = shadow_promote(sh, counters, page);
+	return r;
 }
 
 /* Links the path below the root `page` and sets the leaf. */

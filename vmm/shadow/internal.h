@@ -137,7 +137,7 @@ struct shadow {
 enum shadow_result {
 	SHADOW_DONE,
 	SHADOW_RETRY,        /* what it rests on has changed or is gone: start again */
-	SHADOW_MUST_DROP,    /* it cannot be queued: only a drop makes the shadow right again */
+	SHADOW_MUST_DROP,    /* it cannot be queued, or the host has no memory: only a drop puts it right */
 	SHADOW_MUST_RECYCLE, /* no frame is fresh */
 };
 
@@ -157,7 +157,8 @@ enum shadow_result must_check shadow_pool_reserve(struct shadow *sh, struct coun
                                                   enum shadow_area_kind kind, unsigned nr);
 /* A frame for a new page, which must be reserved. What it still holds, the stub's slot of a root excepted, is queued to
  * become zero. */
-struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind);
+enum shadow_result must_check shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind,
+                                               struct shadow_page **ret_page);
 /* The page was forgotten, alone or (false) with all others: then its frame rests until the pool is recycled. */
 void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone);
 
@@ -194,8 +195,8 @@ int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
 enum shadow_result must_check shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page,
                                          unsigned index, spte_t value);
 /* Queues a store to a live entry. */
-void shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page, unsigned index,
-                       spte_t value);
+enum shadow_result must_check shadow_edit_queue(struct shadow *sh, struct counters *counters,
+                                                const struct shadow_page *page, unsigned index, spte_t value);
 /* Drops the links of an entry without a store: for pages that nobody walks any more. */
 void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index);
 /* What the CPU has to see for spte[index]: the same, but for a promoted child. */

@@ -212,7 +212,9 @@ enum shadow_result shadow_page_get(struct shadow *sh, struct counters *counters,
 		r = shadow_pool_reserve(sh, counters, kind, 1);
 	if (r != SHADOW_DONE)
 		return r;
-	page = shadow_pool_take(sh, counters, kind);
+	r = shadow_pool_take(sh, counters, kind, &page);
+	if (r != SHADOW_DONE)
+		return r;
 	page->gfn = gfn;
 	page->role = role;
 	insert(sh, counters, page);

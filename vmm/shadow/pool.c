@@ -247,29 +247,40 @@ enum shadow_result shadow_pool_reserve(struct shadow *sh, struct counters *count
 }
 
 /* What a used frame still holds goes by edits, but for the stub's slot of a root. */
-static void empty(struct shadow *sh, struct counters *counters, struct shadow_page *page, int kept)
+static enum shadow_result empty(struct shadow *sh, struct counters *counters, struct shadow_page *page, int kept)
 {
-	for (int i = 0; i < 512; i++)
+	enum shadow_result r = SHADOW_DONE;
+
+	for (int i = 0; r == SHADOW_DONE && i < 512; i++)
 		if (page->live[i] && i != kept)
-			shadow_edit_queue(sh, counters, page, i, (spte_t){0});
+			r = shadow_edit_queue(sh, counters, page, i, (spte_t){0});
+	return r;
 }
 
-struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind)
+/* A frame that is fresh, or else a used one. */
+static struct shadow_page *take_frame(struct shadow *sh, struct shadow_area *area)
 {
-	const int stub_slot = gva_index(gva_init(GNOMON_RESERVED_BASE), 4);
-	struct shadow_area *area = &sh->area[kind];
-	const bool is_fresh = fresh(area);
-	struct shadow_page *page;
-	unsigned n;
+	const unsigned n = fresh(area) ? area->next_fresh++ : area->used[--area->nr_used];
+	struct shadow_page *page = &sh->pages[n];
 
-	BUG_ON(!is_fresh && !area->nr_used);
-	n = is_fresh ? area->next_fresh++ : area->used[--area->nr_used];
-	area->in_use++;
-	page = &sh->pages[n];
 	*page = (struct shadow_page){
 	    .table = maddr_add(sh->pool_base, n * PAGE_SIZE),
 	    .live = (uint64_t *)(void *)(sh->pool + n * PAGE_SIZE),
 	};
+	return page;
+}
+
+enum shadow_result shadow_pool_take(struct shadow *sh, struct counters *counters, enum shadow_area_kind kind,
+                                    struct shadow_page **ret_page)
+{
+	const int stub_slot = gva_index(gva_init(GNOMON_RESERVED_BASE), 4);
+	struct shadow_area *area = &sh->area[kind];
+	const bool is_fresh = fresh(area);
+	enum shadow_result r = SHADOW_DONE;
+	struct shadow_page *page;
+
+	BUG_ON(!is_fresh && !area->nr_used);
+	page = take_frame(sh, area);
 	/*
 	 * A fresh frame is zero. It is written before it is read: else Linux before 6.13 has a large page of zeroes there,
 	 * and small pages from the first write on. No CPU has it yet, so plain stores do.
@@ -277,10 +288,14 @@ struct shadow_page *shadow_pool_take(struct shadow *sh, struct counters *counter
 	if (is_fresh)
 		page->live[0] = 0;
 	else
-		empty(sh, counters, page, kind == SHADOW_AREA_ROOTS ? stub_slot : -1);
+		r = empty(sh, counters, page, kind == SHADOW_AREA_ROOTS ? stub_slot : -1);
+	if (r != SHADOW_DONE)
+		return r; /* the frame rests, as all others will */
 	if (kind == SHADOW_AREA_ROOTS && !page->live[stub_slot])
 		page->live[stub_slot] = maddr_raw(sh->stub_pdpt) | PTE_P | PTE_W | PTE_A;
-	return page;
+	area->in_use++;
+	*ret_page = page;
+	return SHADOW_DONE;
 }
 
 void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone)

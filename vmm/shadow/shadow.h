@@ -92,7 +92,7 @@ struct shadow_view {
 
 /* --- traps --- */
 
-/* Finds or makes the root for this view; *ret_built tells which. False: the pool is too small for it. */
+/* Finds or makes the root for this view; *ret_built tells which. False: SHADOW_NO_MEMORY. */
 bool must_check shadow_root(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
                             maddr_t *ret_root, bool *ret_built);
 
@@ -104,7 +104,7 @@ enum shadow_outcome {
 	SHADOW_MMIO,           /* no memory there: emulate the access */
 	SHADOW_RESERVED_RANGE, /* the guest reached for the stub's range: kill */
 	SHADOW_TABLE_OUTSIDE,  /* a guest table lies outside memory: kill */
-	SHADOW_NO_MEMORY,      /* the pool cannot hold even this one path: host failure */
+	SHADOW_NO_MEMORY,      /* the pool is too small for this one path, or the host has no memory: host failure */
 	SHADOW_NR
 };
 extern const char *const shadow_outcome_what[SHADOW_NR];
