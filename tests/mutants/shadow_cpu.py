@@ -15,11 +15,11 @@ INSN = "random instructions"
 
 MUTANTS = [
     # A tracked table has no writer that nobody sees.
-    ("stamp-not-looked-at", "vmm/shadow/page.c", "if (is_known_writable(sh, n))", "if (0 && is_known_writable(sh, n))",
+    ("stamp-not-looked-at", "vmm/shadow/protect.c", "if (is_known_writable(sh, n))", "if (0 && is_known_writable(sh, n))",
      "a frame is tracked while a CPU has a stale writable translation", "unit shadow_edits"),
-    ("stamp-of-2m-not-looked-at", "vmm/shadow/page.c", "(until > until_2m ? until : until_2m) >", "until >",
+    ("stamp-of-2m-not-looked-at", "vmm/shadow/protect.c", "(until > until_2m ? until : until_2m) >", "until >",
      "a frame is tracked while a CPU has a stale writable translation of 2 MiB", "guest shadow_tables/stale_root"),
-    ("entry-goes-unstamped", "vmm/shadow/entry.c", "note_unmapped(sh, page, e); ref_remove", "ref_remove",
+    ("entry-goes-unstamped", "vmm/shadow/entry.c", "note_unmapped(sh, page, e); shadow_ref_remove", "shadow_ref_remove",
      "nobody knows when the frame's last writable entry went", "unit shadow_edits"),
     ("write-right-goes-unstamped", "vmm/shadow/entry.c", "note_unmapped(sh, page, old);", ";",
      "nobody knows when the frame's last entry became read-only", "unit shadow_edits"),
@@ -32,8 +32,8 @@ MUTANTS = [
     ("interrupted-without-flush", ENTER, "v->leaving = v->flushes != shadow_flushes(s->mmu) || vcpu_pending_vector(vcpu) >= 0;",
      "v->leaving = vcpu_pending_vector(vcpu) >= 0;", "a CPU that was taken out goes on by what its TLB holds",
      "guest shadow_tables/stale_root"),
-    ("used-frame-without-flush", "vmm/shadow/pool.c", "shadow_quiesce(sh, counters); sh->flushes++; if (fresh",
-     "if (fresh",
+    ("used-frame-without-flush", "vmm/shadow/evict.c", "shadow_quiesce(sh, counters); sh->flushes++;",
+     "",
      "a frame becomes another table while a CPU still walks it", "unit shadow_sizes"),
 
     # What is linked at a new place is in step.
@@ -66,8 +66,8 @@ MUTANTS = [
      "a page fault ends a step before its instruction is done", "guest cpu/store_to_table"),
 
     # Roots in little memory.
-    ("roots-never-evicted", "vmm/shadow/pool.c", "if (kind_of(p) != kind)",
-     "if (p->role.level == 4 || kind_of(p) != kind)",
+    ("roots-never-evicted", "vmm/shadow/evict.c", "if (shadow_pool_kind(p) != kind)",
+     "if (p->role.level == 4 || shadow_pool_kind(p) != kind)",
      "a guest with many address spaces has none of its roots evicted", "guest cpu/many_roots"),
     ("no-room-for-root", "vmm/shadow/page.c",
      "if (r == SHADOW_DONE && role.level == 4)", "if (0)",

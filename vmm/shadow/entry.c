@@ -1,58 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one writer of shadow entries, with the links it keeps: parents and reverse map. */
-#include <stdlib.h>
-#include <string.h>
-
+/* The one writer of shadow entries. It keeps their links: parents and reverse map. */
 #include "shadow/internal.h"
-
-#define REFS_PER_BLOCK 1024
-
-static bool more_refs(struct shadow *sh)
-{
-	struct shadow_ref **blocks = realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
-	struct shadow_ref *block;
-
-	if (!blocks)
-		return false;
-	sh->ref_blocks = blocks;
-	block = calloc(REFS_PER_BLOCK, sizeof(*block));
-	if (!block)
-		return false;
-	sh->ref_blocks[sh->nr_ref_blocks++] = block;
-	for (int i = 0; i < REFS_PER_BLOCK; i++) {
-		block[i].next = sh->free_refs;
-		sh->free_refs = &block[i];
-	}
-	return true;
-}
-
-static bool ref_add(struct shadow *sh, struct shadow_ref **list, struct shadow_page *page, unsigned index)
-{
-	struct shadow_ref *ref;
-
-	if (!sh->free_refs && !more_refs(sh))
-		return false;
-	ref = sh->free_refs;
-	sh->free_refs = ref->next;
-	*ref = (struct shadow_ref){.page = page, .index = index, .next = *list};
-	*list = ref;
-	return true;
-}
-
-static void ref_remove(struct shadow *sh, struct shadow_ref **list, const struct shadow_page *page, unsigned index)
-{
-	for (struct shadow_ref **p = list; *p; p = &(*p)->next) {
-		struct shadow_ref *ref = *p;
-
-		if (ref->page == page && ref->index == index) {
-			*p = ref->next;
-			ref->next = sh->free_refs;
-			sh->free_refs = ref;
-			return;
-		}
-	}
-	BUG_ON(true);
-}
 
 struct shadow_page *shadow_child(const struct shadow *sh, spte_t e)
 {
@@ -66,7 +14,7 @@ static struct shadow_ref **list_of(const struct shadow *sh, const struct shadow_
 
 	if (!spte_is_leaf(page, e))
 		return &shadow_child(sh, e)->parents;
-	n = shadow_machine_frame(sh, compose_mfn(e));
+	n = shadow_machine_frame(sh, spte_mfn(e));
 	BUG_ON(n < 0);
 	return page->role.level == 1 ? &sh->rmap[n] : &sh->rmap_2m[n / 512];
 }
@@ -85,7 +33,7 @@ static void note_unmapped(struct shadow *sh, const struct shadow_page *page, spt
 
 	if (!(e.raw & PTE_W) || !spte_is_leaf(page, e))
 		return;
-	n = shadow_machine_frame(sh, compose_mfn(e));
+	n = shadow_machine_frame(sh, spte_mfn(e));
 	*(page->role.level == 1 ? &sh->unmapped[n] : &sh->unmapped_2m[n / 512]) = ++sh->flushes;
 }
 
@@ -97,7 +45,7 @@ void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_p
 		return;
 	count_used(counters, page, index);
 	note_unmapped(sh, page, e);
-	ref_remove(sh, list_of(sh, page, e), page, index);
+	shadow_ref_remove(sh, list_of(sh, page, e), page, index);
 	page->spte[index].raw = 0;
 	page->present--;
 }
@@ -105,56 +53,12 @@ void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_p
 static enum shadow_result link_entry(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
 {
 	if (value.raw & PTE_P) {
-		if (!ref_add(sh, list_of(sh, page, value), page, index))
+		if (!shadow_ref_add(sh, list_of(sh, page, value), page, index))
 			return SHADOW_MUST_DROP;
 		page->present++;
 	}
 	page->spte[index] = value;
 	return SHADOW_DONE;
-}
-
-static bool more_edits(struct shadow *sh)
-{
-	const unsigned max = sh->max_edits ? 2 * sh->max_edits : 256;
-	struct shadow_edit *edit = realloc(sh->edit, max * sizeof(*edit));
-
-	if (!edit)
-		return false;
-	sh->edit = edit;
-	sh->max_edits = max;
-	return true;
-}
-
-enum shadow_result shadow_edit_queue(struct shadow *sh, struct counters *counters, const struct shadow_page *page,
-                                     unsigned index, spte_t value)
-{
-	if (sh->nr_edits == sh->max_edits && !more_edits(sh))
-		return SHADOW_MUST_DROP;
-	sh->edit[sh->nr_edits++] = (struct shadow_edit){
-	    .entry = maddr_add(page->table, index * sizeof(uint64_t)),
-	    .value = value,
-	};
-	sh->flushes++;
-	counter_inc(counters, CTR_SHADOW_EDITS);
-	return SHADOW_DONE;
-}
-
-const struct shadow_edit *shadow_edits(const struct shadow *sh)
-{
-	return sh->edit;
-}
-
-unsigned shadow_nr_edits(const struct shadow *sh)
-{
-	return sh->nr_edits;
-}
-
-void shadow_edits_stored(struct shadow *sh, unsigned n)
-{
-	if (n == 0)
-		return; /* there may be no array yet */
-	sh->nr_edits -= n;
-	memmove(sh->edit, sh->edit + n, sh->nr_edits * sizeof(*sh->edit));
 }
 
 spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index)
@@ -171,7 +75,7 @@ spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page
  * live of an entry that was present, edits wait of which the stub stored some before it was interrupted, and it will
  * store them again: they would undo the store.
  */
-enum shadow_result shadow_store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+static enum shadow_result store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
                                 bool was_present)
 {
 	const spte_t value = shadow_live_value(sh, page, index);
@@ -185,6 +89,23 @@ enum shadow_result shadow_store(struct shadow *sh, struct counters *counters, st
 	return shadow_edit_queue(sh, counters, page, index, value);
 }
 
+enum shadow_result shadow_store_parents(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+{
+	enum shadow_result r = SHADOW_DONE;
+
+	for (const struct shadow_ref *ref = page->parents; r == SHADOW_DONE && ref; ref = ref->next)
+		r = store(sh, counters, ref->page, ref->index, true);
+	return r;
+}
+
+/* Back from promotion, before an entry of the page changes. */
+static enum shadow_result demote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+{
+	page->promoted = false;
+	counter_inc(counters, CTR_SHADOW_DEMOTIONS);
+	return shadow_store_parents(sh, counters, page);
+}
+
 enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
                               spte_t value)
 {
@@ -195,7 +116,7 @@ enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, stru
 	if (old.raw == value.raw)
 		return SHADOW_DONE;
 	if (page->promoted)
-		r = shadow_demote(sh, counters, page);
+		r = demote(sh, counters, page);
 	if (r != SHADOW_DONE)
 		return r;
 	if ((old.raw ^ value.raw) & same_link) {
@@ -207,7 +128,7 @@ enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, stru
 			note_unmapped(sh, page, old);
 		page->spte[index] = value;
 	}
-	return r == SHADOW_DONE ? shadow_store(sh, counters, page, index, old.raw & PTE_P) : r;
+	return r == SHADOW_DONE ? store(sh, counters, page, index, old.raw & PTE_P) : r;
 }
 
 uint64_t shadow_prefetched_used(const struct shadow *sh)

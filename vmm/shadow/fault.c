@@ -222,7 +222,6 @@ bool shadow_root(struct shadow *sh, struct counters *counters, const struct shad
 	const gfn_t gfn = gpa_to_gfn(view->walk.cr3);
 	const struct shadow_role role = role_root(view);
 	struct shadow_page *page = shadow_page_find(sh, gfn, role);
-
 	enum shadow_result r = page ? SHADOW_DONE : SHADOW_RETRY;
 
 	*ret_built = !page;

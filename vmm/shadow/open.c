@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An instruction that the emulator does not know writes to guest tables that have a shadow. For as long as it takes they
- * are open: a vCPU may write them, while all others stay out of the guest. Afterwards each is protected and compared.
+ * An instruction that the emulator does not know writes to guest tables that have a shadow. For as long as it takes
+ * they are open: a vCPU may write them, while all others stay out of the guest. Afterwards each is protected and
+ * compared.
  */
 #include "shadow/internal.h"
 
 bool shadow_open(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
-	struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
+	struct shadow_track *track = shadow_track_of(sh, gfn);
 
 	if (track->open)
 		return true;
@@ -23,7 +24,7 @@ void shadow_close_all(struct shadow *sh, struct counters *counters)
 {
 	while (sh->nr_open) {
 		const gfn_t gfn = sh->open[--sh->nr_open];
-		struct shadow_track *track = &sh->track[shadow_frame(sh, gfn)];
+		struct shadow_track *track = shadow_track_of(sh, gfn);
 		enum shadow_result r;
 
 		track->open = false;

@@ -18,17 +18,8 @@ static bool both_stages_allow(const struct shadow *sh, const struct shadow_page 
 {
 	const _Atomic uint64_t *first = stage2_ptr(sh->s2, gfn_to_gpa(page->gfn), sizeof(*first));
 
-	return first && compose_mfn(page->spte[0]).raw % 512 == 0 &&
+	return first && spte_mfn(page->spte[0]).raw % 512 == 0 &&
 	       compose_allows_2m(sh, gpa_to_gfn(gpte_gpa((gpte_t){atomic_load(first)})));
-}
-
-static enum shadow_result store_parents(struct shadow *sh, struct counters *counters, struct shadow_page *page)
-{
-	enum shadow_result r = SHADOW_DONE;
-
-	for (const struct shadow_ref *ref = page->parents; r == SHADOW_DONE && ref; ref = ref->next)
-		r = shadow_store(sh, counters, ref->page, ref->index, true);
-	return r;
 }
 
 enum shadow_result shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
@@ -38,28 +29,5 @@ enum shadow_result shadow_promote(struct shadow *sh, struct counters *counters, 
 		return SHADOW_DONE;
 	page->promoted = true;
 	counter_inc(counters, CTR_SHADOW_PROMOTIONS);
-	return store_parents(sh, counters, page);
-}
-
-void shadow_join_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa)
-{
-	const gfn_t gfn = gpa_to_gfn(gpa);
-	struct shadow_page *page = shadow_page_direct(sh, gfn);
-	enum shadow_result r = SHADOW_DONE;
-
-	if (!page || !(sh->opts & SHADOW_OPT_LARGE) || !compose_allows_2m(sh, gfn))
-		return;
-	shadow_quiesce(sh, counters);
-	for (; r == SHADOW_DONE && page; page = shadow_page_direct(sh, gfn)) {
-		counter_inc(counters, CTR_SHADOW_JOINS);
-		r = shadow_page_zap(sh, counters, page);
-	}
-	shadow_recover(sh, counters, r);
-}
-
-enum shadow_result shadow_demote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
-{
-	page->promoted = false;
-	counter_inc(counters, CTR_SHADOW_DEMOTIONS);
-	return store_parents(sh, counters, page);
+	return shadow_store_parents(sh, counters, page);
 }

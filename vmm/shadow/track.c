@@ -56,7 +56,7 @@ void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsi
 
 void shadow_flushed(struct shadow *sh, struct counters *counters)
 {
-	if (!(sh->opts & SHADOW_OPT_ROOT_CACHE))
-		shadow_drop_all(sh, counters);
-	shadow_recover(sh, counters, shadow_sync_all(sh, counters));
+	const bool keep = sh->opts & SHADOW_OPT_ROOT_CACHE;
+
+	shadow_recover(sh, counters, keep ? shadow_sync_all(sh, counters) : SHADOW_MUST_DROP);
 }

@@ -9,11 +9,6 @@
 /* With more changes than this the shadow page is zapped: it costs one edit, and the next fault fills it anew. */
 #define EDITS_AT_MOST 16
 
-static struct shadow_track *track_of(const struct shadow *sh, gfn_t gfn)
-{
-	return &sh->track[shadow_frame(sh, gfn)];
-}
-
 bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	if (!(sh->opts & SHADOW_OPT_UNSYNC) || sh->nr_unsync == SHADOW_UNSYNC_MAX)
@@ -21,21 +16,10 @@ bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn)
 	for (const struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p))
 		if (p->role.level != 1)
 			return false;
-	track_of(sh, gfn)->unsync = true;
+	shadow_track_of(sh, gfn)->unsync = true;
 	sh->unsync[sh->nr_unsync++] = gfn;
 	counter_inc(counters, CTR_SHADOW_UNSYNCS);
 	return true;
-}
-
-void shadow_unsync_forget(struct shadow *sh, gfn_t gfn)
-{
-	unsigned i = 0;
-
-	while (sh->unsync[i].raw != gfn.raw)
-		i++;
-	BUG_ON(i >= sh->nr_unsync);
-	sh->unsync[i] = sh->unsync[--sh->nr_unsync];
-	track_of(sh, gfn)->unsync = false;
 }
 
 /* How many entries do not stand, counted up to one more than EDITS_AT_MOST. */

@@ -1,47 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of guest memory that the second stage took away. */
+/* The end of shadow pages, one at a time. */
 #include "shadow/internal.h"
 
-static enum shadow_result zap_list(struct shadow *sh, struct counters *counters, struct shadow_ref **list)
+void shadow_page_forget(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+{
+	for (unsigned i = 0; i < 512 && page->present; i++)
+		shadow_unlink(sh, counters, page, i);
+	if (!page->role.direct)
+		shadow_untrack(sh, page->gfn);
+	shadow_cache_remove(sh, counters, page);
+}
+
+enum shadow_result shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+{
+	while (page->parents) {
+		const struct shadow_ref *ref = page->parents;
+		const enum shadow_result r = shadow_set(sh, counters, ref->page, ref->index, (spte_t){0});
+
+		if (r != SHADOW_DONE)
+			return r;
+	}
+	shadow_page_forget(sh, counters, page);
+	shadow_pool_give(sh, page, true);
+	sh->flushes++; /* a CPU may still walk it, as root for one */
+	return SHADOW_DONE;
+}
+
+enum shadow_result shadow_zap_table(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	enum shadow_result r = SHADOW_DONE;
+	struct shadow_page *page;
 
-	while (r == SHADOW_DONE && *list)
-		r = shadow_set(sh, counters, (*list)->page, (*list)->index, (spte_t){0});
+	while (r == SHADOW_DONE && (page = shadow_page_first(sh, gfn)))
+		r = shadow_page_zap(sh, counters, page);
 	return r;
-}
-
-/* Some of the 2 MiB around this frame are guest tables with a shadow. */
-static bool has_tables_around(const struct shadow *sh, gfn_t gfn)
-{
-	const int64_t n = shadow_frame(sh, gfn);
-
-	BUG_ON(n < 0);
-	return sh->tables_2m[n / 512];
-}
-
-static enum shadow_result zap_frame(struct shadow *sh, struct counters *counters, gfn_t gfn, mfn_t mfn)
-{
-	const int64_t n = shadow_machine_frame(sh, mfn);
-	enum shadow_result r;
-
-	BUG_ON(n < 0);
-	r = zap_list(sh, counters, &sh->rmap_2m[n / 512]);
-	if (r == SHADOW_DONE)
-		r = zap_list(sh, counters, &sh->rmap[n]);
-	if (r == SHADOW_DONE && has_tables_around(sh, gfn))
-		r = shadow_zap_table(sh, counters, gfn);
-	return r;
-}
-
-void shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size)
-{
-	enum shadow_result r = SHADOW_DONE;
-
-	shadow_quiesce(sh, counters);
-	/* An entry that went earlier may still be in the TLB of a vCPU that did not leave the guest since. */
-	sh->flushes++;
-	for (uint64_t off = 0; r == SHADOW_DONE && off < size; off += PAGE_SIZE)
-		r = zap_frame(sh, counters, gpa_to_gfn(gpa_add(gpa, off)), maddr_to_mfn(maddr_add(maddr, off)));
-	shadow_recover(sh, counters, r);
 }
