@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shadow on a host that has no memory: calloc and realloc fail, for good or once. The shadow drops what it has, tells
- * its caller, and works again as soon as there is memory.
+ * The shadow on a host that has no memory: calloc and realloc fail, for good or once. The shadow drops what it has,
+ * tells its caller, and works again as soon as there is memory.
  */
 #include <criterion/criterion.h>
 #include <gnomon/x86.h>

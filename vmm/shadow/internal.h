@@ -5,7 +5,7 @@
  * `spte[]` is what an entry shall be, `live[]` what the CPU sees; they differ while an edit is queued, in the A bit,
  * and where a promoted child stands as one 2 MiB leaf (shadow_live_value).
  *
- * Each file calls only those above it:
+ * Each file calls only those above it in this list, or before it in its line:
  *
  *   frame role ref edit       numbers of frames, keys of pages, links, the queue for the stub
  *   track_state cache pool    what is known of a frame, the pages by key, frames for pages
@@ -82,8 +82,7 @@ struct shadow_area {
 
 /* What is known of one guest frame of RAM. */
 struct shadow_track {
-	uint16_t
-	    pages; /* shadow pages of the guest table in it; when not 0, it is write-protected unless unsync or open */
+	uint16_t pages; /* shadow pages of the table in it; when not 0, it is write-protected unless unsync or open */
 	bool unsync; /* the guest may write it unseen until it flushes */
 	bool open;   /* one instruction may write it: see shadow_open() */
 };
@@ -103,10 +102,11 @@ struct shadow {
 	maddr_t pool_base;
 	unsigned nr_frames;
 	struct shadow_area area[SHADOW_AREAS];
-	/* page.c */
 	struct shadow_page *pages; /* page n has frame n */
+	/* cache.c */
 	struct shadow_page *bucket[SHADOW_BUCKETS];
 	struct shadow_page *oldest, *newest;
+	/* fault.c */
 	uint64_t prefetched; /* entries, to watch some */
 	/* By guest frame, see shadow_frame() */
 	struct shadow_track *track;
@@ -116,6 +116,7 @@ struct shadow {
 	struct shadow_ref **rmap_2m; /* by that number / 512: 2 MiB leaf entries */
 	uint64_t *unmapped;          /* `flushes` when a writable 4 KiB leaf of it went last; TLBs may know it still */
 	uint64_t *unmapped_2m;       /* by that number / 512: the same of 2 MiB leaves */
+	/* ref.c */
 	struct shadow_ref *free_refs;
 	struct shadow_ref **ref_blocks;
 	unsigned nr_ref_blocks;
@@ -125,10 +126,10 @@ struct shadow {
 	/* open.c */
 	gfn_t open[SHADOW_OPEN_MAX];
 	unsigned nr_open;
-	/* edit.c: for the stub, in order */
+	/* edit.c: in order */
 	struct shadow_edit *edit;
 	unsigned nr_edits, max_edits;
-	uint64_t flushes;    /* counts removals of rights: a TLB flushed under an older count may be stale */
+	uint64_t flushes; /* counts removals of rights: a TLB flushed under an older count may be stale */
 };
 
 /*
