@@ -76,6 +76,10 @@ MUTANTS = [
      "if (page->live[i] && i != kept)",
      "if (page->live[i])", "a root that is used again leads to no stub", "guest cpu/many_roots"),
 
+    # What cannot be queued.
+    ("report-without-drop", "vmm/shadow/drop.c", "if (r == SHADOW_MUST_DROP)", "if (0)",
+     "a change that cannot be made is left half done", "unit shadow_memory"),
+
     # Events.
     ("sti-shadow-not-stepped", STEP, "(c->interrupt_shadow && c->rflags & RFLAGS_IF && vcpu_pending_vector(vcpu) >= 0)",
      "false", "an interrupt that waits behind STI waits for the next trap", "guest cpu/sti_shadow"),
