@@ -3,9 +3,9 @@
 #ifndef SHADOW_ALONE_H
 #define SHADOW_ALONE_H
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
-static inline void alone_quiesce(void *ctx)
+static inline void alone_quiesce(void *ctx, struct counters *c)
 {
 }
 

@@ -22,7 +22,7 @@
 
 static struct guest_mem mem;
 static struct stage2 s2;
-static struct shadow sh;
+static struct shadow *sh;
 static struct counters counters;
 static uint8_t *pool;
 static const struct shadow_view view = {.walk = {.cr3 = {TABLES}, .wp = true, .nxe = true, .maxphyaddr = 40}};
@@ -71,18 +71,23 @@ static void begin(unsigned opts)
 	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
 	cr_assert_not_null(pool);
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
-	cr_assert_eq(shadow_init(&sh, &s2, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
-	sh.ops = &ops;
-	sh.opts = opts;
-	sh.maxphyaddr = view.walk.maxphyaddr;
-	sh.counters = &counters;
+	sh = shadow_create(&(struct shadow_params){
+	    .s2 = &s2,
+	    .pool = pool,
+	    .pool_base = maddr_init(POOL_BASE),
+	    .nr_frames = POOL_PAGES,
+	    .ops = &ops,
+	    .opts = opts,
+	    .maxphyaddr = view.walk.maxphyaddr,
+	});
+	cr_assert_not_null(sh);
 	for (int level = 4; level > 1; level--)
 		*guest_word(TABLE(level)) = TABLE(level - 1) | RW;
 }
 
 static void end(void)
 {
-	shadow_destroy(&sh);
+	shadow_destroy(sh);
 	stage2_destroy(&s2);
 	guest_mem_destroy(&mem);
 	free(pool);
@@ -94,15 +99,15 @@ static enum shadow_outcome touch(uint64_t gva, bool write)
 {
 	struct walk walk;
 
-	return shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
+	return shadow_fault(sh, &counters, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
 }
 
 /* What the stub does. */
 static void store_edits(void)
 {
-	for (unsigned i = 0; i < sh.nr_edits; i++)
-		memcpy(pool + (maddr_raw(sh.edit[i].entry) - POOL_BASE), &sh.edit[i].value, 8);
-	sh.nr_edits = 0;
+	for (unsigned i = 0; i < sh->nr_edits; i++)
+		memcpy(pool + (maddr_raw(sh->edit[i].entry) - POOL_BASE), &sh->edit[i].value, 8);
+	sh->nr_edits = 0;
 }
 
 static void audit(void)
@@ -110,7 +115,7 @@ static void audit(void)
 	char text[512] = "";
 
 	store_edits();
-	cr_assert(shadow_audit(&sh, text, sizeof(text)), "%s", text);
+	cr_assert(shadow_audit(sh, text, sizeof(text)), "%s", text);
 }
 
 /* Where the CPU gets to for `gva`, with the entry's level; ~0 when it faults. */
@@ -120,7 +125,7 @@ static uint64_t translate(uint64_t gva, bool write, int *ret_level)
 	maddr_t root;
 	bool built;
 
-	cr_assert(shadow_root(&sh, &view, &root, &built));
+	cr_assert(shadow_root(sh, &counters, &view, &root, &built));
 	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
 	for (int level = 4;; level--) {
 		const uint64_t e = table[gva_index(gva_init(gva), level)], in_page = (1ull << (3 + 9 * level)) - 1;
@@ -203,12 +208,11 @@ static void becomes_a_table(unsigned opts)
 	cr_assert_eq(touch(5 * PAGE_SIZE, true), SHADOW_FILLED);
 	guest_word(page)[0] = 0x10000 | RW;
 	*guest_word(TABLE(2) + 3 * 8) = page | RW;
-	shadow_written(&sh, gpa_init(TABLE(2) + 3 * 8), 8);
+	shadow_written(sh, &counters, gpa_init(TABLE(2) + 3 * 8), 8);
 	cr_assert_eq(touch(other, false), SHADOW_FILLED);
 	store_edits();
-	cr_assert(shadow_is_tracked(&sh, gpa_to_gfn(gpa_init(page))));
-	cr_assert_not(shadow_is_tracked(&sh, gpa_to_gfn(gpa_init(cross(page)))),
-	              "the frame's number is not the page's");
+	cr_assert(shadow_is_tracked(sh, gpa_to_gfn(gpa_init(page))));
+	cr_assert_not(shadow_is_tracked(sh, gpa_to_gfn(gpa_init(cross(page)))), "the frame's number is not the page's");
 	cr_assert_eq(translate(5 * PAGE_SIZE, true, &level), ~0ull, "a table that the guest can write unseen");
 	arrives(other, 0x10000);
 	audit();
@@ -251,20 +255,20 @@ static void random_guest(unsigned opts)
 		const bool write = r & 1;
 		int level;
 
-		if (r & 2 && shadow_is_tracked(&sh, gpa_to_gfn(gpa_init(at)))) {
+		if (r & 2 && shadow_is_tracked(sh, gpa_to_gfn(gpa_init(at)))) {
 			*guest_word(at) = page | (r & 4 ? RW : RW & ~(PTE_W | PTE_D));
-			shadow_written(&sh, gpa_init(at), 8);
-		} else if (r & 2 && !sh.nr_unsync) {
+			shadow_written(sh, &counters, gpa_init(at), 8);
+		} else if (r & 2 && !sh->nr_unsync) {
 			*guest_word(at) = page | RW;
 		}
-		shadow_invlpg(&sh, gva_init(gva));
+		shadow_flushed(sh, &counters);
 		if (touch(gva, write) == SHADOW_FILLED) {
 			const uint64_t to = *guest_word(at) & PTE_ADDR;
 
 			store_edits();
 			/* A path that was built just now may have made a table of the very page: the next write is
 			 * emulated. */
-			if (write && shadow_is_tracked(&sh, gpa_to_gfn(gpa_init(to))))
+			if (write && shadow_is_tracked(sh, gpa_to_gfn(gpa_init(to))))
 				cr_assert_eq(touch(gva, write), SHADOW_TRACKED_WRITE, "step %d", step);
 			else
 				cr_assert_eq(translate(gva, write, &level), cross(to), "step %d", step);

@@ -26,7 +26,7 @@
 
 static struct guest_mem mem;
 static struct stage2 s2;
-static struct shadow sh;
+static struct shadow *sh;
 static struct counters counters;
 static uint8_t *pool;
 static uint64_t seen[POOL_PAGES * PAGE_SIZE / 8]; /* by the CPU, and by KVM where it shadows */
@@ -75,11 +75,11 @@ static void lead_to_pd(void)
 {
 	if (is_mapped(PML4)) {
 		*guest_word(PML4) = PDPT | RW | PTE_A;
-		shadow_written(&sh, gpa_init(PML4), 8);
+		shadow_written(sh, &counters, gpa_init(PML4), 8);
 	}
 	if (is_mapped(PDPT)) {
 		*guest_word(PDPT) = PD | RW | PTE_A;
-		shadow_written(&sh, gpa_init(PDPT), 8);
+		shadow_written(sh, &counters, gpa_init(PDPT), 8);
 	}
 }
 
@@ -92,18 +92,23 @@ static void begin(unsigned opts, uint64_t seed)
 	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
 	cr_assert_not_null(pool);
 	forget(NULL);
-	cr_assert_eq(shadow_init(&sh, &s2, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
-	sh.ops = &ops;
-	sh.opts = opts;
-	sh.audited = true;
-	sh.maxphyaddr = 40;
-	sh.counters = &counters;
+	sh = shadow_create(&(struct shadow_params){
+	    .s2 = &s2,
+	    .pool = pool,
+	    .pool_base = maddr_init(POOL_BASE),
+	    .nr_frames = POOL_PAGES,
+	    .ops = &ops,
+	    .opts = opts,
+	    .audited = true,
+	    .maxphyaddr = 40,
+	});
+	cr_assert_not_null(sh);
 	lead_to_pd();
 }
 
 static void end(void)
 {
-	shadow_destroy(&sh);
+	shadow_destroy(sh);
 	stage2_destroy(&s2);
 	guest_mem_destroy(&mem);
 	free(pool);
@@ -119,10 +124,10 @@ static void store(unsigned n)
 		seen[i] = now[i];
 	}
 	for (unsigned i = 0; i < n; i++) {
-		const uint64_t at = maddr_raw(sh.edit[i].entry) - POOL_BASE;
+		const uint64_t at = maddr_raw(sh->edit[i].entry) - POOL_BASE;
 
-		memcpy(pool + at, &sh.edit[i].value, 8);
-		seen[at / 8] = sh.edit[i].value.raw;
+		memcpy(pool + at, &sh->edit[i].value, 8);
+		seen[at / 8] = sh->edit[i].value.raw;
 	}
 }
 
@@ -130,9 +135,9 @@ static void audit(uint64_t seed, int step)
 {
 	char text[512] = "";
 
-	store(sh.nr_edits);
-	shadow_edits_stored(&sh, sh.nr_edits);
-	cr_assert(shadow_audit(&sh, text, sizeof(text)), "options 0x%x, seed %lu, step %d: %s", sh.opts, seed, step,
+	store(sh->nr_edits);
+	shadow_edits_stored(sh, sh->nr_edits);
+	cr_assert(shadow_audit(sh, text, sizeof(text)), "options 0x%x, seed %lu, step %d: %s", sh->opts, seed, step,
 	          text);
 }
 
@@ -146,8 +151,9 @@ static void touch(uint64_t gva, bool user, bool write)
 
 	if (!is_mapped(PML4))
 		return; /* the guest's end */
-	cr_assert(shadow_root(&sh, &view, &root, &built));
-	(void)shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.user = user, .write = write}, &walk);
+	cr_assert(shadow_root(sh, &counters, &view, &root, &built));
+	(void)!shadow_fault(sh, &counters, &view, gva_init(gva), (struct walk_access){.user = user, .write = write},
+	                   &walk);
 }
 
 static uint64_t random_rights(void)
@@ -173,8 +179,8 @@ static void change_table(void)
 	else
 		value |= PTE_PS;
 	*guest_word(at) = pick(8) ? value : 0;
-	if (!sh.track[at / PAGE_SIZE].unsync)
-		shadow_written(&sh, gpa_init(at), 8);
+	if (!sh->track[at / PAGE_SIZE].unsync)
+		shadow_written(sh, &counters, gpa_init(at), 8);
 }
 
 /*
@@ -183,16 +189,17 @@ static void change_table(void)
  */
 static void link_anew(void)
 {
-	const uint64_t block = pick(BLOCKS), table = sh.nr_unsync ? sh.unsync[pick(sh.nr_unsync)].raw << PAGE_SHIFT : 0;
+	const uint64_t block = pick(BLOCKS),
+	               table = sh->nr_unsync ? sh->unsync[pick(sh->nr_unsync)].raw << PAGE_SHIFT : 0;
 
 	if (!table || !is_mapped(PD) || !is_mapped(table))
 		return;
 	for (uint64_t i = 1 + pick(20); i; i--)
 		*guest_word(table + 8 * pick_index()) = pick(MEMORY / PAGE_SIZE) * PAGE_SIZE | random_rights();
 	*guest_word(PD + 8 * block) = 0;
-	shadow_written(&sh, gpa_init(PD + 8 * block), 8);
+	shadow_written(sh, &counters, gpa_init(PD + 8 * block), 8);
 	*guest_word(PD + 8 * block) = table | RW | PTE_A;
-	shadow_written(&sh, gpa_init(PD + 8 * block), 8);
+	shadow_written(sh, &counters, gpa_init(PD + 8 * block), 8);
 	touch(block * PAGE_2M + pick_index() * PAGE_SIZE, pick(2), pick(2));
 }
 
@@ -207,7 +214,7 @@ static void fill_table(void)
 	for (uint64_t i = 0; i < 512; i++)
 		guest_word(table)[i] = (block + i * PAGE_SIZE) | rights;
 	for (uint64_t i = 0; i < 512; i += 64)
-		shadow_written(&sh, gpa_init(table + 8 * i), 8 * 64);
+		shadow_written(sh, &counters, gpa_init(table + 8 * i), 8 * 64);
 }
 
 static void take(void)
@@ -222,7 +229,7 @@ static void take(void)
 	if (taken[i].size || stage2_range_state(&s2, gpa_init(gpa), pages * PAGE_SIZE, &mapped) < 0 || !mapped)
 		return;
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(gpa), pages * PAGE_SIZE, &g), 0);
-	(void)shadow_zap_gpa(&sh, gpa_init(gpa), maddr_init(gpa), pages * PAGE_SIZE);
+	shadow_zap_gpa(sh, &counters, gpa_init(gpa), maddr_init(gpa), pages * PAGE_SIZE);
 	pt_gather_finish(&s2.pt, &g);
 	if (table)
 		memset(guest_word(gpa), 0, PAGE_SIZE);
@@ -243,7 +250,7 @@ static void give_back(void)
 	(void)!stage2_collapse(&s2, gpa_init(gpa), &g);
 	pt_gather_finish(&s2.pt, &g);
 	if (stage2_lookup(&s2, gpa_init(gpa & ~(PAGE_2M - 1)), &m) && m.level == 2)
-		shadow_join_gpa(&sh, gpa_init(gpa & ~(PAGE_2M - 1)));
+		shadow_join_gpa(sh, &counters, gpa_init(gpa & ~(PAGE_2M - 1)));
 	taken[i].size = 0;
 	lead_to_pd();
 }
@@ -257,7 +264,7 @@ static void write_table(void)
 	if (!(e & PTE_P) || e & PTE_PS || !is_mapped(at))
 		return;
 	*guest_word(at) = PT(pick(BLOCKS)) | RW | PTE_A | PTE_D;
-	shadow_written(&sh, gpa_init(at), 8);
+	shadow_written(sh, &counters, gpa_init(at), 8);
 	touch(block * PAGE_2M + index * PAGE_SIZE, pick(2), true);
 }
 
@@ -292,10 +299,10 @@ static void step(uint64_t seed, int n)
 		give_back();
 		break;
 	case 6:
-		shadow_invlpg(&sh, gva_init(0));
+		shadow_flushed(sh, &counters);
 		break;
 	case 7:
-		store(sh.nr_edits ? pick(sh.nr_edits) : 0);
+		store(sh->nr_edits ? pick(sh->nr_edits) : 0);
 		for (uint64_t i = pick(3); i; i--)
 			from_outside();
 		audit(seed, n);

@@ -21,7 +21,7 @@
 
 static struct guest_mem mem;
 static struct stage2 s2;
-static struct shadow sh;
+static struct shadow *sh;
 static struct counters counters;
 static uint8_t *pool;
 static uint64_t seen[POOL_PAGES * PAGE_SIZE / 8];
@@ -35,7 +35,7 @@ static int no_recycling(void *ctx)
 
 static int quiesced;
 
-static void count_quiesce(void *ctx)
+static void count_quiesce(void *ctx, struct counters *c)
 {
 	quiesced++;
 }
@@ -60,11 +60,16 @@ static void set_up(void)
 	pool = aligned_alloc(PAGE_SIZE, POOL_PAGES * PAGE_SIZE);
 	cr_assert_not_null(pool);
 	memset(pool, 0, POOL_PAGES * PAGE_SIZE);
-	cr_assert_eq(shadow_init(&sh, &s2, pool, maddr_init(POOL_BASE), POOL_PAGES), 0);
-	sh.ops = &ops;
-	sh.opts = SHADOW_OPT_ALL & ~SHADOW_OPT_AD_FAST;
-	sh.maxphyaddr = view.walk.maxphyaddr;
-	sh.counters = &counters;
+	sh = shadow_create(&(struct shadow_params){
+	    .s2 = &s2,
+	    .pool = pool,
+	    .pool_base = maddr_init(POOL_BASE),
+	    .nr_frames = POOL_PAGES,
+	    .ops = &ops,
+	    .opts = SHADOW_OPT_ALL & ~SHADOW_OPT_AD_FAST,
+	    .maxphyaddr = view.walk.maxphyaddr,
+	});
+	cr_assert_not_null(sh);
 	for (int level = 4; level > 1; level--)
 		*guest_entry(level, GVA) = TABLE(level - 1) | RW;
 	for (uint64_t i = 0; i < 512; i++)
@@ -73,7 +78,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-	shadow_destroy(&sh);
+	shadow_destroy(sh);
 	stage2_destroy(&s2);
 	guest_mem_destroy(&mem);
 	free(pool);
@@ -85,7 +90,7 @@ static enum shadow_outcome touch(uint64_t gva, bool write)
 {
 	struct walk walk;
 
-	return shadow_fault(&sh, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
+	return shadow_fault(sh, &counters, &view, gva_init(gva), (struct walk_access){.write = write}, &walk);
 }
 
 /*
@@ -100,13 +105,13 @@ static void store_edits(void)
 		cr_assert(!seen[i] || seen[i] == now[i], "the VMM stored into a live entry, which KVM does not see");
 		seen[i] = now[i];
 	}
-	for (unsigned i = 0; i < sh.nr_edits; i++) {
-		const uint64_t at = maddr_raw(sh.edit[i].entry) - POOL_BASE;
+	for (unsigned i = 0; i < sh->nr_edits; i++) {
+		const uint64_t at = maddr_raw(sh->edit[i].entry) - POOL_BASE;
 
-		memcpy(pool + at, &sh.edit[i].value, 8);
-		seen[at / 8] = sh.edit[i].value.raw;
+		memcpy(pool + at, &sh->edit[i].value, 8);
+		seen[at / 8] = sh->edit[i].value.raw;
 	}
-	sh.nr_edits = 0;
+	sh->nr_edits = 0;
 }
 
 static void audit(void)
@@ -114,7 +119,7 @@ static void audit(void)
 	char text[512] = "";
 
 	store_edits();
-	cr_assert(shadow_audit(&sh, text, sizeof(text)), "%s", text);
+	cr_assert(shadow_audit(sh, text, sizeof(text)), "%s", text);
 }
 
 /* The entry that the CPU finds for `gva`, with its level; 0 when there is none. */
@@ -124,7 +129,7 @@ static uint64_t live(uint64_t gva, int *ret_level)
 	const uint64_t *table;
 	bool built;
 
-	cr_assert(shadow_root(&sh, &view, &root, &built));
+	cr_assert(shadow_root(sh, &counters, &view, &root, &built));
 	table = (const uint64_t *)(void *)(pool + (maddr_raw(root) - POOL_BASE));
 	for (int level = 4;; level--) {
 		const uint64_t e = table[gva_index(gva_init(gva), level)];
@@ -139,7 +144,7 @@ static uint64_t live(uint64_t gva, int *ret_level)
 static void guest_writes(uint64_t at, uint64_t value)
 {
 	*guest_word(at) = value;
-	shadow_written(&sh, gpa_init(at), 8);
+	shadow_written(sh, &counters, gpa_init(at), 8);
 }
 
 /* 512 like pages in a row become one entry, after one fault. */
@@ -255,7 +260,7 @@ Test(shadow_sizes, a_large_page_comes_back)
 	*guest_entry(2, GVA) = *guest_entry(2, elsewhere) = RUN | RW | PTE_PS;
 	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(hole), PAGE_SIZE, &g), 0);
-	cr_assert(shadow_zap_gpa(&sh, gpa_init(hole), maddr_init(hole), PAGE_SIZE));
+	shadow_zap_gpa(sh, &counters, gpa_init(hole), maddr_init(hole), PAGE_SIZE);
 	pt_gather_finish(&s2.pt, &g);
 	store_edits();
 	cr_assert_eq(live(GVA, &level), 0);
@@ -265,11 +270,11 @@ Test(shadow_sizes, a_large_page_comes_back)
 	cr_assert_eq(level, 1);
 	audit();
 	cr_assert_eq(stage2_map(&s2, gpa_init(hole), PAGE_SIZE, &g), 0);
-	shadow_join_gpa(&sh, gpa_init(RUN));
-	cr_assert_eq(sh.nr_edits, 0, "the second stage still has small pages");
+	shadow_join_gpa(sh, &counters, gpa_init(RUN));
+	cr_assert_eq(sh->nr_edits, 0, "the second stage still has small pages");
 	cr_assert_eq(stage2_collapse(&s2, gpa_init(RUN), &g), 0);
 	pt_gather_finish(&s2.pt, &g);
-	shadow_join_gpa(&sh, gpa_init(RUN));
+	shadow_join_gpa(sh, &counters, gpa_init(RUN));
 	audit();
 	cr_assert_eq(live(GVA, &level), 0);
 	cr_assert_eq(live(elsewhere, &level), 0);
@@ -294,11 +299,11 @@ Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 	cr_assert_eq(live(window, &level) & PTE_W, PTE_W);
 	guest_word(TABLE(1))[5] = 0; /* unseen */
 	audit();
-	shadow_invlpg(&sh, gva_init(GVA + 5 * PAGE_SIZE));
+	shadow_flushed(sh, &counters);
 	store_edits();
 	cr_assert_eq(live(GVA + 5 * PAGE_SIZE, &level), 0);
 	cr_assert_eq(live(window, &level) & PTE_W, PTE_W, "it changed: it stays writable");
-	shadow_invlpg(&sh, gva_init(GVA));
+	shadow_flushed(sh, &counters);
 	store_edits();
 	cr_assert_eq(live(window, &level) & (PTE_P | PTE_W), PTE_P, "it did not change: it is protected again");
 	audit();
@@ -310,7 +315,7 @@ Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
  */
 Test(shadow_sizes, the_oldest_pages_are_evicted)
 {
-	const uint64_t generation = sh.generation;
+	const uint64_t drops = counter_read(&counters, CTR_SHADOW_DROPS);
 	int level;
 
 	for (uint64_t i = 1; i < 200; i++) {
@@ -322,7 +327,7 @@ Test(shadow_sizes, the_oldest_pages_are_evicted)
 		audit();
 		cr_assert_eq(live(i * PAGE_2M, &level) & PTE_ADDR, 8ull << 20);
 	}
-	cr_assert_eq(sh.generation, generation);
+	cr_assert_eq(counter_read(&counters, CTR_SHADOW_DROPS), drops);
 	cr_assert_gt(counter_read(&counters, CTR_SHADOW_EVICTIONS), 100);
 	cr_assert_gt(quiesced, 10, "CPUs walk frames that are used again");
 	cr_assert_eq(live(PAGE_2M, &level), 0);

@@ -9,34 +9,15 @@
 #include <gnomon/x86.h>
 #include <sys/ioctl.h>
 
-#include "host/host.h"
 #include "kvm/cpu_regs.h"
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
 
 /* --- the VM --- */
 
-/*
- * A KVM that composes tables itself keeps what it knew of the guest's when nested mode last ran; what the VMM stored into
- * these meanwhile, it did not see. It forgets only with the memslots (docs/hosts.md).
- */
 static int create(struct vm *vm, const char **ret_why)
 {
-	struct host_info host;
-	bool ran = false;
-	int r;
-
-	for (int i = 0; i < vm->nr_vcpus; i++)
-		ran |= vm->vcpu[i]->ran;
-	host_read_second_stage(&host);
-	if (!ran || host.second_stage == HOST_STAGE_EPT || host.second_stage == HOST_STAGE_NPT)
-		return 0;
-	r = vm_set_memslots(vm, false);
-	if (r == 0)
-		r = vm_set_memslots(vm, true);
-	if (r < 0)
-		*ret_why = "KVM does not take guest memory anew";
-	return r;
+	return 0;
 }
 
 static void nothing_of_vm(struct vm *vm)

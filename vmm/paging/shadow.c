@@ -15,14 +15,12 @@
 static int reset(struct vm *vm)
 {
 	struct shadow_vm *s = vm->shadow;
-	bool ok;
+	int r;
 
 	pthread_mutex_lock(&vm->paging_lock);
-	s->mmu.counters = &vm->vcpu[0]->counters;
-	ok = shadow_pool_recycle(&s->mmu);
-	s->mmu.nr_edits = 0;
+	r = shadow_recycle(s->mmu, &vm->vcpu[0]->counters);
 	pthread_mutex_unlock(&vm->paging_lock);
-	return ok ? 0 : log_errno(EIO, "KVM does not take the memory of shadow tables back");
+	return r < 0 ? log_errno(-r, "KVM does not take the memory of shadow tables back") : 0;
 }
 
 static void finish(struct vm *vm)
@@ -30,7 +28,7 @@ static void finish(struct vm *vm)
 	if (!vm->shadow)
 		return;
 	pthread_mutex_lock(&vm->paging_lock);
-	counter_add(&vm->vcpu[0]->counters, CTR_SHADOW_PREFETCHED_USED, shadow_prefetched_used(&vm->shadow->mmu));
+	counter_add(&vm->vcpu[0]->counters, CTR_SHADOW_PREFETCHED_USED, shadow_prefetched_used(vm->shadow->mmu));
 	pthread_mutex_unlock(&vm->paging_lock);
 }
 
@@ -126,70 +124,63 @@ static bool settled(struct vcpu *vcpu)
 
 static unsigned shootdown(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
-	struct shadow *mmu = &vm->shadow->mmu;
+	struct counters *counters = &vm->vcpu[0]->counters;
+	struct shadow *mmu = vm->shadow->mmu;
 	unsigned acks = 0;
 
-	mmu->counters = &vm->vcpu[0]->counters;
 	withdrawal_announce(&vm->withdrawal, slice, n);
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		acks += atomic_load(&vm->vcpu[i]->shadow->in_guest);
-	/* Either way no entry leads there any more. */
 	for (unsigned i = 0; i < n; i++)
-		(void)shadow_zap_gpa(mmu, slice[i].gpa, slice[i].maddr, slice[i].size);
+		shadow_zap_gpa(mmu, counters, slice[i].gpa, slice[i].maddr, slice[i].size);
 	vm_withdraw(vm, slice, n);
 	return acks;
 }
 
 static void joined(struct vm *vm, gpa_t gpa)
 {
-	vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
-	shadow_join_gpa(&vm->shadow->mmu, gpa);
+	shadow_join_gpa(vm->shadow->mmu, &vm->vcpu[0]->counters, gpa);
 }
 
 static void written(struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	vm->shadow->mmu.counters = &vm->vcpu[0]->counters;
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
-		shadow_written(&vm->shadow->mmu, gpa_add(gpa, off), size - off < PAGE_SIZE ? size - off : PAGE_SIZE);
+		shadow_written(vm->shadow->mmu, &vm->vcpu[0]->counters, gpa_add(gpa, off),
+		               size - off < PAGE_SIZE ? size - off : PAGE_SIZE);
 }
 
 /* --- looking at the guest --- */
 
-/* What the CPU sees: `live`, where 2 MiB pages that were promoted are one leaf. */
+/* What the CPU sees, where 2 MiB pages that were promoted are one leaf. */
 static bool shadow_entry(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry)
 {
-	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
-	const uint64_t offset = at - maddr_raw(mmu->pool_base);
+	const uint64_t *p = shadow_pool_ptr(vcpu->vm->shadow->mmu, maddr_init(at));
 
-	if (offset >= mmu->nr_frames * PAGE_SIZE)
-		return false;
-	*ret_entry = __atomic_load_n((const uint64_t *)(const void *)(mmu->pool + offset), __ATOMIC_RELAXED);
-	return true;
+	if (p)
+		*ret_entry = __atomic_load_n(p, __ATOMIC_RELAXED);
+	return p;
 }
 
 static bool tables(struct vcpu *vcpu, bool user, struct paging_tables *ret_tables)
 {
-	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	const struct shadow_vm *s = vcpu->vm->shadow;
 	maddr_t root = vcpu->shadow->root;
 
 	if (user) {
 		struct shadow_view view = shadow_vcpu_view(vcpu);
-		const struct shadow_page *page;
 
 		view.user = true;
 		view.ac = false;
-		page = shadow_page_find(mmu, gpa_to_gfn(view.walk.cr3), role_root(&view));
-		if (!page)
+		if (!shadow_find_root(s->mmu, &view, &root))
 			return false;
-		root = page->table;
 	}
 	*ret_tables = (struct paging_tables){
 	    .root = maddr_raw(root),
 	    .levels = 4,
 	    .entry = shadow_entry,
-	    .base = mmu->pool_base,
-	    .size = mmu->nr_frames * PAGE_SIZE,
-	    .host = mmu->pool,
+	    .base = s->stub.pool,
+	    .size = s->stub.pool_size,
+	    .host = s->pool,
 	};
 	return true;
 }

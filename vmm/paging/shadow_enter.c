@@ -29,14 +29,13 @@ static void write_frame(struct vcpu *vcpu)
 /* Hands the first `n` of the queued edits to this vCPU's mailbox, in the stub's addresses. */
 static void write_edits(struct vcpu *vcpu, struct stub_mailbox *m, unsigned n)
 {
-	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	const struct shadow_vm *s = vcpu->vm->shadow;
+	const struct shadow_edit *e = shadow_edits(s->mmu);
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct shadow_edit *e = &mmu->edit[i];
-
 		m->edit[i] = (struct stub_edit){
-		    .entry = STUB_POOL + (maddr_raw(e->entry) - maddr_raw(mmu->pool_base)),
-		    .value = e->value.raw,
+		    .entry = STUB_POOL + (maddr_raw(e[i].entry) - maddr_raw(s->stub.pool)),
+		    .value = e[i].value.raw,
 		};
 	}
 }
@@ -73,7 +72,8 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	struct shadow_vm *s = vcpu->vm->shadow;
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct kvm_regs *r = &vcpu->run->s.regs.regs;
-	const bool reload = root.raw != v->root.raw || v->flushes != s->mmu.flushes || s->mmu.nr_edits;
+	const unsigned edits = shadow_nr_edits(s->mmu);
+	const bool reload = root.raw != v->root.raw || v->flushes != shadow_flushes(s->mmu) || edits;
 
 	v->root = root;
 	v->entry_rip = v->cpu.rip;
@@ -85,10 +85,10 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 	r->rsp = stub_iret_rsp(vcpu->id);
 	r->rip = stub_address(stub_leave);
 	if (reload)
-		stub_call(vcpu, s->mmu.nr_edits ? stub_leave_edits : stub_leave_cr3, r, s->mmu.nr_edits);
-	v->flushes = s->mmu.flushes;
+		stub_call(vcpu, edits ? stub_leave_edits : stub_leave_cr3, r, edits);
+	v->flushes = shadow_flushes(s->mmu);
 	v->leaving = false;
-	v->riding = s->mmu.nr_edits;
+	v->riding = edits;
 	vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 	vcpu->run->request_interrupt_window = 0;
 }
@@ -126,7 +126,7 @@ static bool apply_edits(struct vcpu *vcpu, unsigned n)
 	if (!shadow_vcpu_run_to_stub(vcpu))
 		return false;
 	BUG_ON(vcpu->run->io.port != STUB_PORT_DONE);
-	shadow_edits_stored(&vcpu->vm->shadow->mmu, n);
+	shadow_edits_stored(vcpu->vm->shadow->mmu, n);
 	return true;
 }
 
@@ -136,14 +136,16 @@ static bool apply_edits(struct vcpu *vcpu, unsigned n)
  */
 static bool apply_edits_beforehand(struct vcpu *vcpu, maddr_t root)
 {
-	const struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	const struct shadow *mmu = vcpu->vm->shadow->mmu;
 	const unsigned ride = vcpu->vm->nr_vcpus == 1 ? STUB_EDITS : 0;
 
-	if (mmu->nr_edits <= ride)
+	unsigned n = shadow_nr_edits(mmu);
+
+	if (n <= ride)
 		return true;
 	vcpu->shadow->root = root;
-	while (mmu->nr_edits > ride)
-		if (!apply_edits(vcpu, mmu->nr_edits < STUB_EDITS ? mmu->nr_edits : STUB_EDITS))
+	for (; n > ride; n = shadow_nr_edits(mmu))
+		if (!apply_edits(vcpu, n < STUB_EDITS ? n : STUB_EDITS))
 			return false;
 	return true;
 }
@@ -159,7 +161,8 @@ static void pull_out(struct vcpu *vcpu)
 	const struct kvm_interrupt irq = {.irq = STUB_VECTOR_KICK};
 
 	vcpu->run->request_interrupt_window = 0;
-	v->leaving = v->flushes != s->mmu.flushes || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused);
+	v->leaving = v->flushes != shadow_flushes(s->mmu) || vcpu_pending_vector(vcpu) >= 0 ||
+	             atomic_load(&vcpu->vm->paused);
 	if (!v->leaving)
 		return;
 	if (v->recycles != s->recycles) {
@@ -167,7 +170,7 @@ static void pull_out(struct vcpu *vcpu)
 		bool built;
 
 		/* CR3 points into cleared memory: the way into the stub needs a root again. */
-		if (!shadow_root(&s->mmu, &view, &v->root, &built)) {
+		if (!shadow_root(s->mmu, &vcpu->counters, &view, &v->root, &built)) {
 			vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 			return;
 		}
@@ -196,7 +199,7 @@ bool shadow_vcpu_load(struct vcpu *vcpu)
 			        (unsigned long long)gpa_raw(view.walk.cr3));
 		return false;
 	}
-	if (!shadow_root(&s->mmu, &view, &root, &built)) {
+	if (!shadow_root(s->mmu, &vcpu->counters, &view, &root, &built)) {
 		log_error("the memory for shadow tables is too small (--shadow-memory)");
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return false;

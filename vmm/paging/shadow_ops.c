@@ -111,7 +111,7 @@ static int op_write(void *ctx, gva_t addr, const void *buf, unsigned size, unsig
 
 		if (piece[i].host) {
 			store(piece[i].host, from, piece[i].len);
-			shadow_written(&vcpu->vm->shadow->mmu, piece[i].gpa, piece[i].len);
+			shadow_written(vcpu->vm->shadow->mmu, &vcpu->counters, piece[i].gpa, piece[i].len);
 			continue;
 		}
 		memcpy(copy, from, piece[i].len);
@@ -195,10 +195,10 @@ static int op_cmpxchg(void *ctx, gva_t addr, const void *expected, const void *d
 		return n;
 	if (n == 1 && piece[0].host && cmpxchg_host(piece[0].host, expected, desired, old, size, &done)) {
 		if (done)
-			shadow_written(&vcpu->vm->shadow->mmu, piece[0].gpa, size);
+			shadow_written(vcpu->vm->shadow->mmu, &vcpu->counters, piece[0].gpa, size);
 		return 0;
 	}
-	vcpu->vm->shadow->mmu.ops->quiesce(vcpu->vm->shadow->mmu.ctx);
+	shadow_quiesce(vcpu->vm->shadow->mmu, &vcpu->counters);
 	r = op_read(ctx, addr, old, size, access, ret_exc);
 	if (r < 0 || memcmp(old, expected, size) != 0)
 		return r;
@@ -221,27 +221,25 @@ static int op_port_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
 	return 0;
 }
 
-static struct shadow *mmu_of(void *ctx)
+static void flushed(struct vcpu *vcpu)
 {
-	struct vcpu *vcpu = ctx;
-
-	return &vcpu->vm->shadow->mmu;
+	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters);
 }
 
 static void op_cr3_loaded(void *ctx, uint64_t old_cr3, uint64_t new_cr3)
 {
-	shadow_cr3_loaded(mmu_of(ctx));
+	flushed(ctx);
 }
 
 static void op_mmu_changed(void *ctx, uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
 	/* The role of a shadow page holds these bits: the next root is another one. */
-	shadow_cr3_loaded(mmu_of(ctx));
+	flushed(ctx);
 }
 
 static void op_invlpg(void *ctx, gva_t addr)
 {
-	shadow_invlpg(mmu_of(ctx), addr);
+	flushed(ctx);
 }
 
 static int op_tsc(void *ctx, uint64_t *ret_value)

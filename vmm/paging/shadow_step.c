@@ -36,7 +36,7 @@ void shadow_step(struct vcpu *vcpu)
 		shadow_vcpu_take_trap(vcpu);
 	}
 	v->stepping = v->without_ac = v->through_smap = false;
-	shadow_close_all(&vcpu->vm->shadow->mmu);
+	shadow_close_all(vcpu->vm->shadow->mmu, &vcpu->counters);
 	if (v->step_again)
 		vm_kill(vcpu, "the instruction at RIP faults again and again on what its own accesses change");
 }

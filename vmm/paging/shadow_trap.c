@@ -119,7 +119,7 @@ static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
 
 	if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
-	if (shadow_open(&vcpu->vm->shadow->mmu, table))
+	if (shadow_open(vcpu->vm->shadow->mmu, &vcpu->counters, table))
 		shadow_step(vcpu);
 	else
 		kill_at_gap(vcpu, &res);
@@ -205,7 +205,7 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	}
 	counter_inc(&vcpu->counters, CTR_TRAP_PF);
 	vcpu->shadow->between_lanes = false;
-	outcome = shadow_fault(&vcpu->vm->shadow->mmu, &view, gva_init(cr2), access, &walk);
+	outcome = shadow_fault(vcpu->vm->shadow->mmu, &vcpu->counters, &view, gva_init(cr2), access, &walk);
 	switch (outcome) {
 	case SHADOW_FILLED:
 		vcpu->shadow->step_again = true;

@@ -16,15 +16,15 @@ struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu)
 	const struct cpu_state *c = &vcpu->shadow->cpu;
 
 	return (struct shadow_view){
-		.walk = {.cr3 = gpa_init(c->cr3 & PTE_ADDR),
-			 .wp = c->cr0 & CR0_WP,
-			 .nxe = c->efer & EFER_NXE,
-			 .smep = c->cr4 & CR4_SMEP,
-			 .smap = c->cr4 & CR4_SMAP,
-			 .gbpages = vcpu->vm->shadow->mmu.gbpages,
-			 .maxphyaddr = vcpu->vm->shadow->mmu.maxphyaddr},
-		.user = c->cpl == 3,
-		.ac = c->rflags & RFLAGS_AC || vcpu->shadow->through_smap,
+	    .walk = {.cr3 = gpa_init(c->cr3 & PTE_ADDR),
+	             .wp = c->cr0 & CR0_WP,
+	             .nxe = c->efer & EFER_NXE,
+	             .smep = c->cr4 & CR4_SMEP,
+	             .smap = c->cr4 & CR4_SMAP,
+	             .gbpages = vcpu->vm->shadow->gbpages,
+	             .maxphyaddr = vcpu->vm->shadow->maxphyaddr},
+	    .user = c->cpl == 3,
+	    .ac = c->rflags & RFLAGS_AC || vcpu->shadow->through_smap,
 	};
 }
 
@@ -36,7 +36,8 @@ int shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state)
 	vcpu->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	vcpu->run->kvm_dirty_regs = 0;
 	vcpu->run->cr8 = 0;
-	shadow_cr3_loaded(&vcpu->vm->shadow->mmu); /* its TLB is empty: nothing of the shadow may lag for it */
+	/* Its TLB is empty: nothing of the shadow may lag for it. */
+	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters);
 	return shadow_real_start(vcpu);
 }
 
@@ -45,12 +46,12 @@ int shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state)
 /* The guest ran again, so the leave code stored the edits that rode with it; reclaim may have queued more since. */
 static void riding_edits_stored(struct vcpu *vcpu)
 {
-	struct shadow *mmu = &vcpu->vm->shadow->mmu;
+	struct shadow *mmu = vcpu->vm->shadow->mmu;
 	/* A drop meanwhile took all of them away. */
-	const unsigned n = vcpu->shadow->riding < mmu->nr_edits ? vcpu->shadow->riding : mmu->nr_edits;
+	const unsigned queued = shadow_nr_edits(mmu), riding = vcpu->shadow->riding;
 
 	vcpu->shadow->riding = 0;
-	shadow_edits_stored(mmu, n);
+	shadow_edits_stored(mmu, riding < queued ? riding : queued);
 }
 
 uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real)
@@ -92,20 +93,17 @@ static void audit(struct vcpu *vcpu)
 	struct shadow_vm *s = vcpu->vm->shadow;
 	char text[256];
 
-	if (!vcpu->vm->paging_config.audit || s->mmu.nr_edits)
+	if (!vcpu->vm->paging_config.audit || shadow_nr_edits(s->mmu))
 		return;
-	if (!shadow_audit(&s->mmu, text, sizeof(text)))
+	if (!shadow_audit(s->mmu, text, sizeof(text)))
 		bug(__FILE__, __LINE__, text);
 	counter_inc(&vcpu->counters, CTR_SHADOW_AUDITS);
 }
 
 void shadow_vcpu_lock(struct vcpu *vcpu)
 {
-	struct shadow_vm *s = vcpu->vm->shadow;
-
 	atomic_store(&vcpu->shadow->in_guest, false);
 	pthread_mutex_lock(&vcpu->vm->paging_lock);
-	s->mmu.counters = &vcpu->counters;
 }
 
 void shadow_vcpu_unlock(struct vcpu *vcpu)

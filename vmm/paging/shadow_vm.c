@@ -32,7 +32,7 @@ static int set_slot(struct vm *vm, int slot, maddr_t at, uint64_t size, void *ho
 }
 
 /* Every other vCPU out of KVM_RUN; none enters again while the caller holds the lock. */
-static void quiesce(void *ctx)
+static void quiesce(void *ctx, struct counters *counters)
 {
 	struct shadow_vm *s = ctx;
 	bool kicked = false;
@@ -47,7 +47,7 @@ static void quiesce(void *ctx)
 		while (atomic_load(&s->vm->vcpu[i]->shadow->in_guest))
 			sched_yield();
 	if (kicked)
-		counter_inc(s->mmu.counters, CTR_SHADOW_SHOOTDOWNS);
+		counter_inc(counters, CTR_SHADOW_SHOOTDOWNS);
 }
 
 /* One that is on its way out executes no instruction of the guest before it passes through the stub. */
@@ -71,9 +71,9 @@ static int recycle_pool(void *ctx)
 	struct shadow_vm *s = ctx;
 	int r;
 
-	r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, 0, s->mmu.pool);
+	r = set_slot(s->vm, SLOT_POOL, s->stub.pool, 0, s->pool);
 	if (r == 0)
-		r = set_slot(s->vm, SLOT_POOL, s->mmu.pool_base, s->stub.pool_size, s->mmu.pool);
+		r = set_slot(s->vm, SLOT_POOL, s->stub.pool, s->stub.pool_size, s->pool);
 	s->recycles++;
 	return r;
 }
@@ -96,12 +96,29 @@ static uint64_t stub_size(int cpus)
 	return (stub_pages(cpus) * PAGE_SIZE + PAGE_2M - 1) & ~(PAGE_2M - 1);
 }
 
+static struct shadow *create_mmu(struct shadow_vm *s)
+{
+	return shadow_create(&(struct shadow_params){
+	    .s2 = &s->vm->stage2,
+	    .pool = s->pool,
+	    .pool_base = s->stub.pool,
+	    .nr_frames = s->stub.pool_size / PAGE_SIZE,
+	    .stub_pdpt = stub_pdpt(&s->stub),
+	    .maxphyaddr = s->maxphyaddr,
+	    .gbpages = s->gbpages,
+	    .opts = s->vm->paging_config.shadow_opts,
+	    .audited = s->vm->paging_config.audit,
+	    .ops = &ops,
+	    .ctx = s,
+	});
+}
+
 static int set_up(struct shadow_vm *s)
 {
 	struct vm *vm = s->vm;
-	uint8_t *pool = map_tables(vm, s->vm->paging_config.shadow_memory);
 	int r;
 
+	s->pool = map_tables(vm, s->vm->paging_config.shadow_memory);
 	s->stub = (struct stub_layout){
 	    .host = map_tables(vm, stub_size(vm->nr_vcpus)),
 	    .base = maddr_init(STUB_MADDR),
@@ -109,24 +126,19 @@ static int set_up(struct shadow_vm *s)
 	    .pool = maddr_init(POOL_MADDR),
 	    .pool_size = s->vm->paging_config.shadow_memory,
 	};
-	if (!pool || !s->stub.host)
+	if (!s->pool || !s->stub.host)
 		return log_errno(ENOMEM, "no memory for shadow tables");
 	stub_build(&s->stub);
-	r = shadow_init(&s->mmu, &vm->stage2, pool, s->stub.pool, s->vm->paging_config.shadow_memory / PAGE_SIZE);
-	if (r < 0)
-		return log_errno(-r, "no memory for the shadow page cache");
+	s->maxphyaddr = cpuid_maxphyaddr();
+	s->gbpages = cpuid_gbpages();
+	s->mmu = create_mmu(s);
+	if (!s->mmu)
+		return log_errno(ENOMEM, "no memory for the shadow page cache");
 	s->cpu_ops = shadow_ops_make();
 	s->obeyed = host_runs_guests_in_hardware();
-	s->mmu.ops = &ops;
-	s->mmu.ctx = s;
-	s->mmu.opts = s->vm->paging_config.shadow_opts;
-	s->mmu.audited = s->vm->paging_config.audit;
-	s->mmu.stub_pdpt = stub_pdpt(&s->stub);
-	s->mmu.maxphyaddr = cpuid_maxphyaddr();
-	s->mmu.gbpages = cpuid_gbpages();
 	r = set_slot(vm, SLOT_STUB, s->stub.base, stub_size(vm->nr_vcpus), s->stub.host);
 	if (r == 0)
-		r = set_slot(vm, SLOT_POOL, s->stub.pool, s->stub.pool_size, pool);
+		r = set_slot(vm, SLOT_POOL, s->stub.pool, s->stub.pool_size, s->pool);
 	return r < 0 ? log_errno(-r, "KVM refuses the memory of shadow tables") : 0;
 }
 
@@ -168,13 +180,17 @@ void shadow_vm_destroy(struct vm *vm)
 
 	if (!s)
 		return;
-	(void)set_slot(vm, SLOT_POOL, s->stub.pool, 0, s->mmu.pool); /* one that is not there is refused */
+	/*
+	 * One that is not there is refused. With a memslot a KVM that composes tables itself forgets what it knew of the
+	 * guest's when nested mode last ran (docs/hosts.md): it has not seen what the VMM stored into them since.
+	 */
+	(void)set_slot(vm, SLOT_POOL, s->stub.pool, 0, s->pool);
 	(void)set_slot(vm, SLOT_STUB, s->stub.base, 0, s->stub.host);
-	if (s->mmu.pool)
-		munmap(s->mmu.pool, s->stub.pool_size);
+	if (s->pool)
+		munmap(s->pool, s->stub.pool_size);
 	if (s->stub.host)
 		munmap(s->stub.host, stub_size(s->stub.cpus));
-	shadow_destroy(&s->mmu);
+	shadow_destroy(s->mmu);
 	for (int i = 0; i < vm->nr_vcpus; i++) {
 		free(vm->vcpu[i]->shadow);
 		vm->vcpu[i]->shadow = NULL;

@@ -27,7 +27,10 @@ struct vcpu;
 
 struct shadow_vm {
 	struct vm *vm;
-	struct shadow mmu;
+	struct shadow *mmu;
+	uint8_t *pool;      /* the host's address of stub.pool */
+	uint8_t maxphyaddr; /* as struct walk_mode has them */
+	bool gbpages;
 	struct cpu_ops cpu_ops; /* the emulator's way to memory and ports; ctx is the struct vcpu */
 	struct stub_layout stub;
 	uint64_t recycles; /* a CR3 loaded under an older count points into cleared memory */
@@ -49,8 +52,8 @@ struct shadow_vcpu {
 	struct cpu_state cpu;
 	enum shadow_where where;
 	atomic_bool in_guest;  /* inside KVM_RUN, or about to be, with no lock held */
-	unsigned riding;       /* of mmu.edit, how many the leave code stores on the way in; one vCPU alone */
-	uint64_t flushes;      /* mmu.flushes when this vCPU's TLB was last flushed */
+	unsigned riding;       /* of the queued edits, how many the leave code stores on the way in; one vCPU alone */
+	uint64_t flushes;      /* shadow_flushes() when this vCPU's TLB was last flushed */
 	uint64_t recycles;     /* shadow_vm.recycles when CR3 was last set from outside */
 	maddr_t root;          /* what the real CR3 holds */
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
@@ -90,7 +93,7 @@ uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real);
 /* KVM_RUN returned with a port access: the stub reports. Handles the trap up to the resume. */
 void shadow_vcpu_trap(struct vcpu *vcpu);
 
-/* Marks the vCPU as out of the guest and takes paging_lock; counters go to this vCPU until it is dropped. */
+/* Marks the vCPU as out of the guest and takes paging_lock. */
 void shadow_vcpu_lock(struct vcpu *vcpu);
 void shadow_vcpu_unlock(struct vcpu *vcpu);
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* The guest's entry that a shadow entry was made from; zero in a direct page, which has none. */
 static uint64_t guest_entry(const struct shadow *sh, const struct shadow_page *p, unsigned i)
@@ -80,7 +80,7 @@ static bool audit_protection(const struct shadow *sh, const struct shadow_page *
 	mfn_t mfn;
 	int level;
 
-	if (p->role.direct || !shadow_is_tracked(sh, p->gfn) || !compose_frame(sh, p->gfn, &mfn, &level))
+	if (p->role.direct || !shadow_is_tracked(sh, p->gfn) || !shadow_gfn_to_mfn(sh, p->gfn, &mfn, &level))
 		return true;
 	n = shadow_machine_frame(sh, mfn);
 	if (sh->unmapped[n] <= oldest && sh->unmapped_2m[n / 512] <= oldest)

@@ -1,57 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The one writer of shadow entries, with the links it keeps: parents and reverse map. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "shadow/shadow.h"
-
-#define REFS_PER_BLOCK 1024
-
-static struct shadow_ref *ref_alloc(struct shadow *sh)
-{
-	struct shadow_ref *ref = sh->free_refs;
-
-	if (!ref) {
-		struct shadow_ref *block = calloc(REFS_PER_BLOCK, sizeof(*block));
-		struct shadow_ref **blocks =
-		    realloc(sh->ref_blocks, (sh->nr_ref_blocks + 1) * sizeof(struct shadow_ref *));
-
-		/* Bounded by the pool: 512 a frame. A host without that memory cannot go on either way. */
-		BUG_ON(!block || !blocks);
-		sh->ref_blocks = blocks;
-		sh->ref_blocks[sh->nr_ref_blocks++] = block;
-		for (int i = 0; i < REFS_PER_BLOCK; i++) {
-			block[i].next = sh->free_refs;
-			sh->free_refs = &block[i];
-		}
-		ref = sh->free_refs;
-	}
-	sh->free_refs = ref->next;
-	return ref;
-}
-
-static void ref_add(struct shadow *sh, struct shadow_ref **list, struct shadow_page *page, unsigned index)
-{
-	struct shadow_ref *ref = ref_alloc(sh);
-
-	*ref = (struct shadow_ref){.page = page, .index = index, .next = *list};
-	*list = ref;
-}
-
-static void ref_remove(struct shadow *sh, struct shadow_ref **list, const struct shadow_page *page, unsigned index)
-{
-	for (struct shadow_ref **p = list; *p; p = &(*p)->next) {
-		struct shadow_ref *ref = *p;
-
-		if (ref->page == page && ref->index == index) {
-			*p = ref->next;
-			ref->next = sh->free_refs;
-			sh->free_refs = ref;
-			return;
-		}
-	}
-	BUG_ON(true);
-}
+/* The one writer of shadow entries. It keeps their links: parents and reverse map. */
+#include "shadow/internal.h"
 
 struct shadow_page *shadow_child(const struct shadow *sh, spte_t e)
 {
@@ -65,16 +14,16 @@ static struct shadow_ref **list_of(const struct shadow *sh, const struct shadow_
 
 	if (!spte_is_leaf(page, e))
 		return &shadow_child(sh, e)->parents;
-	n = shadow_machine_frame(sh, compose_mfn(e));
+	n = shadow_machine_frame(sh, spte_mfn(e));
 	BUG_ON(n < 0);
 	return page->role.level == 1 ? &sh->rmap[n] : &sh->rmap_2m[n / 512];
 }
 
 /* A watched entry goes, or becomes an ordinary one. */
-static void count_used(struct shadow *sh, const struct shadow_page *page, unsigned index)
+static void count_used(struct counters *counters, const struct shadow_page *page, unsigned index)
 {
 	if (page->spte[index].raw & SPTE_WATCHED && page->live[index] & PTE_A)
-		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_USED);
+		counter_inc(counters, CTR_SHADOW_PREFETCHED_USED);
 }
 
 /* A writable leaf goes. A TLB, or a tree that some CPU still walks, may grant the access until that CPU flushes. */
@@ -84,53 +33,32 @@ static void note_unmapped(struct shadow *sh, const struct shadow_page *page, spt
 
 	if (!(e.raw & PTE_W) || !spte_is_leaf(page, e))
 		return;
-	n = shadow_machine_frame(sh, compose_mfn(e));
+	n = shadow_machine_frame(sh, spte_mfn(e));
 	*(page->role.level == 1 ? &sh->unmapped[n] : &sh->unmapped_2m[n / 512]) = ++sh->flushes;
 }
 
-void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index)
+void shadow_unlink(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index)
 {
 	const spte_t e = page->spte[index];
 
 	if (!(e.raw & PTE_P))
 		return;
-	count_used(sh, page, index);
+	count_used(counters, page, index);
 	note_unmapped(sh, page, e);
-	ref_remove(sh, list_of(sh, page, e), page, index);
+	shadow_ref_remove(sh, list_of(sh, page, e), page, index);
 	page->spte[index].raw = 0;
 	page->present--;
 }
 
-static void link_entry(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
+static enum shadow_result link_entry(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
 {
-	page->spte[index] = value;
-	if (!(value.raw & PTE_P))
-		return;
-	ref_add(sh, list_of(sh, page, value), page, index);
-	page->present++;
-}
-
-void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value)
-{
-	if (sh->nr_edits == sh->max_edits) {
-		sh->max_edits = sh->max_edits ? 2 * sh->max_edits : 256;
-		sh->edit = realloc(sh->edit, sh->max_edits * sizeof(*sh->edit));
-		BUG_ON(!sh->edit); /* bounded by the work of one trap */
+	if (value.raw & PTE_P) {
+		if (!shadow_ref_add(sh, list_of(sh, page, value), page, index))
+			return SHADOW_MUST_DROP;
+		page->present++;
 	}
-	sh->edit[sh->nr_edits++] = (struct shadow_edit){
-	    .entry = maddr_add(page->table, index * sizeof(uint64_t)),
-	    .value = value,
-	};
-	sh->flushes++;
-	counter_inc(sh->counters, CTR_SHADOW_EDITS);
-}
-
-void shadow_edits_stored(struct shadow *sh, unsigned n)
-{
-	if (n == 0)
-		return; /* there may be no array yet */
-	sh->nr_edits -= n;
-	memmove(sh->edit, sh->edit + n, sh->nr_edits * sizeof(*sh->edit));
+	page->spte[index] = value;
+	return SHADOW_DONE;
 }
 
 spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index)
@@ -147,41 +75,60 @@ spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page
  * live of an entry that was present, edits wait of which the stub stored some before it was interrupted, and it will
  * store them again: they would undo the store.
  */
-bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, bool was_present)
+static enum shadow_result store(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                                bool was_present)
 {
 	const spte_t value = shadow_live_value(sh, page, index);
 
 	if (!page->live[index] && !was_present) {
 		__atomic_store_n(&page->live[index], value.raw, __ATOMIC_RELEASE);
-		return true;
+		return SHADOW_DONE;
 	}
-	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-		shadow_drop_all(sh);
-		return false;
-	}
-	shadow_edit_queue(sh, page, index, value);
-	return true;
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE))
+		return SHADOW_MUST_DROP;
+	return shadow_edit_queue(sh, counters, page, index, value);
 }
 
-bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value)
+enum shadow_result shadow_store_parents(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+{
+	enum shadow_result r = SHADOW_DONE;
+
+	for (const struct shadow_ref *ref = page->parents; r == SHADOW_DONE && ref; ref = ref->next)
+		r = store(sh, counters, ref->page, ref->index, true);
+	return r;
+}
+
+/* Back from promotion, before an entry of the page changes. */
+static enum shadow_result demote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
+{
+	page->promoted = false;
+	counter_inc(counters, CTR_SHADOW_DEMOTIONS);
+	return shadow_store_parents(sh, counters, page);
+}
+
+enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, struct shadow_page *page, unsigned index,
+                              spte_t value)
 {
 	const spte_t old = page->spte[index];
 	const uint64_t same_link = PTE_ADDR | PTE_P | PTE_PS;
+	enum shadow_result r = SHADOW_DONE;
 
 	if (old.raw == value.raw)
-		return true;
-	if (page->promoted && !shadow_demote(sh, page))
-		return false;
+		return SHADOW_DONE;
+	if (page->promoted)
+		r = demote(sh, counters, page);
+	if (r != SHADOW_DONE)
+		return r;
 	if ((old.raw ^ value.raw) & same_link) {
-		shadow_unlink(sh, page, index);
-		link_entry(sh, page, index, value);
+		shadow_unlink(sh, counters, page, index);
+		r = link_entry(sh, page, index, value);
 	} else {
-		count_used(sh, page, index);
+		count_used(counters, page, index);
 		if (!(value.raw & PTE_W))
 			note_unmapped(sh, page, old);
 		page->spte[index] = value;
 	}
-	return shadow_store(sh, page, index, old.raw & PTE_P);
+	return r == SHADOW_DONE ? store(sh, counters, page, index, old.raw & PTE_P) : r;
 }
 
 uint64_t shadow_prefetched_used(const struct shadow *sh)

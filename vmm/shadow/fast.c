@@ -7,7 +7,7 @@
 #include <gnomon/abi.h>
 #include <stdatomic.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* The page of the leaf table for `gva`, when it is linked. */
 static struct shadow_page *linked_leaf_page(struct shadow *sh, const struct shadow_view *view, gva_t gva)
@@ -24,31 +24,33 @@ static struct shadow_page *linked_leaf_page(struct shadow *sh, const struct shad
 	return page && !page->role.direct ? page : NULL;
 }
 
-bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t gva, struct walk_access access)
+enum shadow_result shadow_fault_fast(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
+                                     gva_t gva, struct walk_access access)
 {
 	struct shadow_page *page = linked_leaf_page(sh, view, gva);
 	const unsigned index = gva_index(gva, 1);
 	struct shadow_role own;
 	_Atomic uint64_t *p;
 	uint64_t old, new;
+	enum shadow_result r;
 	gfn_t gfn;
 
 	if (!page)
-		return false;
+		return SHADOW_RETRY;
 	p = stage2_ptr(sh->s2, gpa_add(gfn_to_gpa(page->gfn), index * sizeof(*p)), sizeof(*p));
 	old = p ? atomic_load(p) : 0;
 	new = old | PTE_A | (access.write ? PTE_D : 0);
 	if (!(old & PTE_P) || old == new || old & gpte_reserved(&view->walk, (gpte_t){old}, 1))
-		return false;
+		return SHADOW_RETRY;
 	own = role_below(page->role, (gpte_t){old});
 	gfn = gpa_to_gfn(gpte_gpa((gpte_t){old}));
 	if (!walk_permits(&view->walk, access, own.w, own.u, own.x) || !shadow_frame_mapped(sh, gfn) ||
 	    (access.write && shadow_is_tracked(sh, gfn)) || (!access.user && own.u && page->role.smap))
-		return false;
+		return SHADOW_RETRY;
 	if (!atomic_compare_exchange_strong(p, &old, new))
-		return false;
-	if (!shadow_set(sh, page, index, shadow_recompose(sh, page, index, SHADOW_FORM_LEAF)))
-		return false;
-	counter_inc(sh->counters, CTR_SHADOW_AD_FAST);
-	return true;
+		return SHADOW_RETRY;
+	r = shadow_set(sh, counters, page, index, shadow_recompose(sh, page, index, SHADOW_FORM_LEAF));
+	if (r == SHADOW_DONE)
+		counter_inc(counters, CTR_SHADOW_AD_FAST);
+	return r;
 }

@@ -5,9 +5,9 @@
  */
 #include <gnomon/abi.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
-/* A change that cannot be queued drops everything and starts again; twice in a row means it never fits. */
+/* A change that cannot be made drops everything and starts again; twice in a row means it never fits. */
 #define TRIES 4
 /* Shadow pages on the way to one leaf, without the root. */
 #define PATH 3
@@ -20,7 +20,7 @@ const char *const shadow_outcome_what[SHADOW_NR] = {
     [SHADOW_MMIO] = "there is no memory at the guest physical address",
     [SHADOW_RESERVED_RANGE] = "an access to the range reserved for the stub",
     [SHADOW_TABLE_OUTSIDE] = "a guest table outside memory",
-    [SHADOW_NO_MEMORY] = "the pool of shadow tables is too small",
+    [SHADOW_NO_MEMORY] = "the pool of shadow tables is too small, or the host has no memory",
 };
 
 static enum shadow_outcome of_walk(const struct walk *w)
@@ -35,36 +35,43 @@ static enum shadow_outcome of_walk(const struct walk *w)
 	}
 }
 
-/* The page below `page` on the way to `gva`. NULL: everything was dropped. */
-static struct shadow_page *child_page(struct shadow *sh, const struct shadow_page *page, const struct walk *w,
-                                      unsigned index)
+/* The page below `page` on the way to `gva`. */
+static enum shadow_result child_page(struct shadow *sh, struct counters *counters, const struct shadow_page *page,
+                                     const struct walk *w, unsigned index, struct shadow_page **ret_child)
 {
 	const int level = page->role.level;
 	struct shadow_role role = page->role;
+	gfn_t gfn;
 
 	if (page->role.direct) {
+		gfn = gfn_init(page->gfn.raw + index * 512ull);
 		role.level--;
-		return shadow_page_get(sh, gfn_init(page->gfn.raw + index * 512ull), role);
+	} else if (level == w->level) {
+		gfn = gpa_to_gfn(gpte_leaf_gpa(w->gpte[level], level));
+		role = role_direct(role, w->gpte[level]);
+	} else {
+		gfn = gpa_to_gfn(gpte_gpa(w->gpte[level]));
+		role = role_below(role, w->gpte[level]);
 	}
-	if (level == w->level)
-		return shadow_page_get(sh, gpa_to_gfn(gpte_leaf_gpa(w->gpte[level], level)),
-		                       role_direct(role, w->gpte[level]));
-	return shadow_page_get(sh, gpa_to_gfn(gpte_gpa(w->gpte[level])), role_below(role, w->gpte[level]));
+	return shadow_page_get(sh, counters, gfn, role, ret_child);
 }
 
-/* Leads the way through `child`. False: start again. */
-static bool link_child(struct shadow *sh, struct shadow_page *page, unsigned index, struct shadow_page *child)
+/* Leads the way through `child`. */
+static enum shadow_result link_child(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                     unsigned index, struct shadow_page *child)
 {
 	const spte_t way = compose_table(child);
+	enum shadow_result r;
 	char text[512];
 
 	if (page->spte[index].raw == way.raw)
-		return true;
-	if (!shadow_sync_below(sh, child))
-		return false;
+		return SHADOW_DONE;
+	r = shadow_sync_below(sh, counters, child);
+	if (r != SHADOW_DONE)
+		return r;
 	if (sh->audited && !shadow_audit_below(sh, child, text, sizeof(text)))
 		bug(__FILE__, __LINE__, text);
-	return shadow_set(sh, page, index, way);
+	return shadow_set(sh, counters, page, index, way);
 }
 
 /* Now that the table is write-protected: does the entry still say what the walk saw? */
@@ -77,9 +84,11 @@ static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int l
 }
 
 /* Fills the other entries of a guest leaf table whose pages were accessed before. */
-static void prefetch(struct shadow *sh, struct shadow_page *page)
+static enum shadow_result prefetch(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
-	for (unsigned i = 0; i < 512; i++) {
+	enum shadow_result r = SHADOW_DONE;
+
+	for (unsigned i = 0; r == SHADOW_DONE && i < 512; i++) {
 		spte_t e;
 
 		if (page->spte[i].raw || page->live[i])
@@ -89,68 +98,104 @@ static void prefetch(struct shadow *sh, struct shadow_page *page)
 			continue;
 		if (sh->prefetched++ % SHADOW_WATCH_EVERY == 0) {
 			e.raw = (e.raw & ~PTE_A) | SPTE_WATCHED;
-			counter_inc(sh->counters, CTR_SHADOW_PREFETCHED_WATCHED);
+			counter_inc(counters, CTR_SHADOW_PREFETCHED_WATCHED);
 		}
-		BUG_ON(!shadow_set(sh, page, i, e)); /* from nothing: never refused */
-		counter_inc(sh->counters, CTR_SHADOW_PREFETCHED);
+		r = shadow_set(sh, counters, page, i, e);
+		counter_add(counters, CTR_SHADOW_PREFETCHED, r == SHADOW_DONE);
 	}
+	return r;
 }
 
-/* The leaf of the way, as large as both stages allow. False: start again. */
-static bool fill_leaf(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t e)
+/* The leaf of the way, as large as both stages allow. */
+static enum shadow_result fill_leaf(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                    unsigned index, spte_t e)
 {
+	enum shadow_result r;
+
 	page->writes = 0;
-	if (!shadow_set(sh, page, index, e))
-		return false;
-	counter_inc(sh->counters, CTR_SHADOW_FILLS);
+	r = shadow_set(sh, counters, page, index, e);
+	if (r != SHADOW_DONE)
+		return r;
+	counter_inc(counters, CTR_SHADOW_FILLS);
 	if (page->role.level > 1)
-		return true;
+		return SHADOW_DONE;
 	if (sh->opts & SHADOW_OPT_PREFETCH)
-		prefetch(sh, page);
-	return !(sh->opts & SHADOW_OPT_PROMOTE) || shadow_promote(sh, page);
+		r = prefetch(sh, counters, page);
+	if (r == SHADOW_DONE && sh->opts & SHADOW_OPT_PROMOTE)
+		r = shadow_promote(sh, counters, page);
+	return r;
 }
 
-/* Links the path and sets the leaf. False: start again. */
-static bool fill(struct shadow *sh, const struct shadow_view *view, gva_t gva, const struct walk *w)
+/* Links the path below the root `page` and sets the leaf. */
+static enum shadow_result fill_below(struct shadow *sh, struct counters *counters, struct shadow_page *page, gva_t gva,
+                                     const struct walk *w)
 {
-	struct shadow_page *page = shadow_page_get(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
-
-	for (int level = 4; page && level > 1; level--) {
+	for (int level = 4; level > 1; level--) {
 		const unsigned index = gva_index(gva, level);
 		struct shadow_page *child;
+		enum shadow_result r;
 
 		page->writes = 0;
 		if (level >= w->level && !entry_unchanged(sh, w, level))
-			return false;
+			return SHADOW_RETRY;
 		if (level == 2 && w->level >= 2 && sh->opts & SHADOW_OPT_LARGE) {
 			const spte_t e = shadow_recompose(sh, page, index, SHADOW_FORM_LEAF);
 
 			if (e.raw)
-				return fill_leaf(sh, page, index, e);
+				return fill_leaf(sh, counters, page, index, e);
 		}
-		child = child_page(sh, page, w, index);
-		if (!child || !link_child(sh, page, index, child))
-			return false;
+		r = child_page(sh, counters, page, w, index, &child);
+		if (r != SHADOW_DONE)
+			return r;
+		r = link_child(sh, counters, page, index, child);
+		if (r != SHADOW_DONE)
+			return r;
 		page = child;
 	}
-	if (!page || (w->level == 1 && !entry_unchanged(sh, w, 1)))
-		return false;
-	return fill_leaf(sh, page, gva_index(gva, 1), shadow_recompose(sh, page, gva_index(gva, 1), SHADOW_FORM_LEAF));
+	if (w->level == 1 && !entry_unchanged(sh, w, 1))
+		return SHADOW_RETRY;
+	return fill_leaf(sh, counters, page, gva_index(gva, 1),
+	                 shadow_recompose(sh, page, gva_index(gva, 1), SHADOW_FORM_LEAF));
 }
 
-enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
-                                 struct walk_access access, struct walk *ret_walk)
+/* The whole path, from frames that are reserved before any of it is linked. */
+static enum shadow_result fill(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
+                               const struct walk *w)
+{
+	struct shadow_page *root;
+	enum shadow_result r = shadow_pool_reserve(sh, counters, SHADOW_AREA_TABLES, PATH);
+
+	if (r == SHADOW_DONE)
+		r = shadow_page_get(sh, counters, gpa_to_gfn(view->walk.cr3), role_root(view), &root);
+	return r == SHADOW_DONE ? fill_below(sh, counters, root, gva, w) : r;
+}
+
+/* The short cut. True: that was it. */
+static bool filled_fast(struct shadow *sh, struct counters *counters, const struct shadow_view *view, gva_t gva,
+                        struct walk_access access)
+{
+	enum shadow_result r;
+
+	if (!(sh->opts & SHADOW_OPT_AD_FAST))
+		return false;
+	r = shadow_fault_fast(sh, counters, view, gva, access);
+	shadow_recover(sh, counters, r);
+	return r == SHADOW_DONE;
+}
+
+enum shadow_outcome shadow_fault(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
+                                 gva_t gva, struct walk_access access, struct walk *ret_walk)
 {
 	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END) {
 		/* Whether there is something is the guest's affair; that nothing may be there is ours. */
 		guest_walk(sh->s2, &view->walk, gva, access, false, ret_walk);
 		return ret_walk->outcome == WALK_OK ? SHADOW_RESERVED_RANGE : of_walk(ret_walk);
 	}
-	if (sh->opts & SHADOW_OPT_AD_FAST && shadow_fault_fast(sh, view, gva, access))
+	if (filled_fast(sh, counters, view, gva, access))
 		return SHADOW_FILLED;
 	for (int i = 0; i < TRIES; i++) {
-		const gfn_t none = {0};
-		gfn_t gfn = none;
+		enum shadow_result r;
+		gfn_t gfn;
 
 		guest_walk(sh->s2, &view->walk, gva, access, true, ret_walk);
 		if (ret_walk->outcome != WALK_OK)
@@ -158,26 +203,42 @@ enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *vi
 		gfn = gpa_to_gfn(ret_walk->gpa);
 		if (!shadow_frame_mapped(sh, gfn))
 			return SHADOW_MMIO;
-		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, gfn))
+		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, counters, gfn))
 			return SHADOW_TRACKED_WRITE;
 		/* An entry that the CPU can fetch through, it can also read through. */
 		if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
 			return SHADOW_FETCH_ONLY;
-		if (shadow_pool_reserve(sh, SHADOW_AREA_TABLES, PATH) && fill(sh, view, gva, ret_walk))
+		r = fill(sh, counters, view, gva, ret_walk);
+		if (r == SHADOW_DONE)
 			return SHADOW_FILLED;
+		shadow_recover(sh, counters, r);
 	}
 	return SHADOW_NO_MEMORY;
 }
 
-bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root, bool *ret_built)
+bool shadow_root(struct shadow *sh, struct counters *counters, const struct shadow_view *view, maddr_t *ret_root,
+                 bool *ret_built)
 {
 	const gfn_t gfn = gpa_to_gfn(view->walk.cr3);
 	const struct shadow_role role = role_root(view);
 	struct shadow_page *page = shadow_page_find(sh, gfn, role);
+	enum shadow_result r = page ? SHADOW_DONE : SHADOW_RETRY;
 
 	*ret_built = !page;
-	for (int i = 0; !page && i < TRIES; i++)
-		page = shadow_page_get(sh, gfn, role);
+	for (int i = 0; r != SHADOW_DONE && i < TRIES; i++) {
+		r = shadow_page_get(sh, counters, gfn, role, &page);
+		shadow_recover(sh, counters, r);
+	}
+	if (r != SHADOW_DONE)
+		return false;
+	*ret_root = page->table;
+	return true;
+}
+
+bool shadow_find_root(const struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root)
+{
+	const struct shadow_page *page = shadow_page_find(sh, gpa_to_gfn(view->walk.cr3), role_root(view));
+
 	if (page)
 		*ret_root = page->table;
 	return page;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* 2 MiB out of 4 KiB: a full leaf page of contiguous, like entries stands in its parents as one leaf. */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* Same rights, next frame. */
 static bool is_uniform(const struct shadow_page *page)
@@ -18,44 +18,16 @@ static bool both_stages_allow(const struct shadow *sh, const struct shadow_page 
 {
 	const _Atomic uint64_t *first = stage2_ptr(sh->s2, gfn_to_gpa(page->gfn), sizeof(*first));
 
-	return first && compose_mfn(page->spte[0]).raw % 512 == 0 &&
+	return first && spte_mfn(page->spte[0]).raw % 512 == 0 &&
 	       compose_allows_2m(sh, gpa_to_gfn(gpte_gpa((gpte_t){atomic_load(first)})));
 }
 
-static bool store_parents(struct shadow *sh, struct shadow_page *page)
-{
-	for (const struct shadow_ref *ref = page->parents; ref; ref = ref->next)
-		if (!shadow_store(sh, ref->page, ref->index, true))
-			return false;
-	return true;
-}
-
-bool shadow_promote(struct shadow *sh, struct shadow_page *page)
+enum shadow_result shadow_promote(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
 	if (page->promoted || page->role.direct || page->present < 512 || !is_uniform(page) ||
 	    !both_stages_allow(sh, page))
-		return true;
+		return SHADOW_DONE;
 	page->promoted = true;
-	counter_inc(sh->counters, CTR_SHADOW_PROMOTIONS);
-	return store_parents(sh, page);
-}
-
-void shadow_join_gpa(struct shadow *sh, gpa_t gpa)
-{
-	const gfn_t gfn = gpa_to_gfn(gpa);
-	struct shadow_page *page = shadow_page_direct(sh, gfn);
-
-	if (!page || !(sh->opts & SHADOW_OPT_LARGE) || !compose_allows_2m(sh, gfn))
-		return;
-	sh->ops->quiesce(sh->ctx);
-	do
-		counter_inc(sh->counters, CTR_SHADOW_JOINS);
-	while (shadow_page_zap(sh, page) && (page = shadow_page_direct(sh, gfn)));
-}
-
-bool shadow_demote(struct shadow *sh, struct shadow_page *page)
-{
-	page->promoted = false;
-	counter_inc(sh->counters, CTR_SHADOW_DEMOTIONS);
-	return store_parents(sh, page);
+	counter_inc(counters, CTR_SHADOW_PROMOTIONS);
+	return shadow_store_parents(sh, counters, page);
 }

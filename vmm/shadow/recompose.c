@@ -2,9 +2,9 @@
 /* What a shadow entry has to be: from the guest's tables and the second stage as they stand. */
 #include <stdatomic.h>
 
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
-enum shadow_form shadow_form_of(const struct shadow_page *page, spte_t e)
+static enum shadow_form form_of(const struct shadow_page *page, spte_t e)
 {
 	return spte_is_leaf(page, e) ? SHADOW_FORM_LEAF : SHADOW_FORM_TABLE;
 }
@@ -76,7 +76,7 @@ static uint64_t content(spte_t e)
 bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must)
 {
 	const spte_t e = page->spte[index];
-	const enum shadow_form form = shadow_form_of(page, e);
+	const enum shadow_form form = form_of(page, e);
 
 	if (!(e.raw & PTE_P))
 		return true;

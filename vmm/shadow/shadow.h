@@ -9,21 +9,13 @@
  *             |         |         |         |         |                         |
  *   shadow:  sl4 ----> sl3 ----> sl2 ----> sl1 ----> frame                     sl2 -> direct sl1 -> frames
  *
- * Parts: walk.c the guest's tables; option.c the switches; pool.c frames for shadow tables
- * and their eviction; page.c the cache of shadow pages; entry.c the one writer, with its
- * links; compose.c rights to entries; recompose.c what an entry has to be; fault.c the
- * fault path, fast.c its short cut; promote.c 2 MiB out of 4 KiB; track.c writes to tracked
- * tables; open.c those by instructions that nobody emulates; unsync.c leaf tables that are
- * writable for a while; audit.c all of it again.
- * Pure: no KVM; `struct shadow_ops` is what it needs of one.
+ * Pure: no KVM; `struct shadow_ops` is what it needs of one. How it works inside: internal.h.
  *
- * One lock: the caller holds the VM's shadow lock around every function here.
+ * One lock: the caller holds the VM's shadow lock around every function here. A function adds what it counts to the
+ * `counters` that it is given: those of the vCPU whose trap is handled, or CPU 0's when there is no such vCPU.
  *
- * Live entries (design, section 2 of the hosts' facts): from not-present to present the
- * VMM stores itself; every other change is queued as an edit, which the ring-0 stub
- * stores on the way back into the guest. `spte[]` is what an entry shall be, `live[]`
- * what the CPU sees; they differ while an edit is queued, in the A bit, and where a
- * promoted child stands as one 2 MiB leaf (entry_live_value).
+ * Live entries (docs/shadow.md, "Edits through the stub"): the VMM itself stores an entry that was not present. Every
+ * other change is queued as an edit, which the ring-0 stub stores on the way back into the guest.
  */
 #ifndef GNOMON_SHADOW_SHADOW_H
 #define GNOMON_SHADOW_SHADOW_H
@@ -31,11 +23,6 @@
 #include "base/counter.h"
 #include "walk/guest_walk.h"
 #include "stage2/stage2.h"
-
-/* A shadow entry; it does not mix with the guest's. */
-typedef struct {
-	uint64_t raw;
-} spte_t;
 
 /* Optimisations, each with its own switch; without any, every event that matters drops the whole shadow. */
 enum shadow_opt {
@@ -58,131 +45,43 @@ struct shadow_opt_desc {
 };
 extern const struct shadow_opt_desc shadow_opt_desc[SHADOW_OPTS];
 
-/* "none", "all" or names with commas between them; -EINVAL for an unknown name. An option that builds on another
- * (`needs`) switches that on, too. */
+/* Parses "none", "all" or names separated by commas; an option that builds on another (`needs`) switches that on, too.
+ * -EINVAL for an unknown name. */
 int must_check shadow_opt_parse(const char *list, unsigned *ret_opts);
 
-/* Everything but the gfn that decides a shadow page's content. Compared as one number. */
-struct shadow_role {
-	uint32_t level : 3;
-	uint32_t direct : 1; /* no guest table: a part of a large guest leaf, whose gfn is the key */
-	uint32_t user : 1;   /* view: what the guest's CPL 3 may use, else what its kernel may */
-	uint32_t w : 1;      /* rights accumulated above this page (direct: with the leaf) */
-	uint32_t u : 1;
-	uint32_t x : 1;
-	uint32_t dirty : 1; /* direct only: the leaf's D */
-	uint32_t wp : 1;
-	uint32_t nxe : 1;
-	uint32_t smep : 1;
-	uint32_t smap : 1; /* SMAP in force: CR4.SMAP and not RFLAGS.AC */
-};
-
-struct shadow_page;
-
-/* One entry of one shadow page, in a list: of a page's parents, or of a frame's leaf mappings. */
-struct shadow_ref {
-	struct shadow_page *page;
-	unsigned index;
-	struct shadow_ref *next;
-};
-
-struct shadow_page {
-	gfn_t gfn;
-	struct shadow_role role;
-	maddr_t table;  /* the frame that CR3 or a parent's entry names */
-	uint64_t *live; /* the same, as the VMM reaches it */
-	spte_t spte[512];
-	struct shadow_ref *parents;
-	unsigned present; /* entries that are, in spte[] */
-	unsigned writes;  /* emulated ones since the last fault that went through this page */
-	bool promoted;    /* its parents hold a 2 MiB leaf in place of the way to it */
-	struct shadow_page *hash_next;
-	struct shadow_page *older, *newer; /* by the time it was built */
-};
-
+/* What the shadow asks of the machine. */
 struct shadow_ops {
 	/* Takes every other vCPU out of guest mode until this trap is handled. One that last flushed its TLB under an older
 	 * count than `flushes` flushes it before it executes guest code again. */
-	void (*quiesce)(void *ctx);
-	/* The oldest count of `flushes` under which a vCPU that executes guest code now flushed its TLB. UINT64_MAX: none
-	 * executes any. */
+	void (*quiesce)(void *ctx, struct counters *counters);
+	/* Returns the oldest count of `flushes` under which a vCPU that executes guest code now flushed its TLB; UINT64_MAX if
+	 * none executes any. */
 	uint64_t (*oldest_flush)(void *ctx);
-	/* KVM forgets what it knows of the pool's frames (only a new memslot does that: docs/shadow.md). After quiesce. */
+	/* Makes KVM forget what it knows of the pool's frames; only a new memslot does that (docs/shadow.md). Called after
+	 * quiesce. -errno. */
 	int (*recycle_pool)(void *ctx);
 };
 
-struct shadow_edit {
-	maddr_t entry;
-	spte_t value;
-};
-
-/* Frames of the pool. A frame that was a root becomes nothing but a root again: the stub is reached through it. */
-enum shadow_area_kind { SHADOW_AREA_TABLES, SHADOW_AREA_ROOTS, SHADOW_AREAS };
-struct shadow_area {
-	unsigned first, end;     /* frames */
-	unsigned next_fresh;     /* from here on none was linked since the last recycling */
-	unsigned in_use;         /* by pages that stand */
-	unsigned *used, nr_used; /* of evicted and zapped pages, which still hold what those held */
-};
-
-#define SHADOW_BUCKETS 4096
-/* Leaf tables that may be writable at a time: each costs a look at 512 entries at every flush. */
-#define SHADOW_UNSYNC_MAX 16
-
-/* Tables that one instruction may write: a scatter of 16 lanes that each cross a page. */
-#define SHADOW_OPEN_MAX 32
-
-/* What is known of one guest frame of RAM. */
-struct shadow_track {
-	uint16_t
-	    pages; /* shadow pages of the guest table in it; when not 0, it is write-protected unless unsync or open */
-	bool unsync; /* the guest may write it unseen until it flushes */
-	bool open;   /* one instruction may write it: see shadow_open() */
-};
-
-struct shadow {
+struct shadow_params {
 	const struct stage2 *s2;
-	const struct shadow_ops *ops;
-	void *ctx;
-	unsigned opts;      /* enum shadow_opt */
-	bool audited;       /* look closer where only a moment shows whether something is right */
-	uint8_t maxphyaddr; /* as struct walk_mode has them */
-	bool gbpages;
-	/* pool.c */
-	uint8_t *pool; /* zeroed, `nr_frames` pages, at machine address pool_base */
+	uint8_t *pool; /* zeroed, nr_frames pages at machine address pool_base; stays the caller's */
 	maddr_t pool_base;
 	unsigned nr_frames;
-	struct shadow_area area[SHADOW_AREAS];
-	maddr_t stub_pdpt; /* what the reserved PML4 slot of every root holds */
-	/* page.c */
-	struct shadow_page *pages; /* page n has frame n */
-	struct shadow_page *bucket[SHADOW_BUCKETS];
-	struct shadow_page *oldest, *newest;
-	uint64_t prefetched; /* entries, to watch some */
-	/* By guest frame, see shadow_frame() */
-	struct shadow_track *track;
-	uint16_t *tables_2m; /* by that number / 512: how many of the frames hold guest tables that have a shadow */
-	/* By machine frame, see shadow_machine_frame() */
-	struct shadow_ref **rmap;    /* 4 KiB leaf entries that map it */
-	struct shadow_ref **rmap_2m; /* by that number / 512: 2 MiB leaf entries */
-	uint64_t *unmapped;          /* `flushes` when a writable 4 KiB leaf of it went last; TLBs may know it still */
-	uint64_t *unmapped_2m;       /* by that number / 512: the same of 2 MiB leaves */
-	struct shadow_ref *free_refs;
-	struct shadow_ref **ref_blocks;
-	unsigned nr_ref_blocks;
-	/* unsync.c */
-	gfn_t unsync[SHADOW_UNSYNC_MAX];
-	unsigned nr_unsync;
-	/* open.c */
-	gfn_t open[SHADOW_OPEN_MAX];
-	unsigned nr_open;
-	/* edits for the stub, in order */
-	struct shadow_edit *edit;
-	unsigned nr_edits, max_edits;
-	uint64_t generation;       /* counts drops: a root found under an older one is gone */
-	uint64_t flushes;          /* counts removals of rights: a TLB flushed under an older count may be stale */
-	struct counters *counters; /* of the vCPU whose trap is being handled */
+	maddr_t stub_pdpt;  /* what the reserved PML4 slot of every root holds */
+	uint8_t maxphyaddr; /* as struct walk_mode has them */
+	bool gbpages;
+	unsigned opts; /* enum shadow_opt */
+	bool audited;  /* check also what only one moment shows */
+	const struct shadow_ops *ops;
+	void *ctx; /* for ops */
 };
+
+struct shadow;
+
+/* NULL: the host has no memory. */
+struct shadow *must_check shadow_create(const struct shadow_params *params);
+/* Does nothing with NULL. */
+void shadow_destroy(struct shadow *sh);
 
 /* What one vCPU translates with, as far as the shadow cares. */
 struct shadow_view {
@@ -190,6 +89,12 @@ struct shadow_view {
 	bool user; /* the guest runs at CPL 3 */
 	bool ac;   /* RFLAGS.AC */
 };
+
+/* --- traps --- */
+
+/* Finds or makes the root for this view; *ret_built tells which. False: SHADOW_NO_MEMORY. */
+bool must_check shadow_root(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
+                            maddr_t *ret_root, bool *ret_built);
 
 enum shadow_outcome {
 	SHADOW_FILLED,         /* the entry is there now: resume */
@@ -199,189 +104,86 @@ enum shadow_outcome {
 	SHADOW_MMIO,           /* no memory there: emulate the access */
 	SHADOW_RESERVED_RANGE, /* the guest reached for the stub's range: kill */
 	SHADOW_TABLE_OUTSIDE,  /* a guest table lies outside memory: kill */
-	SHADOW_NO_MEMORY,      /* the pool cannot hold even this one path: host failure */
+	SHADOW_NO_MEMORY,      /* the pool is too small for this one path, or the host has no memory: host failure */
 	SHADOW_NR
 };
 extern const char *const shadow_outcome_what[SHADOW_NR];
 
-/* `pool` is zeroed, nr_frames pages, stays the caller's. -ENOMEM. */
-int must_check shadow_init(struct shadow *sh, const struct stage2 *s2, uint8_t *pool, maddr_t pool_base,
-                           unsigned nr_frames);
-void shadow_destroy(struct shadow *sh);
+/* Handles a fault of the guest at `gva`; `access` is as the CPU reported it. Fills *ret_walk, except where the outcome
+ * is SHADOW_FILLED. */
+enum shadow_outcome must_check shadow_fault(struct shadow *sh, struct counters *counters,
+                                            const struct shadow_view *view, gva_t gva, struct walk_access access,
+                                            struct walk *ret_walk);
 
-/* The root for this view, made if need be, which *ret_built tells. False when the pool is too small for it. */
-bool shadow_root(struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root, bool *ret_built);
+/* The VMM wrote [at, at + len), within one frame, for the guest: brings the shadow of that memory up to date. */
+void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len);
 
-/* Handles a fault of the guest at `gva`; `access` as the CPU reported it. Fills *ret_walk. */
-enum shadow_outcome shadow_fault(struct shadow *sh, const struct shadow_view *view, gva_t gva,
-                                 struct walk_access access, struct walk *ret_walk);
-
-/* Guest memory [at, at + len) of one frame was written by the VMM for the guest: brings its shadow up to date. */
-void shadow_written(struct shadow *sh, gpa_t at, unsigned len);
-
-/* True when the frame holds a guest table that has a shadow and must not be written unseen. */
-bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
+/* The guest flushed its TLB or a part of it: it loaded CR3, executed INVLPG, or changed what every translation depends
+ * on. Brings every unsync table up to date. */
+void shadow_flushed(struct shadow *sh, struct counters *counters);
 
 /*
  * Lets one instruction of the guest write the table in frame `gfn`. No vCPU but the one that executes it may enter the
  * guest until shadow_close_all(), which brings the shadow up to date. Quiesces. False: too many are open already.
  */
-bool shadow_open(struct shadow *sh, gfn_t gfn);
-void shadow_close_all(struct shadow *sh);
+bool must_check shadow_open(struct shadow *sh, struct counters *counters, gfn_t gfn);
+void shadow_close_all(struct shadow *sh, struct counters *counters);
 
-/* The guest loaded CR3, or changed what every translation depends on. */
-void shadow_cr3_loaded(struct shadow *sh);
-/* The guest invalidated one address. */
-void shadow_invlpg(struct shadow *sh, gva_t gva);
+/* Takes every other vCPU out of the guest, and keeps it out while the lock is held. */
+void shadow_quiesce(struct shadow *sh, struct counters *counters);
 
-/* Forgets every shadow page. Quiesces. */
-void shadow_drop_all(struct shadow *sh);
+/* --- the second stage below --- */
 
 /*
  * The second stage maps [gpa, gpa + size) no longer, which was at `maddr`: zaps every entry that leads there and every
  * shadow of a guest table that lies there. Quiesces: when this returns, no vCPU runs guest code, and none will before
- * the edits are stored and its TLB is flushed. False: everything was dropped for it.
+ * the edits are stored and its TLB is flushed.
  */
-bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size);
+void shadow_zap_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa, maddr_t maddr, uint64_t size);
 
 /*
- * The second stage maps the 2 MiB at `gpa` by one leaf again: where the guest does, too, and 4 KiB entries stand for
- * it, they go, and the next access finds room for one of 2 MiB. Quiesces if there are any, as above.
+ * The second stage maps the 2 MiB at `gpa` by one leaf again. Where the guest does, too, zaps the 4 KiB entries that
+ * stand for it, so that the next access finds room for one of 2 MiB. Quiesces if there are any, as above.
  */
-void shadow_join_gpa(struct shadow *sh, gpa_t gpa);
+void shadow_join_gpa(struct shadow *sh, struct counters *counters, gpa_t gpa);
+
+/* Forgets every shadow page and edit and makes every frame fresh again. Quiesces. What recycle_pool returned: after an
+ * error the pool stays empty. */
+int must_check shadow_recycle(struct shadow *sh, struct counters *counters);
+
+/* --- edits, for the stub --- */
+
+/* A shadow entry; it does not mix with the guest's. */
+typedef struct {
+	uint64_t raw;
+} spte_t;
+
+struct shadow_edit {
+	maddr_t entry;
+	spte_t value;
+};
+
+/* The queued edits, in order; valid until the next function that takes a shadow that is not const. */
+const struct shadow_edit *shadow_edits(const struct shadow *sh);
+unsigned shadow_nr_edits(const struct shadow *sh);
+/* The stub has stored the first `n` edits: takes them off the queue. */
+void shadow_edits_stored(struct shadow *sh, unsigned n);
+
+/* Counts removals of rights: a TLB that was flushed under an older count may be stale. */
+uint64_t shadow_flushes(const struct shadow *sh);
+
+/* --- for those who look on --- */
+
+/* The root for this view, if there is one. */
+bool shadow_find_root(const struct shadow *sh, const struct shadow_view *view, maddr_t *ret_root);
+
+/* Where the VMM reaches the live entry at machine address `at`. NULL: not in the pool. */
+const uint64_t *shadow_pool_ptr(const struct shadow *sh, maddr_t at);
 
 /* How many of the watched entries that stand now were used by the CPU; those gone are counted already. */
 uint64_t shadow_prefetched_used(const struct shadow *sh);
 
 /* Recomposes everything; false, with a description, at the first difference. No edit may be queued. */
-bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len);
-/* The same of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new place. */
-bool shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len);
-
-/* --- between the parts --- */
-
-/* In every entry of ours: both guest CPLs really run at CPL 3, and the CPU has no A to set. */
-#define SPTE_BASE (PTE_P | PTE_U | PTE_A)
-/* One in so many prefetched entries is watched: it starts with A clear, so that A tells whether it was used. No more,
- * because KVM's own prefetch passes over entries without A: to watch all of them made a fresh table 3 times as dear. */
-#define SHADOW_WATCH_EVERY 64
-/* In a watched entry; ignored by the CPU. */
-#define SPTE_WATCHED (1ull << 9)
-
-static inline bool spte_is_leaf(const struct shadow_page *page, spte_t e)
-{
-	return page->role.level == 1 || e.raw & PTE_PS;
-}
-
-/* pool.c */
-/* Drops everything and makes every frame fresh again. False: the host refused, and the pool stays empty. */
-bool shadow_pool_recycle(struct shadow *sh);
-/* Makes sure that `nr` pages of this kind can be had without another drop: recycles, or evicts the oldest. Quiesces when
- * it does. False: everything was dropped, or the pool is too small. */
-bool shadow_pool_reserve(struct shadow *sh, enum shadow_area_kind kind, unsigned nr);
-/* A frame for a new page, which must be reserved. What it still holds, the stub's slot of a root excepted, is queued to
- * become zero. */
-struct shadow_page *shadow_pool_take(struct shadow *sh, enum shadow_area_kind kind);
-/* The page was forgotten, alone or (false) with all others: then its frame rests until the pool is recycled. */
-void shadow_pool_give(struct shadow *sh, const struct shadow_page *page, bool alone);
-
-/* page.c */
-void shadow_page_forget(struct shadow *sh, struct shadow_page *page);
-struct shadow_page *shadow_page_find(const struct shadow *sh, gfn_t gfn, struct shadow_role role);
-/* All pages of one guest table, in whatever roles; direct ones are left out. */
-struct shadow_page *shadow_page_first(const struct shadow *sh, gfn_t gfn);
-struct shadow_page *shadow_page_next(const struct shadow_page *page);
-/* One of the pages that stand for 2 MiB of a large guest page, by 4 KiB; NULL: there is none. */
-struct shadow_page *shadow_page_direct(const struct shadow *sh, gfn_t gfn);
-/* Finds or makes, but for a root from a frame reserved before. NULL: everything was dropped, for a frame or to take write
- * access to `gfn` away, and the caller starts again. */
-struct shadow_page *shadow_page_get(struct shadow *sh, gfn_t gfn, struct shadow_role role);
-/* Takes a page out of its parents and the cache: its table is not one any more. False: everything was dropped. */
-bool shadow_page_zap(struct shadow *sh, struct shadow_page *page);
-/* Takes write access to a frame away, and every 2 MiB leaf around it. Quiesces when there was any, or when the TLB of a
- * vCPU in the guest may still grant it. False: that needs everything dropped, and it was. */
-bool shadow_write_protect(struct shadow *sh, gfn_t gfn);
-/* Index of a guest frame of RAM into track[]; -1 for what is not RAM. */
-int64_t shadow_frame(const struct shadow *sh, gfn_t gfn);
-/* True when the second stage maps it: a guest frame that is neither a device's nor given away. */
-bool shadow_frame_mapped(const struct shadow *sh, gfn_t gfn);
-/* Index of a machine frame of RAM into rmap[]; -1 likewise. */
-int64_t shadow_machine_frame(const struct shadow *sh, mfn_t mfn);
-
-/* entry.c */
-/* Sets an entry and its links. False: the change cannot be queued; everything was dropped. */
-bool shadow_set(struct shadow *sh, struct shadow_page *page, unsigned index, spte_t value);
-/* Queues a store to a live entry. */
-void shadow_edit_queue(struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t value);
-/* The stub has stored the first `n` edits: takes them off the queue. */
-void shadow_edits_stored(struct shadow *sh, unsigned n);
-/* Drops the links of an entry without a store: for pages that nobody walks any more. */
-void shadow_unlink(struct shadow *sh, struct shadow_page *page, unsigned index);
-/* What the CPU has to see for spte[index]: the same, but for a promoted child. */
-spte_t shadow_live_value(const struct shadow *sh, const struct shadow_page *page, unsigned index);
-/* Brings the live entry to shadow_live_value(). `was_present`: before the change. False: everything was dropped. */
-bool shadow_store(struct shadow *sh, struct shadow_page *page, unsigned index, bool was_present);
-/* The page a table entry leads to. */
-struct shadow_page *shadow_child(const struct shadow *sh, spte_t e);
-
-/* compose.c: the one place where rights and frames become entries */
-struct shadow_rights {
-	bool w, u, x; /* the guest's, accumulated down to and with the leaf */
-	bool dirty;   /* the leaf's D */
-};
-spte_t compose_table(const struct shadow_page *child);
-/* The machine frame that a leaf entry maps. */
-mfn_t compose_mfn(spte_t e);
-/* Where the second stage maps a guest frame of RAM, and by pages of which level. False: nowhere. */
-bool compose_frame(const struct shadow *sh, gfn_t gfn, mfn_t *ret_mfn, int *ret_level);
-/* A leaf for `gfn` at `level` (1 or 2), in the view of `role`; not present where nothing may be mapped. */
-spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn,
-                    struct shadow_rights rights);
-/* True when one 2 MiB leaf may stand for [gfn, gfn + 512): the second stage maps it so, and no table lies in there. */
-bool compose_allows_2m(const struct shadow *sh, gfn_t gfn);
-struct shadow_role role_root(const struct shadow_view *view);
-/* The role of the page below an entry with these own rights. */
-struct shadow_role role_below(struct shadow_role above, gpte_t e);
-/* The role and gfn of the direct page below a large guest leaf `e` in a page of role `above`. */
-struct shadow_role role_direct(struct shadow_role above, gpte_t e);
-bool role_equal(struct shadow_role a, struct shadow_role b);
-
-/* recompose.c */
-enum shadow_form {
-	SHADOW_FORM_TABLE, /* a way to the next page */
-	SHADOW_FORM_LEAF,  /* a page, where the level may hold one */
-};
-/* What entry `index` of `page` has to be by the guest's tables as they stand: a present entry differs from it
- * only by a bug. Zero where nothing may be mapped in this form, or where A has still to be set by a walk. */
-spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page, unsigned index, enum shadow_form form);
-/* The form that a present entry has. */
-enum shadow_form shadow_form_of(const struct shadow_page *page, spte_t e);
-/* False when the guest's tables, as they stand, say otherwise than entry `index`; what they say, then. Zeroes and
- * entries that grant less write access always stand: the next access faults and is granted. */
-bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
-
-/* fast.c: sets A or D of a leaf that is linked already, without a walk. False: it takes the long way. */
-bool shadow_fault_fast(struct shadow *sh, const struct shadow_view *view, gva_t gva, struct walk_access access);
-
-/* promote.c */
-/* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. False: everything was dropped. */
-bool shadow_promote(struct shadow *sh, struct shadow_page *page);
-/* And back, before an entry of it changes. False: everything was dropped. */
-bool shadow_demote(struct shadow *sh, struct shadow_page *page);
-
-/* unsync.c */
-/* Makes a guest table writable that is shadowed as leaf table only. False: it stays protected. */
-bool shadow_unsync(struct shadow *sh, gfn_t gfn);
-/* The guest flushed: brings every unsync table up to date, and protects those that did not change. */
-void shadow_sync_all(struct shadow *sh);
-/*
- * Brings every unsync table that `top` leads to up to date, and `top` if it is one: before `top` is linked at a place
- * where it was not. No TLB holds anything of that place, so the guest need not flush for it. False: `top` is gone.
- */
-bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top);
-/* Brings one unsync table up to date and protects it again. False: everything was dropped. */
-bool shadow_unsync_end(struct shadow *sh, gfn_t gfn);
-/* The frame holds no shadowed table any more. */
-void shadow_unsync_forget(struct shadow *sh, gfn_t gfn);
+bool must_check shadow_audit(const struct shadow *sh, char *ret_text, size_t len);
 
 #endif

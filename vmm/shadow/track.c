@@ -1,61 +1,62 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens to the shadow when the guest changes its tables, or what it translates with. */
-#include "shadow/shadow.h"
+/* What the shadow does when the guest writes its tables, and when it flushes its TLB. */
+#include "shadow/internal.h"
 
 /* Written so often without a fault through it, a page is no table any more. */
 #define FLOOD 4
 
-/* Forgets every shadow page of a table that floods. True: there is nothing left to bring up to date. */
-static bool flooded(struct shadow *sh, gfn_t gfn)
+/* Whether a table floods: then it is data, and its shadow goes. */
+static bool floods(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	struct shadow_page *p = shadow_page_first(sh, gfn);
 
 	if (!(sh->opts & SHADOW_OPT_FLOOD) || !p || ++p->writes < FLOOD)
 		return false;
-	counter_inc(sh->counters, CTR_SHADOW_FLOODS);
-	while (p && shadow_page_zap(sh, p))
-		p = shadow_page_first(sh, gfn);
+	counter_inc(counters, CTR_SHADOW_FLOODS);
 	return true;
 }
 
-void shadow_written(struct shadow *sh, gpa_t at, unsigned len)
+/* Brings the entries from `first` to `last` of one page up to date. */
+static enum shadow_result update_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                      unsigned first, unsigned last)
+{
+	enum shadow_result r = SHADOW_DONE;
+	spte_t must;
+
+	/* What is absent, the fault path fills; a way to another child, too. */
+	for (unsigned i = first; r == SHADOW_DONE && i <= last; i++)
+		if (!shadow_entry_stands(sh, page, i, &must))
+			r = shadow_set(sh, counters, page, i, page->role.level == 1 ? must : (spte_t){0});
+	return r;
+}
+
+enum shadow_result shadow_update(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len)
 {
 	const gfn_t gfn = gpa_to_gfn(at);
 	const unsigned first = page_offset(at.raw) / 8, last = (page_offset(at.raw) + len - 1) / 8;
 	const int64_t frame = shadow_frame(sh, gfn);
-	uint64_t generation = sh->generation;
+	enum shadow_result r = SHADOW_DONE;
 
 	if (frame < 0 || !sh->track[frame].pages)
-		return;
-	counter_inc(sh->counters, CTR_SHADOW_TABLE_WRITES);
-	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE)) {
-		shadow_drop_all(sh);
-		return;
-	}
-	if (flooded(sh, gfn))
-		return;
-	for (struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p)) {
-		for (unsigned i = first; i <= last; i++) {
-			spte_t must;
-
-			/* What is absent, the fault path fills; a way to another child, too. */
-			if (shadow_entry_stands(sh, p, i, &must))
-				continue;
-			if (!shadow_set(sh, p, i, p->role.level == 1 ? must : (spte_t){0}) ||
-			    sh->generation != generation)
-				return; /* dropped: nothing is left to bring up to date */
-		}
-	}
+		return SHADOW_DONE;
+	counter_inc(counters, CTR_SHADOW_TABLE_WRITES);
+	if (!(sh->opts & SHADOW_OPT_EMULATE_UPDATE))
+		return SHADOW_MUST_DROP;
+	if (floods(sh, counters, gfn))
+		return shadow_zap_table(sh, counters, gfn);
+	for (struct shadow_page *p = shadow_page_first(sh, gfn); r == SHADOW_DONE && p; p = shadow_page_next(p))
+		r = update_page(sh, counters, p, first, last);
+	return r;
 }
 
-void shadow_cr3_loaded(struct shadow *sh)
+void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len)
 {
-	if (!(sh->opts & SHADOW_OPT_ROOT_CACHE))
-		shadow_drop_all(sh);
-	shadow_sync_all(sh);
+	shadow_recover(sh, counters, shadow_update(sh, counters, at, len));
 }
 
-void shadow_invlpg(struct shadow *sh, gva_t gva)
+void shadow_flushed(struct shadow *sh, struct counters *counters)
 {
-	shadow_cr3_loaded(sh);
+	const bool keep = sh->opts & SHADOW_OPT_ROOT_CACHE;
+
+	shadow_recover(sh, counters, keep ? shadow_sync_all(sh, counters) : SHADOW_MUST_DROP);
 }

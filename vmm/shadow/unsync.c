@@ -4,38 +4,22 @@
  * CPU (APM2 5.5.2, SDM vol. 3 4.10.4): at each CR3 load, INVLPG or change of mode every unsync table is
  * compared with its shadow. One that did not change since the last flush is protected again.
  */
-#include "shadow/shadow.h"
+#include "shadow/internal.h"
 
 /* With more changes than this the shadow page is zapped: it costs one edit, and the next fault fills it anew. */
 #define EDITS_AT_MOST 16
 
-static struct shadow_track *track_of(const struct shadow *sh, gfn_t gfn)
-{
-	return &sh->track[shadow_frame(sh, gfn)];
-}
-
-bool shadow_unsync(struct shadow *sh, gfn_t gfn)
+bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	if (!(sh->opts & SHADOW_OPT_UNSYNC) || sh->nr_unsync == SHADOW_UNSYNC_MAX)
 		return false;
 	for (const struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p))
 		if (p->role.level != 1)
 			return false;
-	track_of(sh, gfn)->unsync = true;
+	shadow_track_of(sh, gfn)->unsync = true;
 	sh->unsync[sh->nr_unsync++] = gfn;
-	counter_inc(sh->counters, CTR_SHADOW_UNSYNCS);
+	counter_inc(counters, CTR_SHADOW_UNSYNCS);
 	return true;
-}
-
-void shadow_unsync_forget(struct shadow *sh, gfn_t gfn)
-{
-	unsigned i = 0;
-
-	while (sh->unsync[i].raw != gfn.raw)
-		i++;
-	BUG_ON(i >= sh->nr_unsync);
-	sh->unsync[i] = sh->unsync[--sh->nr_unsync];
-	track_of(sh, gfn)->unsync = false;
 }
 
 /* How many entries do not stand, counted up to one more than EDITS_AT_MOST. */
@@ -49,33 +33,39 @@ static unsigned count_changed(const struct shadow *sh, const struct shadow_page 
 	return n;
 }
 
-/* Brings one page up to date. False: it is gone, with or without everything else. */
-static bool sync_page(struct shadow *sh, struct shadow_page *page, unsigned *changed)
+/* Brings one page up to date, and adds to *changed. SHADOW_RETRY: the page is gone. */
+static enum shadow_result sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                    unsigned *changed)
 {
 	const unsigned here = count_changed(sh, page);
+	enum shadow_result r = SHADOW_DONE;
 	spte_t must;
 
 	*changed += here;
 	if (here > EDITS_AT_MOST) { /* before any of them is queued in vain */
-		(void)shadow_page_zap(sh, page);
-		return false;
+		r = shadow_page_zap(sh, counters, page);
+		return r == SHADOW_DONE ? SHADOW_RETRY : r;
 	}
-	for (unsigned i = 0; here && i < 512; i++)
-		if (!shadow_entry_stands(sh, page, i, &must) && !shadow_set(sh, page, i, must))
-			return false;
-	return true;
+	for (unsigned i = 0; r == SHADOW_DONE && here && i < 512; i++)
+		if (!shadow_entry_stands(sh, page, i, &must))
+			r = shadow_set(sh, counters, page, i, must);
+	return r;
 }
 
-/* Returns how many entries changed. */
-static unsigned sync_table(struct shadow *sh, gfn_t gfn)
+/* Brings every page of one table up to date, and adds to *changed. */
+static enum shadow_result sync_table(struct shadow *sh, struct counters *counters, gfn_t gfn, unsigned *changed)
 {
 	struct shadow_page *p = shadow_page_first(sh, gfn);
-	unsigned changed = 0;
 
-	counter_inc(sh->counters, CTR_SHADOW_SYNCS);
-	while (p)
-		p = sync_page(sh, p, &changed) ? shadow_page_next(p) : shadow_page_first(sh, gfn);
-	return changed;
+	counter_inc(counters, CTR_SHADOW_SYNCS);
+	while (p) {
+		const enum shadow_result r = sync_page(sh, counters, p, changed);
+
+		if (r != SHADOW_DONE && r != SHADOW_RETRY)
+			return r;
+		p = r == SHADOW_DONE ? shadow_page_next(p) : shadow_page_first(sh, gfn);
+	}
+	return SHADOW_DONE;
 }
 
 static bool is_below(const struct shadow_page *page, const struct shadow_page *top)
@@ -90,51 +80,57 @@ static bool is_below(const struct shadow_page *page, const struct shadow_page *t
 	return false;
 }
 
-bool shadow_sync_below(struct shadow *sh, const struct shadow_page *top)
+/* As sync_table(), but only those pages that `top` leads to. SHADOW_RETRY: `top` is gone. */
+static enum shadow_result sync_table_below(struct shadow *sh, struct counters *counters, gfn_t gfn,
+                                           const struct shadow_page *top)
 {
-	const uint64_t generation = sh->generation;
-	unsigned changed;
+	struct shadow_page *p = shadow_page_first(sh, gfn);
+	unsigned changed = 0;
+
+	while (p) {
+		const bool is_top = p == top;
+		const enum shadow_result r = is_below(p, top) ? sync_page(sh, counters, p, &changed) : SHADOW_DONE;
+
+		if (r != SHADOW_DONE && (r != SHADOW_RETRY || is_top))
+			return r;
+		p = r == SHADOW_DONE ? shadow_page_next(p) : shadow_page_first(sh, gfn);
+	}
+	return SHADOW_DONE;
+}
+
+enum shadow_result shadow_sync_below(struct shadow *sh, struct counters *counters, const struct shadow_page *top)
+{
+	enum shadow_result r = SHADOW_DONE;
 
 	/* Going down, as in shadow_sync_all(). */
-	for (unsigned i = sh->nr_unsync; top->present && i-- > 0;) {
-		const gfn_t gfn = sh->unsync[i];
-		struct shadow_page *p = shadow_page_first(sh, gfn);
-
-		while (p) {
-			const bool is_top = p == top;
-
-			if (!is_below(p, top) || sync_page(sh, p, &changed)) {
-				p = shadow_page_next(p);
-				continue;
-			}
-			if (is_top || sh->generation != generation)
-				return false;
-			p = shadow_page_first(sh, gfn);
-		}
-	}
-	return true;
+	for (unsigned i = sh->nr_unsync; r == SHADOW_DONE && top->present && i-- > 0;)
+		r = sync_table_below(sh, counters, sh->unsync[i], top);
+	return r;
 }
 
-bool shadow_unsync_end(struct shadow *sh, gfn_t gfn)
+enum shadow_result shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
+	enum shadow_result r;
+	unsigned changed = 0;
+
 	shadow_unsync_forget(sh, gfn);
-	if (!shadow_write_protect(sh, gfn))
-		return false;
-	sync_table(sh, gfn); /* what was written up to the protection */
-	return true;
+	r = shadow_write_protect(sh, counters, gfn);
+	/* What was written up to the protection. */
+	return r == SHADOW_DONE ? sync_table(sh, counters, gfn, &changed) : r;
 }
 
-void shadow_sync_all(struct shadow *sh)
+enum shadow_result shadow_sync_all(struct shadow *sh, struct counters *counters)
 {
-	const uint64_t generation = sh->generation;
+	enum shadow_result r = SHADOW_DONE;
 
-	for (unsigned i = sh->nr_unsync; i-- > 0;) {
+	/* Going down, what takes a forgotten one's place was synchronised already. */
+	for (unsigned i = sh->nr_unsync; r == SHADOW_DONE && i-- > 0;) {
 		const gfn_t gfn = sh->unsync[i];
+		unsigned changed = 0;
 
-		/* Going down, what takes a forgotten one's place was synchronised already. */
-		if (!sync_table(sh, gfn) && !shadow_unsync_end(sh, gfn))
-			return;
-		if (sh->generation != generation)
-			return;
+		r = sync_table(sh, counters, gfn, &changed);
+		if (r == SHADOW_DONE && !changed)
+			r = shadow_unsync_end(sh, counters, gfn);
 	}
+	return r;
 }

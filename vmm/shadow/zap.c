@@ -1,47 +1,37 @@
 /* SPDX-License-Identifier: MIT */
-/* The end of guest memory that the second stage took away. */
-#include "shadow/shadow.h"
+/* The end of shadow pages, one at a time. */
+#include "shadow/internal.h"
 
-static bool zap_list(struct shadow *sh, struct shadow_ref **list)
+void shadow_page_forget(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
-	while (*list)
-		if (!shadow_set(sh, (*list)->page, (*list)->index, (spte_t){0}))
-			return false;
-	return true;
+	for (unsigned i = 0; i < 512 && page->present; i++)
+		shadow_unlink(sh, counters, page, i);
+	if (!page->role.direct)
+		shadow_untrack(sh, page->gfn);
+	shadow_cache_remove(sh, counters, page);
 }
 
-static bool zap_tables(struct shadow *sh, gfn_t gfn)
+enum shadow_result shadow_page_zap(struct shadow *sh, struct counters *counters, struct shadow_page *page)
 {
+	while (page->parents) {
+		const struct shadow_ref *ref = page->parents;
+		const enum shadow_result r = shadow_set(sh, counters, ref->page, ref->index, (spte_t){0});
+
+		if (r != SHADOW_DONE)
+			return r;
+	}
+	shadow_page_forget(sh, counters, page);
+	shadow_pool_give(sh, page, true);
+	sh->flushes++; /* a CPU may still walk it, as root for one */
+	return SHADOW_DONE;
+}
+
+enum shadow_result shadow_zap_table(struct shadow *sh, struct counters *counters, gfn_t gfn)
+{
+	enum shadow_result r = SHADOW_DONE;
 	struct shadow_page *page;
 
-	while ((page = shadow_page_first(sh, gfn)))
-		if (!shadow_page_zap(sh, page))
-			return false;
-	return true;
-}
-
-/* Some of the 2 MiB around this frame are guest tables with a shadow. */
-static bool has_tables_around(const struct shadow *sh, gfn_t gfn)
-{
-	const int64_t n = shadow_frame(sh, gfn);
-
-	BUG_ON(n < 0);
-	return sh->tables_2m[n / 512];
-}
-
-bool shadow_zap_gpa(struct shadow *sh, gpa_t gpa, maddr_t maddr, uint64_t size)
-{
-	sh->ops->quiesce(sh->ctx);
-	sh->flushes++; /* an entry that went earlier may still be in the TLB of a vCPU that did not leave the guest
-	                  since */
-	for (uint64_t off = 0; off < size; off += PAGE_SIZE) {
-		const gfn_t gfn = gpa_to_gfn(gpa_add(gpa, off));
-		const int64_t n = shadow_machine_frame(sh, maddr_to_mfn(maddr_add(maddr, off)));
-
-		BUG_ON(n < 0);
-		if (!zap_list(sh, &sh->rmap_2m[n / 512]) || !zap_list(sh, &sh->rmap[n]) ||
-		    (has_tables_around(sh, gfn) && !zap_tables(sh, gfn)))
-			return false;
-	}
-	return true;
+	while (r == SHADOW_DONE && (page = shadow_page_first(sh, gfn)))
+		r = shadow_page_zap(sh, counters, page);
+	return r;
 }
