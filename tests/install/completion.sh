@@ -44,8 +44,8 @@ for command in balloon bench ctl host run top; do
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
 done
 check "one option" "--paging" "$(completed 'gnomon run --pag')"
-check "paging modes" "nested shadow" "$(completed 'gnomon run --paging ')"
-check "paging modes behind =" "nested shadow" "$(completed 'gnomon run --paging=')"
+check "paging modes" "auto nested shadow" "$(completed 'gnomon run --paging ')"
+check "paging modes behind =" "auto nested shadow" "$(completed 'gnomon run --paging=')"
 check "a paging mode behind =" "shadow" "$(completed 'gnomon run --paging=s')"
 check "backings" "4k hugetlb1g hugetlb2m thp" "$(completed 'gnomon run --backing ')"
 check "balloon's features" "deflate-on-oom free-page-reporting" "$(completed 'gnomon run --balloon ')"

@@ -180,7 +180,7 @@ SWITCHED = {
     "selftest": ["300", "1", "end", "build/guest/kernel.elf", "--", "selftest"],
     "random": ["200", "2", "end", "build/tests/stress/stress.elf", "--", "seed", "2", "steps", "600", "popf"],
     "reads": ["300", "4", "hold", "build/tests/guest/device-reads.elf"],
-    "halts": ["300", "5", "hold", "build/tests/guest/halts.elf"],
+    "halts": ["4000", "5", "hold", "build/tests/guest/halts.elf"],
     "hold": ["200", "3", "hold", "build/guest/kernel.elf", "--memory", "128M", "--", "hold", "20", "30"],
 }
 CHECKS = [

@@ -19,8 +19,6 @@ MUTANTS = [
     ("switch-loses-cr2", REGS, "s.cr2 = c->cr2;", "", "CR2 stays behind", STATE),
     ("switch-loses-task-priority", NESTED, "vcpu->run->cr8 = state->cr8;", "vcpu->run->cr8 = 0;", "CR8 stays behind",
      STATE),
-    ("switch-keeps-memslots", "vmm/paging/shadow_vm.c", "(void)set_slot(vm, SLOT_POOL, s->stub.pool, 0, s->pool);", ";",
-     "the pool of tables stays in the guest's physical address space", "switch random"),
     ("switch-past-slot-508", SHADOW, "return pml4 && pml4[", "return 0 && pml4 && pml4[",
      "a guest is taken whose tables use Gnomon's slot", "control control/set_paging_slot_in_use"),
     ("switch-past-half-done", SWITCH, "else if (is_live(vcpu) && vcpu->unsettled)", "else if (0)",

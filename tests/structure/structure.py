@@ -35,8 +35,6 @@ KNOWN_CIRCLES = [  # the files of a circle
     ("vmm/machine/control.c", "vmm/machine/dump.c"),
     ("vmm/paging/shadow_enter.c", "vmm/paging/shadow_step.c", "vmm/paging/shadow_trap.c", "vmm/paging/shadow_vcpu.c",
      "vmm/paging/shadow_pvm.c"),
-    ("vmm/shadow/compose.c", "vmm/shadow/entry.c", "vmm/shadow/page.c", "vmm/shadow/pool.c", "vmm/shadow/promote.c",
-     "vmm/shadow/recompose.c", "vmm/shadow/unsync.c"),
 ]
 KNOWN_USES = []  # a file, the folder above it that it uses
 KNOWN_LONG = [  # a file, or FILE:FUNCTION
