@@ -8,6 +8,7 @@ host without kvm_pvm, where the CPU itself does what the VMM does here.
 """
 
 TRAP, ENTER, VCPU, STEP = (f"vmm/paging/shadow_{part}.c" for part in ("trap", "enter", "vcpu", "step"))
+INJECT, LOAD, STATE = (f"vmm/paging/shadow_{part}.c" for part in ("inject", "load", "state"))
 PVM, REAL = "vmm/paging/shadow_pvm.c", "vmm/cpu/real.c"
 MASK = "(0xdd5ull | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)"
 MASKS = "vmm/paging/shadow_vm.h"
@@ -27,7 +28,7 @@ MUTANTS = [
      "a CPU that has not flushed since an entry went counts as if it had", "unit shadow_edits"),
     ("oldest-flush-ignored", "vmm/paging/shadow_vm.c", "!v->leaving && v->flushes < oldest", "!v->leaving && 0",
      "each CPU counts as having flushed", "guest shadow_tables/stale_root"),
-    ("leaving-for-ever", ENTER, "v->leaving = false;", "", "a CPU that was taken out once counts as having flushed",
+    ("leaving-for-ever", LOAD, "v->leaving = false;", "", "a CPU that was taken out once counts as having flushed",
      "guest shadow_tables/stale_root"),
     ("interrupted-without-flush", ENTER, "v->leaving = v->flushes != shadow_flushes(s->mmu) || vcpu_pending_vector(vcpu) >= 0",
      "v->leaving = vcpu_pending_vector(vcpu) >= 0", "a CPU that was taken out goes on by what its TLB holds",
@@ -94,18 +95,18 @@ MUTANTS = [
      "npt guest cpu/flags_survive"),
     ("nt-not-supervised", STEP, "|| c->rflags & RFLAGS_NT)", ")", "NT is lost where the host clears it",
      "guest cpu/flags_survive"),
-    ("nt-lost-by-step", VCPU, "? RFLAGS_TF | RFLAGS_NT : 0", "? RFLAGS_TF : 0", "NT is lost by a step",
+    ("nt-lost-by-step", STATE, "? RFLAGS_TF | RFLAGS_NT : 0", "? RFLAGS_TF : 0", "NT is lost by a step",
      "guest cpu/flags_survive"),
     ("tf-not-loaded", MASKS, MASK, MASK.replace("0xdd5ull",
      "0xcd5ull"), "a program's TF is lost on the way in",
      "guest cpu/flags_survive"),
-    ("tf-of-step-stays", VCPU, "(v->stepping ? RFLAGS_TF | RFLAGS_NT : 0)", "(v->stepping ? RFLAGS_NT : 0)",
+    ("tf-of-step-stays", STATE, "(v->stepping ? RFLAGS_TF | RFLAGS_NT : 0)", "(v->stepping ? RFLAGS_NT : 0)",
      "the guest sees the TF of the VMM's step", "guest cpu/store_to_table"),
     ("step-swallows-trap", TRAP, "if (!v->stepping || exc->dr6)", "if (!v->stepping)",
      "no #DB behind an instruction that is a step of the VMM's, too", INSN),
     ("ac-not-loaded", MASKS, MASK, MASK.replace("RFLAGS_AC | ", ""), "AC is lost on the way in",
      "guest cpu/flags_survive"),
-    ("ac-lost-by-step", VCPU, "| (v->without_ac ? RFLAGS_AC : 0);", ";", "AC is lost by a step without it",
+    ("ac-lost-by-step", STATE, "| (v->without_ac ? RFLAGS_AC : 0);", ";", "AC is lost by a step without it",
      "guest cpu/flags_survive"),
     ("kernel-checks-alignment", TRAP, "v->without_ac = true;", "",
      "a kernel's access under STAC that is not aligned and that nobody emulates ends the guest",
@@ -211,7 +212,7 @@ MUTANTS = [
      "a program's far branch to 32-bit code ends the guest", "guest cpu/program_exceptions"),
     ("kernel-gap-unsaid", TRAP, "else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)", "else if (0)",
      "a kernel's far branch to 32-bit code is an exception like any other", "guest shadow/no_way_to_32_bit_code"),
-    ("fetch-replaces-exception", TRAP, "real && res->fetch ? real : &res->exc", "&res->exc",
+    ("fetch-replaces-exception", INJECT, "real && res->fetch ? real : &res->exc", "&res->exc",
      "a page that could not be fetched hides what the CPU said of the bytes before", INSN),
     ("smap-stepped-through", TRAP, "if (walk.outcome == WALK_DENIED)", "if (0)",
      "a kernel that runs a program's page reads what SMAP forbids", "guest cpu/smap_runs_user_code"),
@@ -246,7 +247,7 @@ MUTANTS = [
     # What the VMM executes, others can see; and all that an instruction touches.
     ("emulated-lock-not-atomic", "vmm/paging/shadow_ops.c", '"lock cmpxchg" suffix', '"cmpxchg" suffix',
      "a LOCKed instruction that the VMM executes races with other CPUs", "guest cpu/locked_while_supervised"),
-    ("syscall-loses-iopl", VCPU, "RFLAGS_IF | RFLAGS_IOPL | (v->stepping", "RFLAGS_IF | (v->stepping",
+    ("syscall-loses-iopl", STATE, "RFLAGS_IF | RFLAGS_IOPL | (v->stepping", "RFLAGS_IF | (v->stepping",
      "SYSCALL loses IOPL", "guest cpu/system_calls"),
     ("popf-sets-if", "vmm/cpu/emul_stack.c", "kept = RFLAGS_IF | RFLAGS_IOPL;", "kept = 0;",
      "POPF takes IF from an image that the CPU's own PUSHF made", "guest cpu/sti_shadow"),

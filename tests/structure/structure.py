@@ -33,8 +33,6 @@ KNOWN_CIRCLES = [  # the files of a circle
     ("vmm/cpu/emul_far.c", "vmm/cpu/emul_stack.c", "vmm/cpu/emul_syscall.c", "vmm/cpu/emulate.c"),
     ("vmm/host/host.c", "vmm/host/host_emulator.c", "vmm/host/host_files.c", "vmm/host/host_missing.c"),
     ("vmm/machine/control.c", "vmm/machine/dump.c"),
-    ("vmm/paging/shadow_enter.c", "vmm/paging/shadow_step.c", "vmm/paging/shadow_trap.c", "vmm/paging/shadow_vcpu.c",
-     "vmm/paging/shadow_pvm.c"),
 ]
 KNOWN_USES = []  # a file, the folder above it that it uses
 KNOWN_LONG = [  # a file, or FILE:FUNCTION

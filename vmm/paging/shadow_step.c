@@ -19,16 +19,13 @@
 /* Faults on the way through one instruction: a page of code and 32 of data, each four tables deep, and tables to open. */
 #define TRIES 256
 
-void shadow_step(struct vcpu *vcpu)
+void shadow_step_run(struct vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
 	int tries = 0;
 
-	v->step_again = true;
-	if (v->stepping)
+	if (!v->stepping)
 		return;
-	v->stepping = true;
-	counter_inc(&vcpu->counters, CTR_SHADOW_STEPS);
 	while (v->step_again && tries++ < TRIES) {
 		v->step_again = false;
 		if (!shadow_vcpu_load(vcpu) || !shadow_vcpu_run_to_stub(vcpu))
@@ -39,6 +36,12 @@ void shadow_step(struct vcpu *vcpu)
 	shadow_close_all(vcpu->vm->shadow->mmu, &vcpu->counters);
 	if (v->step_again)
 		vm_kill(vcpu, "the instruction at RIP faults again and again on what its own accesses change");
+}
+
+static void step(struct vcpu *vcpu)
+{
+	shadow_step_ask(vcpu);
+	shadow_step_run(vcpu);
 }
 
 /*
@@ -96,7 +99,7 @@ static void step_supervised(struct vcpu *vcpu, const struct emul_result *res)
 		return;
 	}
 	vcpu->shadow->hits = data_breakpoints(vcpu);
-	shadow_step(vcpu);
+	step(vcpu);
 	vcpu->shadow->hits = 0; /* a fault: it meets them when it runs again */
 }
 
@@ -114,5 +117,5 @@ void shadow_step_supervised(struct vcpu *vcpu)
 	else if (supervised)
 		step_supervised(vcpu, &res);
 	else
-		shadow_step(vcpu);
+		step(vcpu);
 }

@@ -19,66 +19,9 @@
 #define VECTORS_WITH_ERROR                                                                                             \
 	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
 
-/* The guest's descriptor tables or stack were taken from it: said, and the end. */
-static bool violated(struct vcpu *vcpu, enum inject_outcome outcome)
-{
-	return outcome == INJECT_OUTSIDE_MEMORY && vcpu_violation(vcpu, vcpu->shadow->nowhere);
-}
-
-void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc)
-{
-	enum inject_outcome outcome = inject_exception(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, exc);
-
-	counter_inc(&vcpu->counters, CTR_EXCEPTIONS_INJECTED);
-	switch (outcome) {
-	case INJECT_DONE:
-	case INJECT_REPLACED:
-		break;
-	case INJECT_HOST_ERROR:
-		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-		break;
-	case INJECT_TRIPLE_FAULT:
-		vm_kill(vcpu, "triple fault: an exception could not be delivered, nor could the double fault after it");
-		break;
-	default:
-		if (!violated(vcpu, outcome))
-			vm_kill(vcpu, "exception %u cannot be delivered: %s", exc->vector,
-			        inject_outcome_describe(outcome));
-	}
-}
-
 static void inject_ud(struct vcpu *vcpu)
 {
 	shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
-}
-
-bool shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real, struct emul_result *res)
-{
-	enum emul_outcome outcome = emulate_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, res);
-
-	switch (outcome) {
-	case EMUL_UNKNOWN:
-	case EMUL_UNSUPPORTED:
-		return false;
-	case EMUL_EXCEPTION:
-		/* The CPU has seen enough of it before a page of it that cannot be fetched. */
-		shadow_trap_inject(vcpu, real && res->fetch ? real : &res->exc);
-		break;
-	case EMUL_OUTSIDE_MEMORY:
-		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
-			break;
-		vm_kill(vcpu, "the instruction at 0x%llx leads outside the guest's memory, to guest physical 0x%llx",
-		        (unsigned long long)vcpu->shadow->cpu.rip, (unsigned long long)gpa_raw(vcpu->shadow->nowhere));
-		break;
-	case EMUL_HOST_ERROR:
-		log_errno(-res->error, "emulation on vCPU %d", vcpu->id);
-		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-		break;
-	default:
-		break;
-	}
-	counter_inc(&vcpu->counters, CTR_INSNS_EMULATED);
-	return true;
 }
 
 static void kill_at_gap(struct vcpu *vcpu, const struct emul_result *res)
@@ -120,7 +63,7 @@ static void trap_tracked_write(struct vcpu *vcpu, gfn_t table)
 	if (shadow_trap_emulate(vcpu, NULL, &res))
 		return;
 	if (shadow_open(vcpu->vm->shadow->mmu, &vcpu->counters, table))
-		shadow_step(vcpu);
+		shadow_step_ask(vcpu);
 	else
 		kill_at_gap(vcpu, &res);
 }
@@ -173,7 +116,7 @@ static void trap_fetch_only(struct vcpu *vcpu)
 		}
 	}
 	vcpu->shadow->through_smap = true;
-	shadow_step(vcpu);
+	shadow_step_ask(vcpu);
 }
 
 /* An access to a device, or to nowhere. Nobody else can do it for the CPU. */
@@ -274,7 +217,7 @@ static void trap_alignment(struct vcpu *vcpu, const struct cpu_exception *exc)
 		shadow_trap_inject(vcpu, exc);
 	} else if (!shadow_trap_emulate(vcpu, NULL, &res)) {
 		v->without_ac = true;
-		shadow_step(vcpu);
+		shadow_step_ask(vcpu);
 	}
 }
 
@@ -372,22 +315,4 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
 		shadow_trap_inject(vcpu, &exc);
 	}
-}
-
-void shadow_trap_interrupts(struct vcpu *vcpu)
-{
-	struct cpu_state *c = &vcpu->shadow->cpu;
-	int vector = vcpu_pending_vector(vcpu);
-	enum inject_outcome outcome;
-
-	if (vector < 0 || !inject_interrupt_allowed(c))
-		return;
-	vcpu_clear_vector(vcpu, vector);
-	c->halted = false;
-	outcome = inject_interrupt(c, &vcpu->vm->shadow->cpu_ops, vcpu, vector);
-	counter_inc(&vcpu->counters, CTR_INTERRUPTS_INJECTED);
-	if (outcome == INJECT_TRIPLE_FAULT)
-		vm_kill(vcpu, "triple fault while interrupt %d was delivered", vector);
-	else if (outcome != INJECT_DONE && outcome != INJECT_REPLACED && !violated(vcpu, outcome))
-		vm_kill(vcpu, "interrupt %d cannot be delivered: %s", vector, inject_outcome_describe(outcome));
 }

@@ -11,23 +11,6 @@
 #include "vm/vcpu.h"
 #include "stub/stub.h"
 
-struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu)
-{
-	const struct cpu_state *c = &vcpu->shadow->cpu;
-
-	return (struct shadow_view){
-	    .walk = {.cr3 = gpa_init(c->cr3 & PTE_ADDR),
-	             .wp = c->cr0 & CR0_WP,
-	             .nxe = c->efer & EFER_NXE,
-	             .smep = c->cr4 & CR4_SMEP,
-	             .smap = c->cr4 & CR4_SMAP,
-	             .gbpages = vcpu->vm->shadow->gbpages,
-	             .maxphyaddr = vcpu->vm->shadow->maxphyaddr},
-	    .user = c->cpl == 3,
-	    .ac = c->rflags & RFLAGS_AC || vcpu->shadow->through_smap,
-	};
-}
-
 int shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state)
 {
 	struct shadow_vcpu *v = vcpu->shadow;
@@ -52,16 +35,6 @@ static void riding_edits_stored(struct vcpu *vcpu)
 
 	vcpu->shadow->riding = 0;
 	shadow_edits_stored(mmu, riding < queued ? riding : queued);
-}
-
-uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real)
-{
-	const struct shadow_vcpu *v = vcpu->shadow;
-	/* Real are the flags that the guest's own code may change, but for what the VMM changed for one step. */
-	const uint64_t virtual =
-	    RFLAGS_IF | RFLAGS_IOPL | (v->stepping ? RFLAGS_TF | RFLAGS_NT : 0) | (v->without_ac ? RFLAGS_AC : 0);
-
-	return (real & RFLAGS_REAL_MASK & ~virtual) | (v->cpu.rflags & virtual) | RFLAGS_FIXED;
 }
 
 static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t real_rflags, uint64_t rsp)
@@ -98,17 +71,6 @@ static void audit(struct vcpu *vcpu)
 	if (!shadow_audit(s->mmu, text, sizeof(text)))
 		bug(__FILE__, __LINE__, text);
 	counter_inc(&vcpu->counters, CTR_SHADOW_AUDITS);
-}
-
-void shadow_vcpu_lock(struct vcpu *vcpu)
-{
-	atomic_store(&vcpu->shadow->in_guest, false);
-	pthread_mutex_lock(&vcpu->vm->paging_lock);
-}
-
-void shadow_vcpu_unlock(struct vcpu *vcpu)
-{
-	pthread_mutex_unlock(&vcpu->vm->paging_lock);
 }
 
 /*
@@ -206,11 +168,4 @@ void shadow_vcpu_take_trap(struct vcpu *vcpu)
 	default:
 		BUG_ON(true); /* the guest has no port access of its own */
 	}
-}
-
-void shadow_vcpu_trap(struct vcpu *vcpu)
-{
-	shadow_vcpu_lock(vcpu);
-	shadow_vcpu_take_trap(vcpu);
-	shadow_vcpu_unlock(vcpu);
 }

@@ -115,14 +115,16 @@ void shadow_real_sync(struct vcpu *vcpu);
 int must_check shadow_real_start(struct vcpu *vcpu);
 
 /*
- * paging/shadow_step.c: the CPU runs the one instruction at RIP, alone, and what it faults on is put right; ends when it is
- * done or has raised an exception. Called while it does so, notes that it may try again. Lock held.
+ * paging/shadow_step.c: a step. The CPU runs the one instruction at RIP, alone, and what it faults on is put right; it ends
+ * when the instruction is done or has raised an exception. A trap's handler asks for it, or, of a step under way, that it
+ * tries again; whoever took the trap runs it then, if it was asked for. Lock held from the one to the other.
  */
-void shadow_step(struct vcpu *vcpu);
+void shadow_step_ask(struct vcpu *vcpu);
+void shadow_step_run(struct vcpu *vcpu);
 /*
  * Whether the guest's next instruction must not be left to the CPU: an interrupt waits for the end of STI's or MOV SS'
- * shadow, or the guest set something that this CPU does not look at. And that instruction, by emulation or by
- * shadow_step(). Lock held.
+ * shadow, or the guest set something that this CPU does not look at. And that instruction, by emulation or by a step.
+ * Lock held.
  */
 bool shadow_step_due(struct vcpu *vcpu);
 void shadow_step_supervised(struct vcpu *vcpu);
