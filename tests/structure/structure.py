@@ -39,9 +39,7 @@ KNOWN_CIRCLES = [  # the files of a circle
      "vmm/shadow/recompose.c", "vmm/shadow/unsync.c"),
 ]
 KNOWN_USES = []  # a file, the folder above it that it uses
-KNOWN_LONG = [  # a file, or FILE:FUNCTION
-    "vmm/cpu/present.c:insn_is_present",
-]
+KNOWN_LONG = []  # a file, or FILE:FUNCTION
 
 # One program is one name space.
 PROGRAMS = {"vmm": ("gnomon.p", "libgnomon-pure.a.p", "libgnomon-vmm.a.p"),
