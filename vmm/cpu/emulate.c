@@ -26,12 +26,6 @@ const char *emul_outcome_describe(enum emul_outcome outcome)
 	return text[outcome];
 }
 
-int emul_unsupported(struct emul *e, const char *why)
-{
-	e->why = why;
-	return -EOPNOTSUPP;
-}
-
 static int unknown(struct emul *e, const char *why)
 {
 	e->why = why;
