@@ -41,6 +41,17 @@ const char *host_cpu_feature_name(enum host_cpu_feature feature)
 	return cpu_feature_names[feature];
 }
 
+bool host_stage_is_software(enum host_second_stage stage)
+{
+	return stage == HOST_STAGE_SOFTWARE_PVM || stage == HOST_STAGE_SOFTWARE_NPT0 ||
+	       stage == HOST_STAGE_SOFTWARE_EPT0;
+}
+
+bool host_stage_is_hardware(enum host_second_stage stage)
+{
+	return stage == HOST_STAGE_EPT || stage == HOST_STAGE_NPT;
+}
+
 bool host_ready(const struct host_info *info)
 {
 	for (int i = 0; i < info->nr_missing; i++)

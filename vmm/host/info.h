@@ -95,6 +95,13 @@ struct host_info {
  * `unknown`. Belongs in every result. ept and npt only when the module's parameter file said so. */
 const char *host_second_stage_label(const struct host_info *info);
 
+/*
+ * Whether KVM composes one table for the CPU in software, or the CPU walks a second stage by itself. Neither is true
+ * where there is no KVM, and where nothing tells.
+ */
+bool host_stage_is_software(enum host_second_stage stage);
+bool host_stage_is_hardware(enum host_second_stage stage);
+
 /* "kvm_intel", "kvm_amd", "kvm_pvm", or NULL when none is known. */
 const char *host_module_name(enum host_module module);
 

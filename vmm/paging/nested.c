@@ -29,7 +29,7 @@ static int create(struct vm *vm, const char **ret_why)
 	for (int i = 0; i < vm->nr_vcpus; i++)
 		ran |= vm->vcpu[i]->ran;
 	host_read_second_stage(&host);
-	if (!ran || host.second_stage == HOST_STAGE_EPT || host.second_stage == HOST_STAGE_NPT)
+	if (!ran || host_stage_is_hardware(host.second_stage))
 		return 0;
 	r = vm_set_memslots(vm, false);
 	if (r == 0)
