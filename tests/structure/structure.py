@@ -30,7 +30,6 @@ ORDER = """main cmd bench machine client control platform paging vm kvm stub vir
     model mem host cpu pgtable base""".split()
 
 KNOWN_CIRCLES = [  # the files of a circle
-    ("vmm/machine/control.c", "vmm/machine/dump.c"),
     ("vmm/paging/shadow_enter.c", "vmm/paging/shadow_step.c", "vmm/paging/shadow_trap.c", "vmm/paging/shadow_vcpu.c",
      "vmm/paging/shadow_pvm.c"),
     ("vmm/shadow/compose.c", "vmm/shadow/entry.c", "vmm/shadow/page.c", "vmm/shadow/pool.c", "vmm/shadow/promote.c",
