@@ -29,15 +29,9 @@ MEDIAN_OF = ("vmm", "guest")
 ORDER = """main cmd bench machine client control platform paging vm kvm stub virtio dev boot shadow walk stage2
     model mem host cpu pgtable base""".split()
 
-KNOWN_CIRCLES = [  # the files of a circle
-    ("vmm/cpu/emul_far.c", "vmm/cpu/emul_stack.c", "vmm/cpu/emul_syscall.c", "vmm/cpu/emulate.c"),
-    ("vmm/host/host.c", "vmm/host/host_emulator.c", "vmm/host/host_files.c", "vmm/host/host_missing.c"),
-    ("vmm/machine/control.c", "vmm/machine/dump.c"),
-]
+KNOWN_CIRCLES = []  # the files of a circle
 KNOWN_USES = []  # a file, the folder above it that it uses
-KNOWN_LONG = [  # a file, or FILE:FUNCTION
-    "vmm/cpu/present.c:insn_is_present",
-]
+KNOWN_LONG = []  # a file, or FILE:FUNCTION
 
 # One program is one name space.
 PROGRAMS = {"vmm": ("gnomon.p", "libgnomon-pure.a.p", "libgnomon-vmm.a.p"),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations at their edges: ranges, halves, memory running out, what the gather owes, the walker, the dump. */
+/* Operations at their edges: ranges, halves, memory running out, what the gather owes, the walker. */
 #include "test_pgtable_fixture.c"
 
 static struct arena *arena;
@@ -350,35 +350,4 @@ Test(pgtable_ops, shared_tables)
 	cr_expect_eq(pt_lookup(&pt, PAGE_SIZE, &at), 0);
 	pt_destroy(&pt);
 	arena_delete(arena);
-}
-
-static char dumped[8][128];
-static unsigned nr_dumped;
-
-static void keep_line(void *ctx, const char *line)
-{
-	cr_assert_lt(nr_dumped, 8);
-	strcpy(dumped[nr_dumped++], line);
-}
-
-/* Like, contiguous pages are one line; a change of address, rights or size starts another. */
-Test(pgtable_ops, dump)
-{
-	start(&pt_x86_64);
-	cr_assert_eq(pt_map(&pt, 0xffffffff80000000, 2 * PAGE_2M + 2 * PAGE_SIZE, PAGE_1G, PT_RWX, 2, &g), 0);
-	cr_assert_eq(pt_map(&pt, 0x5000, 0x3000, 0x9000, PT_R | PT_W | PT_U | PT_SW0, 1, &g), 0);
-	cr_assert_eq(pt_protect(&pt, 0x6000, 0x1000, 0, PT_W, &g), 0);
-	pt_dump(&pt, keep_line, NULL);
-	cr_assert_eq(nr_dumped, 5);
-	cr_expect_str_eq(dumped[0], "0000000000005000-0000000000005fff -> 0000000000009000 rw-u----0--- 4K");
-	cr_expect_str_eq(dumped[1], "0000000000006000-0000000000006fff -> 000000000000a000 r--u----0--- 4K");
-	cr_expect_str_eq(dumped[3], "ffffffff80000000-ffffffff803fffff -> 0000000040000000 rwx--------- 2M");
-	cr_expect_str_eq(dumped[4], "ffffffff80400000-ffffffff80401fff -> 0000000040400000 rwx--------- 4K");
-	stop();
-	nr_dumped = 0;
-	start(&pt_enclave);
-	cr_assert_eq(pt_map(&pt, 0, PAGE_1G, PAGE_1G, PT_R | PT_OWNER(42), 3, &g), 0);
-	pt_dump(&pt, keep_line, NULL);
-	cr_expect_str_eq(dumped[0], "0000000000000000-000000003fffffff -> 0000000040000000 r----------- 1G owner 42");
-	stop();
 }

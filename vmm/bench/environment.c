@@ -11,8 +11,7 @@ const struct bench_environment bench_environments[BENCH_NR_WHERE] = {
 
 bool bench_stage_is_software(const struct host_info *host)
 {
-	return host->second_stage == HOST_STAGE_SOFTWARE_PVM || host->second_stage == HOST_STAGE_SOFTWARE_NPT0 ||
-	       host->second_stage == HOST_STAGE_SOFTWARE_EPT0;
+	return host_stage_is_software(host->second_stage);
 }
 
 const char *bench_times_na(const struct host_info *host)

@@ -49,11 +49,9 @@ struct emul {
 	bool keep_rf; /* RFLAGS.RF is the instruction's result */
 };
 
-/* emulate.c */
+/* emul_operand.c: a refusal; registers and memory operands */
 /* -EOPNOTSUPP, with `why` for the kill's sentence; static. */
 int must_check emul_unsupported(struct emul *e, const char *why);
-
-/* emul_operand.c: registers and memory operands */
 /* `bits` is 1 to 64; a mask has that many low bits set. */
 uint64_t emul_mask(unsigned bits);
 uint64_t emul_sign_extend(uint64_t value, unsigned bits);
@@ -117,8 +115,7 @@ emul_fn emul_push_insn, emul_pop_insn, emul_pushf, emul_popf, emul_call, emul_re
 /* emul_far.c */
 #define EMUL_FLAGS_STATUS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 /* What popf and iret take from the stack at every CPL. */
-#define EMUL_FLAGS_POPPED                                                                                              \
-	(EMUL_FLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
+#define EMUL_FLAGS_POPPED (EMUL_FLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID)
 emul_fn emul_iret, emul_jmp_far, emul_call_far, emul_ret_far, emul_load_far, emul_int, emul_int1;
 /* RFLAGS as popf and iret may change them at this CPL, APM3. */
 uint64_t emul_merge_rflags(const struct cpu_state *cpu, uint64_t popped, unsigned bits);

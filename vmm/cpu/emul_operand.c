@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Registers, effective addresses and memory operands of the instruction in flight. */
+/* Registers, effective addresses and memory operands of the instruction in flight, and its refusal. */
 #include <errno.h>
 
 #include "cpu/emul.h"
+
+int emul_unsupported(struct emul *e, const char *why)
+{
+	e->why = why;
+	return -EOPNOTSUPP;
+}
 
 uint64_t emul_mask(unsigned bits)
 {

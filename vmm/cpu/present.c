@@ -44,9 +44,39 @@ static bool is_avx512_present(ZydisISASet set)
 	}
 }
 
-bool insn_is_present(const struct insn *insn)
+/* On general-purpose registers and memory. */
+static bool is_integer_present(ZydisISASet set)
 {
-	switch (insn->z.meta.isa_set) {
+	switch (set) {
+	case SET(POPCNT):
+		return HAS(POPCNT);
+	case SET(LZCNT):
+		return HAS(LZCNT);
+	case SET(BMI1):
+		return HAS(BMI1);
+	case SET(BMI2):
+		return HAS(BMI2);
+	case SET(ADOX_ADCX):
+		return HAS(ADX);
+	case SET(MOVBE):
+		return HAS(MOVBE);
+	case SET(CLFSH):
+		return HAS(CLFSH);
+	case SET(CLFLUSHOPT):
+		return HAS(CLFLUSHOPT);
+	case SET(CLWB):
+		return HAS(CLWB);
+	case SET(MOVDIR):
+		return HAS(MOVDIR64B) && HAS(MOVDIRI);
+	default:
+		return false;
+	}
+}
+
+/* x87, MMX and SSE, with AES, SHA and the like in SSE's encoding. */
+static bool is_sse_present(ZydisISASet set)
+{
+	switch (set) {
 	case SET(X87):
 	case SET(FCMOV):
 	case SET(PENTIUMMMX):
@@ -75,28 +105,14 @@ bool insn_is_present(const struct insn *insn)
 		return HAS(SHA);
 	case SET(GFNI):
 		return HAS(GFNI);
-	case SET(POPCNT):
-		return HAS(POPCNT);
-	case SET(LZCNT):
-		return HAS(LZCNT);
-	case SET(AVX_VNNI):
-		return HAS(AVX_VNNI);
-	case SET(BMI1):
-		return HAS(BMI1);
-	case SET(BMI2):
-		return HAS(BMI2);
-	case SET(ADOX_ADCX):
-		return HAS(ADX);
-	case SET(MOVBE):
-		return HAS(MOVBE);
-	case SET(CLFSH):
-		return HAS(CLFSH);
-	case SET(CLFLUSHOPT):
-		return HAS(CLFLUSHOPT);
-	case SET(CLWB):
-		return HAS(CLWB);
-	case SET(MOVDIR):
-		return HAS(MOVDIR64B) && HAS(MOVDIRI);
+	default:
+		return false;
+	}
+}
+
+static bool is_avx_present(ZydisISASet set)
+{
+	switch (set) {
 	case SET(AVX):
 		return HAS(AVX);
 	case SET(AVX2):
@@ -114,7 +130,16 @@ bool insn_is_present(const struct insn *insn)
 		return HAS(VAES);
 	case SET(VPCLMULQDQ):
 		return HAS(VPCLMULQDQ);
+	case SET(AVX_VNNI):
+		return HAS(AVX_VNNI);
 	default:
-		return is_avx512_present(insn->z.meta.isa_set);
+		return false;
 	}
+}
+
+bool insn_is_present(const struct insn *insn)
+{
+	const ZydisISASet set = insn->z.meta.isa_set;
+
+	return is_integer_present(set) || is_sse_present(set) || is_avx_present(set) || is_avx512_present(set);
 }

@@ -11,19 +11,6 @@
 #include "host/host_parts.h"
 #include "cpu/zydis.h"
 
-static const char *const module_names[] = {
-    [HOST_MODULE_INTEL] = "kvm_intel", [HOST_MODULE_AMD] = "kvm_amd", [HOST_MODULE_PVM] = "kvm_pvm"};
-
-static const char *const stage_labels[] = {
-    [HOST_STAGE_NONE] = "none (no /dev/kvm)",
-    [HOST_STAGE_EPT] = "ept",
-    [HOST_STAGE_NPT] = "npt",
-    [HOST_STAGE_SOFTWARE_PVM] = "software (kvm_pvm)",
-    [HOST_STAGE_SOFTWARE_NPT0] = "software (npt=0)",
-    [HOST_STAGE_SOFTWARE_EPT0] = "software (ept=0)",
-    [HOST_STAGE_UNKNOWN] = "unknown",
-};
-
 /* How each module says whether it uses the CPU's second stage. */
 static const struct {
 	const char *parameter; /* below sysfs; NULL: it never does */
@@ -33,16 +20,6 @@ static const struct {
     [HOST_MODULE_AMD] = {"module/kvm_amd/parameters/npt", HOST_STAGE_NPT, HOST_STAGE_SOFTWARE_NPT0},
     [HOST_MODULE_PVM] = {NULL, HOST_STAGE_SOFTWARE_PVM, HOST_STAGE_SOFTWARE_PVM},
 };
-
-const char *host_second_stage_label(const struct host_info *info)
-{
-	return stage_labels[info->second_stage];
-}
-
-const char *host_module_name(enum host_module module)
-{
-	return module_names[module];
-}
 
 bool host_runs_guests_in_hardware(void)
 {
@@ -55,14 +32,6 @@ const char *host_kvm_path(void)
 	const char *path = getenv("GNOMON_KVM_DEVICE");
 
 	return path && *path ? path : "/dev/kvm";
-}
-
-bool host_ready(const struct host_info *info)
-{
-	for (int i = 0; i < info->nr_missing; i++)
-		if (info->missing[i].required)
-			return false;
-	return true;
 }
 
 #define SOURCE(info, ...) snprintf((info)->second_stage_source, sizeof((info)->second_stage_source), __VA_ARGS__)

@@ -17,13 +17,6 @@ static const struct {
     {"0x1234", "0x1111"}, /* display adapter, where it is on this bus */
 };
 
-static const char *const names[] = {[HOST_EMULATOR_QEMU] = "QEMU (TCG)", [HOST_EMULATOR_BOCHS] = "Bochs"};
-
-const char *host_emulator_name(enum host_emulator emulator)
-{
-	return names[emulator];
-}
-
 /* Whether the file `name` of a PCI device below sysfs begins with that word. */
 static bool says(const char *sys, const char *device, const char *name, const char *word)
 {

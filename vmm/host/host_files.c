@@ -12,16 +12,6 @@
 
 #include "host/host_parts.h"
 
-static const char *const cpu_feature_names[HOST_NR_CPU_FEATURES] = {
-    [HOST_CPU_VMX] = "vmx",   [HOST_CPU_SVM] = "svm",   [HOST_CPU_NX] = "nx",           [HOST_CPU_SMEP] = "smep",
-    [HOST_CPU_SMAP] = "smap", [HOST_CPU_UMIP] = "umip", [HOST_CPU_PDPE1GB] = "pdpe1gb", [HOST_CPU_LA57] = "la57",
-};
-
-const char *host_cpu_feature_name(enum host_cpu_feature feature)
-{
-	return cpu_feature_names[feature];
-}
-
 static int read_some(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
@@ -158,7 +148,7 @@ static void read_cpus(struct host_info *info, const struct host_paths *paths)
 		return;
 	flags[strcspn(flags, "\n")] = 0;
 	for (int f = 0; f < HOST_NR_CPU_FEATURES; f++)
-		if (has_word(flags, cpu_feature_names[f]))
+		if (has_word(flags, host_cpu_feature_name(f)))
 			info->cpu_features |= 1u << f;
 }
 

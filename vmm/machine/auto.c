@@ -119,13 +119,9 @@ static int refs_saved(const struct vm *vm)
 	struct host_info host;
 
 	host_read_second_stage(&host);
-	switch (host.second_stage) {
-	case HOST_STAGE_EPT:
-	case HOST_STAGE_NPT:
+	if (host_stage_is_hardware(host.second_stage))
 		return 5;
-	default:
-		return vm->mem.backing == BACKING_4K ? 0 : 1;
-	}
+	return vm->mem.backing == BACKING_4K ? 0 : 1;
 }
 
 static void begin_window(struct paging_auto *a)

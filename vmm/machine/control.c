@@ -29,15 +29,6 @@ static int nr_vcpus(void *machine)
 	return ((struct machine *)machine)->vm->nr_vcpus;
 }
 
-int machine_pause(struct machine *m, struct control_error *err)
-{
-	int vcpu;
-
-	if (vm_pause(m->vm, &vcpu) < 0)
-		return control_fail(err, ETIMEDOUT, "vCPU %d does not leave the guest; the guest goes on", vcpu);
-	return 0;
-}
-
 static bool running(void *machine)
 {
 	return !((struct machine *)machine)->stopped;

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * dump-tables: page tables as lines, a line per run of contiguous pages of one size with one set of rights:
- *
- *     0000000000200000-00000000005fffff -> 0000000000200000 rw-ad 2M
- *     first            last                address          rights page size
- *
- * The guest makes its tables and may link them in circles: so not more than MAX_TABLES are visited, and not more
- * than MAX_LINES given.
+ * dump-tables: page tables as lines, as pgtable/dump.c writes them. The guest makes its tables and may link them in
+ * circles: so not more than MAX_TABLES are visited, and not more than MAX_LINES given.
  */
 #include <errno.h>
 #include <gnomon/x86.h>
@@ -15,108 +10,45 @@
 
 #include "machine/machine.h"
 #include "vm/vcpu.h"
-#include "pgtable/format.h"
+#include "pgtable/dump.h"
 
 #define MAX_TABLES 100000
 #define MAX_LINES  10000
 
 struct dump {
-	const struct pt_format *fmt;
-	/* The entry at an address; false outside memory. */
-	bool (*entry)(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry);
 	struct vm *vm;
 	struct vcpu *vcpu;
+	struct paging_tables tables;
+	struct pt_foreign foreign; /* `tables`, one vCPU's after the other */
 	json_t *lines;
-	unsigned tables;
-	bool cut;
-	int level; /* of the run that is pending; 0: none */
-	uint64_t first, last, to;
-	pt_attrs_t attrs;
 };
 
-static void put_line(struct dump *d, const char *text)
+/* For stage2_dump, too, whose lines are of the same kind. */
+static void put_line(void *ctx, const char *text)
 {
+	struct dump *d = ctx;
+
 	if (json_array_size(d->lines) < MAX_LINES)
 		json_array_append_new(d->lines, json_string(text));
 	else
-		d->cut = true;
+		d->foreign.cut = true;
 }
 
-/* For stage2_dump, whose lines are of the same kind. */
-static void put_line_of(void *d, const char *text)
+static bool entry(void *ctx, uint64_t at, pte_t *ret_entry)
 {
-	put_line(d, text);
+	const struct dump *d = ctx;
+
+	return d->tables.entry(d->vcpu, at, &ret_entry->raw);
 }
 
-static void end_run(struct dump *d)
-{
-	static const char *const size[] = {"", "4K", "2M", "1G", "512G", "256T"};
-	static const struct {
-		pt_attrs_t bit;
-		char letter;
-	} rights[] = {{PT_R, 'r'}, {PT_W, 'w'}, {PT_X, 'x'}, {PT_U, 'u'}, {PT_A, 'a'}, {PT_D, 'd'}, {PT_G, 'g'}};
-	char letters[sizeof(rights) / sizeof(*rights) + 1] = "", text[128];
-
-	if (!d->level)
-		return;
-	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
-		letters[i] = d->attrs & rights[i].bit ? rights[i].letter : '-';
-	snprintf(text, sizeof(text), "%016llx-%016llx -> %016llx %s %s", (unsigned long long)d->first,
-	         (unsigned long long)d->last, (unsigned long long)d->to, letters, size[d->level]);
-	put_line(d, text);
-	d->level = 0;
-}
-
-static void put_leaf(struct dump *d, uint64_t va, int level, pte_t entry)
-{
-	const uint64_t span = 1ull << (12 + 9 * (level - 1)), to = d->fmt->address(entry, level);
-	const pt_attrs_t attrs = d->fmt->get_attrs(entry, level);
-
-	if (d->level == level && d->attrs == attrs && d->last + 1 == va && d->to + (va - d->first) == to) {
-		d->last += span;
-		return;
-	}
-	end_run(d);
-	d->level = level;
-	d->first = va;
-	d->last = va + span - 1;
-	d->to = to;
-	d->attrs = attrs;
-}
-
-/* Rights of the tables above are not taken into account: each line is what its entries say. */
-static void walk_table(struct dump *d, uint64_t at, int level, uint64_t va)
-{
-	pte_t old;
-
-	if (d->cut || !d->entry(d->vcpu, at, &old.raw))
-		return;
-	if (++d->tables > MAX_TABLES) {
-		d->cut = true;
-		return;
-	}
-	for (uint64_t i = 0; i < 512 && d->entry(d->vcpu, at + 8 * i, &old.raw); i++) {
-		uint64_t below = va | i << (12 + 9 * (level - 1));
-
-		if (below >> (d->fmt->levels * 9 + 11) & 1)
-			below |= ~0ull << (d->fmt->levels * 9 + 12);
-		if (d->fmt->is_leaf(old, level))
-			put_leaf(d, below, level, old);
-		else if (d->fmt->is_present(old, level))
-			walk_table(d, d->fmt->address(old, level), level - 1, below);
-	}
-}
-
-static void dump_root(struct dump *d, const struct paging_tables *tables)
+static void dump_root(struct dump *d)
 {
 	char text[64];
 
-	d->fmt = tables->levels == 5 ? &pt_x86_64_la57 : &pt_x86_64;
-	d->entry = tables->entry;
-	snprintf(text, sizeof(text), "vCPU %d: root %016llx", d->vcpu->id, (unsigned long long)tables->root);
+	snprintf(text, sizeof(text), "vCPU %d: root %016llx", d->vcpu->id, (unsigned long long)d->tables.root);
 	put_line(d, text);
-	walk_table(d, tables->root, tables->levels, 0);
-	end_run(d);
+	d->foreign.fmt = d->tables.levels == 5 ? &pt_x86_64_la57 : &pt_x86_64;
+	pt_dump_foreign(&d->foreign, d->tables.root);
 }
 
 /* The vCPU is out of the guest. -errno with *err. */
@@ -127,19 +59,17 @@ static int dump_guest(struct dump *d, struct control_error *err)
 
 	if (r < 0)
 		return control_fail(err, -r, "vCPU %d does not tell its registers", d->vcpu->id);
-	dump_root(d, &(struct paging_tables){.root = state.cr3 & PTE_ADDR,
-	                                     .levels = state.cr4 & CR4_LA57 ? 5 : 4,
-	                                     .entry = vcpu_guest_entry});
+	d->tables = (struct paging_tables){
+	    .root = state.cr3 & PTE_ADDR, .levels = state.cr4 & CR4_LA57 ? 5 : 4, .entry = vcpu_guest_entry};
+	dump_root(d);
 	return 0;
 }
 
 /* What the CPU walks in place of the guest's tables. */
 static int dump_shadow(struct dump *d, struct control_error *err)
 {
-	struct paging_tables tables;
-
-	if (d->vcpu->vm->paging->tables(d->vcpu, false, &tables) && tables.size) {
-		dump_root(d, &tables);
+	if (d->vcpu->vm->paging->tables(d->vcpu, false, &d->tables) && d->tables.size) {
+		dump_root(d);
 		return 0;
 	}
 	return control_fail(err, ENOTSUP, "%s paging has no shadow tables", d->vcpu->vm->paging->name);
@@ -160,7 +90,7 @@ static int dump_all(struct dump *d, enum stage stage, struct control_error *err)
 	if (pthread_mutex_trylock(&vm->paging_lock) != 0)
 		return control_fail(err, EBUSY, "a vCPU is held up by a device: does anybody read the console?");
 	if (stage == STAGE_2)
-		stage2_dump(&vm->stage2, put_line_of, d);
+		stage2_dump(&vm->stage2, put_line, d);
 	for (int i = 0; stage != STAGE_2 && r == 0 && i < vm->nr_vcpus; i++) {
 		d->vcpu = vm->vcpu[i];
 		if (d->vcpu->started)
@@ -176,11 +106,12 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	const enum stage which = strcmp(stage, "shadow") == 0   ? STAGE_SHADOW
 	                         : strcmp(stage, "stage2") == 0 ? STAGE_2
 	                                                        : STAGE_GUEST;
-	struct dump d = {.vm = m->vm};
+	struct dump d = {.vm = m->vm, .foreign = {.entry = entry, .emit = put_line, .tables_left = MAX_TABLES}};
 	int r;
 
 	if (machine_pause(m, err) < 0)
 		return NULL;
+	d.foreign.ctx = &d;
 	d.lines = json_array();
 	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are held */
 	r = dump_all(&d, which, err);
@@ -188,7 +119,7 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	if (r < 0) {
 		json_decref(d.lines);
 		d.lines = NULL;
-	} else if (d.cut) {
+	} else if (d.foreign.cut) {
 		json_array_append_new(d.lines, json_string("more was left out"));
 	}
 	vm_resume(m->vm);

@@ -231,8 +231,8 @@ static bool tables(struct vcpu *vcpu, bool user, struct paging_tables *ret_table
 
 	if (get_state(vcpu, &c) < 0 || !(c.cr0 & CR0_PG) || !(c.efer & EFER_LMA))
 		return false;
-	*ret_tables =
-	    (struct paging_tables){.root = c.cr3 & PTE_ADDR, .levels = c.cr4 & CR4_LA57 ? 5 : 4, .entry = vcpu_guest_entry};
+	*ret_tables = (struct paging_tables){
+	    .root = c.cr3 & PTE_ADDR, .levels = c.cr4 & CR4_LA57 ? 5 : 4, .entry = vcpu_guest_entry};
 	return true;
 }
 
@@ -294,8 +294,8 @@ static bool violation_behind(struct vcpu *vcpu)
 
 	const struct walk_mode mode = vcpu_walk_mode(&c);
 	/* What an instruction needs, and the delivery of an exception. */
-	const uint64_t needed[] = {c.rip,       c.cr2, c.idtr.base, c.gdtr.base, c.seg[SEG_TR].base,
-	                           c.gpr[GPR_RSP] - sizeof(uint64_t)};
+	const uint64_t needed[] = {
+	    c.rip, c.cr2, c.idtr.base, c.gdtr.base, c.seg[SEG_TR].base, c.gpr[GPR_RSP] - sizeof(uint64_t)};
 	gpa_t at;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)

@@ -5,11 +5,17 @@
  *     0000000000200000-00000000005fffff -> 0000000010200000 rwx-ad------ 2M
  *     first            last                pa               attributes   page size [owner N]
  *
- * Parts: a line of text; a run as a line; the walk.
+ * Tables of others (dump.h) show fewer attributes.
+ *
+ * Parts: a line of text; runs as lines; the walk of a tree; the walk of tables of others.
  */
 #include <string.h>
 
+#include "pgtable/dump.h"
 #include "pgtable/internal.h"
+
+#define ALL_ATTRS     (PT_RWX | PT_U | PT_AD | PT_MMIO | PT_G | PT_SW)
+#define FOREIGN_ATTRS (PT_RWX | PT_U | PT_AD | PT_G)
 
 struct text {
 	char line[128];
@@ -47,14 +53,16 @@ static void put_decimal(struct text *t, unsigned v)
 	put(t, digits + at);
 }
 
-static void put_attrs(struct text *t, pt_attrs_t attrs)
+/* A letter or a dash for each of the attributes `shown`. */
+static void put_attrs(struct text *t, pt_attrs_t attrs, pt_attrs_t shown)
 {
 	static const char letter[] = "rwxuadmg0123"; /* by bit number of PT_R, PT_W, ... */
-	char text[sizeof(letter)];
+	char text[sizeof(letter)] = "";
+	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof(letter) - 1; i++)
-		text[i] = attrs >> i & 1 ? letter[i] : '-';
-	text[sizeof(letter) - 1] = '\0';
+		if (shown >> i & 1)
+			text[n++] = attrs >> i & 1 ? letter[i] : '-';
 	put(t, text);
 }
 
@@ -64,19 +72,31 @@ struct run {
 	int level; /* 0: none */
 };
 
-static void emit_run(const struct pt_format *fmt, const struct run *run, void (*emit)(void *, const char *), void *ctx)
+struct lines {
+	const struct pt_format *fmt;
+	pt_attrs_t shown;
+	void (*emit)(void *ctx, const char *line);
+	void *ctx;
+	struct run run; /* that may go on */
+};
+
+static void end_run(struct lines *l)
 {
 	static const char unit[][2] = {"K", "M", "G", "T"};
-	unsigned shift = fmt->level[run->level].shift - 10;
+	const struct run *run = &l->run;
 	struct text t = {.len = 0};
+	unsigned shift;
 
+	if (!run->level)
+		return;
+	shift = l->fmt->level[run->level].shift - 10;
 	put_address(&t, run->first);
 	put(&t, "-");
 	put_address(&t, run->last);
 	put(&t, " -> ");
 	put_address(&t, run->pa);
 	put(&t, " ");
-	put_attrs(&t, run->attrs);
+	put_attrs(&t, run->attrs, l->shown);
 	put(&t, " ");
 	put_decimal(&t, 1u << shift % 10);
 	put(&t, unit[shift / 10]);
@@ -84,31 +104,60 @@ static void emit_run(const struct pt_format *fmt, const struct run *run, void (*
 		put(&t, " owner ");
 		put_decimal(&t, (run->attrs & PT_OWNER_MASK) >> PT_OWNER_SHIFT);
 	}
-	emit(ctx, t.line);
+	l->emit(l->ctx, t.line);
+	l->run.level = 0;
+}
+
+static void add_leaf(struct lines *l, uint64_t va, int level, pte_t leaf)
+{
+	const uint64_t pa = l->fmt->address(leaf, level), last = va + pt_span(l->fmt, level) - 1;
+	const pt_attrs_t attrs = l->fmt->get_attrs(leaf, level);
+	struct run *run = &l->run;
+
+	if (run->level == level && run->attrs == attrs && run->last + 1 == va && run->pa + (va - run->first) == pa) {
+		run->last = last;
+		return;
+	}
+	end_run(l);
+	*run = (struct run){.first = va, .last = last, .pa = pa, .attrs = attrs, .level = level};
 }
 
 void pt_dump(struct pt *pt, void (*emit)(void *ctx, const char *line), void *ctx)
 {
-	const struct pt_format *fmt = pt->fmt;
-	struct run run = {.level = 0};
+	struct lines lines = {.fmt = pt->fmt, .shown = ALL_ATTRS, .emit = emit, .ctx = ctx};
 	struct pt_iter it;
 
-	pt_for_each (&it, pt, 0, UINT64_MAX, 1) {
-		struct run leaf = {.first = it.va, .last = it.va + pt_span(fmt, it.level) - 1, .level = it.level};
+	pt_for_each (&it, pt, 0, UINT64_MAX, 1)
+		if (pt->fmt->is_leaf(it.old, it.level))
+			add_leaf(&lines, it.va, it.level, it.old);
+	end_run(&lines);
+}
 
-		if (!fmt->is_leaf(it.old, it.level))
-			continue;
-		leaf.pa = fmt->address(it.old, it.level);
-		leaf.attrs = fmt->get_attrs(it.old, it.level);
-		if (run.level == leaf.level && run.attrs == leaf.attrs && run.last + 1 == leaf.first &&
-		    run.pa + (leaf.first - run.first) == leaf.pa) {
-			run.last = leaf.last;
-			continue;
-		}
-		if (run.level)
-			emit_run(fmt, &run, emit, ctx);
-		run = leaf;
+static void walk_foreign(struct pt_foreign *f, struct lines *l, uint64_t at, int level, uint64_t va)
+{
+	pte_t e;
+
+	if (f->cut || !f->entry(f->ctx, at, &e))
+		return;
+	if (f->tables_left == 0) {
+		f->cut = true;
+		return;
 	}
-	if (run.level)
-		emit_run(fmt, &run, emit, ctx);
+	f->tables_left--;
+	for (uint64_t i = 0; i < pt_nr_entries(f->fmt, level) && f->entry(f->ctx, at + sizeof(e) * i, &e); i++) {
+		const uint64_t below = pt_canonical(f->fmt, va | i << f->fmt->level[level].shift);
+
+		if (f->fmt->is_leaf(e, level))
+			add_leaf(l, below, level, e);
+		else if (f->fmt->is_present(e, level))
+			walk_foreign(f, l, f->fmt->address(e, level), level - 1, below);
+	}
+}
+
+void pt_dump_foreign(struct pt_foreign *f, uint64_t root)
+{
+	struct lines lines = {.fmt = f->fmt, .shown = FOREIGN_ATTRS, .emit = f->emit, .ctx = f->ctx};
+
+	walk_foreign(f, &lines, root, f->fmt->levels, 0);
+	end_run(&lines);
 }

@@ -226,7 +226,7 @@ int must_check pt_fingerprint(struct pt *pt, uint64_t va, uint64_t size, uint64_
 /* The same over the whole tree. */
 uint64_t pt_fingerprint_all(struct pt *pt);
 
-/* One line per run of like, contiguous pages, without newline: range, pa, attributes, page size. */
+/* One line per run of like, contiguous pages, without newline: range, pa, attributes, page size. See also dump.h. */
 void pt_dump(struct pt *pt, void (*emit)(void *ctx, const char *line), void *ctx);
 
 struct pt_violation {

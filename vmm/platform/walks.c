@@ -121,21 +121,15 @@ static bool second_stage(int *ret_levels)
 	struct host_info info;
 
 	host_read_second_stage(&info);
-	switch (info.second_stage) {
-	case HOST_STAGE_EPT:
-		*ret_levels = EPT_LEVELS;
-		return true;
-	case HOST_STAGE_NPT: /* as many as the host's own tables */
-		*ret_levels = host_has_cpu_feature(&info, HOST_CPU_LA57) ? 5 : 4;
-		return true;
-	case HOST_STAGE_SOFTWARE_PVM:
-	case HOST_STAGE_SOFTWARE_NPT0:
-	case HOST_STAGE_SOFTWARE_EPT0:
+	if (host_stage_is_software(info.second_stage))
 		*ret_levels = 0;
-		return true;
-	default:
+	else if (info.second_stage == HOST_STAGE_EPT)
+		*ret_levels = EPT_LEVELS;
+	else if (info.second_stage == HOST_STAGE_NPT) /* as many as the host's own tables */
+		*ret_levels = host_has_cpu_feature(&info, HOST_CPU_LA57) ? 5 : 4;
+	else
 		return false;
-	}
+	return true;
 }
 
 void vcpu_count_walks(struct vcpu *vcpu, gva_t first, uint64_t bytes, struct walk_refs *ret_refs)
