@@ -51,6 +51,17 @@ static void turn(struct target *t, const struct job *job, struct result *r)
 			fail("vCPU %u does not see its turn", i);
 }
 
+/* With "both" as the mode: the guest goes on in the other one. */
+static void change_mode(struct target *t, const struct job *job)
+{
+	static bool shadow;
+
+	if (strcmp(job->paging, "both") != 0)
+		return;
+	shadow = !shadow;
+	command(t, shadow ? "shadow" : "nested");
+}
+
 static void take_and_return(struct target *t, const struct job *job, struct result *r)
 {
 	double begin;
@@ -71,7 +82,9 @@ static void take_and_return(struct target *t, const struct job *job, struct resu
 		if (r->first.acks != job->cpus)
 			fail("%u vCPUs run, %llu acknowledged", job->cpus, (unsigned long long)r->first.acks);
 	}
+	change_mode(t, job);
 	command(t, "release");
+	change_mode(t, job);
 }
 
 /* The same, but that the slice stays: what the host's scheduler makes of all this. */

@@ -44,7 +44,7 @@ void target_start(struct target *t, const struct job *job);
 /* Waits until it ended; its stderr, ended by NUL, goes to `err`. Exit status, or 128 + signal. */
 int target_end(struct target *t, char err[OUTPUT]);
 
-/* `reclaim` and `release` are about the slice; others take nothing. False: the run ended meanwhile. */
+/* `reclaim` and `release` are about the slice, a mode's name sets it, others take nothing. False: the run has ended. */
 bool target_command(struct target *t, const char *command);
 struct reclaim_counts target_counts(struct target *t);
 

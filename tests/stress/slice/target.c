@@ -64,7 +64,7 @@ void fail(const char *fmt, ...)
 static void exec_gnomon(const struct target *t, const struct job *job, int out, int err)
 {
 	char cpus[8];
-	const char *args[16 + OPTIONS] = {"gnomon", "run",      "--paging", job->paging, "--cpus",
+	const char *args[16 + OPTIONS] = {"gnomon", "run",      "--paging", strcmp(job->paging, "both") == 0 ? "nested" : job->paging, "--cpus",
 	                                  cpus,     "--memory", "64M",      "--control", t->path};
 	int n = 10;
 
@@ -181,6 +181,10 @@ bool target_command(struct target *t, const char *command)
 
 	if (strcmp(command, "reclaim") == 0 || strcmp(command, "release") == 0)
 		args = json_pack("{s:I, s:I}", "gpa", (json_int_t)SLICE_GPA, "size", (json_int_t)SLICE_BYTES);
+	if (strcmp(command, "nested") == 0 || strcmp(command, "shadow") == 0) {
+		args = json_pack("{s:s}", "mode", command);
+		command = "set-paging";
+	}
 	if (connection_execute(&t->c, command, args, &reply) < 0)
 		return false;
 	error = json_object_get(reply, "error");
