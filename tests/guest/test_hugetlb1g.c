@@ -73,7 +73,7 @@ static void slice(const char *mode)
 	query();
 	cr_assert_eq(value("stage2_splits"), 0);
 	cr_assert_eq(value("stage2_removed"), 1 << 18);
-	cr_assert_eq(value("stage2_returned"), 1 << 18);
+	cr_assert_eq(value("stage2_released"), 1 << 18);
 	rounds(2);
 	ctl("reclaim", UNUSED, WHOLE);
 	tell("system_reset");

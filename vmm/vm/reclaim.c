@@ -131,7 +131,7 @@ static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned 
 
 /* --- memory --- */
 
-static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
+static uint64_t surrender(void *ctx, maddr_t maddr, uint64_t size)
 {
 	struct vm *vm = ctx;
 	int r = guest_mem_surrender(&vm->mem, maddr, size);
@@ -143,7 +143,7 @@ static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
 	return 0;
 }
 
-static int refill(void *ctx, gpa_t gpa, uint64_t size)
+static int restore(void *ctx, gpa_t gpa, uint64_t size)
 {
 	struct vm *vm = ctx;
 
@@ -160,8 +160,8 @@ static void joined(void *ctx, gpa_t gpa, maddr_t maddr)
 
 static const struct stage2_reclaim_ops ops = {
     .shootdown = shootdown,
-    .discard = discard,
-    .refill = refill,
+    .surrender = surrender,
+    .restore = restore,
     .joined = joined,
 };
 

@@ -8,7 +8,7 @@
  *                      it
  *   shootdown          a new generation; every vCPU in the        every vCPU out of the guest; none comes back
  *                      guest is kicked and acknowledges outside    before the stub stored the edits and flushed
- *   discard            surrendered                                surrendered
+ *   surrender          surrendered                                surrendered
  *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
  *
  * In nested mode the other vCPUs go on while one slice goes. Several at once go while all are held out of the guest.
