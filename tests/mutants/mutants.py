@@ -112,7 +112,7 @@ MUTANTS = [
     ("no-acknowledgements", "vmm/vm/reclaim.c", "atomic_load(&vm->vcpu[i]->in_run)) continue;",
      "atomic_load(&vm->vcpu[i]->in_run) || vm)\n			continue;",
      "the answer comes before CPUs are out of the guest"),
-    ("violation-unexplained", "vmm/paging/nested.c", "if (leads_to_taken(vcpu, &mode, needed[i], &at))", "if (0)",
+    ("violation-unexplained", "vmm/paging/nested.c", "if (leads_to_reclaimed(vcpu, &mode, needed[i], &at))", "if (0)",
      "code, tables or an IDT that were taken end the guest as if it had done something else"),
     ("slice-not-unmapped", "vmm/stage2/reclaim.c",
      "BUG_ON(stage2_unmap(s2, slice->gpa, slice->size, g) < 0);", "(void)g;",

@@ -143,7 +143,7 @@ make_base() {
 	/bin/busybox --list | while read -r applet; do
 		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
 	done
-	compile "$tree/.machine/hold" -static "$emulated/hold.c"
+	compile "$tree/.machine/keep_open" -static "$emulated/keep_open.c"
 }
 
 # compile OUT OPTION... SOURCE...

@@ -182,7 +182,7 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 	if (machine_pause(m, err) < 0)
 		return NULL;
 	d.lines = json_array();
-	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are held */
+	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are kept out */
 	r = dump_all(&d, which, err);
 	pthread_mutex_unlock(&m->vm->reclaim_lock);
 	if (r < 0) {

@@ -107,17 +107,17 @@ void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
-unsigned vm_hold_out(struct vm *vm)
+unsigned vm_keep_out(struct vm *vm)
 {
-	pthread_mutex_lock(&vm->hold_lock);
-	atomic_store(&vm->held, true);
+	pthread_mutex_lock(&vm->keep_out_lock);
+	atomic_store(&vm->kept_out, true);
 	return vm_kick_out(vm);
 }
 
 void vm_let_in(struct vm *vm)
 {
-	atomic_store(&vm->held, false);
-	pthread_mutex_unlock(&vm->hold_lock);
+	atomic_store(&vm->kept_out, false);
+	pthread_mutex_unlock(&vm->keep_out_lock);
 }
 
 static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)

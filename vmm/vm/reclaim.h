@@ -11,7 +11,7 @@
  *   surrender          surrendered                                surrendered
  *   touched later      KVM_RUN fails, or an MMIO exit: killed     a fault that ends at no memory: killed
  *
- * In nested mode the other vCPUs go on while one slice goes. Several at once go while all are held out of the guest.
+ * In nested mode the other vCPUs go on while one slice goes. Several at once go while all are kept out of the guest.
  * In both modes the threads of vCPUs that had to come out help to withdraw what is large (vm/withdraw.h).
  *
  * The VMM's own pointers into guest memory: vCPU threads hold them pinned (nested, vcpu_pin()) or under paging_lock
@@ -65,8 +65,8 @@ void vcpu_memory_fault(struct vcpu *vcpu);
 void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n);
 /* Every vCPU inside KVM_RUN comes out of it. One that enters later finds the new mapping. How many had to. */
 unsigned vm_kick_out(struct vm *vm);
-/* The same, and none comes back before vm_let_in(). */
-unsigned vm_hold_out(struct vm *vm);
+/* The same, and no vCPU enters the guest again before vm_let_in(). */
+unsigned vm_keep_out(struct vm *vm);
 void vm_let_in(struct vm *vm);
 
 #endif

@@ -84,9 +84,10 @@ int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, cons
 unsigned vcpu_run_loop(struct vcpu *vcpu);
 
 /*
- * On to KVM_RUN, unless vCPUs are held out of the guest (vm/reclaim.h): then waits until they are let in, and false.
- * In this order either who holds them sees this vCPU in KVM_RUN and kicks it, or this vCPU sees that it is held. While it
- * waits it helps to withdraw memory. vcpu_end_run() comes right after KVM_RUN; errno stays.
+ * True: the vCPU goes on to KVM_RUN. False: vCPUs were kept out of the guest (vm/reclaim.h), this one waited until it was
+ * let in, and the caller starts again. It sets in_run before it looks at kept_out: so either vm_keep_out() sees it in
+ * KVM_RUN and kicks it, or this vCPU sees that it is kept out. While it waits it helps to withdraw memory.
+ * vcpu_end_run() comes right after KVM_RUN and leaves errno as it is.
  */
 bool must_check vcpu_begin_run(struct vcpu *vcpu);
 void vcpu_end_run(struct vcpu *vcpu);

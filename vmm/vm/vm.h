@@ -4,7 +4,7 @@
  * how it ended. No global state: two VMs fit in one process.
  *
  * Lock order: reclaim_lock, paging_lock, a device's lock, vm.lock, vcpu.lock. None is held across KVM_RUN.
- * hold_lock comes after reclaim_lock; a vCPU takes it with no other.
+ * keep_out_lock comes after reclaim_lock; a vCPU takes it with no other.
  */
 #ifndef GNOMON_VM_VM_H
 #define GNOMON_VM_VM_H
@@ -68,8 +68,8 @@ struct vm {
 	pthread_mutex_t lock;         /* end, status */
 	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (vm/reclaim.h) */
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
-	atomic_bool held; /* no vCPU enters the guest, each waits for hold_lock. Nested mode, under reclaim_lock */
-	pthread_mutex_t hold_lock;
+	atomic_bool kept_out; /* no vCPU enters the guest, each waits for keep_out_lock. Nested mode, under reclaim_lock */
+	pthread_mutex_t keep_out_lock;
 	struct withdrawal withdrawal; /* under reclaim_lock; vCPUs out of the guest help */
 	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */
 	enum vm_end end;

@@ -11,7 +11,7 @@
  *                         NONE, waits for the last part
  *   lets the vCPUs in                           goes on
  *
- * The vCPUs stay out until withdrawal_run() returns; that is the caller's part (tests/model/hold.pml).
+ * The vCPUs stay out until withdrawal_run() returns; that is the caller's part (tests/model/keep_out.pml).
  */
 #ifndef GNOMON_VM_WITHDRAW_H
 #define GNOMON_VM_WITHDRAW_H
