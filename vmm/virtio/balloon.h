@@ -57,8 +57,8 @@ struct balloon_ops {
 	int (*discard)(void *ctx, gpa_t at, uint64_t size);
 };
 
-/* The driver is through with a change: `held` bytes are in the balloon. Lock held: no waiting, no balloon_*(). */
-typedef void (*balloon_changed_fn)(void *ctx, uint64_t held);
+/* The driver is through with a change: `ballooned` bytes are in the balloon. Lock held: no waiting, no balloon_*(). */
+typedef void (*balloon_changed_fn)(void *ctx, uint64_t ballooned);
 
 struct balloon_config {
 	struct {
@@ -82,7 +82,7 @@ struct balloon_stats {
 };
 
 struct balloon_status {
-	uint64_t ram, target, held; /* bytes */
+	uint64_t ram, target, ballooned; /* bytes */
 	uint64_t claimed;           /* bytes the driver says it gave: a guest that lies shows here */
 	bool driver;                /* a driver serves it */
 	const char *failure;        /* why the device waits for a reset; NULL: it does not */
@@ -105,9 +105,9 @@ struct balloon {
 	struct balloon_stats stats;
 
 	/* The worker's alone; the sum is read by anybody. */
-	uint64_t *held_map; /* a bit per page of RAM */
+	uint64_t *in_balloon_map; /* a bit per page of RAM */
 	uint32_t *pfns;     /* of the request in work, sorted */
-	_Atomic uint64_t held_pages;
+	_Atomic uint64_t ballooned_pages;
 };
 
 /* `config` is copied. -ENOMEM. The device answers once something routes MMIO to virtio_mmio_access(&b->transport). */
