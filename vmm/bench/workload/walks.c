@@ -61,7 +61,7 @@ static int run_child(struct walks_results *res, const struct turn *turn)
 	if (r < 0 || *result->na)
 		return r;
 	r = walks_output_parse(turn->child->out, turn->child->out_len,
-	                       &(struct cost_request){.row = g.row, .most = res->loads, .ops = res->loads, .blocks = 1},
+	                       &(struct op_request){.row = g.row, .most = res->loads, .ops = res->loads, .blocks = 1},
 	                       &result->model);
 	if (r < 0)
 		reason_set(&result->na, parse_words(r));
