@@ -59,7 +59,7 @@ Test(command, host_json)
 	expect_status(&r, 0);
 }
 
-/* A host without KVM is an answer, not a failure: status 0, not ready, and the words that mend it. */
+/* A host without KVM is an answer, not a failure: status 0, not ready, and how to fix it. */
 Test(command, host_json_without_kvm)
 {
 	json_t *root, *missing;

@@ -284,7 +284,7 @@ Test(device, foreign)
 	expect_refusal(&r, 1, "/dev/null does not speak KVM");
 }
 
-/* The device is there, but not for this user; the words say how to mend it. */
+/* The device is there, but not for this user; the message says how to fix it. */
 Test(device, no_permission)
 {
 	if (getuid() != 0)

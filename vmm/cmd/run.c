@@ -86,7 +86,7 @@ static char *join_words(char **words)
 	return line;
 }
 
-/* Names with commas between them. -EINVAL, said. */
+/* Names with commas between them. -EINVAL, logged. */
 static int parse_balloon(const char *list, uint64_t *ret_features)
 {
 	static const struct {
@@ -116,7 +116,7 @@ static int parse_balloon(const char *list, uint64_t *ret_features)
 	return 0;
 }
 
-/* 0: go on; otherwise -EINVAL, said. */
+/* 0: go on; otherwise -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct run_options *o)
 {
 	long v;
@@ -196,7 +196,7 @@ static int check_behind_image(char **words)
 	return 0;
 }
 
-/* What is asked for goes together, or -EINVAL, said. */
+/* What is asked for goes together, or -EINVAL, logged. */
 static int settle(struct run_options *o)
 {
 	const uint64_t page = backing_page(o->vm.backing);
@@ -222,7 +222,7 @@ static int settle(struct run_options *o)
 	return 0;
 }
 
-/* 0: run; 1: help was shown; -EINVAL: said. */
+/* 0: run; 1: help was shown; -EINVAL: logged. */
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {

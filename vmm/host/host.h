@@ -6,7 +6,7 @@
  *   host_files.c    what sysfs and procfs say: CPUs, memory, huge pages, KVM's modules
  *   host_kvm.c      what the KVM device, the PMU and CPUID say
  *   host_emulator.c whether a program plays the CPU
- *   host_missing.c  what is missing, with the words that mend it
+ *   host_missing.c  what is missing, with how to fix it
  *
  * Needs neither root nor a KVM device. The files' roots and the device's path are
  * parameters, so that tests bring their own host.

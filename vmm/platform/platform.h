@@ -20,7 +20,7 @@ struct platform {
 
 /*
  * Attaches the ports and devices to vm->pio and vm->mmio; `p` must outlive the VM's run. `balloon_features` are those
- * of BALLOON_OPTIONAL that the balloon offers. -errno, said.
+ * of BALLOON_OPTIONAL that the balloon offers. -errno, logged.
  */
 int must_check platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot,
                              uint64_t balloon_features);

@@ -11,13 +11,12 @@
  *   DRIVER_OK                                                           started()
  *   QueueNotify                                                         notify()
  *
- * What the driver may not do is of two kinds. An access that means nothing (wrong width, no such
- * register or queue, a register in the wrong direction) reads 0 or is ignored, and counted. A step that
- * leaves the device unusable (bad queue, status bits out of order, any queue error) is said in one
- * sentence and sets DEVICE_NEEDS_RESET: the device stands still until the driver writes 0 to Status. That way
- * out always exists, so nothing here ends the VM.
+ * The driver's mistakes are of two kinds. An access that means nothing (wrong width, no such register or queue, a
+ * register in the wrong direction) reads 0 or is ignored, and is counted. A step that leaves the device unusable (bad
+ * queue, status bits out of order, any queue error) is logged in one sentence and sets DEVICE_NEEDS_RESET: the device
+ * stands still until the driver writes 0 to Status. That way out always exists, so nothing here ends the VM.
  *
- * After a reset Status reads 0 only once the device is through with what it was doing (2.4.2 has the driver wait).
+ * After a reset Status reads 0 only once the device has finished what it was doing (2.4.2 has the driver wait).
  *
  * Interrupts are edges (include/gnomon/abi.h): each new event raises one, whether or not the last was acknowledged.
  */

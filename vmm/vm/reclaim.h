@@ -45,7 +45,7 @@ int must_check vm_release_slices(struct vm *vm, const struct stage2_slice *slice
  * vm_reclaim. */
 int must_check vm_discard(struct vm *vm, gpa_t gpa, uint64_t size);
 
-/* All memory is the guest's again. The VM is paused. -errno of the host, said: then it cannot go on. */
+/* All memory is the guest's again. The VM is paused. -errno of the host, logged: then it cannot go on. */
 int must_check vm_release_all(struct vm *vm);
 
 /*

@@ -61,7 +61,7 @@ struct vcpu {
 
 /*
  * Starts the thread of vCPU `id`, which makes KVM's vCPU while the caller goes on with memory and image, and then
- * waits for vcpu_start(). vm->fd must be open. -errno, said.
+ * waits for vcpu_start(). vm->fd must be open. -errno, logged.
  */
 int must_check vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu);
 

@@ -102,7 +102,7 @@ void vm_destroy(struct vm *vm);
 /* Makes what the paging mode needs (paging_ops.create). Once, before vm_start(). -errno, logged. */
 int must_check vm_create_paging(struct vm *vm);
 
-/* Shows guest RAM to KVM, or takes it away. -errno, said. */
+/* Shows guest RAM to KVM, or takes it away. -errno, logged. */
 int must_check vm_set_memslots(struct vm *vm, bool present);
 
 /* Starts the boot CPU at `boot`; the others wait for GNOMON_PORT_CPU_START. */
