@@ -128,8 +128,8 @@ Test(command, bench_refuses)
 	    {{"bench", "--runs", "0"}, "--runs"},
 	    {{"bench", "--image", "/nonexistent"}, "/nonexistent"},
 	    {{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
-	    {{"bench", "word"}, "one word too many"},
-	    {{"host", "word"}, "one word too many"},
+	    {{"bench", "word"}, "unexpected argument 'word'"},
+	    {{"host", "word"}, "unexpected argument 'word'"},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

@@ -8,7 +8,7 @@ static int begin(void *results, const struct bench_plan *plan)
 
 const struct workload costs_workload = {
     .name = "costs",
-    .what = "what faults, CR3 loads and writes to page tables cost in nested and in shadow paging",
+    .what = "what faults, CR3 loads and writes to page tables cost, in nested and in shadow paging",
     .needs = 1 << BENCH_COST,
     .in_full = true,
     .rounds = 11,

@@ -167,7 +167,7 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 /* Only an emulated machine has the counter, and there one round tells all: counts do not vary. */
 const struct workload walks_workload = {
     .name = "walks",
-    .what = "what page walks really read, counted by the emulator of tools/ept-host",
+    .what = "how many table entries page walks read, counted by the emulator of tools/ept-host",
     .needs = 1 << BENCH_COST,
     .rounds = 1,
     .quick_rounds = 1,
