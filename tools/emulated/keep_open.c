@@ -2,8 +2,9 @@
 /*
  * Keeps a virtual machine with one vCPU open for as long as an emulated machine lives. With the first of them KVM
  * rewrites instructions of the running kernel (its static keys in __schedule, for one), with the last again; QEMU
- * 7.2's TCG, when several CPUs run, now and then keeps its translation of the breakpoint that stands there for a moment,
- * and the kernel is in int3 for ever. So there is always one more: neither the first nor the last is anybody's test.
+ * 7.2's TCG, when several CPUs run, now and then keeps its translation of the breakpoint that stands there for a
+ * moment, and the kernel is in int3 for ever. So there is always one more: neither the first nor the last is anybody's
+ * test.
  */
 #include <err.h>
 #include <fcntl.h>

@@ -30,8 +30,8 @@ int must_check connection_reply(struct connection *c, json_t **ret_reply);
 
 /*
  * Executes one command; takes over the reference to `args`, which may be NULL. The reply, with a member "return" or
- * "error", is a new reference. -errno, logged: -ESHUTDOWN when the run ended, -EPIPE when the server went away without a
- * word, -ETIMEDOUT when it did not answer.
+ * "error", is a new reference. -errno, logged: -ESHUTDOWN when the run ended, -EPIPE when the server went away without
+ * a word, -ETIMEDOUT when it did not answer.
  */
 int must_check connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply);
 

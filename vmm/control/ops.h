@@ -57,8 +57,8 @@ struct control_ops {
 	/* How guest memory is translated: mode, second stage, tables. */
 	json_t *(*paging)(void *vm, struct control_error *err);
 	/*
-	 * Changes the mode while the guest runs. *ret_us: how long the guest stood still; *ret_changed: false when the mode
-	 * was that already.
+	 * Changes the mode while the guest runs. *ret_us: how long the guest stood still; *ret_changed: false when the
+	 * mode was that already.
 	 */
 	int (*set_paging)(void *vm, const char *mode, bool *ret_changed, uint64_t *ret_us, struct control_error *err);
 	/* An array of lines. */

@@ -55,8 +55,8 @@ void server_stop(struct server *s, bool by_guest, const char *reason);
 void server_balloon_changed(struct server *s, uint64_t actual);
 
 /*
- * Says PAGING_CHANGE to all clients; of several changes in a row the last may be told alone. `detail` is a sentence with
- * figures. Any thread.
+ * Says PAGING_CHANGE to all clients; of several changes in a row the last may be told alone. `detail` is a sentence
+ * with figures. Any thread.
  */
 void server_paging_changed(struct server *s, const char *mode, const char *reason, const char *detail, uint64_t us);
 

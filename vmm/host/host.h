@@ -140,8 +140,8 @@ void host_read_second_stage(struct host_info *ret_info);
 const char *host_second_stage_label(const struct host_info *info);
 
 /*
- * True when KVM's module says that the CPU itself runs guests, so that it looks at the guest's control and debug registers
- * at every CPL. False for kvm_pvm, and where nothing tells. Costs a look at /sys; needs no host_detect().
+ * True when KVM's module says that the CPU itself runs guests, so that it looks at the guest's control and debug
+ * registers at every CPL. False for kvm_pvm, and where nothing tells. Costs a look at /sys; needs no host_detect().
  */
 bool host_runs_guests_in_hardware(void);
 

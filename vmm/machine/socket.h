@@ -19,8 +19,8 @@ struct control_socket {
 int must_check control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot);
 
 /*
- * Serves the clients. Call it after the first vCPU was started: a client may only act on a VM that runs. -errno, logged;
- * the caller calls control_close() all the same.
+ * Serves the clients. Call it after the first vCPU was started: a client may only act on a VM that runs. -errno,
+ * logged; the caller calls control_close() all the same.
  */
 int must_check control_serve(struct control_socket *c);
 

@@ -39,8 +39,8 @@ static inline bool backing_is_pool(enum backing b)
 
 /*
  * Maps `size` bytes, a multiple of 2 MiB and of backing_page(), zeroed, the caller's to munmap(): aligned to 2 MiB and
- * to a host page, so that what KVM shows at an address as well aligned can be mapped by large pages. Host pages are taken
- * at first touch, but those of a pool are promised now. NULL, with errno.
+ * to a host page, so that what KVM shows at an address as well aligned can be mapped by large pages. Host pages are
+ * taken at first touch, but those of a pool are promised now. NULL, with errno.
  */
 void *backing_map(enum backing b, uint64_t size);
 

@@ -4,7 +4,8 @@
  *
  *   PAGEMAP_SCAN (Linux 6.7)   says it of every page
  *   /proc/self/smaps           says how much of each mapping is in 2 MiB pages: enough where that is all or nothing
- *   /proc/self/pagemap         for the rest, where frames are shown (CAP_SYS_ADMIN): 512 frames in a row may be one page
+ *   /proc/self/pagemap         for the rest, where frames are shown (CAP_SYS_ADMIN): 512 frames in a row may be one
+ *                              page
  */
 #ifndef GNOMON_MEM_HOST_PAGE_H
 #define GNOMON_MEM_HOST_PAGE_H
@@ -18,7 +19,9 @@ enum host_page {
 	HOST_PAGE_UNKNOWN, /* the host does not say */
 };
 
-/* Of each 2 MiB of [at, at + size), both multiples of 2 MiB; `ret_pages` has room for size / 2 MiB. Anonymous memory. */
+/*
+ * Of each 2 MiB of [at, at + size), both multiples of 2 MiB; `ret_pages` has room for size / 2 MiB. Anonymous memory.
+ */
 void host_page_find(const void *at, uint64_t size, uint8_t *ret_pages);
 
 /* The two ways, each with what it needs; false: this kernel has it not, and `ret_pages` is untouched. For the tests. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nested mode: the guest's own tables and KVM's second stage translate. KVM's vCPU holds all of the guest's state, and the
- * VMM keeps nothing that is derived from guest memory.
+ * Nested mode: the guest's own tables and KVM's second stage translate. KVM's vCPU holds all of the guest's state, and
+ * the VMM keeps nothing that is derived from guest memory.
  */
 #include "paging/nested.h"
 
@@ -17,8 +17,8 @@
 /* --- the VM --- */
 
 /*
- * A KVM that composes tables itself keeps what it knew of the guest's when nested mode last ran; what the VMM stored into
- * these meanwhile, it did not see. It forgets only with the memslots (docs/hosts.md).
+ * A KVM that composes tables itself keeps what it knew of the guest's when nested mode last ran; what the VMM stored
+ * into these meanwhile, it did not see. It forgets only with the memslots (docs/hosts.md).
  */
 static int create(struct vm *vm, const char **ret_why)
 {
@@ -160,8 +160,8 @@ static bool is_at_software_interrupt(struct vcpu *vcpu)
 }
 
 /*
- * Of a software interrupt that is on its way KVM tells nothing, but that the guest, with interrupts on, is not ready for
- * another one. With interrupts off that says nothing, and the instruction has to tell.
+ * Of a software interrupt that is on its way KVM tells nothing, but that the guest, with interrupts on, is not ready
+ * for another one. With interrupts off that says nothing, and the instruction has to tell.
  */
 static bool holds_software_interrupt(struct vcpu *vcpu, bool interrupt_shadow)
 {
@@ -171,8 +171,8 @@ static bool holds_software_interrupt(struct vcpu *vcpu, bool interrupt_shadow)
 }
 
 /*
- * What KVM holds of an event that was on its way to the guest when it was kicked. An external interrupt is taken back: it
- * waits in the VMM again. Anything else is over as soon as the guest runs on.
+ * What KVM holds of an event that was on its way to the guest when it was kicked. An external interrupt is taken back:
+ * it waits in the VMM again. Anything else is over as soon as the guest runs on.
  */
 static const char *take_back_events(struct vcpu *vcpu)
 {

@@ -11,8 +11,8 @@
 #include "model/walk_live.h"
 
 /*
- * Walks of the vCPU's CPL 3 to [first, first + bytes), with the tables in its CR3. No page counts where the second stage is
- * not known, paging is off, or the shadow has no such tables. Only from the vCPU's own thread, in an exit.
+ * Walks of the vCPU's CPL 3 to [first, first + bytes), with the tables in its CR3. No page counts where the second
+ * stage is not known, paging is off, or the shadow has no such tables. Only from the vCPU's own thread, in an exit.
  */
 void vcpu_count_walks(struct vcpu *vcpu, gva_t first, uint64_t bytes, struct walk_refs *ret_refs);
 

@@ -151,7 +151,9 @@ int stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned
 	}
 	for_each_block (i, at, slice, done)
 		counter_add(counters, CTR_STAGE2_COLLAPSES, stage2_collapse(s2, gpa_init(at), &g) == 0);
-	/* Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says. */
+	/*
+	 * Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says.
+	 */
 	pt_gather_finish(&s2->pt, &g);
 	for_each_block (i, at, slice, done)
 		if (stage2_lookup(s2, gpa_init(at), &m) && m.level == 2)

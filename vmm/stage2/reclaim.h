@@ -41,9 +41,9 @@ struct stage2_reclaim_ops {
 
 /*
  * Whole 4 KiB pages of RAM only. -EINVAL: they are not; -EALREADY: some of them are in the state asked for;
- * -ENOMEM; what restore returned. `counters` takes the CTR_STAGE2_* counts. The `n` slices ascend, with a page between any
- * two. Reclaim takes them with one shootdown for all; if it fails nothing is changed. Release goes on until one fails:
- * *ret_done are back, all of them unless it returns an error, and of the others nothing is changed.
+ * -ENOMEM; what restore returned. `counters` takes the CTR_STAGE2_* counts. The `n` slices ascend, with a page between
+ * any two. Reclaim takes them with one shootdown for all; if it fails nothing is changed. Release goes on until one
+ * fails: *ret_done are back, all of them unless it returns an error, and of the others nothing is changed.
  */
 int must_check stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n,
                               const struct stage2_reclaim_ops *ops, void *ctx, struct counters *counters);

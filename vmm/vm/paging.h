@@ -47,8 +47,9 @@ struct paging_ops {
 	const char *name; /* as `--paging` and QMP name it */
 
 	/*
-	 * Makes what the mode needs of a VM whose memory and vCPUs exist. No vCPU runs; the mode before, if there was one,
-	 * still exists. -errno, logged, with *ret_why a sentence for the one who asked; nothing is left behind then.
+	 * Makes what the mode needs of a VM whose memory and vCPUs exist. No vCPU runs; the mode before, if there was
+	 * one, still exists. -errno, logged, with *ret_why a sentence for the one who asked; nothing is left behind
+	 * then.
 	 */
 	int (*create)(struct vm *vm, const char **ret_why);
 	/* Undoes it. No vCPU runs. */
@@ -62,8 +63,8 @@ struct paging_ops {
 	const char *(*refuses)(struct vcpu *vcpu, const struct cpu_state *state);
 	/*
 	 * The complete state of a vCPU, between two instructions of the guest. Pending interrupts are vcpu->vectors.
-	 * Floating-point and vector registers stay in KVM's vCPU, in both modes. From the vCPU's own thread, or while it is
-	 * parked. -errno.
+	 * Floating-point and vector registers stay in KVM's vCPU, in both modes. From the vCPU's own thread, or while
+	 * it is parked. -errno.
 	 */
 	int (*get_state)(struct vcpu *vcpu, struct cpu_state *ret_state);
 	int (*set_state)(struct vcpu *vcpu, const struct cpu_state *state);
@@ -81,19 +82,19 @@ struct paging_ops {
 	/* It returned with KVM_EXIT_IO. */
 	void (*port_exit)(struct vcpu *vcpu);
 	/*
-	 * The guest cannot go on (a shutdown, or an instruction that KVM cannot emulate). True: memory that was taken from
-	 * it is behind that, and it was killed for it.
+	 * The guest cannot go on (a shutdown, or an instruction that KVM cannot emulate). True: memory that was taken
+	 * from it is behind that, and it was killed for it.
 	 */
 	bool (*violation_behind)(struct vcpu *vcpu);
 	/*
-	 * The VM is paused and the vCPU about to park: completes what it has begun. True: it may park; vcpu->unsettled is
-	 * NULL, or tells what KVM holds that get_state() does not show. False: it has to enter once more.
+	 * The VM is paused and the vCPU about to park: completes what it has begun. True: it may park; vcpu->unsettled
+	 * is NULL, or tells what KVM holds that get_state() does not show. False: it has to enter once more.
 	 */
 	bool (*settled)(struct vcpu *vcpu);
 
 	/*
-	 * The second stage maps these slices no longer: no vCPU reaches them when it returns, nor does the host's mapping
-	 * hold them (vm/reclaim.h). Returns how many vCPUs had to come out.
+	 * The second stage maps these slices no longer: no vCPU reaches them when it returns, nor does the host's
+	 * mapping hold them (vm/reclaim.h). Returns how many vCPUs had to come out.
 	 */
 	unsigned (*shootdown)(struct vm *vm, const struct stage2_slice *slice, unsigned n);
 	/* The second stage maps the 2 MiB at `gpa` by one leaf again. */
@@ -102,8 +103,8 @@ struct paging_ops {
 	void (*written)(struct vm *vm, gpa_t gpa, uint64_t size);
 
 	/*
-	 * The tables that the CPU walks now, or with `user` those for the guest's CPL 3. False: there are none. The vCPU is
-	 * parked or the caller is its thread; paging_lock held while the tables are looked at.
+	 * The tables that the CPU walks now, or with `user` those for the guest's CPL 3. False: there are none. The
+	 * vCPU is parked or the caller is its thread; paging_lock held while the tables are looked at.
 	 */
 	bool (*tables)(struct vcpu *vcpu, bool user, struct paging_tables *ret_tables);
 };

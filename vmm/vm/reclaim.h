@@ -26,10 +26,11 @@
 
 /*
  * On return no vCPU reaches [gpa, gpa + size) and the host has its memory back, with hugetlb* its pool; or it is back
- * in the guest, zeroed. Whole pages of RAM, with hugetlb* whole ones of these: -EINVAL. -EALREADY: some of it is in the state
- * asked for. -ENOMEM: tables, the pool is used up meanwhile, or a host without guards (guest_mem.h) has no mappings
- * left (vm.max_map_count). -EBUSY: another change, or in shadow mode a vCPU that waits for a device, its console for
- * one, takes too long. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of the VM.
+ * in the guest, zeroed. Whole pages of RAM, with hugetlb* whole ones of these: -EINVAL. -EALREADY: some of it is in the
+ * state asked for. -ENOMEM: tables, the pool is used up meanwhile, or a host without guards (guest_mem.h) has no
+ * mappings left (vm.max_map_count). -EBUSY: another change, or in shadow mode a vCPU that waits for a device, its
+ * console for one, takes too long. Nothing is changed in these cases. Not from a vCPU's thread, nor with any lock of
+ * the VM.
  */
 int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);
@@ -49,8 +50,8 @@ int must_check vm_discard(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release_all(struct vm *vm);
 
 /*
- * Both locks, reclaim_lock and paging_lock: whoever changes the second stage or the mode. -EBUSY after two seconds: another
- * change, or in shadow mode a vCPU that waits for a device, takes too long.
+ * Both locks, reclaim_lock and paging_lock: whoever changes the second stage or the mode. -EBUSY after two seconds:
+ * another change, or in shadow mode a vCPU that waits for a device, takes too long.
  */
 int must_check vm_lock_paging(struct vm *vm);
 void vm_unlock_paging(struct vm *vm);

@@ -55,7 +55,7 @@ struct vcpu {
 	struct counters counters;
 	bool halted;                /* nested mode's: HLT left KVM_RUN, and no interrupt was delivered since */
 	bool incomplete;            /* nested mode's: the next KVM_RUN completes an access, or takes the first state */
-	const char *unsettled;      /* what KVM holds of an instruction that is half done; NULL: nothing. See settled() */
+	const char *unsettled;      /* what KVM holds of a half-done instruction; NULL: nothing. See settled() */
 	struct shadow_vcpu *shadow; /* shadow mode's own; nobody else looks at it */
 };
 
@@ -84,9 +84,9 @@ int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, cons
 unsigned vcpu_run_loop(struct vcpu *vcpu);
 
 /*
- * True: the vCPU goes on to KVM_RUN. False: vCPUs were kept out of the guest (vm/reclaim.h), this one waited until it was
- * let in, and the caller starts again. It sets in_run before it looks at kept_out: so either vm_keep_out() sees it in
- * KVM_RUN and kicks it, or this vCPU sees that it is kept out. While it waits it helps to withdraw memory.
+ * True: the vCPU goes on to KVM_RUN. False: vCPUs were kept out of the guest (vm/reclaim.h), this one waited until it
+ * was let in, and the caller starts again. It sets in_run before it looks at kept_out: so either vm_keep_out() sees it
+ * in KVM_RUN and kicks it, or this vCPU sees that it is kept out. While it waits it helps to withdraw memory.
  * vcpu_end_run() comes right after KVM_RUN and leaves errno as it is.
  */
 bool must_check vcpu_begin_run(struct vcpu *vcpu);

@@ -68,7 +68,8 @@ struct vm {
 	pthread_mutex_t lock;         /* end, status */
 	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (vm/reclaim.h) */
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
-	atomic_bool kept_out; /* no vCPU enters the guest, each waits for keep_out_lock. Nested mode, under reclaim_lock */
+	atomic_bool
+	    kept_out; /* no vCPU enters the guest: each waits for keep_out_lock. Nested mode, reclaim_lock held */
 	pthread_mutex_t keep_out_lock;
 	struct withdrawal withdrawal; /* under reclaim_lock; vCPUs out of the guest help */
 	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */

@@ -38,13 +38,15 @@ void withdrawal_init(struct withdrawal *w, const struct guest_mem *mem);
 void withdrawal_destroy(struct withdrawal *w);
 
 /*
- * From here on helpers wait for withdrawal_run(), which must follow, of the same slices. Nothing happens with slices too
- * small to share: withdrawing a page costs less than telling the other CPU's TLB of it.
+ * From here on helpers wait for withdrawal_run(), which must follow, of the same slices. Nothing happens with slices
+ * too small to share: withdrawing a page costs less than telling the other CPU's TLB of it.
  */
 void withdrawal_announce(struct withdrawal *w, const struct stage2_slice *slice, unsigned n);
 
-/* guest_mem_withdraw() of all slices, at their `maddr`; -errno: of some. One caller at a time. When it returns nobody is
- * at it any more. */
+/*
+ * guest_mem_withdraw() of all slices, at their `maddr`; -errno: of some. One caller at a time. When it returns nobody
+ * is at it any more.
+ */
 int must_check withdrawal_run(struct withdrawal *w, const struct stage2_slice *slice, unsigned n);
 
 /* Any thread that holds none of the VM's locks and keeps nobody waiting; returns at once when nothing was announced. */

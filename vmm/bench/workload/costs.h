@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workload `costs`: what one event of paging costs (a fault, a CR3 load, a write to a page table, ...), in nested and in
- * shadow mode. Its cases run as op.h says.
+ * Workload `costs`: what one event of paging costs (a fault, a CR3 load, a write to a page table, ...), in nested and
+ * in shadow mode. Its cases run as op.h says.
  *
  *   costs.c         the workload
  *   costs_cases.c   the cases
