@@ -83,9 +83,9 @@ struct balloon_stats {
 
 struct balloon_status {
 	uint64_t ram, target, ballooned; /* bytes */
-	uint64_t claimed;           /* bytes the driver says it gave: a guest that lies shows here */
-	bool driver;                /* a driver serves it */
-	const char *failure;        /* why the device waits for a reset; NULL: it does not */
+	uint64_t claimed;                /* bytes the driver says it gave: a guest that lies shows here */
+	bool driver;                     /* a driver serves it */
+	const char *failure;             /* why the device waits for a reset; NULL: it does not */
 };
 
 struct balloon {
@@ -106,7 +106,7 @@ struct balloon {
 
 	/* The worker's alone; the sum is read by anybody. */
 	uint64_t *in_balloon_map; /* a bit per page of RAM */
-	uint32_t *pfns;     /* of the request in work, sorted */
+	uint32_t *pfns;           /* of the request in work, sorted */
 	_Atomic uint64_t ballooned_pages;
 };
 
