@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows of `gnomon bench --only balloon`: what is asked of the guest fits into it, each bar has the row that it is
- * held against, and the native rows say what they did as a guest would.
+ * checked against, and the native rows say what they did as a guest would.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -29,7 +29,7 @@ Test(bench_balloon, requests_that_can_be_met)
 }
 
 /* A rate is compared with that of the same bytes, operations and backing; a process of the host has no bars. */
-Test(bench_balloon, bars_have_something_to_be_held_against)
+Test(bench_balloon, bars_have_something_to_be_checked_against)
 {
 	unsigned bars = 0;
 
