@@ -61,8 +61,8 @@ tidy() {
 		2> >(grep -v 'warnings\? generated' >&2)
 }
 
-# suite NAME DIR TIMEOUT-FACTOR NOTE: runs one suite; tools/test-summary counts from its log. Ten times each limit is for
-# a busy machine (tests/stress/meson.build).
+# suite NAME DIR TIMEOUT-FACTOR NOTE: runs one suite; tools/test-summary counts from its log. Ten times each limit is
+# for a busy machine (tests/stress/meson.build).
 suite() {
 	local log=$2/meson-logs/$1.json
 	rm -f "$log" # or an old one would be counted when meson cannot start

@@ -59,7 +59,9 @@
 /* Any write: returns at once. The floor under every trap that is measured. */
 #define GNOMON_PORT_NOP         0x608
 #define GNOMON_IPI(cpu, vector) ((cpu) << 8 | (vector))
-/* 32-bit write: guest physical address of a struct gnomon_walks, a multiple of 64. How long this CPU's page walks are. */
+/*
+ * 32-bit write: guest physical address of a struct gnomon_walks, a multiple of 64. How long this CPU's page walks are.
+ */
 #define GNOMON_PORT_WALKS 0x60c
 
 #ifndef __ASSEMBLER__
@@ -78,8 +80,8 @@ _Static_assert(sizeof(struct gnomon_cpu_start) == 40, "ABI");
 
 /*
  * References that the page walks of TLB misses make, without any page-walk cache: computed from the tables in CR3 (in
- * shadow mode those that the CPU really walks) and the second stage below them. For accesses at CPL 3 to each page that has
- * a byte of [first, first + bytes). Where the host does not say how it maps memory, low and high differ.
+ * shadow mode those that the CPU really walks) and the second stage below them. For accesses at CPL 3 to each page that
+ * has a byte of [first, first + bytes). Where the host does not say how it maps memory, low and high differ.
  */
 struct gnomon_walks {
 	uint32_t version; /* GNOMON_ABI_VERSION */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk counter of tools/ept-host: the emulated CPU reports each access of its page walker, and the counter adds them
- * up between two marks. Shared by the counter (tools/emulated/ept/), by programs that are measured, and by those that read it.
+ * The walk counter of tools/ept-host: the emulated CPU reports each access of its page walker, and the counter adds
+ * them up between two marks. Shared by the counter (tools/emulated/ept/), by programs that are measured, and by those
+ * that read it.
  *
  * A mark is a PREFETCHT0 of a fixed linear address. It works at any CPL, never faults and never leaves a guest, and on
  * any other machine it does nothing. After WALK_MARK_START the next two hints of the same CPU give the range of linear
  * addresses whose walks are wanted: its first byte, and the first one beyond. The counts stay until the next start.
  *
- * A 32-bit write to WALK_PORT chooses a word of struct walk_counts by its number, a 32-bit read gives that word and goes
- * on to the next. Without a counter the port reads as all ones. Append-only.
+ * A 32-bit write to WALK_PORT chooses a word of struct walk_counts by its number, a 32-bit read gives that word and
+ * goes on to the next. Without a counter the port reads as all ones. Append-only.
  */
 #ifndef GNOMON_WALK_COUNTER_H
 #define GNOMON_WALK_COUNTER_H

@@ -145,7 +145,10 @@ static void guests(bool ept, const char *backing, int host_levels)
 {
 	guest(backing, "4k", WALK_WANTED, ept, length(ept, 4, host_levels), 0);
 	guest(backing, "2m", WALK_WANTED, ept, length(ept, 3, host_levels), 0);
-	/* KVM's own shadow has 4 KiB leaves where a guest's page holds its tables, too (Linux 6.1, is_self_change_mapping). */
+	/*
+	 * KVM's own shadow has 4 KiB leaves where a guest's page holds its tables, too (Linux 6.1,
+	 * is_self_change_mapping).
+	 */
 	guest(backing, "1g", WALK_WANTED, ept, ept ? length(ept, 2, host_levels) : 4, 0);
 }
 

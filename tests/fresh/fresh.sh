@@ -7,16 +7,18 @@ usage() {
 usage: fresh.sh OUT [LANE...]
        fresh.sh --root RELEASE
 
-README's commands on machines that have nothing yet: minimal Debian roots, made by mmdebstrap from the package sources that
-apt has here, with a clone of this tree and /dev/kvm. TAP on stdout; what each lane said goes to OUT/LANE.log. Lanes:
+README's commands on machines that have nothing yet: minimal Debian roots, made by mmdebstrap from the package sources
+that apt has here, with a clone of this tree and /dev/kvm. TAP on stdout; the output of each lane goes to OUT/LANE.log.
+Lanes:
 
   newcomer  this release: tools/demo, tools/test --quick (its logs go to OUT/quick), an installation
   next      the next release: what it has of compiler and libraries builds Gnomon, and its unit tests pass
   clang     this release: a build with clang
 
-The roots are kept in ${XDG_CACHE_HOME:-~/.cache}/gnomon/fresh, and made anew when they are damaged or made from other sources.
-Each lane works in memory, in namespaces that end with it: nothing stays mounted, running or written, however it ends.
-Skips without root, /dev/kvm, 4 GiB of free memory, Debian, or packages; with GNOMON_MUST_HAVE_FRESH=1 that is a failure.
+The roots are kept in ${XDG_CACHE_HOME:-~/.cache}/gnomon/fresh, and made anew when they are damaged or made from other
+sources. Each lane works in memory, in namespaces that end with it: nothing stays mounted, running or written,
+however it ends.
+Skips without root, /dev/kvm, 4 GiB of free memory, Debian, or packages; with GNOMON_MUST_HAVE_FRESH=1 that fails.
 --root only makes the root of RELEASE and prints where it is.
 END
 }
@@ -123,7 +125,8 @@ report() { # LANE: as TAP; and the end of what it said when something failed
 	fi
 }
 
-# Runs this script again in namespaces of its own, which end when we do: whatever it has mounted or started goes with them.
+# Runs this script again in namespaces of its own, which end when we do: whatever it has mounted or started goes with
+# them.
 in_namespaces() {
 	setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc "$here/fresh.sh" --inside "$@" &
 	trap 'kill -KILL $!; exit 1' INT TERM HUP

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # usage: in-root.sh ARCHIVE DIR OUT LANE <CLONE
-# First process of a lane of fresh.sh, in mount and PID namespaces of its own: unpacks the root at DIR, in memory, with the
-# clone of the tree in it, and runs the lane there with a newcomer's environment. OUT appears in it as /out.
+# First process of a lane of fresh.sh, in mount and PID namespaces of its own: unpacks the root at DIR, in memory, with
+# the clone of the tree in it, and runs the lane there with a newcomer's environment. OUT appears in it as /out.
 set -euo pipefail
 
 archive=$1 root=$2 out=$3 lane=$4

@@ -2,7 +2,7 @@
 /*
  * A hostile driver at the balloon: any register accesses, any rings, any requests, resets in between. Whatever it does,
  * ops see whole pages of RAM only, no page is reclaimed twice or released without having been reclaimed, none of the
- * image ever, the sum that the device tells agrees with ops, and after a reset nothing is held.
+ * image ever, the sum that the device tells agrees with ops, and after a reset the balloon is empty.
  *
  * Input: a byte that drives the device into a good state first or does not, then steps.
  */
@@ -201,7 +201,7 @@ static void check(void)
 	struct balloon_status status;
 
 	balloon_get_status(&b, &status);
-	require(status.held == nr_taken * PAGE_SIZE && status.target <= status.ram);
+	require(status.ballooned == nr_taken * PAGE_SIZE && status.target <= status.ram);
 	require(!(status.driver && status.failure));
 }
 

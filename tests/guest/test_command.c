@@ -59,7 +59,7 @@ Test(command, host_json)
 	expect_status(&r, 0);
 }
 
-/* A host without KVM is an answer, not a failure: status 0, not ready, and the words that mend it. */
+/* A host without KVM is an answer, not a failure: status 0, not ready, and how to fix it. */
 Test(command, host_json_without_kvm)
 {
 	json_t *root, *missing;
@@ -128,8 +128,8 @@ Test(command, bench_refuses)
 	    {{"bench", "--runs", "0"}, "--runs"},
 	    {{"bench", "--image", "/nonexistent"}, "/nonexistent"},
 	    {{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
-	    {{"bench", "word"}, "one word too many"},
-	    {{"host", "word"}, "one word too many"},
+	    {{"bench", "word"}, "unexpected argument 'word'"},
+	    {{"host", "word"}, "unexpected argument 'word'"},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

@@ -36,7 +36,7 @@ enum {
 
 static const char *const names[NR_COUNTS] = {
     "exits",         "shadow_pages_built", "shadow_fills",   "shadow_prefetched", "shadow_table_writes",
-    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_returned",   "stage2_collapses",
+    "stage2_splits", "stage2_shootdowns",  "stage2_removed", "stage2_released",   "stage2_collapses",
     "shadow_joins"};
 
 struct counts {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The virtual CPU of shadow mode is one: events, flags, control and debug registers, and a program's exceptions are what the
- * manuals say, though guest kernel and programs run at the real CPL 3. The CPU of the emulated machine is the judge, where
- * these guests run in nested mode, too.
+ * The virtual CPU of shadow mode is one: events, flags, control and debug registers, and a program's exceptions are
+ * what the manuals say, though guest kernel and programs run at the real CPL 3. The CPU of the emulated machine is the
+ * judge, where these guests run in nested mode, too.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -42,7 +42,10 @@ Test(cpu, fpu_control)
 	good_and_nested_in_hardware("fpu-control");
 }
 
-/* Whether this machine's CPU, or what emulates it, knows #AC: with CR0.AM, which the kernel sets, a process gets SIGBUS. */
+/*
+ * Whether this machine's CPU, or what emulates it, knows #AC: with CR0.AM, which the kernel sets, a process gets
+ * SIGBUS.
+ */
 static bool cpu_checks_alignment(void)
 {
 	const pid_t pid = fork();

@@ -102,7 +102,7 @@ static void parts(const char *mode)
 	query();
 	cr_assert_eq(value("stage2_splits"), 0);
 	cr_assert_eq(value("stage2_removed"), 512);
-	cr_assert_eq(value("stage2_returned"), 512);
+	cr_assert_eq(value("stage2_released"), 512);
 	rounds(2);
 	quit();
 }
@@ -130,7 +130,7 @@ static void used_up(const char *mode)
 	ctl_refuses("release", UNUSED, WHOLE, "The host has no memory for this now");
 	expect_pool(none, 0, 0);
 	query();
-	cr_assert_eq(value("stage2_returned"), 0);
+	cr_assert_eq(value("stage2_released"), 0);
 	ctl_refuses("reclaim", UNUSED, WHOLE, "taken already");
 	rounds(2);
 	huge_pool_give_back();

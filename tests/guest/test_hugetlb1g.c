@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Guest memory of 1 GiB pages: a guest runs as on any other; a whole page is taken by name and given back, through a
- * reset, too, and nothing less; the balloon is refused with the reason before the guest gives anything, and a guest that
- * gives something all the same loses the device, not its memory. In both paging modes.
+ * reset, too, and nothing less; the balloon is refused with the reason before the guest gives anything, and a guest
+ * that gives something all the same loses the device, not its memory. In both paging modes.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -73,7 +73,7 @@ static void slice(const char *mode)
 	query();
 	cr_assert_eq(value("stage2_splits"), 0);
 	cr_assert_eq(value("stage2_removed"), 1 << 18);
-	cr_assert_eq(value("stage2_returned"), 1 << 18);
+	cr_assert_eq(value("stage2_released"), 1 << 18);
 	rounds(2);
 	ctl("reclaim", UNUSED, WHOLE);
 	tell("system_reset");

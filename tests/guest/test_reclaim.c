@@ -27,14 +27,14 @@ static void slice(const char *guest, const char *mode, const char *cpus)
 	cr_assert_eq(value("stage2_removed"), 16);
 	cr_assert_eq(value("stage2_shootdowns"), 1);
 	cr_assert_leq(value("stage2_acks"), (unsigned)atoi(cpus));
-	cr_assert_eq(value("stage2_discarded"), 0x10000);
+	cr_assert_eq(value("stage2_surrendered"), 0x10000);
 	cr_assert_leq(value("memory_host"), before);
 	rounds(3);
 	ctl_refuses("reclaim", SLICE, SLICE_SIZE, "taken already");
 	ctl_refuses("reclaim", "gpa=64M", SLICE_SIZE, "not guest memory");
 	ctl("release", SLICE, SLICE_SIZE);
 	query();
-	cr_assert_eq(value("stage2_returned"), 16);
+	cr_assert_eq(value("stage2_released"), 16);
 	cr_assert_eq(value("stage2_collapses"), 1);
 	cr_assert_eq(value("stage2_violations"), 0);
 	ctl_refuses("release", SLICE, SLICE_SIZE, "not taken");

@@ -199,7 +199,7 @@ Test(options, wrong)
 	    {{"run", "--memory", "1026M", "--backing", "hugetlb1g", "x"},
 	     "--memory: 1026 MiB is not a multiple of 1 GiB"},
 	    {{"run", "--backing", "hugetlb1g", "--balloon", "free-page-reporting", "x"},
-	     "--balloon: free-page-reporting is of no use with --backing hugetlb1g"},
+	     "--balloon: free-page-reporting has no effect with --backing hugetlb1g"},
 	    {{"run", "--balloon", "hot-air", "x"}, "--balloon: 'hot-air' is not a list"},
 	    {{"run", "--balloon", "deflate-on-oom,", "x"}, "--balloon: 'deflate-on-oom,' is not a list"},
 	    {{"run", "--memory", "010M", "x"}, "not a size"},
@@ -208,9 +208,9 @@ Test(options, wrong)
 	    {{"run", "--s", "x"}, "gnomon: run: option '--s' is ambiguous"},
 	    {{"run", "-v", "x"}, "gnomon: run: unrecognized option '-v' (try `gnomon run --help`)"},
 	    {{"run", "--audit", "-vx", "x"}, "gnomon: run: unrecognized option '-v'"},
-	    {{"run", "x", "--memory", "64M"}, "option '--memory' is behind the image"},
-	    {{"run", "x", "program", "-v"}, "option '-v' is behind the image"},
-	    {{"run", "x", "-h", "--", "y"}, "option '-h' is behind the image"},
+	    {{"run", "x", "--memory", "64M"}, "option '--memory' follows the image"},
+	    {{"run", "x", "program", "-v"}, "option '-v' follows the image"},
+	    {{"run", "x", "-h", "--", "y"}, "option '-h' follows the image"},
 	    {{"bench", "--csv", "-", "-x"}, "gnomon: bench: unrecognized option '-x'"},
 	    {{"ctl", "/nonexistent", "--timeout", "0"}, "--timeout: '0' is not a number"},
 	    {{"frobnicate"}, "no command 'frobnicate'"},
@@ -284,7 +284,7 @@ Test(device, foreign)
 	expect_refusal(&r, 1, "/dev/null does not speak KVM");
 }
 
-/* The device is there, but not for this user; the words say how to mend it. */
+/* The device is there, but not for this user; the message says how to fix it. */
 Test(device, no_permission)
 {
 	if (getuid() != 0)

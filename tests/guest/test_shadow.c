@@ -56,8 +56,8 @@ Test(shadow, syscall)
 }
 
 /*
- * What of a run's memory was advised to be (proc(5), VmFlags "hg") or not to be ("nh") huge pages, and is. The rest of the
- * process may lie on huge pages or not: a host that gives them to who did not ask goes by the addresses alone.
+ * What of a run's memory was advised to be (proc(5), VmFlags "hg") or not to be ("nh") huge pages, and is. The rest of
+ * the process may lie on huge pages or not: a host that gives them to who did not ask goes by the addresses alone.
  */
 struct advised {
 	long never_kib, huge_kib; /* mapped and never huge; advised, and huge now */

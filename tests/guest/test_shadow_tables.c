@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest tables that change while CPUs use them: which translations may be old, and which may not. Each guest is right in
- * nested mode, too, where the CPU itself, or KVM, walks the tables.
+ * Guest tables that change while CPUs use them: which translations may be old, and which may not. Each guest is right
+ * in nested mode, too, where the CPU itself, or KVM, walks the tables.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # usage: installed.sh BUILD MESON
-# What `meson install` puts where, and that it works: from another directory, and after the prefix was moved. TAP. Without
-# /dev/kvm what needs it is skipped, or fails with GNOMON_MUST_HAVE_KVM=1.
+# What `meson install` puts where, and that it works: from another directory, and after the prefix was moved. TAP.
+# Without /dev/kvm what needs it is skipped, or fails with GNOMON_MUST_HAVE_KVM=1.
 set -uo pipefail
 
 n=0

@@ -15,7 +15,7 @@ from pathlib import Path
 MODELS = Path(__file__).resolve().parent
 SAFE = ['-DNO_KICK']  # for assertions
 ENDS = ['-DNO_TLB', '-DCLAIM'] # for the claim
-SPLIT, HOLD = 'split.pml', 'hold.pml'
+SPLIT, KEEP_OUT = 'split.pml', 'keep_out.pml'
 
 # What it shows, the model, switches. All of these hold.
 HOLDS = [
@@ -25,8 +25,8 @@ HOLDS = [
     ('reclaim and collapse, 3 vCPUs: each ends', SPLIT, ENDS + ['-DCOLLAPSE']),
     ('two reclaims without a lock, 2 vCPUs: assertions', SPLIT, SAFE + ['-DNO_LOCK', '-DVCPUS=2']),
     ('two reclaims without a lock, 2 vCPUs: each ends', SPLIT, ENDS + ['-DNO_LOCK', '-DVCPUS=2']),
-    ('vCPUs held out, 3 vCPUs: assertions', HOLD, []),
-    ('vCPUs held out, 2 vCPUs: all get on', HOLD, ['-DCLAIM', '-DVCPUS=2']), # with 3 there is nothing new in 45 s
+    ('vCPUs kept out, 3 vCPUs: assertions', KEEP_OUT, []),
+    ('vCPUs kept out, 2 vCPUs: all get on', KEEP_OUT, ['-DCLAIM', '-DVCPUS=2']), # with 3 there is nothing new in 45 s
 ]
 # The bug, the model, its switch, the scenario's, and a part of what spin must say: which property it breaks. None of
 # these holds; two vCPUs are enough to see it.
@@ -42,13 +42,13 @@ SEEDED = [
     ('collapse: table freed before the flush', SPLIT, 'FREE_TABLE_BEFORE_FLUSH', SAFE + ['-DCOLLAPSE'], TABLE),
     ('collapse: no harvest', SPLIT, 'NO_HARVEST', SAFE + ['-DCOLLAPSE'], LOST),
     ('collapse without a lock', SPLIT, 'NO_LOCK', SAFE + ['-DCOLLAPSE'], FREED),
-    ('held is looked at before in_run is set', HOLD, 'LOOK_BEFORE_ENTER', [], INSIDE),
-    ('the generation goes up before vCPUs are held', HOLD, 'GENERATION_BEFORE_HELD', [], INSIDE),
-    ('withdrawn before the acknowledgements', HOLD, 'WITHDRAW_BEFORE_ACKS', [], INSIDE),
-    ('helpers begin before the acknowledgements', HOLD, 'HELP_AT_ONCE', [], INSIDE),
-    ('let go while a helper is at it', HOLD, 'LET_GO_BEFORE_HELPERS', [], GONE),
-    ('no kick', HOLD, 'NO_KICK', ['-DCLAIM'], ENDLESS),
-    ('held for good', HOLD, 'STAYS_HELD', ['-DCLAIM'], ENDLESS),
+    ('kept_out is looked at before in_run is set', KEEP_OUT, 'LOOK_BEFORE_ENTER', [], INSIDE),
+    ('the generation goes up before vCPUs are kept out', KEEP_OUT, 'GENERATION_BEFORE_KEPT_OUT', [], INSIDE),
+    ('withdrawn before the acknowledgements', KEEP_OUT, 'WITHDRAW_BEFORE_ACKS', [], INSIDE),
+    ('helpers begin before the acknowledgements', KEEP_OUT, 'HELP_AT_ONCE', [], INSIDE),
+    ('let in while a helper is at it', KEEP_OUT, 'LET_IN_BEFORE_HELPERS', [], GONE),
+    ('no kick', KEEP_OUT, 'NO_KICK', ['-DCLAIM'], ENDLESS),
+    ('kept out for good', KEEP_OUT, 'STAYS_KEPT_OUT', ['-DCLAIM'], ENDLESS),
 ]
 
 

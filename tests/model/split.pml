@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The split-and-shootdown protocol (design, section 4), for spin: 3 vCPUs that run a guest while 2 operations change
+ * The split-and-shootdown protocol (vmm/stage2/reclaim.h), for spin: 3 vCPUs that run a guest while 2 operations change
  * the one 2 MiB mapping that it lives on. A large page is 3 small ones here: page 0 goes with the first reclaim,
  * page 1 with the second, page 2 stays.
  *

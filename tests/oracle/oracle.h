@@ -10,7 +10,8 @@
  *   observe.c  what happens: builds the tables, makes the access, reads them back
  *   access.S   the accesses themselves, at both privilege levels, and the way back from a fault
  *   anew.c     number -> case of a table that is linked at a new place
- *   states.c   what else decides whether an instruction is executed: CR0, RFLAGS.AC, what is pending behind STI and MOV SS
+ *   states.c   what else decides whether an instruction is executed: CR0, RFLAGS.AC, what is pending behind STI and
+ *              MOV SS
  *   main.c     which cases, the comparison, the report
  */
 #ifndef ORACLE_H
@@ -97,9 +98,9 @@ uint64_t cases_total(void);
 void case_decode(uint64_t number, struct test_case *ret_case);
 /*
  * The page's leaf changes from old_entry to entry, then a table above it is linked at another place, and nothing is
- * invalidated. `first` is of the place that it has been at, `last` of the new one. Before it *ret_linking, if it is of the
- * neighbour, goes to the new place: whoever links a shadow there by a fault of one page must not trust it for another.
- * Returns the level of the new entry.
+ * invalidated. `first` is of the place that it has been at, `last` of the new one. Before it *ret_linking, if it is of
+ * the neighbour, goes to the new place: whoever links a shadow there by a fault of one page must not trust it for
+ * another. Returns the level of the new entry.
  */
 int anew_decode(uint64_t number, struct test_case *ret_case, struct access *ret_linking);
 extern const uint64_t anew_total;
@@ -127,7 +128,8 @@ void observe(const struct access *a, uint64_t number, int leaf, const uint64_t *
 
 /*
  * states.c: all of its cases, of which it prints the differences. QEMU checks no alignment. Without `stac` only what
- * kvm_pvm does in nested mode: its CPL 0 is KVM's emulator. `known`: what is known to differ, too. Returns their number.
+ * kvm_pvm does in nested mode: its CPL 0 is KVM's emulator. `known`: what is known to differ, too. Returns their
+ * number.
  */
 struct states_judge {
 	bool qemu, stac, known, kvm_shadow; /* the words of the same names, main.c */

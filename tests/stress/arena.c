@@ -3,8 +3,9 @@
  * Memory of the model: what each word must hold, and which older values a TLB or a CPU's paging-structure cache may
  * still work with. A translation of a page made since the page's last flush uses of each entry on its way the value
  * of now or one that was overwritten since that flush (SDM 3 4.10). Entries that were not present or had A=0 were not
- * cached, and are not remembered. A CPU reads an entry no earlier than the one above it: so a value that was overwritten
- * before the one above it was there is not used below it. A table that is linked at a new place counts there as it is.
+ * cached, and are not remembered. A CPU reads an entry no earlier than the one above it: so a value that was
+ * overwritten before the one above it was there is not used below it. A table that is linked at a new place counts
+ * there as it is.
  */
 #include <gnomon/x86.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sequences that chance alone would hardly find: a table is linked at a place where it was not, without a flush; a frame
- * becomes a table while another CPU, which does not trap, still knows a way to write it.
+ * Sequences that chance alone would hardly find: a table is linked at a place where it was not, without a flush; a
+ * frame becomes a table while another CPU, which does not trap, still knows a way to write it.
  */
 #include <gnomon/x86.h>
 
@@ -95,8 +95,8 @@ static void expect_frame(struct cpu *cpu, unsigned page, unsigned frame)
 }
 
 /*
- * Memory behind the arenas, of which each scene uses two pages: no entry of an arena leads there otherwise. The kernel has
- * it by 4 KiB pages, one of which it takes away for a while.
+ * Memory behind the arenas, of which each scene uses two pages: no entry of an arena leads there otherwise. The kernel
+ * has it by 4 KiB pages, one of which it takes away for a while.
  */
 #define STAGE       (ARENAS_BASE + ((uint64_t)MAX_ARENAS << ARENA_SHIFT))
 #define STAGE_PAGES 512
@@ -138,8 +138,8 @@ static void set_leaf_table(volatile uint64_t *table, unsigned index, const uint6
 }
 
 /*
- * Another CPU alone knows a way to write a page, for the kernel's own mapping of it is taken away; and it does not trap,
- * while the tables on its way change in ways that end their shadow. Then the page becomes a table.
+ * Another CPU alone knows a way to write a page, for the kernel's own mapping of it is taken away; and it does not
+ * trap, while the tables on its way change in ways that end their shadow. Then the page becomes a table.
  */
 void scene_bystander(struct cpu *cpu, unsigned page)
 {

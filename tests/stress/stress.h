@@ -211,8 +211,8 @@ struct options {
 	 */
 	bool qemu, qemu_npt;
 	/*
-	 * Where KVM keeps shadow tables for nested mode: without WP an access with AC opens the page to those without; and
-	 * they outlast a change of NXE. Neither is done then.
+	 * Where KVM keeps shadow tables for nested mode: without WP an access with AC opens the page to those without;
+	 * and they outlast a change of NXE. Neither is done then.
 	 */
 	bool kvm_shadow;
 };

@@ -166,10 +166,10 @@ void failed(const char *words)
 	cr_assert_not(s.driver);
 }
 
-uint64_t held(void)
+uint64_t ballooned(void)
 {
 	struct balloon_status s;
 
 	balloon_get_status(&balloon, &s);
-	return s.held / PAGE_SIZE;
+	return s.ballooned / PAGE_SIZE;
 }

@@ -62,6 +62,6 @@ void expect(const char *want);
 void failed(const char *words);
 
 /* Pages in the balloon. */
-uint64_t held(void);
+uint64_t ballooned(void);
 
 #endif

@@ -12,13 +12,13 @@
 #define STAGE  "software (npt=0)" /* of the host that they are from */
 
 extern struct bench_plan plan;
-extern struct cost_results results;
+extern struct op_results results;
 
 /*
  * Fills `results` with these cases, all of which take part: operations of 2 us beside floors of 1 us, 0.25 exits each.
  * The plan's own cases are measured anew; times given before are gone.
  */
-void measured(const struct cost_case *cases, size_t nr_cases);
+void measured(const struct op_case *cases, size_t nr_cases);
 
 /* The case of the plan; fails the test if there is none, or two. */
 size_t case_of(const char *row, enum bench_where where, bool thp);

@@ -16,12 +16,12 @@ Test(balloon, coalesces_runs)
 {
 	inflate(0x102, 0x100, 0x101, 0x500, 0xfff, 0x100000, 0x502, 0x501);
 	expect("reclaim 100+3;and 500+3;and fff+1;and 100000+1;");
-	cr_assert_eq(held(), 8);
+	cr_assert_eq(ballooned(), 8);
 	cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_INFLATE)->idx, 1);
 	cr_assert_eq(interrupts, 1);
 	deflate(0x501, 0x101, 0x100000);
 	expect("release 101+1;and 501+1;and 100000+1;");
-	cr_assert_eq(held(), 5);
+	cr_assert_eq(ballooned(), 5);
 }
 
 static void counted(uint64_t inflated, uint64_t deflated, uint64_t runs)
@@ -91,14 +91,14 @@ Test(balloon, bad_pages)
 		pages(VIRTIO_BALLOON_QUEUE_INFLATE, bad_pfns[i].pfns, 4);
 		failed(bad_pfns[i].words);
 		expect("");
-		cr_assert_eq(held(), 1);
+		cr_assert_eq(ballooned(), 1);
 		cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_INFLATE)->idx, 1);
 		put(VIRTIO_MMIO_STATUS, 0);
 		cr_assert_neq(get(VIRTIO_MMIO_STATUS), 0); /* until the pages are back */
 		serve();
 		expect("release 600+1;");
 		cr_assert_eq(get(VIRTIO_MMIO_STATUS), 0);
-		cr_assert_eq(held(), 0);
+		cr_assert_eq(ballooned(), 0);
 		drive(ALL);
 	}
 }
@@ -119,14 +119,14 @@ Test(balloon, random_runs)
 
 	for (int step = 0; step < 3000; step++) {
 		const uint32_t n = 1 + rand() % (step % 2 ? 200 : 3), first = 0x400 + rand() % (0x1000 - 0x400 - n);
-		uint32_t held_before = 0;
+		uint32_t ballooned_before = 0;
 
 		for (uint32_t i = 0; i < n; i++) {
 			pfns[i] = first + i;
-			held_before += in[first + i];
+			ballooned_before += in[first + i];
 		}
 		pages(step % 3 ? VIRTIO_BALLOON_QUEUE_INFLATE : VIRTIO_BALLOON_QUEUE_DEFLATE, pfns, n);
-		if (held_before == (step % 3 ? 0 : n)) {
+		if (ballooned_before == (step % 3 ? 0 : n)) {
 			memset(in + first, step % 3 != 0, n);
 		} else {
 			failed("in the balloon");
@@ -134,10 +134,10 @@ Test(balloon, random_runs)
 			memset(in, 0, sizeof(in));
 			mixed++;
 		}
-		held_before = 0;
+		ballooned_before = 0;
 		for (size_t i = 0; i < sizeof(in); i++)
-			held_before += in[i];
-		cr_assert_eq(held(), held_before, "step %d", step);
+			ballooned_before += in[i];
+		cr_assert_eq(ballooned(), ballooned_before, "step %d", step);
 	}
 	cr_assert(mixed > 100 && mixed < 2900, "%u", mixed);
 }
@@ -147,7 +147,7 @@ Test(balloon, deflates_only_what_it_holds)
 	inflate(0x600, 0x601);
 	deflate(0x600, 0x602);
 	failed("not in the balloon");
-	cr_assert_eq(held(), 2);
+	cr_assert_eq(ballooned(), 2);
 }
 
 Test(balloon, requests_of_odd_shapes)
@@ -190,7 +190,7 @@ static void inflate_single_pages(uint32_t n)
 Test(balloon, many_runs)
 {
 	inflate_single_pages(BALLOON_RUNS_MAX + 2);
-	cr_assert_eq(held(), BALLOON_RUNS_MAX + 2);
+	cr_assert_eq(ballooned(), BALLOON_RUNS_MAX + 2);
 	cr_assert_eq(last_runs, 2);
 }
 
@@ -200,7 +200,7 @@ Test(balloon, host_failure)
 	reclaim_fails = 2;
 	inflate_single_pages(BALLOON_RUNS_MAX + 2);
 	failed("host could not");
-	cr_assert_eq(held(), BALLOON_RUNS_MAX);
+	cr_assert_eq(ballooned(), BALLOON_RUNS_MAX);
 }
 
 /* A host that gives some runs back and no more: those are the guest's, the others stay in the balloon. */
@@ -212,7 +212,7 @@ Test(balloon, host_gives_some_back)
 	deflate(0x600, 0x602, 0x604);
 	failed("the host could not give memory back");
 	expect("release 600+1;and 602+1;");
-	cr_assert_eq(held(), 1);
+	cr_assert_eq(ballooned(), 1);
 }
 
 /* All of memory but the image, page by page from the top, and back through a reset: two runs each side of it. */

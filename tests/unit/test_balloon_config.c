@@ -87,7 +87,7 @@ Test(balloon, actual)
 	cr_assert(put(VIRTIO_MMIO_CONFIG + 4, 0xffffffff));
 	expect("changed 0+2;");
 	balloon_get_status(&balloon, &s);
-	cr_assert_eq(s.held, 2 * PAGE_SIZE);
+	cr_assert_eq(s.ballooned, 2 * PAGE_SIZE);
 	cr_assert_eq(s.claimed, 0xffffffffull << PAGE_SHIFT);
 	cr_assert_eq(get(VIRTIO_MMIO_CONFIG + 4), 0xffffffff);
 }

@@ -10,7 +10,7 @@ Test(balloon, reporting)
 	give(VIRTIO_BALLOON_QUEUE_REPORTING, 0x400000, 0x200000, VIRTQ_DESC_WRITE);
 	serve();
 	expect("discard 400+200;");
-	cr_assert_eq(held(), 0);
+	cr_assert_eq(ballooned(), 0);
 	cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_REPORTING)->idx, 1);
 	inflate(0x500);
 	expect("reclaim 500+1;");

@@ -19,7 +19,7 @@ Test(balloon, reset_during_a_request)
 	expect("reclaim 700+1;release 700+1;");
 	cr_assert_eq(get(VIRTIO_MMIO_STATUS), 0);
 	cr_assert_eq(vd_used(&vd, VIRTIO_BALLOON_QUEUE_INFLATE)->idx, 0);
-	cr_assert_eq(held(), 0);
+	cr_assert_eq(ballooned(), 0);
 	drive(ALL);
 	inflate(0x700);
 	expect("reclaim 700+1;");

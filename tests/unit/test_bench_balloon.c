@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The rows of `gnomon bench --only balloon`: what is asked of the guest fits into it, each bar has the row that it is
- * held against, and the native rows say what they did as a guest would.
+ * checked against, and the native rows say what they did as a guest would.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -17,7 +17,7 @@ Test(bench_balloon, requests_that_can_be_met)
 {
 	measured(balloon_set.cases, balloon_set.nr_cases);
 	for (size_t i = 0; i < balloon_set.nr_cases; i++) {
-		const struct cost_case *c = &balloon_set.cases[i];
+		const struct op_case *c = &balloon_set.cases[i];
 
 		cr_expect_gt(c->blocks, 0u, "%s", c->row);
 		cr_expect_gt(c->ops / 2, 0u, "%s", c->row);
@@ -29,13 +29,13 @@ Test(bench_balloon, requests_that_can_be_met)
 }
 
 /* A rate is compared with that of the same bytes, operations and backing; a process of the host has no bars. */
-Test(bench_balloon, bars_have_something_to_be_held_against)
+Test(bench_balloon, bars_have_something_to_be_checked_against)
 {
 	unsigned bars = 0;
 
 	measured(balloon_set.cases, balloon_set.nr_cases);
 	for (size_t i = 0; i < balloon_set.nr_cases; i++) {
-		const struct cost_case *c = &balloon_set.cases[i], *native;
+		const struct op_case *c = &balloon_set.cases[i], *native;
 
 		cr_expect_eq(c->floors_bar + c->nested_bar, 0, "%s: balloon_explain() knows no such bar", c->row);
 		if (c->where == BENCH_NATIVE)
@@ -66,9 +66,9 @@ Test(bench_balloon, each_operation_is_explained)
 }
 
 /* What a native row prints, read back. */
-static int native_output(const struct cost_request *q, uint64_t bytes, struct cost_ticks *ret_ticks)
+static int native_output(const struct op_request *q, uint64_t bytes, struct op_ticks *ret_ticks)
 {
-	const struct cost_native n = {.request = q, .bytes = bytes};
+	const struct op_native n = {.request = q, .bytes = bytes};
 	const int out = memfd_create("out", MFD_CLOEXEC), before = dup(STDOUT_FILENO);
 	char text[512];
 	ssize_t len;
@@ -81,13 +81,13 @@ static int native_output(const struct cost_request *q, uint64_t bytes, struct co
 	len = pread(out, text, sizeof(text), 0);
 	close(out);
 	cr_assert_gt(len, 0);
-	return cost_output_parse(text, len, q, ret_ticks);
+	return op_output_parse(text, len, q, ret_ticks);
 }
 
 /* The native rows are read by what reads guests: the line says what was asked for, with times in it. */
 Test(bench_balloon, native_rows_speak_as_guests_do)
 {
-	static const struct cost_request requests[] = {
+	static const struct op_request requests[] = {
 	    {.row = "reclaim-4k", .most = 64, .ops = 64, .blocks = 4},
 	    {.row = "reclaim-4k-untouched", .most = 64, .ops = 32, .blocks = 2},
 	    {.row = "reclaim-2m", .most = 2, .ops = 2, .blocks = 1},
@@ -95,7 +95,7 @@ Test(bench_balloon, native_rows_speak_as_guests_do)
 	static const uint64_t bytes[] = {0x1000, 0x1000, 0x200000};
 
 	for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
-		struct cost_ticks t = {0};
+		struct op_ticks t = {0};
 
 		cr_assert_eq(native_output(&requests[i], bytes[i], &t), 0, "%s", requests[i].row);
 		cr_expect_gt(t.op, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The sentences under the table of `gnomon bench --only balloon`: which bars are met, by the figures and not by what is
- * printed of them, what could not be held against its bar, and what two rows of a run say together.
+ * printed of them, what could not be checked against its bar, and what two rows of a run say together.
  */
 #include <criterion/criterion.h>
 #include <stdio.h>

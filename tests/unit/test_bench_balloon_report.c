@@ -16,7 +16,7 @@
 #define MIB_1 0x100000
 
 /* One of each kind of row. */
-static const struct cost_case cases[] = {
+static const struct op_case cases[] = {
     {.where = BENCH_NATIVE, .row = "move", .bytes = MIB_1},
     {.where = BENCH_NESTED, .row = "move", .bytes = MIB_1, .native_bar = 0.8},
     {.where = BENCH_NATIVE, .row = "move", .bytes = MIB_1, .thp = true},

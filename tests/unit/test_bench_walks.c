@@ -17,7 +17,7 @@
 	"cost row=walks-4k ops=00000000000000016384 blocks=00000000000000000001 tsc=00000000000000590208 "             \
 	"floors=00000000000000000008 floor_tsc=00000000000001254104\n"
 
-static const struct cost_request request = {.row = "walks-4k", .most = 16384, .ops = 16384, .blocks = 1};
+static const struct op_request request = {.row = "walks-4k", .most = 16384, .ops = 16384, .blocks = 1};
 
 /* A guest's output with these numbers. */
 static char *said(unsigned long long pages, unsigned long long low, unsigned long long high, unsigned long long sum_low,

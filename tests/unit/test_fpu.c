@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Which exception CR0.TS, EM, MP and CR4.OSFXSR, OSXSAVE owe an instruction: APM3's lists of exceptions, and SDM vol. 2's. */
+/*
+ * Which exception CR0.TS, EM, MP and CR4.OSFXSR, OSXSAVE owe an instruction: APM3's lists of exceptions, and SDM vol.
+ * 2's.
+ */
 #include <criterion/criterion.h>
 
 #include "cpu/decode.h"

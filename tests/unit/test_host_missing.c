@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a host lacks, and the words that mend it. */
+/* What a host lacks, and how to fix it. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "host/host_parts.h"
 #include "made_up_host.h"
 
-/* The words that mend a missing /dev/kvm depend on the CPU, the modules and where we run: each its own command. */
+/* How to fix a missing /dev/kvm depends on the CPU, the modules and where we run: each has its own command. */
 Test(host, words_for_each_way_to_lack_kvm)
 {
 	static const struct {
@@ -44,7 +44,7 @@ Test(host, words_for_each_way_to_lack_kvm)
 	}
 }
 
-/* What only shadow paging needs is said with the words that mend it, and keeps nobody from nested runs. */
+/* What only shadow paging needs is listed with how to fix it, and keeps nobody from nested runs. */
 Test(host, words_for_what_shadow_paging_lacks)
 {
 	const struct host_paths paths = {.sys = "/sys", .proc = "/proc", .kvm = "/dev/kvm"};

@@ -17,7 +17,7 @@
 static struct guest_mem mem;
 static struct stage2 s2;
 static struct counters counters;
-static char steps[64]; /* a letter for each op: shootdown, discard, refill, joined: H */
+static char steps[64]; /* a letter for each op: S shootdown, G surrender, R restore, H joined */
 
 /* The CPU that looks things up meanwhile: acknowledges between two rounds. */
 static struct {
@@ -70,22 +70,22 @@ static unsigned fake_shootdown(void *ctx, const struct stage2_slice *slice, unsi
 	return wait_for_cpu();
 }
 
-static uint64_t fake_discard(void *ctx, maddr_t maddr, uint64_t size)
+static uint64_t fake_surrender(void *ctx, maddr_t maddr, uint64_t size)
 {
-	step('D');
+	step('G');
 	return guest_mem_discard(&mem, maddr, size) == 0 ? size : 0;
 }
 
-static int refill_error, refills = -1; /* how many go well before the error; -1: all or none, as it says */
+static int restore_error, restores = -1; /* how many go well before the error; -1: all or none, as it says */
 
 /* Nobody may be able to reach them yet. */
-static int fake_refill(void *ctx, gpa_t gpa, uint64_t size)
+static int fake_restore(void *ctx, gpa_t gpa, uint64_t size)
 {
 	struct stage2_mapping m;
 
 	step('R');
 	cr_assert_not(stage2_lookup(&s2, gpa, &m));
-	return refills > 0 && refills-- ? 0 : refill_error;
+	return restores > 0 && restores-- ? 0 : restore_error;
 }
 
 static void fake_joined(void *ctx, gpa_t gpa, maddr_t maddr)
@@ -101,8 +101,8 @@ static void fake_joined(void *ctx, gpa_t gpa, maddr_t maddr)
 
 static const struct stage2_reclaim_ops ops = {
     .shootdown = fake_shootdown,
-    .discard = fake_discard,
-    .refill = fake_refill,
+    .surrender = fake_surrender,
+    .restore = fake_restore,
     .joined = fake_joined,
 };
 
@@ -148,13 +148,13 @@ Test(reclaim, a_slice)
 {
 	memset(mem.region[0].host + BLOCK, 0x5a, PAGE_2M);
 	cr_assert_eq(reclaim(SLICE, SLICE_PAGES * PAGE_SIZE), 0);
-	cr_assert_str_eq(steps, "SD");
+	cr_assert_str_eq(steps, "SG");
 	cr_assert_eq(read_counter(CTR_STAGE2_SPLITS), 1);
 	cr_assert_eq(read_counter(CTR_STAGE2_KEPT), 512 - SLICE_PAGES);
 	cr_assert_eq(read_counter(CTR_STAGE2_REMOVED), SLICE_PAGES);
 	cr_assert_eq(read_counter(CTR_STAGE2_SHOOTDOWNS), 1);
 	cr_assert_eq(read_counter(CTR_STAGE2_ACKS), 0, "nobody runs");
-	cr_assert_eq(read_counter(CTR_STAGE2_DISCARDED), SLICE_PAGES * PAGE_SIZE);
+	cr_assert_eq(read_counter(CTR_STAGE2_SURRENDERED), SLICE_PAGES * PAGE_SIZE);
 	for (uint64_t at = BLOCK; at < BLOCK + PAGE_2M; at++)
 		cr_assert_eq(mem.region[0].host[at], at >= SLICE && at < SLICE + SLICE_PAGES * PAGE_SIZE ? 0 : 0x5a);
 }
@@ -165,14 +165,14 @@ Test(reclaim, nothing_to_give_back)
 	struct stage2_mapping m;
 
 	cr_assert_eq(reclaim(SLICE, SLICE_PAGES * PAGE_SIZE), 0);
-	refill_error = -ENOMEM;
+	restore_error = -ENOMEM;
 	cr_assert_eq(release(SLICE, SLICE_PAGES * PAGE_SIZE), -ENOMEM);
 	for (uint64_t at = SLICE; at < SLICE + SLICE_PAGES * PAGE_SIZE; at += PAGE_SIZE)
 		cr_assert_not(stage2_lookup(&s2, gpa_init(at), &m));
-	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), 0);
-	refill_error = 0;
+	cr_assert_eq(read_counter(CTR_STAGE2_RELEASED), 0);
+	restore_error = 0;
 	cr_assert_eq(release(SLICE, SLICE_PAGES * PAGE_SIZE), 0);
-	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), SLICE_PAGES);
+	cr_assert_eq(read_counter(CTR_STAGE2_RELEASED), SLICE_PAGES);
 	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 1);
 }
 
@@ -189,7 +189,7 @@ Test(reclaim, comes_back_and_collapses)
 	cr_assert_eq(release(SLICE + PAGE_SIZE, (SLICE_PAGES - 1) * PAGE_SIZE), 0);
 	cr_assert_str_eq(steps, "RRH");
 	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 1);
-	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), SLICE_PAGES);
+	cr_assert_eq(read_counter(CTR_STAGE2_RELEASED), SLICE_PAGES);
 	cr_assert(stage2_lookup(&s2, gpa_init(SLICE), &m));
 	cr_assert_eq(m.level, 2);
 	cr_assert_eq(maddr_raw(m.maddr), SLICE);
@@ -224,7 +224,7 @@ Test(reclaim, over_several_leaves)
 	cr_assert_eq(read_counter(CTR_STAGE2_REMOVED), 512 + 12);
 	cr_assert_eq(release(first, size), 0);
 	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 2);
-	cr_assert_str_eq(steps, "SDRHHH");
+	cr_assert_str_eq(steps, "SGRHHH");
 	/* Whole leaves owe nothing but the shootdown. */
 	cr_assert_eq(reclaim(PAGE_2M, 4 * PAGE_2M), 0);
 	cr_assert_eq(release(PAGE_2M, 4 * PAGE_2M), 0);
@@ -245,12 +245,12 @@ Test(reclaim, several_at_once)
 	};
 
 	cr_assert_eq(stage2_reclaim(&s2, slice, 4, &ops, NULL, &counters), 0);
-	cr_assert_str_eq(steps, "SDDDD");
+	cr_assert_str_eq(steps, "SGGGG");
 	cr_assert_eq(read_counter(CTR_STAGE2_SHOOTDOWNS), 1);
 	cr_assert_eq(read_counter(CTR_STAGE2_SPLITS), 2);
 	cr_assert_eq(read_counter(CTR_STAGE2_KEPT), 508 + 511, "four pages of the first block go, by three slices");
 	cr_assert_eq(read_counter(CTR_STAGE2_REMOVED), 5 + 512);
-	cr_assert_eq(read_counter(CTR_STAGE2_DISCARDED), (5 + 512) * PAGE_SIZE);
+	cr_assert_eq(read_counter(CTR_STAGE2_SURRENDERED), (5 + 512) * PAGE_SIZE);
 	slice[0] = (struct stage2_slice){.gpa = gpa_init(PAGE_2M), .size = PAGE_SIZE};
 	memset(steps, 0, sizeof(steps));
 	cr_assert_eq(stage2_reclaim(&s2, slice, 2, &ops, NULL, &counters), -EALREADY, "the second is gone");
@@ -274,15 +274,15 @@ Test(reclaim, several_back)
 
 	cr_assert_eq(stage2_reclaim(&s2, slice, 4, &ops, NULL, &counters), 0);
 	memset(steps, 0, sizeof(steps));
-	refills = 2;
-	refill_error = -ENOMEM;
+	restores = 2;
+	restore_error = -ENOMEM;
 	cr_assert_eq(stage2_release(&s2, slice, 4, &ops, NULL, &counters, &done), -ENOMEM);
 	cr_assert_eq(done, 2);
 	cr_assert_str_eq(steps, "RRR");
-	cr_assert_eq(read_counter(CTR_STAGE2_RETURNED), 3);
+	cr_assert_eq(read_counter(CTR_STAGE2_RELEASED), 3);
 	cr_assert_eq(read_counter(CTR_STAGE2_COLLAPSES), 0);
 	cr_assert_not(stage2_lookup(&s2, slice[2].gpa, &m));
-	refill_error = 0;
+	restore_error = 0;
 	cr_assert_eq(stage2_release(&s2, slice, 4, &ops, NULL, &counters, &done), -EALREADY, "the first is back");
 	cr_assert_eq(done, 0);
 	memset(steps, 0, sizeof(steps));

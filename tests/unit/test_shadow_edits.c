@@ -179,7 +179,9 @@ Test(shadow_edits, a_page_that_becomes_a_table_is_write_protected_and_flushed)
 	cr_assert_neq(sh->flushes, before, "other CPUs write the table unseen");
 }
 
-/* PAGE, which no entry maps any more, becomes the leaf table of `other`. Returns how often vCPUs were taken out for it. */
+/*
+ * PAGE, which no entry maps any more, becomes the leaf table of `other`. Returns how often vCPUs were taken out for it.
+ */
 static int becomes_a_table(uint64_t other)
 {
 	uint64_t *table = guest_mem_ptr(&mem, maddr_init(PAGE), PAGE_SIZE);
@@ -192,8 +194,8 @@ static int becomes_a_table(uint64_t other)
 }
 
 /*
- * The same when its entry is gone already, and a vCPU in the guest did not flush since: it has a TLB, or walks tables that
- * are the shadow's no more, and would write the table unseen.
+ * The same when its entry is gone already, and a vCPU in the guest did not flush since: it has a TLB, or walks tables
+ * that are the shadow's no more, and would write the table unseen.
  */
 Test(shadow_edits, a_page_that_is_known_to_a_tlb_alone_takes_that_cpu_out)
 {
@@ -233,7 +235,10 @@ Test(shadow_edits, a_page_that_every_cpu_has_forgotten_takes_nobody_out)
 	cr_assert_eq(becomes_a_table(GVA + (2ull << 20)), 0);
 }
 
-/* While one vCPU may write a table that has a shadow, the others are out of the guest; afterwards the shadow is in step. */
+/*
+ * While one vCPU may write a table that has a shadow, the others are out of the guest; afterwards the shadow is in
+ * step.
+ */
 Test(shadow_edits, an_open_table_takes_cpus_out)
 {
 	touch(GVA);

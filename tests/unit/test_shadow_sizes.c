@@ -310,8 +310,8 @@ Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 }
 
 /*
- * More tables than the pool has frames: the oldest go, with every CPU out of the guest, what they held is cleared by edits,
- * and nothing is dropped.
+ * More tables than the pool has frames: the oldest go, with every CPU out of the guest, what they held is cleared by
+ * edits, and nothing is dropped.
  */
 Test(shadow_sizes, the_oldest_pages_are_evicted)
 {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034 # what is set here and read by who sources this
-# What tools/npt-host and tools/ept-host share: options, the kernel they run, the files that go into the machine, its time
-# limit and its end. Each sets `name`, reads its own options with the help of read_option(), and then has
+# What tools/npt-host and tools/ept-host share: options, the kernel they run, the files that go into the machine, its
+# time limit and its end. Each sets `name`, reads its own options with the help of read_option(), and then has
 #
 #   prepare_machine     fills $machine, a directory that appears as one step
 #   start_machine PID   starts the emulator, writes its process's number into the variable PID
@@ -41,7 +41,8 @@ die() {
 
 number() { [[ $2 =~ ^[1-9][0-9]{0,8}$ ]] || die "$1 wants a positive number, not \"$2\""; }
 
-# read_option ARG...: takes one option that both have, and leaves in $taken how many words that was; 0: it is another one.
+# read_option ARG...: takes one option that both have, and leaves in $taken how many words that was; 0: it is another
+# one.
 read_option() {
 	taken=2
 	case $1 in
@@ -143,7 +144,7 @@ make_base() {
 	/bin/busybox --list | while read -r applet; do
 		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
 	done
-	compile "$tree/.machine/hold" -static "$emulated/hold.c"
+	compile "$tree/.machine/keep_open" -static "$emulated/keep_open.c"
 }
 
 # compile OUT OPTION... SOURCE...
@@ -199,8 +200,8 @@ list_files() {
 	done || true
 }
 
-# write_command ARG...: $dir/files gets an archive of what the command needs, with /.machine/run that starts it, and what
-# the caller has put into $dir/run.
+# write_command ARG...: $dir/files gets an archive of what the command needs, with /.machine/run that starts it, and
+# what the caller has put into $dir/run.
 write_command() {
 	local command arg variable inside
 	command=$(type -P -- "$1") || { say "$1: no such command"; exit 127; }

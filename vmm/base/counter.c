@@ -69,10 +69,10 @@ const struct counter_desc counter_desc[CTR_NR] = {
     [CTR_STAGE2_SPLITS] = {"stage2_splits", "splits", "2 MiB pages of the second stage split for a slice of them"},
     [CTR_STAGE2_KEPT] = {"stage2_kept", "pages", "4 KiB pages that stayed mapped in these"},
     [CTR_STAGE2_REMOVED] = {"stage2_removed", "pages", "4 KiB pages taken away from the guest"},
-    [CTR_STAGE2_RETURNED] = {"stage2_returned", "pages", "4 KiB pages given back to it"},
+    [CTR_STAGE2_RELEASED] = {"stage2_released", "pages", "4 KiB pages given back to it"},
     [CTR_STAGE2_COLLAPSES] = {"stage2_collapses", "collapses", "2 MiB pages joined again"},
     [CTR_STAGE2_SHOOTDOWNS] = {"stage2_shootdowns", "shootdowns", "changes of the second stage told to all vCPUs"},
     [CTR_STAGE2_ACKS] = {"stage2_acks", "acknowledgements", "vCPUs that left the guest for these"},
-    [CTR_STAGE2_DISCARDED] = {"stage2_discarded", "bytes", "guest memory that the host took back"},
+    [CTR_STAGE2_SURRENDERED] = {"stage2_surrendered", "bytes", "guest memory that the host took back"},
     [CTR_STAGE2_VIOLATIONS] = {"stage2_violations", "accesses", "accesses of the guest to memory taken from it"},
 };

@@ -231,7 +231,7 @@ static int write_to(const struct outfile_place *p, const char *text, size_t len,
 
 /* --- both --- */
 
-static int said(const char *option, const char *path, int r)
+static int logged(const char *option, const char *path, int r)
 {
 	if (r == -ETIMEDOUT)
 		log_error("%s: cannot write %s: nobody reads it", option, path);
@@ -251,7 +251,7 @@ int outfile_check(const char *option, const char *path)
 		r = check(&place);
 		outfile_leave(&place);
 	}
-	return said(option, path, r);
+	return logged(option, path, r);
 }
 
 int outfile_write(const char *option, const char *path, const char *text, size_t len, int give_up_fd)
@@ -263,7 +263,7 @@ int outfile_write(const char *option, const char *path, const char *text, size_t
 		r = write_to(&place, text, len, give_up_fd);
 		outfile_leave(&place);
 	}
-	return said(option, path, r);
+	return logged(option, path, r);
 }
 
 bool outfile_same(const char *a, const char *b)

@@ -45,7 +45,7 @@ static const char *event_name(const json_t *value)
 	return json_string_value(json_object_get(value, "event"));
 }
 
-/* The next value that the server sends. -errno, not said. */
+/* The next value that the server sends. -errno, not logged. */
 static int next(struct connection *c, int64_t limit, json_t **ret_value)
 {
 	for (;;) {
@@ -69,7 +69,7 @@ static int next(struct connection *c, int64_t limit, json_t **ret_value)
 	}
 }
 
-static int said(int r, const char *doing)
+static int logged(int r, const char *doing)
 {
 	if (r == -ESHUTDOWN)
 		log_error("%s: the run ended", doing);
@@ -133,7 +133,7 @@ int connection_execute(struct connection *c, const char *command, json_t *args, 
 	json_decref(request);
 	if (r == 0 || r == -EPIPE) /* gone: it may have said why */
 		r = connection_reply(c, ret_reply);
-	return r < 0 ? said(r, command) : 0;
+	return r < 0 ? logged(r, command) : 0;
 }
 
 int connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value)
@@ -177,7 +177,7 @@ int connection_event(struct connection *c, int timeout_ms, json_t **ret_event)
 		if (r == 0)
 			json_decref(value); /* an answer to nothing */
 	}
-	return r == -ETIMEDOUT ? r : said(r, "waiting for an event");
+	return r == -ETIMEDOUT ? r : logged(r, "waiting for an event");
 }
 
 /* The server's first value: a greeting, or why it does not want us. */
@@ -188,7 +188,7 @@ static int take_greeting(struct connection *c, const char *path, json_t **ret_gr
 	int r = next(c, limit_of(c->timeout_ms), &value);
 
 	if (r < 0)
-		return said(r, path);
+		return logged(r, path);
 	if (json_object_get(value, "QMP")) {
 		*ret_greeting = value;
 		return 0;
@@ -197,7 +197,7 @@ static int take_greeting(struct connection *c, const char *path, json_t **ret_gr
 	if (desc)
 		log_error("%s: %s", path, desc);
 	else
-		said(-EPROTO, path);
+		logged(-EPROTO, path);
 	json_decref(value);
 	return desc ? -EBUSY : -EPROTO;
 }

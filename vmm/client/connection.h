@@ -17,28 +17,28 @@ struct connection {
 	bool shut_down; /* the run's end was told */
 };
 
-/* Connects to the socket at `path`, takes the greeting and negotiates. -errno, said. */
+/* Connects to the socket at `path`, takes the greeting and negotiates. -errno, logged. */
 int must_check connection_open(struct connection *c, const char *path, int timeout_ms);
 void connection_close(struct connection *c);
 
-/* Its parts, for a client that says everything itself: connects and takes the greeting, which is a new reference; */
+/* Its parts, for a client that sends everything itself: connects and takes the greeting, which is a new reference; */
 int must_check connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting);
 /* sends bytes; */
 int must_check connection_say(struct connection *c, const char *text, size_t len);
-/* waits for the next reply; events that come first are kept. -errno, not said. */
+/* waits for the next reply; events that come first are kept. -errno, not logged. */
 int must_check connection_reply(struct connection *c, json_t **ret_reply);
 
 /*
  * Executes one command; takes over the reference to `args`, which may be NULL. The reply, with a member "return" or
- * "error", is a new reference. -errno, said: -ESHUTDOWN when
- * the run ended, -EPIPE when the server went away without a word, -ETIMEDOUT when it did not answer.
+ * "error", is a new reference. -errno, logged: -ESHUTDOWN when the run ended, -EPIPE when the server went away without
+ * a word, -ETIMEDOUT when it did not answer.
  */
 int must_check connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply);
 
-/* As above, but gives the value of "return"; an error of the server's is said and gives -EREMOTEIO. */
+/* As above, but gives the value of "return". An error of the server's is logged and gives -EREMOTEIO. */
 int must_check connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value);
 
-/* The next event, a new reference. -ETIMEDOUT without words; other -errno, said. */
+/* The next event, a new reference. -ETIMEDOUT, not logged; any other -errno, logged. */
 int must_check connection_event(struct connection *c, int timeout_ms, json_t **ret_event);
 
 #endif

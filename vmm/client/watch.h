@@ -9,11 +9,11 @@
 
 /*
  * Every number of one provider ("kvm", "gnomon") as an object of integers; the vCPUs' are added up unless `target`
- * is "vm". A new reference. -errno, said.
+ * is "vm". A new reference. -errno, logged.
  */
 int must_check watch_stats(struct connection *c, const char *target, const char *provider, json_t **ret_stats);
 
-/* One number of the VM's own. -errno, said. */
+/* One number of the VM's own. -errno, logged. */
 int must_check watch_number(struct connection *c, const char *name, uint64_t *ret_value);
 
 #endif

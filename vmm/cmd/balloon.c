@@ -59,7 +59,7 @@ static int parse_what(enum what what, const char *arg, struct options *o)
 	return -EINVAL;
 }
 
-/* 0: go on; 1: help was shown; -EINVAL: said. */
+/* 0: go on; 1: help was shown; -EINVAL: logged. */
 static int parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
@@ -110,7 +110,7 @@ static int look(struct connection *c, struct sizes *s)
 	return 0;
 }
 
-/* The guest size that is asked for. -EINVAL, said. */
+/* The guest size that is asked for. -EINVAL, logged. */
 static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_bytes)
 {
 	uint64_t less = o->what == SIZE ? o->bytes : s->memory - s->target;

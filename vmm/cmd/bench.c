@@ -148,6 +148,6 @@ int cmd_bench(int argc, char **argv)
 	if (r == -EINTR)
 		return STATUS_INTERRUPTED;
 	if (r == 0 && !s.measured)
-		log_error("nothing could be measured");
+		log_error("nothing could be measured; see the reasons above");
 	return r == 0 && s.measured ? 0 : STATUS_HOST_FAILURE;
 }

@@ -18,12 +18,11 @@
 
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
-    "Runs workloads as a process of the host and in a guest, run by run in turn. Prints tables on stdout, and "
-    "progress\n"
-    "on stderr when that is a terminal.\n"
+    "Runs workloads as a process of the host and in a guest, in turn. Prints tables on stdout, and progress on\n"
+    "stderr when that is a terminal.\n"
     "\n"
-    "  --quick          less than a minute: fewer workloads, sizes and rounds. A busy host gets even fewer, but 6\n"
-    "                   rounds of all but the largest size. The text says what was left out\n"
+    "  --quick          less than a minute: fewer workloads, sizes and rounds. On a busy host it measures less, but\n"
+    "                   6 rounds of all but the largest size, and says what it left out\n"
     "  --only LIST      workloads to run: names with commas between them\n"
     "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
     "  --runs N         rounds, 1 to 1000; also with --quick, however long they take\n"
@@ -141,7 +140,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 			return -EINVAL;
 	}
 	if (optind < argc) {
-		log_error("bench: '%s' is one word too many (try `gnomon bench --help`)", argv[optind]);
+		log_error("bench: unexpected argument '%s' (try `gnomon bench --help`)", argv[optind]);
 		return -EINVAL;
 	}
 	if (o->json && o->csv && strcmp(o->json, "-") == 0 && strcmp(o->csv, "-") == 0) {

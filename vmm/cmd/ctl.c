@@ -68,7 +68,7 @@ static json_t *parse_value(enum arg_type type, const char *text)
 	return v ? v : json_string(text);
 }
 
-/* KEY=VALUE words as an object; NULL for none. -EINVAL, said. */
+/* KEY=VALUE words as an object; NULL for none. -EINVAL, logged. */
 static int parse_arguments(const char *command, char **words, json_t **ret_args)
 {
 	json_t *args = *words ? json_object() : NULL;

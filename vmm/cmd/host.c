@@ -260,7 +260,7 @@ int cmd_host(int argc, char **argv)
 		json = true;
 	}
 	if (optind < argc) {
-		log_error("host: '%s' is one word too many (try `gnomon host --help`)", argv[optind]);
+		log_error("host: unexpected argument '%s' (try `gnomon host --help`)", argv[optind]);
 		return STATUS_USAGE;
 	}
 	r = host_detect(&info, NULL);

@@ -45,7 +45,7 @@ struct run_options {
 static const char help[] =
     "Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
     "Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
-    "Where there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
+    "If there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
     "\n"
     "  --paging MODE      how guest memory is translated: nested (default), shadow, or auto, which starts nested\n"
     "                     and changes the mode as the guest behaves (docs/paging.md)\n"
@@ -54,19 +54,19 @@ static const char help[] =
     "  --cpus N           virtual CPUs, 1 to 64 (default 1)\n"
     "  --backing KIND     host pages behind guest RAM: 4k (default), thp, hugetlb2m, hugetlb1g\n"
     "  --balloon LIST     what the balloon offers the guest beyond the usual, none by default:\n"
-    "                     deflate-on-oom (the guest takes pages back when it has no other),\n"
-    "                     free-page-reporting (the host has what the guest frees, without asking)\n"
-    "  --stats FILE       at the end, once there is a VM, write every counter to FILE as JSON\n"
+    "                     deflate-on-oom (the guest takes pages back when it has no others),\n"
+    "                     free-page-reporting (the guest names what it frees, and the host takes it)\n"
+    "  --stats FILE       write every counter to FILE as JSON at the end\n"
     "  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
     "  --timeout SECONDS  kill a guest that has not ended by then\n"
     "  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
-    "  --list-shadow-opts describe them\n"
-    "  --shadow-memory SIZE  bound on the memory for shadow tables (default 32M)\n"
+    "  --list-shadow-opts describe the optimisations\n"
+    "  --shadow-memory SIZE  limit of the memory for shadow tables (default 32M)\n"
     "  --audit            at each trap compare the whole shadow with the guest's tables\n"
     "  --help\n"
     "\n"
-    "Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 what was asked for\n"
-    "cannot be run as given (options, image); 1 the host failed, or output was lost; 130 interrupted.\n"
+    "Exit status: 0-125 the guest's own; 126 the guest was killed for a mistake; 2 the options or the image\n"
+    "cannot be used; 1 the host failed, or output was lost; 130 interrupted.\n"
     "GNOMON_KVM_DEVICE names another device than /dev/kvm.\n";
 
 /* The words after IMAGE, one blank between them: what /chosen/bootargs carries. NULL without memory. */
@@ -86,7 +86,7 @@ static char *join_words(char **words)
 	return line;
 }
 
-/* Names with commas between them. -EINVAL, said. */
+/* Names with commas between them. -EINVAL, logged. */
 static int parse_balloon(const char *list, uint64_t *ret_features)
 {
 	static const struct {
@@ -116,7 +116,7 @@ static int parse_balloon(const char *list, uint64_t *ret_features)
 	return 0;
 }
 
-/* 0: go on; otherwise -EINVAL, said. */
+/* 0: go on; otherwise -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct run_options *o)
 {
 	long v;
@@ -183,20 +183,20 @@ static void list_shadow_opts(void)
 }
 
 /* Up to "--", a word that looks like an option was not meant for the guest. -EINVAL, logged. */
-static int check_behind_image(char **words)
+static int check_after_image(char **words)
 {
 	for (; *words && strcmp(*words, "--") != 0; words++) {
 		if (**words != '-')
 			continue;
-		log_error("run: option '%s' is behind the image: Gnomon's options stand before it, and the guest's "
-			  "program behind -- (try `gnomon run --help`)",
-			  *words);
+		log_error("run: option '%s' follows the image: put Gnomon's options before the image, and the guest's "
+		          "program after -- (try `gnomon run --help`)",
+		          *words);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* What is asked for goes together, or -EINVAL, said. */
+/* What is asked for goes together, or -EINVAL, logged. */
 static int settle(struct run_options *o)
 {
 	const uint64_t page = backing_page(o->vm.backing);
@@ -214,15 +214,15 @@ static int settle(struct run_options *o)
 		return -EINVAL;
 	}
 	if (page > PAGE_2M && o->balloon & VIRTIO_BALLOON_F_REPORTING) {
-		log_error(
-		    "--balloon: free-page-reporting is of no use with --backing %s: no guest reports whole pages of %s",
-		    backing_name(o->vm.backing), backing_page_words(o->vm.backing));
+		log_error("--balloon: free-page-reporting has no effect with --backing %s: no guest reports whole "
+		          "pages of %s",
+		          backing_name(o->vm.backing), backing_page_words(o->vm.backing));
 		return -EINVAL;
 	}
 	return 0;
 }
 
-/* 0: run; 1: help was shown; -EINVAL: said. */
+/* 0: run; 1: help was shown; -EINVAL: logged. */
 static int parse_options(int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {
@@ -252,7 +252,7 @@ static int parse_options(int argc, char **argv, struct run_options *o)
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;
 	}
-	if (image_file(argv[optind++], o->image) < 0 || check_behind_image(argv + optind) < 0 || settle(o) < 0)
+	if (image_file(argv[optind++], o->image) < 0 || check_after_image(argv + optind) < 0 || settle(o) < 0)
 		return -EINVAL;
 	if (optind < argc && strcmp(argv[optind], "--") == 0)
 		optind++;

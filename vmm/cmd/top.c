@@ -79,7 +79,7 @@ static int print_json(const struct sample *s)
 	return output_error();
 }
 
-/* Waits for the next look. 1: the run ended; -errno, said. */
+/* Waits for the next look. 1: the run ended; -errno, logged. */
 static int wait_for_next(struct connection *c, long seconds)
 {
 	const double limit = now_s() + seconds;

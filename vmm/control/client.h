@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connection: bytes in, a session, bytes out. Nothing here waits. What a client does not read is kept for it, up
+ * One connection: bytes in, a session, bytes out. Nothing here waits. The server keeps what a client does not read, up
  * to a bound:
- *   - while more than CLIENT_PAUSE bytes wait, its commands are left in the socket, so replies do not pile up;
- *   - an event that would take the queue beyond CLIENT_QUEUE is lost to it, and after CLIENT_LOST of them in a row
- *     it is disconnected;
+ *   - while more than CLIENT_PAUSE bytes wait, the client's commands stay in the socket, so replies do not pile up;
+ *   - the client loses an event that would take the queue beyond CLIENT_QUEUE. After CLIENT_LOST of them in a row the
+ *     server disconnects it;
  *   - a reply that does not fit into CLIENT_REPLY disconnects it.
  */
 #ifndef GNOMON_CONTROL_CLIENT_H
@@ -33,14 +33,14 @@ struct client {
 	bool hung_up;    /* to be closed: it is gone, or broke a bound */
 };
 
-/* Takes over `fd` and queues the greeting. NULL without memory; `fd` stays the caller's then. */
+/* Takes over `fd` and queues the greeting. NULL: no memory, and `fd` stays the caller's. */
 struct client *client_create(int fd);
 void client_destroy(struct client *c);
 
-/* Reads and executes what is there, and sends what can be sent. A client that is lost is marked hung_up. */
+/* Reads and executes what is there, and sends what the socket takes. Marks a client that is lost as hung_up. */
 void client_serve(struct client *c, const struct qmp *q);
 
-/* Queues a reply with the request's id (JSON text, or NULL), and releases it; NULL (no memory) hangs up. */
+/* Queues a reply with the request's id (JSON text, or NULL), and releases the reply. NULL (no memory) hangs up. */
 void client_reply(struct client *c, json_t *reply, const char *id);
 
 /* Queues an event. */
@@ -49,7 +49,7 @@ void client_event(struct client *c, const json_t *event);
 /* Sends what the socket takes now. */
 void client_flush(struct client *c);
 
-/* Whether there is something to send, whether commands would be read now, and whether it is to be closed. */
+/* True when there is something to send; when commands would be read now; when the server shall close it. */
 bool client_wants_to_send(const struct client *c);
 bool client_takes_commands(const struct client *c);
 bool client_is_done(const struct client *c);

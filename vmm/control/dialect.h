@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * JSON as QEMU reads it, made into JSON that jansson reads:
+ * Makes JSON as QEMU reads it into JSON that jansson reads:
  *   'text'           "text"; a quote in it is escaped
  *   \' in any string '
- *   big numbers      what a 64-bit integer does not hold becomes a real, what that does not hold the largest one
- * Everything else stays as it is, right or wrong: that is for jansson to say.
+ *   big numbers      beyond a 64-bit integer they become a real, beyond that the largest real
+ * Everything else stays as it is, right or wrong: jansson decides.
  */
 #ifndef GNOMON_CONTROL_DIALECT_H
 #define GNOMON_CONTROL_DIALECT_H
@@ -19,7 +19,7 @@ struct dialect {
 	char *id; /* of an object, the text of its member "id", with numbers as they came; NULL: none */
 };
 
-/* `text` is one value as json_stream cuts it: its strings end. -ENOMEM. */
+/* `text` is one value as struct json_stream cuts it, so its strings end. -ENOMEM. */
 int must_check dialect_to_json(const char *text, size_t len, struct dialect *ret);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The server's end of a UNIX socket: where it may be made, who may connect, when it goes. */
+/* The server's end of a UNIX socket: where it may lie, who may connect, when it goes. */
 #ifndef GNOMON_CONTROL_LISTEN_H
 #define GNOMON_CONTROL_LISTEN_H
 
@@ -17,8 +17,8 @@ struct listener {
 };
 
 /*
- * Makes a socket at `path` with mode 0600 and listens. A socket that is there already is replaced if nobody listens at
- * it; whatever else is there stays. -errno, logged.
+ * Makes a socket at `path` with mode 0600 and listens. Replaces a socket that is there already if nobody listens at it.
+ * Leaves whatever else is there. -errno, logged.
  */
 int must_check listener_open(struct listener *l, const char *path);
 
@@ -26,8 +26,8 @@ int must_check listener_open(struct listener *l, const char *path);
 void listener_close(struct listener *l);
 
 /*
- * The next connection, non-blocking and close-on-exec. -EAGAIN: none waits. -EACCES: it came from another user than
- * us and root, and was closed. Other -errno from accept(2).
+ * Returns the next connection, non-blocking and close-on-exec. -EAGAIN: none waits. -EACCES: it came from a user who is
+ * neither ours nor root, and is closed. Other -errno from accept(2).
  */
 int must_check listener_accept(struct listener *l);
 

@@ -16,15 +16,15 @@ json_t *message_version(void);
 /* {"return": value}: takes over the caller's reference to `value`; NULL without it. */
 json_t *message_return(json_t *value);
 
-/* {"error": {"class": ..., "desc": ...}}: words that are not UTF-8 lose what is not ASCII. */
+/* {"error": {"class": ..., "desc": ...}}. Words that are not UTF-8 lose what is not ASCII. */
 json_t *message_error(const struct control_error *err);
 
 /* {"timestamp": ..., "event": name, "data": data}: takes over the reference to `data`, which may be NULL for none. */
 json_t *message_event(const char *name, json_t *data);
 
 /*
- * A message as it is sent, a line with its line feed: to be freed; NULL without memory or message. `id` is JSON text,
- * or NULL for none. It goes back as it came, so a number that no variable here could hold is still the client's own.
+ * Returns a message as it is sent, a line with its line feed, for the caller to free. NULL without memory or message.
+ * `id` is JSON text, or NULL for none. It goes back as it came: even a number that no variable here could hold.
  */
 char *message_text(const json_t *message, const char *id);
 

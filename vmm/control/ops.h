@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the control server asks of the VM that it controls. The server knows nothing else of it, so unit tests give
- * it one made of a few variables. All are called from the server's thread, one at a time; none may wait for a client
- * or, beyond a bound, for the guest. Those that return int return 0 or -errno with *err filled in.
+ * What the control server asks of the VM that it controls. The server knows nothing else of the VM, so unit tests pass
+ * in one made of a few variables. The server's thread calls all of them, one at a time. None may wait for a client or,
+ * beyond a bound, for the guest. Those that return int return 0, or -errno with *err filled in.
  */
 #ifndef GNOMON_CONTROL_OPS_H
 #define GNOMON_CONTROL_OPS_H
@@ -49,7 +49,7 @@ struct control_ops {
 	void (*stats)(void *vm, enum stats_target target, enum stats_provider provider, int vcpu, control_stat_fn fn,
 	              void *arg);
 
-	/* -ENODEV when there is no balloon, -ENOTCONN when the guest does not drive it. */
+	/* -ENODEV: there is no balloon; -ENOTCONN: the guest does not drive it. */
 	int (*balloon_get)(void *vm, struct control_balloon *ret_balloon, struct control_error *err);
 	int (*balloon_set)(void *vm, uint64_t bytes, struct control_error *err);
 	json_t *(*balloon_stats)(void *vm, struct control_error *err);
@@ -57,8 +57,8 @@ struct control_ops {
 	/* How guest memory is translated: mode, second stage, tables. */
 	json_t *(*paging)(void *vm, struct control_error *err);
 	/*
-	 * Changes the mode while the guest runs. *ret_us: how long the guest stood still; *ret_changed: false when the mode
-	 * was that already.
+	 * Changes the mode while the guest runs. *ret_us says how long the guest stood still. *ret_changed is
+	 * false when the guest ran in that mode already.
 	 */
 	int (*set_paging)(void *vm, const char *mode, bool *ret_changed, uint64_t *ret_us, struct control_error *err);
 	/* An array of lines. */

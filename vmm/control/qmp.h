@@ -17,20 +17,20 @@
 struct qmp {
 	const struct control_ops *ops;
 	void *vm;
-	/* Tells all clients; takes over the reference, which may be NULL: no memory, nothing told. */
+	/* Tells all clients. Takes over the reference; NULL (no memory) tells nothing. */
 	void (*broadcast)(void *ctx, json_t *event);
 	void *ctx;
 };
 
 /* What is remembered of one client. */
 struct qmp_session {
-	bool negotiated; /* it said qmp_capabilities: commands and events from here on */
+	bool negotiated; /* it sent qmp_capabilities: commands and events from here on */
 };
 
 struct qmp_command {
 	const char *name;
 	const struct arg_schema *args; /* NULL: none */
-	/* A new reference; NULL with *err, or without memory. Arguments fit the schema; NULL when none were given. */
+	/* Returns a new reference; NULL with *err, or without memory. `args` fits the schema; NULL: none were given. */
 	json_t *(*handle)(const struct qmp *q, json_t *args, struct control_error *err);
 	const char *help;
 };
@@ -38,10 +38,13 @@ struct qmp_command {
 /* Every command behind the negotiation; ends with a NULL name. */
 extern const struct qmp_command qmp_commands[];
 
-/* The reply to a client's value, less the id, which message_text() adds: a new reference, NULL only without memory. */
+/*
+ * Returns the reply to a client's value without the id, which message_text() adds: a new reference, NULL only without
+ * memory.
+ */
 json_t *qmp_execute(const struct qmp *q, struct qmp_session *session, json_t *request);
 
-/* The reply to what was no JSON. */
+/* Returns the reply to what was no JSON. */
 json_t *qmp_reply_malformed(const char *why);
 
 #endif

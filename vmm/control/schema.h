@@ -30,9 +30,9 @@ struct arg_schema {
 };
 
 /*
- * Arguments are an object, or NULL for none; `schema` may be NULL: takes none. What is missing, of a wrong type or
- * not among the values is said first, in the schema's order, then what is unexpected: QEMU's order and its words.
- * -EINVAL with *err.
+ * `arguments` is an object, or NULL for none. `schema` may be NULL: the command takes none. The check first reports
+ * what is missing, of a wrong type or not among the values, in the schema's order, then what is unexpected. Order and
+ * words are QEMU's. -EINVAL with *err.
  */
 int must_check schema_check(const struct arg_schema *schema, json_t *arguments, struct control_error *err);
 

@@ -36,27 +36,29 @@ struct server {
 };
 
 /*
- * Listens at `path` on behalf of a VM that must outlive it: clients can connect, and wait. Undone by server_stop().
+ * Listens at `path` for a VM that must outlive the server: clients can connect, and wait. server_stop() undoes it.
  * -errno, logged.
  */
 int must_check server_open(struct server *s, const char *path, const struct control_ops *ops, void *vm);
 
-/* Starts the thread, which serves them. -errno, logged; server_stop() is due all the same. */
+/* Starts the thread, which serves the clients. -errno, logged; call server_stop() all the same. */
 int must_check server_run(struct server *s);
 
 /*
- * Tells the clients that the run ended, sends what they take within SERVER_LAST_WORDS_MS, closes all, removes the
- * socket and ends the thread.
+ * Tells the clients that the run ended, sends what they take within SERVER_LAST_WORDS_MS, closes all connections,
+ * removes the socket and ends the thread.
  */
 #define SERVER_LAST_WORDS_MS 100
 void server_stop(struct server *s, bool by_guest, const char *reason);
 
-/* Says BALLOON_CHANGE with this many bytes to all clients; several changes in a row may be told as one. Any thread. */
+/*
+ * Sends BALLOON_CHANGE with this many bytes to all clients. Several changes in a row may become one event. Any thread.
+ */
 void server_balloon_changed(struct server *s, uint64_t actual);
 
 /*
- * Says PAGING_CHANGE to all clients; of several changes in a row the last may be told alone. `detail` is a sentence with
- * figures. Any thread.
+ * Sends PAGING_CHANGE to all clients. Of several changes in a row only the last may be sent. `detail` is a sentence
+ * with figures. Any thread.
  */
 void server_paging_changed(struct server *s, const char *mode, const char *reason, const char *detail, uint64_t us);
 

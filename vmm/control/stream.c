@@ -158,7 +158,7 @@ static bool keep(struct json_stream *s, char c)
 	return true;
 }
 
-/* No more bytes of this value are kept, of which `did` was one; its error is said now. */
+/* Drops the rest of this value, of which `did` was one step; reports its error now. */
 static enum stream_result drop_rest(struct json_stream *s, enum step did, const char *why)
 {
 	s->dropping = true;

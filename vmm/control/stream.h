@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stream of bytes cut into JSON values. A value ends where its last bracket or quote closes, so clients need no
- * newlines; jansson parses what was cut out, once control/dialect.c has made JSON of it: clients may write as QEMU
- * reads. Whatever arrives, the stream stays usable: an error ends the value that caused it, and the next byte begins a
- * new one.
+ * Cuts a stream of bytes into JSON values. A value ends where its last bracket or quote closes, so clients need no
+ * newlines. control/dialect.c makes JSON of what was cut out, so clients may write as QEMU reads, and jansson parses
+ * it. Whatever arrives, the stream stays usable: an error ends the value that caused it, and the next byte begins a new
+ * one.
  *
- * Bounds are checked before anything is parsed. A value that breaks one is answered with one error and dropped up
- * to its own end. The byte 0xff, which no UTF-8 text holds, drops whatever is pending: a client that does not know
- * what the last one left behind sends it first (as QEMU's stream has it).
+ * Bounds are checked before anything is parsed. A value that breaks one gives one error, and the rest of it is dropped.
+ * The byte 0xff, which no UTF-8 text contains, drops whatever is pending. As with QEMU, a client that does not know
+ * what the last one left behind sends it first.
  */
 #ifndef GNOMON_CONTROL_STREAM_H
 #define GNOMON_CONTROL_STREAM_H
@@ -19,8 +19,10 @@
 
 /* Brackets within brackets: QEMU's bound, and less than jansson's own 2048. */
 #define STREAM_MAX_DEPTH 1024
-/* Bytes of one value that a server takes. A parsed value can take a hundred times its text, "{},{},..." does; commands
- * are small. */
+/*
+ * Bytes of one value that a server takes. A parsed value can take a hundred times its text, as "{},{},..." does;
+ * commands are small.
+ */
 #define STREAM_MAX_BYTES (256u << 10)
 
 #define STREAM_ERROR_SIZE 200
@@ -52,7 +54,7 @@ enum stream_result {
 	STREAM_ERROR, /* `error` of the stream says why, in ASCII; a broken value is gone */
 };
 
-/* A zeroed struct is an empty stream. Frees what is pending and makes it one again. */
+/* Frees what is pending and makes the stream empty again. A zeroed struct is an empty stream. */
 void stream_reset(struct json_stream *s);
 
 /* Takes bytes from *data, of which there are *len, up to the end of the next value or error. Call until STREAM_MORE. */

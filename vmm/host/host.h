@@ -7,7 +7,7 @@
  *   host_files.c    what sysfs and procfs say: CPUs, memory, huge pages, KVM's modules
  *   host_kvm.c      what the KVM device, the PMU and CPUID say
  *   host_emulator.c whether a program plays the CPU
- *   host_missing.c  what is missing, with the words that mend it
+ *   host_missing.c  what is missing, with how to fix it
  *
  * Needs neither root nor a KVM device. The files' roots and the device's path are
  * parameters, so that tests bring their own host.
@@ -51,8 +51,8 @@ int must_check host_detect(struct host_info *ret_info, const struct host_paths *
 void host_read_second_stage(struct host_info *ret_info);
 
 /*
- * True when KVM's module says that the CPU itself runs guests, so that it looks at the guest's control and debug registers
- * at every CPL. False for kvm_pvm, and where nothing tells. Costs a look at /sys; needs no host_detect().
+ * True when KVM's module says that the CPU itself runs guests, so that it looks at the guest's control and debug
+ * registers at every CPL. False for kvm_pvm, and where nothing tells. Costs a look at /sys; needs no host_detect().
  */
 bool host_runs_guests_in_hardware(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is missing on this host, each with the words that mend it: a command where there is one. */
+/* What is missing on this host, each with how to fix it: a command where there is one. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,7 +126,7 @@ static void list_huge_pages(struct host_info *info)
 		miss(info, false, "transparent huge pages are off: `--backing thp` gets 4 KiB pages",
 		     "`echo madvise | sudo tee /sys/kernel/mm/transparent_hugepage/enabled`");
 	if (!info->sysfs)
-		return; /* nothing is known; what mends that is said with the second stage */
+		return; /* nothing is known; the second stage says how to fix that */
 	if (!info->hugetlb_2m.offered)
 		miss(info, false, "the kernel offers no 2 MiB huge pages: `--backing hugetlb2m` cannot work",
 		     "use a kernel with CONFIG_HUGETLBFS");

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* struct cpu_state to and from what KVM calls a vCPU's state, by its descriptor. Linux: Documentation/virt/kvm/api.rst. */
+/*
+ * struct cpu_state to and from what KVM calls a vCPU's state, by its descriptor. Linux: Documentation/virt/kvm/api.rst.
+ */
 #ifndef GNOMON_KVM_CPU_REGS_H
 #define GNOMON_KVM_CPU_REGS_H
 

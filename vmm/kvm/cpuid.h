@@ -11,7 +11,7 @@
  * Gives vCPU `id` its CPU identification: of the features that Gnomon's guests may use
  * (kvm/cpuid.c lists them), those this host's CPU has. KVM_GET_SUPPORTED_CPUID is not
  * asked: on a virtualised host it costs more than the rest of the vCPU's creation.
- * Before the vCPU's first KVM_RUN (KVM_SET_CPUID2, KVM API 4.68). -errno, said.
+ * Before the vCPU's first KVM_RUN (KVM_SET_CPUID2, KVM API 4.68). -errno, logged.
  */
 int must_check cpuid_set(int vcpu_fd, int id);
 

@@ -111,8 +111,8 @@ static uint64_t traps_so_far(const struct vm *vm)
 }
 
 /*
- * Shadow mode joins neighbouring pages to 2 MiB ones, which makes a walk one level shorter: of the second stage's levels
- * below it, too. Where KVM composes tables itself, only memory on large pages lets it do the same.
+ * Shadow mode joins neighbouring pages to 2 MiB ones, which makes a walk one level shorter: of the second stage's
+ * levels below it, too. Where KVM composes tables itself, only memory on large pages lets it do the same.
  */
 static int refs_saved(const struct vm *vm)
 {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* `--paging auto`: a thread that looks at the guest from time to time, and changes the paging mode (paging/policy.h). */
+/*
+ * `--paging auto`: a thread that looks at the guest from time to time, and changes the paging mode (paging/policy.h).
+ */
 #ifndef GNOMON_MACHINE_AUTO_H
 #define GNOMON_MACHINE_AUTO_H
 

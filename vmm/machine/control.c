@@ -198,7 +198,7 @@ static int balloon_get(void *machine, struct control_balloon *ret_balloon, struc
 
 	if (r < 0)
 		return r;
-	*ret_balloon = (struct control_balloon){.actual = s.ram - s.held, .target = s.ram - s.target};
+	*ret_balloon = (struct control_balloon){.actual = s.ram - s.ballooned, .target = s.ram - s.target};
 	return 0;
 }
 

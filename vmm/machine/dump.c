@@ -113,7 +113,7 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 		return NULL;
 	d.foreign.ctx = &d;
 	d.lines = json_array();
-	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are held */
+	pthread_mutex_lock(&m->vm->reclaim_lock); /* the balloon's thread works on while the vCPUs are kept out */
 	r = dump_all(&d, which, err);
 	pthread_mutex_unlock(&m->vm->reclaim_lock);
 	if (r < 0) {

@@ -17,7 +17,7 @@ struct machine {
 
 extern const struct control_ops machine_ops;
 
-/* `vm` is made, but none of its vCPUs started: a running one would keep us waiting. -errno, said. */
+/* `vm` is made, but none of its vCPUs started: a running one would keep us waiting. -errno, logged. */
 int must_check machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot);
 void machine_destroy(struct machine *m);
 

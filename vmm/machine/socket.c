@@ -4,11 +4,11 @@
 #include "virtio/balloon.h"
 
 /* QEMU tells what the guest has, not what the balloon has. */
-static void balloon_changed(void *ctx, uint64_t held)
+static void balloon_changed(void *ctx, uint64_t ballooned)
 {
 	struct control_socket *c = ctx;
 
-	server_balloon_changed(&c->server, c->machine.vm->mem.size - held);
+	server_balloon_changed(&c->server, c->machine.vm->mem.size - ballooned);
 }
 
 void control_paging_changed(void *ctx, const char *mode, const char *reason, const char *detail, uint64_t us)

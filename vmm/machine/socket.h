@@ -14,12 +14,14 @@ struct control_socket {
 
 /*
  * Lets clients connect at `path` until control_close(); NULL: does nothing. After the VM is complete, before its first
- * vCPU starts. -errno, said: -EEXIST, -EADDRINUSE and -ENAMETOOLONG are about the path.
+ * vCPU starts. -errno, logged: -EEXIST, -EADDRINUSE and -ENAMETOOLONG are about the path.
  */
 int must_check control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot);
 
-/* Serves them. After the first vCPU was started: what a client may do with a VM, it does with one that runs. -errno,
- * said; control_close() is due all the same. */
+/*
+ * Serves the clients. Call it after the first vCPU was started: a client may only act on a VM that runs. -errno,
+ * logged; the caller calls control_close() all the same.
+ */
 int must_check control_serve(struct control_socket *c);
 
 /* Tells the clients of a change by `--paging auto`: a paging_auto_fn for the socket as `ctx`. Any thread. */

@@ -22,11 +22,11 @@ enum backing {
 
 #define BACKING_NAMES "4k, thp, hugetlb2m, hugetlb1g"
 
-/* One of BACKING_NAMES; -EINVAL for anything else. */
+/* `text` is one of BACKING_NAMES; -EINVAL for anything else. */
 int must_check backing_parse(const char *text, enum backing *ret_backing);
 const char *backing_name(enum backing b);
 
-/* Bytes of the least that the host gives and takes: 4 KiB, with thp too, or a page of the pool. */
+/* Returns the least that the host gives and takes, in bytes: 4 KiB, with thp too, or a page of the pool. */
 uint64_t backing_page(enum backing b);
 
 /* "2 MiB": that in words. */
@@ -38,9 +38,9 @@ static inline bool backing_is_pool(enum backing b)
 }
 
 /*
- * Maps `size` bytes, a multiple of 2 MiB and of backing_page(), zeroed, the caller's to munmap(): aligned to 2 MiB and
- * to a host page, so that what KVM shows at an address as well aligned can be mapped by large pages. Host pages are taken
- * at first touch, but those of a pool are promised now. NULL, with errno.
+ * Maps `size` zeroed bytes, a multiple of 2 MiB and of backing_page(). The caller munmap()s them. They are aligned to
+ * 2 MiB and to a host page, so that KVM can map them by large pages at an address that is aligned as well. The host
+ * takes pages at first touch, but promises those of a pool now. NULL, with errno.
  */
 void *backing_map(enum backing b, uint64_t size);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guest RAM: machine memory that the VM's memslots show to KVM. This is the one
- * place that turns a machine address into a pointer; everyone else asks here, with
- * a length, and a range that is not RAM from end to end gives NULL.
+ * Guest RAM: machine memory that the VM's memslots show to KVM. Only this file turns a machine address into a pointer.
+ * Everyone else asks here, with a length. A range that is not RAM from end to end gives NULL.
  */
 #ifndef GNOMON_MEM_GUEST_MEM_H
 #define GNOMON_MEM_GUEST_MEM_H
@@ -30,40 +29,43 @@ struct guest_mem {
 };
 
 /*
- * Maps `size` bytes of zeroed guest RAM (a multiple of 2 MiB and of backing_page(), checked by the caller),
- * placed as include/gnomon/abi.h says. Host pages are taken at first touch.
- * -ENOMEM when the host has not enough address space or hugetlb pages.
+ * Maps `size` bytes of zeroed guest RAM where include/gnomon/abi.h says. The caller has checked that `size` is a
+ * multiple of 2 MiB and of backing_page(). The host takes its pages at first touch, those of a pool now
+ * (backing_map()). -ENOMEM: the host has not enough address space or hugetlb pages.
  */
 int must_check guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing);
 void guest_mem_destroy(struct guest_mem *mem);
 
-/* The bytes [at, at + len), or NULL unless all of them are RAM of one region; len 0 is NULL too. */
+/* Returns the bytes [at, at + len), or NULL unless all of them are RAM of one region. NULL for len 0, too. */
 void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 
 /*
- * Gives the host the frames of [at, at + size) back; what is touched there later is zeroed. Whole host pages only:
- * -EINVAL for anything else, with a pool of huge pages for what is less than one; -errno of the host.
+ * Gives the frames of [at, at + size) back to the host. What is touched there later is zeroed. The range is whole host
+ * pages, with a pool of huge pages whole ones of these: -EINVAL for anything else. -errno of the host.
  */
 int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
- * Memory goes out of use in two steps, whole host pages as above. Withdrawn, nobody reaches it any more when the call
- * returns, KVM neither; who does meanwhile finds its bytes or zeroes. Surrendered, the host has its frames, with
- * hugetlb* the pool, where discarded pages stay reserved. Restored it can be read and written again and is zeroed;
- * -ENOMEM when the pool has no pages by then, and nothing is changed. Surrender only what is withdrawn, restore only
- * what is withdrawn or, with hugetlb*, surrendered. -EINVAL, -errno of the host.
+ * Memory goes out of use in two steps, in whole host pages as above. -EINVAL, -errno of the host.
+ *
+ *   withdraw   when it returns nobody reaches the memory, not even KVM. Who accesses it meanwhile finds its bytes or
+ *              zeroes
+ *   surrender  gives the frames to the host, with hugetlb* to the pool (a discarded page of a pool stays reserved).
+ *              Only for what is withdrawn
+ *   restore    makes the memory readable and writable again, zeroed. Only for what is withdrawn or, with hugetlb*,
+ *              surrendered. -ENOMEM, with nothing changed: the pool has no pages left
  */
 int must_check guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size);
 int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size);
 int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
- * Asks the host for one page for these 2 MiB, if it has half of them already: a guest that touched no more need not
- * cost it all. Only with thp; pages are copied, and who touches them meanwhile waits. Advice: nothing may come of it.
+ * Asks the host for one page for these 2 MiB if it has half of them already; a guest that touched less shall not cost
+ * the rest. Only with thp. The host copies pages, and who touches them meanwhile waits. The host may ignore the advice.
  */
 void guest_mem_ask_huge(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
-/* Bytes of the host's page that backs guest memory at least: the unit of guest_mem_discard. */
+/* Returns the least size of a host page behind guest memory, in bytes: the unit of guest_mem_discard(). */
 uint64_t guest_mem_host_page(const struct guest_mem *mem);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * References of the walks that tables as they stand lead to: the same counts as walk.h's, but each table page and the data
- * with the leaf that the second stage really has for it.
+ * References of the walks that tables as they stand lead to: the same counts as walk.h's, but each table page and the
+ * data with the leaf that the second stage really has for it.
  *
  *   2-D       for each entry on the way: a walk of the second stage to the table that holds it, and the entry itself;
  *             then a walk of the second stage to the data

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nested mode: the guest's own tables and KVM's second stage translate. KVM's vCPU holds all of the guest's state, and the
- * VMM keeps nothing that is derived from guest memory.
+ * Nested mode: the guest's own tables and KVM's second stage translate. KVM's vCPU holds all of the guest's state, and
+ * the VMM keeps nothing that is derived from guest memory.
  */
 #include "paging/nested.h"
 
@@ -141,8 +141,8 @@ static bool is_at_software_interrupt(struct vcpu *vcpu)
 }
 
 /*
- * Of a software interrupt that is on its way KVM tells nothing, but that the guest, with interrupts on, is not ready for
- * another one. With interrupts off that says nothing, and the instruction has to tell.
+ * Of a software interrupt that is on its way KVM tells nothing, but that the guest, with interrupts on, is not ready
+ * for another one. With interrupts off that says nothing, and the instruction has to tell.
  */
 static bool holds_software_interrupt(struct vcpu *vcpu, bool interrupt_shadow)
 {
@@ -152,8 +152,8 @@ static bool holds_software_interrupt(struct vcpu *vcpu, bool interrupt_shadow)
 }
 
 /*
- * What KVM holds of an event that was on its way to the guest when it was kicked. An external interrupt is taken back: it
- * waits in the VMM again. Anything else is over as soon as the guest runs on.
+ * What KVM holds of an event that was on its way to the guest when it was kicked. An external interrupt is taken back:
+ * it waits in the VMM again. Anything else is over as soon as the guest runs on.
  */
 static const char *take_back_events(struct vcpu *vcpu)
 {
@@ -198,7 +198,7 @@ static bool settled(struct vcpu *vcpu)
 
 /* --- memory --- */
 
-/* The other vCPUs go on while one slice goes. Several at once go while all are held out of the guest. */
+/* The other vCPUs go on while one slice goes. Several at once go while all are kept out of the guest. */
 static unsigned shootdown(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	unsigned acks;
@@ -209,7 +209,7 @@ static unsigned shootdown(struct vm *vm, const struct stage2_slice *slice, unsig
 	}
 	/* Else the host interrupts every CPU that runs a guest for each slice, at five times its cost. */
 	withdrawal_announce(&vm->withdrawal, slice, n);
-	acks = vm_hold_out(vm);
+	acks = vm_keep_out(vm);
 	vm_withdraw(vm, slice, n);
 	vm_let_in(vm);
 	return acks;
@@ -236,8 +236,8 @@ static bool tables(struct vcpu *vcpu, bool user, struct paging_tables *ret_table
 	return true;
 }
 
-/* Where the guest's way to `gva` meets memory that was taken from it: a table, or what is there. */
-static bool leads_to_taken(struct vcpu *vcpu, const struct walk_mode *mode, uint64_t gva, gpa_t *ret_at)
+/* Where the guest's way to `gva` meets reclaimed memory: a table, or what is there. */
+static bool leads_to_reclaimed(struct vcpu *vcpu, const struct walk_mode *mode, uint64_t gva, gpa_t *ret_at)
 {
 	const struct stage2 *s2 = &vcpu->vm->stage2;
 	struct stage2_mapping m;
@@ -252,8 +252,8 @@ static bool leads_to_taken(struct vcpu *vcpu, const struct walk_mode *mode, uint
 	return stage2_is_ram(s2, *ret_at, 1) && !stage2_lookup(s2, *ret_at, &m);
 }
 
-/* Some of the guest's memory is not its now. */
-static bool is_something_taken(struct vm *vm)
+/* Some of the guest's memory is reclaimed now. */
+static bool is_something_reclaimed(struct vm *vm)
 {
 	bool mapped = true;
 
@@ -272,7 +272,7 @@ static bool is_something_taken(struct vm *vm)
  */
 static bool is_violation_forgotten(struct vcpu *vcpu, const struct cpu_state *c)
 {
-	if (c->cr0 & CR0_PE || c->rip != 0xfff0 || !is_something_taken(vcpu->vm))
+	if (c->cr0 & CR0_PE || c->rip != 0xfff0 || !is_something_reclaimed(vcpu->vm))
 		return false;
 	counter_inc(&vcpu->counters, CTR_STAGE2_VIOLATIONS);
 	vm_kill(vcpu, "triple fault, with memory taken away from it; this host's CPU does not say where that happened");
@@ -299,7 +299,7 @@ static bool violation_behind(struct vcpu *vcpu)
 	gpa_t at;
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++)
-		if (leads_to_taken(vcpu, &mode, needed[i], &at))
+		if (leads_to_reclaimed(vcpu, &mode, needed[i], &at))
 			return vcpu_violation(vcpu, at);
 	return false;
 }

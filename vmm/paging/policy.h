@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When `--paging auto` changes the mode: docs/paging.md has the reasons for each number. Pure; machine/auto.c looks at the
- * guest and does what is decided here.
+ * When `--paging auto` changes the mode: docs/paging.md has the reasons for each number. Pure; machine/auto.c looks at
+ * the guest and does what is decided here.
  *
  *   nested -> shadow   the guest was quiet for `patience` windows in a row, and a TLB miss would walk fewer references.
- *                      Quiet: in at most POLICY_BUSY_PERCENT of the looks at it, it was in its kernel, or had changed its
- *                      tables or CR3 since the look before.
+ *                      Quiet: in at most POLICY_BUSY_PERCENT of the looks at it, it was in its kernel, or had changed
+ *                      its tables or CR3 since the look before.
  *   shadow -> nested   for POLICY_BUSY_WINDOWS in a row more than POLICY_TRAP_PERCENT of the time went into traps, at
  *                      POLICY_TRAP_US each. The patience doubles then, up to POLICY_PATIENCE_MAX.
  */

@@ -19,16 +19,16 @@ struct platform {
 };
 
 /*
- * Attaches the ports and devices to vm->pio and vm->mmio; `p` must outlive the VM's run. `balloon_features` are those
- * of BALLOON_OPTIONAL that the balloon offers. -errno, said.
+ * Attaches the ports and devices to vm->pio and vm->mmio. `p` must outlive the VM's run. `balloon_features` are those
+ * of BALLOON_OPTIONAL that the balloon offers. -errno, logged.
  */
 int must_check platform_init(struct platform *p, struct vm *vm, const struct boot_state *boot,
                              uint64_t balloon_features);
 
-/* Ends the devices' threads. After vm_join(). */
+/* Ends the devices' threads. Call it after vm_join(). */
 void platform_destroy(struct platform *p);
 
-/* platform_balloon.c: the balloon and what it does with guest memory. -ENOMEM. */
+/* platform/balloon.c: makes the balloon and its access to guest memory. -ENOMEM. */
 int must_check platform_balloon_init(struct platform *p, uint64_t features);
 
 #endif

@@ -94,13 +94,13 @@ int stage2_reclaim(struct stage2 *s2, struct stage2_slice *slice, unsigned n, co
 	counter_add(counters, CTR_STAGE2_ACKS, ops->shootdown(ctx, slice, n));
 	pt_gather_finish(&s2->pt, &g);
 	for (unsigned i = 0; i < n; i++)
-		counter_add(counters, CTR_STAGE2_DISCARDED, ops->discard(ctx, slice[i].maddr, slice[i].size));
+		counter_add(counters, CTR_STAGE2_SURRENDERED, ops->surrender(ctx, slice[i].maddr, slice[i].size));
 	return 0;
 }
 
 /* Makes a slice usable and maps it. */
-static int bring_back(struct stage2 *s2, const struct stage2_slice *slice, const struct stage2_reclaim_ops *ops,
-                      void *ctx, struct pt_gather *g)
+static int release_slice(struct stage2 *s2, const struct stage2_slice *slice, const struct stage2_reclaim_ops *ops,
+                         void *ctx, struct pt_gather *g)
 {
 	int r = check(s2, slice->gpa, slice->size, false);
 
@@ -111,7 +111,7 @@ static int bring_back(struct stage2 *s2, const struct stage2_slice *slice, const
 	if (r < 0)
 		return r;
 	/* First the frames: nobody may find a mapping to one that cannot be touched. */
-	r = ops->refill(ctx, slice->gpa, slice->size);
+	r = ops->restore(ctx, slice->gpa, slice->size);
 	if (r < 0)
 		return r;
 	r = stage2_map(s2, slice->gpa, slice->size, g);
@@ -144,14 +144,16 @@ int stage2_release(struct stage2 *s2, const struct stage2_slice *slice, unsigned
 	int r = 0;
 
 	for (; done < n; done++) {
-		r = bring_back(s2, &slice[done], ops, ctx, &g);
+		r = release_slice(s2, &slice[done], ops, ctx, &g);
 		if (r < 0)
 			break;
-		counter_add(counters, CTR_STAGE2_RETURNED, slice[done].size / PAGE_SIZE);
+		counter_add(counters, CTR_STAGE2_RELEASED, slice[done].size / PAGE_SIZE);
 	}
 	for_each_block (i, at, slice, done)
 		counter_add(counters, CTR_STAGE2_COLLAPSES, stage2_collapse(s2, gpa_init(at), &g) == 0);
-	/* Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says. */
+	/*
+	 * Nothing is stale that could be: absence is cached nowhere, and 512 small pages say what the large one says.
+	 */
 	pt_gather_finish(&s2->pt, &g);
 	for_each_block (i, at, slice, done)
 		if (stage2_lookup(s2, gpa_init(at), &m) && m.level == 2)

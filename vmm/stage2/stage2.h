@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The second stage: gpa -> maddr, the one truth about guest memory in both modes. A tree in EPT format on
- * the page-table engine (SDM vol. 3, 28.3.2); its tables lie in ordinary memory, no hardware walks them here.
+ * The second stage: gpa -> maddr. It alone decides in both modes which memory the guest has. It is a tree in EPT format
+ * on the page-table engine (SDM vol. 3, 28.3.2). Its tables lie in ordinary memory: no hardware walks them here.
  *
  *   shadow mode   composed into every shadow entry
  *   nested mode   mirrored onto the host mapping of the memslots
@@ -10,18 +10,18 @@
  *   leaves   [ 2M ][ 2M ][4K 4K    4K 4K]    (MMIO hole)     [ 2M ][ 2M ]
  *                              `--- absent though RAM: reclaimed
  *
- * It begins one to one, RAM in 2 MiB leaves; nobody but stage2.c may assume either.
+ * It begins one to one, with RAM in 2 MiB leaves. Only stage2.c may assume either.
  *
- * Parts: table.c pages for tables; lookup.c from an address to memory; stage2.c life and changes;
- * reclaim.h memory given back to the host and taken again.
+ * Parts: table.c has pages for tables; lookup.c leads from an address to memory; stage2.c creates and changes it;
+ * reclaim.h gives memory back to the host and takes it again.
  *
- * Locks: one at a time changes a second stage. The owner of the VM sees to it: in shadow mode by the shadow lock,
- * under which entries are composed from it. Lookups take no lock: they find a page as it was before or after a
- * change of it, and never follow a table that was given away meanwhile (see `reuses`). What they found may be gone by
- * the time it is used, unless the caller keeps changes out.
+ * Locks: one thread at a time changes a second stage. The owner of the VM ensures this: in shadow mode by the shadow
+ * lock, under which entries are composed from it. Lookups take no lock. They find a page as it was before or after a
+ * change of it, and never follow a table that was given away meanwhile (see `reuses`). What they found may be gone
+ * before its use, unless the caller keeps changes out.
  *
- * Flushes: as pt.h has it. What was unmapped may still be in a TLB, a shadow entry or the host's mapping until the
- * caller has taken it out of there; then pt_gather_finish(), and only then are the frames free.
+ * Flushes: as pt.h says. What was unmapped may still be in a TLB, a shadow entry or the host's mapping. The caller
+ * takes it out of there, then calls pt_gather_finish(). Only then are the frames free.
  */
 #ifndef GNOMON_STAGE2_STAGE2_H
 #define GNOMON_STAGE2_STAGE2_H
@@ -54,57 +54,59 @@ struct stage2_mapping {
 	pt_attrs_t attrs;
 };
 
-/* Maps all RAM of `mem`, which stays the caller's and lives longer. -ENOMEM. Undone by stage2_destroy. */
+/* Maps all RAM of `mem`, which stays the caller's and must outlive `s2`. -ENOMEM. stage2_destroy() undoes it. */
 int must_check stage2_init(struct stage2 *s2, const struct guest_mem *mem);
-/* Nobody may look anything up any more. Also for one that is all zero. */
+/* Nobody may look anything up any more. A struct that is all zero is fine, too. */
 void stage2_destroy(struct stage2 *s2);
 
 /* ---- lookups: no lock ---- */
 
-/* Where `gpa` is mapped. False: nowhere, *ret_mapping is untouched. */
+/* Gives where `gpa` is mapped. False: nowhere, and *ret_mapping is untouched. */
 bool stage2_lookup(const struct stage2 *s2, gpa_t gpa, struct stage2_mapping *ret_mapping);
 
 /*
- * The bytes [gpa, gpa + len), len > 0, or NULL unless all of them are mapped RAM and lie in a row. The VMM's own
- * access: the mapping's rights are not asked.
+ * Returns the bytes [gpa, gpa + len), len > 0, or NULL unless all of them are mapped RAM and lie in a row. This is the
+ * VMM's own access, so it ignores the mapping's rights.
  */
 void *stage2_ptr(const struct stage2 *s2, gpa_t gpa, uint64_t len);
 
-/* Copies, wherever the frames lie. -EFAULT, with nothing copied, unless all of it is mapped. */
+/* Copies, wherever the frames lie. -EFAULT, with nothing copied, unless all of the range is mapped. */
 int must_check stage2_read(const struct stage2 *s2, gpa_t gpa, void *to, uint64_t len);
 
-/* Whether all of [gpa, gpa + size), size > 0, is RAM of the guest's, mapped or reclaimed. */
+/* True when all of [gpa, gpa + size), size > 0, is the guest's RAM, mapped or reclaimed. */
 bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size);
 
-/* Whether all of [gpa, gpa + size) is mapped, or none of it; -EINVAL: not whole pages of RAM; -EALREADY: neither. */
+/* Gives whether all of [gpa, gpa + size) is mapped or none. -EINVAL: not whole pages of RAM; -EALREADY: neither. */
 int must_check stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t size, bool *ret_mapped);
 
 /* ---- changes: one at a time; ranges are whole 4 KiB pages of RAM ---- */
 
 /*
- * Maps [gpa, gpa + size) one to one again by leaves of up to 2 MiB, or unmaps it, splitting what reaches beyond it.
- * What a flush is owed for is in `g` (pt.h): after it, pt_gather_finish(&s2->pt, g). -EINVAL, -ENOMEM; nothing is
- * changed then.
+ * Maps [gpa, gpa + size) one to one again by leaves of up to 2 MiB, or unmaps it and splits the leaves that reach
+ * beyond it. `g` collects what needs a flush (pt.h): the caller flushes, then calls pt_gather_finish(&s2->pt, g).
+ * -EINVAL, -ENOMEM: nothing is changed.
  */
 int must_check stage2_map(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g);
 int must_check stage2_unmap(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g);
 
-/* Makes the leaf that maps `gpa` 4 KiB; every page stays reachable throughout. 0 if it is already. -ENOENT, -ENOMEM. */
+/* Makes the leaf that maps `gpa` 4 KiB. Every page stays reachable. 0 also if it is so already. -ENOENT, -ENOMEM. */
 int must_check stage2_split(struct stage2 *s2, gpa_t gpa, struct pt_gather *g);
 
 /*
- * Joins the 2 MiB around `gpa` into one leaf; every page stays reachable throughout. -ENOENT (it is one already, or
- * nothing is mapped), -ERANGE (pages are missing or differ in rights).
+ * Collapses the 2 MiB around `gpa` into one leaf. Every page stays reachable. -ENOENT: it is one leaf already, or
+ * nothing is mapped. -ERANGE: pages are missing or differ in rights.
  */
 int must_check stage2_collapse(struct stage2 *s2, gpa_t gpa, struct pt_gather *g);
 
 /* ---- the whole: no change may be under way ---- */
 
-/* A line per run of like pages, as pt_dump has them. */
+/* Emits a line per run of like pages, as pt_dump() does. */
 void stage2_dump(struct stage2 *s2, void (*emit)(void *ctx, const char *line), void *ctx);
 
-/* The engine's invariants, and that each leaf is RAM and leads to its own frames. 0, or -EBADMSG with the first
- * violation. */
+/*
+ * Checks the engine's invariants, and that each leaf is RAM and leads to its own frames. 0, or -EBADMSG with the first
+ * violation.
+ */
 int must_check stage2_audit(struct stage2 *s2, struct pt_violation *ret_violation);
 
 /* ---- between the parts ---- */

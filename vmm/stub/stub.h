@@ -34,7 +34,9 @@
 #define STUB_CPU(n) (STUB_BASE + 0x3000 + (n)*0x2000)
 #define STUB_POOL   (STUB_BASE + 0x40000000)
 
-/* Far from any selector a guest may use, so that every guest selector faults; on kvm_pvm 0x2b and 0x33 are the host's. */
+/*
+ * Far from any selector a guest may use, so that every guest selector faults; on kvm_pvm 0x2b and 0x33 are the host's.
+ */
 #define STUB_CS      0x180
 #define STUB_SS      0x188
 #define STUB_USER_SS 0x193

@@ -30,10 +30,10 @@ int balloon_init(struct balloon *b, const struct balloon_config *config)
 	*b = (struct balloon){.config = *config, .target_pages = config->target / PAGE_SIZE};
 	for (int i = 0; i < BALLOON_RAM_RANGES; i++)
 		b->ram_pages += config->ram[i].size / PAGE_SIZE;
-	b->held_map = calloc(b->ram_pages / PAGES_PER_WORD + 1, sizeof(*b->held_map));
+	b->in_balloon_map = calloc(b->ram_pages / PAGES_PER_WORD + 1, sizeof(*b->in_balloon_map));
 	b->pfns = malloc(BALLOON_PFNS_MAX * sizeof(*b->pfns));
-	if (!b->held_map || !b->pfns) {
-		free(b->held_map);
+	if (!b->in_balloon_map || !b->pfns) {
+		free(b->in_balloon_map);
 		free(b->pfns);
 		return -ENOMEM;
 	}
@@ -52,7 +52,7 @@ void balloon_destroy(struct balloon *b)
 {
 	worker_destroy(&b->worker);
 	virtio_mmio_destroy(&b->transport);
-	free(b->held_map);
+	free(b->in_balloon_map);
 	free(b->pfns);
 }
 
@@ -74,7 +74,7 @@ static bool config_write(void *dev, int word, uint32_t v)
 		return false;
 	b->claimed_pages = v;
 	if (b->changed)
-		b->changed(b->changed_ctx, b->held_pages * PAGE_SIZE);
+		b->changed(b->changed_ctx, b->ballooned_pages * PAGE_SIZE);
 	return true;
 }
 
@@ -94,7 +94,7 @@ static bool reset(void *dev)
 
 	b->claimed_pages = 0;
 	b->stats_taken = b->stats_wanted = false;
-	if (!b->away && !b->held_pages)
+	if (!b->away && !b->ballooned_pages)
 		return true;
 	kick(b);
 	return false;
@@ -147,7 +147,7 @@ void balloon_get_status(struct balloon *b, struct balloon_status *ret_status)
 	*ret_status = (struct balloon_status){
 	    .ram = b->ram_pages * PAGE_SIZE,
 	    .target = b->target_pages * PAGE_SIZE,
-	    .held = b->held_pages * PAGE_SIZE,
+	    .ballooned = b->ballooned_pages * PAGE_SIZE,
 	    .claimed = b->claimed_pages * PAGE_SIZE,
 	    .driver = virtio_mmio_running(&b->transport),
 	    .failure = b->transport.status & VIRTIO_STATUS_NEEDS_RESET ? b->transport.why : NULL,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Traditional memory balloon (virtio 1.2, section 5.5): the guest gives pages up, by number,
- * and asks for them back.
+ * Traditional memory balloon (virtio 1.2, section 5.5): the guest gives pages to it, by number, and takes them back.
  *
  *   control thread         vCPU (MMIO)                 worker                      ops
  *   balloon_set_target --> interrupt
@@ -10,13 +9,13 @@
  *                                                      used + interrupt
  *                          config.actual  --> listener
  *
- * A request is checked as a whole before anything is done: a PFN outside memory, twice in it, given
- * before (or, on the way back, never given), or refused by ops sets NEEDS_RESET and changes nothing.
- * MUST_TELL_HOST is required: a driver that would take pages back without telling gets no FEATURES_OK. A
+ * The worker checks a request as a whole before it does anything. It sets NEEDS_RESET and changes nothing if a PFN lies
+ * outside memory, stands twice in the request, is in the balloon already (or, on the way back, is not in it), or if ops
+ * refuse it. MUST_TELL_HOST is required: a driver that would take pages back without telling gets no FEATURES_OK. A
  * reset gives every page back.
  *
- * The worker holds no lock while it calls ops, so these may wait for vCPUs and take the locks that vCPUs hold
- * when they come here.
+ * The worker holds no lock while it calls ops. So ops may wait for vCPUs, and may take the locks that vCPUs hold when
+ * they come here.
  */
 #ifndef GNOMON_VIRTIO_BALLOON_H
 #define GNOMON_VIRTIO_BALLOON_H
@@ -41,24 +40,28 @@ struct balloon_run {
 };
 
 /*
- * What is done with memory. Ranges are whole 4 KiB pages of RAM, as long as the guest's request allows. All are
- * called from the worker's thread, one at a time, with no lock held.
+ * What the device does with memory. Ranges are whole 4 KiB pages of RAM, as long as the guest's request allows. The
+ * worker's thread calls these functions, one at a time, with no lock held.
  */
 struct balloon_ops {
 	/* Why this range cannot be given away, as a clause ("lies in ..."); NULL: it can. */
 	const char *(*refusal)(void *ctx, gpa_t at, uint64_t size);
-	/* The guest must not reach these runs from now on and the host has their memory back. They ascend, with a page
-	 * between any two, and are at most BALLOON_RUNS_MAX. -errno: the guest may have lost some until the machine is
-	 * reset. */
+	/*
+	 * Takes these runs from the guest: on return it cannot reach them, and the host has their memory back. They
+	 * ascend, with a page between any two, and are at most BALLOON_RUNS_MAX. -errno: the guest may have lost some
+	 * until the machine is reset.
+	 */
 	int (*reclaim)(void *ctx, const struct balloon_run *run, unsigned n);
-	/* The guest may use such runs again and finds zeroes; *ret_done of them, if it fails: -errno. */
+	/* Gives such runs back to the guest, zeroed. -errno: only the first *ret_done of them. */
 	int (*release)(void *ctx, const struct balloon_run *run, unsigned n, unsigned *ret_done);
-	/* Free pages that the guest reported: their content may go, they stay usable. -errno: nothing changed. */
+	/* Drops the content of free pages that the guest reported; they stay usable. -errno: nothing changed. */
 	int (*discard)(void *ctx, gpa_t at, uint64_t size);
 };
 
-/* The driver is through with a change: `held` bytes are in the balloon. Lock held: no waiting, no balloon_*(). */
-typedef void (*balloon_changed_fn)(void *ctx, uint64_t held);
+/*
+ * The driver has finished a change: `ballooned` bytes are in the balloon. Lock held: do not wait or call balloon_*().
+ */
+typedef void (*balloon_changed_fn)(void *ctx, uint64_t ballooned);
 
 struct balloon_config {
 	struct {
@@ -82,10 +85,10 @@ struct balloon_stats {
 };
 
 struct balloon_status {
-	uint64_t ram, target, held; /* bytes */
-	uint64_t claimed;           /* bytes the driver says it gave: a guest that lies shows here */
-	bool driver;                /* a driver serves it */
-	const char *failure;        /* why the device waits for a reset; NULL: it does not */
+	uint64_t ram, target, ballooned; /* bytes */
+	uint64_t claimed;                /* bytes the driver says it gave: a guest that lies shows here */
+	bool driver;                     /* a driver serves it */
+	const char *failure;             /* why the device waits for a reset; NULL: it does not */
 };
 
 struct balloon {
@@ -105,37 +108,42 @@ struct balloon {
 	struct balloon_stats stats;
 
 	/* The worker's alone; the sum is read by anybody. */
-	uint64_t *held_map; /* a bit per page of RAM */
-	uint32_t *pfns;     /* of the request in work, sorted */
-	_Atomic uint64_t held_pages;
+	uint64_t *in_balloon_map; /* a bit per page of RAM */
+	uint32_t *pfns;           /* of the request in work, sorted */
+	_Atomic uint64_t ballooned_pages;
 };
 
-/* `config` is copied. -ENOMEM. The device answers once something routes MMIO to virtio_mmio_access(&b->transport). */
+/* Copies `config`. -ENOMEM. The device answers once something routes MMIO to virtio_mmio_access(&b->transport). */
 int must_check balloon_init(struct balloon *b, const struct balloon_config *config);
 
-/* Ends the worker. After that ops are not called; before it, vCPUs must still be able to leave the guest. */
+/* Ends the worker, which then calls ops no more. While this runs, vCPUs must still be able to leave the guest. */
 void balloon_stop(struct balloon *b);
 
-/* After balloon_stop(), and when no vCPU runs. */
+/* Call it after balloon_stop(), when no vCPU runs. */
 void balloon_destroy(struct balloon *b);
 
 /*
- * How much memory the guest is to give up, bytes in all. -EINVAL unless whole 4 KiB pages, -ERANGE beyond its memory.
- * Without a driver it stays a wish: see balloon_status.driver. Any thread.
+ * Sets how much memory the guest shall give up, in bytes. -EINVAL: not whole 4 KiB pages; -ERANGE: more than its
+ * memory. Without a driver nobody acts on it: see balloon_status.driver. Any thread.
  */
 int must_check balloon_set_target(struct balloon *b, uint64_t bytes);
 
-/* Who is told of changes; NULL: nobody. When this returns the last one is no longer being told. Any thread. */
+/*
+ * Sets who is told of changes; NULL: nobody. When this returns, nobody is telling the previous one any more. Any
+ * thread.
+ */
 void balloon_set_listener(struct balloon *b, balloon_changed_fn changed, void *ctx);
 
 /* Any thread. */
 void balloon_get_status(struct balloon *b, struct balloon_status *ret_status);
 
-/* The last report; and a request for a new one, which comes when the driver gets to it (seq moves). Any thread. */
+/* Gives the last report; requests a new one, which comes when the driver gets to it (seq moves). Any thread. */
 void balloon_get_stats(struct balloon *b, struct balloon_stats *ret_stats);
 void balloon_request_stats(struct balloon *b);
 
-/* One step of the worker's; true: there may be more to do. For tests, which stop the worker and step by themselves. */
+/*
+ * Does one step of the worker's. True: there may be more to do. For tests, which stop the worker and step themselves.
+ */
 bool balloon_serve(struct balloon *b);
 
 #endif

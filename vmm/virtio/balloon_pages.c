@@ -24,7 +24,7 @@ static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t nr, uint64
 	return false;
 }
 
-/* The bits of [*i, end) that lie in one word of held_map, as a mask; *i becomes the first in another. */
+/* The bits of [*i, end) that lie in one word of in_balloon_map, as a mask; *i becomes the first in another. */
 static uint64_t bits_of_word(uint64_t *i, uint64_t end)
 {
 	const uint64_t from = *i % BITS, n = end - *i < BITS - from ? end - *i : BITS - from;
@@ -34,21 +34,21 @@ static uint64_t bits_of_word(uint64_t *i, uint64_t end)
 }
 
 /* How many of these pages are in the balloon. */
-static uint64_t count_held(const struct balloon *b, uint64_t index, uint64_t pages)
+static uint64_t count_ballooned(const struct balloon *b, uint64_t index, uint64_t pages)
 {
 	uint64_t n = 0;
 
 	for (uint64_t i = index; i < index + pages;) {
-		const uint64_t word = b->held_map[i / BITS];
+		const uint64_t word = b->in_balloon_map[i / BITS];
 
 		n += __builtin_popcountll(word & bits_of_word(&i, index + pages));
 	}
 	return n;
 }
 
-static bool is_held(const struct balloon *b, uint64_t index)
+static bool is_in_balloon(const struct balloon *b, uint64_t index)
 {
-	return count_held(b, index, 1);
+	return count_ballooned(b, index, 1);
 }
 
 static int compare(const void *x, const void *y)
@@ -80,7 +80,7 @@ struct balloon_run balloon_next_run(const struct balloon *b, uint32_t n, uint32_
 	return run;
 }
 
-const char *balloon_check(struct balloon *b, uint32_t n, bool held)
+const char *balloon_check(struct balloon *b, uint32_t n, bool in_balloon)
 {
 	uint64_t end = 0; /* of the run before */
 
@@ -94,13 +94,13 @@ const char *balloon_check(struct balloon *b, uint32_t n, bool held)
 		if (run.pfn < end)
 			return "a page number stands twice in a request";
 		end = run.pfn + run.pages;
-		in_there = count_held(b, index, run.pages);
-		if (in_there && !held)
+		in_there = count_ballooned(b, index, run.pages);
+		if (in_there && !in_balloon)
 			return "a page was given that is in the balloon already";
-		if (in_there < run.pages && held)
+		if (in_there < run.pages && in_balloon)
 			return "a page was asked back that is not in the balloon";
 	}
-	for (uint32_t i = 0; !held && i < n;) {
+	for (uint32_t i = 0; !in_balloon && i < n;) {
 		const struct balloon_run run = balloon_next_run(b, n, &i);
 		const char *why =
 		    b->config.ops->refusal(b->config.ops_ctx, gfn_to_gpa(gfn_init(run.pfn)), run.pages * PAGE_SIZE);
@@ -119,29 +119,29 @@ const char *balloon_check_range(struct balloon *b, gpa_t at, uint64_t size)
 		return "a reported range is not whole pages";
 	if (!ram_index(b, gpa_raw(at) / PAGE_SIZE, size / PAGE_SIZE, &index))
 		return "a reported page lies outside memory";
-	if (count_held(b, index, size / PAGE_SIZE))
+	if (count_ballooned(b, index, size / PAGE_SIZE))
 		return "a page was reported free that is in the balloon";
 	return b->config.ops->refusal(b->config.ops_ctx, at, size);
 }
 
-void balloon_mark(struct balloon *b, struct balloon_run run, bool held)
+void balloon_mark(struct balloon *b, struct balloon_run run, bool in_balloon)
 {
 	uint64_t index = 0;
 
 	BUG_ON(!ram_index(b, run.pfn, run.pages, &index));
 	for (uint64_t i = index; i < index + run.pages;) {
-		uint64_t *word = &b->held_map[i / BITS];
+		uint64_t *word = &b->in_balloon_map[i / BITS];
 		const uint64_t mask = bits_of_word(&i, index + run.pages);
 
-		*word = held ? *word | mask : *word & ~mask;
+		*word = in_balloon ? *word | mask : *word & ~mask;
 	}
-	if (held)
-		b->held_pages += run.pages;
+	if (in_balloon)
+		b->ballooned_pages += run.pages;
 	else
-		b->held_pages -= run.pages;
+		b->ballooned_pages -= run.pages;
 }
 
-bool balloon_first_held(const struct balloon *b, struct balloon_run *ret_run)
+bool balloon_first_run(const struct balloon *b, struct balloon_run *ret_run)
 {
 	uint64_t before = 0;
 
@@ -151,11 +151,11 @@ bool balloon_first_held(const struct balloon *b, struct balloon_run *ret_run)
 		for (uint64_t p = 0; p < pages; p++) {
 			uint64_t n = 0;
 
-			if ((before + p) % BITS == 0 && !b->held_map[(before + p) / BITS]) {
+			if ((before + p) % BITS == 0 && !b->in_balloon_map[(before + p) / BITS]) {
 				p += BITS - 1;
 				continue;
 			}
-			while (p + n < pages && is_held(b, before + p + n))
+			while (p + n < pages && is_in_balloon(b, before + p + n))
 				n++;
 			if (!n)
 				continue;

@@ -211,7 +211,7 @@ static void finish_reset(struct balloon *b)
 	int r = 0;
 
 	unlock(b);
-	while (r == 0 && balloon_first_held(b, &run)) {
+	while (r == 0 && balloon_first_run(b, &run)) {
 		r = release(b, &run, 1);
 		if (r < 0)
 			log_errno(-r, "virtio balloon: the host could not give memory back after a reset");

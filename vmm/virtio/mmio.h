@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * virtio-mmio, version 2 (virtio 1.2, section 4.2.2): the register file between a driver and
- * a device of ours.
+ * virtio-mmio, version 2 (virtio 1.2, section 4.2.2): the register file between a driver and a device of ours.
  *
  *   driver                        here                                  device
  *   Status = 0                    queues, features, interrupts gone     reset(): false when it needs time
@@ -11,13 +10,12 @@
  *   DRIVER_OK                                                           started()
  *   QueueNotify                                                         notify()
  *
- * What the driver may not do is of two kinds. An access that means nothing (wrong width, no such
- * register or queue, a register in the wrong direction) reads 0 or is ignored, and counted. A step that
- * leaves the device unusable (bad queue, status bits out of order, any queue error) is said in one
- * sentence and sets DEVICE_NEEDS_RESET: the device stands still until the driver writes 0 to Status. That way
- * out always exists, so nothing here ends the VM.
+ * The driver's mistakes are of two kinds. An access that means nothing (wrong width, no such register or queue, a
+ * register in the wrong direction) reads 0 or is ignored, and is counted. A step that leaves the device unusable (bad
+ * queue, status bits out of order, any queue error) is logged in one sentence and sets DEVICE_NEEDS_RESET: the device
+ * stands still until the driver writes 0 to Status. That way out always exists, so nothing here ends the VM.
  *
- * After a reset Status reads 0 only once the device is through with what it was doing (2.4.2 has the driver wait).
+ * After a reset Status reads 0 only once the device has finished what it was doing (2.4.2 has the driver wait).
  *
  * Interrupts are edges (include/gnomon/abi.h): each new event raises one, whether or not the last was acknowledged.
  */
@@ -33,7 +31,7 @@
 #define VIRTIO_MMIO_VENDOR 0x4e4d4e47 /* "GNMN" */
 #define VIRTIO_NO_QUEUE    (~0ull)
 
-/* What a kind of device is. All functions are called with the transport's lock held and must not wait. */
+/* A kind of device. The caller of its functions holds the transport's lock; they must not wait. */
 struct virtio_type {
 	const char *name; /* for messages */
 	uint32_t id;
@@ -69,32 +67,34 @@ struct virtio_mmio {
 	struct virtq queue[VIRTIO_MMIO_QUEUES];
 };
 
-/* `interrupt` is called with the lock held. `type` and what `mem` stands on must outlive the transport. */
+/* The transport calls `interrupt` with the lock held. `type` and what `mem` points to must outlive the transport. */
 void virtio_mmio_init(struct virtio_mmio *t, const struct virtio_type *type, void *dev, uint64_t features,
                       struct virtq_mem mem, void (*interrupt)(void *ctx), void *interrupt_ctx);
 void virtio_mmio_destroy(struct virtio_mmio *t);
 
-/* The driver's access, at an offset into the register file. False: it meant nothing (see above). Takes the lock. */
+/*
+ * Does the driver's access, at an offset into the register file. False: it meant nothing (see above). Takes the lock.
+ */
 bool virtio_mmio_access(struct virtio_mmio *t, const struct bus_access *a);
 
-/* For the device, lock held, from here on. */
+/* The functions from here on are for the device, with the lock held. */
 
-/* May queues be looked at? */
+/* True when the device may look at its queues. */
 bool virtio_mmio_running(const struct virtio_mmio *t);
 
-/* The driver broke the rules: NEEDS_RESET, with a sentence that lives for ever. */
+/* The driver broke the rules: sets NEEDS_RESET, with a sentence that lives for ever. */
 void virtio_mmio_fail(struct virtio_mmio *t, const char *why);
 
 /*
- * Gives a chain back that was taken in `epoch`, unless that is over, and interrupts if the driver wants that. From the
- * device's own thread: for the sake of mem.watch it lets go of the lock before it looks at anything.
+ * Gives back a chain that was taken in `epoch`, unless that epoch is over, and interrupts if the driver wants that.
+ * From the device's own thread. It lets go of the lock before it looks at anything, so that mem.watch may wait.
  */
 void virtio_mmio_push(struct virtio_mmio *t, unsigned epoch, unsigned queue, uint16_t head, uint32_t written);
 
-/* The configuration reads differently from now on. */
+/* Tells the driver that the configuration has changed. */
 void virtio_mmio_config_changed(struct virtio_mmio *t);
 
-/* What reset() began is finished. */
+/* The device has finished what reset() began. */
 void virtio_mmio_reset_done(struct virtio_mmio *t);
 
 #endif

@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Split virtqueue, device side (virtio 1.2, section 2.7). Everything behind the three
- * addresses is the guest's and may change at any time: each word is read once, checked,
- * and never read again. What the specification forbids gives -EPROTO and a sentence; the
- * caller then puts the device into DEVICE_NEEDS_RESET (virtio/mmio.h), which is always
- * possible, so no queue error ends the VM.
+ * Split virtqueue, device side (virtio 1.2, section 2.7). Everything at the three addresses is the guest's and may
+ * change at any time. So the code reads each word once, checks it and does not read it again. What the specification
+ * forbids gives -EPROTO and a sentence. The caller then puts the device into DEVICE_NEEDS_RESET (virtio/mmio.h). That
+ * is always possible, so no queue error ends the VM.
  *
  *   driver                                     device
  *   desc[head..] = buffers                     virtq_pop:  avail.idx moved? chain -> buffers
  *   avail.ring[idx % size] = head; idx++       virtq_copy_in / virtq_copy_out
  *   notify                                     virtq_push: used.ring[idx % size] = {head, len}; idx++
  *
- * Not offered, hence errors or absent: indirect descriptors, event index, packed rings.
- * No locks: one thread at a time.
+ * Not offered, so errors or absent: indirect descriptors, event index, packed rings. No locks: one thread at a time.
  */
 #ifndef GNOMON_VIRTIO_QUEUE_H
 #define GNOMON_VIRTIO_QUEUE_H
@@ -25,8 +23,8 @@
 #define VIRTQ_SIZE_MAX 128 /* entries; a power of two (2.7) */
 
 /*
- * Whoever keeps a copy of guest memory and must hear of what a device stores there. begin() comes before the first
- * store, with no lock held, and may wait for vCPUs; then stored() for each; then end().
+ * Whoever keeps a copy of guest memory and must hear what a device stores there. The device calls begin() before the
+ * first store, with no lock held, and begin() may wait for vCPUs. Then it calls stored() for each store, then end().
  */
 struct virtq_watch {
 	void (*begin)(void *ctx);
@@ -35,8 +33,8 @@ struct virtq_watch {
 };
 
 /*
- * The way into guest memory, asked for no more than one page at a time and with the transport's lock held, which a
- * vCPU takes inside an MMIO access: so it must take no lock that is held around those.
+ * The way into guest memory, one page at a time at most. The caller holds the transport's lock, which a vCPU takes
+ * inside an MMIO access. So these functions must take no lock that a vCPU holds around such an access.
  */
 struct virtq_mem {
 	/* The bytes [at, at + len), which do not cross a page; NULL where the guest has no memory. */
@@ -67,20 +65,25 @@ struct virtq_chain {
 	struct virtq_buffer buffer[VIRTQ_SIZE_MAX];
 };
 
-/* Back to the state after a reset; `mem` must outlive the queue. */
+/* Puts the queue into the state after a reset. `mem` must outlive the queue. */
 void virtq_reset(struct virtq *q, const struct virtq_mem *mem);
 
-/* The driver says that it is ready: checks size, alignment and that the rings are memory. -EPROTO with a sentence. */
+/*
+ * The driver says that the queue is ready: checks its size, its alignment and that the rings lie in memory. -EPROTO
+ * with a sentence.
+ */
 int must_check virtq_enable(struct virtq *q, const char **ret_why);
 
 /* Takes the next chain: 1; 0 when there is none; -EPROTO with a sentence, `ret_chain` undefined. */
 int must_check virtq_pop(struct virtq *q, struct virtq_chain *ret_chain, const char **ret_why);
 
-/* Gives a chain back, `written` bytes of its out buffers filled. -EPROTO with a sentence when the ring is gone. Between
- * begin() and end() of mem->watch, if there is one. */
+/*
+ * Gives a chain back with `written` bytes of its out buffers filled. Call it between begin() and end() of mem->watch,
+ * if there is one. -EPROTO with a sentence: the ring is gone.
+ */
 int must_check virtq_push(struct virtq *q, uint16_t head, uint32_t written, const char **ret_why);
 
-/* Does the driver want to be interrupted for used buffers (2.7.7)? */
+/* True when the driver wants to be interrupted for used buffers (2.7.7). */
 bool virtq_wants_interrupt(const struct virtq *q);
 
 /* Copies the first `len` bytes of the chain's in buffers (len <= in_len). -EPROTO, with part copied, outside memory. */

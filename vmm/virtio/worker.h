@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A device's own thread: what a notification asks for may take long and wait for vCPUs,
- * so the vCPU that notified must not do it itself. Started by the first kick.
+ * A device's own thread. What a notification asks for may take long and wait for vCPUs, so the vCPU that notifies must
+ * not do it itself. The first kick starts the thread.
  */
 #ifndef GNOMON_VIRTIO_WORKER_H
 #define GNOMON_VIRTIO_WORKER_H
@@ -20,16 +20,16 @@ struct worker {
 	bool has_thread, due, stop;
 };
 
-/* After a kick `work` runs in the worker's thread, again and again while it returns true, without the worker's lock. */
+/* After a kick the worker's thread calls `work` until it returns false, without the worker's lock. */
 void worker_init(struct worker *w, bool (*work)(void *ctx), void *ctx);
 
-/* There is work. Any thread; never waits for work. -errno when the host gives no thread. */
+/* Tells the worker that there is work. Never waits for it. -errno: the host gives no thread. Any thread. */
 int must_check worker_kick(struct worker *w);
 
-/* Lets the current call of `work` end, then the thread; kicks do nothing from now on. */
+/* Waits for the current call of `work`, then ends the thread. Kicks do nothing from now on. */
 void worker_stop(struct worker *w);
 
-/* After worker_stop(). */
+/* Call it after worker_stop(). */
 void worker_destroy(struct worker *w);
 
 #endif

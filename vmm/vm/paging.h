@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one interface between the machine and a paging mode. vm/ and all above it call a mode through it, and do not
- * know which one runs. paging/nested.c and paging/shadow.c implement it; paging/switch.c goes from one to the other.
+ * The interface between the machine and a paging mode. vm/ and all above it call a mode through it and do not
+ * know which mode runs. paging/nested.c and paging/shadow.c implement it; paging/switch.c goes from one to the other.
  *
  *   vCPU's thread                                    other threads
  *     start       once, before its first entry         create, destroy, reset   no vCPU runs
@@ -24,18 +24,18 @@
 struct vm;
 struct vcpu;
 
-/* What the user chose for the modes; those that do not need a field pass over it. */
+/* What the user chose for the modes. A mode ignores the fields that it does not need. */
 struct paging_config {
 	unsigned shadow_opts;   /* enum shadow_opt */
 	uint64_t shadow_memory; /* bytes for shadow tables, a multiple of 2 MiB up to 256 MiB */
 	bool audit;             /* compare the whole shadow with the guest's tables at each trap */
 };
 
-/* Tables that the CPU walks for the guest, ahead of the second stage. */
+/* Tables that the CPU walks for the guest, before the second stage. */
 struct paging_tables {
 	uint64_t root; /* address of the root table */
 	int levels;
-	/* The entry at an address. False: no table can lie there. */
+	/* Reads the entry at an address. False: no table can lie there. */
 	bool (*entry)(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry);
 	/* Where they lie, if not in guest memory: `size` bytes at machine address `base`, at `host` in the VMM. */
 	maddr_t base;
@@ -47,30 +47,31 @@ struct paging_ops {
 	const char *name; /* as `--paging` and QMP name it */
 
 	/*
-	 * Makes what the mode needs of a VM whose memory and vCPUs exist. No vCPU runs; the mode before, if there was one,
-	 * still exists. -errno, logged, with *ret_why a sentence for the one who asked; nothing is left behind then.
+	 * Makes what the mode needs for a VM whose memory and vCPUs exist. No vCPU runs. The mode before, if there was
+	 * one, still exists. -errno, logged: nothing is left behind, and *ret_why is a sentence for the one who asked.
 	 */
 	int (*create)(struct vm *vm, const char **ret_why);
 	/* Undoes it. No vCPU runs. */
 	void (*destroy)(struct vm *vm);
-	/* Guest memory is all zero and no vCPU runs: forgets what was derived from it. -errno, logged. */
+	/* Guest memory is all zero and no vCPU runs: forgets what the mode derived from it. -errno, logged. */
 	int (*reset)(struct vm *vm);
-	/* The run is over: counts what is only known then. Once. */
+	/* The run is over: counts what is only known then. Called once. */
 	void (*finish)(struct vm *vm);
 
-	/* Why the mode cannot go on from this state: a sentence, or NULL. paging_lock held. */
+	/* Returns why the mode cannot go on from this state: a sentence, or NULL. paging_lock held. */
 	const char *(*refuses)(struct vcpu *vcpu, const struct cpu_state *state);
 	/*
-	 * The complete state of a vCPU, between two instructions of the guest. Pending interrupts are vcpu->vectors.
-	 * Floating-point and vector registers stay in KVM's vCPU, in both modes. From the vCPU's own thread, or while it is
-	 * parked. -errno.
+	 * Get or set the complete state of a vCPU, between two instructions of the guest, without pending interrupts:
+	 * those are vcpu->vectors.
+	 * Floating-point and vector registers stay in KVM's vCPU, in both modes. From the vCPU's own thread, or while
+	 * it is parked. -errno.
 	 */
 	int (*get_state)(struct vcpu *vcpu, struct cpu_state *ret_state);
 	int (*set_state)(struct vcpu *vcpu, const struct cpu_state *state);
 
-	/* The vCPU's first state: its start_sregs and start_regs. -errno, logged. */
+	/* Gives the vCPU its first state, from start_sregs and start_regs. -errno, logged. */
 	int (*start)(struct vcpu *vcpu);
-	/* Whether the guest's CPU is halted, and whether an interrupt can end that. */
+	/* True when the guest's CPU is halted; *ret_interrupts_on: an interrupt can end that. */
 	bool (*halted)(struct vcpu *vcpu, bool *ret_interrupts_on);
 	/* Makes everything ready for KVM_RUN. False: do not enter; look at the requests again. Takes paging_lock. */
 	bool (*enter)(struct vcpu *vcpu);
@@ -81,19 +82,19 @@ struct paging_ops {
 	/* It returned with KVM_EXIT_IO. */
 	void (*port_exit)(struct vcpu *vcpu);
 	/*
-	 * The guest cannot go on (a shutdown, or an instruction that KVM cannot emulate). True: memory that was taken from
-	 * it is behind that, and it was killed for it.
+	 * The guest cannot go on (a shutdown, or an instruction that KVM cannot emulate). True: the cause is reclaimed
+	 * memory, and the guest has been killed for it.
 	 */
 	bool (*violation_behind)(struct vcpu *vcpu);
 	/*
-	 * The VM is paused and the vCPU about to park: completes what it has begun. True: it may park; vcpu->unsettled is
-	 * NULL, or tells what KVM holds that get_state() does not show. False: it has to enter once more.
+	 * The VM is paused and the vCPU is about to park: completes what it has begun. True: it may park, and
+	 * vcpu->unsettled is NULL or tells what KVM has that get_state() does not show. False: it must enter once more.
 	 */
 	bool (*settled)(struct vcpu *vcpu);
 
 	/*
-	 * The second stage maps these slices no longer: no vCPU reaches them when it returns, nor does the host's mapping
-	 * hold them (vm/reclaim.h). Returns how many vCPUs had to come out.
+	 * The second stage maps these slices no longer. When this returns no vCPU reaches them, and the host's mapping
+	 * is without them (vm/reclaim.h). Returns how many vCPUs had to come out.
 	 */
 	unsigned (*shootdown)(struct vm *vm, const struct stage2_slice *slice, unsigned n);
 	/* The second stage maps the 2 MiB at `gpa` by one leaf again. */
@@ -102,8 +103,8 @@ struct paging_ops {
 	void (*written)(struct vm *vm, gpa_t gpa, uint64_t size);
 
 	/*
-	 * The tables that the CPU walks now, or with `user` those for the guest's CPL 3. False: there are none. The vCPU is
-	 * parked or the caller is its thread; paging_lock held while the tables are looked at.
+	 * Gives the tables that the CPU walks now, or with `user` those for the guest's CPL 3. False: there are none.
+	 * The vCPU is parked, or the caller is its thread. The caller holds paging_lock while it looks at the tables.
 	 */
 	bool (*tables)(struct vcpu *vcpu, bool user, struct paging_tables *ret_tables);
 };

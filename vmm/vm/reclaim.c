@@ -107,17 +107,17 @@ void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
-unsigned vm_hold_out(struct vm *vm)
+unsigned vm_keep_out(struct vm *vm)
 {
-	pthread_mutex_lock(&vm->hold_lock);
-	atomic_store(&vm->held, true);
+	pthread_mutex_lock(&vm->keep_out_lock);
+	atomic_store(&vm->kept_out, true);
 	return vm_kick_out(vm);
 }
 
 void vm_let_in(struct vm *vm)
 {
-	atomic_store(&vm->held, false);
-	pthread_mutex_unlock(&vm->hold_lock);
+	atomic_store(&vm->kept_out, false);
+	pthread_mutex_unlock(&vm->keep_out_lock);
 }
 
 static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned n)
@@ -131,7 +131,7 @@ static unsigned shootdown(void *ctx, const struct stage2_slice *slice, unsigned 
 
 /* --- memory --- */
 
-static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
+static uint64_t surrender(void *ctx, maddr_t maddr, uint64_t size)
 {
 	struct vm *vm = ctx;
 	int r = guest_mem_surrender(&vm->mem, maddr, size);
@@ -143,7 +143,7 @@ static uint64_t discard(void *ctx, maddr_t maddr, uint64_t size)
 	return 0;
 }
 
-static int refill(void *ctx, gpa_t gpa, uint64_t size)
+static int restore(void *ctx, gpa_t gpa, uint64_t size)
 {
 	struct vm *vm = ctx;
 
@@ -160,8 +160,8 @@ static void joined(void *ctx, gpa_t gpa, maddr_t maddr)
 
 static const struct stage2_reclaim_ops ops = {
     .shootdown = shootdown,
-    .discard = discard,
-    .refill = refill,
+    .surrender = surrender,
+    .restore = restore,
     .joined = joined,
 };
 

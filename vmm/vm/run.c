@@ -62,12 +62,12 @@ static bool enter(struct vcpu *vcpu)
 bool vcpu_begin_run(struct vcpu *vcpu)
 {
 	atomic_store(&vcpu->in_run, true);
-	if (!atomic_load(&vcpu->vm->held))
+	if (!atomic_load(&vcpu->vm->kept_out))
 		return true;
 	atomic_store(&vcpu->in_run, false);
 	withdrawal_help(&vcpu->vm->withdrawal);
-	pthread_mutex_lock(&vcpu->vm->hold_lock);
-	pthread_mutex_unlock(&vcpu->vm->hold_lock);
+	pthread_mutex_lock(&vcpu->vm->keep_out_lock);
+	pthread_mutex_unlock(&vcpu->vm->keep_out_lock);
 	return false;
 }
 
@@ -77,7 +77,7 @@ void vcpu_end_run(struct vcpu *vcpu)
 
 	atomic_store(&vcpu->in_run, false);
 	vcpu->vm->paging->left(vcpu);
-	withdrawal_help(&vcpu->vm->withdrawal); /* else it would wait for paging_lock, or for hold_lock */
+	withdrawal_help(&vcpu->vm->withdrawal); /* else it would wait for paging_lock, or for keep_out_lock */
 	errno = error;
 }
 

@@ -91,7 +91,7 @@ static int load_start_state(struct vcpu *vcpu)
 	return vcpu->vm->paging->start(vcpu);
 }
 
-/* KVM's side of the vCPU. -errno, said. */
+/* KVM's side of the vCPU. -errno, logged. */
 static int make(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
@@ -113,7 +113,7 @@ static int make(struct vcpu *vcpu)
 
 /*
  * What nobody waits for. With it a KVM_RUN that ends before the guest's first instruction: what KVM leaves for a
- * VM's first one (since Linux 6.14 it starts a thread then) is over before the image is loaded. -errno, said.
+ * VM's first one (since Linux 6.14 it starts a thread then) is over before the image is loaded. -errno, logged.
  */
 static int prepare(struct vcpu *vcpu)
 {

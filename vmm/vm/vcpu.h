@@ -9,8 +9,8 @@
  *     signal, wake                          KVM_RUN         <- leaves at once if set after
  *                                           handle the exit
  *
- * A request is therefore never lost: either the thread sees the bit before KVM_RUN, or
- * immediate_exit or the signal makes KVM_RUN return.
+ * So no request is lost: either the thread sees the bit before KVM_RUN, or immediate_exit or the signal makes KVM_RUN
+ * return.
  */
 #ifndef GNOMON_VM_VCPU_H
 #define GNOMON_VM_VCPU_H
@@ -55,17 +55,17 @@ struct vcpu {
 	struct counters counters;
 	bool halted;                /* nested mode's: HLT left KVM_RUN, and no interrupt was delivered since */
 	bool incomplete;            /* nested mode's: the next KVM_RUN completes an access, or takes the first state */
-	const char *unsettled;      /* what KVM holds of an instruction that is half done; NULL: nothing. See settled() */
+	const char *unsettled;      /* what KVM holds of a half-done instruction; NULL: nothing. See settled() */
 	struct shadow_vcpu *shadow; /* shadow mode's own; nobody else looks at it */
 };
 
 /*
- * Starts the thread of vCPU `id`, which makes KVM's vCPU while the caller goes on with memory and image, and then
- * waits for vcpu_start(). vm->fd must be open. -errno, said.
+ * Starts the thread of vCPU `id`. The thread makes KVM's vCPU while the caller goes on with memory and image, then
+ * waits for vcpu_start(). vm->fd must be open. -errno, logged.
  */
 int must_check vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu);
 
-/* Waits until the thread has made KVM's vCPU: before anything that uses fd, run or reset_sregs. Its -errno. */
+/* Waits until the thread has made KVM's vCPU. Call it before anything uses fd, run or reset_sregs. -errno of that. */
 int must_check vcpu_wait_made(struct vcpu *vcpu);
 
 /* Waits for the end of the thread, if there is one. */
@@ -84,9 +84,10 @@ int must_check vcpu_start(struct vcpu *vcpu, const struct kvm_sregs *sregs, cons
 unsigned vcpu_run_loop(struct vcpu *vcpu);
 
 /*
- * On to KVM_RUN, unless vCPUs are held out of the guest (vm/reclaim.h): then waits until they are let in, and false.
- * In this order either who holds them sees this vCPU in KVM_RUN and kicks it, or this vCPU sees that it is held. While it
- * waits it helps to withdraw memory. vcpu_end_run() comes right after KVM_RUN; errno stays.
+ * True: the vCPU goes on to KVM_RUN. False: vCPUs were kept out of the guest (vm/reclaim.h), this one waited until it
+ * was let in, and the caller starts again. It sets in_run before it looks at kept_out: so either vm_keep_out() sees it
+ * in KVM_RUN and kicks it, or this vCPU sees that it is kept out. While it waits it helps to withdraw memory.
+ * vcpu_end_run() comes right after KVM_RUN and leaves errno as it is.
  */
 bool must_check vcpu_begin_run(struct vcpu *vcpu);
 void vcpu_end_run(struct vcpu *vcpu);
@@ -107,8 +108,8 @@ void vcpu_wake(struct vcpu *vcpu);
 void vcpu_interrupt(struct vcpu *vcpu, int vector);
 
 /*
- * Whoever waits in a vCPU's thread is parked, and stays so while this is true: the VM is paused and goes on. Under
- * vcpu.lock, so that one that is seen parked in a paused VM (vcpu_is_parked(), any thread) remains parked.
+ * vcpu_must_park() is true while the VM is paused and has not ended: a vCPU's thread that waits is parked, and stays
+ * so. Call it under vcpu.lock: so a vCPU that vcpu_is_parked() (any thread) sees parked in a paused VM remains parked.
  */
 bool vcpu_must_park(const struct vcpu *vcpu);
 bool vcpu_is_parked(struct vcpu *vcpu);
@@ -119,12 +120,12 @@ void vcpu_wait(struct vcpu *vcpu);
 /* The segment, control and EFER values that include/gnomon/abi.h promises to an entry with this CR3. */
 struct kvm_sregs vcpu_boot_sregs(const struct vcpu *vcpu, uint64_t cr3);
 
-/* The registers and the bytes at RIP on stderr. From the vCPU's own thread, or after it has ended. */
+/* Prints the registers and the bytes at RIP on stderr. From the vCPU's own thread, or after it has ended. */
 void vcpu_print(struct vcpu *vcpu);
 
 /*
- * Between the two, what the second stage gives stays where it is: reclaim waits before it takes the memory. The lookup
- * comes after the pin, and nothing in between waits for anything. In shadow mode paging_lock has the same effect.
+ * Between pin and unpin, what the second stage gives stays where it is: reclaim waits before it takes the memory. Look
+ * up after the pin, and wait for nothing before the unpin. In shadow mode paging_lock has the same effect.
  */
 static inline void vcpu_pin(struct vcpu *vcpu)
 {
@@ -136,28 +137,28 @@ static inline void vcpu_unpin(struct vcpu *vcpu)
 	atomic_fetch_sub(&vcpu->pins, 1);
 }
 
-/* How a CPU in this state walks its tables. */
+/* Returns how a CPU in this state walks its tables. */
 struct walk_mode vcpu_walk_mode(const struct cpu_state *state);
 
-/* The byte at a guest virtual address for a vCPU in this state; false where nothing is mapped. */
+/* Reads the byte at a guest virtual address for a vCPU in this state. False: nothing is mapped there. */
 bool vcpu_peek(struct vcpu *vcpu, const struct cpu_state *state, gva_t at, uint8_t *ret_byte);
 
-/* The entry at a guest physical address, as another CPU may be changing it; false outside its memory. */
+/* Reads the entry at a guest physical address, which another CPU may be changing. False: outside guest memory. */
 bool vcpu_guest_entry(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry);
 
-/* One port access of the guest: a device, or the floating bus. */
+/* Does one port access of the guest: to a device, or to the floating bus. */
 void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data);
 
 /* HLT: waits for an interrupt, or, with interrupts off, for the end. */
 void vcpu_halt(struct vcpu *vcpu, bool interrupts_on);
 
-/* What KVM_RUN's exits mean; one handler a reason (vm/exit.c). */
+/* Handles an exit of KVM_RUN: one handler per reason (vm/exit.c). */
 void vcpu_handle_exit(struct vcpu *vcpu);
 
-/* KVM_RUN failed with errno `err`: a kick, the guest's mistake, or the host's failure, which end the run. */
+/* KVM_RUN failed with errno `err`: a kick, or the guest's mistake or the host's failure, which end the run. */
 void vcpu_run_failed(struct vcpu *vcpu, int err);
 
-/* The highest pending vector, -1 if none; and its end, once delivered. */
+/* Returns the highest pending vector, -1 if none; and clears one that was delivered. */
 int vcpu_pending_vector(const struct vcpu *vcpu);
 void vcpu_clear_vector(struct vcpu *vcpu, int vector);
 

@@ -94,7 +94,7 @@ int vm_create(struct vm *vm, const struct vm_config *config)
 	pthread_mutex_init(&vm->change_lock, NULL);
 	pthread_mutex_init(&vm->reclaim_lock, NULL);
 	pthread_mutex_init(&vm->paging_lock, NULL);
-	pthread_mutex_init(&vm->hold_lock, NULL);
+	pthread_mutex_init(&vm->keep_out_lock, NULL);
 	withdrawal_init(&vm->withdrawal, &vm->mem);
 	r = create_parts(vm, config);
 	if (r < 0)
@@ -120,7 +120,7 @@ void vm_destroy(struct vm *vm)
 	if (vm->end_fd >= 0)
 		close(vm->end_fd);
 	withdrawal_destroy(&vm->withdrawal);
-	pthread_mutex_destroy(&vm->hold_lock);
+	pthread_mutex_destroy(&vm->keep_out_lock);
 	pthread_mutex_destroy(&vm->paging_lock);
 	pthread_mutex_destroy(&vm->change_lock);
 	pthread_mutex_destroy(&vm->reclaim_lock);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtual machine: KVM's file descriptors, guest RAM in memslots, buses, vCPUs and
- * how it ended. No global state: two VMs fit in one process.
+ * A virtual machine: KVM's file descriptors, guest RAM in memslots, buses, vCPUs and how it ended. There is no global
+ * state: two VMs fit into one process.
  *
  * Lock order: reclaim_lock, paging_lock, a device's lock, vm.lock, vcpu.lock. None is held across KVM_RUN.
- * hold_lock comes after reclaim_lock; a vCPU takes it with no other.
+ * keep_out_lock comes after reclaim_lock; a vCPU takes it with no other.
  */
 #ifndef GNOMON_VM_VM_H
 #define GNOMON_VM_VM_H
@@ -68,8 +68,9 @@ struct vm {
 	pthread_mutex_t lock;         /* end, status */
 	pthread_mutex_t reclaim_lock; /* whoever changes stage2, until all vCPUs have acknowledged (vm/reclaim.h) */
 	_Atomic uint64_t reclaim_generation; /* counts what vCPUs have to acknowledge: vcpu.acked */
-	atomic_bool held; /* no vCPU enters the guest, each waits for hold_lock. Nested mode, under reclaim_lock */
-	pthread_mutex_t hold_lock;
+	atomic_bool
+	    kept_out; /* no vCPU enters the guest: each waits for keep_out_lock. Nested mode, reclaim_lock held */
+	pthread_mutex_t keep_out_lock;
 	struct withdrawal withdrawal; /* under reclaim_lock; vCPUs out of the guest help */
 	_Atomic uint64_t reclaim_edges; /* between reclaimed memory and other: each costs the host a mapping */
 	enum vm_end end;
@@ -91,31 +92,31 @@ struct vm_config {
 };
 
 /*
- * Opens KVM and makes the VM with its memory and vCPU threads, none of them in the guest. On failure
- * says why in one sentence and returns -errno, nothing left behind.
+ * Opens KVM and makes the VM with its memory and vCPU threads, none of them in the guest. -errno, logged: nothing is
+ * left behind.
  */
 int must_check vm_create(struct vm *vm, const struct vm_config *config);
 
 /* Ends the vCPU threads, closes and unmaps everything. */
 void vm_destroy(struct vm *vm);
 
-/* Makes what the paging mode needs (paging_ops.create). Once, before vm_start(). -errno, logged. */
+/* Makes what the paging mode needs (paging_ops.create). Call it once, before vm_start(). -errno, logged. */
 int must_check vm_create_paging(struct vm *vm);
 
-/* Shows guest RAM to KVM, or takes it away. -errno, said. */
+/* Shows guest RAM to KVM, or takes it away. -errno, logged. */
 int must_check vm_set_memslots(struct vm *vm, bool present);
 
 /* Starts the boot CPU at `boot`; the others wait for GNOMON_PORT_CPU_START. */
 int must_check vm_start(struct vm *vm, const struct boot_state *boot);
 
-/* Ends the run; the first caller decides how. Any thread. Returns at once: vCPUs leave when kicked. */
+/* Ends the run; the first caller decides how. Returns at once: vCPUs leave when kicked. Any thread. */
 void vm_end(struct vm *vm, enum vm_end how, int status);
 
 /*
- * Takes every vCPU out of the guest and keeps it out. On return none executes guest code, and each waits or, after
- * a tenth of a second, is held up outside the guest by a device: by the console, when nobody reads it. -ETIMEDOUT, with
- * the VM going on and the vCPU's number in *ret_vcpu, when one does not leave the guest. Several callers may pause it
- * at a time; it goes on when each has resumed it. Not from a vCPU's thread.
+ * Takes every vCPU out of the guest and keeps it out. On return no vCPU executes guest code. Each waits or, after a
+ * tenth of a second, is held up outside the guest by a device, such as the console that nobody reads. -ETIMEDOUT: a
+ * vCPU, its number in *ret_vcpu, does not leave the guest, and the VM goes on. Several callers may pause the VM at a
+ * time; it goes on when each has resumed it. Not from a vCPU's thread.
  */
 int must_check vm_pause(struct vm *vm, int *ret_vcpu);
 void vm_resume(struct vm *vm);
@@ -123,11 +124,13 @@ void vm_resume(struct vm *vm);
 /* Waits until every vCPU thread has left, so that counters and registers stand still. After vm_end(). */
 void vm_join(struct vm *vm);
 
-/* The guest made a mistake: says the sentence, the registers and the bytes at RIP, and ends the run.
- * Only from the vCPU's own thread. */
+/*
+ * The guest made a mistake: logs the sentence, the registers and the bytes at RIP, and ends the run. Only from the
+ * vCPU's own thread.
+ */
 void vm_kill(struct vcpu *vcpu, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* TSC frequency the guest sees, Hz; 0 when KVM does not say. */
+/* Returns the TSC frequency that the guest sees, in Hz; 0 when KVM does not tell. */
 uint64_t vm_tsc_hz(const struct vm *vm);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The slices of a reclaim leave the host's mapping: the longest part of it, which the threads of vCPUs that are out of
- * the guest meanwhile share with the one that reclaims.
+ * Takes the slices of a reclaim out of the host's mapping. This is the longest part of a reclaim, so the threads of
+ * vCPUs that are out of the guest share it with the one that reclaims.
  *
  *   who reclaims                                a vCPU's thread, outside the guest
  *   withdrawal_announce   AWAITED
@@ -11,7 +11,7 @@
  *                         NONE, waits for the last part
  *   lets the vCPUs in                           goes on
  *
- * The vCPUs stay out until withdrawal_run() returns; that is the caller's part (tests/model/hold.pml).
+ * The vCPUs stay out until withdrawal_run() returns; the caller sees to that (tests/model/keep_out.pml).
  */
 #ifndef GNOMON_VM_WITHDRAW_H
 #define GNOMON_VM_WITHDRAW_H
@@ -38,16 +38,20 @@ void withdrawal_init(struct withdrawal *w, const struct guest_mem *mem);
 void withdrawal_destroy(struct withdrawal *w);
 
 /*
- * From here on helpers wait for withdrawal_run(), which must follow, of the same slices. Nothing happens with slices too
+ * Helpers wait from here on for withdrawal_run() of the same slices, which must follow. Does nothing with slices too
  * small to share: withdrawing a page costs less than telling the other CPU's TLB of it.
  */
 void withdrawal_announce(struct withdrawal *w, const struct stage2_slice *slice, unsigned n);
 
-/* guest_mem_withdraw() of all slices, at their `maddr`; -errno: of some. One caller at a time. When it returns nobody is
- * at it any more. */
+/*
+ * Calls guest_mem_withdraw() for all slices, at their `maddr`. -errno: only some are withdrawn. One caller at a time.
+ * When it returns no helper withdraws any more.
+ */
 int must_check withdrawal_run(struct withdrawal *w, const struct stage2_slice *slice, unsigned n);
 
-/* Any thread that holds none of the VM's locks and keeps nobody waiting; returns at once when nothing was announced. */
+/*
+ * Helps; returns at once when nothing was announced. Any thread with none of the VM's locks that keeps nobody waiting.
+ */
 void withdrawal_help(struct withdrawal *w);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * #AC: with CR0.AM and RFLAGS.AC in a program, for what the CPU executes and what the VMM does for it; never in the kernel,
- * where AC means SMAP (APM2 8.2.18).
+ * #AC: with CR0.AM and RFLAGS.AC in a program, for what the CPU executes and what the VMM does for it; never in the
+ * kernel, where AC means SMAP (APM2 8.2.18).
  */
 #include "program.inc"
 

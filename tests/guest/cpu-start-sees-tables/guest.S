@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A leaf table changes without a flush, and another CPU is started in these tables: it has no translation from before, so
- * for it the new entry counts.
+ * A leaf table changes without a flush, and another CPU is started in these tables: it has no translation from before,
+ * so for it the new entry counts.
  */
 #include "shadow-fault/fault.inc"
 

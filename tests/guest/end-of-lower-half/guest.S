@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An instruction that ends at the last byte of the lower half of the addresses: the next fetch is #GP(0), at the address
- * behind it (SDM vol. 3 5.3.1). The instruction is one that the VMM emulates, one that it does not, in the kernel and in a
- * program.
+ * An instruction that ends at the last byte of the lower half of the addresses: the next fetch is #GP(0), at the
+ * address behind it (SDM vol. 3 5.3.1). The instruction is one that the VMM emulates, one that it does not, in the
+ * kernel and in a program.
  */
 #include "program.inc"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the guest set in RFLAGS stays, whatever traps come between: instructions that the VMM emulates, page faults that are
- * none of the guest's, port accesses, the program's own system calls and exceptions (APM2 3.1.6).
+ * What the guest set in RFLAGS stays, whatever traps come between: instructions that the VMM emulates, page faults that
+ * are none of the guest's, port accesses, the program's own system calls and exceptions (APM2 3.1.6).
  */
 #include "program.inc"
 
@@ -44,7 +44,9 @@
 
 start:
 	PREPARE_PROGRAM
-	/* AC and SMAP: a program's AC goes into the kernel with its exception, and counts there until POPF clears it. */
+	/*
+	 * AC and SMAP: a program's AC goes into the kernel with its exception, and counts there until POPF clears it.
+	 */
 	MAP 0, page, PTE_W | PTE_U
 	mov $PAGE(0), %rbp
 	ASK_CPUID 7

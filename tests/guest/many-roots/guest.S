@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel goes through 500 address spaces that share everything below the PML4, twice, and each works: a page that only
- * some of them map, and a copy between two far places that needs many tables at once.
+ * The kernel goes through 500 address spaces that share everything below the PML4, twice, and each works: a page that
+ * only some of them map, and a copy between two far places that needs many tables at once.
  */
 #include "program.inc"
 

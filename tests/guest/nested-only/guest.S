@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps what nested mode asks of a guest, but not what shadow mode does: SELECTOR is loaded, or with SLOT_508 the PML4 entry
- * in use that belongs to Gnomon there. Counts for ever, and leaves the guest each time.
+ * Keeps what nested mode asks of a guest, but not what shadow mode does: SELECTOR is loaded, or with SLOT_508 the PML4
+ * entry in use that belongs to Gnomon there. Counts for ever, and leaves the guest each time.
  */
 #include "guest.inc"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What CPUID offers works: bits of CR4 (a bit without its feature is reserved, APM2 3.1.3), the MSRs of SYSENTER, PAT and
- * RDTSCP, and SYSCALL where EFER has it switched off. Ends with 0; what the host cannot is not offered.
+ * What CPUID offers works: bits of CR4 (a bit without its feature is reserved, APM2 3.1.3), the MSRs of SYSENTER, PAT
+ * and RDTSCP, and SYSCALL where EFER has it switched off. Ends with 0; what the host cannot is not offered.
  */
 #include "program.inc"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever a program does, its kernel gets the exception that the CPU owes for it, with error code and address, and the run
- * goes on. Among it are instructions that no emulator of page-table writes has a reason to know. Left out, on PVM, is what
- * KVM's own emulator does without a trap, and with QEMU what that CPU does not check.
+ * Whatever a program does, its kernel gets the exception that the CPU owes for it, with error code and address, and the
+ * run goes on. Among it are instructions that no emulator of page-table writes has a reason to know. Left out, on PVM,
+ * is what KVM's own emulator does without a trap, and with QEMU what that CPU does not check.
  */
 #include "program.inc"
 
@@ -87,7 +87,9 @@ start:
 	EXPECT_ERROR VEC_PF, PFEC_U | PFEC_I, 96
 	EXPECT_RIP GNOMON_RESERVED_BASE, 98
 #ifdef PVM
-	/* What KVM's emulator takes for something else: for IRETQ, for an access to the stack, for one that is aligned. */
+	/*
+	 * What KVM's emulator takes for something else: for IRETQ, for an access to the stack, for one that is aligned.
+	 */
 	RAISES 99, VEC_UD, 0, .byte 0xf0, 0x48, 0xcf
 	RAISES 102, VEC_GP, 0, .byte 0x36, 0x48, 0xd1, 0x06 /* rolq %ss:(%rsi) */
 	RAISES 105, VEC_GP, 0, movaps 1(%rbp), %xmm0
@@ -106,7 +108,9 @@ start:
 1:	ASK_CPUID 7
 	test $(1 << 5), %r9d
 	jz 1f
-	/* A gather from pages that the shadow does not know: one trap, behind it. Where one is absent: first the trap. */
+	/*
+	 * A gather from pages that the shadow does not know: one trap, behind it. Where one is absent: first the trap.
+	 */
 	MAP 2, page, PTE_W | PTE_U
 	MAP 3, page, PTE_W | PTE_U
 	MAP 4, page, PTE_W | PTE_U

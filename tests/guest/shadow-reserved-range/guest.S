@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ACCESS of the range that the guest must map nothing in; at OFFSET 0 lies the stub's code. As long as the guest keeps to
- * that it is a page fault as anywhere else, with ERROR. MAPPED: the guest maps a page there.
+ * ACCESS of the range that the guest must map nothing in; at OFFSET 0 lies the stub's code. As long as the guest keeps
+ * to that it is a page fault as anywhere else, with ERROR. MAPPED: the guest maps a page there.
  */
 #include "shadow-fault/fault.inc"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * CPU 1 runs in tables of its own and does not trap. CPU 0 changes these tables in ways that end their shadow, so that
- * CPU 1 goes on through what it knew before. Then a page that CPU 1 may write becomes a page table of CPU 0's: from here
- * on each store of CPU 1 to it counts, once CPU 0 has executed INVLPG (SDM vol. 3 4.10.4).
+ * CPU 1 goes on through what it knew before. Then a page that CPU 1 may write becomes a page table of CPU 0's: from
+ * here on each store of CPU 1 to it counts, once CPU 0 has executed INVLPG (SDM vol. 3 4.10.4).
  *
  *   FLOOD_4 .. FLOOD_1  the table of that level is written again and again
  *   MANY                many entries of the leaf table go at once, and CPU 0 flushes

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RFLAGS.TF of a program: one #DB behind each instruction, the first one too, whatever must be mapped for it beforehand; in
- * place where the instruction leads to itself or repeats (APM2 13.1.4).
+ * RFLAGS.TF of a program: one #DB behind each instruction, the first one too, whatever must be mapped for it
+ * beforehand; in place where the instruction leads to itself or repeats (APM2 13.1.4).
  */
 #include "program.inc"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CR4.SMAP without SMEP: the kernel may run a page that programs may use, all instructions of it, but it may not read or
- * write such a page, that one included, while RFLAGS.AC is clear: APM2 5.6.5 and 5.6.6.
+ * CR4.SMAP without SMEP: the kernel may run a page that programs may use, all instructions of it, but it may not read
+ * or write such a page, that one included, while RFLAGS.AC is clear: APM2 5.6.5 and 5.6.6.
  */
 #include "program.inc"
 

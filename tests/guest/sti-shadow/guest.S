@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An interrupt that waits comes behind the one instruction that follows STI, whatever that is, and whether anything traps
- * afterwards or not (SDM vol. 2 STI). The handler notes where it came.
+ * An interrupt that waits comes behind the one instruction that follows STI, whatever that is, and whether anything
+ * traps afterwards or not (SDM vol. 2 STI). The handler notes where it came.
  */
 #include "program.inc"
 

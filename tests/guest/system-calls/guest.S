@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SYSCALL and SYSENTER of a program, switched on and off: APM3 SYSCALL, SDM vol. 2 SYSENTER. SCE_OFF: with EFER.SCE clear
- * SYSCALL is #UD and changes no register.
+ * SYSCALL and SYSENTER of a program, switched on and off: APM3 SYSCALL, SDM vol. 2 SYSENTER. SCE_OFF: with EFER.SCE
+ * clear SYSCALL is #UD and changes no register.
  */
 #include "program.inc"
 

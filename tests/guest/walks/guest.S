@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long walks are, asked of the VMM: the boot tables map 512 pages, and the answer is from 3 to 35 references for each.
- * What is not mapped does not count, whatever its address. The words around the request stay as they were. In shadow mode
- * (SHADOW) no page counts: nothing was done at CPL 3, so there is no shadow for it.
+ * How long walks are, asked of the VMM: the boot tables map 512 pages, and the answer is from 3 to 35 references for
+ * each. What is not mapped does not count, whatever its address. The words around the request stay as they were. In
+ * shadow mode (SHADOW) no page counts: nothing was done at CPL 3, so there is no shadow for it.
  */
 #include "guest.inc"
 

@@ -28,13 +28,13 @@ struct result {
 static void expect_counts(const struct reclaim_counts *c, uint64_t n, unsigned cpus)
 {
 	if (c->splits != n || c->kept != n * SLICE_KEPT || c->removed != n * SLICE_LEN || c->shootdowns != n ||
-	    c->discarded != n * SLICE_BYTES || c->acks < n || c->acks > n * cpus || c->violations)
+	    c->surrendered != n * SLICE_BYTES || c->acks < n || c->acks > n * cpus || c->violations)
 		fail(
 		    "%llu reclaims: %llu splits, %llu kept, %llu removed, %llu shootdowns, %llu acknowledgements, %llu "
-		    "bytes discarded, %llu violations",
+		    "bytes surrendered, %llu violations",
 		    (unsigned long long)n, (unsigned long long)c->splits, (unsigned long long)c->kept,
 		    (unsigned long long)c->removed, (unsigned long long)c->shootdowns, (unsigned long long)c->acks,
-		    (unsigned long long)c->discarded, (unsigned long long)c->violations);
+		    (unsigned long long)c->surrendered, (unsigned long long)c->violations);
 }
 
 static void command(struct target *t, const char *name)
@@ -161,9 +161,9 @@ static void check_all(struct target *t, const struct job *job, struct result *r)
 	check_words(t, job->cpus, &r->mailbox);
 	r->all = target_counts(t);
 	expect_counts(&r->all, r->reclaims, job->cpus);
-	if (r->all.returned != r->reclaims * SLICE_LEN || r->all.collapses != r->reclaims)
-		fail("%llu releases: %llu pages returned, %llu collapses", (unsigned long long)r->reclaims,
-		     (unsigned long long)r->all.returned, (unsigned long long)r->all.collapses);
+	if (r->all.released != r->reclaims * SLICE_LEN || r->all.collapses != r->reclaims)
+		fail("%llu releases: %llu pages released, %llu collapses", (unsigned long long)r->reclaims,
+		     (unsigned long long)r->all.released, (unsigned long long)r->all.collapses);
 	command(t, "quit");
 	status = target_end(t, err);
 	if (status || *err)

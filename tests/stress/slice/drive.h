@@ -32,7 +32,7 @@ struct target {
 
 /* What query-stats says of the VM. */
 struct reclaim_counts {
-	uint64_t splits, kept, removed, returned, collapses, shootdowns, acks, discarded, violations;
+	uint64_t splits, kept, removed, released, collapses, shootdowns, acks, surrendered, violations;
 };
 
 /* Says what and ends the harness with status 1; the target, if any, ends as well. */

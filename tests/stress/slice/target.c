@@ -202,9 +202,15 @@ struct reclaim_counts target_counts(struct target *t)
 		const char *name;
 		uint64_t *value;
 	} wanted[] = {
-	    {"stage2_splits", &c.splits},     {"stage2_kept", &c.kept},           {"stage2_removed", &c.removed},
-	    {"stage2_returned", &c.returned}, {"stage2_collapses", &c.collapses}, {"stage2_shootdowns", &c.shootdowns},
-	    {"stage2_acks", &c.acks},         {"stage2_discarded", &c.discarded}, {"stage2_violations", &c.violations},
+	    {"stage2_splits", &c.splits},
+	    {"stage2_kept", &c.kept},
+	    {"stage2_removed", &c.removed},
+	    {"stage2_released", &c.released},
+	    {"stage2_collapses", &c.collapses},
+	    {"stage2_shootdowns", &c.shootdowns},
+	    {"stage2_acks", &c.acks},
+	    {"stage2_surrendered", &c.surrendered},
+	    {"stage2_violations", &c.violations},
 	};
 	const size_t count = sizeof(wanted) / sizeof(*wanted);
 	json_t *value, *list, *names = json_array(), *args;

@@ -2,11 +2,11 @@
 /*
  * Changes the paging mode of a running guest at random moments, and expects the guest not to notice.
  *
- *   switch-drive GNOMON CPUS CHANGES SEED end  IMAGE [OPTION...] [-- WORD...]   a guest that ends by itself: what it says and
- *                                                                               its status are those of a run that stays
- *                                                                               in nested mode; run again until CHANGES
- *   switch-drive GNOMON CPUS CHANGES SEED hold IMAGE [OPTION...] [-- WORD...]   one that checks its memory for ever, while
- *                                                                               the balloon goes to half and back
+ *   switch-drive GNOMON CPUS CHANGES SEED PLAN IMAGE [OPTION...] [-- WORD...]
+ *
+ *   PLAN end    a guest that ends by itself: its output and its status are those of a run that stays in nested mode. It
+ *               runs again until CHANGES
+ *   PLAN hold   one that checks its memory for ever, while the balloon goes to half and back
  *
  * A change may be refused while a vCPU has an instruction half done or is at a device, for nothing else.
  */

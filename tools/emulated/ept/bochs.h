@@ -25,8 +25,11 @@ enum bochs_access {
 
 #define BOCHS_CPUS 8
 
-/* Ports of tools/ept-host. A byte written to the first two is output; to the third a sign of life; to the fourth the exit
- * status, and the machine goes off. 32-bit reads of the last give the length of $EPT_FILES in bytes, then its words. */
+/*
+ * Ports of tools/ept-host. A byte written to the first two is output; to the third a sign of life; to the fourth the
+ * exit status, and the machine goes off. 32-bit reads of the last give the length of $EPT_FILES in bytes, then its
+ * words.
+ */
 #define EPT_PORT_STDOUT 0x6e10
 #define EPT_PORT_STDERR 0x6e11
 #define EPT_PORT_BEAT   0x6e12

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The walk counter. Bochs has no page-walk cache, and a TLB miss walks from the root; it tells of each table entry that it
- * reads, in order:
+ * The walk counter. Bochs has no page-walk cache, and a TLB miss walks from the root; it tells of each table entry that
+ * it reads, in order:
  *
  *   one dimension    PML4E PDPTE PDE PTE, less what a large page or a refusal leaves out
  *   two dimensions   before each of them the second stage's own PML4E PDPTE PDE PTE, and once more for the data
  *
  * Nothing says where a walk ends. It ended when its translation is used (by an access to a linear address that ends in
- * the frame it found), when an exception or a violation refuses it, and when the next one begins: code is fetched without
- * such an access.
+ * the frame it found), when an exception or a violation refuses it, and when the next one begins: code is fetched
+ * without such an access.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -44,8 +44,8 @@ void *bochs_symbol(const char *name)
 }
 
 /*
- * The only display that needs nothing, RFB, listens on a port. Its socket is one that nobody can reach, and it waits for
- * its viewer for ever. Without a socket Bochs would end.
+ * The only display that needs nothing, RFB, listens on a port. Its socket is one that nobody can reach, and it waits
+ * for its viewer for ever. Without a socket Bochs would end.
  */
 int socket(int domain, int type, int protocol)
 {
@@ -80,8 +80,8 @@ int accept(int fd, struct sockaddr *from, socklen_t *len)
 
 /*
  * Bochs 2.7 forgets at a VM entry with IF = 0 that external interrupts shall exit: setEFlags() compares the flags with
- * themselves, and in_vmx_guest is set after it. A guest that spins with IF = 0 would stop the whole machine. So the masks
- * are made anew at the first table that is read after an access to the VMCS.
+ * themselves, and in_vmx_guest is set after it. A guest that spins with IF = 0 would stop the whole machine. So the
+ * masks are made anew at the first table that is read after an access to the VMCS.
  */
 static void mend_interrupt_mask(unsigned cpu, unsigned why)
 {

@@ -5,7 +5,7 @@
 
 static int begin(void *results, const struct bench_plan *plan)
 {
-	return cost_begin(results, &balloon_set, plan);
+	return op_begin(results, &balloon_set, plan);
 }
 
 const struct workload balloon_workload = {
@@ -15,17 +15,17 @@ const struct workload balloon_workload = {
     .in_full = true,
     .rounds = ROUNDS,
     .quick_rounds = ROUNDS,
-    .results_size = sizeof(struct cost_results),
+    .results_size = sizeof(struct op_results),
     .begin = begin,
-    .nr_cases = cost_nr,
-    .is_due = cost_is_due,
-    .group_end = cost_group_end,
-    .describe = cost_describe,
-    .prepare = cost_count,
-    .turn = cost_turn,
-    .finish = cost_finish,
-    .any = cost_any,
+    .nr_cases = op_nr,
+    .is_due = op_is_due,
+    .group_end = op_group_end,
+    .describe = op_describe,
+    .prepare = op_count,
+    .turn = op_turn,
+    .finish = op_finish,
+    .any = op_any,
     .tables = {balloon_report},
     .explain = balloon_explain,
-    .release = cost_release,
+    .release = op_release,
 };

@@ -22,7 +22,7 @@
 #define SINGLES(w, name, ...) CASE(w, name, 5 * 1024, 5, KIB_4, __VA_ARGS__)
 #define RUNS(w, name, ...)    CASE(w, name, 3 * 16, 3, MIB_2, __VA_ARGS__)
 
-static const struct cost_case cases[] = {
+static const struct op_case cases[] = {
     SINGLES(NATIVE, "reclaim-4k", .what = "touched pages, every other one: 1024 to a request"),
     SINGLES(NESTED, "reclaim-4k", .exits_bar = 1.0 / 256),
     SINGLES(SHADOW, "reclaim-4k", .exits_bar = 1.0 / 256),
@@ -85,7 +85,7 @@ static const struct cost_case cases[] = {
          .what = "the same after they came back and the second stage collapsed"),
     CASE(SHADOW, "load-joined", 17 << 14, 17, 0, .thp = true),
 };
-_Static_assert(sizeof(cases) / sizeof(*cases) <= COST_MAX_CASES, "room for the results");
+_Static_assert(sizeof(cases) / sizeof(*cases) <= OP_MAX_CASES, "room for the results");
 
 static int compare(const void *a, const void *b)
 {
@@ -112,8 +112,8 @@ static uint64_t floors(void)
 
 int balloon_native(const void *native)
 {
-	const struct cost_native *n = native;
-	const struct cost_request *q = n->request;
+	const struct op_native *n = native;
+	const struct op_request *q = n->request;
 	const uint64_t size = 2 * q->most * n->bytes;
 	uint64_t tsc[BLOCKS], floor_tsc[BLOCKS];
 	char *p = mmap(NULL, size + MIB_2, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -140,7 +140,7 @@ int balloon_native(const void *native)
 	return 0;
 }
 
-const struct cost_set balloon_set = {
+const struct op_set balloon_set = {
     .cases = cases,
     .nr_cases = sizeof(cases) / sizeof(*cases),
     .memory = "256M", /* guest/cost/cost.h: COST_MEMORY */

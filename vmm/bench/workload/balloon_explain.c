@@ -6,16 +6,16 @@
 
 #include "bench/workload/balloon_parts.h"
 
-static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
+static void explain_bars(const struct op_results *res, size_t i, FILE *to)
 {
-	const struct cost_case *c = cost_case_of(res, i);
+	const struct op_case *c = op_case_of(res, i);
 	const char *where = bench_environments[c->where].name;
 	struct stats_ratio ratio;
 
-	if (c->native_bar > 0 && cost_has_times(res, i) && balloon_of_native(res, i, &ratio) == 0)
+	if (c->native_bar > 0 && op_has_times(res, i) && balloon_of_native(res, i, &ratio) == 0)
 		fprintf(to, "%s on %s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, c->thp ? "thp" : "4k",
 		        where, ratio.median, c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
-	else if (c->native_bar > 0 && cost_has_times(res, i))
+	else if (c->native_bar > 0 && op_has_times(res, i))
 		fprintf(to, "%s on %s, %s: the native row was not measured, so its bar was not either.\n", c->row,
 		        c->thp ? "thp" : "4k", where);
 	if (c->exits_bar > 0)
@@ -24,7 +24,7 @@ static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
 }
 
 /* One sentence on two rows of one run. */
-static void explain_pair(const struct cost_results *res, const char *a, const char *b, bool thp, const char *fmt,
+static void explain_pair(const struct op_results *res, const char *a, const char *b, bool thp, const char *fmt,
                          FILE *to)
 {
 	for (int where = BENCH_NESTED; where <= BENCH_SHADOW; where++) {
@@ -32,7 +32,7 @@ static void explain_pair(const struct cost_results *res, const char *a, const ch
 		size_t i, j;
 
 		if (balloon_find(res, a, where, thp, &i) < 0 || balloon_find(res, b, where, thp, &j) < 0 ||
-		    cost_time_ratio(res, i, j, &ratio) < 0)
+		    op_time_ratio(res, i, j, &ratio) < 0)
 			continue;
 		fprintf(to, fmt, bench_environments[where].name, ratio.median);
 		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
@@ -40,14 +40,14 @@ static void explain_pair(const struct cost_results *res, const char *a, const ch
 }
 
 /* A load of a row less a dense one, round by round: what a TLB miss costs. The caller frees it. */
-static int tlb_miss(const struct cost_results *res, const char *row, enum bench_where where, double **ret_us)
+static int tlb_miss(const struct op_results *res, const char *row, enum bench_where where, double **ret_us)
 {
 	size_t sparse, dense;
 	double *us;
 
 	if (balloon_find(res, row, where, true, &sparse) < 0 ||
-	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !cost_has_times(res, sparse) ||
-	    !cost_has_times(res, dense))
+	    balloon_find(res, "load-dense", where, true, &dense) < 0 || !op_has_times(res, sparse) ||
+	    !op_has_times(res, dense))
 		return -ENODATA;
 	us = calloc(res->plan->rounds, sizeof(*us));
 	if (!us)
@@ -59,7 +59,7 @@ static int tlb_miss(const struct cost_results *res, const char *row, enum bench_
 }
 
 /* After the change that a row names, against `before`. */
-static void explain_tlb_after(const struct cost_results *res, const char *row, enum bench_where where,
+static void explain_tlb_after(const struct op_results *res, const char *row, enum bench_where where,
                               const double *before, const char *when, FILE *to)
 {
 	struct stats_ratio ratio;
@@ -75,7 +75,7 @@ static void explain_tlb_after(const struct cost_results *res, const char *row, e
 	free(us);
 }
 
-static void explain_tlb(const struct cost_results *res, enum bench_where where, FILE *to)
+static void explain_tlb(const struct op_results *res, enum bench_where where, FILE *to)
 {
 	struct stats_summary s;
 	double *before;
@@ -92,7 +92,7 @@ static void explain_tlb(const struct cost_results *res, enum bench_where where, 
 	free(before);
 }
 
-static void explain_times(const struct cost_results *res, FILE *to)
+static void explain_times(const struct op_results *res, FILE *to)
 {
 	fprintf(
 	    to,
@@ -109,19 +109,19 @@ static void explain_times(const struct cost_results *res, FILE *to)
 
 void balloon_explain(const void *results, FILE *to)
 {
-	const struct cost_results *res = results;
+	const struct op_results *res = results;
 
-	if (!cost_any(res))
+	if (!op_any(res))
 		return;
 	if (bench_times_na(res->plan->host))
 		fputs("Exits are counted: the difference of two runs, one with twice as many operations.\n", to);
 	else
 		explain_times(res, to);
 	for (size_t i = 0; i < res->set->nr_cases; i++)
-		if (cost_case_of(res, i)->what)
-			fprintf(to, "  %-21s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
+		if (op_case_of(res, i)->what)
+			fprintf(to, "  %-21s %s\n", op_case_of(res, i)->row, op_case_of(res, i)->what);
 	for (size_t i = 0; i < res->set->nr_cases; i++)
-		if (cost_has(res, i))
+		if (op_has(res, i))
 			explain_bars(res, i, to);
 	explain_pair(res, "reclaim-2m-report", "reclaim-2m", false,
 	             "A process's memory has no KVM to tell: of the host's rate for memory that a guest has mapped "

@@ -7,10 +7,10 @@
 #include "bench/stats.h"
 
 /* Finds the case of an operation. -ENOENT. */
-int must_check balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp,
+int must_check balloon_find(const struct op_results *res, const char *row, enum bench_where where, bool thp,
                             size_t *ret_i);
 
-/* The rate of case i as a part of the native rate. -ENOENT: there is no native case; else as cost_time_ratio(). */
-int must_check balloon_of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio);
+/* The rate of case i as a part of the native rate. -ENOENT: there is no native case; else as op_time_ratio(). */
+int must_check balloon_of_native(const struct op_results *res, size_t i, struct stats_ratio *ret_ratio);
 
 #endif

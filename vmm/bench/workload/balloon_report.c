@@ -26,10 +26,10 @@ static const struct report_column columns[] = {
 };
 static const struct report_layout layout = {"balloon", columns, sizeof(columns) / sizeof(*columns)};
 
-int balloon_find(const struct cost_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
+int balloon_find(const struct op_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {
 	for (size_t i = 0; i < res->set->nr_cases; i++) {
-		const struct cost_case *c = cost_case_of(res, i);
+		const struct op_case *c = op_case_of(res, i);
 
 		if (c->where != where || c->thp != thp || strcmp(c->row, row) != 0)
 			continue;
@@ -39,15 +39,15 @@ int balloon_find(const struct cost_results *res, const char *row, enum bench_whe
 	return -ENOENT;
 }
 
-int balloon_of_native(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
+int balloon_of_native(const struct op_results *res, size_t i, struct stats_ratio *ret_ratio)
 {
 	size_t native;
-	int r = balloon_find(res, cost_case_of(res, i)->row, BENCH_NATIVE, cost_case_of(res, i)->thp, &native);
+	int r = balloon_find(res, op_case_of(res, i)->row, BENCH_NATIVE, op_case_of(res, i)->thp, &native);
 
-	return r < 0 ? r : cost_time_ratio(res, native, i, ret_ratio);
+	return r < 0 ? r : op_time_ratio(res, native, i, ret_ratio);
 }
 
-static void set_bar(struct report *t, const struct cost_case *c)
+static void set_bar(struct report *t, const struct op_case *c)
 {
 	char text[64] = "-";
 
@@ -68,15 +68,15 @@ static void set_of_native(struct report *t, int r, const struct stats_ratio *rat
 		                                    : "a process of the host does nothing of this kind");
 }
 
-static int set_figures(struct report *t, const struct cost_results *res, size_t i)
+static int set_figures(struct report *t, const struct op_results *res, size_t i)
 {
-	const struct cost_case *c = cost_case_of(res, i);
-	const struct cost_series *s = &res->series[i];
+	const struct op_case *c = op_case_of(res, i);
+	const struct op_series *s = &res->series[i];
 	struct stats_summary time;
 	struct stats_ratio ratio;
 	int r;
 
-	if (!cost_has_times(res, i)) {
+	if (!op_has_times(res, i)) {
 		report_set_number(t, "exits", s->exits);
 		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
@@ -111,10 +111,10 @@ static int set_figures(struct report *t, const struct cost_results *res, size_t 
 
 static int add_row(struct report *t, const void *results, size_t i)
 {
-	const struct cost_results *res = results;
-	const struct cost_case *c = cost_case_of(res, i);
+	const struct op_results *res = results;
+	const struct op_case *c = op_case_of(res, i);
 
-	if (!cost_takes_part(res, i))
+	if (!op_takes_part(res, i))
 		return 0;
 	report_row(t);
 	report_set_text(t, "operation", c->row);
@@ -130,5 +130,5 @@ static int add_row(struct report *t, const void *results, size_t i)
 
 int balloon_report(const void *results, struct report **ret_table)
 {
-	return report_build(&layout, results, cost_nr(results), add_row, ret_table);
+	return report_build(&layout, results, op_nr(results), add_row, ret_table);
 }

@@ -2,7 +2,7 @@
 /* All workloads. Their order is that of the tables. */
 #include "bench/workload/balloon.h"
 #include "bench/workload/chase.h"
-#include "bench/workload/cost.h"
+#include "bench/workload/costs.h"
 #include "bench/workload/startup.h"
 #include "bench/workload/switch.h"
 #include "bench/workload/walks.h"

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/workload/cost.h"
+#include "bench/workload/costs.h"
 
 static int begin(void *results, const struct bench_plan *plan)
 {
-	return cost_begin(results, &costs_set, plan);
+	return op_begin(results, &costs_set, plan);
 }
 
 const struct workload costs_workload = {
     .name = "costs",
-    .what = "what faults, CR3 loads and writes to page tables cost in nested and in shadow paging",
+    .what = "what faults, CR3 loads and writes to page tables cost, in nested and in shadow paging",
     .needs = 1 << BENCH_COST,
     .in_full = true,
     .rounds = 11,
     .quick_rounds = 5,
-    .results_size = sizeof(struct cost_results),
+    .results_size = sizeof(struct op_results),
     .begin = begin,
-    .nr_cases = cost_nr,
-    .is_due = cost_is_due,
-    .group_end = cost_group_end,
-    .describe = cost_describe,
-    .prepare = cost_count,
-    .turn = cost_turn,
-    .finish = cost_finish,
-    .any = cost_any,
-    .tables = {cost_report, cost_ratio_report},
-    .explain = cost_explain,
-    .release = cost_release,
+    .nr_cases = op_nr,
+    .is_due = op_is_due,
+    .group_end = op_group_end,
+    .describe = op_describe,
+    .prepare = op_count,
+    .turn = op_turn,
+    .finish = op_finish,
+    .any = op_any,
+    .tables = {costs_report, costs_ratio_report},
+    .explain = costs_explain,
+    .release = op_release,
 };

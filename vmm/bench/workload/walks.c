@@ -61,7 +61,7 @@ static int run_child(struct walks_results *res, const struct turn *turn)
 	if (r < 0 || *result->na)
 		return r;
 	r = walks_output_parse(turn->child->out, turn->child->out_len,
-	                       &(struct cost_request){.row = g.row, .most = res->loads, .ops = res->loads, .blocks = 1},
+	                       &(struct op_request){.row = g.row, .most = res->loads, .ops = res->loads, .blocks = 1},
 	                       &result->model);
 	if (r < 0)
 		reason_set(&result->na, parse_words(r));
@@ -167,7 +167,7 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 /* Only an emulated machine has the counter, and there one round tells all: counts do not vary. */
 const struct workload walks_workload = {
     .name = "walks",
-    .what = "what page walks really read, counted by the emulator of tools/ept-host",
+    .what = "how many table entries page walks read, counted by the emulator of tools/ept-host",
     .needs = 1 << BENCH_COST,
     .rounds = 1,
     .quick_rounds = 1,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workload `walks`: how many table entries the page walks really read, beside what the model says. Loads miss the TLB
+ * Workload `walks`: how many table entries page walks read, beside what the model says. Loads miss the TLB
  * one by one, in a guest (guest/cost/walks.c) or a process, while an emulator counts what its page walker reads
  * (walk_counter.h). Only the machine of tools/ept-host has that counter.
  *

@@ -15,11 +15,11 @@ static bool is_possible(uint64_t pages, uint64_t low, uint64_t high, uint64_t su
 	       sum_low >= pages * low && sum_low <= sum_high && sum_high <= pages * high;
 }
 
-int walks_output_parse(const char *text, size_t len, const struct cost_request *request, struct walks_model *ret_model)
+int walks_output_parse(const char *text, size_t len, const struct op_request *request, struct walks_model *ret_model)
 {
 	struct line_cursor c = {text, text + len};
 	uint64_t pages, low, high, sum_low, sum_high;
-	struct cost_ticks ticks;
+	struct op_ticks ticks;
 	int r;
 
 	if (!line_field(&c, "walks pages=", &pages) || !line_field(&c, " low=", &low) ||
@@ -28,7 +28,7 @@ int walks_output_parse(const char *text, size_t len, const struct cost_request *
 		return -EBADMSG;
 	if (!is_possible(pages, low, high, sum_low, sum_high))
 		return -ERANGE;
-	r = cost_output_parse(c.p, c.end - c.p, request, &ticks);
+	r = op_output_parse(c.p, c.end - c.p, request, &ticks);
 	if (r < 0)
 		return r;
 	*ret_model = (struct walks_model){.low = low, .high = high};

@@ -2,7 +2,7 @@
 /*
  * Reads what a run of guest/cost prints of its walks. A guest's output is not trusted. Pure.
  *
- *   walks pages=N low=L high=H sum_low=S sum_high=T      each number of 20 digits; then the line of cost_line.h
+ *   walks pages=N low=L high=H sum_low=S sum_high=T      each number of 20 digits; then the line of op_line.h
  */
 #ifndef GNOMON_BENCH_WORKLOAD_WALKS_LINE_H
 #define GNOMON_BENCH_WORKLOAD_WALKS_LINE_H
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "bench/workload/cost_line.h"
+#include "bench/workload/op_line.h"
 
 /* References as the VMM computed them, of walks to `pages` pages. */
 struct walks_model {
@@ -23,7 +23,7 @@ struct walks_model {
  * Reads the whole output of a run. -EBADMSG: it is not two lines of these forms; -EINVAL: a row or a number is not the
  * one that was asked for; -ERANGE: no tables give such numbers. ret_model is untouched on failure.
  */
-int must_check walks_output_parse(const char *text, size_t len, const struct cost_request *request,
+int must_check walks_output_parse(const char *text, size_t len, const struct op_request *request,
                                   struct walks_model *ret_model);
 
 #endif

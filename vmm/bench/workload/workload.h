@@ -78,7 +78,10 @@ struct workload {
 	int fewest[BOUND_NR_PARTS]; /* rounds that a run with a limit needs (bound.h) */
 	size_t results_size;        /* bytes; the results begin as zeroes */
 
-	/* Optional: adds to the environment what the figures of this workload depend on. Called even if it does not run. */
+	/*
+	 * Optional: adds to the environment what the figures of this workload depend on. Called even if it does not
+	 * run.
+	 */
 	void (*note)(bool quick, struct report_environment *env);
 	/* Keeps the plan, which outlives the results. Gives every case that cannot be measured its reason. */
 	int (*begin)(void *results, const struct bench_plan *plan);

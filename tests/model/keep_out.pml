@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How vCPUs are held out of the guest while several slices go in nested mode, and help: run_loop(), run() and
- * set_in_run() of vmm/vm/vcpu.c against hold_out(), kick_out() and let_go() of vmm/vm/reclaim.c and all of
+ * How vCPUs are kept out of the guest while several slices go in nested mode, and help: vcpu_run_loop(), run() and
+ * vcpu_begin_run() of vmm/vm/run.c against vm_keep_out(), vm_kick_out() and vm_let_in() of vmm/vm/reclaim.c and all of
  * vmm/vm/withdraw.c, twice in a row; for spin.
  *
  * What must hold: no vCPU is in the guest while a slice is withdrawn, by whomever; each reclaim ends, with all of its
@@ -20,7 +20,7 @@
 #endif
 
 byte generation;         /* vm.reclaim_generation */
-bool held, hold_lock;    /* vm.held, vm.hold_lock */
+bool kept_out, keep_out_lock; /* vm.kept_out, vm.keep_out_lock */
 byte acked[VCPUS];       /* vcpu.acked */
 bool in_run[VCPUS];      /* vcpu.in_run */
 bool must_exit[VCPUS];   /* kvm_run.immediate_exit, and the signal */
@@ -67,7 +67,7 @@ proctype vcpu(byte v)
 		in_run[v] = true;
 #endif
 		if
-		:: held -> in_run[v] = false; help(); !hold_lock /* takes it and drops it */
+		:: kept_out -> in_run[v] = false; help(); !keep_out_lock /* takes it and drops it */
 		:: else ->
 			in_run[v] = true;
 			if
@@ -99,12 +99,12 @@ proctype reclaimer()
 		left = PARTS;
 #endif
 		phase = AWAITED;
-		atomic { !hold_lock -> hold_lock = true };
-#ifdef GENERATION_BEFORE_HELD
+		atomic { !keep_out_lock -> keep_out_lock = true };
+#ifdef GENERATION_BEFORE_KEPT_OUT
 		d_step { generation++; mine = generation };
-		held = true;
+		kept_out = true;
 #else
-		held = true;
+		kept_out = true;
 		d_step { generation++; mine = generation };
 #endif
 		do
@@ -139,15 +139,15 @@ proctype reclaimer()
 		:: left == 0 -> break
 		od;
 		phase = NONE;
-#ifndef LET_GO_BEFORE_HELPERS
+#ifndef LET_IN_BEFORE_HELPERS
 		busy == 0;
 #endif
 		assert(gone == PARTS);
 		gone = 0;
-#ifndef STAYS_HELD
-		held = false;
+#ifndef STAYS_KEPT_OUT
+		kept_out = false;
 #endif
-		hold_lock = false;
+		keep_out_lock = false;
 		ended++
 	:: else -> break
 	od

@@ -7,30 +7,30 @@
  *
  * T is the time of the median block of B, with N/B operations each. F is the same of floors, with M in each block.
  */
-#ifndef GNOMON_BENCH_WORKLOAD_COST_LINE_H
-#define GNOMON_BENCH_WORKLOAD_COST_LINE_H
+#ifndef GNOMON_BENCH_WORKLOAD_OP_LINE_H
+#define GNOMON_BENCH_WORKLOAD_OP_LINE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/log.h"
 
-#define COST_MAX_OPTIONS 256 /* characters of a list of optimisations */
-#define COST_MAX_WITHOUT 3
+#define OP_MAX_OPTIONS 256 /* characters of a list of optimisations */
+#define OP_MAX_WITHOUT 3
 
 /* What one run is asked for. */
-struct cost_request {
+struct op_request {
 	const char *row;
 	uint32_t most, ops, blocks; /* as the guest's own arguments */
 };
 
 /* TSC ticks an operation. */
-struct cost_ticks {
+struct op_ticks {
 	double op, floor;
 };
 
 /* Counters of one run. */
-struct cost_counts {
+struct op_counts {
 	uint64_t exits, pages_built;
 };
 
@@ -38,19 +38,19 @@ struct cost_counts {
  * Reads the whole output of a run. -EBADMSG: it is not one line of the form above; -EINVAL: a row or a number is not
  * the one that was asked for; -ERANGE: a time or M is 0 or 2^63 or more. ret_ticks is untouched on failure.
  */
-int must_check cost_output_parse(const char *text, size_t len, const struct cost_request *request,
-                                 struct cost_ticks *ret_ticks);
+int must_check op_output_parse(const char *text, size_t len, const struct op_request *request,
+                               struct op_ticks *ret_ticks);
 
 /* Reads what `gnomon run --stats` wrote. -EBADMSG: it is not that, or a counter is missing or negative. */
-int must_check cost_counts_parse(const char *json, size_t len, struct cost_counts *ret_counts);
+int must_check op_counts_parse(const char *json, size_t len, struct op_counts *ret_counts);
 
 /*
  * Gives all optimisations of this build except those named, as a list for `--shadow-opt` and in words. `without` ends
- * with NULL or has COST_MAX_WITHOUT names. A name that this build does not know is in neither.
+ * with NULL or has OP_MAX_WITHOUT names. A name that this build does not know is in neither.
  */
-void cost_options(const char *const *without, char ret_list[COST_MAX_OPTIONS], char ret_words[COST_MAX_OPTIONS]);
+void op_options(const char *const *without, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS]);
 
 /* True when this build has the optimisation. */
-bool cost_has_option(const char *name);
+bool op_has_option(const char *name);
 
 #endif

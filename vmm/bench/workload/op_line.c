@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/workload/cost_line.h"
+#include "bench/workload/op_line.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -10,7 +10,7 @@
 #include "bench/line_parts.h"
 #include "shadow/shadow.h"
 
-int cost_output_parse(const char *text, size_t len, const struct cost_request *q, struct cost_ticks *ret_ticks)
+int op_output_parse(const char *text, size_t len, const struct op_request *q, struct op_ticks *ret_ticks)
 {
 	struct line_cursor c = {text, text + len};
 	uint64_t ops, floors, blocks, tsc, floor_tsc;
@@ -27,7 +27,7 @@ int cost_output_parse(const char *text, size_t len, const struct cost_request *q
 		return -EINVAL;
 	if (floors == 0 || floors > INT64_MAX || tsc == 0 || tsc > INT64_MAX || floor_tsc == 0 || floor_tsc > INT64_MAX)
 		return -ERANGE;
-	*ret_ticks = (struct cost_ticks){.op = (double)tsc * blocks / ops, .floor = (double)floor_tsc / floors};
+	*ret_ticks = (struct op_ticks){.op = (double)tsc * blocks / ops, .floor = (double)floor_tsc / floors};
 	return 0;
 }
 
@@ -47,7 +47,7 @@ static json_int_t counter_value(const json_t *counters, enum counter c)
 	return -1;
 }
 
-int cost_counts_parse(const char *json, size_t len, struct cost_counts *ret_counts)
+int op_counts_parse(const char *json, size_t len, struct op_counts *ret_counts)
 {
 	json_t *root = json_loadb(json, len, 0, NULL);
 	const json_t *counters = json_object_get(root, "counters");
@@ -57,31 +57,31 @@ int cost_counts_parse(const char *json, size_t len, struct cost_counts *ret_coun
 	json_decref(root);
 	if (exits < 0 || built < 0)
 		return -EBADMSG;
-	*ret_counts = (struct cost_counts){.exits = exits, .pages_built = built};
+	*ret_counts = (struct op_counts){.exits = exits, .pages_built = built};
 	return 0;
 }
 
 static bool is_among(const char *name, const char *const *names)
 {
-	for (int i = 0; i < COST_MAX_WITHOUT && names[i]; i++)
+	for (int i = 0; i < OP_MAX_WITHOUT && names[i]; i++)
 		if (strcmp(names[i], name) == 0)
 			return true;
 	return false;
 }
 
 /* Appends with `separator` unless it is the first. */
-static void append(char to[COST_MAX_OPTIONS], const char *separator, const char *word)
+static void append(char to[OP_MAX_OPTIONS], const char *separator, const char *word)
 {
 	const size_t len = strlen(to);
 
-	const int n = snprintf(to + len, COST_MAX_OPTIONS - len, "%s%s", len ? separator : "", word);
+	const int n = snprintf(to + len, OP_MAX_OPTIONS - len, "%s%s", len ? separator : "", word);
 
-	BUG_ON(n >= (int)(COST_MAX_OPTIONS - len)); /* their names are ours */
+	BUG_ON(n >= (int)(OP_MAX_OPTIONS - len)); /* their names are ours */
 }
 
-void cost_options(const char *const *without, char ret_list[COST_MAX_OPTIONS], char ret_words[COST_MAX_OPTIONS])
+void op_options(const char *const *without, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS])
 {
-	char left_out[COST_MAX_OPTIONS] = "";
+	char left_out[OP_MAX_OPTIONS] = "";
 
 	*ret_list = 0;
 	for (int i = 0; i < SHADOW_OPTS; i++) {
@@ -92,10 +92,10 @@ void cost_options(const char *const *without, char ret_list[COST_MAX_OPTIONS], c
 	}
 	if (!*ret_list)
 		strcpy(ret_list, "none");
-	snprintf(ret_words, COST_MAX_OPTIONS, *left_out ? "all but %s" : "all", left_out);
+	snprintf(ret_words, OP_MAX_OPTIONS, *left_out ? "all but %s" : "all", left_out);
 }
 
-bool cost_has_option(const char *name)
+bool op_has_option(const char *name)
 {
 	for (int i = 0; i < SHADOW_OPTS; i++)
 		if (strcmp(shadow_opt_desc[i].name, name) == 0)

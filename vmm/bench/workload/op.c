@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "bench/workload/cost.h"
+#include "bench/workload/op.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -16,18 +16,18 @@
 
 /* The arguments of `gnomon run` for a request, in text that the caller keeps. */
 struct guest_command {
-	char options[COST_MAX_OPTIONS], words[COST_MAX_OPTIONS];
+	char options[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 	char stats[32], most[16], ops[16], blocks[16];
 	const char *argv[24];
 };
 
 /* stats_fd: a file that the child inherits; -1: nothing is counted. */
-static void guest_command_init(const struct cost_results *res, const struct cost_case *c, const struct cost_request *q,
+static void guest_command_init(const struct op_results *res, const struct op_case *c, const struct op_request *q,
                                int stats_fd, struct guest_command *g)
 {
 	size_t n = 0;
 
-	cost_options(c->without, g->options, g->words);
+	op_options(c->without, g->options, g->words);
 	snprintf(g->stats, sizeof(g->stats), "/proc/self/fd/%d", stats_fd);
 	snprintf(g->most, sizeof(g->most), "%" PRIu32, q->most);
 	snprintf(g->ops, sizeof(g->ops), "%" PRIu32, q->ops);
@@ -59,15 +59,15 @@ static const char *parse_words(int r)
 	}
 }
 
-static struct cost_request request_of(const struct cost_case *c)
+static struct op_request request_of(const struct op_case *c)
 {
-	return (struct cost_request){.row = c->row, .most = c->ops, .ops = c->ops, .blocks = c->blocks};
+	return (struct op_request){.row = c->row, .most = c->ops, .ops = c->ops, .blocks = c->blocks};
 }
 
-static int run_child(struct cost_results *res, const struct turn *turn, const struct cost_request *q, int stats_fd)
+static int run_child(struct op_results *res, const struct turn *turn, const struct op_request *q, int stats_fd)
 {
-	const struct cost_case *c = cost_case_of(res, turn->i);
-	const struct cost_native native = {.request = q, .bytes = c->bytes, .thp = c->thp};
+	const struct op_case *c = op_case_of(res, turn->i);
+	const struct op_native native = {.request = q, .bytes = c->bytes, .thp = c->thp};
 	bench_reason *na = &res->series[turn->i].na;
 	struct guest_command command;
 
@@ -78,26 +78,26 @@ static int run_child(struct cost_results *res, const struct turn *turn, const st
 }
 
 /* One run of a case. 0, also when it failed, which leaves its reason; -EINTR. */
-static int run_case(struct cost_results *res, const struct turn *turn, const struct cost_request *q, int stats_fd,
-                    struct cost_ticks *ret_ticks)
+static int run_case(struct op_results *res, const struct turn *turn, const struct op_request *q, int stats_fd,
+                    struct op_ticks *ret_ticks)
 {
-	struct cost_series *s = &res->series[turn->i];
+	struct op_series *s = &res->series[turn->i];
 	int r = run_child(res, turn, q, stats_fd);
 
 	if (r < 0 || *s->na)
 		return r;
-	r = cost_output_parse(turn->child->out, turn->child->out_len, q, ret_ticks);
+	r = op_output_parse(turn->child->out, turn->child->out_len, q, ret_ticks);
 	if (r < 0)
 		reason_set(&s->na, parse_words(r));
 	return 0;
 }
 
-int cost_turn(void *results, const struct turn *turn)
+int op_turn(void *results, const struct turn *turn)
 {
-	struct cost_results *res = results;
-	const struct cost_request q = request_of(cost_case_of(res, turn->i));
-	struct cost_series *s = &res->series[turn->i];
-	struct cost_ticks ticks = {0};
+	struct op_results *res = results;
+	const struct op_request q = request_of(op_case_of(res, turn->i));
+	struct op_series *s = &res->series[turn->i];
+	struct op_ticks ticks = {0};
 	const int r = run_case(res, turn, &q, -1, &ticks);
 
 	s->us[turn->round] = ticks.op;
@@ -105,23 +105,23 @@ int cost_turn(void *results, const struct turn *turn)
 	return r;
 }
 
-static int read_counts(int fd, struct cost_counts *ret_counts)
+static int read_counts(int fd, struct op_counts *ret_counts)
 {
 	char *text = malloc(STATS_MAX);
 	const ssize_t len = text ? pread(fd, text, STATS_MAX, 0) : -1;
-	const int r = len < 0 ? -errno : cost_counts_parse(text, len, ret_counts);
+	const int r = len < 0 ? -errno : op_counts_parse(text, len, ret_counts);
 
 	free(text);
 	return r;
 }
 
 /* Counters of a run with so many operations. 0 or -EINTR; what else fails leaves its reason. */
-static int count_run(struct cost_results *res, const struct turn *turn, uint32_t ops, struct cost_counts *ret_counts)
+static int count_run(struct op_results *res, const struct turn *turn, uint32_t ops, struct op_counts *ret_counts)
 {
-	struct cost_request q = request_of(cost_case_of(res, turn->i));
-	struct cost_series *s = &res->series[turn->i];
+	struct op_request q = request_of(op_case_of(res, turn->i));
+	struct op_series *s = &res->series[turn->i];
 	const int fd = memfd_create("stats", 0); /* the child opens it by its number */
-	struct cost_ticks ticks;
+	struct op_ticks ticks;
 	int r;
 
 	q.ops = ops;
@@ -138,13 +138,13 @@ static int count_run(struct cost_results *res, const struct turn *turn, uint32_t
 }
 
 /* What an operation adds to the counters: the difference of two runs that differ in operations alone. */
-int cost_count(void *results, const struct turn *turn)
+int op_count(void *results, const struct turn *turn)
 {
-	struct cost_results *res = results;
-	const struct cost_case *c = cost_case_of(res, turn->i);
-	struct cost_series *s = &res->series[turn->i];
+	struct op_results *res = results;
+	const struct op_case *c = op_case_of(res, turn->i);
+	struct op_series *s = &res->series[turn->i];
 	const uint32_t half_ops = c->ops / 2;
-	struct cost_counts half, full;
+	struct op_counts half, full;
 	int r;
 
 	if (c->where == BENCH_NATIVE)
@@ -160,17 +160,17 @@ int cost_count(void *results, const struct turn *turn)
 }
 
 /* Cases to be compared: the words of their rows are the same up to a dash. */
-static bool belong_together(const struct cost_case *a, const struct cost_case *b)
+static bool belong_together(const struct op_case *a, const struct op_case *b)
 {
 	const size_t len = strcspn(a->row, "-");
 
 	return len == strcspn(b->row, "-") && memcmp(a->row, b->row, len) == 0;
 }
 
-size_t cost_group_end(const void *results, size_t first)
+size_t op_group_end(const void *results, size_t first)
 {
-	const struct cost_results *res = results;
-	const struct cost_case *c = res->set->cases;
+	const struct op_results *res = results;
+	const struct op_case *c = res->set->cases;
 	size_t end = first;
 
 	while (end < res->set->nr_cases && belong_together(&c[end], &c[first]))
@@ -178,24 +178,24 @@ size_t cost_group_end(const void *results, size_t first)
 	return end;
 }
 
-bool cost_is_due(const void *results, size_t i)
+bool op_is_due(const void *results, size_t i)
 {
-	return cost_has(results, i);
+	return op_has(results, i);
 }
 
-void cost_describe(const void *results, size_t i, char *ret_text, size_t size)
+void op_describe(const void *results, size_t i, char *ret_text, size_t size)
 {
-	const struct cost_case *c = cost_case_of(results, i);
+	const struct op_case *c = op_case_of(results, i);
 
 	snprintf(ret_text, size, "%s, %s", c->row, bench_environments[c->where].name);
 }
 
 /* Gives the case its reason if it cannot be measured. A process has nothing but times. */
-static void rule_out(struct cost_results *res, size_t i)
+static void rule_out(struct op_results *res, size_t i)
 {
 	const struct host_info *h = res->plan->host;
-	const struct cost_case *c = cost_case_of(res, i);
-	struct cost_series *s = &res->series[i];
+	const struct op_case *c = op_case_of(res, i);
+	struct op_series *s = &res->series[i];
 
 	if (c->where == BENCH_NATIVE) {
 		if (bench_times_na(h))
@@ -203,18 +203,18 @@ static void rule_out(struct cost_results *res, size_t i)
 		return;
 	}
 	reason_without_kvm(&s->na, h);
-	if (!*s->na && c->needs && !cost_has_option(c->needs))
+	if (!*s->na && c->needs && !op_has_option(c->needs))
 		snprintf(s->na, sizeof(s->na), "this build has no shadow optimisation '%s'", c->needs);
 }
 
-int cost_begin(struct cost_results *res, const struct cost_set *set, const struct bench_plan *plan)
+int op_begin(struct op_results *res, const struct op_set *set, const struct bench_plan *plan)
 {
 	int r = 0;
 
 	res->plan = plan;
 	res->set = set;
 	for (size_t i = 0; r == 0 && i < set->nr_cases; i++) {
-		struct cost_series *s = &res->series[i];
+		struct op_series *s = &res->series[i];
 
 		s->exits = s->pages_built = NAN;
 		rule_out(res, i);
@@ -223,19 +223,19 @@ int cost_begin(struct cost_results *res, const struct cost_set *set, const struc
 	return r;
 }
 
-void cost_finish(void *results, const struct bench_run *run)
+void op_finish(void *results, const struct bench_run *run)
 {
-	struct cost_results *res = results;
+	struct op_results *res = results;
 
 	res->tsc_mhz = run->tsc_mhz;
 	for (size_t i = 0; i < res->set->nr_cases; i++)
 		series_scale(res->series[i].us, res->plan->rounds, 1 / res->tsc_mhz);
 }
 
-void cost_release(void *results)
+void op_release(void *results)
 {
-	struct cost_results *res = results;
+	struct op_results *res = results;
 
-	for (size_t i = 0; i < COST_MAX_CASES; i++)
+	for (size_t i = 0; i < OP_MAX_CASES; i++)
 		free(res->series[i].us);
 }

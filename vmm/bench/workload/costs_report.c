@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "bench/workload/cost.h"
+#include "bench/workload/costs.h"
 #include "bench/stats.h"
 
 #define BOTH_MODES (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
@@ -39,17 +39,17 @@ static const struct report_layout ratio_layout = {"costs-ratio", ratio_columns,
                                                   sizeof(ratio_columns) / sizeof(*ratio_columns)};
 
 /* What the optimisations of a case are called. */
-static const char *options_words(const struct cost_case *c, char buf[COST_MAX_OPTIONS])
+static const char *options_words(const struct op_case *c, char buf[OP_MAX_OPTIONS])
 {
-	char list[COST_MAX_OPTIONS];
+	char list[OP_MAX_OPTIONS];
 
 	if (c->where != BENCH_SHADOW)
 		return "-";
-	cost_options(c->without, list, buf);
+	op_options(c->without, list, buf);
 	return buf;
 }
 
-static void bar_words(const struct cost_case *c, char *buf, size_t size)
+static void bar_words(const struct op_case *c, char *buf, size_t size)
 {
 	size_t n = 0;
 
@@ -63,7 +63,7 @@ static void bar_words(const struct cost_case *c, char *buf, size_t size)
 		snprintf(buf + n, size - n, ", no page");
 }
 
-static int set_times(struct report *t, const struct cost_series *s, int n)
+static int set_times(struct report *t, const struct op_series *s, int n)
 {
 	struct stats_summary time;
 	struct stats_ratio floors;
@@ -82,12 +82,12 @@ static int set_times(struct report *t, const struct cost_series *s, int n)
 
 static int add_row(struct report *t, const void *results, size_t i)
 {
-	const struct cost_results *res = results;
-	const struct cost_case *c = cost_case_of(res, i);
-	const struct cost_series *s = &res->series[i];
-	char buf[COST_MAX_OPTIONS];
+	const struct op_results *res = results;
+	const struct op_case *c = op_case_of(res, i);
+	const struct op_series *s = &res->series[i];
+	char buf[OP_MAX_OPTIONS];
 
-	if (!cost_takes_part(res, i))
+	if (!op_takes_part(res, i))
 		return 0;
 	report_row(t);
 	report_set_text(t, "operation", c->row);
@@ -105,46 +105,46 @@ static int add_row(struct report *t, const void *results, size_t i)
 		report_set_number(t, "pages_built", s->pages_built);
 	else
 		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
-	if (!cost_has_times(res, i)) {
+	if (!op_has_times(res, i)) {
 		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
 	return set_times(t, s, res->plan->rounds);
 }
 
-int cost_report(const void *results, struct report **ret_table)
+int costs_report(const void *results, struct report **ret_table)
 {
-	return report_build(&layout, results, cost_nr(results), add_row, ret_table);
+	return report_build(&layout, results, op_nr(results), add_row, ret_table);
 }
 
 /* The nested case of the same operation. */
-static size_t nested_of(const struct cost_results *res, size_t i)
+static size_t nested_of(const struct op_results *res, size_t i)
 {
-	while (cost_case_of(res, i)->where != BENCH_NESTED) {
-		BUG_ON(i == 0 || strcmp(cost_case_of(res, i - 1)->row, cost_case_of(res, i)->row) != 0);
+	while (op_case_of(res, i)->where != BENCH_NESTED) {
+		BUG_ON(i == 0 || strcmp(op_case_of(res, i - 1)->row, op_case_of(res, i)->row) != 0);
 		i--;
 	}
 	return i;
 }
 
 /* -ENODATA: not both were measured. */
-static int nested_ratio(const struct cost_results *res, size_t i, struct stats_ratio *ret_ratio)
+static int nested_ratio(const struct op_results *res, size_t i, struct stats_ratio *ret_ratio)
 {
 	const size_t nested = nested_of(res, i);
 
-	return cost_time_ratio(res, i, nested, ret_ratio);
+	return op_time_ratio(res, i, nested, ret_ratio);
 }
 
 /* Of a shadow row. */
 static int add_ratio(struct report *t, const void *results, size_t i)
 {
-	const struct cost_results *res = results;
-	const struct cost_case *c = cost_case_of(res, i);
+	const struct op_results *res = results;
+	const struct op_case *c = op_case_of(res, i);
 	struct stats_ratio ratio;
-	char buf[COST_MAX_OPTIONS];
+	char buf[OP_MAX_OPTIONS];
 	int r;
 
-	if (c->where != BENCH_SHADOW || !cost_takes_part(res, i))
+	if (c->where != BENCH_SHADOW || !op_takes_part(res, i))
 		return 0;
 	r = nested_ratio(res, i, &ratio);
 	if (r < 0 && r != -ENODATA)
@@ -165,31 +165,31 @@ static int add_ratio(struct report *t, const void *results, size_t i)
 	return 0;
 }
 
-int cost_ratio_report(const void *results, struct report **ret_table)
+int costs_ratio_report(const void *results, struct report **ret_table)
 {
-	const struct cost_results *res = results;
+	const struct op_results *res = results;
 
 	if ((res->plan->where & BOTH_MODES) != BOTH_MODES)
 		return 0;
-	return report_build(&ratio_layout, results, cost_nr(results), add_ratio, ret_table);
+	return report_build(&ratio_layout, results, op_nr(results), add_ratio, ret_table);
 }
 
 /* One line for a bar. */
-static void explain_bar(const struct cost_case *c, double value, const char *unit, double bar, FILE *to)
+static void explain_bar(const struct op_case *c, double value, const char *unit, double bar, FILE *to)
 {
-	char buf[COST_MAX_OPTIONS];
+	char buf[OP_MAX_OPTIONS];
 
 	fprintf(to, "%s, %s: %.3f %s, bar %.2f: %s.\n", c->row, options_words(c, buf), value, unit, bar,
 	        value <= bar ? "met" : "NOT met");
 }
 
-static void explain_bars(const struct cost_results *res, size_t i, FILE *to)
+static void explain_bars(const struct op_results *res, size_t i, FILE *to)
 {
-	const struct cost_case *c = cost_case_of(res, i);
-	const struct cost_series *s = &res->series[i];
+	const struct op_case *c = op_case_of(res, i);
+	const struct op_series *s = &res->series[i];
 	struct stats_ratio ratio;
 
-	if (c->floors_bar > 0 && cost_has_times(res, i) &&
+	if (c->floors_bar > 0 && op_has_times(res, i) &&
 	    stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
 		explain_bar(c, ratio.median, "floors", c->floors_bar, to);
 	if (c->nested_bar > 0 && nested_ratio(res, i, &ratio) == 0)
@@ -213,11 +213,11 @@ static void explain_host(const struct host_info *h, FILE *to)
 	bench_explain_host(h, to);
 }
 
-void cost_explain(const void *results, FILE *to)
+void costs_explain(const void *results, FILE *to)
 {
-	const struct cost_results *res = results;
+	const struct op_results *res = results;
 
-	if (!cost_any(res))
+	if (!op_any(res))
 		return;
 	if (!bench_times_na(res->plan->host))
 		fprintf(to,
@@ -231,10 +231,10 @@ void cost_explain(const void *results, FILE *to)
 	      "operations.\n",
 	      to);
 	for (size_t i = 0; i < res->set->nr_cases; i++)
-		if (cost_case_of(res, i)->what)
-			fprintf(to, "  %-14s %s\n", cost_case_of(res, i)->row, cost_case_of(res, i)->what);
+		if (op_case_of(res, i)->what)
+			fprintf(to, "  %-14s %s\n", op_case_of(res, i)->row, op_case_of(res, i)->what);
 	explain_host(res->plan->host, to);
 	for (size_t i = 0; i < res->set->nr_cases; i++)
-		if (cost_has(res, i))
+		if (op_has(res, i))
 			explain_bars(res, i, to);
 }

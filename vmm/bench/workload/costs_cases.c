@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of the table `costs`, which guest/cost/rows.c does, and which rows of any table have results. Pure. */
-#include "bench/workload/cost.h"
-
-#include <errno.h>
+/* The rows of the table `costs`, which guest/cost/rows.c does. Pure. */
+#include "bench/workload/costs.h"
 
 /* Blocks are short beside the slices in which the host runs something else on the CPU. */
 #define CASE(w, name, number, in_blocks, ...)                                                                          \
@@ -10,7 +8,7 @@
 		.where = BENCH_##w, .row = name, .ops = number, .blocks = in_blocks, __VA_ARGS__                       \
 	}
 
-static const struct cost_case cases[] = {
+static const struct op_case cases[] = {
     CASE(NESTED, "floor", 256, 32, .what = "OUT to the no-op port at guest CPL 0: the floor itself"),
     CASE(SHADOW, "floor", 256, 32),
 
@@ -51,44 +49,7 @@ static const struct cost_case cases[] = {
     CASE(NESTED, "interrupt", 256, 32, .what = "interrupt sent to oneself, and IRETQ"),
     CASE(SHADOW, "interrupt", 256, 32),
 };
-const struct cost_set costs_set = {.cases = cases, .nr_cases = sizeof(cases) / sizeof(*cases), .memory = "128M"};
 
-_Static_assert(sizeof(cases) / sizeof(*cases) <= COST_MAX_CASES, "room for the results");
+const struct op_set costs_set = {.cases = cases, .nr_cases = sizeof(cases) / sizeof(*cases), .memory = "128M"};
 
-size_t cost_nr(const void *results)
-{
-	const struct cost_results *res = results;
-
-	return res->set->nr_cases;
-}
-
-bool cost_takes_part(const struct cost_results *results, size_t i)
-{
-	return results->plan->where >> cost_case_of(results, i)->where & 1;
-}
-
-bool cost_has(const struct cost_results *results, size_t i)
-{
-	return cost_takes_part(results, i) && !*results->series[i].na;
-}
-
-bool cost_has_times(const struct cost_results *results, size_t i)
-{
-	return cost_has(results, i) && !bench_times_na(results->plan->host);
-}
-
-int cost_time_ratio(const struct cost_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio)
-{
-	if (!cost_has_times(results, a) || !cost_has_times(results, b))
-		return -ENODATA;
-	return stats_paired_ratio(results->series[a].us, results->series[b].us, results->plan->rounds, STATS_SEED,
-	                          ret_ratio);
-}
-
-bool cost_any(const void *results)
-{
-	for (size_t i = 0; i < cost_nr(results); i++)
-		if (cost_has(results, i))
-			return true;
-	return false;
-}
+_Static_assert(sizeof(cases) / sizeof(*cases) <= OP_MAX_CASES, "room for the results");

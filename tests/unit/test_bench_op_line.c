@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bench/workload/cost_line.h"
+#include "bench/workload/op_line.h"
 
 #define N(digits) "000000000000" digits
 #define TEXT(ops, blocks, tsc, floors, floor_tsc)                                                                      \
@@ -15,17 +15,17 @@
 #define COUNTER(name, value) "{\"name\": \"" name "\", \"value\": " value "}"
 #define COUNTERS(list)       "{\"counters\": [" list "]}"
 
-static const struct cost_request request = {.row = "fault", .most = 512, .ops = 64, .blocks = 8};
+static const struct op_request request = {.row = "fault", .most = 512, .ops = 64, .blocks = 8};
 
-static int output(const char *text, const struct cost_request *q, struct cost_ticks *ret)
+static int output(const char *text, const struct op_request *q, struct op_ticks *ret)
 {
-	return cost_output_parse(text, strlen(text), q, ret);
+	return op_output_parse(text, strlen(text), q, ret);
 }
 
 /* Ticks are a block's: 8 operations in each of 8 blocks, 8 floors in each of theirs. */
-Test(bench_cost_line, good)
+Test(bench_op_line, good)
 {
-	struct cost_ticks t;
+	struct op_ticks t;
 
 	cr_assert_eq(output(LINE, &request, &t), 0);
 	cr_assert_float_eq(t.op, 500, 1e-9);
@@ -33,17 +33,17 @@ Test(bench_cost_line, good)
 }
 
 /* A guest that ends in the middle of its line leaves no figure. */
-Test(bench_cost_line, cut_anywhere)
+Test(bench_op_line, cut_anywhere)
 {
-	struct cost_ticks t = {.op = -1};
+	struct op_ticks t = {.op = -1};
 
 	for (size_t n = 0; n < strlen(LINE); n++)
-		cr_assert_lt(cost_output_parse(LINE, n, &request, &t), 0, "%zu", n);
+		cr_assert_lt(op_output_parse(LINE, n, &request, &t), 0, "%zu", n);
 	cr_assert_eq(t.op, -1, "untouched on failure");
 }
 
 /* Lines that are none: text around it, a second one, numbers of other lengths, signs. */
-Test(bench_cost_line, hostile)
+Test(bench_op_line, hostile)
 {
 	static const char *const bad[] = {
 	    "",
@@ -58,14 +58,14 @@ Test(bench_cost_line, hostile)
 	    "cost row=fault blocks=" N("00000008") " ops=" N("00000064") " tsc=" N("00004000") " floors=" N(
 	        "00000008") " floor_tsc=" N("00002000") "\n",
 	};
-	struct cost_ticks t;
+	struct op_ticks t;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		cr_assert_eq(output(bad[i], &request, &t), -EBADMSG, "%s", bad[i]);
 }
 
 /* Division by zero floors, a clock that stands still, and 2^64 + 5 ticks read as 5. */
-Test(bench_cost_line, numbers_out_of_range)
+Test(bench_op_line, numbers_out_of_range)
 {
 	static const char *const bad[] = {
 	    TEXT(N("00000064"), N("00000008"), N("00000000"), N("00000008"), N("00002000")),
@@ -73,17 +73,17 @@ Test(bench_cost_line, numbers_out_of_range)
 	    TEXT(N("00000064"), N("00000008"), N("00004000"), N("00000008"), N("00000000")),
 	    TEXT(N("00000064"), N("00000008"), "18446744073709551621", N("00000008"), N("00002000")),
 	};
-	struct cost_ticks t;
+	struct op_ticks t;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		cr_assert_eq(output(bad[i], &request, &t), -ERANGE, "%s", bad[i]);
 }
 
 /* A result of another row or another number of operations is not this one's. */
-Test(bench_cost_line, not_asked_for)
+Test(bench_op_line, not_asked_for)
 {
-	struct cost_request q = request;
-	struct cost_ticks t;
+	struct op_request q = request;
+	struct op_ticks t;
 
 	q.row = "floor";
 	cr_assert_eq(output(LINE, &q, &t), -EINVAL);
@@ -97,15 +97,15 @@ Test(bench_cost_line, not_asked_for)
 	cr_assert_lt(output(LINE, &q, &t), 0, "no beginning of a name is the name");
 }
 
-static int counts(const char *json, struct cost_counts *ret)
+static int counts(const char *json, struct op_counts *ret)
 {
-	return cost_counts_parse(json, strlen(json), ret);
+	return op_counts_parse(json, strlen(json), ret);
 }
 
 /* The two counters are found by name, wherever they stand; others and their order do not matter. */
-Test(bench_cost_line, counters)
+Test(bench_op_line, counters)
 {
-	struct cost_counts c;
+	struct op_counts c;
 
 	cr_assert_eq(counts("{\"version\": 1, \"counters\": [{\"name\": \"shadow_pages_built\", \"value\": 3},"
 	                    "{\"name\": \"exits_io\", \"value\": 9}, {\"name\": \"exits\", \"value\": 12}]}",
@@ -116,7 +116,7 @@ Test(bench_cost_line, counters)
 }
 
 /* One that is missing, or no number, is not 0. */
-Test(bench_cost_line, counters_missing_or_broken)
+Test(bench_op_line, counters_missing_or_broken)
 {
 	static const char *const bad[] = {
 	    "",
@@ -128,7 +128,7 @@ Test(bench_cost_line, counters_missing_or_broken)
 	    COUNTERS(COUNTER("exits", "-1") "," COUNTER("shadow_pages_built", "3")),
 	    COUNTERS("{\"value\": 12}, 7," COUNTER("shadow_pages_built", "3")),
 	};
-	struct cost_counts c = {.exits = 77};
+	struct op_counts c = {.exits = 77};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		cr_assert_eq(counts(bad[i], &c), -EBADMSG, "%s", bad[i]);
@@ -136,18 +136,18 @@ Test(bench_cost_line, counters_missing_or_broken)
 }
 
 /* The label says what was left out, and of names that this build does not have nothing. */
-Test(bench_cost_line, options)
+Test(bench_op_line, options)
 {
-	char list[COST_MAX_OPTIONS], words[COST_MAX_OPTIONS];
+	char list[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 
-	cost_options((const char *const[COST_MAX_WITHOUT]){NULL}, list, words);
+	op_options((const char *const[OP_MAX_WITHOUT]){NULL}, list, words);
 	cr_assert_str_eq(words, "all");
 	cr_assert(strstr(list, "root-cache,"));
 	cr_assert(strstr(list, "prefetch"));
-	cost_options((const char *const[COST_MAX_WITHOUT]){"prefetch", "no-such-option"}, list, words);
+	op_options((const char *const[OP_MAX_WITHOUT]){"prefetch", "no-such-option"}, list, words);
 	cr_assert_str_eq(words, "all but prefetch");
 	cr_assert_null(strstr(list, "prefetch"));
 	cr_assert(strstr(list, "root-cache"));
-	cr_assert(cost_has_option("prefetch"));
-	cr_assert_not(cost_has_option("prefetc"));
+	cr_assert(op_has_option("prefetch"));
+	cr_assert_not(op_has_option("prefetc"));
 }
