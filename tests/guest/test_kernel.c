@@ -290,8 +290,8 @@ Test(kernel, phases)
 
 		run_gnomon(&r, "run", "--paging", modes[i], kernel, "--", "phases", "2", "1", "1");
 		expect_status(&r, 0);
-		cr_assert_eq(sscanf(r.out, "phases init=%llu steady=%llu again=%llu\n", &init, &steady, &again), 3, "%s",
-		             r.out);
+		cr_assert_eq(sscanf(r.out, "phases init=%llu steady=%llu again=%llu\n", &init, &steady, &again), 3,
+		             "%s", r.out);
 		cr_assert(init && steady && again, "%s", r.out);
 	}
 }
