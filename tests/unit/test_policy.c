@@ -81,6 +81,21 @@ Test(policy, traps_lead_back)
 	cr_assert(strstr(p.detail, "2501 traps in 500 ms"), "%s", p.detail);
 }
 
+/* Nobody waits for the end of a window that is lost; one that ends early decides as the whole would. */
+Test(policy, certain_before_the_end)
+{
+	struct policy_window w = trapping;
+	struct policy p;
+
+	policy_init(&p, false);
+	cr_assert_not(policy_is_certain(&p, 1000000), "in nested mode traps do not count");
+	policy_init(&p, true);
+	cr_assert_not(policy_is_certain(&p, trapping.traps - 1));
+	cr_assert(policy_is_certain(&p, trapping.traps));
+	w.us = 100000;
+	cr_assert_not_null(policy_decide(&p, &w));
+}
+
 /* Each return makes it wait twice as long before it tries again, up to a limit. */
 Test(policy, patience_grows)
 {

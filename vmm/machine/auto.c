@@ -188,9 +188,10 @@ static void *thread(void *arg)
 			return NULL;
 		if (!is_shadow(a->vm)) /* there the traps are counted */
 			look(a);
-		if (looks % POLICY_LOOKS == 0) {
+		if (looks == POLICY_LOOKS || policy_is_certain(&a->policy, traps_so_far(a->vm) - a->traps)) {
 			end_window(a);
 			begin_window(a);
+			looks = 0;
 		}
 	}
 }

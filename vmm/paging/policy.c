@@ -41,6 +41,11 @@ const char *policy_decide(struct policy *p, const struct policy_window *w)
 	return p->shadow ? decide_in_shadow(p, w) : decide_in_nested(p, w);
 }
 
+bool policy_is_certain(const struct policy *p, uint64_t traps)
+{
+	return p->shadow && traps * POLICY_TRAP_US * 100 > POLICY_WINDOW_US * POLICY_TRAP_PERCENT;
+}
+
 void policy_changed(struct policy *p, bool shadow)
 {
 	if (p->shadow && !shadow)

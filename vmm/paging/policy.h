@@ -7,7 +7,8 @@
  *                      Quiet: in at most POLICY_BUSY_PERCENT of the looks at it, it was in its kernel, or had changed its
  *                      tables or CR3 since the look before.
  *   shadow -> nested   for POLICY_BUSY_WINDOWS in a row more than POLICY_TRAP_PERCENT of the time went into traps, at
- *                      POLICY_TRAP_US each. The patience doubles then, up to POLICY_PATIENCE_MAX.
+ *                      POLICY_TRAP_US each. The patience doubles then, up to POLICY_PATIENCE_MAX. Such a window ends as
+ *                      soon as that is certain: each trap more is one too many.
  */
 #ifndef GNOMON_PAGING_POLICY_H
 #define GNOMON_PAGING_POLICY_H
@@ -17,6 +18,7 @@
 
 #define POLICY_LOOK_MS      50
 #define POLICY_LOOKS        10 /* make a window */
+#define POLICY_WINDOW_US    (POLICY_LOOK_MS * POLICY_LOOKS * 1000ull)
 #define POLICY_BUSY_PERCENT 10
 #define POLICY_PATIENCE     2 /* windows */
 #define POLICY_PATIENCE_MAX 32
@@ -44,6 +46,9 @@ void policy_init(struct policy *p, bool shadow);
 
 /* Why the other mode shall run from now on, a static text, with p->detail filled in; NULL: it shall not. */
 const char *policy_decide(struct policy *p, const struct policy_window *w);
+
+/* True when a window that is not over has more traps than a whole one may have: it may as well end. */
+bool policy_is_certain(const struct policy *p, uint64_t traps);
 
 /* What was decided is done, or came from elsewhere. */
 void policy_changed(struct policy *p, bool shadow);
