@@ -3,7 +3,7 @@
  * phases [INIT [STEADY [AGAIN]]]: a guest whose behaviour changes. First INIT rounds, each of which takes from 64 pages
  * the right to write, reads them, gives it back, writes them, and lets another process run. Then STEADY million loads of
  * a pointer chase over pages of 4 KiB, without a system call. Then AGAIN rounds as at first. Prints the TSC ticks of each
- * phase on one line.
+ * phase on one line, word by word: each when its phase is over, so that a reader can take times of its own.
  *
  * `phases peer ADDRESS` is the other process. It yields until the word at ADDRESS is not zero.
  */
@@ -73,7 +73,6 @@ static int run(uint64_t init, uint64_t steady, uint64_t again)
 {
 	const int64_t arena = mmap(RING_PAGES * PAGE_BYTES, 0), pages = mmap(ROUND_BYTES, 0);
 	volatile uint64_t *const end = start_peer();
-	uint64_t init_tsc, steady_tsc, again_tsc;
 	void **ring;
 
 	if (arena < 0 || pages < 0 || !end) {
@@ -81,10 +80,10 @@ static int run(uint64_t init, uint64_t steady, uint64_t again)
 		return 1;
 	}
 	ring = chase_build((void *)arena, RING_PAGES, CHASE_SPARSE, 1);
-	init_tsc = init_phase((volatile char *)pages, init);
-	steady_tsc = steady_phase(ring, steady * MILLION);
-	again_tsc = init_phase((volatile char *)pages, again);
-	print("phases init=%u steady=%u again=%u\n", init_tsc, steady_tsc, again_tsc);
+	print("phases");
+	print(" init=%u", init_phase((volatile char *)pages, init));
+	print(" steady=%u", steady_phase(ring, steady * MILLION));
+	print(" again=%u\n", init_phase((volatile char *)pages, again));
 	*end = 1;
 	return wait() < 0;
 }

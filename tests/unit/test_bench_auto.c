@@ -13,6 +13,7 @@
 #include "table_text.h"
 
 #define ROUNDS 5
+#define CPU    "cpu init=4 steady=5 again=6\n"
 
 static struct auto_sample got;
 
@@ -23,10 +24,12 @@ static int parse(const char *text)
 
 Test(bench_auto, good_output)
 {
-	cr_assert_eq(parse("phases init=10 steady=20 again=30\n"), 0);
+	cr_assert_eq(parse("phases init=10 steady=20 again=30\n" CPU), 0);
 	cr_expect_eq(got.nr_changes, 0);
-	cr_assert_eq(parse("phases init=10 steady=20 again=30\nchange to=shadow ago=45\nchange to=nested ago=29\n"), 0);
+	cr_assert_eq(
+	    parse("phases init=10 steady=20 again=30\n" CPU "change to=shadow ago=45\nchange to=nested ago=29\n"), 0);
 	cr_expect(got.tsc[AUTO_INIT] == 10 && got.tsc[AUTO_STEADY] == 20 && got.tsc[AUTO_AGAIN] == 30);
+	cr_expect(got.cpu_ns[AUTO_INIT] == 4 && got.cpu_ns[AUTO_STEADY] == 5 && got.cpu_ns[AUTO_AGAIN] == 6);
 	cr_assert_eq(got.nr_changes, 2);
 	cr_expect(got.change[0].shadow && got.change[0].ago == 45);
 	cr_expect(!got.change[1].shadow && got.change[1].ago == 29);
@@ -37,15 +40,17 @@ Test(bench_auto, bad_output)
 	static const char *const bad[] = {
 	    "",
 	    "phases init=10 steady=20 again=30",
-	    "phases init=10 steady=20\n",
-	    "phases init=0 steady=20 again=30\n",
-	    "phases steady=20 init=10 again=30\n",
-	    "phases init=10 steady=20 again=30\nx",
-	    "phases init=10 steady=20 again=30\nchange to=auto ago=1\n",
-	    "phases init=10 steady=20 again=30\nchange to=shadow ago=\n",
+	    "phases init=10 steady=20 again=30\n",
+	    "phases init=10 steady=20 again=30\ncpu init=4 steady=0 again=6\n",
+	    "phases init=10 steady=20\n" CPU,
+	    "phases init=0 steady=20 again=30\n" CPU,
+	    "phases steady=20 init=10 again=30\n" CPU,
+	    "phases init=10 steady=20 again=30\n" CPU "x",
+	    "phases init=10 steady=20 again=30\n" CPU "change to=auto ago=1\n",
+	    "phases init=10 steady=20 again=30\n" CPU "change to=shadow ago=\n",
 	};
 	char many[4096];
-	size_t len = snprintf(many, sizeof(many), "phases init=10 steady=20 again=30\n");
+	size_t len = snprintf(many, sizeof(many), "phases init=10 steady=20 again=30\n" CPU);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		cr_expect_eq(parse(bad[i]), -EBADMSG, "%s", bad[i]);
@@ -127,6 +132,9 @@ static void setup(void)
 			*s = (struct auto_sample){0};
 			for (int p = 0; p < AUTO_NR_PHASES; p++)
 				s->tsc[p] = ms[i % AUTO_NR_PAGINGS][p] * 10 * (100 + round);
+			for (int p = 0; p < AUTO_NR_PHASES; p++)
+				s->cpu_ns[p] = s->tsc[p] * 500;
+			s->cpu_ns[AUTO_AGAIN] = 1000000000; /* the same in each mode */
 			if (i % AUTO_NR_PAGINGS == AUTO_AUTO) {
 				s->nr_changes = 1;
 				s->change[0] =
@@ -162,8 +170,8 @@ static char *explained(void)
 Test(bench_auto_report, figures)
 {
 	static const char *const rows[] = {
-	    "4k,init,nested,ept,4.0800000000000001,,,,-,0,0,nested,5",
-	    "4k,init,shadow,ept,16.32,,,,-,0,100,shadow,5",
+	    "4k,init,nested,ept,4.0800000000000001,,,,2.04,,,,-,0,0,nested,5",
+	    "4k,init,shadow,ept,16.32,,,,8.1600000000000001,,,,-,0,100,shadow,5",
 	    "4k,init,auto,ept,4.2839999999999998,1.0",
 	    "4k,steady,nested,ept,10.199999999999999,",
 	    "4k,steady,shadow,ept,8.16",
@@ -175,8 +183,10 @@ Test(bench_auto_report, figures)
 	};
 	char *text = written(report_write_csv), *line = strtok(text, "\n");
 
-	cr_expect_str_eq(line, "backing,phase,paging,second_stage,time_s,ratio,ratio_ci_low,ratio_ci_high,bar,changes,"
-	                       "in_shadow_percent,ran,n");
+	cr_expect_str_eq(line,
+	                 "backing,phase,paging,second_stage,time_s,ratio,ratio_ci_low,ratio_ci_high,cpu_s,cpu_ratio,"
+	                 "cpu_ratio_ci_low,cpu_ratio_ci_high,bar,changes,"
+	                 "in_shadow_percent,ran,n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		line = strtok(NULL, "\n");
 		cr_expect_eq(strncmp(line, rows[i], strlen(rows[i])), 0, "%s\n%s", line, rows[i]);
@@ -184,18 +194,19 @@ Test(bench_auto_report, figures)
 	free(text);
 	text = written(report_print);
 	cr_expect(strstr(text, "nested, shadow from 7.6 s"), "%s", text);
-	cr_expect(strstr(text, "4.28          1.050     1.050  1.050  1.10"), "%s", text);
+	cr_expect(strstr(text, "4.28          1.050     1.050  1.050"), "%s", text);
 	free(text);
 }
 
-/* again is 1.2 times nested. */
+/* again is 1.2 times nested, at the same CPU time. */
 Test(bench_auto_report, bars)
 {
 	char *text = explained();
 
-	cr_expect(strstr(text, "4k, init: 1.050, bar 1.10: met.\n"), "%s", text);
-	cr_expect(strstr(text, "thp, steady: 1.050, bar 1.10: met.\n"), "%s", text);
-	cr_expect(strstr(text, "thp, again: 1.200, bar 1.10: NOT met.\n"), "%s", text);
+	cr_expect(strstr(text, "4k, init: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met.\n"), "%s", text);
+	cr_expect(strstr(text, "thp, steady: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met.\n"), "%s", text);
+	cr_expect(strstr(text, "thp, again: 1.200 on the clock, 1.000 of CPU time, bar 1.10: met by CPU time alone.\n"),
+	          "%s", text);
 	free(text);
 }
 
@@ -228,7 +239,7 @@ Test(bench_auto_report, emulated)
 
 	host.emulator = HOST_EMULATOR_BOCHS;
 	text = written(report_write_csv);
-	cr_expect(strstr(text, "4k,steady,auto,ept,,,,,1.10,1,,\"nested, shadow\",5\n"), "%s", text);
+	cr_expect(strstr(text, "4k,steady,auto,ept,,,,,,,,,1.10,1,,\"nested, shadow\",5\n"), "%s", text);
 	free(text);
 	text = written(report_print);
 	cr_expect(strstr(text, "emulated by Bochs"), "%s", text);
