@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * phases [INIT [STEADY [AGAIN]]]: a guest whose behaviour changes. First INIT rounds, each of which takes from 64 pages
- * the right to write, reads them, gives it back, writes them, and lets another process run. Then STEADY million loads of
- * a pointer chase over pages of 4 KiB, without a system call. Then AGAIN rounds as at first. Prints the TSC ticks of each
- * phase on one line, word by word: each when its phase is over, so that a reader can take times of its own.
+ * phases [INIT [STEADY [AGAIN]]]: a guest whose behaviour changes. First come INIT rounds. Each takes from 64 pages the
+ * right to write, reads them, gives it back, writes them, and lets another process run. Then come STEADY million loads
+ * of a pointer chase over pages of 4 KiB, without a system call. Then come AGAIN rounds as at first. Prints the TSC
+ * ticks of each phase on one line, word by word: each when its phase is over, so that a reader can take times too.
  *
  * `phases peer ADDRESS` is the other process. It yields until the word at ADDRESS is not zero.
  */
 #include "chase_core.h"
 #include "user.h"
 
-#define INIT_ROUNDS  300
-#define STEADY_LOADS 80 /* million */
+#define INIT_ROUNDS  200
+#define STEADY_LOADS 150 /* million */
 #define RING_PAGES   8192
 #define ROUND_PAGES  64
 #define ROUND_BYTES  (ROUND_PAGES * PAGE_BYTES)

@@ -81,19 +81,34 @@ Test(policy, traps_lead_back)
 	cr_assert(strstr(p.detail, "2501 traps in 500 ms"), "%s", p.detail);
 }
 
-/* Nobody waits for the end of a window that is lost; one that ends early decides as the whole would. */
-Test(policy, certain_before_the_end)
+/* Nobody waits for the end of a window that is lost; one that ends early says what the whole would. */
+Test(policy, certain_to_trap)
 {
 	struct policy_window w = trapping;
 	struct policy p;
 
-	policy_init(&p, false);
-	cr_assert_not(policy_is_certain(&p, 1000000), "in nested mode traps do not count");
 	policy_init(&p, true);
-	cr_assert_not(policy_is_certain(&p, trapping.traps - 1));
-	cr_assert(policy_is_certain(&p, trapping.traps));
 	w.us = 100000;
+	w.traps--;
+	cr_assert_not(policy_is_certain(&p, &w));
+	w.traps++;
+	cr_assert(policy_is_certain(&p, &w));
 	cr_assert_not_null(policy_decide(&p, &w));
+}
+
+Test(policy, certain_to_be_busy)
+{
+	struct policy_window w = {.us = 100000, .looks = 2, .most_looks = 10, .kernel = 1, .moved = 1, .refs_saved = 5};
+	struct policy p;
+
+	policy_init(&p, false);
+	cr_assert_not(policy_is_certain(&p, &w), "8 quiet looks may follow");
+	w.moved = 2;
+	cr_assert(policy_is_certain(&p, &w));
+	for (int j = 1; j < POLICY_PATIENCE; j++)
+		cr_assert_null(policy_decide(&p, &quiet));
+	cr_assert_null(policy_decide(&p, &w));
+	cr_assert_eq(p.quiet, 0);
 }
 
 /* Each return makes it wait twice as long before it tries again, up to a limit. */

@@ -130,7 +130,8 @@ static int refs_saved(const struct vm *vm)
 
 static void begin_window(struct paging_auto *a)
 {
-	a->window = (struct policy_window){.refs_saved = refs_saved(a->vm)};
+	a->window =
+	    (struct policy_window){.most_looks = POLICY_LOOKS * a->vm->nr_vcpus, .refs_saved = refs_saved(a->vm)};
 	a->start_us = now_us();
 	a->traps = traps_so_far(a->vm);
 }
@@ -165,7 +166,6 @@ static void end_window(struct paging_auto *a)
 	if (shadow != a->policy.shadow) /* a client of the control socket changed it */
 		policy_changed(&a->policy, shadow);
 	a->window.us = now_us() - a->start_us;
-	a->window.traps = traps_so_far(a->vm) - a->traps;
 	reason = policy_decide(&a->policy, &a->window);
 	if (reason)
 		change(a, reason);
@@ -188,7 +188,8 @@ static void *thread(void *arg)
 			return NULL;
 		if (!is_shadow(a->vm)) /* there the traps are counted */
 			look(a);
-		if (looks == POLICY_LOOKS || policy_is_certain(&a->policy, traps_so_far(a->vm) - a->traps)) {
+		a->window.traps = traps_so_far(a->vm) - a->traps;
+		if (looks == POLICY_LOOKS || policy_is_certain(&a->policy, &a->window)) {
 			end_window(a);
 			begin_window(a);
 			looks = 0;

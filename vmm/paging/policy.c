@@ -8,13 +8,17 @@ void policy_init(struct policy *p, bool shadow)
 	*p = (struct policy){.shadow = shadow, .patience = POLICY_PATIENCE};
 }
 
+/* A look may find both. */
+static unsigned busy_looks(const struct policy_window *w)
+{
+	return w->kernel > w->moved ? w->kernel : w->moved;
+}
+
 static const char *decide_in_nested(struct policy *p, const struct policy_window *w)
 {
-	const unsigned busy = w->kernel > w->moved ? w->kernel : w->moved; /* a look may be both */
-
 	if (!w->looks) /* all are halted: nobody knows, and nobody waits */
 		return NULL;
-	p->quiet = busy * 100 <= w->looks * POLICY_BUSY_PERCENT ? p->quiet + 1 : 0;
+	p->quiet = busy_looks(w) * 100 <= w->looks * POLICY_BUSY_PERCENT ? p->quiet + 1 : 0;
 	if (p->quiet < p->patience || w->refs_saved <= 0)
 		return NULL;
 	snprintf(p->detail, sizeof(p->detail),
@@ -41,9 +45,11 @@ const char *policy_decide(struct policy *p, const struct policy_window *w)
 	return p->shadow ? decide_in_shadow(p, w) : decide_in_nested(p, w);
 }
 
-bool policy_is_certain(const struct policy *p, uint64_t traps)
+bool policy_is_certain(const struct policy *p, const struct policy_window *so_far)
 {
-	return p->shadow && traps * POLICY_TRAP_US * 100 > POLICY_WINDOW_US * POLICY_TRAP_PERCENT;
+	if (p->shadow)
+		return so_far->traps * POLICY_TRAP_US * 100 > POLICY_WINDOW_US * POLICY_TRAP_PERCENT;
+	return busy_looks(so_far) * 100 > so_far->most_looks * POLICY_BUSY_PERCENT;
 }
 
 void policy_changed(struct policy *p, bool shadow)

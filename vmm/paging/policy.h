@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When `--paging auto` changes the mode: docs/paging.md has the reasons for each number. Pure; machine/auto.c looks at the
- * guest and does what is decided here.
+ * When `--paging auto` changes the mode. docs/paging.md has the reasons for each number. Pure: machine/auto.c looks at
+ * the guest and does what is decided here.
  *
  *   nested -> shadow   the guest was quiet for `patience` windows in a row, and a TLB miss would walk fewer references.
  *                      Quiet: in at most POLICY_BUSY_PERCENT of the looks at it, it was in its kernel, or had changed its
  *                      tables or CR3 since the look before.
  *   shadow -> nested   for POLICY_BUSY_WINDOWS in a row more than POLICY_TRAP_PERCENT of the time went into traps, at
- *                      POLICY_TRAP_US each. The patience doubles then, up to POLICY_PATIENCE_MAX. Such a window ends as
- *                      soon as that is certain: each trap more is one too many.
+ *                      POLICY_TRAP_US each. The patience doubles then, up to POLICY_PATIENCE_MAX.
+ *
+ * A window ends early when more of it cannot change what it says (policy_is_certain).
  */
 #ifndef GNOMON_PAGING_POLICY_H
 #define GNOMON_PAGING_POLICY_H
@@ -30,6 +31,7 @@
 struct policy_window {
 	uint64_t us;     /* how long it was */
 	unsigned looks;  /* at vCPUs that were not halted */
+	unsigned most_looks; /* that a whole window has */
 	unsigned kernel; /* of these, at CPL 0 */
 	unsigned moved;  /* of these, with other tables than at the look before */
 	uint64_t traps;  /* all vCPUs, in shadow mode */
@@ -47,8 +49,11 @@ void policy_init(struct policy *p, bool shadow);
 /* Why the other mode shall run from now on, a static text, with p->detail filled in; NULL: it shall not. */
 const char *policy_decide(struct policy *p, const struct policy_window *w);
 
-/* True when a window that is not over has more traps than a whole one may have: it may as well end. */
-bool policy_is_certain(const struct policy *p, uint64_t traps);
+/*
+ * True when a window that is not over is busy, or trapping, whatever comes: it may as well end. So neither a guest that
+ * has just begun to trap nor one that has just become quiet waits for the end of a window that is already lost.
+ */
+bool policy_is_certain(const struct policy *p, const struct policy_window *so_far);
 
 /* What was decided is done, or came from elsewhere. */
 void policy_changed(struct policy *p, bool shadow);

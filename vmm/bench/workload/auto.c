@@ -18,8 +18,8 @@ static int take_turn(void *results, const struct turn *turn)
 	                                 .backing = auto_backing[turn->i / AUTO_NR_PAGINGS],
 	                                 .image = res->plan->file[BENCH_KERNEL],
 	                                 .socket = place.path,
-	                                 .init = timed ? "300" : "30",
-	                                 .steady = timed ? "80" : "4",
+	                                 .init = timed ? "200" : "30",
+	                                 .steady = timed ? "150" : "4",
 	                                 .again = timed ? "300" : "30"};
 	int r = socket_place_make(&place);
 

@@ -4,8 +4,8 @@
  * mode alone.
  *
  * A turn is one guest. A forked driver starts it with a control socket, hears of each change of its mode, and passes on
- * the line that it prints at its end. Times are ticks of the TSC, which driver and guest share: so a change has its place
- * in a phase. The guest's line comes word by word: so the driver knows what CPU time each phase took. That counts where
+ * the line that it prints. Times are ticks of the TSC, which driver and guest share: so a change has its place in a
+ * phase. The guest's line comes word by word: so the driver knows what CPU time each phase took. That counts where
  * others keep the CPUs busy, and a ratio of times on the clock says little.
  *
  *   auto.c         the workload

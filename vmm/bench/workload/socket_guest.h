@@ -21,7 +21,10 @@ int must_check socket_place_make(struct socket_place *ret_place);
 /* Once the guest is gone, which may have left its socket. */
 void socket_place_remove(const struct socket_place *place);
 
-/* Runs argv[0] with stdin from /dev/null, this process's stderr, and `out` as stdout, -1 for /dev/null. PID or -errno. */
+/*
+ * Runs argv[0] with stdin from /dev/null, this process's stderr, and `out` as stdout, -1 for /dev/null. Gives its PID, or
+ * -errno.
+ */
 pid_t socket_guest_start(const char *const *argv, int out);
 
 /* Until the guest listens at `path`. -ECHILD: it ended and is reaped; -ETIMEDOUT. */
