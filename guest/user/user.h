@@ -134,6 +134,7 @@ int fill_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
 int hold_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
+int phases_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 
 #endif

@@ -280,6 +280,22 @@ Test(kernel, chase_2m)
 	chase("2m");
 }
 
+/* In each mode, and with `auto` that may change it: one line, in the form that the benchmark reads. */
+Test(kernel, phases)
+{
+	static const char *const modes[] = {"nested", "shadow", "auto"};
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		unsigned long long init, steady, again;
+
+		run_gnomon(&r, "run", "--paging", modes[i], kernel, "--", "phases", "2", "1", "1");
+		expect_status(&r, 0);
+		cr_assert_eq(sscanf(r.out, "phases init=%llu steady=%llu again=%llu\n", &init, &steady, &again), 3,
+		             "%s", r.out);
+		cr_assert(init && steady && again, "%s", r.out);
+	}
+}
+
 /* Host pages of 4 KiB only: so the references of a walk are known beforehand, on whatever second stage. */
 Test(kernel, chase_references)
 {

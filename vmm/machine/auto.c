@@ -114,19 +114,20 @@ static uint64_t traps_so_far(const struct vm *vm)
  * Shadow mode joins neighbouring pages to 2 MiB ones, which makes a walk one level shorter: of the second stage's
  * levels below it, too. Where KVM composes tables itself, only memory on large pages lets it do the same.
  */
-static int refs_saved(const struct vm *vm)
+static void begin_window(struct paging_auto *a)
 {
+	struct policy_window *w = &a->window;
 	struct host_info host;
 
 	host_read_second_stage(&host);
-	if (host_stage_is_hardware(host.second_stage))
-		return 5;
-	return vm->mem.backing == BACKING_4K ? 0 : 1;
-}
-
-static void begin_window(struct paging_auto *a)
-{
-	a->window = (struct policy_window){.refs_saved = refs_saved(a->vm)};
+	*w = (struct policy_window){.most_looks = POLICY_LOOKS * a->vm->nr_vcpus};
+	if (host_stage_is_hardware(host.second_stage)) {
+		w->refs_saved = 5;
+		w->trap_us = POLICY_TRAP_US_HARDWARE;
+	} else {
+		w->refs_saved = a->vm->mem.backing == BACKING_4K ? 0 : 1;
+		w->trap_us = POLICY_TRAP_US_SOFTWARE;
+	}
 	a->start_us = now_us();
 	a->traps = traps_so_far(a->vm);
 }
@@ -161,7 +162,6 @@ static void end_window(struct paging_auto *a)
 	if (shadow != a->policy.shadow) /* a client of the control socket changed it */
 		policy_changed(&a->policy, shadow);
 	a->window.us = now_us() - a->start_us;
-	a->window.traps = traps_so_far(a->vm) - a->traps;
 	reason = policy_decide(&a->policy, &a->window);
 	if (reason)
 		change(a, reason);
@@ -184,9 +184,11 @@ static void *thread(void *arg)
 			return NULL;
 		if (!is_shadow(a->vm)) /* there the traps are counted */
 			look(a);
-		if (looks % POLICY_LOOKS == 0) {
+		a->window.traps = traps_so_far(a->vm) - a->traps;
+		if (looks == POLICY_LOOKS || policy_is_certain(&a->policy, &a->window)) {
 			end_window(a);
 			begin_window(a);
+			looks = 0;
 		}
 	}
 }

@@ -5,16 +5,20 @@
 
 void policy_init(struct policy *p, bool shadow)
 {
-	*p = (struct policy){.shadow = shadow, .patience = POLICY_PATIENCE};
+	*p = (struct policy){.shadow = shadow, .filling = shadow, .patience = POLICY_PATIENCE};
+}
+
+/* A look may find both. */
+static unsigned busy_looks(const struct policy_window *w)
+{
+	return w->kernel > w->moved ? w->kernel : w->moved;
 }
 
 static const char *decide_in_nested(struct policy *p, const struct policy_window *w)
 {
-	const unsigned busy = w->kernel > w->moved ? w->kernel : w->moved; /* a look may be both */
-
 	if (!w->looks) /* all are halted: nobody knows, and nobody waits */
 		return NULL;
-	p->quiet = busy * 100 <= w->looks * POLICY_BUSY_PERCENT ? p->quiet + 1 : 0;
+	p->quiet = busy_looks(w) * 100 <= w->looks * POLICY_BUSY_PERCENT ? p->quiet + 1 : 0;
 	if (p->quiet < p->patience || w->refs_saved <= 0)
 		return NULL;
 	snprintf(p->detail, sizeof(p->detail),
@@ -26,13 +30,15 @@ static const char *decide_in_nested(struct policy *p, const struct policy_window
 
 static const char *decide_in_shadow(struct policy *p, const struct policy_window *w)
 {
-	const uint64_t in_traps = w->traps * POLICY_TRAP_US;
-
-	p->busy = in_traps * 100 > w->us * POLICY_TRAP_PERCENT ? p->busy + 1 : 0;
+	if (p->filling) {
+		p->filling = false;
+		return NULL;
+	}
+	p->busy = w->traps * w->trap_us * 100 > w->us * POLICY_TRAP_PERCENT ? p->busy + 1 : 0;
 	if (p->busy < POLICY_BUSY_WINDOWS)
 		return NULL;
 	snprintf(p->detail, sizeof(p->detail), "%llu traps in %llu ms, %u us each",
-	         (unsigned long long)w->traps, (unsigned long long)w->us / 1000, POLICY_TRAP_US);
+	         (unsigned long long)w->traps, (unsigned long long)w->us / 1000, w->trap_us);
 	return "policy: the guest traps too often";
 }
 
@@ -41,10 +47,21 @@ const char *policy_decide(struct policy *p, const struct policy_window *w)
 	return p->shadow ? decide_in_shadow(p, w) : decide_in_nested(p, w);
 }
 
+bool policy_is_certain(const struct policy *p, const struct policy_window *so_far)
+{
+	if (p->shadow)
+		return !p->filling && so_far->traps * so_far->trap_us * 100 > POLICY_WINDOW_US * POLICY_TRAP_PERCENT;
+	return busy_looks(so_far) * 100 > so_far->most_looks * POLICY_BUSY_PERCENT;
+}
+
 void policy_changed(struct policy *p, bool shadow)
 {
-	if (p->shadow && !shadow)
+	if (p->shadow == shadow) { /* nothing came of it: another try after as many windows */
+		p->quiet = p->busy = 0;
+		return;
+	}
+	if (!shadow)
 		p->patience = p->patience * 2 < POLICY_PATIENCE_MAX ? p->patience * 2 : POLICY_PATIENCE_MAX;
-	p->shadow = shadow;
+	p->shadow = p->filling = shadow;
 	p->quiet = p->busy = 0;
 }

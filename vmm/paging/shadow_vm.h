@@ -111,7 +111,7 @@ bool must_check shadow_vcpu_run_to_stub(struct vcpu *vcpu);
 
 /* paging/shadow_real.c: the real CPU's own state. Gives it what the guest's asks for and the stub cannot load. Lock held. */
 void shadow_real_sync(struct vcpu *vcpu);
-/* Its first state. -errno, said. */
+/* Its first state. -errno, logged. */
 int must_check shadow_real_start(struct vcpu *vcpu);
 
 /*

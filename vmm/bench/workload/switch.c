@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "bench/workload/socket_guest.h"
 #include "bench/workload/turn.h"
 
 static const struct switch_case cases[] = {
@@ -14,41 +14,22 @@ static const struct switch_case cases[] = {
 
 _Static_assert(sizeof(cases) / sizeof(*cases) <= SWITCH_MAX_CASES, "room for the results");
 
-/* A directory of our own for the control socket, and the socket's path in it. -errno. */
-static int make_place(char *ret_dir, char *ret_socket, size_t size)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	if (snprintf(ret_dir, size, "%s/gnomon-bench-XXXXXX", tmp && *tmp ? tmp : "/tmp") >= (int)size)
-		return -ENAMETOOLONG;
-	if (!mkdtemp(ret_dir))
-		return -errno;
-	return snprintf(ret_socket, size, "%s/control", ret_dir) < (int)size ? 0 : -ENAMETOOLONG;
-}
-
-/* The guest is gone, and may have left its socket. */
-static void remove_place(const char *dir, const char *socket)
-{
-	unlink(socket);
-	rmdir(dir);
-}
-
 static int take_turn(void *results, const struct turn *turn)
 {
 	struct switch_results *res = results;
 	bench_reason *na = &res->na[turn->i];
-	char dir[80], socket[96] = "";
+	struct socket_place place;
 	const struct switch_drive drive = {
-	    .c = &res->cases[turn->i], .image = res->plan->file[BENCH_KERNEL], .socket = socket};
+	    .c = &res->cases[turn->i], .image = res->plan->file[BENCH_KERNEL], .socket = place.path};
 	double *us[SWITCH_NR_TO];
-	int r = make_place(dir, socket, sizeof(dir));
+	int r = socket_place_make(&place);
 
 	if (r < 0) {
 		snprintf(*na, sizeof(*na), "no place for a control socket: %s", strerror(-r));
 		return 0;
 	}
 	r = turn_call(turn, switch_drive, &drive, na);
-	remove_place(dir, socket);
+	socket_place_remove(&place);
 	if (r < 0 || **na)
 		return r;
 	for (int to = 0; to < SWITCH_NR_TO; to++)

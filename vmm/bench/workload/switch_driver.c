@@ -1,25 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* Switches the paging mode of a guest of its own, again and again. What fails is logged: it becomes the reason. */
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/process.h"
 #include "bench/child_parts.h"
+#include "bench/workload/socket_guest.h"
 #include "bench/workload/switch.h"
 #include "client/connection.h"
 #include "control/error.h"
 
-#define START_MS    20000 /* for the guest to open its socket */
-#define ANSWER_MS   20000
-#define POLL_MS     5
 #define WARM_UP_MS  1000            /* for the guest to map all of its pages */
 #define SETTLE_MS   50              /* for the guest to use its tables in the mode that it is in */
 #define MAP_MIB     64              /* for the kernel and its tables, besides the pages */
@@ -33,56 +27,11 @@ static pid_t start_guest(const struct switch_drive *d)
 	const char *const argv[] = {process_self(), "run",  "--paging",  "nested",  "--cpus", cpus,
 	                            "--memory",     memory, "--control", d->socket, d->image, "--",
 	                            "chase",        pages,  CHASE_LOADS, "4k",      NULL};
-	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const pid_t parent = getpid();
-	pid_t pid;
 
 	snprintf(cpus, sizeof(cpus), "%d", d->c->cpus);
 	snprintf(memory, sizeof(memory), "%uM", (d->c->pages >> 8) + MAP_MIB);
 	snprintf(pages, sizeof(pages), "%u", d->c->pages);
-	if (null < 0)
-		return log_errno(errno, "/dev/null");
-	pid = vfork();
-	if (pid == 0) {
-		if (child_begin(parent, null, null, STDERR_FILENO) == 0)
-			execv(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
-	close(null);
-	return pid < 0 ? log_errno(errno, "cannot start a guest") : pid;
-}
-
-/* True when somebody listens there. */
-static bool is_open(const char *path)
-{
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool open;
-
-	strncpy(addr.sun_path, path, sizeof(addr.sun_path) - 1);
-	open = fd >= 0 && connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0;
-	if (fd >= 0)
-		close(fd);
-	return open;
-}
-
-/* Until the guest listens. -ECHILD: it ended and is reaped; -ETIMEDOUT. Both logged. */
-static int wait_for_socket(pid_t guest, const char *path)
-{
-	const double deadline = child_clock_ms() + START_MS;
-
-	while (!is_open(path)) {
-		if (waitpid(guest, NULL, WNOHANG) == guest) {
-			log_error("the guest ended before it opened its control socket");
-			return -ECHILD;
-		}
-		if (child_clock_ms() > deadline) {
-			log_error("the guest did not open its control socket in time");
-			return -ETIMEDOUT;
-		}
-		poll(NULL, 0, POLL_MS);
-	}
-	return 0;
+	return socket_guest_start(argv, -1);
 }
 
 /* Why the guest does not switch. */
@@ -148,10 +97,10 @@ int switch_drive(const void *drive)
 	const struct switch_drive *d = drive;
 	const pid_t guest = start_guest(d);
 	struct connection c;
-	int r = guest < 0 ? -1 : wait_for_socket(guest, d->socket);
+	int r = guest < 0 ? -1 : socket_guest_wait(guest, d->socket);
 
 	if (r == 0)
-		r = connection_open(&c, d->socket, ANSWER_MS);
+		r = connection_open(&c, d->socket, SOCKET_ANSWER_MS);
 	if (r == 0) {
 		r = switch_all(&c);
 		connection_close(&c);
