@@ -105,7 +105,7 @@ bool must_check shadow_vcpu_load(struct vcpu *vcpu);
 
 /*
  * KVM_RUN until the stub reports, whoever kicks meanwhile; they are heard afterwards. False: something else happened,
- * which is said, and the run ends. Lock held: other vCPUs stay where they are.
+ * which is logged, and the run ends. Lock held: other vCPUs stay where they are.
  */
 bool must_check shadow_vcpu_run_to_stub(struct vcpu *vcpu);
 
