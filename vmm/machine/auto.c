@@ -40,9 +40,13 @@ static uint64_t hash_tables(struct vcpu *vcpu, uint64_t at, int level, unsigned 
 	return hash;
 }
 
-static bool is_shadow(const struct vm *vm)
+static bool is_shadow(struct vm *vm)
 {
-	return vm->paging == paging_by_name("shadow");
+	struct paging_history history;
+	const char *mode;
+
+	paging_look(vm, &mode, &history);
+	return mode == paging_by_name("shadow")->name;
 }
 
 /* The states of vCPUs that run, by their numbers. False: the VM cannot be paused now, or a vCPU is at a device. */

@@ -25,11 +25,9 @@ static int reset(struct vm *vm)
 
 static void finish(struct vm *vm)
 {
-	if (!vm->shadow)
-		return;
-	pthread_mutex_lock(&vm->paging_lock);
-	counter_add(&vm->vcpu[0]->counters, CTR_SHADOW_PREFETCHED_USED, shadow_prefetched_used(vm->shadow->mmu));
-	pthread_mutex_unlock(&vm->paging_lock);
+	if (vm->shadow)
+		counter_add(&vm->vcpu[0]->counters, CTR_SHADOW_PREFETCHED_USED,
+		            shadow_prefetched_used(vm->shadow->mmu));
 }
 
 /* --- state --- */

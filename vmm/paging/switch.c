@@ -115,6 +115,8 @@ static int change(struct vm *vm, const struct paging_ops *to, char *ret_why)
 		snprintf(ret_why, PAGING_WHY_MAX, "The VM cannot go on with %s paging: %s", to->name, why);
 	} else {
 		r = hand_over(vm, to, state, ret_why);
+		if (r == 0)
+			from->finish(vm);
 		(r < 0 ? to : from)->destroy(vm);
 	}
 	if (r == 0)

@@ -55,7 +55,7 @@ struct paging_ops {
 	void (*destroy)(struct vm *vm);
 	/* Guest memory is all zero and no vCPU runs: forgets what the mode derived from it. -errno, logged. */
 	int (*reset)(struct vm *vm);
-	/* The run is over: counts what is only known then. Called once. */
+	/* The mode has come to its end, with the run or before: counts what is only known then. Once. No vCPU runs. */
 	void (*finish)(struct vm *vm);
 
 	/* Returns why the mode cannot go on from this state: a sentence, or NULL. paging_lock held. */
