@@ -23,7 +23,6 @@ static void setup(void)
 	cr_assert_eq(pt_init(&pt, &pt_ept, &arena_ops, arena), 0);
 	cr_assert_eq(pt_map(&pt, 0, 2 * PAGE_2M, 0, PT_RWX, 2, &g), 0);
 	cr_assert_eq(pt_map(&pt, 2 * PAGE_2M, PAGE_2M - PAGE_SIZE, 0, PT_RWX, 1, &g), 0);
-	pt_fingerprint_all(&pt);
 	expect_sound(&pt);
 	t3 = below(pt.root, 0);
 	t2 = below(t3, 0);
@@ -91,12 +90,6 @@ Test(pgtable_audit, empty_table)
 	memset(t1->entry, 0, PAGE_SIZE);
 	t1->present = 0;
 	expect_violation("an empty table is linked");
-}
-
-Test(pgtable_audit, stale_fingerprint)
-{
-	t1->entry[7] = pte_raw(pt_ept.make_leaf(1, 0x123000, PT_R));
-	expect_violation("a table caches a fingerprint that is not that of its content");
 }
 
 Test(pgtable_audit, wrong_leaf_counter)

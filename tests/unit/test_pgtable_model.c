@@ -5,6 +5,7 @@
  * that a flush is due, and complains when it remembers what is no longer true.
  */
 #include "test_pgtable_fixture.c"
+#include "tree_sum.h"
 
 #define STEPS        1200
 #define WINDOW_PAGES 2048
@@ -221,12 +222,12 @@ static void check_pages(struct model *m)
 	}
 }
 
-/* The same content put page by page, backwards, into a fresh tree has the same fingerprint. */
-static void check_fingerprint(struct model *m)
+/* The same content put page by page, backwards, into a fresh tree has the same sum. */
+static void check_sum(struct model *m)
 {
 	struct arena *arena = arena_new();
 	struct pt_gather g = PT_GATHER_INIT;
-	uint64_t whole = pt_fingerprint_all(&m->pt), half, other_half;
+	uint64_t whole = tree_sum(&m->pt), half, other_half;
 	struct pt pt;
 
 	cr_assert_eq(pt_init(&pt, m->pt.fmt, &arena_ops, arena), 0);
@@ -234,9 +235,9 @@ static void check_fingerprint(struct model *m)
 		if (m->page[i].present)
 			cr_assert_eq(
 			    pt_map(&pt, m->base + i * PAGE_SIZE, PAGE_SIZE, m->page[i].pa, m->page[i].attrs, 1, &g), 0);
-	cr_assert_eq(pt_fingerprint_all(&pt), whole);
-	cr_assert_eq(pt_fingerprint(&m->pt, m->base, 333 * PAGE_SIZE, &half), 0);
-	cr_assert_eq(pt_fingerprint(&pt, m->base + 333 * PAGE_SIZE, (m->pages - 333) * PAGE_SIZE, &other_half), 0);
+	cr_assert_eq(tree_sum(&pt), whole);
+	half = tree_sum_range(&m->pt, m->base, m->base + 333 * PAGE_SIZE - 1);
+	other_half = tree_sum_range(&pt, m->base + 333 * PAGE_SIZE, m->base + m->pages * PAGE_SIZE - 1);
 	cr_assert_eq(half + other_half, whole);
 	pt_gather_finish(&pt, &g);
 	pt_destroy(&pt);
@@ -249,7 +250,7 @@ static void step(struct model *m)
 	static int (*const op[])(struct model *, struct pt_gather *) = {do_map,   do_map,      do_zap,  do_protect,
 	                                                                do_split, do_collapse, do_touch};
 	struct pt_gather g = PT_GATHER_INIT;
-	uint64_t before = pt_fingerprint_all(&m->pt), tables = m->pt.tables;
+	uint64_t before = tree_sum(&m->pt), tables = m->pt.tables;
 	int err;
 
 	if (pick(m, 4) == 0)
@@ -258,7 +259,7 @@ static void step(struct model *m)
 	m->arena->limit = ARENA_TABLES;
 	if (err) {
 		cr_assert(!g.due && !g.tables, "a failed operation left work");
-		cr_assert_eq(pt_fingerprint_all(&m->pt), before);
+		cr_assert_eq(tree_sum(&m->pt), before);
 		cr_assert_eq(m->pt.tables, tables);
 	}
 	cr_assert_eq(m->arena->nr_live, m->pt.tables + m->pt.pool_count + g.nr_tables, "a table page is nowhere");
@@ -283,7 +284,7 @@ static void run(const struct pt_format *fmt, uint64_t base, uint64_t seed)
 		step(m);
 		collapsed_once += m->pt.leaves[2] > large;
 		if (i % 100 == 0)
-			check_fingerprint(m);
+			check_sum(m);
 	}
 	cr_assert_gt(collapsed_once, 0, "the sequence never made a large page: it tests too little");
 	cr_assert_eq(fake_wrong_level, 0);

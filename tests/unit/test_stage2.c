@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "stage2_machine.h"
+#include "tree_sum.h"
 
 #define LARGE (5ull << 30) /* beyond the MMIO hole; mapped, hardly touched */
 #define SLICE (64ull << 10)
@@ -57,7 +58,7 @@ Test(stage2, pointer_bounds)
 /* A split changes the size of pages and nothing else. */
 Test(stage2, split_keeps_every_page)
 {
-	const uint64_t before = (make(SMALL), pt_fingerprint_all(&s2.pt));
+	const uint64_t before = (make(SMALL), tree_sum(&s2.pt));
 
 	cr_assert_eq(stage2_split(&s2, gpa_init(BLOCK + 5 * PAGE_SIZE), &g), 0);
 	for (uint64_t at = BLOCK; at < 2 * BLOCK; at += PAGE_SIZE) {
@@ -66,7 +67,7 @@ Test(stage2, split_keeps_every_page)
 	}
 	cr_assert_eq(level_at(BLOCK - 1), 2);
 	cr_assert_eq(level_at(2 * BLOCK), 2);
-	cr_assert_eq(pt_fingerprint_all(&s2.pt), before);
+	cr_assert_eq(tree_sum(&s2.pt), before);
 	cr_assert_eq(stage2_split(&s2, gpa_init(BLOCK), &g), 0, "small already");
 	cr_assert_eq(s2.pt.leaves[1], 512);
 	cr_assert_eq(stage2_split(&s2, gpa_init(SMALL), &g), -ENOENT);
@@ -97,7 +98,7 @@ Test(stage2, unmap_a_slice)
 Test(stage2, map_again_and_collapse)
 {
 	const uint64_t at = BLOCK + 3 * SLICE;
-	const uint64_t before = (make(SMALL), pt_fingerprint_all(&s2.pt));
+	const uint64_t before = (make(SMALL), tree_sum(&s2.pt));
 
 	cr_assert_eq(stage2_unmap(&s2, gpa_init(at), SLICE, &g), 0);
 	pt_gather_finish(&s2.pt, &g);
@@ -107,7 +108,7 @@ Test(stage2, map_again_and_collapse)
 	cr_assert_eq(level_at(at), 1);
 	cr_assert_eq(stage2_collapse(&s2, gpa_init(at), &g), 0);
 	cr_assert_eq(level_at(at), 2);
-	cr_assert_eq(pt_fingerprint_all(&s2.pt), before);
+	cr_assert_eq(tree_sum(&s2.pt), before);
 	cr_assert_eq(stage2_collapse(&s2, gpa_init(at), &g), -ENOENT, "large already");
 	cr_assert_eq(s2.pt.leaves[1], 0);
 	cr_assert_eq(g.nr_tables, 1, "the table waits for the flush");
@@ -149,13 +150,13 @@ Test(stage2, bad_ranges)
 	    {PAGE_SIZE, ~0ull & PAGE_MASK},
 	    {0, 1ull << 63},
 	};
-	const uint64_t before = (make(SMALL), pt_fingerprint_all(&s2.pt));
+	const uint64_t before = (make(SMALL), tree_sum(&s2.pt));
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		cr_assert_eq(stage2_unmap(&s2, gpa_init(bad[i].gpa), bad[i].size, &g), -EINVAL, "%zu", i);
 		cr_assert_eq(stage2_map(&s2, gpa_init(bad[i].gpa), bad[i].size, &g), -EINVAL, "%zu", i);
 	}
-	cr_assert_eq(pt_fingerprint_all(&s2.pt), before);
+	cr_assert_eq(tree_sum(&s2.pt), before);
 	cr_assert_not(g.due);
 }
 

@@ -4,8 +4,7 @@
  *
  *     each entry            absent: all zero.  table: not at level 1, known, linked here and only here.
  *                           leaf: at a level that holds leaves, attributes that the format allows.  reserved bits zero
- *     each table            its count of present entries is right and, but for the root, not zero;
- *                           a fingerprint it caches is the sum over its leaves
+ *     each table            its count of present entries is right and, but for the root, not zero
  *     the tree              its counters equal a recount
  *
  * Parts: entries; tables; the tree.
@@ -16,9 +15,7 @@
 
 struct recount {
 	uint64_t tables, leaves[PT_LEVELS_MAX + 1];
-	/* Of the part that was visited of the open table at each level: */
-	unsigned present[PT_LEVELS_MAX + 2];
-	uint64_t sum[PT_LEVELS_MAX + 2];
+	unsigned present[PT_LEVELS_MAX + 1]; /* of the part that was visited of the open table at each level */
 };
 
 /* What is wrong with the link under the iterator, or NULL. */
@@ -69,15 +66,12 @@ static const char *check_table(const struct pt_iter *it, int level, struct recou
 {
 	const struct pt_table *table = it->path[level];
 
-	r->sum[level + 1] += r->sum[level];
 	if (it->pt->shared)
 		return NULL;
 	if (table->present != r->present[level])
 		return "a table's count of present entries is wrong";
 	if (!table->present && level < it->root_level)
 		return "an empty table is linked";
-	if (table->fingerprint_valid && table->fingerprint != r->sum[level])
-		return "a table caches a fingerprint that is not that of its content";
 	return NULL;
 }
 
@@ -103,8 +97,6 @@ static void count_entry(const struct pt_iter *it, struct recount *r)
 	r->present[it->level]++;
 	r->leaves[it->level] += leaf;
 	r->tables += !leaf;
-	if (leaf)
-		r->sum[it->level] += pt_leaf_fingerprint(it, it->first, it->last);
 }
 
 /* The first thing that is wrong, with the iterator at it. */
@@ -119,7 +111,6 @@ static const char *check(struct pt_iter *it, struct pt *pt, struct recount *r)
 		if (level > it->level) {
 			level = it->level;
 			r->present[level] = 0;
-			r->sum[level] = 0;
 		}
 		if (!what)
 			what = check_entry(it);

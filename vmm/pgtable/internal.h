@@ -33,7 +33,4 @@ int must_check pt_set_collapsed(struct pt_iter *it, pte_t leaf, struct pt_gather
 /* Splits the leaf under the iterator by one level, with a table from the pool; it->old is the table entry then. */
 void pt_split_entry(struct pt_iter *it, struct pt_gather *g);
 
-/* What a leaf adds to the fingerprint for [first, last], sign extension off. */
-uint64_t pt_leaf_fingerprint(const struct pt_iter *it, uint64_t first, uint64_t last);
-
 #endif

@@ -5,7 +5,7 @@
  *     pt_map, pt_protect, pt_zap      ranges                        map.c
  *     pt_split, pt_collapse           page sizes                    split.c
  *     pt_lookup                       one address                   iter.c
- *     pt_dump, pt_audit, pt_fingerprint  the whole                  dump.c audit.c fingerprint.c
+ *     pt_dump, pt_audit               the whole                     dump.c audit.c
  *          |
  *     pt_for_each (one walker) + pt_set (one writer)                iter.c write.c
  *
@@ -14,8 +14,7 @@
  * interface in its own address kinds. Sizes are bytes. Ranges are whole pages, do not wrap
  * and, in a format with sign extension, stay within one half.
  *
- * Locks: the caller serialises all functions that change a tree, and pt_audit and
- * pt_fingerprint. Against the CPU, which sets A and D bits at any time, the writer's
+ * Locks: the caller serialises all functions that change a tree, and pt_audit. Against the CPU, which sets A and D bits at any time, the writer's
  * compare-and-swap protects. pt_lookup, pt_dump and pt_for_each need no lock as long as
  * pt_gather_finish waits for those who read.
  *
@@ -50,8 +49,6 @@ struct pt_table {
 	uint64_t linear;       /* first address it translates, sign extension off */
 	unsigned present;      /* entries that are */
 	bool collapsed;        /* in a gather: a leaf took over, A and D are still to be collected */
-	bool fingerprint_valid;
-	uint64_t fingerprint;
 };
 
 /* One change of one entry, told after it is visible. */
@@ -164,7 +161,7 @@ static inline void pt_iter_restart(struct pt_iter *it)
 
 /*
  * Replaces the entry under the iterator, if it still is it->old, and does the bookkeeping:
- * counters, observer, fingerprints, `g`. A table that is thereby unlinked goes to `g` with
+ * counters, observer, `g`. A table that is thereby unlinked goes to `g` with
  * all below it, each of its entries cleared; one that is linked is fresh from ops->alloc, holds
  * leaves at most, and is counted with them. 0, with it->old = new; or -EAGAIN, with it->old what is there.
  */
@@ -216,15 +213,6 @@ struct pt_mapping {
 
 /* -EINVAL: `va` is not canonical; -ENOENT: not mapped. */
 int must_check pt_lookup(struct pt *pt, uint64_t va, struct pt_mapping *ret_mapping);
-
-/*
- * A 64-bit sum over what [va, va + size) maps: address, pa and attributes but A and D.
- * Depends on neither page sizes nor history. Not cryptographic. -EINVAL.
- */
-int must_check pt_fingerprint(struct pt *pt, uint64_t va, uint64_t size, uint64_t *ret_fingerprint);
-
-/* The same over the whole tree. */
-uint64_t pt_fingerprint_all(struct pt *pt);
 
 /* One line per run of like, contiguous pages, without newline: range, pa, attributes, page size. See also dump.h. */
 void pt_dump(struct pt *pt, void (*emit)(void *ctx, const char *line), void *ctx);

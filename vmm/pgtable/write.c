@@ -38,7 +38,6 @@ struct pt_table *pt_pool_take(struct pt *pt)
 	table->next = NULL;
 	table->present = 0;
 	table->collapsed = false;
-	table->fingerprint_valid = false;
 	return table;
 }
 
@@ -79,8 +78,6 @@ static void account(struct pt_iter *it, pte_t old, pte_t new, bool moved, struct
 	pt->leaves[level] -= fmt->is_leaf(old, level);
 	pt->tables += pt_is_table(fmt, new, level);
 	pt->tables -= pt_is_table(fmt, old, level);
-	for (int l = level; l <= it->root_level; l++)
-		it->path[l]->fingerprint_valid = false;
 	if (pt_flush_due(fmt, old, new, level))
 		gather_range(g, it->va, it->va + pt_span(fmt, level) - 1);
 	if (pt->ops->changed) {
