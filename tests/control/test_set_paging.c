@@ -330,7 +330,7 @@ static void without_zydis(void)
 	glob_t found;
 
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    glob("/usr/lib*/{*/,}libZydis.so.*", GLOB_BRACE, NULL, &found) != 0)
+	    glob("/{usr/,}lib*/{*/,}libZydis.so.*", GLOB_BRACE, NULL, &found) != 0)
 		_exit(99);
 	for (size_t i = 0; i < found.gl_pathc; i++)
 		if (mount("/dev/null", found.gl_pathv[i], NULL, MS_BIND, NULL) < 0)
