@@ -5,13 +5,18 @@
 #include <stdint.h>
 #include <time.h>
 
-/* CLOCK_MONOTONIC in milliseconds. */
-static inline int64_t clock_ms(void)
+/* CLOCK_MONOTONIC in microseconds and in milliseconds. */
+static inline int64_t clock_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
+}
+
+static inline int64_t clock_ms(void)
+{
+	return clock_us() / 1000;
 }
 
 #endif

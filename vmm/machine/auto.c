@@ -5,20 +5,13 @@
 #include <gnomon/x86.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "host/host.h"
 #include "paging/switch.h"
 #include "vm/vcpu.h"
 
 #define HASH_TABLES 512 /* of a guest's tables, the first so many are looked at */
-
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
-}
 
 /* --- a look --- */
 
@@ -132,7 +125,7 @@ static void begin_window(struct paging_auto *a)
 		w->refs_saved = a->vm->mem.backing == BACKING_4K ? 0 : 1;
 		w->trap_us = POLICY_TRAP_US_SOFTWARE;
 	}
-	a->start_us = now_us();
+	a->start_us = clock_us();
 	a->traps = traps_so_far(a->vm);
 }
 
@@ -165,7 +158,7 @@ static void end_window(struct paging_auto *a)
 
 	if (shadow != a->policy.shadow) /* a client of the control socket changed it */
 		policy_changed(&a->policy, shadow);
-	a->window.us = now_us() - a->start_us;
+	a->window.us = clock_us() - a->start_us;
 	reason = policy_decide(&a->policy, &a->window);
 	if (reason)
 		change(a, reason);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "paging/nested.h"
 #include "paging/shadow.h"
 #include "vm/reclaim.h"
@@ -127,16 +128,7 @@ static int change(struct vm *vm, const struct paging_ops *to, char *ret_why)
 
 /* While an exception is on its way, or a device is at work, the guest has to run on before it can stand still. */
 #define TRY_NS   200000
-#define TRIES_NS 2000000000
-#define NS_OF_US 1000
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
+#define TRIES_US 2000000
 
 static int change_paused(struct vm *vm, const struct paging_ops *to, char *ret_why)
 {
@@ -157,7 +149,7 @@ static int change_paused(struct vm *vm, const struct paging_ops *to, char *ret_w
 /* One try. -EAGAIN: a vCPU is not ready for it. */
 static int try_change(struct vm *vm, const struct paging_ops *to, uint64_t *ret_us, char *ret_why)
 {
-	const uint64_t start = now_ns(CLOCK_MONOTONIC);
+	const int64_t start = clock_us();
 	int vcpu, r = vm_pause(vm, &vcpu);
 
 	if (r < 0) {
@@ -166,14 +158,14 @@ static int try_change(struct vm *vm, const struct paging_ops *to, uint64_t *ret_
 	}
 	r = change_paused(vm, to, ret_why);
 	vm_resume(vm);
-	*ret_us = (now_ns(CLOCK_MONOTONIC) - start) / NS_OF_US;
+	*ret_us = clock_us() - start;
 	return r;
 }
 
 int paging_change(struct vm *vm, const struct paging_ops *to, const char *reason, bool *ret_changed, uint64_t *ret_us,
                   char *ret_why)
 {
-	const uint64_t start = now_ns(CLOCK_MONOTONIC);
+	const int64_t start = clock_us();
 	const struct timespec pause = {.tv_nsec = TRY_NS};
 	int r = 0;
 
@@ -182,14 +174,17 @@ int paging_change(struct vm *vm, const struct paging_ops *to, const char *reason
 	pthread_mutex_lock(&vm->change_lock);
 	while (to != vm->paging) {
 		r = try_change(vm, to, ret_us, ret_why);
-		if (r != -EAGAIN || now_ns(CLOCK_MONOTONIC) - start > TRIES_NS)
+		if (r != -EAGAIN || clock_us() - start > TRIES_US)
 			break;
 		nanosleep(&pause, NULL);
 	}
 	if (r == 0 && to == vm->paging && *ret_us) {
+		struct timespec now;
+
+		clock_gettime(CLOCK_REALTIME, &now);
 		*ret_changed = true;
 		vm->history = (struct paging_history){.changes = vm->history.changes + 1,
-		                                      .since_ms = now_ns(CLOCK_REALTIME) / 1000000,
+		                                      .since_ms = now.tv_sec * 1000ull + now.tv_nsec / 1000000,
 		                                      .reason = reason,
 		                                      .us = *ret_us};
 	}

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/host.h"
 #include "vm/vcpu.h"
 
@@ -149,14 +150,6 @@ int vm_start(struct vm *vm, const struct boot_state *boot)
 	return vcpu_start(vm->vcpu[0], &sregs, &regs);
 }
 
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
-}
-
 #define POLL_PAUSED_NS   20000 /* a kick takes about as long */
 #define PAUSE_HELD_UP_US 100000
 #define PAUSE_GIVE_UP_US 2000000
@@ -170,7 +163,7 @@ static bool wait_for_pause(struct vcpu *vcpu, int64_t start)
 	const struct timespec pause = {.tv_nsec = POLL_PAUSED_NS};
 
 	while (!vcpu_is_parked(vcpu)) {
-		const int64_t waited = now_us() - start;
+		const int64_t waited = clock_us() - start;
 
 		if (waited > PAUSE_HELD_UP_US && !atomic_load(&vcpu->in_run))
 			return true;
@@ -183,7 +176,7 @@ static bool wait_for_pause(struct vcpu *vcpu, int64_t start)
 
 int vm_pause(struct vm *vm, int *ret_vcpu)
 {
-	const int64_t start = now_us();
+	const int64_t start = clock_us();
 
 	pthread_mutex_lock(&vm->lock);
 	vm->pauses++;
