@@ -108,23 +108,29 @@ static uint64_t traps_so_far(const struct vm *vm)
 }
 
 /*
- * Shadow mode joins neighbouring pages to 2 MiB ones, which makes a walk one level shorter: of the second stage's
- * levels below it, too. Where KVM composes tables itself, only memory on large pages lets it do the same.
+ * What each window begins with. Shadow mode joins neighbouring pages to 2 MiB ones, which makes a walk one level shorter:
+ * of the second stage's levels below it, too. Where KVM composes tables itself, only memory on large pages lets it do the
+ * same.
  */
-static void begin_window(struct paging_auto *a)
+static struct policy_window fresh_window(const struct vm *vm)
 {
-	struct policy_window *w = &a->window;
+	struct policy_window w = {.most_looks = POLICY_LOOKS * vm->nr_vcpus};
 	struct host_info host;
 
 	host_read_second_stage(&host);
-	*w = (struct policy_window){.most_looks = POLICY_LOOKS * a->vm->nr_vcpus};
 	if (host_stage_is_hardware(host.second_stage)) {
-		w->refs_saved = 5;
-		w->trap_us = POLICY_TRAP_US_HARDWARE;
+		w.refs_saved = 5;
+		w.trap_us = POLICY_TRAP_US_HARDWARE;
 	} else {
-		w->refs_saved = a->vm->mem.backing == BACKING_4K ? 0 : 1;
-		w->trap_us = POLICY_TRAP_US_SOFTWARE;
+		w.refs_saved = vm->mem.backing == BACKING_4K ? 0 : 1;
+		w.trap_us = POLICY_TRAP_US_SOFTWARE;
 	}
+	return w;
+}
+
+static void begin_window(struct paging_auto *a)
+{
+	a->window = a->fresh;
 	a->start_us = clock_us();
 	a->traps = traps_so_far(a->vm);
 }
@@ -194,7 +200,7 @@ int paging_auto_start(struct paging_auto *a, struct vm *vm, bool dry_run, paging
 {
 	int r;
 
-	*a = (struct paging_auto){.vm = vm, .dry_run = dry_run, .changed = changed, .ctx = ctx};
+	*a = (struct paging_auto){.vm = vm, .dry_run = dry_run, .changed = changed, .ctx = ctx, .fresh = fresh_window(vm)};
 	policy_init(&a->policy, is_shadow(vm));
 	sem_init(&a->end, 0, 0);
 	r = pthread_create(&a->thread, NULL, thread, a);

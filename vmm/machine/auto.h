@@ -24,7 +24,7 @@ struct paging_auto {
 	sem_t end;
 	/* The thread's alone */
 	struct policy policy;
-	struct policy_window window;
+	struct policy_window window, fresh; /* the one that runs, and what each begins with */
 	uint64_t start_us, traps;
 	unsigned blind;   /* looks to leave out */
 	const char *said; /* by a dry run, of what still holds */
