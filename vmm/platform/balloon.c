@@ -30,16 +30,6 @@ static const char *refusal(void *ctx, gpa_t at, uint64_t size)
 	           : "memory of 2 MiB pages (--backing hugetlb2m) goes in whole, aligned 2 MiB only";
 }
 
-static bool has_ended(struct vm *vm)
-{
-	bool ended;
-
-	pthread_mutex_lock(&vm->lock);
-	ended = vm->end != VM_RUNNING;
-	pthread_mutex_unlock(&vm->lock);
-	return ended;
-}
-
 typedef int (*change_fn)(struct vm *vm, gpa_t at, uint64_t size);
 
 /* Unlike a control client, the worker has time until the vCPUs have. */
@@ -49,7 +39,7 @@ static int patiently(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
 
 	do
 		r = change(vm, at, size);
-	while (r == -EBUSY && !has_ended(vm));
+	while (r == -EBUSY && !vm_has_ended(vm));
 	return r;
 }
 
@@ -85,7 +75,7 @@ static int reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 	to_slices(run, n, slice);
 	do
 		r = vm_reclaim_slices(vm, slice, n);
-	while (r == -EBUSY && !has_ended(vm));
+	while (r == -EBUSY && !vm_has_ended(vm));
 	if (r != -EALREADY)
 		return r;
 	r = 0;
@@ -105,7 +95,7 @@ static int release(void *ctx, const struct balloon_run *run, unsigned n, unsigne
 	while (r == 0 && done < n) {
 		r = vm_release_slices(vm, slice + done, n - done, &more);
 		done += more;
-		if (r == -EBUSY && !has_ended(vm))
+		if (r == -EBUSY && !vm_has_ended(vm))
 			r = 0;
 		if (r == -EALREADY) {
 			r = change_all(vm, slice[done].gpa, slice[done].size, vm_release);

@@ -3,6 +3,16 @@
 
 #include "vm/vcpu.h"
 
+bool vm_has_ended(struct vm *vm)
+{
+	bool ended;
+
+	pthread_mutex_lock(&vm->lock);
+	ended = vm->end != VM_RUNNING;
+	pthread_mutex_unlock(&vm->lock);
+	return ended;
+}
+
 void vm_end(struct vm *vm, enum vm_end how, int status)
 {
 	const uint64_t one = 1;

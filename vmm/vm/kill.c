@@ -48,16 +48,6 @@ void vcpu_print(struct vcpu *vcpu)
 	print_bytes_at_rip(vcpu, &c);
 }
 
-static bool is_running(struct vm *vm)
-{
-	bool running;
-
-	pthread_mutex_lock(&vm->lock);
-	running = vm->end == VM_RUNNING;
-	pthread_mutex_unlock(&vm->lock);
-	return running;
-}
-
 void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 {
 	char sentence[512];
@@ -68,7 +58,7 @@ void vm_kill(struct vcpu *vcpu, const char *fmt, ...)
 	va_end(args);
 	/* Ended before the lock is given back: of several CPUs that go wrong at once, one is reported. */
 	flockfile(stderr);
-	if (is_running(vcpu->vm)) {
+	if (!vm_has_ended(vcpu->vm)) {
 		fprintf(stderr, "gnomon: guest killed: %s\n", sentence);
 		vcpu_print(vcpu);
 		vm_end(vcpu->vm, VM_KILLED, STATUS_KILLED);

@@ -112,6 +112,9 @@ int must_check vm_start(struct vm *vm, const struct boot_state *boot);
 /* Ends the run; the first caller decides how. Returns at once: vCPUs leave when kicked. Any thread. */
 void vm_end(struct vm *vm, enum vm_end how, int status);
 
+/* Whether it has been ended, from whatever side. Any thread. */
+bool vm_has_ended(struct vm *vm);
+
 /*
  * Takes every vCPU out of the guest and keeps it out. On return no vCPU executes guest code. Each waits or, after a
  * tenth of a second, is held up outside the guest by a device, such as the console that nobody reads. -ETIMEDOUT: a
