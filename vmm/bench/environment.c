@@ -9,11 +9,6 @@ const struct bench_environment bench_environments[BENCH_NR_WHERE] = {
     [BENCH_SHADOW] = {"shadow", "shadow"},
 };
 
-bool bench_stage_is_software(const struct host_info *host)
-{
-	return host_stage_is_software(host->second_stage);
-}
-
 const char *bench_times_na(const struct host_info *host)
 {
 	static const char *const reasons[] = {
@@ -37,7 +32,7 @@ const char *bench_walk_words(const struct host_info *host, enum bench_where wher
 
 	if (where == BENCH_NATIVE)
 		return "1-D: process's tables";
-	if (bench_stage_is_software(host))
+	if (host_stage_is_software(host->second_stage))
 		return shadow ? "1-D: KVM's shadow of shadow" : "1-D: KVM's shadow";
 	switch (host->second_stage) {
 	case HOST_STAGE_EPT:

@@ -22,9 +22,6 @@ const char *bench_walk_words(const struct host_info *host, enum bench_where wher
 /* References of a TLB miss of a process, without a page-walk cache. `huge`: its tables have 2 MiB pages. */
 int bench_native_refs(const struct host_info *host, bool huge);
 
-/* True when KVM composes one table for the CPU in software. */
-bool bench_stage_is_software(const struct host_info *host);
-
 /* Why no time is measured on that host: it is emulated. NULL where times mean something. */
 const char *bench_times_na(const struct host_info *host);
 

@@ -49,7 +49,7 @@ void chase_explain(const void *results, FILE *to)
 		fprintf(to, "TLB miss = sparse - dense, per load: medians of n rounds, TSC at %.1f MHz.\n",
 		        res->tsc_mhz);
 	explain_left_out(res, to);
-	if (bench_stage_is_software(h))
+	if (host_stage_is_software(h->second_stage))
 		fprintf(
 		    to,
 		    "Second stage %s: KVM composes guest and host translation into one table in software, and that\n"

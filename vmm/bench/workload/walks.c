@@ -71,7 +71,7 @@ static int run_child(struct walks_results *res, const struct turn *turn)
 /* Walks of two dimensions where the second stage is the CPU's, of one elsewhere. */
 static void take_counts(struct walks_results *res, size_t i, const struct walk_counts *counts)
 {
-	const int two = res->cases[i].where != BENCH_NATIVE && !bench_stage_is_software(res->plan->host);
+	const int two = res->cases[i].where != BENCH_NATIVE && !host_stage_is_software(res->plan->host->second_stage);
 	struct walks_result *result = &res->result[i];
 
 	result->exits = 0;
