@@ -2,10 +2,12 @@
 #include "control_run.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 struct run run;
@@ -34,6 +36,22 @@ void start(const char *mode, const char *cpus, const char *behaviour, const char
 	                                      path, guest_path(behaviour), NULL});
 	run_until(&run, words);
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+}
+
+void start_with_full_console(const char *mode)
+{
+	struct limit limit = {0};
+	int waiting;
+
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--control", path, "--timeout", "100",
+	                                      guest_path("console-endless"), NULL});
+	while ((access(path, F_OK) < 0 || connection_open(&client, path, ANSWER_MS) < 0) && !limit_over(&limit))
+		usleep(10000);
+	do {
+		cr_assert_not(limit_over(&limit), "the pipe never fills");
+		usleep(1000);
+		cr_assert_eq(ioctl(run.out_fd, FIONREAD, &waiting), 0);
+	} while (waiting + 4096 <= fcntl(run.out_fd, F_GETPIPE_SZ));
 }
 
 void must_work(int r, const char *step)

@@ -20,6 +20,9 @@ extern struct connection client;
 /* Runs with the socket, and connects. `mode` nested or shadow; the guest's first words are awaited. */
 void start(const char *mode, const char *cpus, const char *behaviour, const char *words);
 
+/* Runs a guest whose console nobody reads, and connects when the pipe is full: it is held up there, or will be soon. */
+void start_with_full_console(const char *mode);
+
 /* `r` of a step of the conversation: if it failed, then the test, with what became of the run. */
 void must_work(int r, const char *step);
 

@@ -4,12 +4,10 @@
  * the time. Resets: test_control_reset.c.
  */
 #include <criterion/criterion.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -129,17 +127,8 @@ static void console_that_nobody_reads(const char *mode)
 	struct limit limit = {0};
 	json_t *reply = NULL;
 	bool held_up;
-	int waiting;
 
-	run_start(&run, (const char *const[]){"run", "--paging", mode, "--control", path, "--timeout", "100",
-	                                      guest_path("console-endless"), NULL});
-	while ((access(path, F_OK) < 0 || connection_open(&client, path, ANSWER_MS) < 0) && !limit_over(&limit))
-		usleep(10000);
-	do {
-		cr_assert_not(limit_over(&limit), "the pipe never fills");
-		usleep(1000);
-		cr_assert_eq(ioctl(run.out_fd, FIONREAD, &waiting), 0);
-	} while (waiting + 4096 <= fcntl(run.out_fd, F_GETPIPE_SZ));
+	start_with_full_console(mode);
 	tell("stop");
 	tell("query-status");
 	tell("cont");

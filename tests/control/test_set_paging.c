@@ -2,12 +2,10 @@
 /* set-paging at a real run: what it answers, whom it tells, and what it refuses while the guest goes on. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -277,26 +275,19 @@ static void at_the_console(const char *from, const char *to)
 {
 	struct limit limit = {0};
 	bool held_up;
-	int waiting;
 
-	run_start(&run, (const char *const[]){"run", "--paging", from, "--control", path, "--timeout", "100",
-	                                      guest_path("console-endless"), NULL});
-	while ((access(path, F_OK) < 0 || connection_open(&client, path, ANSWER_MS) < 0) && !limit_over(&limit))
-		usleep(10000);
-	do {
-		cr_assert_not(limit_over(&limit), "the pipe never fills");
-		usleep(1000);
-		cr_assert_eq(ioctl(run.out_fd, FIONREAD, &waiting), 0);
-	} while (waiting + 4096 <= fcntl(run.out_fd, F_GETPIPE_SZ));
-	do { /* it may not be there yet */
-		json_t *reply = set(&client, to);
+	start_with_full_console(from);
+	for (bool there = true;; there = !there) { /* it may not be at the console yet */
+		json_t *reply = set(&client, there ? to : from);
 
 		cr_assert_not(limit_over(&limit), "it changes again and again");
 		held_up = refusal(reply) != NULL;
 		if (held_up)
 			cr_assert(strstr(refusal(reply), "vCPU 0 is held up by a device"), "%s", refusal(reply));
 		json_decref(reply);
-	} while (!held_up && set(&client, from));
+		if (held_up)
+			break;
+	}
 	quit();
 }
 
