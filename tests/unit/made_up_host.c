@@ -38,7 +38,7 @@ void put_cpu(const char *flags)
 }
 
 /* A host with nothing but a device node that opens and is not KVM: detection must not need a real one. */
-static void make_host(void)
+void make_host(void)
 {
 	strcpy(root, "/tmp/gnomon-host.XXXXXX");
 	cr_assert_not_null(mkdtemp(root));
@@ -56,7 +56,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-static void drop_host(void)
+void drop_host(void)
 {
 	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -93,5 +93,3 @@ void expect_mend(const struct host_info *info, const char *what, bool required, 
 	cr_expect_eq(info->missing[i].required, required);
 	cr_expect_not_null(strstr(info->missing[i].mend, mend), "'%s' lacks '%s'", info->missing[i].mend, mend);
 }
-
-TestSuite(host, .init = make_host, .fini = drop_host);

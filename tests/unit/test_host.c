@@ -15,6 +15,8 @@
 #include "host/host_parts.h"
 #include "made_up_host.h"
 
+TestSuite(host, .init = make_host, .fini = drop_host);
+
 #define NOBODY 65534
 
 /* ept is said when, and only when, kvm_intel's parameter says Y. */

@@ -1,58 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* Which machines are taken for emulated ones: their times pass for no CPU's then, and no other's are thrown away. */
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/host_parts.h"
+#include "made_up_host.h"
 
-static char sys_root[64];
-
-/* Creates sys_root/name with its folders. */
-static void put(const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s", sys_root, name);
-	for (char *p = strchr(path + strlen(sys_root) + 1, '/'); p; p = strchr(p + 1, '/')) {
-		*p = 0;
-		mkdir(path, 0755);
-		*p = '/';
-	}
-	f = fopen(path, "w");
-	cr_assert_not_null(f, "%s", path);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void make_sys(void)
-{
-	strcpy(sys_root, "/tmp/gnomon-host.XXXXXX");
-	cr_assert_not_null(mkdtemp(sys_root));
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static void drop_sys(void)
-{
-	nftw(sys_root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(host_emulator, .init = make_sys, .fini = drop_sys);
+TestSuite(host_emulator, .init = make_host, .fini = drop_host);
 
 static void put_pci(const char *vendor, const char *device, const char *subsystem)
 {
-	put("bus/pci/devices/0000:00:02.0/vendor", vendor);
-	put("bus/pci/devices/0000:00:02.0/device", device);
-	put("bus/pci/devices/0000:00:02.0/subsystem_vendor", subsystem);
+	put("sys/bus/pci/devices/0000:00:02.0/vendor", vendor);
+	put("sys/bus/pci/devices/0000:00:02.0/device", device);
+	put("sys/bus/pci/devices/0000:00:02.0/subsystem_vendor", subsystem);
 }
 
 static enum host_emulator emulator(bool in_vm, const char *hypervisor)
@@ -81,7 +43,7 @@ Test(host_emulator, bochs_is_told_by_its_devices)
 	struct host_info with_bios = {.dmi_vendor = "Sundial"};
 	char path[256];
 
-	put("bus/pci/devices/0000:00:00.0/vendor", "0x8086\n");
+	put("sys/bus/pci/devices/0000:00:00.0/vendor", "0x8086\n");
 	put_pci("0x1234\n", "0x1111\n", "0x0000\n");
 	cr_expect_eq(emulator(false, ""), HOST_EMULATOR_BOCHS);
 	cr_expect_eq(emulator(true, "KVMKVMKVM"), HOST_EMULATOR_NONE, "Bochs names no hypervisor");
@@ -97,7 +59,7 @@ Test(host_emulator, bochs_is_told_by_its_devices)
 	cr_expect_eq(emulator(false, ""), HOST_EMULATOR_NONE, "QEMU's own");
 	put_pci("0x12345\n", "0x1111\n", "0x0000\n");
 	cr_expect_eq(emulator(false, ""), HOST_EMULATOR_NONE);
-	put("bus/pci/devices/0000:00:02.0/device", "0x1111\n");
+	put("sys/bus/pci/devices/0000:00:02.0/device", "0x1111\n");
 	snprintf(path, sizeof(path), "%s/bus/pci/devices/0000:00:02.0/subsystem_vendor", sys_root);
 	cr_assert_eq(unlink(path), 0);
 	cr_expect_eq(emulator(false, ""), HOST_EMULATOR_NONE);
