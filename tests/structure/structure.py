@@ -6,8 +6,7 @@ Usage: tests/structure/structure.py BUILD             (TAP; BUILD has been built
        tests/structure/structure.py BUILD --report    (circles, longest files and functions, median; always succeeds)
 
 A file uses another when its object needs a symbol that the other's object defines, as nm lists them. A call through a
-pointer is no use. Includes are those that the compiler followed, as ninja noted them. The lists KNOWN_... name today's
-violations. Whoever mends one must delete it there.
+pointer is no use. Includes are those that the compiler followed, as ninja noted them.
 """
 import argparse
 import collections
@@ -28,10 +27,6 @@ MEDIAN_OF = ("vmm", "guest")
 # The folders of vmm. Each may use itself and those below it.
 ORDER = """main cmd bench machine client control platform paging vm kvm stub virtio dev boot shadow walk stage2
     model mem host cpu pgtable base""".split()
-
-KNOWN_CIRCLES = []  # the files of a circle
-KNOWN_USES = []  # a file, the folder above it that it uses
-KNOWN_LONG = []  # a file, or FILE:FUNCTION
 
 # One program is one name space.
 PROGRAMS = {"vmm": ("gnomon.p", "libgnomon-pure.a.p", "libgnomon-vmm.a.p"),
@@ -213,11 +208,9 @@ class Sources:
 # The checks: each yields a sentence for whatever is wrong.
 
 def check_circles(graph, program):
-    known = [set(c) for c in KNOWN_CIRCLES]
     for members in circles(graph):
-        if not any(set(members) <= k for k in known):
-            yield (f"{program}: {len(members)} files use each other in a circle: {', '.join(members)}; "
-                   f"for one, {' -> '.join(shortest_circle(graph, members))}")
+        yield (f"{program}: {len(members)} files use each other in a circle: {', '.join(members)}; "
+               f"for one, {' -> '.join(shortest_circle(graph, members))}")
 
 
 def check_include_circles(graph):
@@ -230,21 +223,20 @@ def check_folders(edges):
         if folder(source) not in ORDER + [None]:
             yield f"{source}: its folder has no place in ORDER"
     for (source, target), what in sorted(uses_above(edges, ORDER).items()):
-        if (source, target) not in KNOWN_USES:
-            yield (f"{source} uses {', '.join(sorted(set(what)))} of {target}, which stands above {folder(source)}")
+        yield f"{source} uses {', '.join(sorted(set(what)))} of {target}, which stands above {folder(source)}"
 
 
 def check_files():
     for path in sized_files():
         n = len(lines_of(path))
-        if n > MAX_FILE and path not in KNOWN_LONG:
+        if n > MAX_FILE:
             yield f"{path} has {n} lines, {MAX_FILE} are allowed"
 
 
 def check_functions():
     for path in sized_files():
         for name, n in functions(lines_of(path)):
-            if n > MAX_FUNCTION and f"{path}:{name}" not in KNOWN_LONG:
+            if n > MAX_FUNCTION:
                 yield f"{path}: {name} has {n} lines, {MAX_FUNCTION} are allowed"
 
 
@@ -256,24 +248,6 @@ def median():
 def check_median():
     if median() > MAX_MEDIAN:
         yield f"the median of {' and '.join(MEDIAN_OF)} is {median():g} lines a file, {MAX_MEDIAN} are allowed"
-
-
-def check_known(sources):
-    """What KNOWN lists must still be so."""
-    in_circle = {f for p in PROGRAMS for c in circles(sources.graph(p)) for f in c}
-    for known in KNOWN_CIRCLES:
-        for path in known:
-            if path not in in_circle:
-                yield f"{path} is in no circle any more: delete it in KNOWN_CIRCLES"
-    above = uses_above(sources.all_uses(), ORDER)
-    for use in KNOWN_USES:
-        if use not in above:
-            yield f"{use[0]} uses {use[1]} no more: delete it in KNOWN_USES"
-    for known in KNOWN_LONG:
-        path, _, name = known.partition(":")  # a test has :: in its name
-        lines = lines_of(path) if os.path.exists(os.path.join(TOP, path)) else []
-        if not any(n > MAX_FUNCTION for f, n in functions(lines) if f == name) if name else len(lines) <= MAX_FILE:
-            yield f"{known} is not long any more: delete it in KNOWN_LONG"
 
 
 def check_self():
@@ -328,8 +302,7 @@ def main():
     checks += [(f"no-circles-in-{name}", check_circles(sources.graph(name), name)) for name in PROGRAMS]
     checks += [("no-circles-of-includes", check_include_circles(sources.include_graph())),
                ("folders-use-what-is-below", check_folders(sources.all_uses())), ("files-are-short", check_files()),
-               ("functions-are-short", check_functions()), ("median-is-low", check_median()),
-               ("known-is-so", check_known(sources))]
+               ("functions-are-short", check_functions()), ("median-is-low", check_median())]
     print(f"1..{len(checks)}")
     failed = 0
     for i, (name, sentences) in enumerate(checks, 1):
