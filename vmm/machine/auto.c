@@ -200,7 +200,8 @@ int paging_auto_start(struct paging_auto *a, struct vm *vm, bool dry_run, paging
 {
 	int r;
 
-	*a = (struct paging_auto){.vm = vm, .dry_run = dry_run, .changed = changed, .ctx = ctx, .fresh = fresh_window(vm)};
+	*a = (struct paging_auto){
+	    .vm = vm, .dry_run = dry_run, .changed = changed, .ctx = ctx, .fresh = fresh_window(vm)};
 	policy_init(&a->policy, is_shadow(vm));
 	sem_init(&a->end, 0, 0);
 	r = pthread_create(&a->thread, NULL, thread, a);
