@@ -48,6 +48,7 @@ prose() {
 		END { exit wide }' {} +
 }
 
+# A process for each file: with several in one, version 14 takes a va_list of the second for uninitialised.
 # tidy CHECKS FILE...: clang-tidy by .clang-tidy and CHECKS on C files that build/ compiles. Its checks are those of one
 # version.
 tidy() {
@@ -57,7 +58,7 @@ tidy() {
 		echo "clang-tidy is not version 14: left out"
 		return 0
 	fi
-	printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 4 clang-tidy --quiet -p build --checks="$checks" \
+	printf '%s\0' "$@" | xargs -0 -P "$(nproc)" -n 1 clang-tidy --quiet -p build --checks="$checks" \
 		2> >(grep -v 'warnings\? generated' >&2)
 }
 
