@@ -92,3 +92,47 @@ Test(bench_chase_report, emulated)
 	cr_assert_eq(chase_ratio_report(&results, &table), 0);
 	report_free(table);
 }
+
+static char *explained(void)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	cr_assert(to);
+	chase_explain(&results, to);
+	fclose(to);
+	return text;
+}
+
+/* The largest number of pages has no ratio, since its one round was disturbed: the sentence is of the next. */
+Test(bench_chase_report, disturbed)
+{
+	static const uint32_t two[] = {1024, 4096};
+	static double disturbed[2] = {2, 5};
+	char *text;
+
+	results.pages = two;
+	results.nr_sizes = 2;
+	results.rounds[1] = 1;
+	for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int page = 0; page < CHASE_NR_PAGES; page++)
+			results.series[w][page][1] = (struct chase_series){.sparse = disturbed, .dense = disturbed + 1};
+	text = explained();
+	cr_expect(strstr(text, "At 1024 pages of 4k a miss under nested paging costs 1.00 times"), "%s", text);
+	cr_expect_not(strstr(text, "At 4096"), "%s", text);
+	free(text);
+}
+
+/* None has one: said so, not left out. */
+Test(bench_chase_report, all_disturbed)
+{
+	static double disturbed[2] = {2, 5};
+	char *text;
+
+	results.series[BENCH_NATIVE][CHASE_4K][0] = (struct chase_series){.sparse = disturbed, .dense = disturbed + 1};
+	text = explained();
+	cr_expect(strstr(text, "At no number of pages of 4k is there a ratio of a miss under nested"), "%s", text);
+	cr_expect(strstr(text, "At 4096 pages of 2m a miss under nested paging costs 1.00 times"), "%s", text);
+	free(text);
+}

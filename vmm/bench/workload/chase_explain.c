@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "bench/stats.h"
 #include "bench/workload/chase_parts.h"
 
 #define FEWEST_ROUNDS 6 /* for an interval that can be trusted: stats.h */
 
+/* Of the largest number of pages that has a ratio: one disturbed round of few leaves the largest of all without. */
 static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
 {
-	size_t last = res->nr_sizes - 1;
+	size_t i = res->nr_sizes - 1;
 	struct stats_ratio ratio;
+	int r;
 
-	while (last && !chase_was_measured(res, last))
-		last--;
-	if (!(res->plan->where >> w & 1) || chase_miss_ratio(res, w, page, last, &ratio) < 0)
+	if (!(res->plan->where >> w & 1))
 		return;
+	while ((r = chase_miss_ratio(res, w, page, i, &ratio)) < 0 && i)
+		i--;
+	if (r == -ENODATA || r == -ENOMEM)
+		return;
+	if (r < 0) {
+		fprintf(to, "At no number of pages of %s is there a ratio of a miss under %s paging to a native one.\n",
+		        chase_page_name(page), bench_environments[w].name);
+		return;
+	}
 	fprintf(to,
 	        "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
 	        "%d rounds): %s.\n",
-	        res->pages[last], chase_page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
+	        res->pages[i], chase_page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
 	        ratio.ci_high, (int)ratio.n,
 	        ratio.n < FEWEST_ROUNDS ? "too few to tell"
 	        : ratio.ci_low > 1      ? "more"
