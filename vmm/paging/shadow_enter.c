@@ -37,6 +37,8 @@ static void pull_out(struct vcpu *vcpu)
 			return;
 		}
 		vcpu->run->s.regs.sregs.cr3 = maddr_raw(v->root);
+		/* KVM would queue again what is in there, though it may have been delivered since. */
+		memset(vcpu->run->s.regs.sregs.interrupt_bitmap, 0, sizeof(vcpu->run->s.regs.sregs.interrupt_bitmap));
 		vcpu->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
 		v->recycles = s->recycles;
 	}

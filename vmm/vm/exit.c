@@ -71,6 +71,9 @@ static void exit_irq_window(struct vcpu *vcpu)
 	vcpu->vm->paging->interrupted(vcpu);
 }
 
+/* CR8 was lowered. The platform has no interrupt priorities: nothing waited for it. */
+static void exit_set_tpr(struct vcpu *vcpu) {}
+
 static void exit_intr(struct vcpu *vcpu)
 {
 	counter_inc(&vcpu->counters, CTR_KICKS_RECEIVED);
@@ -107,6 +110,7 @@ static const struct {
     [KVM_EXIT_MMIO] = {"MMIO", exit_mmio, CTR_EXIT_MMIO},
     [KVM_EXIT_HLT] = {"HLT", exit_hlt, CTR_EXIT_HLT},
     [KVM_EXIT_IRQ_WINDOW_OPEN] = {"IRQ_WINDOW_OPEN", exit_irq_window, CTR_EXIT_IRQ_WINDOW},
+    [KVM_EXIT_SET_TPR] = {"SET_TPR", exit_set_tpr, CTR_EXIT_OTHER},
     [KVM_EXIT_INTR] = {"INTR", exit_intr, CTR_EXIT_INTR},
     [KVM_EXIT_SHUTDOWN] = {"SHUTDOWN", exit_shutdown, CTR_EXIT_OTHER},
     [KVM_EXIT_INTERNAL_ERROR] = {"INTERNAL_ERROR", exit_internal_error, CTR_EXIT_OTHER},
