@@ -42,6 +42,15 @@ Test(cpu, fpu_control)
 	good_and_nested_in_hardware("fpu-control");
 }
 
+/* QEMU's CPU raises no SIMD exception. */
+Test(cpu, simd_exception)
+{
+	if (on_pvm())
+		shadow_good("simd-exception", "1");
+	else if (on_intel())
+		good_in_both_modes("simd-exception", "1");
+}
+
 /*
  * Whether this machine's CPU, or what emulates it, knows #AC: with CR0.AM, which the kernel sets, a process gets
  * SIGBUS.
@@ -103,6 +112,18 @@ Test(cpu, program_exceptions)
 		shadow_good("program-exceptions-pvm", "1");
 	else
 		good_and_nested_in_hardware(on_intel() ? "program-exceptions-cpu" : "program-exceptions-qemu");
+}
+
+/* Nor does it where its kernel mapped what is no memory. */
+Test(cpu, program_nowhere)
+{
+	good_and_nested_in_hardware("program-nowhere");
+}
+
+/* KVM leaves the guest for it on SVM. */
+Test(cpu, cr8_lowered)
+{
+	good_in_both_modes("cr8-lowered", "1");
 }
 
 Test(cpu, store_to_table)

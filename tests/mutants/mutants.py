@@ -195,6 +195,8 @@ CHECKS = [
     ("random guest, audit, 2 MiB of tables", GNOMON + ["--cpus", "2", "--audit", "--shadow-memory", "2M"] + STRESS),
     ("random guest, promotion alone", GNOMON + ["--cpus", "2", "--audit", "--shadow-memory", "2M", "--shadow-opt",
                                                 "prefetch,promote"] + STRESS),
+    ("random guest, all dropped", GNOMON + ["--cpus", "4", "--shadow-memory", "2M", "--shadow-opt", "emulate-update",
+                                            *STRESS[:1], "--", "seed", "1", "steps", "2000"]),
     ("slice, nested", SLICE + ["nested", "2", "400000", "5", "2"]),
     ("slice, shadow", SLICE + ["shadow", "2", "400000", "5", "2"]),
     ("random instructions",
@@ -232,6 +234,10 @@ def named_check(name):
         return at_build + ["tests/control/test-control", "--filter", what]
     if kind == "switch":
         return SWITCH + SWITCHED[what]
+    if kind == "npt" and what.startswith("switch "):
+        drive, image = SWITCH[0], next(a for a in SWITCHED[what[7:]] if a.endswith(".elf"))
+        return [*NPT, "1", "--cpus", "1", "--file", drive, "--file", image, "--", drive, "build/gnomon", "1",
+                *SWITCHED[what[7:]]]
     if kind == "npt":
         return at_build + ["../tools/npt-host", "--timeout", "280", "--npt", "1", *GUEST_FILES,
                            "--", *test_guest(what.removeprefix("guest "))]

@@ -9,7 +9,7 @@ MUTANTS = [
     ("switch-loses-software-interrupt", NESTED, "if (vcpu->run->ready_for_interrupt_injection) return false;",
      "if (1) return false;", "INT n was begun before the change, and is not done after it", "switch selftest"),
     ("switch-before-access-is-done", NESTED, "while (vcpu->incomplete &&", "while (0 &&",
-     "an access to a port or device has not been completed when the state is taken", "switch reads"),
+     "an access to a port or device has not been completed when the state is taken", "npt switch reads"),
     ("switch-loses-halt", NESTED, "vcpu->halted = state->halted;", "vcpu->halted = false;",
      "a CPU that was halted runs on", "switch halts"),
     ("switch-goes-on-interrupted", SHADOW, "return vcpu->shadow->where == SHADOW_AT_VMM;", "return true;",

@@ -244,6 +244,19 @@ MUTANTS = [
      "emul_operand_segment(op) == ZYDIS_REGISTER_SS && !is_direct_store(&e->insn, op)", "false",
      "no access is one to the stack", "guest cpu/program_exceptions"),
 
+    # A program ends no VM, and gets what the CPU owes it.
+    ("program-outside-memory-kills", "vmm/paging/shadow_inject.c", "if (vcpu->shadow->cpu.cpl == 3) {", "if (0) {",
+     "a program whose page is no memory ends the VM", "guest cpu/program_nowhere"),
+    ("code-from-a-device", "vmm/paging/shadow_ops.c", "else if (access & ACCESS_FETCH)", "else if (0)",
+     "instructions are read from a device's registers", "guest cpu/program_nowhere"),
+    ("gate-of-int-4-open", "vmm/paging/shadow_trap.c", "case VEC_OF:", "case 200:",
+     "INT 4 goes through a gate of DPL 0", "guest cpu/program_exceptions"),
+    ("simd-exception-without-osxmmexcpt", "vmm/paging/shadow_trap.c", "if (vcpu->shadow->cpu.cr4 & CR4_OSXMMEXCPT)",
+     "if (1)", "a SIMD exception is #XM though the kernel does not know it", "guest cpu/simd_exception"),
+    # KVM is given its state back without what has come of it since.
+    ("interrupt-queued-twice", "vmm/paging/shadow_enter.c",
+     "memset(vcpu->run->s.regs.sregs.interrupt_bitmap, 0, sizeof(vcpu->run->s.regs.sregs.interrupt_bitmap));", ";",
+     "a kick comes once more, in the stub", "random guest, all dropped"),
     # What the VMM executes, others can see; and all that an instruction touches.
     ("emulated-lock-not-atomic", "vmm/paging/shadow_ops.c", '"lock cmpxchg" suffix', '"cmpxchg" suffix',
      "a LOCKed instruction that the VMM executes races with other CPUs", "guest cpu/locked_while_supervised"),

@@ -18,7 +18,7 @@ enum emul_outcome {
 	EMUL_DONE,           /* executed; RIP is at the next one, or still here if a rep has more to do */
 	EMUL_EXCEPTION,      /* hand `exc` to inject_exception() */
 	EMUL_HALT,           /* as DONE, and the CPU waits for an interrupt */
-	EMUL_OUTSIDE_MEMORY, /* the guest's tables lead to no memory: kill */
+	EMUL_OUTSIDE_MEMORY, /* the guest's tables lead to no memory: #UD at CPL 3, else kill */
 	EMUL_UNKNOWN,        /* not one that is emulated, or none at all: a CPU has to say. `fpu`, `privileged` */
 	EMUL_UNSUPPORTED,    /* known, but what it leads to does not exist here; `why` says what */
 	EMUL_HOST_ERROR,     /* a callback failed with `error` */

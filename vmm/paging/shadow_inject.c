@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What traps, steps and the way in have in common: an exception or an interrupt for the guest, an instruction emulated. */
+#include <gnomon/x86.h>
+
 #include "cpu/emulate.h"
 #include "cpu/inject.h"
 #include "paging/shadow_vm.h"
@@ -49,6 +51,10 @@ bool shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real, st
 	case EMUL_OUTSIDE_MEMORY:
 		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))
 			break;
+		if (vcpu->shadow->cpu.cpl == 3) { /* as KVM's emulator has it: a program ends no VM */
+			shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
+			break;
+		}
 		vm_kill(vcpu, "the instruction at 0x%llx leads outside the guest's memory, to guest physical 0x%llx",
 		        (unsigned long long)vcpu->shadow->cpu.rip, (unsigned long long)gpa_raw(vcpu->shadow->nowhere));
 		break;

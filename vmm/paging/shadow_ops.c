@@ -57,15 +57,18 @@ static int translate_all(struct vcpu *vcpu, gva_t addr, unsigned size, unsigned 
 	return r < 0 ? r : 2;
 }
 
+static int nowhere(struct vcpu *vcpu, const struct piece *p)
+{
+	vcpu->shadow->nowhere = p->gpa;
+	return -ENXIO;
+}
+
 static int mmio(struct vcpu *vcpu, const struct piece *p, uint8_t *data, bool write)
 {
 	const struct bus_access a = {
 	    .offset = gpa_raw(p->gpa), .size = p->len, .count = 1, .write = write, .data = data};
 
-	if (bus_dispatch(&vcpu->vm->mmio, vcpu, a))
-		return 0;
-	vcpu->shadow->nowhere = p->gpa;
-	return -ENXIO;
+	return bus_dispatch(&vcpu->vm->mmio, vcpu, a) ? 0 : nowhere(vcpu, p);
 }
 
 /* Aligned words go in one store: other vCPUs must not see half an entry. */
@@ -92,6 +95,8 @@ static int op_read(void *ctx, gva_t addr, void *buf, unsigned size, unsigned acc
 	for (int i = 0; i < n; to += piece[i++].len) {
 		if (piece[i].host)
 			memcpy(to, piece[i].host, piece[i].len);
+		else if (access & ACCESS_FETCH) /* no device holds code */
+			return nowhere(ctx, &piece[i]);
 		else if (mmio(ctx, &piece[i], to, false) < 0)
 			return -ENXIO;
 	}

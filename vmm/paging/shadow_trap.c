@@ -183,22 +183,22 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	}
 }
 
-/* INT3: a trap; RIP is behind it already. */
-static void trap_breakpoint(struct vcpu *vcpu)
+/* INT3, or INT 4 where no gate of the stub's denies it: a trap; RIP is behind its `length` bytes already. */
+static void trap_software(struct vcpu *vcpu, uint8_t vector, unsigned length)
 {
 	struct cpu_state *c = &vcpu->shadow->cpu;
 	const uint64_t next = c->rip;
 	struct cpu_exception exc;
-	int r = inject_software(c, &vcpu->vm->shadow->cpu_ops, vcpu, VEC_BP, &exc);
+	int r = inject_software(c, &vcpu->vm->shadow->cpu_ops, vcpu, vector, &exc);
 
 	counter_inc(&vcpu->counters, CTR_EXCEPTIONS_INJECTED);
 	if (r == 0)
 		return;
 	if (r == -EFAULT) {
-		c->rip = next - 1;
+		c->rip = next - length;
 		shadow_trap_inject(vcpu, &exc);
 	} else if (r != -ENXIO || !vcpu_violation(vcpu, vcpu->shadow->nowhere)) {
-		vm_kill(vcpu, "INT3 cannot be delivered: its gate or stack lies outside memory");
+		vm_kill(vcpu, "INT %u cannot be delivered: its gate or stack lies outside memory", vector);
 	}
 }
 
@@ -295,7 +295,18 @@ void shadow_trap_handle(struct vcpu *vcpu, uint64_t vector, uint32_t error)
 		break;
 	case VEC_BP:
 		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
-		trap_breakpoint(vcpu);
+		trap_software(vcpu, VEC_BP, 1);
+		break;
+	case VEC_OF: /* INTO is not there in 64-bit code */
+		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+		trap_software(vcpu, VEC_OF, 2);
+		break;
+	case VEC_XM:
+		counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+		if (vcpu->shadow->cpu.cr4 & CR4_OSXMMEXCPT)
+			shadow_trap_inject(vcpu, &exc);
+		else
+			inject_ud(vcpu); /* SDM vol. 3, 2.5: kvm_pvm has the host's bit */
 		break;
 	case VEC_DB:
 		trap_debug(vcpu, &exc);
