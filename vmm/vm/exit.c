@@ -72,7 +72,9 @@ static void exit_irq_window(struct vcpu *vcpu)
 }
 
 /* CR8 was lowered. The platform has no interrupt priorities: nothing waited for it. */
-static void exit_set_tpr(struct vcpu *vcpu) {}
+static void exit_set_tpr(struct vcpu *vcpu)
+{
+}
 
 static void exit_intr(struct vcpu *vcpu)
 {
