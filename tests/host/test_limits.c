@@ -78,6 +78,23 @@ Test(limits, little_memory)
 	}
 }
 
+/* A user's full queue of signals keeps no run from its end: time limit, signal, pause. */
+Test(limits, no_room_for_signals)
+{
+	static struct run tool;
+
+	r.surroundings = without_signal_queue;
+	run_gnomon(&r, "run", "--cpus", "4", "--timeout", "1", guest_path("spin-on-4-cpus"));
+	expect_killed(&r, "it has not ended within 1 s");
+	run_start(&r, (const char *const[]){"run", "--control", in_dir("socket"), guest_path("spin"), NULL});
+	run_until(&r, "spinning\n");
+	run_gnomon(&tool, "ctl", in_dir("socket"), "stop");
+	expect_status(&tool, 0);
+	kill(r.pid, SIGTERM);
+	run_finish(&r);
+	cr_assert_eq(r.status, 130);
+}
+
 /* --- file systems without locks --- */
 
 static int lock_error;
