@@ -217,11 +217,13 @@ static void append_to_log(void)
 	stdout_to(path, O_WRONLY | O_CREAT | O_TRUNC);
 }
 
-/* stdout's own file, by its name as a descriptor: the counters come behind the guest's words, and replace nothing. */
+/* stdout's own file, by any of its names: the counters come behind the guest's words, and replace nothing. */
 Test(files, behind_the_console)
 {
-	static const char *const names[] = {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+	const char *const names[] = {"/dev/stdout", "/dev/fd/1",   "/proc/self/fd/1", "/proc/thread-self/fd/1",
+	                             in_dir("log"), in_dir("link")};
 
+	cr_assert_eq(symlink("log", in_dir("link")), 0);
 	r.surroundings = append_to_log;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		run_gnomon(&r, "run", "--stats", names[i], kernel_path(), "--", "hello");
@@ -229,4 +231,9 @@ Test(files, behind_the_console)
 		cr_assert_eq(strncmp(content(in_dir("log")), "hello from gnomon guest\n{\"version\":1,", 36), 0,
 		             "%s: %.200s", names[i], content(in_dir("log")));
 	}
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", in_dir("log"));
+	expect_status(&r, 0);
+	cr_assert(strstr(content(in_dir("log")), "first character (ms)") &&
+	              strstr(content(in_dir("log")), "\"tables\""),
+	          "%.300s", content(in_dir("log")));
 }

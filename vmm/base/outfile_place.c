@@ -19,12 +19,31 @@ static bool is_proc(int dir)
 	return fstatfs(dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+static bool is_one(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 static bool is_own_descriptors(int dir)
 {
+	static const char *const names[] = {"/proc/self/fd", "/proc/thread-self/fd"};
 	struct stat own, st;
 
-	return stat("/proc/self/fd", &own) == 0 && fstat(dir, &st) == 0 && own.st_dev == st.st_dev &&
-	       own.st_ino == st.st_ino;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (stat(names[i], &own) == 0 && fstat(dir, &st) == 0 && is_one(&own, &st))
+			return true;
+	return false;
+}
+
+/* Which of the process's two outputs goes to this file; -1: neither. By any name, it is not to be replaced. */
+static int output_to(const struct stat *file)
+{
+	struct stat st;
+
+	for (int fd = STDOUT_FILENO; S_ISREG(file->st_mode) && fd <= STDERR_FILENO; fd++)
+		if (fstat(fd, &st) == 0 && is_one(&st, file))
+			return fd;
+	return -1;
 }
 
 /* Goes from place->dir to the directory in `path`, and splits the name off. */
@@ -99,6 +118,8 @@ int outfile_find(const char *path, struct outfile_place *ret)
 		place.exists = fstatat(place.dir, place.name, &place.st, place.proc ? 0 : AT_SYMLINK_NOFOLLOW) == 0;
 		if (!place.exists && errno != ENOENT)
 			r = -errno;
+		if (place.exists)
+			place.descriptor = output_to(&place.st);
 	}
 	if (r < 0)
 		outfile_leave(&place);
