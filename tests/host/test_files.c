@@ -5,6 +5,7 @@
  * paths; these are the commands.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <sched.h>
@@ -73,6 +74,48 @@ Test(files, one_for_two)
 	expect_status(&r, 0);
 	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", path, "--csv", in_dir("./a"));
 	expect_refusal(&r, 2, "cannot both go to");
+}
+
+/* Nothing ran: the statistics of an earlier run stay, also when the operand was forgotten and an image is named. */
+Test(files, stay_when_nothing_ran)
+{
+	static const char *const bad[] = {"/nonexistent", "/dev/null", "/etc/passwd"};
+	FILE *f = fopen(in_dir("stats"), "w");
+
+	fputs("earlier", f);
+	fclose(f);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		run_gnomon(&r, "run", "--stats", in_dir("stats"), bad[i]);
+		expect_refusal(&r, 2, bad[i]);
+		cr_assert_str_eq(content(in_dir("stats")), "earlier", "%s", bad[i]);
+	}
+	run_gnomon(&r, "run", "--stats", in_dir("stats"), "--control", in_dir("stats"), guest_path("exit-status-0"));
+	expect_refusal(&r, 2, "stats");
+	cr_assert_str_eq(content(in_dir("stats")), "earlier");
+	run_gnomon(&r, "run", "--stats", in_dir("stats"), guest_path("exit-status-7"));
+	expect_status(&r, 7);
+	expect_whole(in_dir("stats"));
+}
+
+/* What is run is not what is written, by whatever name. */
+Test(files, image_is_no_output)
+{
+	char image[128];
+	const char *const names[] = {image, in_dir("link"), in_dir("./image")};
+
+	snprintf(image, sizeof(image), "%s", in_dir("image"));
+	cr_assert(link(kernel_path(), image) == 0 || errno == EXDEV);
+	if (access(image, F_OK) < 0)
+		cr_skip_test("the build is on another file system");
+	cr_assert_eq(symlink("image", in_dir("link")), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		run_gnomon(&r, "run", "--stats", names[i], image, "--", "hello");
+		expect_refusal(&r, 2, "is the guest image");
+		run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--image", image, "--json", names[i]);
+		expect_refusal(&r, 2, "is what shall be run");
+	}
+	run_gnomon(&r, "run", image, "--", "hello");
+	expect_status(&r, 0);
 }
 
 /* A user to whom the directory, or the file, does not belong: found before KVM is opened. */
