@@ -118,6 +118,22 @@ Test(files, image_is_no_output)
 	expect_status(&r, 0);
 }
 
+static void no_room_for_text(void)
+{
+	stdout_to("/dev/full", O_WRONLY);
+}
+
+/* The text is lost, and that is told; the files are there all the same. */
+Test(files, written_without_a_reader)
+{
+	r.surroundings = no_room_for_text;
+	run_gnomon(&r, "bench", "--only", "startup,walks", "--runs", "1", "--json", in_dir("json"), "--csv",
+	           in_dir("csv"));
+	expect_line(&r, 1, "cannot write to standard output: No space left on device");
+	expect_whole(in_dir("json"));
+	cr_assert(strstr(content(in_dir("json")), "\"first_iqr\"") && strstr(content(in_dir("csv")), "program,"));
+}
+
 /* A user to whom the directory, or the file, does not belong: found before KVM is opened. */
 Test(files, without_permission)
 {
