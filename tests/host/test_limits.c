@@ -221,6 +221,12 @@ static void without(const char *first, const char *second)
 	run_gnomon(&r, "run", kernel_path(), "--", "hello");
 	expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "hello from gnomon guest\n");
+	run_gnomon(&r, "run", "--stats", "/proc/self/fd/1", guest_path("exit-status-0"));
+	expect_status(&r, 0);
+	cr_assert(strstr(r.out, "\"counters\""), "%s", r.out);
+	run_gnomon(&r, "run", "--stats", "/dev/stdout", guest_path("exit-status-0"));
+	expect_status(&r, 0);
+	cr_assert(strstr(r.out, "\"counters\""), "%s", r.out);
 	run_gnomon(&r, "host");
 	expect_status(&r, 0);
 	cr_assert(strstr(r.out, "unknown"));

@@ -99,13 +99,39 @@ static int read_link(struct outfile_place *place, char ret_path[PATH_MAX])
 	return 1;
 }
 
+/* Where /proc is missing, the names of descriptors lead nowhere and still mean them. -1: it is no such name. */
+static int named_descriptor(const char *path)
+{
+	static const char *const dirs[] = {"/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/"};
+	static const char *const outputs[] = {"/dev/stdout", "/dev/stderr"};
+
+	if (access("/proc/self/fd", F_OK) == 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (strcmp(path, outputs[i]) == 0)
+			return STDOUT_FILENO + i;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		const size_t len = strlen(dirs[i]);
+		char *end;
+		long fd;
+
+		if (strncmp(path, dirs[i], len) != 0 || path[len] < '0' || path[len] > '9')
+			continue;
+		fd = strtol(path + len, &end, 10);
+		return *end == 0 && fd <= INT_MAX ? (int)fd : -1;
+	}
+	return -1;
+}
+
 int outfile_find(const char *path, struct outfile_place *ret)
 {
-	struct outfile_place place = {.descriptor = -1, .dir = AT_FDCWD};
+	struct outfile_place place = {.descriptor = named_descriptor(path), .dir = AT_FDCWD};
 	char now[PATH_MAX];
 	int r = -ENAMETOOLONG;
 
-	if (strlen(path) < sizeof(now)) {
+	if (place.descriptor >= 0) {
+		r = 0;
+	} else if (strlen(path) < sizeof(now)) {
 		strcpy(now, path);
 		r = 1;
 	}
