@@ -217,7 +217,7 @@ static int take_greeting(struct connection *c, const char *path, json_t **ret_gr
 	return desc ? -EBUSY : -EPROTO;
 }
 
-/* A server that does not come to accept has a full queue, and says so with -EAGAIN alone; poll(2) does not wait for it. */
+/* A server that accepts nobody has a full queue: -EAGAIN, and poll(2) does not wait for its end. */
 static int connect_in_time(const struct connection *c, const struct sockaddr_un *addr)
 {
 	const int64_t limit = limit_of(c, c->timeout_ms);

@@ -33,8 +33,8 @@ static bool has_files(const struct bench_options *o)
 }
 
 /*
- * Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then, unless
- * for a file.
+ * Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then,
+ * unless for a file.
  */
 static int add_table(void *session, struct report *table)
 {
