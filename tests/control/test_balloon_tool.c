@@ -142,9 +142,9 @@ Test(balloon_tool, gives_up_in_time)
 
 	start("nested", "idle");
 	run_until(&vm, "idle: ");
-	run_gnomon(&tool, "balloon", "--guest-size", "4K", "--wait", "--timeout", "1", "--json", path);
+	run_gnomon(&tool, "balloon", "--guest-size", "4K", "--wait", "--timeout", "5", "--json", path);
 	cr_expect_eq(tool.status, 1);
-	cr_expect(strstr(tool.err, "after 1 s the guest has"), "%s", tool.err);
+	cr_expect(strstr(tool.err, "after 5 s the guest has"), "%s", tool.err);
 	sizes = said();
 	cr_expect(json_is_false(json_object_get(sizes, "reached")));
 	json_decref(sizes);

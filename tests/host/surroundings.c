@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -161,4 +162,10 @@ void fill_pipe(int fd)
 	while (write(fd, full, sizeof(full)) > 0 || write(fd, full, 1) > 0)
 		;
 	fcntl(fd, F_SETFL, flags);
+}
+
+void without_signal_queue(void)
+{
+	if (setrlimit(RLIMIT_SIGPENDING, &(struct rlimit){0, 0}) < 0)
+		_exit(254);
 }

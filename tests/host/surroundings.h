@@ -46,5 +46,6 @@ void need_no_sanitizer(void);
 /* For `surroundings`. */
 void stdout_to(const char *path, int flags);
 void fill_pipe(int fd); /* until nothing fits, and as it was otherwise */
+void without_signal_queue(void);
 
 #endif

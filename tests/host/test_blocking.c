@@ -71,7 +71,14 @@ static void fill_terminal(void)
 	fcntl(master, F_SETFD, 0);
 }
 
-static void (*const kinds[])(void) = {fill_both, stop_terminal, fill_terminal};
+/* The same, where no timer can be had. */
+static void fill_terminal_without_timers(void)
+{
+	fill_terminal();
+	without_signal_queue();
+}
+
+static void (*const kinds[])(void) = {fill_both, stop_terminal, fill_terminal, fill_terminal_without_timers};
 
 /* Each way in which a run ends by itself, with stderr, stdout or both stuck: the status says which it was. */
 Test(blocking, ends_by_itself)

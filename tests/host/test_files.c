@@ -5,6 +5,7 @@
  * paths; these are the commands.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <sched.h>
@@ -73,6 +74,64 @@ Test(files, one_for_two)
 	expect_status(&r, 0);
 	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", path, "--csv", in_dir("./a"));
 	expect_refusal(&r, 2, "cannot both go to");
+}
+
+/* Nothing ran: the statistics of an earlier run stay, also when the operand was forgotten and an image is named. */
+Test(files, stay_when_nothing_ran)
+{
+	static const char *const bad[] = {"/nonexistent", "/dev/null", "/etc/passwd"};
+	FILE *f = fopen(in_dir("stats"), "w");
+
+	fputs("earlier", f);
+	fclose(f);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		run_gnomon(&r, "run", "--stats", in_dir("stats"), bad[i]);
+		expect_refusal(&r, 2, bad[i]);
+		cr_assert_str_eq(content(in_dir("stats")), "earlier", "%s", bad[i]);
+	}
+	run_gnomon(&r, "run", "--stats", in_dir("stats"), "--control", in_dir("stats"), guest_path("exit-status-0"));
+	expect_refusal(&r, 2, "stats");
+	cr_assert_str_eq(content(in_dir("stats")), "earlier");
+	run_gnomon(&r, "run", "--stats", in_dir("stats"), guest_path("exit-status-7"));
+	expect_status(&r, 7);
+	expect_whole(in_dir("stats"));
+}
+
+/* What is run is not what is written, by whatever name. */
+Test(files, image_is_no_output)
+{
+	char image[128];
+	const char *const names[] = {image, in_dir("link"), in_dir("./image")};
+
+	snprintf(image, sizeof(image), "%s", in_dir("image"));
+	cr_assert(link(kernel_path(), image) == 0 || errno == EXDEV);
+	if (access(image, F_OK) < 0)
+		cr_skip_test("the build is on another file system");
+	cr_assert_eq(symlink("image", in_dir("link")), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		run_gnomon(&r, "run", "--stats", names[i], image, "--", "hello");
+		expect_refusal(&r, 2, "is the guest image");
+		run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--image", image, "--json", names[i]);
+		expect_refusal(&r, 2, "is what shall be run");
+	}
+	run_gnomon(&r, "run", image, "--", "hello");
+	expect_status(&r, 0);
+}
+
+static void no_room_for_text(void)
+{
+	stdout_to("/dev/full", O_WRONLY);
+}
+
+/* The text is lost, and that is told; the files are there all the same. */
+Test(files, written_without_a_reader)
+{
+	r.surroundings = no_room_for_text;
+	run_gnomon(&r, "bench", "--only", "startup,walks", "--runs", "1", "--json", in_dir("json"), "--csv",
+	           in_dir("csv"));
+	expect_line(&r, 1, "cannot write to standard output: No space left on device");
+	expect_whole(in_dir("json"));
+	cr_assert(strstr(content(in_dir("json")), "\"first_iqr\"") && strstr(content(in_dir("csv")), "program,"));
 }
 
 /* A user to whom the directory, or the file, does not belong: found before KVM is opened. */
@@ -217,11 +276,13 @@ static void append_to_log(void)
 	stdout_to(path, O_WRONLY | O_CREAT | O_TRUNC);
 }
 
-/* stdout's own file, by its name as a descriptor: the counters come behind the guest's words, and replace nothing. */
+/* stdout's own file, by any of its names: the counters come behind the guest's words, and replace nothing. */
 Test(files, behind_the_console)
 {
-	static const char *const names[] = {"/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"};
+	const char *const names[] = {"/dev/stdout", "/dev/fd/1",   "/proc/self/fd/1", "/proc/thread-self/fd/1",
+	                             in_dir("log"), in_dir("link")};
 
+	cr_assert_eq(symlink("log", in_dir("link")), 0);
 	r.surroundings = append_to_log;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		run_gnomon(&r, "run", "--stats", names[i], kernel_path(), "--", "hello");
@@ -229,4 +290,9 @@ Test(files, behind_the_console)
 		cr_assert_eq(strncmp(content(in_dir("log")), "hello from gnomon guest\n{\"version\":1,", 36), 0,
 		             "%s: %.200s", names[i], content(in_dir("log")));
 	}
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", in_dir("log"));
+	expect_status(&r, 0);
+	cr_assert(strstr(content(in_dir("log")), "first character (ms)") &&
+	              strstr(content(in_dir("log")), "\"tables\""),
+	          "%.300s", content(in_dir("log")));
 }

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mount.h>
@@ -78,6 +79,23 @@ Test(limits, little_memory)
 	}
 }
 
+/* A user's full queue of signals keeps no run from its end: time limit, signal, pause. */
+Test(limits, no_room_for_signals)
+{
+	static struct run tool;
+
+	r.surroundings = without_signal_queue;
+	run_gnomon(&r, "run", "--cpus", "4", "--timeout", "1", guest_path("spin-on-4-cpus"));
+	expect_killed(&r, "it has not ended within 1 s");
+	run_start(&r, (const char *const[]){"run", "--control", in_dir("socket"), guest_path("spin"), NULL});
+	run_until(&r, "spinning\n");
+	run_gnomon(&tool, "ctl", in_dir("socket"), "stop");
+	expect_status(&tool, 0);
+	kill(r.pid, SIGTERM);
+	run_finish(&r);
+	cr_assert_eq(r.status, 130);
+}
+
 /* --- file systems without locks --- */
 
 static int lock_error;
@@ -129,6 +147,52 @@ Test(limits, lock_that_stays)
 	close(fd);
 }
 
+/* --- names that are no text --- */
+
+static json_t *at(json_t *root, const char *key, const char *inner)
+{
+	return json_object_get(json_object_get(root, key), inner);
+}
+
+static void strange_names(void)
+{
+	setenv("GNOMON_KVM_DEVICE", "/x\xff\x1b[31m\n\xc2\x9b\xe2\x80\xae", 1);
+	if (unshare(CLONE_NEWUTS) < 0 || sethostname("a\xff\x1b[31m", 7) < 0)
+		_exit(253);
+}
+
+static void expect_plain(void)
+{
+	cr_assert_null(strstr(r.out, "\x1b["));
+	cr_assert_null(strstr(r.out, "\xc2\x9b"));
+	cr_assert_null(strstr(r.out, "\xe2\x80\xae"));
+}
+
+/* They reach neither the terminal nor JSON as they are, and cost no results. */
+Test(limits, strange_names)
+{
+	json_t *root;
+
+	if (getuid() != 0)
+		cr_skip_test("only root can name the host");
+	r.surroundings = strange_names;
+	run_gnomon(&r, "run", guest_path("exit-status-0"));
+	expect_line(&r, 1, "/x??[31m??????");
+	run_gnomon(&r, "host");
+	expect_status(&r, 0);
+	expect_plain();
+	cr_assert(strstr(r.out, "/x??[31m??????: "), "%s", r.out);
+	run_gnomon(&r, "host", "--json");
+	expect_status(&r, 0);
+	root = json_loads(r.out, 0, NULL);
+	cr_assert_str_eq(json_string_value(at(root, "kvm", "device")), "/x??[31m??????");
+	json_decref(root);
+	run_gnomon(&r, "bench", "--only", "walks", "--runs", "1", "--json", in_dir("json"));
+	expect_plain();
+	cr_assert(json_load_file(in_dir("json"), 0, NULL), "%s", r.err);
+	cr_assert(strstr(content(in_dir("json")), "\"a??[31m\""));
+}
+
 /* --- machines without /sys or /proc --- */
 
 static const char *hidden[2];
@@ -141,11 +205,6 @@ static void hide(void)
 	for (int i = 0; i < 2; i++)
 		if (hidden[i] && mount("none", hidden[i], "tmpfs", 0, "") < 0)
 			_exit(253);
-}
-
-static json_t *at(json_t *root, const char *key, const char *inner)
-{
-	return json_object_get(json_object_get(root, key), inner);
 }
 
 /* Guests run, and reports say what they do not know instead of a number. */
@@ -162,6 +221,12 @@ static void without(const char *first, const char *second)
 	run_gnomon(&r, "run", kernel_path(), "--", "hello");
 	expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "hello from gnomon guest\n");
+	run_gnomon(&r, "run", "--stats", "/proc/self/fd/1", guest_path("exit-status-0"));
+	expect_status(&r, 0);
+	cr_assert(strstr(r.out, "\"counters\""), "%s", r.out);
+	run_gnomon(&r, "run", "--stats", "/dev/stdout", guest_path("exit-status-0"));
+	expect_status(&r, 0);
+	cr_assert(strstr(r.out, "\"counters\""), "%s", r.out);
 	run_gnomon(&r, "host");
 	expect_status(&r, 0);
 	cr_assert(strstr(r.out, "unknown"));

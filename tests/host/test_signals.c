@@ -72,6 +72,7 @@ Test(signals, meaningless)
 	kill(r.pid, SIGXFSZ);
 	kill(r.pid, SIGCHLD);
 	kill(r.pid, SIGWINCH);
+	kill(r.pid, SIGURG);
 	kill(r.pid, SIGTERM);
 	run_finish(&r);
 	cr_assert_eq(r.status, 130);

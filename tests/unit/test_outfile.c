@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -232,6 +234,32 @@ Test(outfile, other_users)
 	cr_expect_eq(outfile_check("--test", "dir/new"), -EACCES);
 	cr_expect_lt(write_text("dir/theirs", "new"), 0);
 	cr_expect_str_eq(content("dir/theirs"), "old\n");
+}
+
+static bool set_append_only(const char *path, bool on)
+{
+	const int fd = open(path, O_RDONLY);
+	int flags = 0;
+	bool set = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+
+	flags = on ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+	set = set && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+	close(fd);
+	return set;
+}
+
+/* A directory from which nothing can be removed: a file in it is written in place, a new one refused; no litter. */
+Test(outfile, directory_that_only_grows)
+{
+	mkdir("dir", 0755);
+	put("dir/old", "old and longer\n");
+	if (!set_append_only("dir", true))
+		cr_skip_test("no append-only directories here");
+	cr_expect_eq(outfile_check("--test", "dir/new"), -EPERM);
+	cr_expect_eq(write_text("dir/new", "new\n"), -EPERM);
+	expect_written("dir/old", "dir/old");
+	cr_expect_eq(entries("dir"), 1);
+	cr_expect(set_append_only("dir", false));
 }
 
 /* What the kernel forbids in a directory of all, such as /tmp: following others' links, writing others' files. */

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -10,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "client/connection.h"
 #include "qmp_server_run.h"
 
@@ -220,4 +222,65 @@ Test(qmp_server, no_descriptors_left)
 	close(p.fd);
 	connection_close(&busy);
 	stop();
+}
+
+/* --- servers that do not answer: the client's side --- */
+
+/* A socket at `path` whose queue of connections is full. */
+static void listen_only(int *ret_fd, struct sockaddr_un *addr)
+{
+	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+	strcpy(dir, "/tmp/gnomon-silent-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	strcpy(addr->sun_path, path);
+	*ret_fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	cr_assert(bind(*ret_fd, (void *)addr, sizeof(*addr)) == 0 && listen(*ret_fd, 0) == 0);
+}
+
+/* One that accepts nobody any more is given up like one that does not answer. */
+Test(qmp_server, full_queue)
+{
+	struct sockaddr_un addr;
+	struct connection c;
+	int fd;
+
+	listen_only(&fd, &addr);
+	while (connect(socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), (void *)&addr, sizeof(addr)) == 0)
+		;
+	cr_expect_eq(connection_open(&c, path, 50), -ETIMEDOUT);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void *greet_only(void *arg)
+{
+	static const char text[] = "{\"QMP\":{}}{\"return\":{}}";
+	const int fd = accept(*(int *)arg, NULL, NULL);
+
+	cr_assert_eq(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+	return NULL;
+}
+
+/* A deadline ends each wait, however long one alone may take. */
+Test(qmp_server, deadline)
+{
+	struct sockaddr_un addr;
+	struct connection c;
+	pthread_t thread;
+	json_t *value;
+	int fd;
+
+	listen_only(&fd, &addr);
+	cr_assert_eq(pthread_create(&thread, NULL, greet_only, &fd), 0);
+	cr_assert_eq(connection_open(&c, path, SECONDS * 1000), 0);
+	c.timeout_ms = -1;
+	c.deadline = clock_ms() + 50;
+	cr_expect_eq(connection_ask(&c, "query-status", NULL, &value), -ETIMEDOUT);
+	cr_expect_eq(connection_ask(&c, "query-status", NULL, &value), -ETIMEDOUT);
+	cr_expect_eq(connection_event(&c, -1, &value), -ETIMEDOUT);
+	connection_close(&c);
+	pthread_join(thread, NULL);
+	unlink(path);
+	rmdir(dir);
 }

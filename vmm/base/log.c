@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plain.h"
 #include "base/terminal.h"
 
 /* One write a message: messages of several vCPU threads must not interleave. */
@@ -24,9 +25,7 @@ static void emit(const char *suffix, const char *fmt, va_list args)
 		memcpy(line + n - (sizeof(cut) - 1), cut, sizeof(cut) - 1);
 	}
 	/* A message is a line, whatever a path has in it. */
-	for (int i = 0; i < n; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
+	plain_make(line, n);
 	memcpy(line + n, end, len);
 	fwrite(line, 1, n + len, stderr);
 }

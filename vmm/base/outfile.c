@@ -53,10 +53,21 @@ static int check_device(const struct outfile_place *p)
 	return faccessat(p->dir, p->name, W_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
+/* What is made there can be neither renamed nor removed. */
+static bool only_grows(int dir)
+{
+	struct statx st;
+
+	return statx(dir, "", AT_EMPTY_PATH, 0, &st) == 0 && st.stx_attributes & STATX_ATTR_APPEND;
+}
+
 static int make(int dir, const char *name, mode_t mode)
 {
-	int fd = openat(dir, name, OPEN_FLAGS | O_EXCL, mode);
+	int fd;
 
+	if (only_grows(dir))
+		return -EPERM;
+	fd = openat(dir, name, OPEN_FLAGS | O_EXCL, mode);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -5,7 +5,8 @@
  *
  * A regular file is written beside, under a name of its own, and renamed: owner, rights and symbolic links to it stay.
  * Written in place are what is no regular file (a FIFO, a terminal), a descriptor of this process (/dev/stdout,
- * /dev/fd/3), a file with several hard links, and one whose directory takes no other: its space is reserved first.
+ * /dev/fd/3), a file with several hard links, and one whose directory takes no other: its space is reserved first. A
+ * file that stdout or stderr already goes to is that descriptor, whatever its name: the text comes behind.
  */
 #ifndef GNOMON_BASE_OUTFILE_H
 #define GNOMON_BASE_OUTFILE_H

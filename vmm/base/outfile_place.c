@@ -19,12 +19,31 @@ static bool is_proc(int dir)
 	return fstatfs(dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
+static bool is_one(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 static bool is_own_descriptors(int dir)
 {
+	static const char *const names[] = {"/proc/self/fd", "/proc/thread-self/fd"};
 	struct stat own, st;
 
-	return stat("/proc/self/fd", &own) == 0 && fstat(dir, &st) == 0 && own.st_dev == st.st_dev &&
-	       own.st_ino == st.st_ino;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (stat(names[i], &own) == 0 && fstat(dir, &st) == 0 && is_one(&own, &st))
+			return true;
+	return false;
+}
+
+/* Which of the process's two outputs goes to this file; -1: neither. By any name, it is not to be replaced. */
+static int output_to(const struct stat *file)
+{
+	struct stat st;
+
+	for (int fd = STDOUT_FILENO; S_ISREG(file->st_mode) && fd <= STDERR_FILENO; fd++)
+		if (fstat(fd, &st) == 0 && is_one(&st, file))
+			return fd;
+	return -1;
 }
 
 /* Goes from place->dir to the directory in `path`, and splits the name off. */
@@ -80,13 +99,39 @@ static int read_link(struct outfile_place *place, char ret_path[PATH_MAX])
 	return 1;
 }
 
+/* Where /proc is missing, the names of descriptors lead nowhere and still mean them. -1: it is no such name. */
+static int named_descriptor(const char *path)
+{
+	static const char *const dirs[] = {"/proc/self/fd/", "/proc/thread-self/fd/", "/dev/fd/"};
+	static const char *const outputs[] = {"/dev/stdout", "/dev/stderr"};
+
+	if (access("/proc/self/fd", F_OK) == 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (strcmp(path, outputs[i]) == 0)
+			return STDOUT_FILENO + i;
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		const size_t len = strlen(dirs[i]);
+		char *end;
+		long fd;
+
+		if (strncmp(path, dirs[i], len) != 0 || path[len] < '0' || path[len] > '9')
+			continue;
+		fd = strtol(path + len, &end, 10);
+		return *end == 0 && fd <= INT_MAX ? (int)fd : -1;
+	}
+	return -1;
+}
+
 int outfile_find(const char *path, struct outfile_place *ret)
 {
-	struct outfile_place place = {.descriptor = -1, .dir = AT_FDCWD};
+	struct outfile_place place = {.descriptor = named_descriptor(path), .dir = AT_FDCWD};
 	char now[PATH_MAX];
 	int r = -ENAMETOOLONG;
 
-	if (strlen(path) < sizeof(now)) {
+	if (place.descriptor >= 0) {
+		r = 0;
+	} else if (strlen(path) < sizeof(now)) {
 		strcpy(now, path);
 		r = 1;
 	}
@@ -99,6 +144,8 @@ int outfile_find(const char *path, struct outfile_place *ret)
 		place.exists = fstatat(place.dir, place.name, &place.st, place.proc ? 0 : AT_SYMLINK_NOFOLLOW) == 0;
 		if (!place.exists && errno != ENOENT)
 			r = -errno;
+		if (place.exists)
+			place.descriptor = output_to(&place.st);
 	}
 	if (r < 0)
 		outfile_leave(&place);

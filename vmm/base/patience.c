@@ -1,39 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * poll(2) tells whether there is room, but not how much, and another process may take it first: a write can block all
- * the same. O_NONBLOCK is no way out, it belongs to all who share the open file. So a timer interrupts the write.
+ * the same. O_NONBLOCK is no way out, it belongs to all who share the open file. So a timer interrupts the write. A
+ * timer takes room in the user's queue of signals; where there is none, a thread ticks instead.
  */
 #include "base/patience.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/nudge.h"
 
-#define SIG_TICK (SIGRTMIN + 1) /* SIGRTMIN is the vCPUs' */
-#define TICK_NS  20000000
+#define TICK_NS 20000000
 
-static void on_tick(int sig)
+/* What interrupts the writer's system calls now and then: one of the two, or neither. */
+struct ticks {
+	bool timer_runs, thread_runs;
+	timer_t timer;
+	pthread_t thread, writer;
+	sem_t over; /* the thread's work is; pthread_cancel(3) would need room in the queue */
+};
+
+static void *tick(void *arg)
 {
+	struct ticks *t = arg;
+	struct timespec next;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	do {
+		next.tv_nsec += TICK_NS;
+		next.tv_sec += next.tv_nsec / 1000000000;
+		next.tv_nsec %= 1000000000;
+		pthread_kill(t->writer, SIG_NUDGE);
+	} while (sem_clockwait(&t->over, CLOCK_MONOTONIC, &next) < 0);
+	return NULL;
 }
 
-/* From here on this thread's system calls end with EINTR now and then. False: there are no timers left. */
-static bool start_ticking(timer_t *ret_timer)
+static void start_ticking(struct ticks *t)
 {
-	const struct sigaction tick = {.sa_handler = on_tick};
 	const struct itimerspec when = {.it_value.tv_nsec = TICK_NS, .it_interval.tv_nsec = TICK_NS};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIG_TICK};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIG_NUDGE};
 
 	event._sigev_un._tid = gettid();
-	sigaction(SIG_TICK, &tick, NULL);
-	if (timer_create(CLOCK_MONOTONIC, &event, ret_timer) < 0)
-		return false;
-	timer_settime(*ret_timer, 0, &when, NULL);
-	return true;
+	t->writer = pthread_self();
+	sem_init(&t->over, 0, 0);
+	nudge_catch();
+	t->timer_runs = timer_create(CLOCK_MONOTONIC, &event, &t->timer) == 0;
+	if (t->timer_runs)
+		timer_settime(t->timer, 0, &when, NULL);
+	else
+		t->thread_runs = pthread_create(&t->thread, NULL, tick, t) == 0;
+}
+
+static void stop_ticking(struct ticks *t)
+{
+	if (t->timer_runs)
+		timer_delete(t->timer);
+	if (!t->thread_runs)
+		return;
+	sem_post(&t->over);
+	pthread_join(t->thread, NULL);
 }
 
 /* 0: a write may do something, if only fail. -ECANCELED, -ETIMEDOUT. */
@@ -57,12 +90,13 @@ static int wait_for_room(const struct patience *p, int fd, int64_t limit)
 
 int patience_write(const struct patience *p, int fd, const void *data, size_t len)
 {
-	timer_t timer;
-	const bool ticking = (p->give_up_fd >= 0 || p->ms >= 0) && start_ticking(&timer);
+	struct ticks ticks = {0};
 	int64_t limit = clock_ms() + p->ms;
 	const char *at = data;
 	int r = 0;
 
+	if (p->give_up_fd >= 0 || p->ms >= 0)
+		start_ticking(&ticks);
 	while (len && r == 0) {
 		ssize_t n = -1;
 
@@ -79,7 +113,6 @@ int patience_write(const struct patience *p, int fd, const void *data, size_t le
 			r = n == 0 ? -EIO : -errno;
 		}
 	}
-	if (ticking)
-		timer_delete(timer);
+	stop_ticking(&ticks);
 	return r;
 }

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 
 #define REPLY_MAX (64u << 20)
+#define RETRY_MS  10
 
 /* Waits for input until `limit` (-1: for ever) and takes it. -ETIMEDOUT, other -errno; -EPIPE at the end. */
 static int receive(struct connection *c, int64_t limit)
@@ -31,7 +32,7 @@ static int receive(struct connection *c, int64_t limit)
 			n = recv(c->fd, c->in, sizeof(c->in), 0);
 		else if (errno == EINTR)
 			return -EINTR;
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
 	if (n <= 0)
 		return n < 0 ? -errno : -EPIPE;
 	c->at = 0;
@@ -84,16 +85,30 @@ static int logged(int r, const char *doing)
 	return r;
 }
 
-static int64_t limit_of(int timeout_ms)
+/* When a wait that begins now ends. */
+static int64_t limit_of(const struct connection *c, int timeout_ms)
 {
-	return timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
+	const int64_t limit = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
+
+	return c->deadline && (limit < 0 || c->deadline < limit) ? c->deadline : limit;
 }
 
 int connection_say(struct connection *c, const char *text, size_t len)
 {
+	const int64_t limit = limit_of(c, c->timeout_ms);
+
 	while (len) {
+		struct pollfd room = {.fd = c->fd, .events = POLLOUT};
 		ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
 
+		if (n < 0 && errno == EAGAIN) {
+			const int64_t left = limit < 0 ? -1 : limit - clock_ms();
+
+			if (limit >= 0 && left <= 0)
+				return -ETIMEDOUT;
+			(void)poll(&room, 1, (int)left);
+			continue;
+		}
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -106,7 +121,7 @@ int connection_say(struct connection *c, const char *text, size_t len)
 
 int connection_reply(struct connection *c, json_t **ret_reply)
 {
-	const int64_t limit = limit_of(c->timeout_ms);
+	const int64_t limit = limit_of(c, c->timeout_ms);
 
 	for (;;) {
 		json_t *value;
@@ -158,7 +173,7 @@ int connection_ask(struct connection *c, const char *command, json_t *args, json
 
 int connection_event(struct connection *c, int timeout_ms, json_t **ret_event)
 {
-	const int64_t limit = limit_of(timeout_ms);
+	const int64_t limit = limit_of(c, timeout_ms);
 	int r = 0;
 
 	if (json_array_size(c->events)) {
@@ -185,7 +200,7 @@ static int take_greeting(struct connection *c, const char *path, json_t **ret_gr
 {
 	const char *desc;
 	json_t *value;
-	int r = next(c, limit_of(c->timeout_ms), &value);
+	int r = next(c, limit_of(c, c->timeout_ms), &value);
 
 	if (r < 0)
 		return logged(r, path);
@@ -202,7 +217,38 @@ static int take_greeting(struct connection *c, const char *path, json_t **ret_gr
 	return desc ? -EBUSY : -EPROTO;
 }
 
-int connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting)
+/* A server that accepts nobody has a full queue: -EAGAIN, and poll(2) does not wait for its end. */
+static int connect_in_time(const struct connection *c, const struct sockaddr_un *addr)
+{
+	const int64_t limit = limit_of(c, c->timeout_ms);
+
+	while (connect(c->fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		if (limit >= 0 && clock_ms() >= limit)
+			return -ETIMEDOUT;
+		(void)poll(NULL, 0, RETRY_MS);
+	}
+	return 0;
+}
+
+/* -errno, logged. */
+static int reach(struct connection *c, const char *path, const struct sockaddr_un *addr)
+{
+	int r;
+
+	c->events = json_array();
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (c->fd < 0 || !c->events)
+		return log_errno(c->fd < 0 ? errno : ENOMEM, "socket");
+	r = connect_in_time(c, addr);
+	if (r == -ETIMEDOUT)
+		return logged(r, path);
+	return r < 0 ? log_errno(-r, "cannot connect to %s", path) : 0;
+}
+
+/* Leaves the connection with a deadline. -errno, logged. */
+static int greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	int r;
@@ -213,28 +259,34 @@ int connection_greet(struct connection *c, const char *path, int timeout_ms, jso
 		return -ENAMETOOLONG;
 	}
 	strcpy(addr.sun_path, path);
-	c->events = json_array();
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (c->fd < 0 || !c->events)
-		r = log_errno(c->fd < 0 ? errno : ENOMEM, "socket");
-	else if (connect(c->fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0)
-		r = log_errno(errno, "cannot connect to %s", path);
-	else
+	if (timeout_ms >= 0)
+		c->deadline = clock_ms() + timeout_ms;
+	r = reach(c, path, &addr);
+	if (r == 0)
 		r = take_greeting(c, path, ret_greeting);
 	if (r < 0)
 		connection_close(c);
 	return r;
 }
 
+int connection_greet(struct connection *c, const char *path, int timeout_ms, json_t **ret_greeting)
+{
+	const int r = greet(c, path, timeout_ms, ret_greeting);
+
+	c->deadline = 0;
+	return r;
+}
+
 int connection_open(struct connection *c, const char *path, int timeout_ms)
 {
 	json_t *value;
-	int r = connection_greet(c, path, timeout_ms, &value);
+	int r = greet(c, path, timeout_ms, &value);
 
 	if (r < 0)
 		return r;
 	json_decref(value);
 	r = connection_ask(c, "qmp_capabilities", NULL, &value);
+	c->deadline = 0;
 	if (r < 0)
 		connection_close(c);
 	else

@@ -10,6 +10,7 @@
 struct connection {
 	int fd;
 	int timeout_ms; /* of each wait; -1: none */
+	int64_t deadline; /* clock_ms() at which every wait ends; 0: none. The owner may set it */
 	struct json_stream stream;
 	char in[4096]; /* in[at..len) is received but not looked at */
 	size_t at, len;
@@ -17,7 +18,7 @@ struct connection {
 	bool shut_down; /* the run's end was told */
 };
 
-/* Connects to the socket at `path`, takes the greeting and negotiates. -errno, logged. */
+/* Connects to the socket at `path`, takes the greeting and negotiates, all within `timeout_ms`. -errno, logged. */
 int must_check connection_open(struct connection *c, const char *path, int timeout_ms);
 void connection_close(struct connection *c);
 

@@ -11,7 +11,6 @@
 #include "client/watch.h"
 #include "vm/vm.h"
 
-#define ANSWER_MS         10000
 #define DEFAULT_TIMEOUT_S 30
 #define LOOK_AGAIN_MS     50 /* a change is told by an event; this is for servers that tell few */
 
@@ -40,7 +39,7 @@ static const char help[] =
     "  --inflate SIZE     make the balloon larger by SIZE\n"
     "  --deflate SIZE     make the balloon smaller by SIZE\n"
     "  --wait             wait until the guest has done it\n"
-    "  --timeout SECONDS  wait no longer than this (default 30)\n"
+    "  --timeout SECONDS  wait no longer than this for answers, and with --wait for the guest (default 30)\n"
     "  --json             print one JSON object, sizes in bytes\n"
     "  --help\n"
     "\n"
@@ -130,13 +129,14 @@ static int goal(const struct options *o, const struct sizes *s, uint64_t *ret_by
 	return 0;
 }
 
-/* Waits until the guest has what it is asked to have. -ETIMEDOUT, logged, when the time is over. */
+/* Waits until the guest has what it is asked to have. -ETIME, logged, when the time is over and it has not. */
 static int wait_for_guest(struct connection *c, const struct options *o, struct sizes *s)
 {
-	const int64_t limit = clock_ms() + o->timeout * 1000;
+	const int64_t limit = c->deadline;
 	const uint64_t first = s->actual;
 	int r = 0;
 
+	c->deadline += o->timeout * 1000; /* the guest's time is over first: the server can still say how far it came */
 	while (r == 0 && s->actual != s->target) {
 		const uint64_t all = first > s->target ? first - s->target : s->target - first;
 		const uint64_t left = s->actual > s->target ? s->actual - s->target : s->target - s->actual;
@@ -146,7 +146,7 @@ static int wait_for_guest(struct connection *c, const struct options *o, struct 
 			log_progress("%s", "");
 			log_error("balloon: after %ld s the guest has %.1f MiB and is asked to have %.1f MiB",
 			          o->timeout, s->actual / 1048576.0, s->target / 1048576.0);
-			return -ETIMEDOUT;
+			return -ETIME;
 		}
 		log_progress("%.1f of %.1f MiB", (all - (left < all ? left : all)) / 1048576.0, all / 1048576.0);
 		r = connection_event(c, LOOK_AGAIN_MS, &event);
@@ -205,7 +205,7 @@ static int run(struct connection *c, const struct options *o)
 		r = look(c, &s);
 	if (r == 0 && o->what != SHOW)
 		r = change(c, o, &s);
-	if (r < 0 && r != -ETIMEDOUT)
+	if (r < 0 && r != -ETIME)
 		return r;
 	if (watch_number(c, "memory_host", &s.host_after) < 0)
 		return -EIO;
@@ -217,12 +217,15 @@ int cmd_balloon(int argc, char **argv)
 {
 	struct options o = {.timeout = DEFAULT_TIMEOUT_S};
 	struct connection c;
+	int64_t deadline;
 	int r = parse_options(argc, argv, &o);
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	if (connection_open(&c, argv[optind], ANSWER_MS) < 0)
+	deadline = clock_ms() + o.timeout * 1000;
+	if (connection_open(&c, argv[optind], (int)o.timeout * 1000) < 0)
 		return STATUS_HOST_FAILURE;
+	c.deadline = deadline;
 	r = run(&c, &o);
 	connection_close(&c);
 	return r == -EINVAL ? STATUS_USAGE : r < 0 ? STATUS_HOST_FAILURE : 0;

@@ -26,7 +26,16 @@ struct bench_session {
 	bool measured;
 };
 
-/* Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then. */
+/* Results go somewhere else than to stdout, too. */
+static bool has_files(const struct bench_options *o)
+{
+	return (o->json && !bench_is_stdout(o->json)) || (o->csv && !bench_is_stdout(o->csv));
+}
+
+/*
+ * Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then,
+ * unless for a file.
+ */
 static int add_table(void *session, struct report *table)
 {
 	struct bench_session *s = session;
@@ -38,6 +47,8 @@ static int add_table(void *session, struct report *table)
 		return 0;
 	fputc('\n', s->text);
 	r = report_print(table, s->text);
+	if (output_error() && output_error() != -ECANCELED && has_files(s->options))
+		return 0; /* output_end() tells of the text */
 	return r < 0 ? r : output_error();
 }
 
@@ -70,7 +81,7 @@ static int write_file(const struct bench_session *s, const struct report_environ
 	r = to ? write_tables(s, env, csv, to) : -ENOMEM;
 	if (to && to != stdout && fclose(to) && r == 0)
 		r = -ENOMEM;
-	if (r < 0 && r != -EINVAL && !output_error())
+	if (r < 0 && r != -EINVAL && (to != stdout || !output_error()))
 		log_errno(-r, "bench");
 	else if (r == 0 && to != stdout)
 		r = outfile_write(csv ? "--csv" : "--json", path, text, len, s->limits.signal_fd);

@@ -157,21 +157,31 @@ bool bench_is_stdout(const char *path)
 	return path && strcmp(path, "-") == 0;
 }
 
+/* A file that results go to, NULL or stdout: it can be written, and is none of those that are run. -errno, logged. */
+static int check_output(const struct bench_options *o, const char *option, const char *path)
+{
+	if (!path || bench_is_stdout(path))
+		return 0;
+	for (int f = 0; f < BENCH_NR_FILES; f++)
+		if (outfile_same(path, o->file[f])) {
+			log_error("%s: %s is what shall be run", option, path);
+			return -EINVAL;
+		}
+	return outfile_check(option, path);
+}
+
 /* Before minutes are spent. -errno, logged. */
 static int check_outputs(const struct bench_options *o)
 {
-	int r = 0;
+	int r;
 
 	if (o->json && o->csv && !bench_is_stdout(o->json) && !bench_is_stdout(o->csv) &&
 	    outfile_same(o->json, o->csv)) {
 		log_error("--json and --csv cannot both go to %s", o->csv);
 		return -EINVAL;
 	}
-	if (o->json && !bench_is_stdout(o->json))
-		r = outfile_check("--json", o->json);
-	if (r == 0 && o->csv && !bench_is_stdout(o->csv))
-		r = outfile_check("--csv", o->csv);
-	return r;
+	r = check_output(o, "--json", o->json);
+	return r < 0 ? r : check_output(o, "--csv", o->csv);
 }
 
 /* The files that the chosen workloads cannot do without. -errno, logged. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/output.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
@@ -136,6 +137,7 @@ int cmd_ctl(int argc, char **argv)
 	bool events = false;
 	struct connection c;
 	json_t *args = NULL;
+	int64_t deadline;
 	int opt, r;
 
 	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
@@ -156,10 +158,13 @@ int cmd_ctl(int argc, char **argv)
 	}
 	if (!events && parse_arguments(argv[1], argv + 2, &args) < 0)
 		return STATUS_USAGE;
+	deadline = clock_ms() + timeout * 1000;
 	if (connection_open(&c, argv[0], (int)timeout * 1000) < 0) {
 		json_decref(args);
 		return STATUS_HOST_FAILURE;
 	}
+	if (!events)
+		c.deadline = deadline;
 	r = events ? print_events(&c) : run_command(&c, argv[1], args);
 	connection_close(&c);
 	return r < 0 ? STATUS_HOST_FAILURE : 0;

@@ -233,8 +233,7 @@ static int print_json(const struct host_info *h)
 	json_t *root = host_json(h);
 
 	if (!root) {
-		log_error("no JSON: out of memory, or the device's path is not UTF-8");
-		return -EINVAL;
+		return log_errno(ENOMEM, "no JSON");
 	}
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	putchar('\n');

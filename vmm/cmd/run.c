@@ -314,6 +314,7 @@ static bool is_host_failure(int r)
 	return r == -EIO || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
+/* The exit status; -EINVAL, logged, when nothing ran because the image, the words or the socket cannot be used. */
 static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 {
 	const struct boot_params params = {
@@ -326,7 +327,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 
 	r = boot_load(&params, &vm->mem, &boot);
 	if (r < 0)
-		return is_host_failure(r) ? STATUS_HOST_FAILURE : STATUS_USAGE;
+		return is_host_failure(r) ? STATUS_HOST_FAILURE : -EINVAL;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd, &vm->vcpu[0]->counters);
 	bus_attach(&vm->pio, &console.bus);
 	if (vm_create_paging(vm) < 0 || platform_init(&platform, vm, &boot, o->balloon) < 0)
@@ -334,7 +335,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	r = run_guest(vm, &params, &boot, o, signal_fd, &limit);
 	platform_destroy(&platform);
 	if (r < 0)
-		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? STATUS_USAGE : STATUS_HOST_FAILURE;
+		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? -EINVAL : STATUS_HOST_FAILURE;
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i]->started)
 			vcpu_print(vm->vcpu[i]);
@@ -345,7 +346,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, int signal_fd)
 	return console.error ? output_lost(vm->status) : vm->status;
 }
 
-/* Also of a run that failed on its way to the start. The exit status. */
+/* Also of a run that the host made fail on its way to the start. The exit status. */
 static int write_stats(struct vm *vm, const char *path, int status, int signal_fd)
 {
 	vm_end(vm, VM_HOST_FAILED, status); /* its vCPUs may still wait for the start */
@@ -365,7 +366,9 @@ static int run(const struct run_options *o)
 	output_give_up_on(signal_fd);
 	if (vm_create(&vm, &o->vm) == 0) {
 		status = run_vm(&vm, o, signal_fd);
-		if (o->stats)
+		if (status < 0)
+			status = STATUS_USAGE; /* the earlier statistics stay */
+		else if (o->stats)
 			status = write_stats(&vm, o->stats, status, signal_fd);
 		vm_destroy(&vm);
 	}
@@ -385,8 +388,12 @@ int cmd_run(int argc, char **argv)
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	if (!o.stats || outfile_check("--stats", o.stats) == 0)
+	if (o.stats && outfile_same(o.stats, o.image)) {
+		log_error("--stats: %s is the guest image", o.stats);
+		status = STATUS_USAGE;
+	} else if (!o.stats || outfile_check("--stats", o.stats) == 0) {
 		status = run(&o);
+	}
 	free(o.bootargs);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
+#include "base/plain.h"
 #include "base/terminal.h"
 
 /* What is shown: a row for everything that ever happened, less what the terminal has no room for. */
@@ -90,10 +91,9 @@ static void print_line(int columns, bool first, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	/* A path may hold anything; a byte that continues a character of UTF-8 takes no room. */
+	plain_string(line); /* a path may hold anything */
+	/* A byte that continues a character of UTF-8 takes no room. */
 	for (char *p = line; *p; p++) {
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
 		n += (*p & 0xc0) != 0x80;
 		if (n > columns)
 			*p-- = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plain.h"
 #include "host/host_parts.h"
 #include "cpu/zydis.h"
 
@@ -80,6 +81,21 @@ void host_read_second_stage(struct host_info *ret_info)
 	find_second_stage(ret_info, here.sys);
 }
 
+/* Paths and what files say may hold anything. */
+static void make_plain(struct host_info *info)
+{
+	char *const texts[] = {info->kernel,      info->cpu_model,  info->kvm_path,   info->second_stage_source,
+	                       info->thp_enabled, info->thp_shmem,  info->thp_defrag, info->hypervisor,
+	                       info->dmi_vendor,  info->dmi_product};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		plain_string(texts[i]);
+	for (int i = 0; i < info->nr_missing; i++) {
+		plain_string(info->missing[i].what);
+		plain_string(info->missing[i].mend);
+	}
+}
+
 int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 {
 	const struct host_paths here = {.sys = "/sys", .proc = "/proc", .kvm = host_kvm_path()};
@@ -99,6 +115,7 @@ int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 	info.zydis = zydis_found();
 	find_second_stage(&info, paths->sys);
 	host_list_missing(&info, paths);
+	make_plain(&info);
 	*ret_info = info;
 	return 0;
 }

@@ -39,7 +39,7 @@ extern const struct host_cap host_caps[HOST_NR_CAPS];
 
 /*
  * Fills *ret_info; `paths` NULL means this host, with the device GNOMON_KVM_DEVICE names. What cannot be
- * found out is left empty and, where it matters, listed in missing. Makes and drops one empty VM.
+ * found out is left empty and, where it matters, listed in missing. All texts are plain. Makes and drops one empty VM.
  * -ENAMETOOLONG: a path in `paths` is too long.
  */
 int must_check host_detect(struct host_info *ret_info, const struct host_paths *paths);

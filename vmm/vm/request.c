@@ -6,21 +6,8 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "base/nudge.h"
 #include "vm/vcpu.h"
-
-/* The kick: a handled signal makes KVM_RUN return; the handler has nothing to do. */
-#define SIG_KICK SIGRTMIN
-
-static void on_kick(int sig)
-{
-}
-
-void vcpu_catch_kicks(void)
-{
-	const struct sigaction kick = {.sa_handler = on_kick};
-
-	sigaction(SIG_KICK, &kick, NULL);
-}
 
 void vcpu_request(struct vcpu *vcpu, unsigned bits)
 {
@@ -36,7 +23,7 @@ void vcpu_kick(struct vcpu *vcpu)
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_cond_broadcast(&vcpu->wake);
 	if (vcpu->alive && !pthread_equal(vcpu->thread, pthread_self()))
-		pthread_kill(vcpu->thread, SIG_KICK);
+		pthread_kill(vcpu->thread, SIG_NUDGE);
 	pthread_mutex_unlock(&vcpu->lock);
 }
 

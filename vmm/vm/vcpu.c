@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/nudge.h"
 #include "kvm/cpuid.h"
 #include "vm/reset.h"
 
@@ -163,7 +164,7 @@ int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 	vcpu->parked = true;
 	pthread_mutex_init(&vcpu->lock, NULL);
 	pthread_cond_init(&vcpu->wake, NULL);
-	vcpu_catch_kicks();
+	nudge_catch();
 	pthread_mutex_lock(&vcpu->lock);
 	r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
 	vcpu->has_thread = vcpu->alive = r == 0;

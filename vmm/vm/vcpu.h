@@ -92,10 +92,7 @@ unsigned vcpu_run_loop(struct vcpu *vcpu);
 bool must_check vcpu_begin_run(struct vcpu *vcpu);
 void vcpu_end_run(struct vcpu *vcpu);
 
-/* Installs the handler of the signal that a kick sends. Before the first vcpu_kick(). */
-void vcpu_catch_kicks(void);
-
-/* Sets request bits and makes the vCPU look at them. Any thread. */
+/* Sets request bits and makes the vCPU look at them. Any thread; after nudge_catch(), whose signal a kick sends. */
 void vcpu_request(struct vcpu *vcpu, unsigned bits);
 
 /* Makes the vCPU leave KVM_RUN, or not enter it, once. Any thread. */

@@ -9,6 +9,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "base/plain.h"
 #include "bench/report/report_parts.h"
 
 struct report *report_new(const char *name, const struct report_column *columns, size_t nr_columns)
@@ -150,6 +151,7 @@ void report_environment_capture(const struct host_info *info, struct report_envi
 
 	strftime(e.date, sizeof(e.date), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
 	snprintf(e.host, sizeof(e.host), "%.95s", uname(&u) == 0 ? or_unknown(u.nodename) : "unknown");
+	plain_string(e.host);
 	strcpy(e.kernel, or_unknown(info->kernel));
 	strcpy(e.cpu, or_unknown(info->cpu_model));
 	strcpy(e.thp, or_unknown(info->thp_enabled));
