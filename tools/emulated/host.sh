@@ -72,7 +72,7 @@ need() {
 # $dir is removed and the machine stopped however this ends.
 children=()
 make_dir() {
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX") || die "cannot make a directory in ${TMPDIR:-/tmp}"
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX" 2>/dev/null) && dir=$(realpath "$dir") || die "cannot make a directory in ${TMPDIR:-/tmp}"
 	trap cleanup EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

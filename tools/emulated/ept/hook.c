@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <gnomon/walk_counter.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -183,6 +184,14 @@ static void hook(const char *symbol, void *to)
 	mprotect(page, 2 * PAGE, PROT_READ | PROT_EXEC);
 }
 
+static void say_loaded(void)
+{
+	const char *path = getenv("EPT_LOADED");
+
+	if (path && creat(path, 0600) < 0)
+		bochs_die("cannot make %s: %s", path, strerror(errno));
+}
+
 __attribute__((constructor)) static void begin(void)
 {
 	if (!strstr(program_invocation_name, "bochs-bin"))
@@ -195,4 +204,5 @@ __attribute__((constructor)) static void begin(void)
 	hook("_Z18bx_instr_exceptionjjj", exception);
 	hook("_Z15bx_instr_vmexitjjm", vm_exit);
 	hook("_Z14bx_instr_resetjj", reset);
+	say_loaded();
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnomon/walk_counter.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,22 +18,12 @@ static int out[3] = {-1, -1, -1}; /* stdout, stderr, beat: at EPT_PORT_STDOUT an
 static FILE *files;
 static bool length_told;
 
-static const char *in_dir(const char *name, char *path)
-{
-	const char *dir = getenv("EPT_DIR");
-
-	if (!dir || snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
-		bochs_die("EPT_DIR is not set");
-	return path;
-}
-
 static int open_output(const char *name)
 {
-	char path[PATH_MAX];
-	const int fd = open(in_dir(name, path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	const int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		bochs_die("cannot open %s: %s", path, strerror(errno));
+		bochs_die("cannot open %s: %s", name, strerror(errno));
 	return fd;
 }
 
