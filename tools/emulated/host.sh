@@ -11,6 +11,9 @@
 
 : "${name:?}"
 emulated=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# A descriptor that the caller closed is one that nothing can be written to, not the next file that is opened.
+[ -e /proc/self/fd/1 ] || exec >/dev/full
+[ -e /proc/self/fd/2 ] || exec 2>/dev/null
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/gnomon
 limit=300 tries=1 cpus=2 memory='' prepare=0 files=()
 
@@ -29,7 +32,8 @@ common_usage() {
 Into the machine go CMD with its shared libraries and every ARG that names a file, each under its
 own path; CMD starts in the same directory. Files it writes stay there (use /dev/stdout). Variables
 GNOMON_*, ASAN_OPTIONS and UBSAN_OPTIONS are handed on. Exit status: CMD's (128+n after signal n),
-124 after the time limit, 125 when the machine could not be started or died, 127 when CMD is missing.
+124 after the time limit, 125 when the machine could not be started or died and when CMD's output cannot
+be written, 141 when its reader went away, 127 when CMD is missing.
 END
 }
 
@@ -276,6 +280,23 @@ progress() {
 	printf '\r\033[K' >&2
 }
 
+# relay FILE PID: what the machine writes into the file goes to stdout until the machine ends. When nobody takes it, the
+# machine is stopped. pdeathsig: a reader that does not read must not keep it when we are killed with -9.
+relay() {
+	local failed=0
+	setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$2" "$dir/$1" 2>/dev/null || failed=$?
+	[ $failed = 0 ] || {
+		echo $failed >"$dir/lost"
+		kill "$2" 2>/dev/null || true
+	}
+}
+
+# output_lost STATUS: who wrote the output ended with that. A reader that went away ends us as it would end CMD.
+output_lost() {
+	[ "$1" != 141 ] || exit 141
+	die "the command's output cannot be written: is the disk full, or stdout closed?"
+}
+
 # Runs the machine once; its end is in $ended.
 run_machine() {
 	local pid relays=()
@@ -287,9 +308,9 @@ run_machine() {
 	start_machine pid
 	children+=("$pid")
 	if [ "$tries" = 1 ]; then
-		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stdout" &
+		relay stdout "$pid" &
 		relays+=($!)
-		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stderr" >&2 &
+		relay stderr "$pid" >&2 &
 		relays+=($!)
 	fi
 	watch "$pid" &
@@ -304,6 +325,7 @@ run_machine() {
 	wait "$pid" || ended=$?
 	[ ! -f "$dir/overtime" ] || ended=124
 	wait "${relays[@]}" || true
+	[ ! -f "$dir/lost" ] || output_lost "$(cat "$dir/lost")"
 	[ ! -t 2 ] || [ -s "$dir/stdout" ] || [ -s "$dir/stderr" ] || printf '\r\033[K' >&2
 }
 
@@ -319,8 +341,8 @@ run_to_the_end() {
 		show_end 5
 	done
 	if [ "$tries" != 1 ]; then
-		cat "$dir/stdout"
-		cat "$dir/stderr" >&2
+		cat "$dir/stdout" 2>/dev/null || output_lost $?
+		cat "$dir/stderr" 2>/dev/null >&2 || output_lost $?
 	fi
 	if [ -s "$dir/status" ]; then
 		exit "$(cat "$dir/status")"
