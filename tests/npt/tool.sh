@@ -58,6 +58,30 @@ machine 'while echo y; do sleep 0.01; done >>stdout'
 # shellcheck disable=SC2016 # the inner shell's
 ok "a reader that goes away ends the machine" run 141 bash -c '"$host" yes | head -n 2; exit ${PIPESTATUS[0]}'
 ok "nothing is left behind" eval '! compgen -G "$work/tmp/*"'
-#MORE
+
+machine 'echo 0 >status'
+for name in npt ept; do
+	[ $name = npt ] && tool=$host || tool=$twin
+	XDG_CACHE_HOME=$work/none ok "$name: a command that is not there: 127, and nothing is made ready" \
+		both run 127 "$tool" no-such-command "no such command"
+	ok "$name: ... nor a cache made" [ ! -e "$work/none" ]
+	ok "$name: too little memory" both run 125 "$tool" --memory 127 true "at least 128"
+	ok "$name: too many processors" both run 125 "$tool" --cpus 1000 true "at most"
+done
+: >"$work/file"
+XDG_CACHE_HOME=$work/file ok "a cache that cannot be made: 125" both run 125 "$host" true "cannot write to $work/file"
+: >"$work/cache/gnomon/npt-host-4/base.cpio"
+ok "a damaged machine is made anew" run 0 "$host" true
+ok "... whole" [ -s "$work/cache/gnomon/npt-host-4/base.cpio" ]
+exec 9>"$work/cache/gnomon/emulated.lock"
+flock 9
+ok "whole, it is used while somebody else makes one ready" run 0 "$host" true
+: >"$work/cache/gnomon/npt-host-4/base.cpio"
+ok "else it says that it waits" both run 124 timeout 2 "$host" true "waiting for another"
+exec 9>&-
+: >"$work/cache/gnomon/kernel-1/vmlinuz"
+printf '#!/bin/sh\nexit 1\n' >"$work/bin/apt-get"
+chmod 755 "$work/bin/apt-get"
+ok "a damaged kernel is fetched anew" both run 125 "$host" true "is damaged"
 echo "1..$tests"
 exit $failed

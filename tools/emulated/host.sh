@@ -3,6 +3,7 @@
 # What tools/npt-host and tools/ept-host share: options, the kernel they run, the files that go into the machine, its
 # time limit and its end. Each sets `name`, reads its own options with the help of read_option(), and then has
 #
+#   machine_is_ready    whether $machine has all that is needed
 #   prepare_machine     fills $machine, a directory that appears as one step
 #   start_machine PID   starts the emulator, writes its process's number into the variable PID
 #
@@ -25,7 +26,7 @@ common_usage() {
   --tries N    when the machine itself dies, start it anew, N times in all (default 1); CMD's output comes
                at its end then, that of the last time only
   --cpus N     processors of the machine (default 2)
-  --memory M   its memory in MiB (default $1)
+  --memory M   its memory in MiB, at least $least_memory (default $1)
   --file F     put F, a file or a directory, into the machine, too
   --prepare    only make ready what is kept in \${XDG_CACHE_HOME:-~/.cache}/gnomon, run nothing
 
@@ -62,6 +63,9 @@ read_option() {
 	*) taken=0 ;;
 	esac
 }
+
+least_memory=128 # MiB: with less the kernel does not come up, and does not say so
+check_memory() { [ "$memory" -ge $least_memory ] || die "--memory: at least $least_memory"; }
 
 # need TOOL PACKAGE...: each tool with the Debian package that has it.
 need() {
@@ -104,9 +108,20 @@ copy_module() {
 	fi
 }
 
+# seal DIR: notes what its files are. is_whole DIR: they are that still; a host that lost power can leave empty ones.
+seal() { (cd "$1" && find . -type f ! -name sums -exec sha256sum {} + >sums) 2>/dev/null; }
+is_whole() { (cd "$1" && sha256sum --status -c sums) 2>/dev/null; }
+
+kernel_is_whole() {
+	# Without sums: an older tool left it.
+	[ ! -f "$kernel/version" ] || [ -f "$kernel/sums" ] || seal "$kernel" || true
+	is_whole "$kernel"
+}
+
 fetch_kernel() {
 	local package release modules m apt=(apt-get -qq)
-	[ ! -f "$kernel/version" ] || return 0
+	! kernel_is_whole || return 0
+	[ ! -d "$kernel" ] || say "the kernel in $cache is damaged: it is fetched anew"
 	[ "$(id -u)" != 0 ] || apt+=(-o APT::Sandbox::User=root)
 	command -v apt-get >/dev/null || die "no apt-get here: the machine's kernel is a Debian package"
 	say "fetching Debian's cloud kernel (27 MB, once) into $cache"
@@ -125,7 +140,7 @@ fetch_kernel() {
 	for m in $kernel_modules; do
 		copy_module "$modules/$m.ko" "$new/modules/${m##*/}.ko" || die "cannot write to $cache: is it full?"
 	done
-	cp "$dir/kernel/boot/vmlinuz-$release" "$new/vmlinuz" && echo "$release" >"$new/version" ||
+	cp "$dir/kernel/boot/vmlinuz-$release" "$new/vmlinuz" && echo "$release" >"$new/version" && seal "$new" ||
 		die "cannot write to $cache: is it full?"
 	rm -rf "$kernel" "$dir/kernel" "$dir"/*.deb
 	mv -T "$new" "$kernel"
@@ -159,14 +174,16 @@ compile() {
 # pack DIR: a cpio archive of what is in the directory.
 pack() { (cd "$1" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
 
-# with_lock FILE CMD...: one process at a time.
-with_lock() {
+# Calls prepare_machine, one process at a time, unless machine_is_ready: a whole cache may be one that cannot be written.
+make_ready() {
 	local lock
-	mkdir -p "$cache" || die "cannot make $cache"
-	exec {lock}>"$cache/$1"
-	flock $lock
-	shift
-	"$@"
+	! machine_is_ready || return 0
+	{ mkdir -p "$cache" && exec {lock}>"$cache/emulated.lock"; } 2>/dev/null || die "cannot write to $cache"
+	flock -n $lock || {
+		say "waiting for another one that makes a machine ready"
+		flock $lock
+	}
+	prepare_machine
 	exec {lock}>&-
 }
 
@@ -204,13 +221,16 @@ list_files() {
 	done || true
 }
 
+# find_command ARG...: $command is the file. Before a machine is made ready, which takes a while.
+find_command() {
+	[ $# != 0 ] || return 0
+	command=$(type -P -- "$1") && [ -f "$command" ] || { say "$1: no such command"; exit 127; }
+}
+
 # write_command ARG...: $dir/files gets an archive of what the command needs, with /.machine/run that starts it, and
 # what the caller has put into $dir/run.
 write_command() {
-	local command arg variable inside
-	command=$(type -P -- "$1") || { say "$1: no such command"; exit 127; }
-	[ -f "$command" ] || { say "$1: no such command"; exit 127; }
-	inside=("$command")
+	local arg variable inside=("$command")
 	for arg in "${@:2}"; do
 		[ ! -f "$arg" ] || inside+=("$arg")
 	done
