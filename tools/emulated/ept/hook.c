@@ -21,6 +21,8 @@
 static void (*mask_interrupts_anew)(void *cpu);
 static void *(**cpu_array)[]; /* bx_cpu_array: one pointer a CPU */
 static bool vmcs_touched[BOCHS_CPUS];
+static bool (*save)(void *simulator, const char *to);
+static void **simulator;
 static bool running;
 
 void bochs_die(const char *fmt, ...)
@@ -159,9 +161,6 @@ static void reset(unsigned cpu, unsigned type)
 void bochs_save(void)
 {
 	const char *to = getenv("EPT_SAVE");
-	bool (*save)(void *, const char *) =
-	    (bool (*)(void *, const char *))bochs_symbol("_ZN13bx_real_sim_c10save_stateEPKc");
-	void **simulator = bochs_symbol("SIM");
 
 	if (!to)
 		bochs_die("the machine asks for its state to be saved, and nobody said where");
@@ -198,6 +197,9 @@ __attribute__((constructor)) static void begin(void)
 		return; /* a program that starts it */
 	mask_interrupts_anew = (void (*)(void *))bochs_symbol("_ZN8BX_CPU_C25handleInterruptMaskChangeEv");
 	cpu_array = bochs_symbol("bx_cpu_array");
+	save = (bool (*)(void *, const char *))bochs_symbol("_ZN13bx_real_sim_c10save_stateEPKc");
+	simulator = bochs_symbol("SIM");
+	ports_find();
 	hook("_Z24bx_dbg_phy_memory_accessjmjjjjPh", physical_access);
 	hook("_Z24bx_dbg_lin_memory_accessjmmjjjPh", linear_access);
 	hook("_Z22bx_instr_prefetch_hintjjjm", prefetch_hint);

@@ -13,6 +13,12 @@
 
 #define ANY_WIDTH 7 /* Bochs' mask of 1, 2 and 4 bytes */
 
+/* Bochs' own. */
+static void *devices;
+static bool (*readable)(void *, void *, uint32_t (*)(void *, uint32_t, unsigned), uint32_t, const char *, uint8_t);
+static bool (*writable)(void *, void *, void (*)(void *, uint32_t, uint32_t, unsigned), uint32_t, const char *,
+                        uint8_t);
+
 static bool begun;
 static int out[3] = {-1, -1, -1}; /* stdout, stderr, beat: at EPT_PORT_STDOUT and the two after it */
 static FILE *files;
@@ -80,18 +86,15 @@ static uint32_t read_port(void *ctx, uint32_t port, unsigned len)
 	return port == WALK_PORT ? counter_read() : port == EPT_PORT_FILES ? read_files() : UINT32_MAX;
 }
 
+void ports_find(void)
+{
+	devices = bochs_symbol("bx_devices");
+	*(void **)&readable = bochs_symbol("_ZN12bx_devices_c24register_io_read_handlerEPvPFjS0_jjEjPKch");
+	*(void **)&writable = bochs_symbol("_ZN12bx_devices_c25register_io_write_handlerEPvPFvS0_jjjEjPKch");
+}
+
 static void give_port(uint32_t port, const char *name)
 {
-	static bool (*readable)(void *, void *, uint32_t (*)(void *, uint32_t, unsigned), uint32_t, const char *,
-	                        uint8_t);
-	static bool (*writable)(void *, void *, void (*)(void *, uint32_t, uint32_t, unsigned), uint32_t, const char *,
-	                        uint8_t);
-	void *devices = bochs_symbol("bx_devices");
-
-	if (!readable) {
-		*(void **)&readable = bochs_symbol("_ZN12bx_devices_c24register_io_read_handlerEPvPFjS0_jjEjPKch");
-		*(void **)&writable = bochs_symbol("_ZN12bx_devices_c25register_io_write_handlerEPvPFvS0_jjjEjPKch");
-	}
 	if (!readable(devices, NULL, read_port, port, name, ANY_WIDTH) ||
 	    !writable(devices, NULL, write_port, port, name, ANY_WIDTH))
 		bochs_die("port %#x of the machine is taken", port);
