@@ -80,8 +80,10 @@ else
 	echo "ok $tests - no disk space for the state # SKIP cannot mount a small file system"
 fi
 
-ok "output, errors and status come back" run 7 --cpus 1 -- sh -c 'echo out; echo err >&2; exit 7'
-ok "output" [ "$(cat "$work/out")" = out ]
+ok "output, errors and status come back" run 7 --cpus 1 -- sh -c 'date +%s; echo out; echo err >&2; exit 7'
+ok "output" [ "$(tail -n 1 "$work/out")" = out ]
+now=$(($(date +%s) - $(head -n 1 "$work/out")))
+ok "the clock has the present" [ $now -ge 0 -a $now -lt 120 ]
 ok "errors" says '^err$'
 odd=$work/"tmp/a b,c#d&e\$f:g'h"
 mkdir "$odd"
@@ -89,7 +91,8 @@ TMPDIR=$odd ok "a temporary directory may have any name" run 0 --cpus 1 true
 rmdir "$odd"
 ok "a signal is 128 more" run 137 --cpus 1 -- sh -c 'kill -9 $$'
 ok "a command that never ends" both run 124 --cpus 1 --timeout 10 sleep 1000 "time limit of 10 s"
-ok "a panic shows the kernel's last lines" both run 125 --cpus 1 -- sh -c 'echo c >/proc/sysrq-trigger' "Kernel Offset"
+ok "a panic shows the kernel's last lines" both run 125 --cpus 1 -- sh -c 'echo c >/proc/sysrq-trigger' \
+	"Kernel panic - not syncing: sysrq triggered crash"
 
 set -m # or they would ignore SIGINT
 "$host" --cpus 1 -- sh -c 'echo a' >"$work/one" 2>&1 &

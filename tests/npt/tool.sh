@@ -36,6 +36,8 @@ machine() { # machine SCRIPT: what the next machines do; they start in the direc
 	chmod 755 "$work/bin/qemu-system-x86_64"
 }
 
+remains() { compgen -G "$work/tmp/*"; }
+
 mkdir -p "$work"/{bin,tmp,cache/gnomon/kernel-1/modules}
 echo 6.1 >"$work/cache/gnomon/kernel-1/version"
 echo kernel >"$work/cache/gnomon/kernel-1/vmlinuz"
@@ -57,7 +59,23 @@ ok "nothing written to a closed stdout: the command's status" run 7 bash -c clos
 machine 'while echo y; do sleep 0.01; done >>stdout'
 # shellcheck disable=SC2016 # the inner shell's
 ok "a reader that goes away ends the machine" run 141 bash -c '"$host" yes | head -n 2; exit ${PIPESTATUS[0]}'
-ok "nothing is left behind" eval '! compgen -G "$work/tmp/*"'
+ok "nothing is left behind" [ -z "$(remains)" ]
+
+machine 'touch ../../started; exec sleep 1000'
+"$host" true 2>/dev/null &
+killed=$!
+until [ -f "$work/started" ]; do sleep 0.1; done
+machine 'printf "%s\n" early "Kernel panic - not syncing: why" {1..30} >console; echo noise'
+ok "the temporary directory of one that lives stays" run 125 "$host" true
+ok "a panic is shown from its first line" grep -q "Kernel panic - not syncing: why" "$work/err"
+ok "... without what came before, or the emulator's lines" eval '! grep -qE "early|noise" "$work/err"'
+machine 'echo noise'
+ok "a console that is empty: the emulator's lines" both run 125 "$host" true noise
+ok "..." [ "$(remains | wc -l)" = 1 ]
+kill -KILL $killed
+wait $killed 2>/dev/null
+sleep 4 # what watched over it looks every 3 s
+ok "that of one that was killed is removed" eval 'run 125 "$host" true && [ -z "$(remains)" ]'
 
 machine 'echo 0 >status'
 for name in npt ept; do

@@ -27,7 +27,8 @@ common_usage() {
                at its end then, that of the last time only
   --cpus N     processors of the machine (default 2)
   --memory M   its memory in MiB, at least $least_memory (default $1)
-  --file F     put F, a file or a directory, into the machine, too
+  --file F     put F, a file or a directory, into the machine, too; of a directory, what is neither a file nor
+               a directory and no link to one is left out
   --prepare    only make ready what is kept in \${XDG_CACHE_HOME:-~/.cache}/gnomon, run nothing
 
 Into the machine go CMD with its shared libraries and every ARG that names a file, each under its
@@ -77,11 +78,23 @@ need() {
 	[ ${#missing[@]} = 0 ] || die "missing: $(printf '%s, ' "${missing[@]}" | sed 's/, $//'); run tools/setup ${name%-host}"
 }
 
-# $dir is removed and the machine stopped however this ends.
+# $dir is removed and the machine stopped however this ends. After a SIGKILL the next call removes it: nobody has the lock
+# on the file `alive` then.
+remove_dead() {
+	local old
+	for old in "${TMPDIR:-/tmp}/$name".??????; do
+		[ ! -O "$old/alive" ] || flock -n "$old/alive" rm -rf "$old" || true
+	done
+}
+
 children=()
 make_dir() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX" 2>/dev/null) && dir=$(realpath "$dir") || die "cannot make a directory in ${TMPDIR:-/tmp}"
 	trap cleanup EXIT
+	exec {alive}>"$dir/alive.new"
+	flock "$alive"
+	mv "$dir/alive.new" "$dir/alive"
+	remove_dead
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
@@ -251,12 +264,24 @@ write_command() {
 	} || die "cannot write the machine's files: is ${TMPDIR:-/tmp} full?"
 }
 
-# show_end LINES: the last words of the emulator and of the machine's kernel, as text.
+# show_end LINES: the last words of the machine's kernel, as text: from where it panicked, if it did. The emulator's when
+# the kernel said nothing; those of Bochs' debugger say nothing either.
 show_end() {
-	local file
-	for file in emulator console; do
-		[ ! -s "$dir/$file" ] || { echo "-- $file:"; tail -n "$1" "$dir/$file" | tr -cd '[:print:]\n\t' | cut -c 1-200; }
-	done >&2
+	local file=console
+	[ -s "$dir/console" ] || file=emulator
+	[ -s "$dir/$file" ] || return 0
+	{
+		echo "-- $file:"
+		tr -cd '[:print:]\n\t' <"$dir/$file" | grep -vE '^(\([0-9]+\)|<bochs|Next at t=)' | cut -c 1-200 | awk -v lines="$1" '
+			/Kernel panic|BUG:|Oops/ { panic = NR }
+			{ line[NR] = $0 }
+			END {
+				first = panic ? panic : NR - lines + 1
+				for (i = first; i < first + lines; i++)
+					if (i in line)
+						print line[i]
+			}' || true
+	} >&2
 }
 
 # Seconds for which the host's scheduler let a thread of the process wait for a CPU, of the one that waited longest.
