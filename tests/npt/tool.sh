@@ -74,7 +74,7 @@ ok "a console that is empty: the emulator's lines" both run 125 "$host" true noi
 ok "..." [ "$(remains | wc -l)" = 1 ]
 kill -KILL $killed
 wait $killed 2>/dev/null
-sleep 4 # what watched over it looks every 3 s
+sleep 1
 ok "that of one that was killed is removed" eval 'run 125 "$host" true && [ -z "$(remains)" ]'
 
 machine 'echo 0 >status'

@@ -78,8 +78,8 @@ need() {
 	[ ${#missing[@]} = 0 ] || die "missing: $(printf '%s, ' "${missing[@]}" | sed 's/, $//'); run tools/setup ${name%-host}"
 }
 
-# $dir is removed and the machine stopped however this ends. After a SIGKILL the next call removes it: nobody has the lock
-# on the file `alive` then.
+# $dir is removed and the machine stopped however this ends. After a SIGKILL the next call removes it: nobody has the
+# lock on the file `alive` then.
 remove_dead() {
 	local old
 	for old in "${TMPDIR:-/tmp}/$name".??????; do
@@ -122,7 +122,7 @@ copy_module() {
 }
 
 # seal DIR: notes what its files are. is_whole DIR: they are that still; a host that lost power can leave empty ones.
-seal() { (cd "$1" && find . -type f ! -name sums -exec sha256sum {} + >sums) 2>/dev/null; }
+seal() { (cd "$1" && find . -type f ! -name 'sums*' -exec sha256sum {} + >sums.$$ && mv sums.$$ sums) 2>/dev/null; }
 is_whole() { (cd "$1" && sha256sum --status -c sums) 2>/dev/null; }
 
 kernel_is_whole() {
@@ -187,7 +187,7 @@ compile() {
 # pack DIR: a cpio archive of what is in the directory.
 pack() { (cd "$1" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
 
-# Calls prepare_machine, one process at a time, unless machine_is_ready: a whole cache may be one that cannot be written.
+# Calls prepare_machine, one process at a time, unless machine_is_ready: nobody needs to write to a whole cache.
 make_ready() {
 	local lock
 	! machine_is_ready || return 0
@@ -294,22 +294,32 @@ waited() {
 	echo $((longest / 1000000000))
 }
 
-# watch PID [LIMIT SILENCE]: stops the machine after the time limit, and when its sign of life stays away for half a
-# minute. Both count the seconds that the machine was given: on a busy host those are fewer than went by.
+# Whether one that passes the output on is gone: it could not write.
+relays=()
+relay_gone() {
+	local relay
+	for relay in "${relays[@]}"; do
+		kill -0 "$relay" 2>/dev/null || return 0
+	done
+	return 1
+}
+
+# watch PID [LIMIT SILENCE]: stops the machine after the time limit, when its sign of life stays away for half a minute,
+# and when nobody takes its output. The first two count the seconds that the machine was given: on a busy host those are fewer than went by.
 watch() {
 	local limit=${2:-$limit} silence=${3:-30}
 	local start=$SECONDS size=-1 now quiet=0 given=0 before
 	while kill -0 "$1" 2>/dev/null; do
-		sleep 3
+		timeout 3 tail -f -s 0.2 --pid="$1" /dev/null 2>/dev/null || true
 		before=$given
 		given=$((SECONDS - start - $(waited "$1")))
 		now=$(stat -c %s "$dir/beat" 2>/dev/null || echo 0)
 		if [ "$now" = "$size" ]; then quiet=$((quiet + given - before)); else quiet=0; fi
 		size=$now
 		[ $given -lt "$limit" ] || echo "$given" >"$dir/overtime"
-		if [ -f "$dir/overtime" ] || [ $quiet -ge $silence ]; then
+		if [ -f "$dir/overtime" ] || [ $quiet -ge $silence ] || relay_gone; then
 			kill "$1" 2>/dev/null || true
-			sleep 5
+			timeout 5 tail -f -s 0.2 --pid="$1" /dev/null 2>/dev/null || true
 			kill -KILL "$1" 2>/dev/null || true
 			return
 		fi
@@ -325,17 +335,6 @@ progress() {
 	printf '\r\033[K' >&2
 }
 
-# relay FILE PID: what the machine writes into the file goes to stdout until the machine ends. When nobody takes it, the
-# machine is stopped. pdeathsig: a reader that does not read must not keep it when we are killed with -9.
-relay() {
-	local failed=0
-	setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$2" "$dir/$1" 2>/dev/null || failed=$?
-	[ $failed = 0 ] || {
-		echo $failed >"$dir/lost"
-		kill "$2" 2>/dev/null || true
-	}
-}
-
 # output_lost STATUS: who wrote the output ended with that. A reader that went away ends us as it would end CMD.
 output_lost() {
 	[ "$1" != 141 ] || exit 141
@@ -344,7 +343,8 @@ output_lost() {
 
 # Runs the machine once; its end is in $ended.
 run_machine() {
-	local pid relays=()
+	local pid relay watcher
+	relays=()
 	rm -f "$dir/status" "$dir/beat" "$dir/overtime"
 	: >"$dir/stdout"
 	: >"$dir/stderr"
@@ -353,14 +353,14 @@ run_machine() {
 	start_machine pid
 	children+=("$pid")
 	if [ "$tries" = 1 ]; then
-		relay stdout "$pid" &
+		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stdout" 2>/dev/null &
 		relays+=($!)
-		relay stderr "$pid" >&2 &
+		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stderr" >&2 2>/dev/null &
 		relays+=($!)
 	fi
-	watch "$pid" &
-	relays+=($!)
-	children+=("${relays[@]}")
+	watch "$pid" {alive}>&- & # it may outlive us for some seconds
+	watcher=$!
+	children+=("$watcher" "${relays[@]}")
 	if [ -t 2 ]; then
 		SECONDS=0
 		progress &
@@ -369,8 +369,8 @@ run_machine() {
 	ended=0
 	wait "$pid" || ended=$?
 	[ ! -f "$dir/overtime" ] || ended=124
-	wait "${relays[@]}" || true
-	[ ! -f "$dir/lost" ] || output_lost "$(cat "$dir/lost")"
+	wait "$watcher" || true
+	for relay in "${relays[@]}"; do wait "$relay" || output_lost $?; done
 	[ ! -t 2 ] || [ -s "$dir/stdout" ] || [ -s "$dir/stderr" ] || printf '\r\033[K' >&2
 }
 
