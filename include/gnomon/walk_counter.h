@@ -8,6 +8,10 @@
  * any other machine it does nothing. After WALK_MARK_START the next two hints of the same CPU give the range of linear
  * addresses whose walks are wanted: its first byte, and the first one beyond. The counts stay until the next start.
  *
+ * All walks of all CPUs and processes count, whoever asked for it: whoever wants his own alone chooses addresses that
+ * nobody else has. A walk is wanted when a load or a store of the range uses what it found. One for a fetch of code, a
+ * prefetch or CLFLUSH counts as another one, wherever it leads: the CPU reports the use of loads and stores only.
+ *
  * A 32-bit write to WALK_PORT chooses a word of struct walk_counts by its number, a 32-bit read gives that word and
  * goes on to the next. Without a counter the port reads as all ones. Append-only.
  */
@@ -27,7 +31,7 @@
 
 /* What became of a walk. */
 enum walk_end {
-	WALK_WANTED, /* it translated an address of the range */
+	WALK_WANTED, /* it translated a load's or a store's address in the range */
 	WALK_OTHER,  /* it translated another one: code, the stack, the host's own */
 	WALK_DENIED, /* a page fault or a violation of the second stage ended it, at any address */
 	WALK_NR_ENDS

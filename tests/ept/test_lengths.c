@@ -5,6 +5,7 @@
  *
  * usage: test_lengths GNOMON LENGTHS.ELF
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -58,6 +59,12 @@ static void expect(const char *name, enum walk_end end, int dimensions, int read
 	fflush(stdout);
 }
 
+static void check(bool good, const char *name)
+{
+	printf("%s %d - %s\n", good ? "ok" : "not ok", ++tests, name);
+	failures += !good;
+}
+
 static void skip(const char *name, const char *why)
 {
 	printf("ok %d - %s # SKIP %s\n", ++tests, name, why);
@@ -69,7 +76,7 @@ static void touch(volatile const char *p)
 		(void)p[i * PAGE];
 }
 
-static void process(const char *name, int advice, int reads)
+static char *map_block(int advice)
 {
 	char *p = mmap(NULL, 2 * BLOCK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -77,11 +84,57 @@ static void process(const char *name, int advice, int reads)
 	madvise(p, BLOCK, advice);
 	memset(p, 1, BLOCK);
 	mprotect(p, BLOCK, PROT_READ); /* and with it the TLB is empty of these */
+	return p;
+}
+
+static void process(const char *name, int advice, int reads)
+{
+	char *p = map_block(advice);
+
 	walk_start(p, BLOCK);
 	touch(p);
 	walk_stop();
 	walks_counter_read(&counts);
 	expect(name, WALK_WANTED, ONE_D, reads, 0);
+}
+
+/* Each load crosses from one page into the next: two walks before the CPU uses either. */
+static void process_crossing(void)
+{
+	char *p = map_block(MADV_NOHUGEPAGE);
+	uint64_t word;
+
+	walk_start(p, BLOCK);
+	for (int i = 1; i < LENGTHS_TOUCHES; i += 2)
+		__asm__ volatile("movq (%1), %0" : "=r"(word) : "r"(p + i * PAGE - 4) : "memory");
+	walk_stop();
+	walks_counter_read(&counts);
+	expect("process, loads that cross two pages", WALK_WANTED, ONE_D, 4, 0);
+}
+
+/* The first store to each page that was read before sets its dirty bit, once. */
+static void process_dirty(void)
+{
+	const int fd = memfd_create("dirty", 0);
+	char *p = fd < 0 || ftruncate(fd, BLOCK) < 0 ? MAP_FAILED
+	                                             : mmap(NULL, BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	uint64_t writes[2];
+
+	if (p == MAP_FAILED) {
+		skip("dirty bits", "no memfd");
+		return;
+	}
+	madvise(p, BLOCK, MADV_POPULATE_READ);
+	for (int round = 0; round < 2; round++) {
+		walk_start(p, BLOCK);
+		for (int i = 0; i < LENGTHS_TOUCHES; i++)
+			((volatile char *)p)[i * PAGE] = 1;
+		walk_stop();
+		walks_counter_read(&counts);
+		writes[round] = counts.writes[WALK_PTE];
+	}
+	close(fd);
+	check(writes[0] >= LENGTHS_TOUCHES && writes[1] < LENGTHS_TOUCHES / 2, "process, first stores set dirty bits");
 }
 
 static void on_fault(int sig) __attribute__((noreturn));
@@ -165,12 +218,7 @@ static void guests_denied(bool ept)
 	if (ept) {
 		guest("4k", "fresh", WALK_DENIED, TWO_D, 24, 2); /* of the second stage, at its last table */
 		guest("4k", "fresh", WALK_WANTED, TWO_D, 24, 0);
-		if (counts.exits[48] < LENGTHS_TOUCHES) {
-			printf("not ok %d - an exit each: %lu\n", ++tests, (unsigned long)counts.exits[48]);
-			failures++;
-		} else {
-			printf("ok %d - an exit each\n", ++tests);
-		}
+		check(counts.exits[48] >= LENGTHS_TOUCHES, "an exit each");
 	}
 }
 
@@ -214,6 +262,8 @@ int main(int argc, char **argv)
 	}
 	process("process, 4 KiB pages", MADV_NOHUGEPAGE, 4);
 	process("process, 2 MiB page", MADV_HUGEPAGE, 3);
+	process_crossing();
+	process_dirty();
 	process_denied("process, nothing below the PML4", 0x600000000000, 1);
 	guests(ept, "4k", 4);
 	guests(ept, "thp", 3);

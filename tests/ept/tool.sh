@@ -28,7 +28,13 @@ run() { # run STATUS ARG...: with that exit status; output in $work/out and $wor
 }
 says() { grep -q -- "$1" "$work/err"; }
 both() { "${@:1:$#-1}" && says "${@: -1}"; }
-none_left() { ! pgrep -f "bochs-bin.*$work" >/dev/null && ! compgen -G "$work/tmp/*" >/dev/null; }
+none_left() { [ -z "$(machines)" ] && ! compgen -G "$work/tmp/*" >/dev/null; }
+machines() { # the processes of ours that are one
+	local pid
+	for pid in $(pgrep -x bochs-bin); do
+		case $(readlink "/proc/$pid/cwd") in "$work"/*) echo "$pid" ;; esac
+	done
+}
 
 # A PATH with all that is needed, but for one.
 without() {
@@ -57,6 +63,11 @@ for tool in grub-mkrescue:grub-common xorriso:xorriso mformat:mtools; do
 		both run_without "${tool%:*}" --cpus 1 true "package ${tool#*:}"
 done
 ok "a command that is not there" both run 127 --cpus 1 no-such-command "no such command"
+without bochs-bin
+printf '#!/bin/sh\nunset LD_PRELOAD\nexec %s "$@"\n' "$(type -P bochs-bin)" >"$work/bin/bochs-bin"
+chmod 755 "$work/bin/bochs-bin"
+PATH=$work/bin ok "a Bochs without the object that keeps it off the network is not started" \
+	both run 125 --cpus 1 true "does not load"
 ok "too many processors" both run 125 --cpus 9 true "at most 8"
 ok "too much memory" both run 125 --memory 4096 true "at most 3072"
 
@@ -69,12 +80,19 @@ else
 	echo "ok $tests - no disk space for the state # SKIP cannot mount a small file system"
 fi
 
-ok "output, errors and status come back" run 7 --cpus 1 -- sh -c 'echo out; echo err >&2; exit 7'
-ok "output" [ "$(cat "$work/out")" = out ]
+ok "output, errors and status come back" run 7 --cpus 1 -- sh -c 'date +%s; echo out; echo err >&2; exit 7'
+ok "output" [ "$(tail -n 1 "$work/out")" = out ]
+now=$(($(date +%s) - $(head -n 1 "$work/out")))
+ok "the clock has the present" [ $now -ge 0 -a $now -lt 120 ]
 ok "errors" says '^err$'
+odd=$work/"tmp/a b,c#d&e\$f:g'h"
+mkdir "$odd"
+TMPDIR=$odd ok "a temporary directory may have any name" run 0 --cpus 1 true
+rmdir "$odd"
 ok "a signal is 128 more" run 137 --cpus 1 -- sh -c 'kill -9 $$'
 ok "a command that never ends" both run 124 --cpus 1 --timeout 10 sleep 1000 "time limit of 10 s"
-ok "a panic shows the kernel's last lines" both run 125 --cpus 1 -- sh -c 'echo c >/proc/sysrq-trigger' "Kernel Offset"
+ok "a panic shows the kernel's last lines" both run 125 --cpus 1 -- sh -c 'echo c >/proc/sysrq-trigger' \
+	"Kernel panic - not syncing: sysrq triggered crash"
 
 set -m # or they would ignore SIGINT
 "$host" --cpus 1 -- sh -c 'echo a' >"$work/one" 2>&1 &
@@ -86,10 +104,10 @@ ok "two at a time do not disturb each other" [ "$(cat "$work/one")" = a ]
 inet_sockets() { # PID
 	local inode
 	for inode in $(readlink /proc/"$1"/fd/* | sed -n 's/socket:\[\(.*\)\]/\1/p'); do
-		cat /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 2>/dev/null | awk -v i="$inode" '$10 == i'
+		cat /proc/"$1"/net/{tcp,tcp6,udp,udp6} 2>/dev/null | awk -v i="$inode" '$10 == i'
 	done
 }
-pid=$(pgrep -f "bochs-bin.*$work" | head -n 1)
+pid=$(machines | head -n 1)
 ok "no port is open" [ -n "$pid" -a -z "$(inet_sockets "$pid")" ]
 kill -INT $two
 wait $two

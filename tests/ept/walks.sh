@@ -31,6 +31,7 @@ nested 2m thp holes 16
 nested 2m thp joined 15
 nested 4k hugetlb2m plain 19
 nested 2m hugetlb2m plain 15
+shadow 4k 4k plain 19
 shadow 4k 4k holes 24
 shadow 2m 4k plain 19
 shadow 2m 4k holes 24

@@ -3,6 +3,7 @@
 # What tools/npt-host and tools/ept-host share: options, the kernel they run, the files that go into the machine, its
 # time limit and its end. Each sets `name`, reads its own options with the help of read_option(), and then has
 #
+#   machine_is_ready    whether $machine has all that is needed
 #   prepare_machine     fills $machine, a directory that appears as one step
 #   start_machine PID   starts the emulator, writes its process's number into the variable PID
 #
@@ -11,6 +12,9 @@
 
 : "${name:?}"
 emulated=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# A descriptor that the caller closed is one that nothing can be written to, not the next file that is opened.
+[ -e /proc/self/fd/1 ] || exec >/dev/full
+[ -e /proc/self/fd/2 ] || exec 2>/dev/null
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/gnomon
 limit=300 tries=1 cpus=2 memory='' prepare=0 files=()
 
@@ -22,14 +26,16 @@ common_usage() {
   --tries N    when the machine itself dies, start it anew, N times in all (default 1); CMD's output comes
                at its end then, that of the last time only
   --cpus N     processors of the machine (default 2)
-  --memory M   its memory in MiB (default $1)
-  --file F     put F, a file or a directory, into the machine, too
+  --memory M   its memory in MiB, at least $least_memory (default $1)
+  --file F     put F, a file or a directory, into the machine, too; of a directory, what is neither a file nor
+               a directory and no link to one is left out
   --prepare    only make ready what is kept in \${XDG_CACHE_HOME:-~/.cache}/gnomon, run nothing
 
 Into the machine go CMD with its shared libraries and every ARG that names a file, each under its
 own path; CMD starts in the same directory. Files it writes stay there (use /dev/stdout). Variables
 GNOMON_*, ASAN_OPTIONS and UBSAN_OPTIONS are handed on. Exit status: CMD's (128+n after signal n),
-124 after the time limit, 125 when the machine could not be started or died, 127 when CMD is missing.
+124 after the time limit, 125 when the machine could not be started or died and when CMD's output cannot
+be written, 141 when its reader went away, 127 when CMD is missing.
 END
 }
 
@@ -59,6 +65,9 @@ read_option() {
 	esac
 }
 
+least_memory=128 # MiB: with less the kernel does not come up, and does not say so
+check_memory() { [ "$memory" -ge $least_memory ] || die "--memory: at least $least_memory"; }
+
 # need TOOL PACKAGE...: each tool with the Debian package that has it.
 need() {
 	local missing=()
@@ -69,11 +78,23 @@ need() {
 	[ ${#missing[@]} = 0 ] || die "missing: $(printf '%s, ' "${missing[@]}" | sed 's/, $//'); run tools/setup ${name%-host}"
 }
 
-# $dir is removed and the machine stopped however this ends.
+# $dir is removed and the machine stopped however this ends. After a SIGKILL the next call removes it: nobody has the
+# lock on the file `alive` then.
+remove_dead() {
+	local old
+	for old in "${TMPDIR:-/tmp}/$name".??????; do
+		[ ! -O "$old/alive" ] || flock -n "$old/alive" rm -rf "$old" || true
+	done
+}
+
 children=()
 make_dir() {
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX") || die "cannot make a directory in ${TMPDIR:-/tmp}"
+	dir=$(mktemp -d "${TMPDIR:-/tmp}/$name.XXXXXX" 2>/dev/null) && dir=$(realpath "$dir") || die "cannot make a directory in ${TMPDIR:-/tmp}"
 	trap cleanup EXIT
+	exec {alive}>"$dir/alive.new"
+	flock "$alive"
+	mv "$dir/alive.new" "$dir/alive"
+	remove_dead
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	trap 'exit 129' HUP
@@ -100,9 +121,20 @@ copy_module() {
 	fi
 }
 
+# seal DIR: notes what its files are. is_whole DIR: they are that still; a host that lost power can leave empty ones.
+seal() { (cd "$1" && find . -type f ! -name 'sums*' -exec sha256sum {} + >sums.$$ && mv sums.$$ sums) 2>/dev/null; }
+is_whole() { (cd "$1" && sha256sum --status -c sums) 2>/dev/null; }
+
+kernel_is_whole() {
+	# Without sums: an older tool left it.
+	[ ! -f "$kernel/version" ] || [ -f "$kernel/sums" ] || seal "$kernel" || true
+	is_whole "$kernel"
+}
+
 fetch_kernel() {
 	local package release modules m apt=(apt-get -qq)
-	[ ! -f "$kernel/version" ] || return 0
+	! kernel_is_whole || return 0
+	[ ! -d "$kernel" ] || say "the kernel in $cache is damaged: it is fetched anew"
 	[ "$(id -u)" != 0 ] || apt+=(-o APT::Sandbox::User=root)
 	command -v apt-get >/dev/null || die "no apt-get here: the machine's kernel is a Debian package"
 	say "fetching Debian's cloud kernel (27 MB, once) into $cache"
@@ -121,7 +153,7 @@ fetch_kernel() {
 	for m in $kernel_modules; do
 		copy_module "$modules/$m.ko" "$new/modules/${m##*/}.ko" || die "cannot write to $cache: is it full?"
 	done
-	cp "$dir/kernel/boot/vmlinuz-$release" "$new/vmlinuz" && echo "$release" >"$new/version" ||
+	cp "$dir/kernel/boot/vmlinuz-$release" "$new/vmlinuz" && echo "$release" >"$new/version" && seal "$new" ||
 		die "cannot write to $cache: is it full?"
 	rm -rf "$kernel" "$dir/kernel" "$dir"/*.deb
 	mv -T "$new" "$kernel"
@@ -155,14 +187,16 @@ compile() {
 # pack DIR: a cpio archive of what is in the directory.
 pack() { (cd "$1" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
 
-# with_lock FILE CMD...: one process at a time.
-with_lock() {
+# Calls prepare_machine, one process at a time, unless machine_is_ready: nobody needs to write to a whole cache.
+make_ready() {
 	local lock
-	mkdir -p "$cache" || die "cannot make $cache"
-	exec {lock}>"$cache/$1"
-	flock $lock
-	shift
-	"$@"
+	! machine_is_ready || return 0
+	{ mkdir -p "$cache" && exec {lock}>"$cache/emulated.lock"; } 2>/dev/null || die "cannot write to $cache"
+	flock -n $lock || {
+		say "waiting for another one that makes a machine ready"
+		flock $lock
+	}
+	prepare_machine
 	exec {lock}>&-
 }
 
@@ -200,13 +234,16 @@ list_files() {
 	done || true
 }
 
+# find_command ARG...: $command is the file. Before a machine is made ready, which takes a while.
+find_command() {
+	[ $# != 0 ] || return 0
+	command=$(type -P -- "$1") && [ -f "$command" ] || { say "$1: no such command"; exit 127; }
+}
+
 # write_command ARG...: $dir/files gets an archive of what the command needs, with /.machine/run that starts it, and
 # what the caller has put into $dir/run.
 write_command() {
-	local command arg variable inside
-	command=$(type -P -- "$1") || { say "$1: no such command"; exit 127; }
-	[ -f "$command" ] || { say "$1: no such command"; exit 127; }
-	inside=("$command")
+	local arg variable inside=("$command")
 	for arg in "${@:2}"; do
 		[ ! -f "$arg" ] || inside+=("$arg")
 	done
@@ -227,12 +264,24 @@ write_command() {
 	} || die "cannot write the machine's files: is ${TMPDIR:-/tmp} full?"
 }
 
-# show_end LINES: the last words of the emulator and of the machine's kernel, as text.
+# show_end LINES: the last words of the machine's kernel, as text: from where it panicked, if it did. The emulator's when
+# the kernel said nothing; those of Bochs' debugger say nothing either.
 show_end() {
-	local file
-	for file in emulator console; do
-		[ ! -s "$dir/$file" ] || { echo "-- $file:"; tail -n "$1" "$dir/$file" | tr -cd '[:print:]\n\t' | cut -c 1-200; }
-	done >&2
+	local file=console
+	[ -s "$dir/console" ] || file=emulator
+	[ -s "$dir/$file" ] || return 0
+	{
+		echo "-- $file:"
+		tr -cd '[:print:]\n\t' <"$dir/$file" | grep -vE '^(\([0-9]+\)|<bochs|Next at t=)' | cut -c 1-200 | awk -v lines="$1" '
+			/Kernel panic|BUG:|Oops/ { panic = NR }
+			{ line[NR] = $0 }
+			END {
+				first = panic ? panic : NR - lines + 1
+				for (i = first; i < first + lines; i++)
+					if (i in line)
+						print line[i]
+			}' || true
+	} >&2
 }
 
 # Seconds for which the host's scheduler let a thread of the process wait for a CPU, of the one that waited longest.
@@ -245,22 +294,32 @@ waited() {
 	echo $((longest / 1000000000))
 }
 
-# watch PID [LIMIT SILENCE]: stops the machine after the time limit, and when its sign of life stays away for half a
-# minute. Both count the seconds that the machine was given: on a busy host those are fewer than went by.
+# Whether one that passes the output on is gone: it could not write.
+relays=()
+relay_gone() {
+	local relay
+	for relay in "${relays[@]}"; do
+		kill -0 "$relay" 2>/dev/null || return 0
+	done
+	return 1
+}
+
+# watch PID [LIMIT SILENCE]: stops the machine after the time limit, when its sign of life stays away for half a minute,
+# and when nobody takes its output. The first two count the seconds that the machine was given: on a busy host those are fewer than went by.
 watch() {
 	local limit=${2:-$limit} silence=${3:-30}
 	local start=$SECONDS size=-1 now quiet=0 given=0 before
 	while kill -0 "$1" 2>/dev/null; do
-		sleep 3
+		timeout 3 tail -f -s 0.2 --pid="$1" /dev/null 2>/dev/null || true
 		before=$given
 		given=$((SECONDS - start - $(waited "$1")))
 		now=$(stat -c %s "$dir/beat" 2>/dev/null || echo 0)
 		if [ "$now" = "$size" ]; then quiet=$((quiet + given - before)); else quiet=0; fi
 		size=$now
 		[ $given -lt "$limit" ] || echo "$given" >"$dir/overtime"
-		if [ -f "$dir/overtime" ] || [ $quiet -ge $silence ]; then
+		if [ -f "$dir/overtime" ] || [ $quiet -ge $silence ] || relay_gone; then
 			kill "$1" 2>/dev/null || true
-			sleep 5
+			timeout 5 tail -f -s 0.2 --pid="$1" /dev/null 2>/dev/null || true
 			kill -KILL "$1" 2>/dev/null || true
 			return
 		fi
@@ -276,9 +335,16 @@ progress() {
 	printf '\r\033[K' >&2
 }
 
+# output_lost STATUS: who wrote the output ended with that. A reader that went away ends us as it would end CMD.
+output_lost() {
+	[ "$1" != 141 ] || exit 141
+	die "the command's output cannot be written: is the disk full, or stdout closed?"
+}
+
 # Runs the machine once; its end is in $ended.
 run_machine() {
-	local pid relays=()
+	local pid relay watcher
+	relays=()
 	rm -f "$dir/status" "$dir/beat" "$dir/overtime"
 	: >"$dir/stdout"
 	: >"$dir/stderr"
@@ -287,14 +353,14 @@ run_machine() {
 	start_machine pid
 	children+=("$pid")
 	if [ "$tries" = 1 ]; then
-		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stdout" &
+		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stdout" 2>/dev/null &
 		relays+=($!)
-		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stderr" >&2 &
+		setpriv --pdeathsig TERM tail -c +1 -f -s 0.05 --pid="$pid" "$dir/stderr" >&2 2>/dev/null &
 		relays+=($!)
 	fi
-	watch "$pid" &
-	relays+=($!)
-	children+=("${relays[@]}")
+	watch "$pid" {alive}>&- & # it may outlive us for some seconds
+	watcher=$!
+	children+=("$watcher" "${relays[@]}")
 	if [ -t 2 ]; then
 		SECONDS=0
 		progress &
@@ -303,7 +369,8 @@ run_machine() {
 	ended=0
 	wait "$pid" || ended=$?
 	[ ! -f "$dir/overtime" ] || ended=124
-	wait "${relays[@]}" || true
+	wait "$watcher" || true
+	for relay in "${relays[@]}"; do wait "$relay" || output_lost $?; done
 	[ ! -t 2 ] || [ -s "$dir/stdout" ] || [ -s "$dir/stderr" ] || printf '\r\033[K' >&2
 }
 
@@ -319,8 +386,8 @@ run_to_the_end() {
 		show_end 5
 	done
 	if [ "$tries" != 1 ]; then
-		cat "$dir/stdout"
-		cat "$dir/stderr" >&2
+		cat "$dir/stdout" 2>/dev/null || output_lost $?
+		cat "$dir/stderr" 2>/dev/null >&2 || output_lost $?
 	fi
 	if [ -s "$dir/status" ]; then
 		exit "$(cat "$dir/status")"

@@ -39,6 +39,9 @@ enum bochs_access {
 /* The hint with which the program asks for them: before a state was loaded as a whole Bochs would forget them again. */
 #define EPT_MARK_PORTS 0x7ead0300ul
 
+/* Looks up what ports_begin() calls: a Bochs that lacks it ends before a machine runs. */
+void ports_find(void);
+
 /* Registers the ports. For the machine's own program, which knows that it runs; later calls do nothing. */
 void ports_begin(void);
 

@@ -7,8 +7,8 @@
  *   two dimensions   before each of them the second stage's own PML4E PDPTE PDE PTE, and once more for the data
  *
  * Nothing says where a walk ends. It ended when its translation is used (by an access to a linear address that ends in
- * the frame it found), when an exception or a violation refuses it, and when the next one begins: code is fetched
- * without such an access.
+ * the frame it found), and when an exception or a violation refuses it. When the next one begins, it waits: for an access
+ * that crosses two pages Bochs walks twice before it tells of the first half. Code is fetched without such an access.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +32,7 @@ struct walk {
 };
 
 static struct walk walks[BOCHS_CPUS];
+static struct walk waiting[BOCHS_CPUS]; /* the one before it: complete, and not used yet */
 static struct walk_counts counts = {.magic = WALK_MAGIC, .size = sizeof(counts)};
 static uint64_t first, bytes;
 static int bounds_due; /* hints of the range that are still to come */
@@ -59,6 +60,16 @@ static bool begins(const struct walk *w, enum walk_table table)
 	return table == WALK_PML4E && !w->second;
 }
 
+static bool complete(const struct walk *w)
+{
+	return w->leaf && w->data == w->second;
+}
+
+static bool found(const struct walk *w, uint64_t physical)
+{
+	return complete(w) && physical - w->frame < w->frame_bytes;
+}
+
 void counter_table_access(unsigned cpu, unsigned why, int write, uint64_t value)
 {
 	const enum walk_table table = why - BOCHS_PTE;
@@ -72,8 +83,13 @@ void counter_table_access(unsigned cpu, unsigned why, int write, uint64_t value)
 		counts.writes[table]++;
 		return;
 	}
-	if (begins(w, table))
-		end_walk(w, WALK_OTHER);
+	if (begins(w, table)) {
+		end_walk(&waiting[cpu], WALK_OTHER);
+		if (complete(w))
+			waiting[cpu] = *w, *w = (struct walk){0};
+		else
+			end_walk(w, WALK_OTHER);
+	}
 	w->reads++;
 	w->read[table]++;
 	w->second |= second;
@@ -87,10 +103,12 @@ void counter_table_access(unsigned cpu, unsigned why, int write, uint64_t value)
 
 void counter_translated(unsigned cpu, uint64_t linear, uint64_t physical)
 {
-	struct walk *w = &walks[cpu];
+	const enum walk_end end = linear - first < bytes ? WALK_WANTED : WALK_OTHER;
 
-	if (w->leaf && w->data == w->second && physical - w->frame < w->frame_bytes)
-		end_walk(w, linear - first < bytes ? WALK_WANTED : WALK_OTHER);
+	if (found(&walks[cpu], physical))
+		end_walk(&walks[cpu], end);
+	else
+		end_walk(&waiting[cpu], found(&waiting[cpu], physical) ? end : WALK_OTHER);
 }
 
 void counter_refused(unsigned cpu)
@@ -117,6 +135,7 @@ static void start(unsigned cpu)
 
 	memset(&counts, 0, sizeof(counts));
 	memset(walks, 0, sizeof(walks));
+	memset(waiting, 0, sizeof(waiting));
 	counts.magic = WALK_MAGIC;
 	counts.size = sizeof(counts);
 	counts.intervals = intervals + 1;

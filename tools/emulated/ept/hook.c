@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <gnomon/walk_counter.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -20,6 +21,8 @@
 static void (*mask_interrupts_anew)(void *cpu);
 static void *(**cpu_array)[]; /* bx_cpu_array: one pointer a CPU */
 static bool vmcs_touched[BOCHS_CPUS];
+static bool (*save)(void *simulator, const char *to);
+static void **simulator;
 static bool running;
 
 void bochs_die(const char *fmt, ...)
@@ -158,9 +161,6 @@ static void reset(unsigned cpu, unsigned type)
 void bochs_save(void)
 {
 	const char *to = getenv("EPT_SAVE");
-	bool (*save)(void *, const char *) =
-	    (bool (*)(void *, const char *))bochs_symbol("_ZN13bx_real_sim_c10save_stateEPKc");
-	void **simulator = bochs_symbol("SIM");
 
 	if (!to)
 		bochs_die("the machine asks for its state to be saved, and nobody said where");
@@ -183,16 +183,28 @@ static void hook(const char *symbol, void *to)
 	mprotect(page, 2 * PAGE, PROT_READ | PROT_EXEC);
 }
 
+static void say_loaded(void)
+{
+	const char *path = getenv("EPT_LOADED");
+
+	if (path && creat(path, 0600) < 0)
+		bochs_die("cannot make %s: %s", path, strerror(errno));
+}
+
 __attribute__((constructor)) static void begin(void)
 {
 	if (!strstr(program_invocation_name, "bochs-bin"))
 		return; /* a program that starts it */
 	mask_interrupts_anew = (void (*)(void *))bochs_symbol("_ZN8BX_CPU_C25handleInterruptMaskChangeEv");
 	cpu_array = bochs_symbol("bx_cpu_array");
+	save = (bool (*)(void *, const char *))bochs_symbol("_ZN13bx_real_sim_c10save_stateEPKc");
+	simulator = bochs_symbol("SIM");
+	ports_find();
 	hook("_Z24bx_dbg_phy_memory_accessjmjjjjPh", physical_access);
 	hook("_Z24bx_dbg_lin_memory_accessjmmjjjPh", linear_access);
 	hook("_Z22bx_instr_prefetch_hintjjjm", prefetch_hint);
 	hook("_Z18bx_instr_exceptionjjj", exception);
 	hook("_Z15bx_instr_vmexitjjm", vm_exit);
 	hook("_Z14bx_instr_resetjj", reset);
+	say_loaded();
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gnomon/walk_counter.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,27 +13,23 @@
 
 #define ANY_WIDTH 7 /* Bochs' mask of 1, 2 and 4 bytes */
 
+/* Bochs' own. */
+static void *devices;
+static bool (*readable)(void *, void *, uint32_t (*)(void *, uint32_t, unsigned), uint32_t, const char *, uint8_t);
+static bool (*writable)(void *, void *, void (*)(void *, uint32_t, uint32_t, unsigned), uint32_t, const char *,
+                        uint8_t);
+
 static bool begun;
 static int out[3] = {-1, -1, -1}; /* stdout, stderr, beat: at EPT_PORT_STDOUT and the two after it */
 static FILE *files;
 static bool length_told;
 
-static const char *in_dir(const char *name, char *path)
-{
-	const char *dir = getenv("EPT_DIR");
-
-	if (!dir || snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
-		bochs_die("EPT_DIR is not set");
-	return path;
-}
-
 static int open_output(const char *name)
 {
-	char path[PATH_MAX];
-	const int fd = open(in_dir(name, path), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	const int fd = open(name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		bochs_die("cannot open %s: %s", path, strerror(errno));
+		bochs_die("cannot open %s: %s", name, strerror(errno));
 	return fd;
 }
 
@@ -91,18 +86,15 @@ static uint32_t read_port(void *ctx, uint32_t port, unsigned len)
 	return port == WALK_PORT ? counter_read() : port == EPT_PORT_FILES ? read_files() : UINT32_MAX;
 }
 
+void ports_find(void)
+{
+	devices = bochs_symbol("bx_devices");
+	*(void **)&readable = bochs_symbol("_ZN12bx_devices_c24register_io_read_handlerEPvPFjS0_jjEjPKch");
+	*(void **)&writable = bochs_symbol("_ZN12bx_devices_c25register_io_write_handlerEPvPFvS0_jjjEjPKch");
+}
+
 static void give_port(uint32_t port, const char *name)
 {
-	static bool (*readable)(void *, void *, uint32_t (*)(void *, uint32_t, unsigned), uint32_t, const char *,
-	                        uint8_t);
-	static bool (*writable)(void *, void *, void (*)(void *, uint32_t, uint32_t, unsigned), uint32_t, const char *,
-	                        uint8_t);
-	void *devices = bochs_symbol("bx_devices");
-
-	if (!readable) {
-		*(void **)&readable = bochs_symbol("_ZN12bx_devices_c24register_io_read_handlerEPvPFjS0_jjEjPKch");
-		*(void **)&writable = bochs_symbol("_ZN12bx_devices_c25register_io_write_handlerEPvPFvS0_jjjEjPKch");
-	}
 	if (!readable(devices, NULL, read_port, port, name, ANY_WIDTH) ||
 	    !writable(devices, NULL, write_port, port, name, ANY_WIDTH))
 		bochs_die("port %#x of the machine is taken", port);

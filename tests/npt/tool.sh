@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# What tools/npt-host and tools/ept-host share does what --help says, also with bad input and on a bad host. No machine
+# is started: a script stands in QEMU's place and does what a machine may do. TAP. usage: tool.sh NPT-HOST EPT-HOST
+set -uo pipefail
+host=$1 twin=$2
+if [ ! -x /bin/busybox ] || ! command -v cpio >/dev/null || ! command -v cc >/dev/null; then
+	echo "1..0 # SKIP busybox-static, cpio or gcc is missing"
+	exit 0
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tests=0 failed=0
+
+ok() { # ok NAME CONDITION...: the condition is a command
+	local name=$1
+	shift
+	tests=$((tests + 1))
+	if "$@"; then
+		echo "ok $tests - $name"
+	else
+		echo "not ok $tests - $name"
+		sed 's/^/# /' "$work/out" "$work/err" 2>/dev/null | tail -n 20
+		failed=1
+	fi
+}
+run() { # run STATUS CMD...: with that exit status; output in $work/out and $work/err
+	local want=$1 got=0
+	shift
+	timeout 60 "$@" >"$work/out" 2>"$work/err" || got=$?
+	[ $got = "$want" ] || { echo "# status $got instead of $want"; return 1; }
+}
+both() { "${@:1:$#-1}" && grep -q -- "${@: -1}" "$work/err"; }
+machine() { # machine SCRIPT: what the next machines do; they start in the directory that has their files
+	printf '#!/bin/bash\n%s\n' "$1" >"$work/bin/qemu-system-x86_64"
+	chmod 755 "$work/bin/qemu-system-x86_64"
+}
+
+remains() { compgen -G "$work/tmp/*"; }
+
+mkdir -p "$work"/{bin,tmp,cache/gnomon/kernel-1/modules}
+echo 6.1 >"$work/cache/gnomon/kernel-1/version"
+echo kernel >"$work/cache/gnomon/kernel-1/vmlinuz"
+export TMPDIR=$work/tmp XDG_CACHE_HOME=$work/cache PATH=$work/bin:$PATH
+
+machine 'echo out >stdout; echo err >stderr; echo 7 >status'
+ok "output, errors and status come back" both run 7 "$host" true '^err$'
+ok "output" [ "$(cat "$work/out")" = out ]
+
+to_full() { "$host" "$@" true >/dev/full; }
+closed() { "$host" "$@" true >&-; }
+export -f to_full closed
+export host
+ok "output to a full disk: 125" both run 125 bash -c to_full "cannot be written"
+ok "the same at the end" both run 125 bash -c 'to_full --tries 2' "cannot be written"
+ok "output to a closed stdout: 125" both run 125 bash -c closed "cannot be written"
+machine 'echo 7 >status'
+ok "nothing written to a closed stdout: the command's status" run 7 bash -c closed
+machine 'while echo y; do sleep 0.01; done >>stdout'
+# shellcheck disable=SC2016 # the inner shell's
+ok "a reader that goes away ends the machine" run 141 bash -c '"$host" yes | head -n 2; exit ${PIPESTATUS[0]}'
+ok "nothing is left behind" [ -z "$(remains)" ]
+
+machine 'touch ../../started; exec sleep 1000'
+"$host" true 2>/dev/null &
+killed=$!
+until [ -f "$work/started" ]; do sleep 0.1; done
+machine 'printf "%s\n" early "Kernel panic - not syncing: why" {1..30} >console; echo noise'
+ok "the temporary directory of one that lives stays" run 125 "$host" true
+ok "a panic is shown from its first line" grep -q "Kernel panic - not syncing: why" "$work/err"
+ok "... without what came before, or the emulator's lines" eval '! grep -qE "early|noise" "$work/err"'
+machine 'echo noise'
+ok "a console that is empty: the emulator's lines" both run 125 "$host" true noise
+ok "..." [ "$(remains | wc -l)" = 1 ]
+kill -KILL $killed
+wait $killed 2>/dev/null
+sleep 1
+ok "that of one that was killed is removed" eval 'run 125 "$host" true && [ -z "$(remains)" ]'
+
+machine 'echo 0 >status'
+for name in npt ept; do
+	[ $name = npt ] && tool=$host || tool=$twin
+	XDG_CACHE_HOME=$work/none ok "$name: a command that is not there: 127, and nothing is made ready" \
+		both run 127 "$tool" no-such-command "no such command"
+	ok "$name: ... nor a cache made" [ ! -e "$work/none" ]
+	ok "$name: too little memory" both run 125 "$tool" --memory 127 true "at least 128"
+	ok "$name: too many processors" both run 125 "$tool" --cpus 1000 true "at most"
+done
+: >"$work/file"
+XDG_CACHE_HOME=$work/file ok "a cache that cannot be made: 125" both run 125 "$host" true "cannot write to $work/file"
+: >"$work/cache/gnomon/npt-host-4/base.cpio"
+ok "a damaged machine is made anew" run 0 "$host" true
+ok "... whole" [ -s "$work/cache/gnomon/npt-host-4/base.cpio" ]
+exec 9>"$work/cache/gnomon/emulated.lock"
+flock 9
+ok "whole, it is used while somebody else makes one ready" run 0 "$host" true
+: >"$work/cache/gnomon/npt-host-4/base.cpio"
+ok "else it says that it waits" both run 124 timeout 2 "$host" true "waiting for another"
+exec 9>&-
+: >"$work/cache/gnomon/kernel-1/vmlinuz"
+printf '#!/bin/sh\nexit 1\n' >"$work/bin/apt-get"
+chmod 755 "$work/bin/apt-get"
+ok "a damaged kernel is fetched anew" both run 125 "$host" true "is damaged"
+echo "1..$tests"
+exit $failed
