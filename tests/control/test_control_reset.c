@@ -80,6 +80,38 @@ Test(control, reset_exiting_shadow)
 	reset_starts_again(modes[1], "1", "ticks", "ticking\n");
 }
 
+static void set_paging(const char *mode)
+{
+	json_t *reply = NULL;
+
+	cr_assert_eq(connection_execute(&client, "set-paging", json_pack("{s:s}", "mode", mode), &reply), 0);
+	cr_expect_null(json_object_get(reply, "error"), "%s", json_dumps(reply, 0));
+	json_decref(reply);
+}
+
+/* CPUs that wait for their start after a reset hold nothing up: not the next reset, nor a change of the mode. */
+static void reset_before_cpus_start(const char *mode)
+{
+	start(mode, "4", "spin-on-4-cpus", "spinning\n");
+	for (unsigned n = 0; n < 20; n++) {
+		tell("stop");
+		tell("system_reset");
+		tell("cont");
+		tell("system_reset");
+		set_paging(modes[n % 2]);
+	}
+	quit();
+}
+
+Test(control, reset_before_cpus_start_nested)
+{
+	reset_before_cpus_start(modes[0]);
+}
+Test(control, reset_before_cpus_start_shadow)
+{
+	reset_before_cpus_start(modes[1]);
+}
+
 /* What `reset-state` said behind the n-th line "before" or "after", up to `end`; a copy. */
 static char *section(const char *begin, unsigned n, const char *end)
 {

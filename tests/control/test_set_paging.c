@@ -308,7 +308,7 @@ static void refused(const char *behaviour, const char *why)
 	reply = set(&client, "shadow");
 	cr_assert(refusal(reply), "%s", behaviour);
 	cr_assert(strstr(refusal(reply), why), "%s: %s", behaviour, refusal(reply));
-	cr_assert(strstr(refusal(reply), "the guest goes on as it was"));
+	cr_assert(strstr(refusal(reply), "the guest is as it was"));
 	json_decref(reply);
 	expect_mode("nested", 0, "start");
 	expect_running();

@@ -44,5 +44,5 @@ int machine_set_paging(void *machine, const char *mode, bool *ret_changed, uint6
 	char why[PAGING_WHY_MAX];
 	const int r = paging_change(m->vm, paging_by_name(mode), "set-paging", ret_changed, ret_us, why);
 
-	return r < 0 ? control_fail(err, -r, "%s; the guest goes on as it was", why) : 0;
+	return r < 0 ? control_fail(err, -r, "%s; the guest is as it was", why) : 0;
 }

@@ -126,6 +126,17 @@ static int change(struct vm *vm, const struct paging_ops *to, char *ret_why)
 	return r;
 }
 
+/* A vCPU of a stopped guest cannot run on until it is ready. */
+static bool is_stopped(const struct vm *vm, char *ret_why)
+{
+	const size_t len = strlen(ret_why);
+
+	if (!atomic_load(&vm->paused))
+		return false;
+	snprintf(ret_why + len, PAGING_WHY_MAX - len, "; the guest is stopped and cannot run on: \"cont\" first");
+	return true;
+}
+
 /* While an exception is on its way, or a device is at work, the guest has to run on before it can stand still. */
 #define TRY_NS   200000
 #define TRIES_US 2000000
@@ -174,7 +185,7 @@ int paging_change(struct vm *vm, const struct paging_ops *to, const char *reason
 	pthread_mutex_lock(&vm->change_lock);
 	while (to != vm->paging) {
 		r = try_change(vm, to, ret_us, ret_why);
-		if (r != -EAGAIN || clock_us() - start > TRIES_US)
+		if (r != -EAGAIN || vm_has_ended(vm) || is_stopped(vm, ret_why) || clock_us() - start > TRIES_US)
 			break;
 		nanosleep(&pause, NULL);
 	}

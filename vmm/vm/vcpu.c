@@ -74,6 +74,7 @@ static bool wait_for_start(struct vcpu *vcpu)
 	bool started;
 
 	pthread_mutex_lock(&vcpu->lock);
+	atomic_store(&vcpu->parked, true); /* not since the reset that brought it here; who pauses need not wait for it */
 	while (vcpu_must_park(vcpu) || (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END)))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	started = vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END);
