@@ -172,14 +172,6 @@ Test(stats, at_the_guests_end)
 	              "LSR and data of each byte, and the end");
 }
 
-/* Whoever asked for numbers gets a file, also of a run that never began; its status and its one line stay. */
-Test(stats, image_refused)
-{
-	run_gnomon(&r, "run", "--cpus", "2", "--stats", stats_path, "/nonexistent/image");
-	expect_refusal(&r, 2, "/nonexistent/image");
-	cr_assert_eq(read_stats(2, "exits_io"), 0);
-}
-
 Test(stats, port_unclaimed)
 {
 	run_gnomon(&r, "run", "--stats", stats_path, guest_path("unclaimed-port"));
