@@ -3,31 +3,11 @@
 # tools/ept-host does what its --help says, also with bad input. TAP. usage: tool.sh EPT-HOST
 set -uo pipefail
 host=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+# shellcheck source=tests/tool_tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tool_tap.sh"
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/gnomon
-tests=0 failed=0
 
-ok() { # ok NAME CONDITION...: the condition is a command
-	local name=$1
-	shift
-	tests=$((tests + 1))
-	if "$@"; then
-		echo "ok $tests - $name"
-	else
-		echo "not ok $tests - $name"
-		sed 's/^/# /' "$work/out" "$work/err" 2>/dev/null | tail -n 20
-		failed=1
-	fi
-}
-run() { # run STATUS ARG...: with that exit status; output in $work/out and $work/err
-	local want=$1 got=0
-	shift
-	"$host" "$@" >"$work/out" 2>"$work/err" || got=$?
-	[ $got = "$want" ] || { echo "# status $got instead of $want"; return 1; }
-}
-says() { grep -q -- "$1" "$work/err"; }
-both() { "${@:1:$#-1}" && says "${@: -1}"; }
+run() { ends "$1" "$host" "${@:2}"; } # run STATUS ARG...
 none_left() { [ -z "$(machines)" ] && ! compgen -G "$work/tmp/*" >/dev/null; }
 machines() { # the processes of ours that are one
 	local pid

@@ -8,29 +8,10 @@ if [ ! -x /bin/busybox ] || ! command -v cpio >/dev/null || ! command -v cc >/de
 	echo "1..0 # SKIP busybox-static, cpio or gcc is missing"
 	exit 0
 fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-tests=0 failed=0
+# shellcheck source=tests/tool_tap.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../tool_tap.sh"
 
-ok() { # ok NAME CONDITION...: the condition is a command
-	local name=$1
-	shift
-	tests=$((tests + 1))
-	if "$@"; then
-		echo "ok $tests - $name"
-	else
-		echo "not ok $tests - $name"
-		sed 's/^/# /' "$work/out" "$work/err" 2>/dev/null | tail -n 20
-		failed=1
-	fi
-}
-run() { # run STATUS CMD...: with that exit status; output in $work/out and $work/err
-	local want=$1 got=0
-	shift
-	timeout 60 "$@" >"$work/out" 2>"$work/err" || got=$?
-	[ $got = "$want" ] || { echo "# status $got instead of $want"; return 1; }
-}
-both() { "${@:1:$#-1}" && grep -q -- "${@: -1}" "$work/err"; }
+run() { ends "$1" timeout 60 "${@:2}"; } # run STATUS CMD...
 machine() { # machine SCRIPT: what the next machines do; they start in the directory that has their files
 	printf '#!/bin/bash\n%s\n' "$1" >"$work/bin/qemu-system-x86_64"
 	chmod 755 "$work/bin/qemu-system-x86_64"
