@@ -26,7 +26,7 @@ MEDIAN_OF = ("vmm", "guest")
 
 # The folders of vmm. Each may use itself and those below it.
 ORDER = """main cmd bench machine client control platform paging vm kvm stub virtio dev boot shadow walk stage2
-    model mem host cpu pgtable base""".split()
+    enclave model mem host cpu pgtable base""".split()
 
 # One program is one name space.
 PROGRAMS = {"vmm": ("gnomon.p", "libgnomon-pure.a.p", "libgnomon-vmm.a.p"),

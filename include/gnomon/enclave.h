@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Enclaves as a guest sees them, version 1: calls, their results, why an enclave was left, and what a report holds.
+ * Append-only: a number once given keeps its meaning. docs/enclave.md has the lifecycle as a picture.
+ */
+#ifndef GNOMON_ENCLAVE_H
+#define GNOMON_ENCLAVE_H
+
+#include <stdint.h>
+
+#define GNOMON_ENCLAVE_VERSION 1
+#define GNOMON_ENCLAVE_MAX     64 /* identifiers are 1 to this; the kernel chooses */
+
+#define GNOMON_ENCLAVE_MEASUREMENT 32 /* bytes: BLAKE2b-256 */
+#define GNOMON_ENCLAVE_NONCE       32
+#define GNOMON_ENCLAVE_USER_DATA   64
+#define GNOMON_ENCLAVE_SIGNATURE   64 /* Ed25519 */
+#define GNOMON_ENCLAVE_ARGS        4
+
+/* Rights of a page. W and X exclude each other. */
+#define GNOMON_ENCLAVE_R 1u
+#define GNOMON_ENCLAVE_W 2u
+#define GNOMON_ENCLAVE_X 4u
+
+/* Addresses an enclave can have: the lower half, without the first 64 KiB and without the last page. */
+#define GNOMON_ENCLAVE_LOWEST  0x0000000000010000
+#define GNOMON_ENCLAVE_HIGHEST 0x00007ffffffff000 /* the first that it cannot have */
+
+/* The largest marshalling buffer, the memory that an enclave and its guest both see. */
+#define GNOMON_ENCLAVE_BUFFER_MAX (1u << 20)
+
+enum gnomon_enclave_call {
+	/* the kernel's */
+	GNOMON_ENCLAVE_CREATE,
+	GNOMON_ENCLAVE_ADD,
+	GNOMON_ENCLAVE_EXTEND,
+	GNOMON_ENCLAVE_INIT,
+	GNOMON_ENCLAVE_ENTER,
+	GNOMON_ENCLAVE_RESUME,
+	GNOMON_ENCLAVE_REMOVE,
+	GNOMON_ENCLAVE_DESTROY,
+	/* the enclave's own */
+	GNOMON_ENCLAVE_EXIT,
+	GNOMON_ENCLAVE_CALL_OUT,
+	GNOMON_ENCLAVE_REPORT,
+	/* nobody's: an interrupt or a fault, the asynchronous exit */
+	GNOMON_ENCLAVE_AEX,
+	GNOMON_ENCLAVE_NR_CALLS
+};
+
+enum gnomon_enclave_status {
+	GNOMON_ENCLAVE_OK,
+	GNOMON_ENCLAVE_BAD_CALL,        /* no such call */
+	GNOMON_ENCLAVE_BAD_ID,          /* not 1 to GNOMON_ENCLAVE_MAX */
+	GNOMON_ENCLAVE_ABSENT,          /* there is no enclave of this id */
+	GNOMON_ENCLAVE_EXISTS,          /* there is one already */
+	GNOMON_ENCLAVE_SEALED,          /* INIT has been: it can no longer be built */
+	GNOMON_ENCLAVE_NOT_SEALED,      /* INIT has not been: it cannot run yet */
+	GNOMON_ENCLAVE_BUSY,            /* it runs, or waits for its RESUME */
+	GNOMON_ENCLAVE_NOT_LEFT,        /* RESUME of one that was neither interrupted nor called out */
+	GNOMON_ENCLAVE_NOT_RUNNING,     /* a call that only a running enclave can make */
+	GNOMON_ENCLAVE_BAD_RANGE,       /* base or size of an enclave */
+	GNOMON_ENCLAVE_BAD_ENTRY,       /* not in the enclave; no executable page there; not the declared one */
+	GNOMON_ENCLAVE_BAD_STACK,       /* not in the enclave, or not a multiple of 16 */
+	GNOMON_ENCLAVE_BAD_BUFFER,      /* the marshalling buffer's address or size */
+	GNOMON_ENCLAVE_BAD_FLAGS,       /* bits that have no meaning yet */
+	GNOMON_ENCLAVE_BAD_ADDRESS,     /* a page's: not aligned, or outside the enclave */
+	GNOMON_ENCLAVE_BAD_RIGHTS,      /* not R, RW or RX */
+	GNOMON_ENCLAVE_PAGE_EXISTS,     /* a page was added at this address already */
+	GNOMON_ENCLAVE_NO_PAGE,         /* none was */
+	GNOMON_ENCLAVE_MEASURED,        /* the page was measured already */
+	GNOMON_ENCLAVE_BAD_MEASUREMENT, /* it is not the expected one */
+	GNOMON_ENCLAVE_BAD_TICKET,      /* not what the last exit gave: forged, stale, or another enclave's */
+	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full */
+	GNOMON_ENCLAVE_NR_STATUS
+};
+
+/* Why ENTER or RESUME came back. */
+enum gnomon_enclave_reason {
+	GNOMON_ENCLAVE_EXITED,      /* value: what it returned */
+	GNOMON_ENCLAVE_CALLED_OUT,  /* value: the number of the call; args: its own */
+	GNOMON_ENCLAVE_INTERRUPTED, /* for the kernel; nothing is told */
+	GNOMON_ENCLAVE_FAULTED,     /* value: the vector; address: of a page fault, of its page */
+};
+
+struct gnomon_enclave_create {
+	uint64_t base, size; /* whole pages of the program's address space */
+	uint64_t entry;      /* where ENTER begins */
+	uint64_t stack;      /* RSP there: 16-byte aligned, above `base` */
+	uint64_t buffer;     /* address of the marshalling buffer, outside the enclave; 0: none */
+	uint64_t buffer_size;
+	uint64_t flags; /* 0 */
+};
+_Static_assert(sizeof(struct gnomon_enclave_create) == 56, "ABI");
+
+struct gnomon_enclave_left {
+	uint32_t reason; /* enum gnomon_enclave_reason */
+	uint32_t zero;
+	uint64_t value;
+	uint64_t address;
+	uint64_t args[GNOMON_ENCLAVE_ARGS];
+	uint64_t ticket; /* RESUME wants it; 0 after an EXIT */
+};
+_Static_assert(sizeof(struct gnomon_enclave_left) == 64, "ABI");
+
+/* All but the signature is signed, in this layout. Numbers are little-endian. */
+struct gnomon_enclave_report {
+	char magic[8]; /* GNOMON_ENCLAVE_REPORT_MAGIC */
+	uint32_t version;
+	uint32_t zero;
+	uint64_t base, size, flags;
+	uint8_t measurement[GNOMON_ENCLAVE_MEASUREMENT];
+	uint8_t nonce[GNOMON_ENCLAVE_NONCE];
+	uint8_t user_data[GNOMON_ENCLAVE_USER_DATA];
+	uint8_t signature[GNOMON_ENCLAVE_SIGNATURE];
+};
+_Static_assert(sizeof(struct gnomon_enclave_report) == 232, "ABI");
+#define GNOMON_ENCLAVE_REPORT_MAGIC "GNMNREPT"
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Secure memory: runs of frames for enclaves, and what becomes of a frame that nobody has any more. */
+#include <sodium.h>
+
+#include "enclave/internal.h"
+
+/* The enclave whose run overlaps [at, at + size). */
+static const struct enclave *who_has(const struct enclaves *all, uint64_t at, uint64_t size)
+{
+	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++) {
+		const struct enclave *e = all->enclave[id];
+
+		if (e && maddr_raw(e->memory) < at + size && at < maddr_raw(e->memory) + enclave_run_size(e))
+			return e;
+	}
+	return NULL;
+}
+
+bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at)
+{
+	uint64_t at = 0;
+	const struct enclave *e;
+
+	while (at <= all->config.size && size <= all->config.size - at) {
+		e = who_has(all, at, size);
+		if (!e) {
+			*ret_at = maddr_init(at);
+			return true;
+		}
+		at = maddr_raw(e->memory) + enclave_run_size(e);
+	}
+	return false;
+}
+
+void enclave_free_frame(struct enclaves *all, maddr_t at)
+{
+	enclave_stage_release(&all->stage, at);
+	sodium_memzero(enclave_memory(all, at), PAGE_SIZE);
+	if (all->config.discard)
+		all->config.discard(all->config.ctx, at, PAGE_SIZE);
+}
