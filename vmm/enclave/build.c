@@ -82,7 +82,7 @@ static void forget(struct enclave *e)
 
 static struct enclave *make(struct enclaves *all, unsigned id, const struct gnomon_enclave_create *create)
 {
-	struct enclave *e = aligned_alloc(_Alignof(struct enclave), sizeof(*e));
+	struct enclave *e = malloc(sizeof(*e));
 
 	if (!e)
 		return NULL;

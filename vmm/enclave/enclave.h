@@ -90,12 +90,11 @@ enum gnomon_enclave_status enclave_destroy(struct enclaves *all, unsigned id);
 
 /* ---- the running enclave's ---- */
 
-/* RAX to R15 in the manual's order of encoding, as KVM's state is copied by the monitor. */
+/* By the number that instructions encode. Floating-point and vector registers stay in the enclave's own vCPU. */
 struct enclave_context {
 	uint64_t gpr[16];
 	uint64_t rip, rflags;
-	uint64_t fs_base, gs_base;
-	uint8_t fpu[4096] __attribute__((aligned(64))); /* XSAVE area, standard format */
+	bool in_vcpu; /* an interrupt left everything in the vCPU, where it goes on; the fields above are old */
 };
 
 /* The registers of a running enclave: loaded before it goes on, stored when it was left. NULL: it does not run. */

@@ -12,10 +12,6 @@
 #include "enclave/internal.h"
 
 #define RFLAGS_AT_ENTRY 0x202 /* IF, and the bit that is always 1 */
-#define FCW_AT_ENTRY    0x37f
-#define MXCSR_AT_ENTRY  0x1f80
-#define FPU_FCW         0 /* offsets in the XSAVE area: SDM vol. 1, 13.4.1 */
-#define FPU_MXCSR       24
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
@@ -34,8 +30,6 @@ static uint64_t new_ticket(void)
 static void start_context(struct enclave *e, const uint64_t args[GNOMON_ENCLAVE_ARGS])
 {
 	struct enclave_context *c = &e->context;
-	const uint16_t fcw = FCW_AT_ENTRY;
-	const uint32_t mxcsr = MXCSR_AT_ENTRY;
 
 	memset(c, 0, sizeof(*c));
 	c->rip = e->create.entry;
@@ -43,8 +37,6 @@ static void start_context(struct enclave *e, const uint64_t args[GNOMON_ENCLAVE_
 	c->gpr[RSP] = e->create.stack;
 	for (int i = 0; i < GNOMON_ENCLAVE_ARGS; i++)
 		c->gpr[arg_register[i]] = args[i];
-	memcpy(c->fpu + FPU_FCW, &fcw, sizeof(fcw));
-	memcpy(c->fpu + FPU_MXCSR, &mxcsr, sizeof(mxcsr));
 }
 
 enum gnomon_enclave_status enclave_enter(struct enclaves *all, unsigned id, uint64_t entry,

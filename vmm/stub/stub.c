@@ -34,6 +34,11 @@ unsigned stub_pages(int cpus)
 	return PAGE_CPUS + 2 * cpus;
 }
 
+maddr_t stub_page_of(maddr_t base, uint64_t va)
+{
+	return maddr_add(base, (PAGE_TEXT + (va - STUB_TEXT) / PAGE_SIZE) * PAGE_SIZE);
+}
+
 /* Reserved slot -> PDPT; its first GiB is the stub, the second the window on the pool. All supervisor. */
 static void build_tables(const struct stub_layout *s)
 {

@@ -19,6 +19,9 @@ struct stub_layout {
 /* Pages of 4 KiB that the stub needs for so many vCPUs. */
 unsigned stub_pages(int cpus);
 
+/* Where the page that is at STUB_TEXT, STUB_IDT, STUB_GDT or in STUB_CPU(n) lies, of a stub whose memory is at `base`. */
+maddr_t stub_page_of(maddr_t base, uint64_t va);
+
 /* Fills the stub's memory. Before any vCPU runs: nothing of it is live yet. */
 void stub_build(const struct stub_layout *s);
 
