@@ -117,4 +117,18 @@ struct gnomon_enclave_report {
 _Static_assert(sizeof(struct gnomon_enclave_report) == 232, "ABI");
 #define GNOMON_ENCLAVE_REPORT_MAGIC "GNMNREPT"
 
+/*
+ * An enclave calls with SYSCALL: the number of the call in RAX, which also has the status of one that comes back; RCX and
+ * R11 are lost.
+ *   EXIT      RDI value
+ *   CALL_OUT  RDI number; RSI, RDX, R8, R9 arguments. RAX: the kernel's answer
+ *   REPORT    RDI address of a struct gnomon_enclave_ask, in one page that the enclave can write
+ */
+struct gnomon_enclave_ask {
+	uint8_t nonce[GNOMON_ENCLAVE_NONCE];
+	uint8_t user_data[GNOMON_ENCLAVE_USER_DATA];
+	struct gnomon_enclave_report report; /* what comes back */
+};
+_Static_assert(sizeof(struct gnomon_enclave_ask) == 328, "ABI");
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An enclave of one page of code, one of data behind it, and a buffer at RDX. RDI says what it does (enum sample in
- * test_enclave_vm.c), RSI with what.
+ * An enclave of one page of code, one of data behind it, and a buffer at RDX. RDI says what it does (sample.h), RSI with what.
  */
 #define EXIT     8 /* enum gnomon_enclave_call */
 #define CALL_OUT 9

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "monitor/enclave_vm.h"
+#include "sample.h"
 
 #define MEMORY (64 * PAGE_SIZE)
 #define STUB   (1ull << 33)
@@ -22,8 +23,6 @@
 #define BUFFER 0x20000000ull
 #define ID     7
 
-enum sample { SUM, ASK, PEEK, POKE, SPIN, COPY, PRIVILEGED, COUNT };
-extern const char sample[], sample_end[];
 
 static struct enclaves *all;
 static struct enclave_vm *vm;
@@ -95,7 +94,7 @@ TestSuite(enclave_vm, .init = begin, .fini = end, .timeout = 60);
 static void go_on(void)
 {
 	struct enclave_context *c = enclave_context(all, ID);
-	const struct enclave_vm_stop stop = enclave_vm_run(vm, c, true);
+	const struct enclave_vm_stop stop = enclave_vm_run(vm, c);
 	const uint64_t args[GNOMON_ENCLAVE_ARGS] = {c->gpr[6], c->gpr[2], c->gpr[8], c->gpr[9]};
 
 	if (stop.why == ENCLAVE_STOP_KICK)
@@ -127,7 +126,7 @@ static void resume(uint64_t result)
 Test(enclave_vm, returns)
 {
 	for (uint64_t n = 0; n < 100; n++) {
-		enter(SUM, n << 40, n);
+		enter(SAMPLE_SUM, n << 40, n);
 		cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED);
 		cr_assert_eq(left.value, (n << 40) + n);
 	}
@@ -135,7 +134,7 @@ Test(enclave_vm, returns)
 
 Test(enclave_vm, calls_out)
 {
-	enter(ASK, 77, 78);
+	enter(SAMPLE_ASK, 77, 78);
 	cr_assert_eq(left.reason, GNOMON_ENCLAVE_CALLED_OUT);
 	cr_expect_eq(left.value, 5);
 	cr_expect_eq(left.args[0], 77);
@@ -148,8 +147,8 @@ Test(enclave_vm, calls_out)
 Test(enclave_vm, keeps_its_data)
 {
 	for (uint64_t n = 0; n < 10; n++) {
-		enter(COUNT, 0, 0);
-		cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED, "reason %u value %llu address %llx", left.reason, (unsigned long long)left.value, (unsigned long long)left.address);
+		enter(SAMPLE_COUNT, 0, 0);
+		cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED, "reason %u", left.reason);
 		cr_assert_eq(left.value, n);
 	}
 }
@@ -160,9 +159,9 @@ Test(enclave_vm, faults)
 	static const struct {
 		enum sample what;
 		uint64_t at;
-	} bad[] = {{PEEK, 0},           {PEEK, BASE - 8},   {PEEK, BASE + 2 * PAGE_SIZE},     {POKE, BASE + 0x800},
-	           {PEEK, BUFFER + PAGE_SIZE}, {PEEK, 0xfffffe0000000000}, {POKE, 0xfffffe0000003000},
-	           {PEEK, 0xfffffe0000002000}};
+	} bad[] = {{SAMPLE_PEEK, 0},           {SAMPLE_PEEK, BASE - 8},   {SAMPLE_PEEK, BASE + 2 * PAGE_SIZE},     {SAMPLE_POKE, BASE + 0x800},
+	           {SAMPLE_PEEK, BUFFER + PAGE_SIZE}, {SAMPLE_PEEK, 0xfffffe0000000000}, {SAMPLE_POKE, 0xfffffe0000003000},
+	           {SAMPLE_PEEK, 0xfffffe0000002000}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		enter(bad[i].what, bad[i].at, 0);
@@ -180,7 +179,7 @@ Test(enclave_vm, faults)
 
 Test(enclave_vm, instructions_that_it_may_not)
 {
-	enter(PRIVILEGED, 0, 0);
+	enter(SAMPLE_PRIVILEGED, 0, 0);
 	cr_expect_eq(left.reason, GNOMON_ENCLAVE_FAULTED);
 	cr_expect_eq(left.value, 13);
 	cr_expect_eq(left.address, 0);
@@ -194,7 +193,7 @@ Test(enclave_vm, instructions_that_it_may_not)
 Test(enclave_vm, shares_its_buffer)
 {
 	buffer[0] = 41;
-	enter(COPY, 0, BUFFER);
+	enter(SAMPLE_COPY, 0, BUFFER);
 	cr_expect_eq(left.value, 42);
 	cr_expect_eq(buffer[0], 42);
 }
@@ -220,7 +219,7 @@ Test(enclave_vm, is_interrupted)
 
 	buffer[0] = 0;
 	cr_assert_eq(pthread_create(&thread, NULL, disturb, &self), 0);
-	enter(SPIN, 0x123456789abcdef, BUFFER);
+	enter(SAMPLE_SPIN, 0x123456789abcdef, BUFFER);
 	while (left.reason == GNOMON_ENCLAVE_INTERRUPTED) {
 		interrupts++;
 		resume(interrupts);
@@ -229,4 +228,19 @@ Test(enclave_vm, is_interrupted)
 	cr_expect_eq(left.reason, GNOMON_ENCLAVE_EXITED);
 	cr_expect_eq(left.value, 0x123456789abcdef);
 	cr_expect_geq(interrupts, 1);
+}
+
+/* A page that was removed is gone, though it was in use, and the enclave lives on. */
+Test(enclave_vm, loses_a_page)
+{
+	enter(SAMPLE_COUNT, 0, 0);
+	cr_expect_eq(left.value, 0);
+	enter(SAMPLE_ASK, 0, 0); /* left in the midst of something */
+	cr_assert_eq(enclave_remove(all, ID, BASE + PAGE_SIZE), 0);
+	cr_assert_eq(enclave_vm_forget(vm), 0);
+	resume(1);
+	cr_expect_eq(left.value, 0x1001);
+	enter(SAMPLE_COUNT, 0, 0);
+	cr_expect_eq(left.reason, GNOMON_ENCLAVE_FAULTED);
+	cr_expect_eq(left.address, BASE + PAGE_SIZE);
 }

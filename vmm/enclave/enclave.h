@@ -19,8 +19,8 @@
  * Errors: an `enum gnomon_enclave_status`. If several apply, the first in this order wins: identifier, state, the
  * arguments in the order of their declaration, memory. A call that fails changes nothing.
  *
- * Locks: none; one thread has it. Flushes: ENTER and RESUME begin with an empty TLB, so a change of an enclave that
- * does not run owes none. No call changes the view of one that runs.
+ * Locks: none; one thread has it. Flushes: no call changes the view of an enclave that runs. After a REMOVE whoever
+ * runs it forgets what was taken from the view (monitor/enclave_vm.h) before it runs again.
  */
 #ifndef GNOMON_ENCLAVE_ENCLAVE_H
 #define GNOMON_ENCLAVE_ENCLAVE_H
@@ -99,6 +99,9 @@ struct enclave_context {
 
 /* The registers of a running enclave: loaded before it goes on, stored when it was left. NULL: it does not run. */
 struct enclave_context *enclave_context(struct enclaves *all, unsigned id);
+
+/* The running enclave's own [va, va + size), in one page that it can write. NULL: it has no such page. */
+void *enclave_writable(const struct enclaves *all, unsigned id, uint64_t va, uint64_t size);
 
 /*
  * The enclave was left: EXIT(value), CALL_OUT(number, args) or AEX. *ret_left is all that the kernel learns. A fault's

@@ -79,6 +79,19 @@ struct enclave_context *enclave_context(struct enclaves *all, unsigned id)
 	return e && e->state == ENCLAVE_RUNNING ? &e->context : NULL;
 }
 
+void *enclave_writable(const struct enclaves *all, unsigned id, uint64_t va, uint64_t size)
+{
+	const struct enclave *e = id <= GNOMON_ENCLAVE_MAX ? all->enclave[id] : NULL;
+	const struct enclave_page *page;
+
+	if (!e || e->state != ENCLAVE_RUNNING || va < e->create.base || va - e->create.base >= e->create.size ||
+	    !size || size > PAGE_SIZE - page_offset(va))
+		return NULL;
+	page = &e->page[(va - e->create.base) / PAGE_SIZE];
+	return page->added && page->rights & PT_W ? (uint8_t *)enclave_memory(all, enclave_frame_of(e, va)) + page_offset(va)
+	                                          : NULL;
+}
+
 /* The running enclave becomes one that was left. NULL: it does not run. */
 static struct enclave *leave(struct enclaves *all, unsigned id, enum gnomon_enclave_call call,
                              enum gnomon_enclave_reason reason, struct gnomon_enclave_left *ret_left)

@@ -28,6 +28,7 @@ struct enclave_vm {
 	uint8_t *stub_pages;
 	struct stub_layout stub;
 	maddr_t root;
+	struct kvm_userspace_memory_region memory; /* its slot */
 };
 
 /* The order of stub_build()'s pages. */
@@ -43,12 +44,29 @@ void enclave_vm_fixed(maddr_t stub, struct enclave_fixed ret[ENCLAVE_VM_FIXED])
 	                                stub_page_of(stub, STUB_CPU(0) + PAGE_SIZE), PT_R | PT_W};
 }
 
+static int set_slot(struct enclave_vm *vm, struct kvm_userspace_memory_region r)
+{
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? log_errno(errno, "an enclave's memory slot") : 0;
+}
+
 static int add_slot(struct enclave_vm *vm, unsigned slot, maddr_t at, uint64_t size, uint8_t *host)
 {
-	struct kvm_userspace_memory_region r = {
+	const struct kvm_userspace_memory_region r = {
 	    .slot = slot, .guest_phys_addr = maddr_raw(at), .memory_size = size, .userspace_addr = (uintptr_t)host};
 
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? log_errno(errno, "an enclave's memory slot") : 0;
+	if (slot == SLOT_MEMORY)
+		vm->memory = r;
+	return set_slot(vm, r);
+}
+
+int enclave_vm_forget(struct enclave_vm *vm)
+{
+	struct kvm_userspace_memory_region none = vm->memory;
+	int r;
+
+	none.memory_size = 0;
+	r = set_slot(vm, none);
+	return r < 0 ? r : set_slot(vm, vm->memory);
 }
 
 static int make_slots(struct enclave_vm *vm, const struct enclave_vm_config *c, const struct enclave_info *info)
@@ -151,8 +169,8 @@ void enclave_vm_destroy(struct enclave_vm *vm)
 	free(vm);
 }
 
-/* The way in: the stub's IRETQ, with an empty TLB if the view changed. */
-static void load(struct enclave_vm *vm, const struct enclave_context *c, bool flush)
+/* The way in: the stub's IRETQ. */
+static void load(struct enclave_vm *vm, const struct enclave_context *c)
 {
 	struct kvm_regs *r = &vm->run->s.regs.regs;
 	struct stub_frame *f = stub_frame(&vm->stub, 0);
@@ -168,12 +186,6 @@ static void load(struct enclave_vm *vm, const struct enclave_context *c, bool fl
 	r->rflags = RFLAGS_FIXED;
 	r->rsp = stub_iret_rsp(0);
 	r->rip = stub_address(stub_leave);
-	if (flush) {
-		f->error = r->rdx;
-		r->rsp -= sizeof(uint64_t);
-		r->rdx = maddr_raw(vm->root);
-		r->rip = stub_address(stub_leave_cr3);
-	}
 	vm->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
@@ -215,12 +227,12 @@ static struct enclave_vm_stop store(struct enclave_vm *vm, struct enclave_contex
 	};
 }
 
-struct enclave_vm_stop enclave_vm_run(struct enclave_vm *vm, struct enclave_context *c, bool flush)
+struct enclave_vm_stop enclave_vm_run(struct enclave_vm *vm, struct enclave_context *c)
 {
 	int r;
 
 	if (!c->in_vcpu)
-		load(vm, c, flush);
+		load(vm, c);
 	r = ioctl(vm->vcpu_fd, KVM_RUN, 0);
 	if (r < 0 && (errno == EINTR || errno == EAGAIN)) {
 		__atomic_store_n(&vm->run->immediate_exit, 0, __ATOMIC_SEQ_CST);

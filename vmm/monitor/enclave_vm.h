@@ -45,8 +45,15 @@ struct enclave_vm_stop {
 	uint64_t address;
 };
 
-/* Runs until it stops. `context` is loaded before and stored after. `flush`: its view changed since the last run. */
-struct enclave_vm_stop enclave_vm_run(struct enclave_vm *vm, struct enclave_context *context, bool flush);
+/* Runs until it stops. `context` is loaded before and stored after. */
+struct enclave_vm_stop enclave_vm_run(struct enclave_vm *vm, struct enclave_context *context);
+
+/*
+ * Its view changed: nothing that KVM or a TLB took from it may be used again. It does not run. A KVM that shadows in
+ * software does not see what is stored into tables from outside, and forgets them with their memslot only. -errno,
+ * logged: it cannot run any more.
+ */
+int must_check enclave_vm_forget(struct enclave_vm *vm);
 
 /* Makes the run under way or the next one stop. The caller sends the running thread a signal. Any thread. */
 void enclave_vm_kick(struct enclave_vm *vm);

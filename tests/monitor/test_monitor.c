@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor behind its slots, as a process and in this one. What is protected here: both do the same; no message,
+ * however wrong, does harm; a run ends at a kick; the VMM's process cannot look into the monitor's; and when one of the
+ * two dies, the other notices.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "monitor/monitor.h"
+#include "sample.h"
+
+#define BASE   0x10000000ull
+#define BUFFER 0x20000000ull
+#define ID     3
+#define SLOTS  3
+#define MEMORY (1ull << 20)
+
+static struct monitor *m;
+static struct monitor_reply reply;
+static atomic_int deaths;
+
+static void on_death(void *ctx, int status)
+{
+	atomic_fetch_add(&deaths, 1);
+}
+
+static void begin(enum monitor_kind kind)
+{
+	if (access("/dev/kvm", R_OK | W_OK) < 0) {
+		cr_assert_null(getenv("GNOMON_MUST_HAVE_KVM"), "no /dev/kvm");
+		cr_skip("no usable /dev/kvm");
+	}
+	m = monitor_start(&(struct monitor_config){
+	    .kind = kind, .memory = MEMORY, .levels = 2, .slots = SLOTS, .on_death = on_death});
+	cr_assert(m);
+}
+
+/* A request of slot 0, of which `q` has what is not zero. */
+static enum gnomon_enclave_status ask(enum monitor_op op, struct monitor_request q)
+{
+	q.op = op;
+	q.id = q.id ? q.id : ID;
+	*monitor_request(m, 0) = q;
+	monitor_ready(m, 0);
+	cr_assert_eq(monitor_call(m, 0, &reply), 0);
+	return reply.status;
+}
+
+static void build(unsigned id)
+{
+	struct monitor_request page = {.id = id, .va = BASE, .rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_X};
+
+	memcpy(page.content, sample, sizeof(page.content));
+	cr_assert_eq(ask(MONITOR_CREATE, (struct monitor_request){.id = id,
+	                                                          .create = {.base = BASE,
+	                                                                     .size = 2 * MONITOR_PAGE,
+	                                                                     .entry = BASE,
+	                                                                     .stack = BASE + 2 * MONITOR_PAGE,
+	                                                                     .buffer = BUFFER,
+	                                                                     .buffer_size = MONITOR_PAGE}}),
+	             0);
+	cr_assert_eq(ask(MONITOR_ADD, page), 0);
+	memset(page.content, 0, sizeof(page.content));
+	page.va = BASE + MONITOR_PAGE;
+	page.rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_W;
+	cr_assert_eq(ask(MONITOR_ADD, page), 0);
+	cr_assert_eq(ask(MONITOR_EXTEND, (struct monitor_request){.id = id, .va = BASE}), 0);
+	cr_assert_eq(ask(MONITOR_INIT, (struct monitor_request){.id = id}), 0);
+}
+
+static void enter(enum sample what, uint64_t with, uint64_t more)
+{
+	cr_assert_eq(ask(MONITOR_ENTER, (struct monitor_request){.va = BASE, .args = {what, with, more}}), 0);
+}
+
+static void audit(void)
+{
+	cr_assert_eq(ask(MONITOR_AUDIT, (struct monitor_request){0}), 0);
+}
+
+static void *kick_soon(void *arg)
+{
+	usleep(50000);
+	monitor_kick(m, 0);
+	return NULL;
+}
+
+static void lives(enum monitor_kind kind)
+{
+	uint64_t *buffer;
+	pthread_t thread;
+
+	begin(kind);
+	build(ID);
+	build(ID + 1);
+	audit();
+	cr_expect_eq(reply.enclaves, 2);
+	cr_expect_eq(reply.pages, 4);
+	enter(SAMPLE_SUM, 20, 22);
+	cr_expect_eq(reply.left.value, 42);
+	buffer = (uint64_t *)(void *)(monitor_buffers(m) + ID * GNOMON_ENCLAVE_BUFFER_MAX);
+	*buffer = 8;
+	enter(SAMPLE_COPY, 0, BUFFER);
+	cr_expect_eq(*buffer, 9);
+	*buffer = 0;
+	for (int i = 0; i < 5; i++) {
+		cr_assert_eq(pthread_create(&thread, NULL, kick_soon, NULL), 0);
+		if (i == 0)
+			enter(SAMPLE_SPIN, 0x1234, BUFFER);
+		else
+			cr_assert_eq(ask(MONITOR_RESUME, (struct monitor_request){.ticket = reply.left.ticket}), 0);
+		pthread_join(thread, NULL);
+		cr_assert_eq(reply.left.reason, GNOMON_ENCLAVE_INTERRUPTED);
+	}
+	*buffer = 1;
+	cr_assert_eq(ask(MONITOR_RESUME, (struct monitor_request){.ticket = reply.left.ticket}), 0);
+	cr_expect_eq(reply.left.value, 0x1234);
+	cr_assert_eq(ask(MONITOR_QUERY, (struct monitor_request){0}), 0);
+	cr_expect_eq(reply.query.exits[GNOMON_ENCLAVE_INTERRUPTED], 5);
+	cr_expect_eq(reply.query.exits[GNOMON_ENCLAVE_EXITED], 3);
+	cr_assert_eq(ask(MONITOR_RESET, (struct monitor_request){0}), 0);
+	audit();
+	cr_expect_eq(reply.enclaves + reply.pages + reply.tables, 0);
+	monitor_stop(m);
+	cr_expect_eq(deaths, 0);
+}
+
+Test(monitor, process, .timeout = 60)
+{
+	lives(MONITOR_PROCESS);
+}
+
+Test(monitor, thread, .timeout = 60)
+{
+	lives(MONITOR_THREAD);
+}
+
+/* A kick that comes before the run is not lost. */
+Test(monitor, kicked_before_it_runs, .timeout = 60)
+{
+	begin(MONITOR_PROCESS);
+	build(ID);
+	*monitor_request(m, 0) =
+	    (struct monitor_request){.op = MONITOR_ENTER, .id = ID, .va = BASE, .args = {SAMPLE_SUM, 1, 2}};
+	monitor_ready(m, 0);
+	monitor_kick(m, 0);
+	cr_assert_eq(monitor_call(m, 0, &reply), 0);
+	cr_assert_eq(reply.left.reason, GNOMON_ENCLAVE_INTERRUPTED);
+	cr_assert_eq(ask(MONITOR_RESUME, (struct monitor_request){.ticket = reply.left.ticket}), 0);
+	cr_expect_eq(reply.left.value, 3);
+	monitor_stop(m);
+}
+
+/* Messages of random bytes, most of them near enough to a good one to be looked at. */
+Test(monitor, hostile_messages, .timeout = 120)
+{
+	uint64_t x = 88172645463325252;
+
+	begin(MONITOR_PROCESS);
+	for (int i = 0; i < 20000; i++) {
+		struct monitor_request *q = monitor_request(m, i % SLOTS);
+		uint8_t *bytes = (uint8_t *)q;
+
+		for (size_t n = 0; n < 160; n += 8) {
+			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+			if (x % 3)
+				memcpy(bytes + n, &x, 8);
+		}
+		q->op = x >> 8 & 7 ? (x >> 16) % MONITOR_NR_OPS : x >> 16;
+		q->id = x >> 32 & 7 ? (x >> 40) % 4 : x >> 40;
+		if (x >> 20 & 3) {
+			q->va = BASE + (x >> 50 & 3) * MONITOR_PAGE;
+			q->rights = x >> 52 & 7;
+			q->create = (struct gnomon_enclave_create){
+			    .base = BASE, .size = MONITOR_PAGE << (x >> 54 & 3), .entry = BASE, .stack = BASE + 4096};
+		}
+		monitor_ready(m, i % SLOTS);
+		monitor_kick(m, i % SLOTS); /* what runs is left at once */
+		cr_assert_eq(monitor_call(m, i % SLOTS, &reply), 0);
+		cr_assert_lt(reply.status, GNOMON_ENCLAVE_NR_STATUS);
+		if (i % 100 == 0)
+			audit();
+	}
+	monitor_stop(m);
+	cr_expect_eq(deaths, 0);
+}
+
+static pid_t monitor_pid(void)
+{
+	char path[64], line[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)getpid(), (int)getpid());
+	f = fopen(path, "r");
+	cr_assert(f && fgets(line, sizeof(line), f));
+	fclose(f);
+	return atoi(line);
+}
+
+/* Killed at any moment: the call under way and the next come back, and somebody is told. */
+Test(monitor, is_killed, .timeout = 60)
+{
+	for (int i = 0; i < 10; i++) {
+		int r = 0;
+
+		begin(MONITOR_PROCESS);
+		build(ID);
+		for (int n = 0; n < i * 50; n++)
+			enter(SAMPLE_SUM, 1, 2);
+		cr_assert_eq(kill(monitor_pid(), SIGKILL), 0);
+		for (int n = 0; n < 1000 && r == 0; n++) {
+			*monitor_request(m, 0) = (struct monitor_request){.op = MONITOR_QUERY, .id = ID};
+			r = monitor_call(m, 0, &reply);
+		}
+		cr_assert_eq(r, -EPIPE);
+		monitor_kick(m, 0);
+		monitor_stop(m);
+		cr_assert_eq(deaths, i + 1);
+	}
+}
+
+/* The VMM is killed: the monitor goes, too. */
+Test(monitor, goes_with_the_vmm, .timeout = 60)
+{
+	int fd[2];
+	pid_t vmm, monitor = 0;
+
+	cr_assert_eq(pipe(fd), 0);
+	vmm = fork();
+	if (vmm == 0) {
+		begin(MONITOR_PROCESS);
+		monitor = monitor_pid();
+		if (write(fd[1], &monitor, sizeof(monitor)) < 0)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	cr_assert_eq(read(fd[0], &monitor, sizeof(monitor)), (ssize_t)sizeof(monitor));
+	cr_assert_eq(kill(monitor, 0), 0);
+	kill(vmm, SIGKILL);
+	waitpid(vmm, NULL, 0);
+	for (int i = 0; i < 2000 && kill(monitor, 0) == 0; i++)
+		usleep(10000);
+	cr_expect_lt(kill(monitor, 0), 0);
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What goes between the VMM and the monitor, version 1: a slot of shared memory for each vCPU. One side writes at a
+ * time; `turn` says which.
+ *
+ *   VMM      request -> turn = MONITOR ................. reads reply <- turn = VMM
+ *   monitor              copies the request, checks the copy, does it, writes reply, turn = VMM
+ *
+ * Each side takes the other for hostile: it copies what it reads once, and looks at the copy alone. Nothing in a slot
+ * is a pointer. The monitor's secrets (frames, registers, key) are never in a slot.
+ */
+#ifndef GNOMON_MONITOR_ABI_H
+#define GNOMON_MONITOR_ABI_H
+
+#include <gnomon/enclave.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#define MONITOR_ABI_VERSION 1
+#define MONITOR_PAGE        4096
+
+enum monitor_op {
+	/* The guest kernel's calls: as enum gnomon_enclave_call, up to DESTROY. */
+	MONITOR_CREATE,
+	MONITOR_ADD,
+	MONITOR_EXTEND,
+	MONITOR_INIT,
+	MONITOR_ENTER,
+	MONITOR_RESUME,
+	MONITOR_REMOVE,
+	MONITOR_DESTROY,
+	/* The VMM's own. */
+	MONITOR_MAY_ADD, /* what ADD would say */
+	MONITOR_QUERY,   /* of the enclave with this identifier */
+	MONITOR_RESET,   /* destroys all enclaves */
+	MONITOR_AUDIT,   /* checks all invariants */
+	MONITOR_NR_OPS
+};
+
+struct monitor_request {
+	uint32_t version; /* MONITOR_ABI_VERSION */
+	uint32_t op;
+	uint32_t id;
+	uint32_t has_expected;
+	uint64_t va;      /* ADD, EXTEND, REMOVE; ENTER: the entry */
+	uint64_t rights;  /* ADD */
+	uint64_t ticket;  /* RESUME */
+	uint64_t args[GNOMON_ENCLAVE_ARGS]; /* ENTER; RESUME: args[0] is the result */
+	struct gnomon_enclave_create create;
+	uint8_t expected[GNOMON_ENCLAVE_MEASUREMENT]; /* INIT */
+	uint8_t content[MONITOR_PAGE];                /* ADD */
+};
+
+/* What is told of an enclave: sizes, state, numbers; no content. */
+struct monitor_query {
+	uint32_t state; /* enum enclave_state */
+	uint32_t zero;
+	struct gnomon_enclave_create create;
+	uint64_t pages, tables, entries;
+	uint64_t exits[GNOMON_ENCLAVE_FAULTED + 1];
+	uint8_t measurement[GNOMON_ENCLAVE_MEASUREMENT];
+};
+
+struct monitor_reply {
+	uint32_t status;  /* enum gnomon_enclave_status */
+	uint32_t failed;  /* the host refused, or an audit found something: the run cannot go on */
+	struct gnomon_enclave_left left; /* ENTER, RESUME */
+	struct monitor_query query;
+	uint64_t enclaves, pages, tables, stage_bytes; /* RESET: that there were; AUDIT: that there are */
+};
+
+enum monitor_turn { MONITOR_TURN_VMM, MONITOR_TURN_MONITOR };
+
+struct monitor_slot {
+	_Atomic uint32_t turn; /* a futex, too */
+	_Atomic uint32_t kick; /* the VMM wants its vCPU back: the enclave that runs is interrupted */
+	struct monitor_request request;
+	struct monitor_reply reply;
+};
+
+_Static_assert(sizeof(struct monitor_request) == 4256, "ABI");
+_Static_assert(offsetof(struct monitor_request, content) == 160, "ABI");
+_Static_assert(sizeof(struct monitor_query) == 152, "ABI");
+_Static_assert(sizeof(struct monitor_reply) == 256, "ABI");
+_Static_assert(offsetof(struct monitor_slot, reply) == 4264, "ABI");
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/monitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "monitor/process.h"
+#include "monitor/serve.h"
+
+#define BUFFERS      ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
+#define LOOK_MS      100 /* how often a caller that waits looks whether the monitor lives */
+
+struct monitor {
+	struct monitor_config config;
+	struct monitor_shared *shared;
+	size_t shared_size;
+	uint8_t *buffers;
+
+	/* the process */
+	pid_t pid;
+	pthread_t watcher;
+	bool watched;
+	atomic_bool dead, stopping;
+
+	/* or the same code here */
+	struct monitor_serve serve;
+	int kvm_fd;
+	pthread_mutex_t lock; /* guards `running` */
+	struct enclave_vm *running[MONITOR_SLOTS_MAX];
+	pthread_t runner[MONITOR_SLOTS_MAX];
+};
+
+/* ---- start and end ---- */
+
+static void *map(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void *watch(void *arg)
+{
+	struct monitor *m = arg;
+	int status = 0;
+
+	while (waitpid(m->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	atomic_store(&m->dead, true);
+	if (!atomic_load(&m->stopping) && m->config.on_death)
+		m->config.on_death(m->config.ctx, status);
+	return NULL;
+}
+
+static int start_process(struct monitor *m)
+{
+	const struct monitor_process_config c = {.memory = m->config.memory,
+	                                         .levels = m->config.levels,
+	                                         .slots = m->config.slots,
+	                                         .buffers = m->buffers,
+	                                         .shared = m->shared};
+	int r;
+
+	m->pid = fork();
+	if (m->pid < 0)
+		return log_errno(errno, "cannot fork the enclave monitor");
+	if (m->pid == 0)
+		monitor_process(&c);
+	r = pthread_create(&m->watcher, NULL, watch, m);
+	if (r)
+		return log_errno(r, "a thread for the enclave monitor");
+	m->watched = true;
+	while (!atomic_load(&m->shared->ready) && !atomic_load(&m->dead))
+		(void)monitor_await(&m->shared->ready, 0, LOOK_MS);
+	return atomic_load(&m->shared->ready) == 1 ? 0 : -EIO; /* it said why */
+}
+
+/* It only ends KVM_RUN. */
+static void on_kick(int signal) {}
+
+static int start_thread(struct monitor *m)
+{
+	const struct sigaction kick = {.sa_handler = on_kick};
+	struct monitor_serve_config c = {
+	    .size = m->config.memory, .levels = m->config.levels, .buffers = m->buffers};
+	int r;
+
+	(void)sigaction(monitor_signal(), &kick, NULL);
+	m->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (m->kvm_fd < 0)
+		return log_errno(errno, "cannot open /dev/kvm");
+	c.kvm_fd = m->kvm_fd;
+	r = monitor_serve_init(&m->serve, &c);
+	if (r == 0)
+		memcpy(m->shared->public_key, m->serve.key.public, sizeof(m->shared->public_key));
+	return r;
+}
+
+struct monitor *monitor_start(const struct monitor_config *config)
+{
+	struct monitor *m = calloc(1, sizeof(*m));
+	int r = -ENOMEM;
+
+	BUG_ON(config->slots < 1 || config->slots > MONITOR_SLOTS_MAX);
+	if (!m) {
+		log_error("no memory for the enclave monitor");
+		return NULL;
+	}
+	m->config = *config;
+	m->kvm_fd = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	m->shared_size = sizeof(*m->shared) + config->slots * sizeof(struct monitor_slot);
+	m->shared = map(m->shared_size);
+	m->buffers = map(BUFFERS);
+	if (!m->shared || !m->buffers)
+		(void)log_errno(errno, "memory for the enclave monitor");
+	else
+		r = config->kind == MONITOR_PROCESS ? start_process(m) : start_thread(m);
+	if (r == 0)
+		return m;
+	monitor_stop(m);
+	return NULL;
+}
+
+void monitor_stop(struct monitor *m)
+{
+	if (!m)
+		return;
+	atomic_store(&m->stopping, true);
+	if (m->pid > 0) {
+		if (!atomic_load(&m->dead))
+			(void)kill(m->pid, SIGKILL); /* ours to reap: the number is not used again before that */
+		if (m->watched)
+			pthread_join(m->watcher, NULL);
+		else
+			(void)waitpid(m->pid, NULL, 0);
+	}
+	monitor_serve_destroy(&m->serve);
+	if (m->kvm_fd >= 0)
+		close(m->kvm_fd);
+	if (m->shared)
+		munmap(m->shared, m->shared_size);
+	if (m->buffers)
+		munmap(m->buffers, BUFFERS);
+	pthread_mutex_destroy(&m->lock);
+	free(m);
+}
+
+/* ---- calls ---- */
+
+struct monitor_request *monitor_request(struct monitor *m, int slot)
+{
+	return &m->shared->slot[slot].request;
+}
+
+static int call_process(struct monitor *m, struct monitor_slot *s)
+{
+	atomic_store(&s->turn, MONITOR_TURN_MONITOR);
+	monitor_futex_wake(&s->turn);
+	while (!monitor_await(&s->turn, MONITOR_TURN_MONITOR, LOOK_MS))
+		if (atomic_load(&m->dead) && atomic_load(&s->turn) == MONITOR_TURN_MONITOR)
+			return -EPIPE;
+	return 0;
+}
+
+struct here {
+	struct monitor *m;
+	int slot;
+};
+
+static void note_run(void *ctx, struct enclave_vm *vm)
+{
+	const struct here *h = ctx;
+
+	pthread_mutex_lock(&h->m->lock);
+	h->m->running[h->slot] = vm;
+	h->m->runner[h->slot] = pthread_self();
+	pthread_mutex_unlock(&h->m->lock);
+}
+
+int monitor_call(struct monitor *m, int slot, struct monitor_reply *ret)
+{
+	struct monitor_slot *s = &m->shared->slot[slot];
+	int r = 0;
+
+	s->request.version = MONITOR_ABI_VERSION;
+	if (m->config.kind == MONITOR_PROCESS)
+		r = call_process(m, s);
+	else
+		monitor_serve(&m->serve, s, note_run, &(struct here){m, slot});
+	if (r < 0)
+		return r;
+	memcpy(ret, &s->reply, sizeof(*ret));
+	return ret->failed ? -EIO : 0;
+}
+
+void monitor_ready(struct monitor *m, int slot)
+{
+	atomic_store(&m->shared->slot[slot].kick, 0);
+}
+
+void monitor_kick(struct monitor *m, int slot)
+{
+	atomic_store(&m->shared->slot[slot].kick, 1);
+	if (m->config.kind == MONITOR_PROCESS) {
+		if (!atomic_load(&m->dead))
+			(void)syscall(SYS_tgkill, m->pid, atomic_load(&m->shared->tid[slot]), monitor_signal());
+		return;
+	}
+	pthread_mutex_lock(&m->lock);
+	if (m->running[slot]) {
+		enclave_vm_kick(m->running[slot]);
+		pthread_kill(m->runner[slot], monitor_signal());
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+uint8_t *monitor_buffers(struct monitor *m)
+{
+	return m->buffers;
+}
+
+const uint8_t *monitor_public_key(const struct monitor *m)
+{
+	return m->shared->public_key;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The monitor as the VMM sees it: it alone has the enclaves' memory. It is a process of its own, forked before any
+ * guest code runs; or, to price the wall between the two, the same code called in the VMM's process.
+ *
+ *   vCPU's thread                     shared memory                monitor's thread of the slot
+ *   monitor_call: request  --------->  slot[cpu]  --------------->  monitor_serve: copy, check, do
+ *                 reply    <---------             <---------------  reply
+ *   any thread: monitor_kick  ------>  kick, and a signal ------->  the enclave that runs is interrupted
+ *
+ * Threads: one call at a time per slot, from any thread. Locks: none of the VMM's is needed.
+ */
+#ifndef GNOMON_MONITOR_MONITOR_H
+#define GNOMON_MONITOR_MONITOR_H
+
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "monitor/abi.h"
+
+struct monitor;
+
+enum monitor_kind { MONITOR_PROCESS, MONITOR_THREAD };
+
+struct monitor_config {
+	enum monitor_kind kind;
+	uint64_t memory; /* bytes for enclaves, with their tables; whole pages */
+	int levels;      /* of the third stage: 1, 2 or 4 */
+	int slots;       /* one for each vCPU, and one for the VMM's other threads */
+	/* The monitor ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
+	void (*on_death)(void *ctx, int status);
+	void *ctx;
+};
+
+/* Before the first thread of the process is made. NULL, logged. monitor_stop() undoes it. */
+struct monitor *monitor_start(const struct monitor_config *config);
+
+/* Ends it: the process is gone when this returns, and all enclaves with it. No call is under way. NULL is fine. */
+void monitor_stop(struct monitor *m);
+
+/* The request of the slot, to be filled in before monitor_call(). */
+struct monitor_request *monitor_request(struct monitor *m, int slot);
+
+/*
+ * Has the monitor do what the slot's request says. Its reply is copied, but not believed: the caller checks what it
+ * uses. -EPIPE: there is no monitor any more; -EIO: it cannot go on.
+ */
+int must_check monitor_call(struct monitor *m, int slot, struct monitor_reply *ret_reply);
+
+/* The enclave that the slot runs, or is about to, is interrupted. Any thread. */
+void monitor_kick(struct monitor *m, int slot);
+/* Forgets kicks. Before the request, and before the last look at what they are for. */
+void monitor_ready(struct monitor *m, int slot);
+
+/* The marshalling buffers of all enclaves: enclave n's at n * GNOMON_ENCLAVE_BUFFER_MAX. */
+uint8_t *monitor_buffers(struct monitor *m);
+
+/* The public key of its reports. */
+const uint8_t *monitor_public_key(const struct monitor *m);
+
+#endif

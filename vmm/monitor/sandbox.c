@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#include "monitor/sandbox.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+
+/* All that a thread of the monitor does while enclaves run. KVM is behind ioctl; a message goes to stderr by write. */
+static const int monitor_calls[] = {
+    SCMP_SYS(ioctl),        SCMP_SYS(futex),          SCMP_SYS(mmap),         SCMP_SYS(munmap),
+    SCMP_SYS(madvise),      SCMP_SYS(mprotect),       SCMP_SYS(brk),          SCMP_SYS(close),
+    SCMP_SYS(write),        SCMP_SYS(writev),         SCMP_SYS(getrandom),    SCMP_SYS(clock_gettime),
+    SCMP_SYS(sched_yield),  SCMP_SYS(rt_sigreturn),   SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),
+    SCMP_SYS(getpid),       SCMP_SYS(gettid),         SCMP_SYS(tgkill),       SCMP_SYS(rt_sigaction),
+    SCMP_SYS(exit),         SCMP_SYS(exit_group),     SCMP_SYS(poll),         SCMP_SYS(mremap),
+};
+
+/* By which the VMM could reach the monitor's memory, its descriptors or its threads. */
+static const int vmm_refused[] = {
+    SCMP_SYS(ptrace),      SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(kcmp),        SCMP_SYS(process_madvise),  SCMP_SYS(perf_event_open),   SCMP_SYS(bpf),
+    SCMP_SYS(userfaultfd), SCMP_SYS(process_mrelease), SCMP_SYS(init_module),       SCMP_SYS(finit_module),
+};
+
+/* In all threads, with `otherwise` for every call that is not listed and `listed` for those that are. -errno, logged. */
+static int filter(uint32_t otherwise, uint32_t listed, const int *call, size_t nr)
+{
+	scmp_filter_ctx ctx = seccomp_init(otherwise);
+	int r = ctx ? seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1) : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < nr; i++)
+		r = seccomp_rule_add(ctx, listed, call[i], 0);
+	if (r == 0)
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r < 0 ? log_errno(-r, "seccomp") : 0;
+}
+
+int sandbox_monitor(void)
+{
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return log_errno(errno, "PR_SET_DUMPABLE");
+	return filter(SCMP_ACT_KILL_PROCESS, SCMP_ACT_ALLOW, monitor_calls,
+	              sizeof(monitor_calls) / sizeof(*monitor_calls));
+}
+
+int sandbox_vmm(void)
+{
+	return filter(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), vmm_refused, sizeof(vmm_refused) / sizeof(*vmm_refused));
+}
