@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -239,6 +240,7 @@ Test(monitor, goes_with_the_vmm, .timeout = 60)
 	cr_assert_eq(pipe(fd), 0);
 	vmm = fork();
 	if (vmm == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		begin(MONITOR_PROCESS);
 		monitor = monitor_pid();
 		if (write(fd[1], &monitor, sizeof(monitor)) < 0)

@@ -14,6 +14,7 @@ static const int monitor_calls[] = {
     SCMP_SYS(sched_yield),  SCMP_SYS(rt_sigreturn),   SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),
     SCMP_SYS(getpid),       SCMP_SYS(gettid),         SCMP_SYS(tgkill),       SCMP_SYS(rt_sigaction),
     SCMP_SYS(exit),         SCMP_SYS(exit_group),     SCMP_SYS(poll),         SCMP_SYS(mremap),
+    SCMP_SYS(access), /* whether this KVM is kvm_pvm: kvm/cpuid.c */
 };
 
 /* By which the VMM could reach the monitor's memory, its descriptors or its threads. */
