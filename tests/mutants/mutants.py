@@ -25,6 +25,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True  # the tree may not be ours
+import enclave  # noqa: E402 pylint: disable=wrong-import-position
 import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 
@@ -165,7 +166,7 @@ MUTANTS = [
      "the shadow MMU does not hear what a device stores"),
 ]
 
-MUTANTS = [(*m, None) for m in MUTANTS] + shadow_cpu.MUTANTS + paging_switch.MUTANTS
+MUTANTS = [(*m, None) for m in MUTANTS] + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
@@ -232,6 +233,8 @@ def named_check(name):
         return at_build + test_guest(what)
     if kind == "control":
         return at_build + ["tests/control/test-control", "--filter", what]
+    if kind == "monitor":
+        return at_build + ["tests/monitor/test-monitor", "--filter", what]
     if kind == "switch":
         return SWITCH + SWITCHED[what]
     if kind == "npt" and what.startswith("switch "):
@@ -300,7 +303,8 @@ def measure_named(tree, mutants):
 def targets(checks):
     """What to build anew for them."""
     words = [word for _, command, _ in checks for word in command]
-    return ["gnomon"] + sorted({w.removeprefix("build/") for w in words if w.startswith("build/tests/unit/")})
+    return ["gnomon"] + sorted({w.removeprefix("build/") for w in words
+                                 if w.startswith(("build/tests/unit/", "tests/monitor/"))})
 
 
 def first_catch(tree, measured):
@@ -325,8 +329,10 @@ def exists(root, name):
         return os.path.isfile(os.path.join(root, "tests", "unit", f"test_{what}.c"))
     if kind == "switch":
         return what in SWITCHED
-    if kind not in ("guest", "control"):
+    if kind not in ("guest", "control", "monitor"):
         return name in dict(CHECKS)
+    if kind == "monitor":
+        return True
     test = "Test({}, {})".format(*what.split("/"))
     for path in glob.glob(os.path.join(root, "tests", kind, "test_*.c")):
         with open(path, encoding="utf-8") as f:
