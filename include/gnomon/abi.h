@@ -63,6 +63,11 @@
  * 32-bit write: guest physical address of a struct gnomon_walks, a multiple of 64. How long this CPU's page walks are.
  */
 #define GNOMON_PORT_WALKS 0x60c
+/*
+ * 32-bit write: guest physical address of a struct gnomon_enclave_request (gnomon/enclave.h), a multiple of its size. The
+ * CPU goes on when the call is done.
+ */
+#define GNOMON_PORT_ENCLAVE 0x610
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

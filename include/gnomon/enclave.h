@@ -45,6 +45,8 @@ enum gnomon_enclave_call {
 	GNOMON_ENCLAVE_REPORT,
 	/* nobody's: an interrupt or a fault, the asynchronous exit */
 	GNOMON_ENCLAVE_AEX,
+	/* the enclave's own */
+	GNOMON_ENCLAVE_KEY,
 	GNOMON_ENCLAVE_NR_CALLS
 };
 
@@ -72,6 +74,8 @@ enum gnomon_enclave_status {
 	GNOMON_ENCLAVE_BAD_MEASUREMENT, /* it is not the expected one */
 	GNOMON_ENCLAVE_BAD_TICKET,      /* not what the last exit gave: forged, stale, or another enclave's */
 	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full */
+	GNOMON_ENCLAVE_BAD_PAGE,        /* not memory that the guest can give: none, given already, or less than a host page */
+	GNOMON_ENCLAVE_OFF,             /* this VM has no secure memory (gnomon run --enclave-memory) */
 	GNOMON_ENCLAVE_NR_STATUS
 };
 
@@ -103,6 +107,40 @@ struct gnomon_enclave_left {
 };
 _Static_assert(sizeof(struct gnomon_enclave_left) == 64, "ABI");
 
+/*
+ * What a guest kernel writes the address of to GNOMON_PORT_ENCLAVE. It lies on a multiple of its size. The VMM reads it
+ * once, and writes `status` and, after ENTER and RESUME, `left` when the call is done. A request that lies outside
+ * memory, or names another version, kills the guest.
+ *
+ *   CREATE   id, create; gpa: `buffer_size` bytes of RAM in a row that become the marshalling buffer, zeroed, until DESTROY
+ *   ADD      id, va, rights; gpa: the page, whose content goes into the enclave. The guest loses it. It comes back zeroed at
+ *            REMOVE or DESTROY. A guest that accesses it meanwhile is killed
+ *   EXTEND   id, va
+ *   INIT     id; expected, if flags has GNOMON_ENCLAVE_EXPECT
+ *   ENTER    id, va: the entry; args
+ *   RESUME   id, ticket; args[0]: the answer to a call out
+ *   REMOVE   id, va
+ *   DESTROY  id
+ */
+struct gnomon_enclave_request {
+	uint32_t version; /* GNOMON_ENCLAVE_VERSION */
+	uint32_t call;    /* enum gnomon_enclave_call, up to DESTROY */
+	uint32_t id;
+	uint32_t status; /* the answer: enum gnomon_enclave_status */
+	uint64_t va;
+	uint64_t rights;
+	uint64_t gpa;
+	uint64_t ticket;
+	uint64_t args[GNOMON_ENCLAVE_ARGS];
+	uint64_t flags;
+	struct gnomon_enclave_create create;
+	uint8_t expected[GNOMON_ENCLAVE_MEASUREMENT];
+	struct gnomon_enclave_left left; /* the answer */
+	uint64_t zero[2];
+};
+_Static_assert(sizeof(struct gnomon_enclave_request) == 256, "ABI");
+#define GNOMON_ENCLAVE_EXPECT 1u
+
 /* All but the signature is signed, in this layout. Numbers are little-endian. */
 struct gnomon_enclave_report {
 	char magic[8]; /* GNOMON_ENCLAVE_REPORT_MAGIC */
@@ -123,7 +161,11 @@ _Static_assert(sizeof(struct gnomon_enclave_report) == 232, "ABI");
  *   EXIT      RDI value
  *   CALL_OUT  RDI number; RSI, RDX, R8, R9 arguments. RAX: the kernel's answer
  *   REPORT    RDI address of a struct gnomon_enclave_ask, in one page that the enclave can write
+ *   KEY       RDI address of GNOMON_ENCLAVE_KEY_BYTES, likewise: a secret that only enclaves of this measurement get, and
+ *             only in this run
  */
+#define GNOMON_ENCLAVE_KEY_BYTES 32
+
 struct gnomon_enclave_ask {
 	uint8_t nonce[GNOMON_ENCLAVE_NONCE];
 	uint8_t user_data[GNOMON_ENCLAVE_USER_DATA];

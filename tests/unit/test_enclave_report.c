@@ -75,11 +75,35 @@ Test(enclave_report, not_what_was_expected)
 		cr_expect_eq(!enclave_report_refusal(&report, size, &expected), size == sizeof(report));
 }
 
+/* The derived key is the measurement's and the monitor's. */
+Test(enclave_report, derived_key)
+{
+	uint8_t first[GNOMON_ENCLAVE_KEY_BYTES], again[GNOMON_ENCLAVE_KEY_BYTES], other[GNOMON_ENCLAVE_KEY_BYTES];
+	struct enclave_key another;
+
+	ew_ok(enclave_derive_key(ew.all, 3, &key, first));
+	ew_ok(enclave_derive_key(ew.all, 3, &key, again));
+	cr_expect_arr_eq(first, again, sizeof(first));
+	enclave_key_make(&another);
+	ew_ok(enclave_derive_key(ew.all, 3, &another, other));
+	cr_expect_arr_neq(first, other, sizeof(first));
+	/* Another measurement: an enclave of one page more. */
+	ew_bring_to(4, ENCLAVE_BUILDING);
+	ew_ok(enclave_add(ew.all, 4, EW_BASE + 3 * PAGE_SIZE, GNOMON_ENCLAVE_R, ew_page(3)));
+	ew_ok(enclave_init(ew.all, 4, NULL));
+	cr_assert(enclave_look(ew.all, 4, &info));
+	ew_ok(enclave_enter(ew.all, 4, info.create.entry, (const uint64_t[GNOMON_ENCLAVE_ARGS]){0}));
+	ew_ok(enclave_derive_key(ew.all, 4, &key, other));
+	cr_expect_arr_neq(first, other, sizeof(first));
+}
+
 Test(enclave_report, only_of_a_running_enclave)
 {
 	struct gnomon_enclave_left left;
+	uint8_t derived[GNOMON_ENCLAVE_KEY_BYTES];
 
 	ew_expect(enclave_report(ew.all, 4, &key, nonce, data, &report), GNOMON_ENCLAVE_NOT_RUNNING);
+	ew_expect(enclave_derive_key(ew.all, 4, &key, derived), GNOMON_ENCLAVE_NOT_RUNNING);
 	ew_expect(enclave_report(ew.all, 0, &key, nonce, data, &report), GNOMON_ENCLAVE_BAD_ID);
 	ew_ok(enclave_interrupted(ew.all, 3, &left));
 	ew_expect(enclave_report(ew.all, 3, &key, nonce, data, &report), GNOMON_ENCLAVE_NOT_RUNNING);

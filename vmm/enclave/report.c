@@ -48,6 +48,24 @@ enum gnomon_enclave_status enclave_report(const struct enclaves *all, unsigned i
 	return GNOMON_ENCLAVE_OK;
 }
 
+enum gnomon_enclave_status enclave_derive_key(const struct enclaves *all, unsigned id, const struct enclave_key *key,
+                                              uint8_t ret[GNOMON_ENCLAVE_KEY_BYTES])
+{
+	static const uint8_t what[8] = "GNMNKEY";
+	crypto_generichash_state h;
+	struct enclave *e;
+	enum gnomon_enclave_status s = enclave_find(all, id, GNOMON_ENCLAVE_KEY, &e);
+
+	if (s != GNOMON_ENCLAVE_OK)
+		return s;
+	BUG_ON(crypto_generichash_init(&h, key->secret, crypto_generichash_KEYBYTES_MAX, GNOMON_ENCLAVE_KEY_BYTES) != 0);
+	BUG_ON(crypto_generichash_update(&h, what, sizeof(what)) != 0);
+	BUG_ON(crypto_generichash_update(&h, e->measurement, sizeof(e->measurement)) != 0);
+	BUG_ON(crypto_generichash_final(&h, ret, GNOMON_ENCLAVE_KEY_BYTES) != 0);
+	sodium_memzero(&h, sizeof(h));
+	return GNOMON_ENCLAVE_OK;
+}
+
 const char *enclave_report_refusal(const struct gnomon_enclave_report *report, size_t size,
                                    const struct enclave_expected *expected)
 {

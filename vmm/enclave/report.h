@@ -27,6 +27,13 @@ enum gnomon_enclave_status enclave_report(const struct enclaves *all, unsigned i
                                           const uint8_t user_data[GNOMON_ENCLAVE_USER_DATA],
                                           struct gnomon_enclave_report *ret_report);
 
+/*
+ * A secret of the running enclave's own: keyed BLAKE2b of its measurement, under the monitor's secret. Another enclave of
+ * this measurement gets the same, none of another does. NOT_RUNNING, BAD_ID.
+ */
+enum gnomon_enclave_status enclave_derive_key(const struct enclaves *all, unsigned id, const struct enclave_key *key,
+                                              uint8_t ret_key[GNOMON_ENCLAVE_KEY_BYTES]);
+
 /* What a report must be. NULL: it may be anything. */
 struct enclave_expected {
 	const uint8_t *public_key; /* always */

@@ -26,6 +26,7 @@ static const uint8_t lifecycle[GNOMON_ENCLAVE_NR_CALLS][ENCLAVE_NR_STATES] = {
     [GNOMON_ENCLAVE_CALL_OUT] = { NOT_RUN, NOT_RUN,  NOT_RUN,  OK,      NOT_RUN,   NOT_RUN },
     [GNOMON_ENCLAVE_REPORT]   = { NOT_RUN, NOT_RUN,  NOT_RUN,  OK,      NOT_RUN,   NOT_RUN },
     [GNOMON_ENCLAVE_AEX]      = { NOT_RUN, NOT_RUN,  NOT_RUN,  OK,      NOT_RUN,   NOT_RUN },
+    [GNOMON_ENCLAVE_KEY]      = { NOT_RUN, NOT_RUN,  NOT_RUN,  OK,      NOT_RUN,   NOT_RUN },
 };
 /* clang-format on */
 
@@ -58,6 +59,8 @@ static const char *const status_words[GNOMON_ENCLAVE_NR_STATUS] = {
     [GNOMON_ENCLAVE_BAD_MEASUREMENT] = "the measurement is not the expected one",
     [GNOMON_ENCLAVE_BAD_TICKET] = "the ticket is not that of the enclave's last exit",
     [GNOMON_ENCLAVE_NO_MEMORY] = "the secure memory is full",
+    [GNOMON_ENCLAVE_BAD_PAGE] = "the guest cannot give this memory",
+    [GNOMON_ENCLAVE_OFF] = "the VM has no secure memory",
 };
 
 enum gnomon_enclave_status enclave_allows(enum enclave_state state, enum gnomon_enclave_call call)

@@ -208,6 +208,13 @@ static enum gnomon_enclave_status report(const struct monitor_serve *m, unsigned
 	return s;
 }
 
+static enum gnomon_enclave_status derive_key(const struct monitor_serve *m, unsigned id, uint64_t va)
+{
+	void *to = enclave_writable(m->all, id, va, GNOMON_ENCLAVE_KEY_BYTES);
+
+	return to ? enclave_derive_key(m->all, id, &m->key, to) : GNOMON_ENCLAVE_BAD_ADDRESS;
+}
+
 /* What the enclave's SYSCALL asks for. True: it was left. Else it goes on. The lock is held. */
 static bool enclave_call(struct monitor_serve *m, unsigned id, struct enclave_context *c,
                          struct gnomon_enclave_left *left)
@@ -223,6 +230,9 @@ static bool enclave_call(struct monitor_serve *m, unsigned id, struct enclave_co
 		return true;
 	case GNOMON_ENCLAVE_REPORT:
 		c->gpr[GPR_RAX] = report(m, id, c->gpr[GPR_RDI]);
+		return false;
+	case GNOMON_ENCLAVE_KEY:
+		c->gpr[GPR_RAX] = derive_key(m, id, c->gpr[GPR_RDI]);
 		return false;
 	default:
 		c->gpr[GPR_RAX] = GNOMON_ENCLAVE_BAD_CALL;
