@@ -37,10 +37,7 @@ static void **ring;
 
 static inline void call(struct gnomon_enclave_request *q)
 {
-	__asm__ volatile("outl %%eax, %%dx"
-	                 :
-	                 : "a"((uint32_t)(uint64_t)q), "d"(GNOMON_PORT_ENCLAVE)
-	                 : "memory");
+	__asm__ volatile("outl %%eax, %%dx" : : "a"((uint32_t)(uint64_t)q), "d"(GNOMON_PORT_ENCLAVE) : "memory");
 }
 
 /* ---- lists of requests ---- */

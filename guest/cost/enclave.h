@@ -17,6 +17,9 @@
 #define ENCLAVE_PAGES_256M 65536
 #define ENCLAVE_MOST       65536 /* of all that a run builds */
 
+/* Of the walks that are counted: pages of the short sweep. */
+#define ENCLAVE_SWEEP 32
+
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>

@@ -34,13 +34,13 @@ static void count_outside(void)
 	cost_say(text);
 }
 
-static bool count_inside(uint32_t second, uint32_t every, uint32_t cache)
+static bool count_inside(uint32_t second, uint32_t every, uint32_t cache, uint32_t most)
 {
 	static struct gnomon_enclave_walks w __attribute__((aligned(128)));
 	char text[400], *p;
 
 	w = (struct gnomon_enclave_walks){
-	    .version = GNOMON_ENCLAVE_VERSION, .id = 1, .every = every, .cache = cache, .second = second};
+	    .version = GNOMON_ENCLAVE_VERSION, .id = 1, .every = every, .cache = cache, .second = second, .most = most};
 	call(GNOMON_PORT_ENCLAVE_WALKS, &w);
 	p = cost_put_number(text, "enclave second=", second);
 	p = cost_put_number(p, " every=", every);
@@ -60,12 +60,12 @@ static bool count_inside(uint32_t second, uint32_t every, uint32_t cache)
 
 bool check_enclave_walks(uint32_t n)
 {
-	static const uint32_t caches[] = {0, 16, 64, 256};
+	static const uint32_t sweeps[] = {ENCLAVE_SWEEP, 0}, caches[] = {0, 16, 64, 256};
 	bool good = check_enclave(n);
 
-	count_outside();
 	for (uint32_t kind = 0; good && kind < 3; kind++) /* no second stage; with one: once, every */
-		for (uint32_t i = 0; i < 4; i++)
-			good &= count_inside(kind ? 4 : 0, kind == 2, caches[i]);
+		for (uint32_t i = 0; i < 8; i++)
+			good &= count_inside(kind ? 4 : 0, kind == 2, caches[i % 4], sweeps[i / 4]);
+	count_outside();
 	return good;
 }

@@ -159,7 +159,8 @@ struct gnomon_enclave_walks {
 	uint64_t walked;       /* among them those of stage 1 and of the second stage */
 	uint64_t checks, hits; /* and how many of the checks the cache answered */
 	uint32_t low, high;    /* the fewest and the most entries of one walk */
-	uint64_t zero[7];
+	uint64_t most;         /* asked for, not answered: a sweep goes over so many pages from the base on; 0: over all */
+	uint64_t zero[6];
 };
 _Static_assert(sizeof(struct gnomon_enclave_walks) == 128, "ABI");
 

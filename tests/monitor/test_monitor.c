@@ -173,6 +173,8 @@ Test(monitor, counts_walks, .timeout = 60)
 	cr_expect(w.low == 74 && w.high == 74 && w.checks == 50, "%u", w.low);
 	w = walks(1, 64, 4);
 	cr_expect(w.low == 24 && w.high == 24 && w.hits == 50, "%u", w.low);
+	cr_assert_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 0, 0, 1}}), 0);
+	cr_expect_eq(reply.walks.pages, 1);
 	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {2}}), GNOMON_ENCLAVE_BAD_FLAGS);
 	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 257}}), GNOMON_ENCLAVE_BAD_FLAGS);
 	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 0, 3}}), GNOMON_ENCLAVE_BAD_FLAGS);

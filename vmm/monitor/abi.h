@@ -42,7 +42,8 @@ enum monitor_op {
 enum monitor_walks_arg {
 	MONITOR_WALKS_READING, /* enum walk_reading */
 	MONITOR_WALKS_CACHE,   /* frames, WALK_CACHE_MAX at most */
-	MONITOR_WALKS_SECOND   /* levels of the second stage: 4, or 0 for none */
+	MONITOR_WALKS_SECOND,  /* levels of the second stage: 4, or 0 for none */
+	MONITOR_WALKS_MOST     /* pages of a sweep, from the base on; 0: all */
 };
 
 struct monitor_request {

@@ -161,6 +161,8 @@ enum gnomon_enclave_status monitor_walks(struct enclaves *all, const uint8_t *me
 	struct walk_check w = {.check = check, .ctx = &c};
 	struct walk_cache cache = {.size = args[MONITOR_WALKS_CACHE]};
 	struct walk_check_refs refs;
+	const uint64_t most = args[MONITOR_WALKS_MOST];
+	uint64_t bytes;
 
 	if (!id || id > GNOMON_ENCLAVE_MAX)
 		return GNOMON_ENCLAVE_BAD_ID;
@@ -175,6 +177,7 @@ enum gnomon_enclave_status monitor_walks(struct enclaves *all, const uint8_t *me
 		return GNOMON_ENCLAVE_BAD_RANGE;
 	w.tables =
 	    (struct walk_tables){.root = maddr_raw(info.root), .levels = pt_x86_64.levels, .entry = entry, .ctx = &c};
+	bytes = most && most < info.create.size / PAGE_SIZE ? most * PAGE_SIZE : info.create.size;
 	w.reading = args[MONITOR_WALKS_READING];
 	w.second = args[MONITOR_WALKS_SECOND] ? second : NULL;
 	if (w.second && !second_begin(&c)) {
@@ -182,7 +185,7 @@ enum gnomon_enclave_status monitor_walks(struct enclaves *all, const uint8_t *me
 		return GNOMON_ENCLAVE_NO_MEMORY;
 	}
 	for (int sweep = 0; sweep < 2; sweep++)
-		walk_check_count(&w, &cache, info.create.base, info.create.size, &refs);
+		walk_check_count(&w, &cache, info.create.base, bytes, &refs);
 	second_end(&c);
 	*ret = (struct monitor_walks){.pages = refs.pages,
 	                              .low = refs.low,

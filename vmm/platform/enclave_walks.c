@@ -19,6 +19,7 @@ static void count(struct platform_enclaves *e, int slot, struct gnomon_enclave_w
 	m->args[MONITOR_WALKS_READING] = w->every;
 	m->args[MONITOR_WALKS_CACHE] = w->cache;
 	m->args[MONITOR_WALKS_SECOND] = w->second;
+	m->args[MONITOR_WALKS_MOST] = w->most;
 	if (!platform_enclave_call(e, slot, MONITOR_WALKS, &reply))
 		return;
 	w->status = reply.status;
@@ -51,7 +52,9 @@ static void run_errand(struct vcpu *vcpu, void *ctx)
 }
 
 /* A count ends by itself. */
-static void hurry(struct vcpu *vcpu, void *ctx) {}
+static void hurry(struct vcpu *vcpu, void *ctx)
+{
+}
 
 static void port_access(struct bus_device *dev, void *who, const struct bus_access *a)
 {
