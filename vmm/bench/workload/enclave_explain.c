@@ -54,11 +54,11 @@ static void explain_table(const struct op_results *res, FILE *to)
 		    "%d rounds.\n"
 		    "A floor is an OUT to the no-op port in the same run, at the operation's own CPL.\n",
 		    res->tsc_mhz, res->plan->rounds);
-	fputs("ENTER and EXIT alone are not measured: between the two the guest does not run, and the enclave has no "
-	      "way\n"
-	      "to tell the time that its kernel could not see as a whole call. A call has one of each.\n"
-	      "The guest's requests are made beforehand. The third stage is composed into the enclave's own tables at\n"
-	      "INIT, so a load inside walks what it would walk without it: there is no cost in the steady state.\n",
+	fputs("ENTER and EXIT alone are not measured: only the enclave could say when the one ends and the other "
+	      "begins, and "
+	      "its\nVM's time-stamp counter has another zero than the guest's. A call has one of each.\n"
+	      "The guest's requests are made beforehand. The third stage is composed into the enclave's own tables at "
+	      "INIT, so a\nload inside walks what it would walk without it: there is no cost in the steady state.\n",
 	      to);
 	for (size_t i = 0; i < res->set->nr_cases; i++)
 		if (op_case_of(res, i)->what)

@@ -15,7 +15,7 @@
 #include "bench/workload/op_line.h"
 #include "bench/workload/workload.h"
 
-#define OP_MAX_CASES 48
+#define OP_MAX_CASES 56
 
 /* One row of the table. Those of the same operation stand next to each other: native, nested, shadow. */
 struct op_case {
