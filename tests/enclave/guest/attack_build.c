@@ -203,3 +203,13 @@ void attack_random(void)
 			end(4);
 	}
 }
+
+/* A VM without secure memory. */
+void attack_off(void)
+{
+	fill(SPARE, 7);
+	expect("create", create(ID, FRAME(2)), GNOMON_ENCLAVE_OFF);
+	expect("add", add(ID, BASE, RX, SPARE), GNOMON_ENCLAVE_OFF);
+	expect("enter", enter(0, ID, SAMPLE_SUM, 1, 1), GNOMON_ENCLAVE_OFF);
+	expect("the page is ours", is_filled(SPARE, 7), true);
+}

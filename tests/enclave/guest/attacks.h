@@ -10,6 +10,7 @@ void attack_zero(void);
 void attack_taken(void);
 void attack_churn(void);
 void attack_random(void);
+void attack_off(void);
 
 /* attack_run.c: while one runs */
 void attack_runs(void);

@@ -13,6 +13,7 @@ static const struct {
     {"execute", attack_execute},   {"remap", attack_remap},   {"table", attack_table},     {"request", attack_request},
     {"queue", attack_queue},       {"hammer", attack_hammer}, {"fetch", attack_fetch},     {"loop", attack_loop},
     {"taken", attack_taken},       {"churn", attack_churn},   {"random", attack_random},   {"version", attack_version},
+    {"off", attack_off},
 };
 
 __attribute__((noreturn)) void guest_main(const void *fdt);
