@@ -157,7 +157,8 @@ def command(name, arguments=""):
 
 def json():
     names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
-             "query-stats", "query-stats-schemas", "query-paging", "stop", "cont", "system_reset", "quit")
+             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "stop", "cont", "system_reset",
+             "quit")
     texts = {
         "commands": b"".join(map(command, names)),
         "arguments": command("balloon", '{"value":1048576}') + command("reclaim", '{"gpa":4096,"size":8192}')
