@@ -5,6 +5,7 @@
 
 #include "balloon.h"
 #include "cost.h"
+#include "enclave.h"
 #include "walks.h"
 
 #define PAGE      4096ull
@@ -12,6 +13,7 @@
 #define FAULTS    256                                     /* in each leaf table */
 #define ENTRIES   512
 #define COST_MANY (1 << 20)
+#define COST_LOADS (1 << 23)
 #define STAMP(n)  (0x5354414d50000000ull + (n))
 
 volatile uint32_t cost_interrupts;
@@ -200,6 +202,16 @@ static bool check_interrupt(uint32_t n)
 		.name = NAME, .unit = 16, .most = COST_MANY, .prepare = PREPARE, .run = run_walks,                     \
 		.check = check_walks                                                                                   \
 	}
+#define BUILD(NAME, PAGES, PREPARE)                                                                                    \
+	{                                                                                                              \
+		.name = NAME, .kernel = true, .unit = PAGES, .most = ENCLAVE_MOST, .prepare = PREPARE,                 \
+		.run = run_enclave_build, .check = check_enclave_build                                                 \
+	}
+#define CALL(NAME, KERNEL, PREPARE, RUN)                                                                               \
+	{                                                                                                              \
+		.name = NAME, .kernel = KERNEL, .unit = 8, .most = COST_MANY, .prepare = PREPARE, .run = RUN,          \
+		.check = check_enclave                                                                                 \
+	}
 #define BALLOON(NAME, UNIT, MOST, PREPARE, RUN)                                                                        \
 	{                                                                                                              \
 		.name = NAME, .unit = UNIT, .most = MOST, .prepare = PREPARE, .run = RUN, .check = check_balloon       \
@@ -251,5 +263,31 @@ const struct cost_row cost_rows[] = {
     WALKS("walks-2m", prepare_walks_2m),
     WALKS("walks-2m-holes", prepare_walks_2m_holes),
     WALKS("walks-2m-joined", prepare_walks_2m_joined),
+    CALL("enclave-call", true, prepare_enclave_call, run_enclave_call),
+    CALL("enclave-call-user", false, prepare_enclave_call, run_enclave_call),
+    CALL("enclave-out", true, prepare_enclave_out, run_enclave_resume),
+    CALL("enclave-fault", true, prepare_enclave_fault, run_enclave_resume),
+    BUILD("enclave-build-4k", ENCLAVE_PAGES_4K, prepare_enclave_build_4k),
+    BUILD("enclave-build-64k", ENCLAVE_PAGES_64K, prepare_enclave_build_64k),
+    BUILD("enclave-build-1m", ENCLAVE_PAGES_1M, prepare_enclave_build_1m),
+    BUILD("enclave-build-16m", ENCLAVE_PAGES_16M, prepare_enclave_build_16m),
+    BUILD("enclave-build-256m", ENCLAVE_PAGES_256M, prepare_enclave_build_256m),
+    {.name = "enclave-chase-in",
+     .unit = 16,
+     .most = COST_LOADS,
+     .prepare = prepare_enclave_chase,
+     .run = run_enclave_chase,
+     .check = check_enclave},
+    {.name = "enclave-chase-out",
+     .unit = 16,
+     .most = COST_LOADS,
+     .prepare = prepare_enclave_outside,
+     .run = run_enclave_outside},
+    {.name = "enclave-walks",
+     .unit = 16,
+     .most = COST_LOADS,
+     .prepare = prepare_enclave_chase,
+     .run = run_enclave_chase,
+     .check = check_enclave_walks},
 };
 const uint32_t cost_nr_rows = sizeof(cost_rows) / sizeof(*cost_rows);

@@ -141,6 +141,29 @@ struct gnomon_enclave_request {
 _Static_assert(sizeof(struct gnomon_enclave_request) == 256, "ABI");
 #define GNOMON_ENCLAVE_EXPECT 1u
 
+/*
+ * For GNOMON_PORT_ENCLAVE_WALKS: counted over the tables of a sealed enclave of 256 MiB at most as they stand, in the second
+ * of two sweeps over its pages. Of a second stage the tables are made for the count. The rules for a request that is no good
+ * are those above.
+ */
+struct gnomon_enclave_walks {
+	uint32_t version; /* GNOMON_ENCLAVE_VERSION */
+	uint32_t id;
+	uint32_t every;  /* 0: each machine address of a walk is checked once; 1: each access is */
+	uint32_t cache;  /* frames that a check cache has, 256 at most */
+	uint32_t second; /* levels of the second stage: 4, or 0 for none */
+	/* The answer: */
+	uint32_t status;       /* enum gnomon_enclave_status */
+	uint64_t pages;        /* walks, one to each */
+	uint64_t sum;          /* of the entries that they read, with their checks */
+	uint64_t walked;       /* among them those of stage 1 and of the second stage */
+	uint64_t checks, hits; /* and how many of the checks the cache answered */
+	uint32_t low, high;    /* the fewest and the most entries of one walk */
+	uint64_t most;         /* asked for, not answered: a sweep goes over so many pages from the base on; 0: over all */
+	uint64_t zero[6];
+};
+_Static_assert(sizeof(struct gnomon_enclave_walks) == 128, "ABI");
+
 /* All but the signature is signed, in this layout. Numbers are little-endian. */
 struct gnomon_enclave_report {
 	char magic[8]; /* GNOMON_ENCLAVE_REPORT_MAGIC */

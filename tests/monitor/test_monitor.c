@@ -147,6 +147,44 @@ Test(monitor, thread, .timeout = 60)
 	lives(MONITOR_THREAD);
 }
 
+static struct monitor_walks walks(uint64_t reading, uint64_t cache, uint64_t levels)
+{
+	cr_assert_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {reading, cache, levels}}), 0);
+	cr_expect_eq(reply.walks.pages, 2);
+	return reply.walks;
+}
+
+/* Walks of an enclave of two pages, with a third stage of two levels; the count leaves nothing behind. */
+Test(monitor, counts_walks, .timeout = 60)
+{
+	struct monitor_walks w;
+	uint64_t bytes;
+
+	begin(MONITOR_PROCESS);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){0}), GNOMON_ENCLAVE_ABSENT);
+	build(ID);
+	audit();
+	bytes = reply.stage_bytes;
+	w = walks(0, 0, 0);
+	cr_expect(w.low == 14 && w.high == 14 && w.sum == 28 && w.walked == 8 && w.checks == 10);
+	w = walks(0, 0, 4);
+	cr_expect(w.low == 34 && w.high == 34 && w.walked == 48 && w.hits == 0, "%u", w.low);
+	w = walks(1, 0, 4);
+	cr_expect(w.low == 74 && w.high == 74 && w.checks == 50, "%u", w.low);
+	w = walks(1, 64, 4);
+	cr_expect(w.low == 24 && w.high == 24 && w.hits == 50, "%u", w.low);
+	cr_assert_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 0, 0, 1}}), 0);
+	cr_expect_eq(reply.walks.pages, 1);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {2}}), GNOMON_ENCLAVE_BAD_FLAGS);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 257}}), GNOMON_ENCLAVE_BAD_FLAGS);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 0, 3}}), GNOMON_ENCLAVE_BAD_FLAGS);
+	audit();
+	cr_expect_eq(reply.stage_bytes, bytes);
+	enter(SAMPLE_SUM, 20, 22);
+	cr_expect_eq(reply.left.value, 42);
+	monitor_stop(m);
+}
+
 /* A kick that comes before the run is not lost. */
 Test(monitor, kicked_before_it_runs, .timeout = 60)
 {

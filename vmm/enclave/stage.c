@@ -105,6 +105,23 @@ bool enclave_stage_lookup(struct enclave_stage *s3, maddr_t at, struct enclave_f
 	return true;
 }
 
+bool enclave_stage_check(struct enclave_stage *s3, maddr_t at, unsigned *ret_reads)
+{
+	const uint64_t frame = maddr_raw(at) & PAGE_MASK;
+	struct pt_iter it;
+	unsigned reads = 0;
+	bool owned = false;
+
+	if (frame / PAGE_SIZE >= s3->frames)
+		return false;
+	pt_for_each (&it, &s3->pt, frame, frame, 1) {
+		reads++;
+		owned = s3->format.is_leaf(it.old, it.level);
+	}
+	*ret_reads = reads;
+	return owned;
+}
+
 int enclave_stage_assign(struct enclave_stage *s3, maddr_t at, const struct enclave_frame *frame)
 {
 	struct pt_gather g = PT_GATHER_INIT;

@@ -47,6 +47,9 @@ void enclave_stage_destroy(struct enclave_stage *s3);
 /* False: nobody owns it, or there is no such frame. *ret_frame is untouched then. */
 bool enclave_stage_lookup(struct enclave_stage *s3, maddr_t at, struct enclave_frame *ret_frame);
 
+/* A check as hardware would make it, with the entries of the tree that it reads. False: nobody owns the frame. */
+bool enclave_stage_check(struct enclave_stage *s3, maddr_t at, unsigned *ret_reads);
+
 /* Gives a frame that nobody owns to its owner. -EEXIST: somebody does. -ENOMEM. Nothing is changed then. */
 int must_check enclave_stage_assign(struct enclave_stage *s3, maddr_t at, const struct enclave_frame *frame);
 

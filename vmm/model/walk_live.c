@@ -2,19 +2,13 @@
 #include "model/walk_live.h"
 
 #include <gnomon/addr.h>
-#include <gnomon/x86.h>
+
+#include "model/walk_steps.h"
 
 /* Of one walk. */
 struct range {
 	unsigned low, high;
 };
-
-static bool is_canonical(const struct walk_live *live, uint64_t va)
-{
-	const int64_t top = (int64_t)va >> (PAGE_SHIFT + 9 * live->levels - 1);
-
-	return top == 0 || top == -1;
-}
 
 /* A larger leaf leaves levels out. */
 static struct range second_stage(const struct walk_live *live, uint64_t at)
@@ -37,55 +31,40 @@ static int smaller(int a, int b)
 }
 
 /* The table that a hypervisor made of a leaf here and those of the second stage. */
-static struct range composed(const struct walk_live *live, int level, uint64_t data)
+static struct range composed(const struct walk_live *live, const struct walk_steps *steps)
 {
 	struct walk_leaf leaf;
 
-	live->leaf(live->ctx, data, &leaf);
-	return (struct range){live->levels + 1 - smaller(level, leaf.largest),
-	                      live->levels + 1 - smaller(level, leaf.smallest)};
+	live->leaf(live->ctx, steps->data, &leaf);
+	return (struct range){live->levels + 1 - smaller(steps->level, leaf.largest),
+	                      live->levels + 1 - smaller(steps->level, leaf.smallest)};
 }
 
-/* False: the page is not mapped. */
-static bool walk(const struct walk_live *live, uint64_t va, struct range *ret_range)
+static struct range two_dimensions(const struct walk_live *live, const struct walk_steps *steps)
 {
-	struct range refs = {0};
-	uint64_t table = live->root, e, data;
-	int level;
+	struct range refs = second_stage(live, steps->data);
 
-	for (level = live->levels;; level--) {
-		const unsigned index = va >> (PAGE_SHIFT + 9 * (level - 1)) & 511;
-
-		if (!live->entry(live->ctx, table + index * sizeof(e), &e) || !(e & PTE_P))
-			return false;
-		if (live->second)
-			add(&refs, second_stage(live, table));
+	for (int i = 0; i < steps->nr; i++) {
+		add(&refs, second_stage(live, steps->at[i]));
 		add(&refs, (struct range){1, 1});
-		if (level == 1 || (level <= 3 && e & PTE_PS))
-			break;
-		table = e & PTE_ADDR;
 	}
-	data = (e & PTE_ADDR & ~(level_span(level) - 1)) + (va & (level_span(level) - 1));
-	if (live->second)
-		add(&refs, second_stage(live, data));
-	else
-		refs = composed(live, level, data);
-	*ret_range = refs;
-	return true;
+	return refs;
 }
 
 void walk_live_count(const struct walk_live *live, uint64_t first, uint64_t bytes, struct walk_refs *ret_refs)
 {
 	const uint64_t page = first & PAGE_MASK;
 	const uint64_t pages = bytes ? ((first + bytes - 1) >> PAGE_SHIFT) - (first >> PAGE_SHIFT) + 1 : 0;
+	const struct walk_tables tables = {live->root, live->levels, live->entry, live->ctx};
 	struct walk_refs refs = {0};
+	struct walk_steps steps;
 
 	for (uint64_t i = 0; i < pages; i++) {
-		const uint64_t va = page + i * PAGE_SIZE;
 		struct range one;
 
-		if (!is_canonical(live, va) || !walk(live, va, &one))
+		if (!walk_steps(&tables, page + i * PAGE_SIZE, &steps))
 			continue;
+		one = live->second ? two_dimensions(live, &steps) : composed(live, &steps);
 		if (!refs.pages++ || one.low < refs.low)
 			refs.low = one.low;
 		if (one.high > refs.high)

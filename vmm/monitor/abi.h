@@ -34,7 +34,16 @@ enum monitor_op {
 	MONITOR_QUERY,   /* of the enclave with this identifier */
 	MONITOR_RESET,   /* destroys all enclaves */
 	MONITOR_AUDIT,   /* checks all invariants */
+	MONITOR_WALKS,   /* counts the references of walks in a sealed enclave (monitor/walks.h) */
 	MONITOR_NR_OPS
+};
+
+/* Of MONITOR_WALKS: what args[] has. */
+enum monitor_walks_arg {
+	MONITOR_WALKS_READING, /* enum walk_reading */
+	MONITOR_WALKS_CACHE,   /* frames, WALK_CACHE_MAX at most */
+	MONITOR_WALKS_SECOND,  /* levels of the second stage: 4, or 0 for none */
+	MONITOR_WALKS_MOST     /* pages of a sweep, from the base on; 0: all */
 };
 
 struct monitor_request {
@@ -45,7 +54,7 @@ struct monitor_request {
 	uint64_t va;      /* ADD, EXTEND, REMOVE; ENTER: the entry */
 	uint64_t rights;  /* ADD */
 	uint64_t ticket;  /* RESUME */
-	uint64_t args[GNOMON_ENCLAVE_ARGS]; /* ENTER; RESUME: args[0] is the result */
+	uint64_t args[GNOMON_ENCLAVE_ARGS]; /* ENTER; RESUME: args[0] is the result; WALKS */
 	struct gnomon_enclave_create create;
 	uint8_t expected[GNOMON_ENCLAVE_MEASUREMENT]; /* INIT */
 	uint8_t content[MONITOR_PAGE];                /* ADD */
@@ -61,12 +70,19 @@ struct monitor_query {
 	uint8_t measurement[GNOMON_ENCLAVE_MEASUREMENT];
 };
 
+/* As struct walk_check_refs. */
+struct monitor_walks {
+	uint64_t pages, sum, walked, checks, hits;
+	uint32_t low, high;
+};
+
 struct monitor_reply {
 	uint32_t status;  /* enum gnomon_enclave_status */
 	uint32_t failed;  /* the host refused, or an audit found something: the run cannot go on */
 	struct gnomon_enclave_left left; /* ENTER, RESUME */
 	struct monitor_query query;
 	uint64_t enclaves, pages, tables, stage_bytes; /* RESET: that there were; AUDIT: that there are */
+	struct monitor_walks walks;
 };
 
 enum monitor_turn { MONITOR_TURN_VMM, MONITOR_TURN_MONITOR };
@@ -81,7 +97,8 @@ struct monitor_slot {
 _Static_assert(sizeof(struct monitor_request) == 4256, "ABI");
 _Static_assert(offsetof(struct monitor_request, content) == 160, "ABI");
 _Static_assert(sizeof(struct monitor_query) == 152, "ABI");
-_Static_assert(sizeof(struct monitor_reply) == 256, "ABI");
+_Static_assert(offsetof(struct monitor_reply, walks) == 256, "ABI");
+_Static_assert(sizeof(struct monitor_reply) == 304, "ABI");
 _Static_assert(offsetof(struct monitor_slot, reply) == 4264, "ABI");
 
 #endif

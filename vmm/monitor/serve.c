@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "cpu/state.h"
+#include "monitor/walks.h"
 
 #define STUB_AT 0x200000000000 /* above secure memory and buffers: maddr in an enclave's VM */
 
@@ -187,6 +188,8 @@ static enum gnomon_enclave_status call(struct monitor_serve *m, const struct mon
 		count(m, reply);
 		audit(m, reply);
 		return GNOMON_ENCLAVE_OK;
+	case MONITOR_WALKS:
+		return monitor_walks(m->all, m->memory, q->id, q->args, &reply->walks);
 	default:
 		return GNOMON_ENCLAVE_BAD_CALL;
 	}

@@ -266,6 +266,7 @@ void platform_enclaves_attach(struct platform_enclaves *e, struct vm *vm)
 	    .base = GNOMON_PORT_ENCLAVE, .len = 4, .access = port_access, .reset = port_reset, .owner = e};
 	e->errand = (struct vcpu_errand){.run = run_errand, .hurry = hurry, .ctx = e};
 	bus_attach(&vm->pio, &e->port);
+	platform_enclave_walks_attach(e, vm);
 	vm->enclaves = e->monitor ? e : NULL;
 	set_vm(e, vm);
 }

@@ -23,9 +23,11 @@ struct platform_enclaves {
 	int own_slot; /* of the monitor, for threads that are no vCPU's */
 	pthread_mutex_t lock; /* own_slot, pages */
 	struct enclave_pages pages[GNOMON_ENCLAVE_MAX + 1];
-	struct vcpu_errand errand;
+	struct bus_device walks_port;
+	struct vcpu_errand errand, walks_errand;
 	struct enclave_errand {
 		struct gnomon_enclave_request request;
+		struct gnomon_enclave_walks walks; /* instead */
 		gpa_t at;
 	} errands[VM_MAX_CPUS];
 };
@@ -47,5 +49,8 @@ enum gnomon_enclave_status platform_enclave_destroy(struct platform_enclaves *e,
                                                     const struct gnomon_enclave_request *q);
 /* All enclaves are gone, and no vCPU runs: buffers become the guest's own again. */
 void platform_enclave_forget_pages(struct platform_enclaves *e);
+
+/* platform/enclave_walks.c: attaches the port that counts walks. */
+void platform_enclave_walks_attach(struct platform_enclaves *e, struct vm *vm);
 
 #endif

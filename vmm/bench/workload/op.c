@@ -18,7 +18,7 @@
 struct guest_command {
 	char options[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 	char stats[32], most[16], ops[16], blocks[16];
-	const char *argv[24];
+	const char *argv[32];
 };
 
 /* stats_fd: a file that the child inherits; -1: nothing is counted. */
@@ -38,6 +38,12 @@ static void guest_command_init(const struct op_results *res, const struct op_cas
 	                        "--balloon", "free-page-reporting"},
 	       12 * sizeof(*g->argv));
 	n = 12;
+	if (c->monitor) {
+		memcpy(g->argv + n,
+		       (const char *[]){"--enclave-memory", res->set->enclave_memory, "--enclave-monitor", c->monitor},
+		       4 * sizeof(*g->argv));
+		n += 4;
+	}
 	if (stats_fd >= 0) {
 		g->argv[n++] = "--stats";
 		g->argv[n++] = g->stats;
@@ -147,7 +153,7 @@ int op_count(void *results, const struct turn *turn)
 	struct op_counts half, full;
 	int r;
 
-	if (c->where == BENCH_NATIVE)
+	if (c->where == BENCH_NATIVE || c->uncounted)
 		return 0;
 	r = count_run(res, turn, half_ops, &half);
 	if (r == 0 && !*s->na)

@@ -32,6 +32,8 @@ struct op_case {
 	double native_bar;                   /* part of the native row's rate, at least */
 	double exits_bar;                    /* exits an operation, at most */
 	bool builds_none;                    /* and no shadow page */
+	const char *monitor;                 /* `gnomon run --enclave-monitor`; NULL: no enclaves */
+	bool uncounted;                      /* its operations are too few for two runs of which one does half */
 };
 
 /* A native case's run. */
@@ -45,6 +47,7 @@ struct op_set {
 	const struct op_case *cases;
 	size_t nr_cases;                 /* OP_MAX_CASES at most */
 	const char *memory;              /* of the guest, for `gnomon run` */
+	const char *enclave_memory;      /* of cases with a monitor */
 	int (*native)(const void *args); /* for turn_call(), with a struct op_native; NULL: no native cases */
 };
 

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* What stands below an enclave that is built: BLAKE2b of its pages; and the rules, without a guest, a KVM or a monitor. */
+#include <gnomon/addr.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../guest/chase_core.h"
+#include "bench/workload/enclave.h"
+#include "enclave/enclave.h"
+
+#define BASE    0x10000000ull
+#define FLOORS  8
+#define BLOCKS  128
+#define TABLES  64 /* pages of stage-1 tables beside those for 2 MiB each, for one enclave */
+#define BUFFERS (1ull << 40)
+#define LEVELS  2 /* as `gnomon run` has it by default */
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* As guest/cost/main.c has it: the lower one of the two in the middle. */
+static unsigned long long median(uint64_t *v, size_t n)
+{
+	qsort(v, n, sizeof(*v), compare);
+	return v[(n - 1) / 2];
+}
+
+static uint64_t floors(void)
+{
+	const uint64_t begin = chase_tsc();
+
+	for (int i = 0; i < FLOORS; i++)
+		syscall(SYS_getppid);
+	return chase_tsc() - begin;
+}
+
+static uint8_t *map(uint64_t bytes)
+{
+	uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool hash(const uint8_t *content, uint32_t pages)
+{
+	static uint8_t all[GNOMON_ENCLAVE_MEASUREMENT];
+	uint8_t one[GNOMON_ENCLAVE_MEASUREMENT];
+
+	for (uint32_t i = 0; i < pages; i++) {
+		if (crypto_generichash(one, sizeof(one), content + i * PAGE_SIZE, PAGE_SIZE, NULL, 0) != 0)
+			return false;
+		for (size_t n = 0; n < sizeof(one); n++)
+			all[n] ^= one[n];
+	}
+	return true;
+}
+
+static bool build(struct enclaves *all, unsigned id, const uint8_t *content, uint32_t pages)
+{
+	const struct gnomon_enclave_create create = {
+	    .base = BASE, .size = pages * PAGE_SIZE, .entry = BASE, .stack = BASE + pages * PAGE_SIZE};
+	bool good = enclave_create(all, id, &create) == GNOMON_ENCLAVE_OK;
+
+	for (uint32_t i = 0; good && i < pages; i++) {
+		const uint64_t va = BASE + i * PAGE_SIZE;
+		const unsigned rights = GNOMON_ENCLAVE_R | (i ? GNOMON_ENCLAVE_W : GNOMON_ENCLAVE_X);
+
+		good = enclave_add(all, id, va, rights, content + i * PAGE_SIZE) == GNOMON_ENCLAVE_OK &&
+		       enclave_extend(all, id, va) == GNOMON_ENCLAVE_OK;
+	}
+	return good && enclave_init(all, id, NULL) == GNOMON_ENCLAVE_OK;
+}
+
+int enclave_native(const void *native)
+{
+	const struct op_native *n = native;
+	const struct op_request *q = n->request;
+	const uint32_t pages = q->ops / q->blocks;
+	const uint64_t secure = q->ops * PAGE_SIZE + (TABLES + pages / 512) * q->blocks * PAGE_SIZE;
+	const bool rules = strstr(q->row, "rules");
+	uint64_t tsc[BLOCKS], floor_tsc[BLOCKS];
+	struct enclaves *all = NULL;
+	uint8_t *content = map(q->ops * PAGE_SIZE), *memory = map(secure);
+
+	BUG_ON(q->blocks > BLOCKS || q->blocks > GNOMON_ENCLAVE_MAX);
+	if (!content || !memory || sodium_init() < 0)
+		return 1;
+	for (uint64_t i = 0; i < q->ops; i++)
+		memset(content + i * PAGE_SIZE, (int)i, PAGE_SIZE);
+	if (rules)
+		all = enclaves_create(&(struct enclaves_config){
+		    .memory = memory, .size = secure, .levels = LEVELS, .buffers = maddr_init(BUFFERS)});
+	if (rules && !all)
+		return 1;
+	for (uint32_t b = 0; b < q->blocks; b++) {
+		const uint8_t *from = content + b * pages * PAGE_SIZE;
+		uint64_t begin;
+
+		floor_tsc[b] = floors();
+		begin = chase_tsc();
+		if (!(rules ? build(all, b + 1, from, pages) : hash(from, pages)))
+			return 1;
+		tsc[b] = chase_tsc() - begin;
+	}
+	dprintf(STDOUT_FILENO, "cost row=%s ops=%020u blocks=%020u tsc=%020llu floors=%020u floor_tsc=%020llu\n",
+	        q->row, q->ops, q->blocks, median(tsc, q->blocks), FLOORS, median(floor_tsc, q->blocks));
+	return 0;
+}
