@@ -69,7 +69,7 @@ static inline const char *gnomon_enclave_image_segment(struct gnomon_enclave_ima
 	const uint64_t mask = GNOMON_ENCLAVE_IMAGE_PAGE - 1;
 	struct gnomon_enclave_segment *s = &im->segment[im->nr];
 
-	if (p->filesz > size || p->offset > size - p->filesz)
+	if (p->filesz && (p->filesz > size || p->offset > size - p->filesz))
 		return "a segment reaches beyond the end of the file";
 	if (p->filesz > p->memsz || p->vaddr < GNOMON_ENCLAVE_LOWEST + GNOMON_ENCLAVE_IMAGE_BUFFER ||
 	    p->vaddr >= GNOMON_ENCLAVE_HIGHEST || p->memsz > GNOMON_ENCLAVE_HIGHEST - p->vaddr)
