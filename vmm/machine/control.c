@@ -9,6 +9,7 @@
 
 #include "host/host.h"
 #include "kvm/kvm_stats.h"
+#include "vm/lend.h"
 #include "vm/reclaim.h"
 #include "vm/reset.h"
 #include "vm/vcpu.h"
@@ -261,6 +262,9 @@ static int slice(const struct machine *m, uint64_t gpa, uint64_t size, bool recl
 	case -EINVAL:
 		return control_fail(err, EINVAL, "This is not guest memory in whole pages of %llu bytes",
 		                    (unsigned long long)guest_mem_host_page(&m->vm->mem));
+	case -EPERM:
+		return control_fail(err, EPERM, "Some of it belongs to enclave %u",
+		                    vm_lent_to(m->vm, gpa_init(gpa), size));
 	case -EALREADY:
 		return control_fail(err, EALREADY, "Some of it %s", reclaim ? "is taken already" : "is not taken");
 	case -EBUSY:

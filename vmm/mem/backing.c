@@ -72,6 +72,12 @@ static void *map_pool(enum backing b, uint64_t size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+void backing_advise(enum backing b, void *at, uint64_t size)
+{
+	/* A host without THP refuses both pieces of advice, and means 4 KiB pages either way. */
+	(void)madvise(at, size, b == BACKING_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 void *backing_map(enum backing b, uint64_t size)
 {
 	void *p;
@@ -80,9 +86,8 @@ void *backing_map(enum backing b, uint64_t size)
 	if (backing_is_pool(b))
 		return map_pool(b, size);
 	p = map_aligned(size);
-	/* A host without THP refuses both pieces of advice, and means 4 KiB pages either way. */
 	if (p)
-		(void)madvise(p, size, b == BACKING_THP ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+		backing_advise(b, p, size);
 	return p;
 }
 

@@ -44,6 +44,9 @@ static inline bool backing_is_pool(enum backing b)
  */
 void *backing_map(enum backing b, uint64_t size);
 
+/* Tells the host which pages to use for anonymous memory of this kind. Not for a pool. */
+void backing_advise(enum backing b, void *at, uint64_t size);
+
 /* Logs that backing_map() failed with `error`, and how to enlarge a pool that is too small. Returns -error. */
 int backing_refused(enum backing b, uint64_t size, int error);
 

@@ -172,6 +172,28 @@ int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
 	return 0;
 }
 
+int guest_mem_share(const struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset)
+{
+	void *p = backing_is_pool(mem->backing) ? NULL : whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	return mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ? -errno : 0;
+}
+
+int guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = backing_is_pool(mem->backing) ? NULL : whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
+		return -errno;
+	backing_advise(mem->backing, p, size);
+	return 0;
+}
+
 void guest_mem_ask_huge(const struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	unsigned char resident[PAGE_2M / PAGE_SIZE];

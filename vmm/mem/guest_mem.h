@@ -60,6 +60,14 @@ int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint
 int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
+ * Puts [offset, offset + size) of a shared mapping in the place of these 4 KiB pages, or private memory again, zeroed. Who
+ * accesses the place meanwhile finds one or the other. -EINVAL: a pool, or not such pages; -errno of the host, with
+ * nothing changed.
+ */
+int must_check guest_mem_share(const struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset);
+int must_check guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64_t size);
+
+/*
  * Asks the host for one page for these 2 MiB if it has half of them already; a guest that touched less shall not cost
  * the rest. Only with thp. The host copies pages, and who touches them meanwhile waits. The host may ignore the advice.
  */

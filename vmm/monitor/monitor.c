@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/host.h"
 #include "monitor/process.h"
 #include "monitor/serve.h"
 
@@ -23,6 +24,7 @@ struct monitor {
 	struct monitor_shared *shared;
 	size_t shared_size;
 	uint8_t *buffers;
+	int buffers_fd;
 
 	/* the process */
 	pid_t pid;
@@ -40,11 +42,23 @@ struct monitor {
 
 /* ---- start and end ---- */
 
-static void *map(size_t size)
+/* The buffers have a descriptor, by which the VMM shows them to the guest. */
+static int map(struct monitor *m)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const int rw = PROT_READ | PROT_WRITE;
+	void *p = mmap(NULL, m->shared_size, rw, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return -errno;
+	m->shared = p;
+	m->buffers_fd = memfd_create("gnomon-enclave-buffers", MFD_CLOEXEC);
+	if (m->buffers_fd < 0 || ftruncate(m->buffers_fd, BUFFERS) < 0)
+		return -errno;
+	p = mmap(NULL, BUFFERS, rw, MAP_SHARED | MAP_NORESERVE, m->buffers_fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	m->buffers = p;
+	return 0;
 }
 
 static void *watch(void *arg)
@@ -94,9 +108,9 @@ static int start_thread(struct monitor *m)
 	int r;
 
 	(void)sigaction(monitor_signal(), &kick, NULL);
-	m->kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	m->kvm_fd = open(host_kvm_path(), O_RDWR | O_CLOEXEC);
 	if (m->kvm_fd < 0)
-		return log_errno(errno, "cannot open /dev/kvm");
+		return log_errno(errno, "cannot open %s", host_kvm_path());
 	c.kvm_fd = m->kvm_fd;
 	r = monitor_serve_init(&m->serve, &c);
 	if (r == 0)
@@ -107,7 +121,7 @@ static int start_thread(struct monitor *m)
 struct monitor *monitor_start(const struct monitor_config *config)
 {
 	struct monitor *m = calloc(1, sizeof(*m));
-	int r = -ENOMEM;
+	int r;
 
 	BUG_ON(config->slots < 1 || config->slots > MONITOR_SLOTS_MAX);
 	if (!m) {
@@ -115,13 +129,12 @@ struct monitor *monitor_start(const struct monitor_config *config)
 		return NULL;
 	}
 	m->config = *config;
-	m->kvm_fd = -1;
+	m->kvm_fd = m->buffers_fd = -1;
 	pthread_mutex_init(&m->lock, NULL);
 	m->shared_size = sizeof(*m->shared) + config->slots * sizeof(struct monitor_slot);
-	m->shared = map(m->shared_size);
-	m->buffers = map(BUFFERS);
-	if (!m->shared || !m->buffers)
-		(void)log_errno(errno, "memory for the enclave monitor");
+	r = map(m);
+	if (r < 0)
+		(void)log_errno(-r, "memory for the enclave monitor");
 	else
 		r = config->kind == MONITOR_PROCESS ? start_process(m) : start_thread(m);
 	if (r == 0)
@@ -150,6 +163,8 @@ void monitor_stop(struct monitor *m)
 		munmap(m->shared, m->shared_size);
 	if (m->buffers)
 		munmap(m->buffers, BUFFERS);
+	if (m->buffers_fd >= 0)
+		close(m->buffers_fd);
 	pthread_mutex_destroy(&m->lock);
 	free(m);
 }
@@ -226,6 +241,20 @@ void monitor_kick(struct monitor *m, int slot)
 uint8_t *monitor_buffers(struct monitor *m)
 {
 	return m->buffers;
+}
+
+int monitor_clear_buffer(struct monitor *m, unsigned id)
+{
+	const off_t at = (off_t)(id * (uint64_t)GNOMON_ENCLAVE_BUFFER_MAX);
+
+	return fallocate(m->buffers_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, GNOMON_ENCLAVE_BUFFER_MAX) < 0
+	           ? -errno
+	           : 0;
+}
+
+int monitor_buffers_fd(const struct monitor *m)
+{
+	return m->buffers_fd;
 }
 
 const uint8_t *monitor_public_key(const struct monitor *m)

@@ -55,6 +55,11 @@ void monitor_ready(struct monitor *m, int slot);
 /* The marshalling buffers of all enclaves: enclave n's at n * GNOMON_ENCLAVE_BUFFER_MAX. */
 uint8_t *monitor_buffers(struct monitor *m);
 
+/* Of the same memory, the monitor's own: to show a part of it to the guest. */
+int monitor_buffers_fd(const struct monitor *m);
+/* Zeroes enclave `id`'s, and gives its memory back to the host. -errno. */
+int must_check monitor_clear_buffer(struct monitor *m, unsigned id);
+
 /* The public key of its reports. */
 const uint8_t *monitor_public_key(const struct monitor *m);
 

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/host.h"
 #include "monitor/sandbox.h"
 #include "monitor/serve.h"
 
@@ -119,9 +120,9 @@ static int start(const struct monitor_process_config *c, struct monitor_serve *s
 	int r;
 	struct monitor_serve_config config = {.size = c->memory, .levels = c->levels, .buffers = c->buffers};
 
-	config.kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	config.kvm_fd = open(host_kvm_path(), O_RDWR | O_CLOEXEC);
 	if (config.kvm_fd < 0)
-		return log_errno(errno, "the enclave monitor cannot open /dev/kvm");
+		return log_errno(errno, "the enclave monitor cannot open %s", host_kvm_path());
 	r = monitor_serve_init(serve, &config);
 	if (r < 0)
 		return r;

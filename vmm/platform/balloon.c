@@ -7,6 +7,7 @@
 #include <gnomon/abi.h>
 
 #include "platform/platform.h"
+#include "vm/lend.h"
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
 
@@ -23,6 +24,8 @@ static const char *refusal(void *ctx, gpa_t at, uint64_t size)
 		return "a page lies in the loader's first MiB";
 	if (overlaps(at, size, gpa_raw(p->image), gpa_raw(p->image_end)))
 		return "a page lies in the guest's own image";
+	if (vm_lent_to(p->vm, at, size))
+		return "a page belongs to an enclave";
 	if (((gpa_raw(at) | size) & (guest_mem_host_page(&p->vm->mem) - 1)) == 0)
 		return NULL;
 	return p->vm->mem.backing == BACKING_HUGETLB1G

@@ -98,8 +98,10 @@ unsigned vm_kick_out(struct vm *vm)
 
 void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
-	const int r = withdrawal_run(&vm->withdrawal, slice, n);
+	int r;
 
+	lent_copy(&vm->lent, guest_mem_ptr(&vm->mem, slice->maddr, PAGE_SIZE));
+	r = withdrawal_run(&vm->withdrawal, slice, n);
 	if (r == 0)
 		return;
 	/* Its limit of mappings was looked at before. The guest must not find its old bytes when it gets them back. */
@@ -207,44 +209,66 @@ static int edges_of(const struct vm *vm, const struct stage2_slice *slice, unsig
 static int check_and_lock(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	const uint64_t unit = guest_mem_host_page(&vm->mem);
+	int r;
 
 	for (unsigned i = 0; i < n; i++)
 		if ((gpa_raw(slice[i].gpa) | slice[i].size) & (unit - 1))
 			return -EINVAL;
-	return vm_lock_paging(vm);
+	r = vm_lock_paging(vm);
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		if (!lent_to(&vm->lent, slice[i].gpa, slice[i].size))
+			continue;
+		vm_unlock_paging(vm);
+		r = -EPERM;
+	}
+	return r;
+}
+
+int vm_reclaim_locked(struct vm *vm, struct stage2_slice *slice, unsigned n)
+{
+	const int edges = edges_of(vm, slice, n, true);
+	int r;
+
+	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
+		return -ENOMEM;
+	r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm));
+	if (r == 0)
+		vm->reclaim_edges += edges;
+	return r;
+}
+
+int vm_release_locked(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done)
+{
+	const int edges = edges_of(vm, slice, n, false);
+	int r = -ENOMEM;
+
+	*ret_done = 0;
+	if (edges <= 0 || vm->reclaim_edges + edges <= max_edges())
+		r = stage2_release(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm), ret_done);
+	/* Slices do not share a border. */
+	vm->reclaim_edges += edges - edges_of(vm, slice + *ret_done, n - *ret_done, false);
+	return r;
 }
 
 int vm_reclaim_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
 {
-	int edges, r = check_and_lock(vm, slice, n);
+	int r = check_and_lock(vm, slice, n);
 
 	if (r < 0)
 		return r;
-	edges = edges_of(vm, slice, n, true);
-	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
-		r = -ENOMEM;
-	else
-		r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm));
-	if (r == 0)
-		vm->reclaim_edges += edges;
+	r = vm_reclaim_locked(vm, slice, n);
 	vm_unlock_paging(vm);
 	return r;
 }
 
 int vm_release_slices(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done)
 {
-	int edges, r = check_and_lock(vm, slice, n);
+	int r = check_and_lock(vm, slice, n);
 
 	*ret_done = 0;
 	if (r < 0)
 		return r;
-	edges = edges_of(vm, slice, n, false);
-	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
-		r = -ENOMEM;
-	else
-		r = stage2_release(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm), ret_done);
-	/* Slices do not share a border. */
-	vm->reclaim_edges += edges - edges_of(vm, slice + *ret_done, n - *ret_done, false);
+	r = vm_release_locked(vm, slice, n, ret_done);
 	vm_unlock_paging(vm);
 	return r;
 }
@@ -268,9 +292,9 @@ int vm_discard(struct vm *vm, gpa_t gpa, uint64_t size)
 	uint64_t step;
 	int r;
 
-	if ((gpa_raw(gpa) | size) & (unit - 1) || !stage2_is_ram(&vm->stage2, gpa, size))
+	if (!stage2_is_ram(&vm->stage2, gpa, size))
 		return -EINVAL;
-	r = vm_lock_paging(vm);
+	r = check_and_lock(vm, &(struct stage2_slice){.gpa = gpa, .size = size}, 1);
 	if (r < 0)
 		return r;
 	step = stage2_ptr(&vm->stage2, gpa, size) ? size : unit;
@@ -316,6 +340,7 @@ int vm_release_all(struct vm *vm)
 	pt_gather_finish(&vm->stage2.pt, &g);
 	if (r == 0)
 		vm->reclaim_edges = 0;
+	lent_forget(&vm->lent);
 	vm_unlock_paging(vm);
 	return r < 0 ? log_errno(-r, "the host has no memory for what was taken from the guest") : 0;
 }

@@ -33,8 +33,9 @@
  *   -ENOMEM    no memory for tables; the pool has been used up meanwhile; or a host without guards (guest_mem.h) has no
  *              mappings left (vm.max_map_count)
  *   -EBUSY     another change takes too long, or in shadow mode a vCPU that waits for a device such as its console
+ *   -EPERM     some of it is an enclave's (vm/lend.h)
  *
- * Not from a vCPU's thread, nor with any lock of the VM held.
+ * Not from a handler of a vCPU's exit, nor with any lock of the VM held.
  */
 int must_check vm_reclaim(struct vm *vm, gpa_t gpa, uint64_t size);
 int must_check vm_release(struct vm *vm, gpa_t gpa, uint64_t size);
@@ -61,6 +62,10 @@ int must_check vm_release_all(struct vm *vm);
  */
 int must_check vm_lock_paging(struct vm *vm);
 void vm_unlock_paging(struct vm *vm);
+
+/* The same for whoever has both locks, without a look at what is lent (vm/lend.c). */
+int must_check vm_reclaim_locked(struct vm *vm, struct stage2_slice *slice, unsigned n);
+int must_check vm_release_locked(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done);
 
 /* If `gpa` is RAM it is reclaimed: counts the violation and kills the guest. False: it is no RAM. */
 bool vcpu_violation(struct vcpu *vcpu, gpa_t gpa);

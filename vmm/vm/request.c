@@ -17,14 +17,24 @@ void vcpu_request(struct vcpu *vcpu, unsigned bits)
 
 void vcpu_kick(struct vcpu *vcpu)
 {
+	const struct vcpu_errand *errand;
+
 	pthread_mutex_lock(&vcpu->lock);
 	/* Order against the run loop's clear-then-look: see the picture in vcpu.h. Not mapped yet: it will look. */
 	if (vcpu->run != MAP_FAILED)
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_cond_broadcast(&vcpu->wake);
+	errand = atomic_load(&vcpu->errand);
+	if (errand)
+		errand->hurry(vcpu, errand->ctx);
 	if (vcpu->alive && !pthread_equal(vcpu->thread, pthread_self()))
 		pthread_kill(vcpu->thread, SIG_NUDGE);
 	pthread_mutex_unlock(&vcpu->lock);
+}
+
+bool vcpu_is_wanted(const struct vcpu *vcpu)
+{
+	return atomic_load(&vcpu->requests) || atomic_load(&vcpu->vm->paused) || vcpu_pending_vector(vcpu) >= 0;
 }
 
 bool vcpu_must_park(const struct vcpu *vcpu)

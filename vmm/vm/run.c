@@ -89,6 +89,18 @@ static int run(struct vcpu *vcpu)
 	return r;
 }
 
+/* False: there is none. */
+static bool run_errand(struct vcpu *vcpu)
+{
+	const struct vcpu_errand *errand = atomic_load(&vcpu->errand);
+
+	if (!errand)
+		return false;
+	errand->run(vcpu, errand->ctx);
+	atomic_store(&vcpu->errand, NULL);
+	return true;
+}
+
 unsigned vcpu_run_loop(struct vcpu *vcpu)
 {
 	for (;;) {
@@ -103,7 +115,7 @@ unsigned vcpu_run_loop(struct vcpu *vcpu)
 			park(vcpu);
 			continue;
 		}
-		if (!enter(vcpu) || !vcpu_begin_run(vcpu))
+		if (run_errand(vcpu) || !enter(vcpu) || !vcpu_begin_run(vcpu))
 			continue;
 		if (run(vcpu) < 0) {
 			vcpu_run_failed(vcpu, errno);

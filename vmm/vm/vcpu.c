@@ -90,6 +90,7 @@ static int load_start_state(struct vcpu *vcpu)
 	vcpu->ran = true;
 	vcpu->halted = vcpu->incomplete = false;
 	vcpu->unsettled = NULL;
+	atomic_store(&vcpu->errand, NULL);
 	return vcpu->vm->paging->start(vcpu);
 }
 

@@ -30,6 +30,16 @@ enum vcpu_request {
 	REQ_RESET = 1 << 2,     /* forget everything and wait for vcpu_start() again */
 };
 
+/*
+ * Work for the guest that takes longer than the handler of an exit may: a device sets vcpu->errand there, and the run loop
+ * runs it, with no lock held and the vCPU outside the guest.
+ */
+struct vcpu_errand {
+	void (*run)(struct vcpu *vcpu, void *ctx);
+	void (*hurry)(struct vcpu *vcpu, void *ctx); /* somebody wants the vCPU: `run` comes to its end soon. Any thread */
+	void *ctx;                                   /* both outlive the vCPU's thread */
+};
+
 struct vcpu {
 	struct vm *vm;
 	int id;
@@ -47,6 +57,7 @@ struct vcpu {
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;
 	atomic_uint requests;
+	_Atomic(const struct vcpu_errand *) errand; /* NULL: there is none */
 	atomic_bool parked;          /* waits, and looks at vm->paused before it enters the guest */
 	atomic_bool in_run;          /* inside KVM_RUN, or on the last step to it */
 	_Atomic uint64_t acked;      /* vm->reclaim_generation when it was last seen outside the guest */
@@ -97,6 +108,9 @@ void vcpu_request(struct vcpu *vcpu, unsigned bits);
 
 /* Makes the vCPU leave KVM_RUN, or not enter it, once. Any thread. */
 void vcpu_kick(struct vcpu *vcpu);
+
+/* Somebody asked for the vCPU since its run loop last looked: an errand does not begin what can take long. */
+bool vcpu_is_wanted(const struct vcpu *vcpu);
 
 /* Lets a vCPU that waits look at vm->paused again. Any thread. */
 void vcpu_wake(struct vcpu *vcpu);

@@ -18,6 +18,7 @@
 #include "dev/bus.h"
 #include "mem/guest_mem.h"
 #include "stage2/stage2.h"
+#include "vm/lent.h"
 #include "vm/paging.h"
 #include "vm/withdraw.h"
 
@@ -30,6 +31,7 @@
 #define STATUS_INTERRUPTED  130 /* ^C, as a shell reports SIGINT */
 
 struct balloon;
+struct platform_enclaves;
 struct vcpu;
 struct shadow_vm;
 
@@ -59,6 +61,8 @@ struct vm {
 	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
 	struct bus pio, mmio;
 	struct balloon *balloon;  /* the platform's; NULL before platform_init() and after platform_destroy() */
+	struct platform_enclaves *enclaves; /* the platform's; NULL: this VM has no secure memory */
+	struct lent lent;         /* what enclaves have of guest memory (vm/lend.h); under reclaim_lock */
 	const struct paging_ops *paging; /* the mode; changes only while no vCPU runs, under both locks */
 	struct paging_config paging_config;
 	struct shadow_vm *shadow;    /* shadow mode's own; nobody else looks at it */

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* What `gnomon run` was asked for. */
+#ifndef GNOMON_CMD_RUN_OPTIONS_H
+#define GNOMON_CMD_RUN_OPTIONS_H
+
+#include <limits.h>
+
+#include "platform/enclave.h"
+#include "vm/vm.h"
+
+struct run_options {
+	struct vm_config vm;
+	char image[PATH_MAX];
+	const char *stats;
+	const char *control; /* path of the control socket; NULL: none */
+	long timeout; /* seconds; 0: none */
+	char *bootargs;
+	uint64_t balloon; /* optional features that it offers */
+	bool paging_auto, dry_run;
+	struct platform_enclaves_config enclaves;
+	const char *enclave_key; /* file for the public key of reports; NULL: none */
+};
+
+/* 0: run, and `bootargs` is the caller's to free; 1: help or a list was shown; -EINVAL: logged. */
+int must_check run_options_parse(int argc, char **argv, struct run_options *ret_options);
+
+#endif

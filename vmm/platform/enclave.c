@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "platform/enclave.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "enclave/enclave.h"
+#include "monitor/sandbox.h"
+#include "platform/enclave_parts.h"
+
+/* ---- the monitor ---- */
+
+/* From a thread of the monitor's. */
+static void on_death(void *ctx, int status)
+{
+	struct platform_enclaves *e = ctx;
+
+	if (WIFSIGNALED(status))
+		log_error("the enclave monitor was killed by signal %d (%s): the run cannot go on", WTERMSIG(status),
+		          strsignal(WTERMSIG(status)));
+	else
+		log_error("the enclave monitor ended with status %d: the run cannot go on", WEXITSTATUS(status));
+	pthread_mutex_lock(&e->vm_lock);
+	if (e->vm)
+		vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	pthread_mutex_unlock(&e->vm_lock);
+}
+
+int platform_enclaves_start(const struct platform_enclaves_config *c, struct platform_enclaves **ret)
+{
+	struct platform_enclaves *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return log_errno(ENOMEM, "no memory for enclaves");
+	e->own_slot = c->cpus;
+	pthread_mutex_init(&e->lock, NULL);
+	pthread_mutex_init(&e->vm_lock, NULL);
+	*ret = e;
+	if (!c->memory)
+		return 0;
+	e->monitor = monitor_start(&(struct monitor_config){.kind = c->kind,
+	                                                    .memory = c->memory,
+	                                                    .levels = c->levels,
+	                                                    .slots = c->cpus + 1,
+	                                                    .on_death = on_death,
+	                                                    .ctx = e});
+	if (e->monitor && (c->kind == MONITOR_THREAD || sandbox_vmm() == 0))
+		return 0;
+	platform_enclaves_stop(e);
+	return -EIO;
+}
+
+void platform_enclaves_stop(struct platform_enclaves *e)
+{
+	if (!e)
+		return;
+	monitor_stop(e->monitor);
+	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++)
+		free(e->pages[id].gpa);
+	pthread_mutex_destroy(&e->lock);
+	pthread_mutex_destroy(&e->vm_lock);
+	free(e);
+}
+
+bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret)
+{
+	int r;
+
+	monitor_request(e->monitor, slot)->op = op;
+	r = monitor_call(e->monitor, slot, ret);
+	if (r == 0 && ret->status < GNOMON_ENCLAVE_NR_STATUS && ret->left.reason <= GNOMON_ENCLAVE_FAULTED)
+		return true;
+	if (r != -EPIPE) /* else on_death() says it */
+		log_error("the enclave monitor cannot go on");
+	vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	return false;
+}
+
+/* ---- the guest's calls ---- */
+
+static enum gnomon_enclave_status build(struct platform_enclaves *e, int slot, enum monitor_op op,
+                                        const struct gnomon_enclave_request *q)
+{
+	struct monitor_request *m = monitor_request(e->monitor, slot);
+	struct monitor_reply reply;
+
+	memset(m, 0, offsetof(struct monitor_request, content));
+	m->id = q->id;
+	m->va = q->va;
+	m->has_expected = q->flags & GNOMON_ENCLAVE_EXPECT;
+	memcpy(m->expected, q->expected, sizeof(m->expected));
+	return platform_enclave_call(e, slot, op, &reply) ? reply.status : GNOMON_ENCLAVE_NO_MEMORY;
+}
+
+/* Until the enclave is left. Whoever wants the vCPU interrupts it (hurry()). */
+static enum gnomon_enclave_status enter(struct platform_enclaves *e, struct vcpu *vcpu, enum monitor_op op,
+                                        struct gnomon_enclave_request *q)
+{
+	struct monitor_request *m = monitor_request(e->monitor, vcpu->id);
+	struct monitor_reply reply;
+
+	memset(m, 0, offsetof(struct monitor_request, content));
+	m->id = q->id;
+	m->va = q->va;
+	m->ticket = q->ticket;
+	memcpy(m->args, q->args, sizeof(m->args));
+	monitor_ready(e->monitor, vcpu->id);
+	if (vcpu_is_wanted(vcpu)) /* it came before monitor_ready(), which has forgotten it */
+		monitor_kick(e->monitor, vcpu->id);
+	if (!platform_enclave_call(e, vcpu->id, op, &reply))
+		return GNOMON_ENCLAVE_NO_MEMORY;
+	if (reply.status == GNOMON_ENCLAVE_OK)
+		q->left = reply.left;
+	return reply.status;
+}
+
+typedef enum gnomon_enclave_status (*page_call_fn)(struct platform_enclaves *e, int slot,
+                                                   const struct gnomon_enclave_request *q);
+
+static enum gnomon_enclave_status with_lock(struct platform_enclaves *e, int slot, page_call_fn fn,
+                                            const struct gnomon_enclave_request *q)
+{
+	enum gnomon_enclave_status s;
+
+	pthread_mutex_lock(&e->lock);
+	s = fn(e, slot, q);
+	pthread_mutex_unlock(&e->lock);
+	return s;
+}
+
+static enum gnomon_enclave_status serve(struct platform_enclaves *e, struct vcpu *vcpu,
+                                        struct gnomon_enclave_request *q)
+{
+	if (!e->monitor)
+		return GNOMON_ENCLAVE_OFF;
+	switch (q->call) {
+	case GNOMON_ENCLAVE_CREATE:
+		return with_lock(e, vcpu->id, platform_enclave_create, q);
+	case GNOMON_ENCLAVE_ADD:
+		return with_lock(e, vcpu->id, platform_enclave_add, q);
+	case GNOMON_ENCLAVE_EXTEND:
+		return build(e, vcpu->id, MONITOR_EXTEND, q);
+	case GNOMON_ENCLAVE_INIT:
+		return q->flags & ~(uint64_t)GNOMON_ENCLAVE_EXPECT ? GNOMON_ENCLAVE_BAD_FLAGS
+		                                                   : build(e, vcpu->id, MONITOR_INIT, q);
+	case GNOMON_ENCLAVE_ENTER:
+		return enter(e, vcpu, MONITOR_ENTER, q);
+	case GNOMON_ENCLAVE_RESUME:
+		return enter(e, vcpu, MONITOR_RESUME, q);
+	case GNOMON_ENCLAVE_REMOVE:
+		return with_lock(e, vcpu->id, platform_enclave_remove, q);
+	case GNOMON_ENCLAVE_DESTROY:
+		return with_lock(e, vcpu->id, platform_enclave_destroy, q);
+	default:
+		return GNOMON_ENCLAVE_BAD_CALL;
+	}
+}
+
+/* The guest may have given the place away meanwhile: then nobody waits for the answer. */
+static void answer(struct vcpu *vcpu, gpa_t at, const struct gnomon_enclave_request *q)
+{
+	struct vm *vm = vcpu->vm;
+	struct gnomon_enclave_request *to;
+
+	pthread_mutex_lock(&vm->paging_lock);
+	vcpu_pin(vcpu);
+	to = stage2_ptr(&vm->stage2, at, sizeof(*to));
+	if (to) {
+		to->left = q->left;
+		__atomic_store_n(&to->status, q->status, __ATOMIC_RELEASE);
+	}
+	vcpu_unpin(vcpu);
+	if (to)
+		vm->paging->written(vm, at, sizeof(*to));
+	pthread_mutex_unlock(&vm->paging_lock);
+}
+
+static void run_errand(struct vcpu *vcpu, void *ctx)
+{
+	struct platform_enclaves *e = ctx;
+	struct enclave_errand *errand = &e->errands[vcpu->id];
+	struct gnomon_enclave_request *q = &errand->request;
+
+	q->status = serve(e, vcpu, q);
+	answer(vcpu, errand->at, q);
+}
+
+static void hurry(struct vcpu *vcpu, void *ctx)
+{
+	struct platform_enclaves *e = ctx;
+
+	if (e->monitor)
+		monitor_kick(e->monitor, vcpu->id);
+}
+
+/* ---- the port ---- */
+
+/* The request at `at`, copied once. False: the guest was killed for it. */
+static bool take_request(struct vcpu *vcpu, gpa_t at, struct gnomon_enclave_request *ret)
+{
+	int r;
+
+	vcpu_pin(vcpu);
+	r = stage2_read(&vcpu->vm->stage2, at, ret, sizeof(*ret));
+	vcpu_unpin(vcpu);
+	if (gpa_raw(at) % sizeof(*ret) || r < 0) {
+		vm_kill(vcpu, "its request to an enclave, at 0x%llx, %s", (unsigned long long)gpa_raw(at),
+		        r < 0 ? "lies outside memory" : "is not aligned to 256 bytes");
+		return false;
+	}
+	if (ret->version != GNOMON_ENCLAVE_VERSION) {
+		vm_kill(vcpu, "its request to an enclave names version %u (of %d)", ret->version,
+		        GNOMON_ENCLAVE_VERSION);
+		return false;
+	}
+	return true;
+}
+
+static void port_access(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct platform_enclaves *e = dev->owner;
+	struct vcpu *vcpu = who;
+	struct gnomon_enclave_request q;
+	uint32_t at = 0;
+
+	if (!a->write) {
+		memset(a->data, 0xff, (size_t)a->size * a->count);
+		return;
+	}
+	memcpy(&at, a->data, a->size < sizeof(at) ? a->size : sizeof(at));
+	if (!take_request(vcpu, gpa_init(at), &q))
+		return;
+	e->errands[vcpu->id] = (struct enclave_errand){.request = q, .at = gpa_init(at)};
+	atomic_store(&vcpu->errand, &e->errand);
+}
+
+/* No vCPU runs, and none has an errand that it has begun. */
+static void port_reset(struct bus_device *dev)
+{
+	struct platform_enclaves *e = dev->owner;
+	struct monitor_reply reply;
+
+	if (!e->monitor)
+		return;
+	pthread_mutex_lock(&e->lock);
+	if (platform_enclave_call(e, e->own_slot, MONITOR_RESET, &reply))
+		platform_enclave_forget_pages(e);
+	pthread_mutex_unlock(&e->lock);
+}
+
+static void set_vm(struct platform_enclaves *e, struct vm *vm)
+{
+	pthread_mutex_lock(&e->vm_lock);
+	e->vm = vm;
+	pthread_mutex_unlock(&e->vm_lock);
+}
+
+void platform_enclaves_attach(struct platform_enclaves *e, struct vm *vm)
+{
+	e->port = (struct bus_device){
+	    .base = GNOMON_PORT_ENCLAVE, .len = 4, .access = port_access, .reset = port_reset, .owner = e};
+	e->errand = (struct vcpu_errand){.run = run_errand, .hurry = hurry, .ctx = e};
+	bus_attach(&vm->pio, &e->port);
+	vm->enclaves = e->monitor ? e : NULL;
+	set_vm(e, vm);
+}
+
+void platform_enclaves_detach(struct platform_enclaves *e)
+{
+	set_vm(e, NULL);
+}
+
+/* ---- looking ---- */
+
+int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, const struct enclave_summary *summary),
+                           void *ctx)
+{
+	struct monitor_reply reply;
+	int r = 0;
+
+	pthread_mutex_lock(&e->lock);
+	for (unsigned id = 1; r == 0 && id <= GNOMON_ENCLAVE_MAX; id++) {
+		struct enclave_summary s = {.id = id};
+
+		monitor_request(e->monitor, e->own_slot)->id = id;
+		if (!platform_enclave_call(e, e->own_slot, MONITOR_QUERY, &reply) ||
+		    reply.query.state >= ENCLAVE_NR_STATES) {
+			r = -EIO;
+		} else if (reply.query.state != ENCLAVE_NONE) {
+			s.state = enclave_state_name(reply.query.state);
+			s.create = reply.query.create;
+			s.pages = reply.query.pages;
+			s.tables = reply.query.tables;
+			s.entries = reply.query.entries;
+			s.sealed = reply.query.state != ENCLAVE_BUILDING;
+			memcpy(s.exits, reply.query.exits, sizeof(s.exits));
+			memcpy(s.measurement, reply.query.measurement, sizeof(s.measurement));
+			fn(ctx, &s);
+		}
+	}
+	pthread_mutex_unlock(&e->lock);
+	return r;
+}
+
+const uint8_t *platform_enclaves_key(const struct platform_enclaves *e)
+{
+	return monitor_public_key(e->monitor);
+}

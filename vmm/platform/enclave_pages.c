@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory on its way between the guest and its enclaves. The guest has what an enclave has not, and never both. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "platform/enclave_parts.h"
+#include "vm/lend.h"
+
+#define BUFFER_AT(id) ((uint64_t)(id) * GNOMON_ENCLAVE_BUFFER_MAX)
+
+static struct monitor_request *request(struct platform_enclaves *e, int slot, const struct gnomon_enclave_request *q)
+{
+	struct monitor_request *m = monitor_request(e->monitor, slot);
+
+	memset(m, 0, offsetof(struct monitor_request, content));
+	m->id = q->id;
+	m->va = q->va;
+	m->rights = q->rights;
+	m->create = q->create;
+	return m;
+}
+
+static enum gnomon_enclave_status call(struct platform_enclaves *e, int slot, enum monitor_op op,
+                                       const struct gnomon_enclave_request *q)
+{
+	struct monitor_reply reply;
+
+	(void)request(e, slot, q);
+	return platform_enclave_call(e, slot, op, &reply) ? reply.status : GNOMON_ENCLAVE_NO_MEMORY;
+}
+
+/* Of vm/lend.h. */
+static enum gnomon_enclave_status status_of(int r)
+{
+	return r == 0 ? GNOMON_ENCLAVE_OK : r == -ENOMEM ? GNOMON_ENCLAVE_NO_MEMORY : GNOMON_ENCLAVE_BAD_PAGE;
+}
+
+/* What cannot be given back now can be later, or the VM ends. */
+#define PATIENTLY(vm, call)                                                                                            \
+	({                                                                                                             \
+		int r_;                                                                                                \
+		do                                                                                                     \
+			r_ = (call);                                                                                   \
+		while (r_ == -EBUSY && !vm_has_ended(vm));                                                             \
+		r_;                                                                                                    \
+	})
+
+static void host_failed(struct vm *vm, int r, const char *what)
+{
+	(void)log_errno(-r, "%s", what);
+	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+static void give_back(struct vm *vm, uint64_t gpa, const void *content)
+{
+	const int r = PATIENTLY(vm, vm_give_back(vm, gpa_init(gpa), content));
+
+	if (r < 0 && !vm_has_ended(vm))
+		host_failed(vm, r, "the host has no memory for a page that comes back from an enclave");
+}
+
+/* ---- buffers ---- */
+
+/* The guest's own pages become the buffer, as zeroes. */
+static enum gnomon_enclave_status share_buffer(struct platform_enclaves *e, const struct gnomon_enclave_request *q)
+{
+	struct vm *vm = e->vm;
+	const uint64_t size = q->create.buffer_size;
+	int r;
+
+	if (!size)
+		return GNOMON_ENCLAVE_OK;
+	r = monitor_clear_buffer(e->monitor, q->id);
+	if (r == 0)
+		r = PATIENTLY(vm, vm_share(vm, gpa_init(q->gpa), size, q->id, monitor_buffers_fd(e->monitor),
+		                           BUFFER_AT(q->id)));
+	return status_of(r);
+}
+
+static void unshare_buffer(struct platform_enclaves *e, unsigned id)
+{
+	struct enclave_pages *p = &e->pages[id];
+	struct vm *vm = e->vm;
+	int r = 0;
+
+	if (p->buffer_size)
+		r = PATIENTLY(vm, vm_unshare(vm, p->buffer, p->buffer_size));
+	if (r == 0 && p->buffer_size)
+		r = monitor_clear_buffer(e->monitor, id);
+	if (r < 0 && !vm_has_ended(vm))
+		host_failed(vm, r, "the host has no memory in place of a marshalling buffer");
+	p->buffer_size = 0;
+}
+
+/* ---- calls ---- */
+
+static void forget(struct enclave_pages *p)
+{
+	free(p->gpa);
+	*p = (struct enclave_pages){0};
+}
+
+enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, int slot,
+                                                   const struct gnomon_enclave_request *q)
+{
+	const enum gnomon_enclave_status s = call(e, slot, MONITOR_CREATE, q);
+	enum gnomon_enclave_status shared;
+	struct enclave_pages *p;
+
+	if (s != GNOMON_ENCLAVE_OK)
+		return s;
+	p = &e->pages[q->id]; /* the monitor has checked it, and that its size is no more than secure memory */
+	*p = (struct enclave_pages){.base = q->create.base, .nr = q->create.size / PAGE_SIZE};
+	p->gpa = malloc(p->nr * sizeof(*p->gpa));
+	shared = p->gpa ? share_buffer(e, q) : GNOMON_ENCLAVE_NO_MEMORY;
+	if (shared != GNOMON_ENCLAVE_OK) {
+		(void)call(e, slot, MONITOR_DESTROY, q);
+		forget(p);
+		return shared == GNOMON_ENCLAVE_BAD_PAGE ? GNOMON_ENCLAVE_BAD_BUFFER : shared;
+	}
+	memset(p->gpa, 0xff, p->nr * sizeof(*p->gpa));
+	p->buffer = gpa_init(q->gpa);
+	p->buffer_size = q->create.buffer_size;
+	return s;
+}
+
+enum gnomon_enclave_status platform_enclave_add(struct platform_enclaves *e, int slot,
+                                                const struct gnomon_enclave_request *q)
+{
+	enum gnomon_enclave_status s = call(e, slot, MONITOR_MAY_ADD, q);
+	struct monitor_request *m;
+	struct monitor_reply reply;
+	uint8_t content[PAGE_SIZE];
+	struct vm *vm = e->vm;
+
+	if (s != GNOMON_ENCLAVE_OK)
+		return s;
+	s = status_of(PATIENTLY(vm, vm_lend(vm, gpa_init(q->gpa), q->id, content)));
+	if (s != GNOMON_ENCLAVE_OK)
+		return s;
+	m = request(e, slot, q);
+	memcpy(m->content, content, sizeof(content));
+	if (!platform_enclave_call(e, slot, MONITOR_ADD, &reply))
+		return GNOMON_ENCLAVE_NO_MEMORY;
+	if (reply.status == GNOMON_ENCLAVE_OK)
+		e->pages[q->id].gpa[(q->va - e->pages[q->id].base) / PAGE_SIZE] = q->gpa;
+	else
+		give_back(vm, q->gpa, content);
+	return reply.status;
+}
+
+static void give_back_page(struct platform_enclaves *e, unsigned id, uint64_t n)
+{
+	uint64_t *gpa = &e->pages[id].gpa[n];
+
+	if (*gpa != NO_PAGE)
+		give_back(e->vm, *gpa, NULL);
+	*gpa = NO_PAGE;
+}
+
+enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, int slot,
+                                                   const struct gnomon_enclave_request *q)
+{
+	const enum gnomon_enclave_status s = call(e, slot, MONITOR_REMOVE, q);
+
+	if (s == GNOMON_ENCLAVE_OK)
+		give_back_page(e, q->id, (q->va - e->pages[q->id].base) / PAGE_SIZE);
+	return s;
+}
+
+enum gnomon_enclave_status platform_enclave_destroy(struct platform_enclaves *e, int slot,
+                                                    const struct gnomon_enclave_request *q)
+{
+	const enum gnomon_enclave_status s = call(e, slot, MONITOR_DESTROY, q);
+
+	if (s != GNOMON_ENCLAVE_OK)
+		return s;
+	unshare_buffer(e, q->id);
+	for (uint64_t n = 0; n < e->pages[q->id].nr; n++)
+		give_back_page(e, q->id, n);
+	forget(&e->pages[q->id]);
+	return s;
+}
+
+void platform_enclave_forget_pages(struct platform_enclaves *e)
+{
+	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++) {
+		unshare_buffer(e, id);
+		forget(&e->pages[id]);
+	}
+}

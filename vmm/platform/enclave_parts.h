@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by platform/enclave*.c. Nobody else includes it. */
+#ifndef GNOMON_PLATFORM_ENCLAVE_PARTS_H
+#define GNOMON_PLATFORM_ENCLAVE_PARTS_H
+
+#include "platform/enclave.h"
+#include "vm/vcpu.h"
+
+/* What an enclave has of guest memory. */
+struct enclave_pages {
+	uint64_t base, nr;
+	uint64_t *gpa; /* by page of the enclave: the guest's page, or NO_PAGE */
+	gpa_t buffer;
+	uint64_t buffer_size;
+};
+#define NO_PAGE UINT64_MAX
+
+struct platform_enclaves {
+	struct vm *vm;           /* NULL unless it is attached */
+	pthread_mutex_t vm_lock; /* against its end, for a thread that is not the VM's */
+	struct bus_device port;
+	struct monitor *monitor;
+	int own_slot; /* of the monitor, for threads that are no vCPU's */
+	pthread_mutex_t lock; /* own_slot, pages */
+	struct enclave_pages pages[GNOMON_ENCLAVE_MAX + 1];
+	struct vcpu_errand errand;
+	struct enclave_errand {
+		struct gnomon_enclave_request request;
+		gpa_t at;
+	} errands[VM_MAX_CPUS];
+};
+
+/*
+ * Has the monitor do what `q` says, for a vCPU's thread (its number) or own_slot. What comes back was checked. False: there
+ * is no monitor any more, and the run has been ended.
+ */
+bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret_reply);
+
+/* platform/enclave_pages.c: the calls that move memory; `lock` is held. */
+enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, int slot,
+                                                   const struct gnomon_enclave_request *q);
+enum gnomon_enclave_status platform_enclave_add(struct platform_enclaves *e, int slot,
+                                                const struct gnomon_enclave_request *q);
+enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, int slot,
+                                                   const struct gnomon_enclave_request *q);
+enum gnomon_enclave_status platform_enclave_destroy(struct platform_enclaves *e, int slot,
+                                                    const struct gnomon_enclave_request *q);
+/* All enclaves are gone, and no vCPU runs: buffers become the guest's own again. */
+void platform_enclave_forget_pages(struct platform_enclaves *e);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "vm/lend.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "vm/reclaim.h"
+
+static uint64_t end_of_memory(const struct vm *vm)
+{
+	const struct mem_region *last = &vm->mem.region[vm->mem.nr_regions - 1];
+
+	return maddr_raw(last->base) + last->size;
+}
+
+/* Both locks; what is lent is known. -EINVAL, -ENOMEM, -EBUSY: the locks are not held. */
+static int begin(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	int r;
+
+	if ((gpa_raw(gpa) | size) & (guest_mem_host_page(&vm->mem) - 1) || !stage2_is_ram(&vm->stage2, gpa, size))
+		return -EINVAL;
+	r = vm_lock_paging(vm);
+	if (r < 0)
+		return r;
+	r = lent_init(&vm->lent, end_of_memory(vm));
+	if (r < 0)
+		vm_unlock_paging(vm);
+	return r;
+}
+
+static int end(struct vm *vm, int r)
+{
+	vm_unlock_paging(vm);
+	return r;
+}
+
+int vm_lend(struct vm *vm, gpa_t page, unsigned to, void *ret_content)
+{
+	struct stage2_slice slice = {.gpa = page, .size = PAGE_SIZE};
+	int r = begin(vm, page, PAGE_SIZE);
+
+	if (r < 0)
+		return r;
+	if (lent_to(&vm->lent, page, PAGE_SIZE))
+		return end(vm, -EPERM);
+	vm->lent.content = ret_content;
+	r = vm_reclaim_locked(vm, &slice, 1);
+	vm->lent.content = NULL;
+	if (r == 0)
+		lent_set(&vm->lent, page, PAGE_SIZE, to);
+	return end(vm, r);
+}
+
+int vm_give_back(struct vm *vm, gpa_t page, const void *content)
+{
+	const struct stage2_slice slice = {.gpa = page, .size = PAGE_SIZE};
+	unsigned done;
+	int r = begin(vm, page, PAGE_SIZE);
+
+	if (r < 0)
+		return r;
+	if (!lent_to(&vm->lent, page, PAGE_SIZE))
+		return end(vm, -EALREADY);
+	r = vm_release_locked(vm, &slice, 1, &done);
+	if (r < 0)
+		return end(vm, r);
+	lent_set(&vm->lent, page, PAGE_SIZE, 0);
+	if (content)
+		memcpy(stage2_ptr(&vm->stage2, page, PAGE_SIZE), content, PAGE_SIZE);
+	vm->paging->written(vm, page, PAGE_SIZE);
+	return end(vm, 0);
+}
+
+/* The frames of [gpa, gpa + size) as one range of machine memory. -EALREADY: some of it is not mapped. */
+static int find_frames(const struct vm *vm, gpa_t gpa, uint64_t size, maddr_t *ret_at)
+{
+	struct stage2_mapping m;
+
+	if (!stage2_ptr(&vm->stage2, gpa, size) || !stage2_lookup(&vm->stage2, gpa, &m))
+		return -EALREADY;
+	*ret_at = m.maddr;
+	return 0;
+}
+
+int vm_share(struct vm *vm, gpa_t gpa, uint64_t size, unsigned with, int fd, uint64_t offset)
+{
+	maddr_t at;
+	int r = begin(vm, gpa, size);
+
+	if (r < 0)
+		return r;
+	r = lent_to(&vm->lent, gpa, size) ? -EPERM : find_frames(vm, gpa, size, &at);
+	if (r == 0)
+		r = guest_mem_share(&vm->mem, at, size, fd, offset);
+	if (r == 0) {
+		lent_set(&vm->lent, gpa, size, with);
+		vm->paging->written(vm, gpa, size); /* tables of the guest that lay there are other bytes now */
+	}
+	return end(vm, r);
+}
+
+int vm_unshare(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	maddr_t at;
+	int r = begin(vm, gpa, size);
+
+	if (r < 0)
+		return r;
+	r = lent_to(&vm->lent, gpa, size) ? find_frames(vm, gpa, size, &at) : -EALREADY;
+	if (r == 0)
+		r = guest_mem_unshare(&vm->mem, at, size);
+	if (r == 0) {
+		lent_set(&vm->lent, gpa, size, 0);
+		vm->paging->written(vm, gpa, size);
+	}
+	return end(vm, r);
+}
+
+unsigned vm_lent_to(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	unsigned owner;
+
+	pthread_mutex_lock(&vm->reclaim_lock);
+	owner = lent_to(&vm->lent, gpa, size);
+	pthread_mutex_unlock(&vm->reclaim_lock);
+	return owner;
+}

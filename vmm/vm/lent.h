@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which pages of guest memory enclaves have: a byte for each page, 0 or the enclave's identifier. Nobody else takes, returns
+ * or drops such a page. Locks: vm.reclaim_lock guards all of it.
+ */
+#ifndef GNOMON_VM_LENT_H
+#define GNOMON_VM_LENT_H
+
+#include <gnomon/addr.h>
+
+#include "base/log.h"
+
+struct lent {
+	uint8_t *owner;  /* by page number; NULL as long as nothing was lent */
+	uint64_t pages;  /* that it has a byte for */
+	void *content;   /* where the page that is being lent goes as it was when the last CPU left it; NULL: none is */
+};
+
+/* For guest memory that ends at `end`. 0 also if it was done before. -ENOMEM. */
+int must_check lent_init(struct lent *l, uint64_t end);
+/* A struct that is all zero is fine, too. */
+void lent_destroy(struct lent *l);
+/* Nothing is lent any more. */
+void lent_forget(struct lent *l);
+
+void lent_set(struct lent *l, gpa_t gpa, uint64_t size, unsigned owner);
+/* The first owner in the range; 0: none of it is lent. */
+unsigned lent_to(const struct lent *l, gpa_t gpa, uint64_t size);
+
+/* Copies the page at `from` if a page is being lent. */
+void lent_copy(const struct lent *l, const void *from);
+
+#endif
