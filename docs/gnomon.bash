@@ -33,7 +33,7 @@ _gnomon_value() {
 	local list=
 	case $3 in
 	LIST) list=1 ;;
-	FILE | PATH | KERNEL) _gnomon_files; return ;;
+	FILE | PATH | KERNEL | HEX) _gnomon_files; return ;;
 	esac
 	_gnomon_offer "$(_gnomon_values "$1" "$2")"
 }
@@ -51,14 +51,16 @@ _gnomon_ctl() {
 }
 
 _gnomon() {
-	local gnomon=${1/#\~/$HOME} cur=$2 prev=$3 command=${COMP_WORDS[1]} list='' help options kind word i operands=()
+	local gnomon=${1/#\~/$HOME} cur=$2 prev=$3 command=${COMP_WORDS[1]} list='' help options kind word i action='' operands=()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" = 1 ]; then
 		_gnomon_offer "$("$gnomon" --help 2>/dev/null | awk '/^  [a-z]/ { print $1 }') --help --version"
 		return
 	fi
-	help=$("$gnomon" "$command" --help 2>/dev/null) || return
+	# The actions of enclave have options of their own.
+	[ "$command" != enclave ] || [ "$COMP_CWORD" = 2 ] || action=${COMP_WORDS[2]}
+	help=$("$gnomon" "$command" ${action:+"$action"} --help 2>/dev/null) || return
 	# "--name" or "--name KIND" a line.
 	options=$(grep -Eo '^  --[a-z0-9-]+( [A-Z]+)?' <<<"$help")
 	kind() { awk -v option="$1" '$1 == option { print $2 }' <<<"$options"; }
@@ -66,7 +68,7 @@ _gnomon() {
 	# bash makes three words of --name=value.
 	[ "$prev" != = ] || prev=${COMP_WORDS[COMP_CWORD - 2]}
 	[ "$cur" != = ] || cur=
-	for ((i = 2; i < COMP_CWORD; i++)); do
+	for ((i = ${action:+1} + 2; i < COMP_CWORD; i++)); do
 		word=${COMP_WORDS[i]}
 		case $word in
 		--) break ;;
@@ -81,7 +83,7 @@ _gnomon() {
 		_gnomon_value "$command" "$prev" "$kind"
 	elif [[ $cur == -* ]] && { [ "$command" != run ] || [ ${#operands[@]} = 0 ]; }; then
 		_gnomon_offer "$(awk '{ print $1 }' <<<"$options")"
-	elif [ "$command" = ctl ] && [ ${#operands[@]} = 1 ]; then
+	elif [ "$command$action" = enclave ] || { [ "$command" = ctl ] && [ ${#operands[@]} = 1 ]; }; then
 		_gnomon_offer "$(awk '/^  [a-z]/ { print $1 }' <<<"$help")"
 	elif [ "$command" = ctl ] && [ ${#operands[@]} -gt 1 ]; then
 		word=

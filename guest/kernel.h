@@ -4,7 +4,8 @@
  *
  * One lock (lock.h) covers the whole kernel. Every way in takes it, every way out releases it, and no function here
  * takes another. The kernel never sleeps in the middle of something: a system call either finishes or leaves its
- * process waiting. Each CPU therefore needs one stack, which is empty whenever a program runs.
+ * process waiting. Each CPU therefore needs one stack, which is empty whenever a program runs. One thing happens in the
+ * middle of a system call, without the lock: an enclave runs (enclave.c).
  */
 #ifndef GUEST_KERNEL_H
 #define GUEST_KERNEL_H
@@ -164,6 +165,16 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags);
 int64_t mmap_unmap(uint64_t va, uint64_t len);
 int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot);
 bool mmap_fault(uint64_t va);
+/* Whether the range is private and has never been mapped, or no longer is. */
+bool mmap_unused(uint64_t va, uint64_t len);
+/* The entry of a private 4 KiB page that the program may write. NULL: `va` is the address of none. */
+pte_t *mmap_page(uint64_t va);
+
+/* enclave.c */
+#define PTE_ENCLAVE (1 << 10) /* an enclave's: nobody else frees the frame or changes the entry */
+int64_t enclave_request(struct proc *p);
+/* Destroys those of `p`, which ends. Before its address space is freed. */
+void enclave_exit(const struct proc *p);
 
 /* proc.c */
 extern struct proc procs[NR_PROCS]; /* the first one's end is the machine's */

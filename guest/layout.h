@@ -34,10 +34,10 @@
 #define UTEXT_PAGE    128
 #define UTEXT_PAGES   32
 #define URODATA_PAGE  160
-#define URODATA_PAGES 16
-#define ULOAD_PAGE    176 /* initial content of the programs' data */
+#define URODATA_PAGES 32
+#define ULOAD_PAGE    192 /* initial content of the programs' data */
 #define UDATA_PAGES   8
-#define FIRST_PAGE    184 /* data and stack of the first process */
+#define FIRST_PAGE    200 /* data and stack of the first process */
 #define USTACK_PAGES  4
 #define IMAGE_PAGES   (FIRST_PAGE + UDATA_PAGES + USTACK_PAGES)
 #define WINDOW_PAGE   (512 - NR_CPUS)   /* not in the image: a temporary window per CPU */
@@ -75,8 +75,8 @@
 #define USER_PAGE(n) (USER_BASE + (n)*PAGE_BYTES)
 #define UTEXT_AT     0
 #define URODATA_AT   32
-#define ULOAD_AT     48
-#define UDATA_AT     64
+#define ULOAD_AT     64
+#define UDATA_AT     80
 #define USTACK_AT    124
 #define USTACK_TOP   USER_PAGE(USTACK_AT + USTACK_PAGES)
 #define UARGS_AT     256

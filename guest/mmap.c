@@ -118,7 +118,7 @@ int64_t mmap_unmap(uint64_t va, uint64_t len)
 	for (; va < end; va += size) {
 		pte_t *e = leaf(va, &size), old = e ? *e : 0;
 
-		if (!old)
+		if (!old || old & PTE_ENCLAVE)
 			continue;
 		*e = 0;
 		if (!(old & PTE_P))
@@ -143,12 +143,37 @@ int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot)
 	for (; va < end; va += size) {
 		pte_t *e = leaf(va, &size);
 
-		if (!e || !(*e & PTE_P))
+		if (!e || (*e & (PTE_P | PTE_ENCLAVE)) != PTE_P)
 			continue;
 		*e = (*e & ~(PTE_W | PTE_NX)) | rights;
 		invlpg(va);
 	}
 	return 0;
+}
+
+bool mmap_unused(uint64_t va, uint64_t len)
+{
+	const uint64_t end = va + len;
+	uint64_t size;
+
+	if (!private_range(va, len))
+		return false;
+	for (; va < end; va = (va & -size) + size) {
+		const pte_t *e = leaf(va, &size);
+
+		if (e && *e)
+			return false;
+	}
+	return true;
+}
+
+pte_t *mmap_page(uint64_t va)
+{
+	const uint64_t may = PTE_P | PTE_W | PTE_U;
+	uint64_t size;
+	pte_t *e = private_range(va, PAGE_SIZE) ? leaf(va, &size) : NULL;
+
+	return e && size == PAGE_SIZE && (*e & (may | PTE_ENCLAVE)) == may ? e : NULL;
 }
 
 /* If `va` was waiting for its first touch, maps it. False: it was not, or memory is out. */

@@ -219,6 +219,7 @@ void proc_exit(struct proc *p, int status)
 {
 	if (p == procs)
 		machine_exit(status);
+	enclave_exit(p);
 	pt_free_space();
 	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
 	page_free(p->pml4);

@@ -134,7 +134,7 @@ static void free_below(uint64_t va, int level)
 		pte_t e = *pt_entry(va, level);
 		gpa_t frame = gpa_init(e & PTE_ADDR);
 
-		if (!(e & PTE_P))
+		if (!(e & PTE_P) || e & PTE_ENCLAVE)
 			continue;
 		if (level == 1) {
 			page_free(frame);

@@ -129,12 +129,17 @@ static int64_t sys_walks(struct proc *p)
 	return 0;
 }
 
+static int64_t sys_enclave(struct proc *p)
+{
+	return enclave_request(p);
+}
+
 static int64_t (*const table[])(struct proc *p) = {
-    [SYS_EXIT] = sys_exit,         [SYS_WRITE] = sys_write, [SYS_MMAP] = sys_mmap,   [SYS_MUNMAP] = sys_munmap,
-    [SYS_MPROTECT] = sys_mprotect, [SYS_SPAWN] = sys_spawn, [SYS_WAIT] = sys_wait,   [SYS_YIELD] = sys_yield,
-    [SYS_CPUS] = sys_cpus,         [SYS_CPU] = sys_cpu,     [SYS_CATCH] = sys_catch, [SYS_PTE] = sys_pte,
-    [SYS_TOUCH] = sys_touch,       [SYS_CRASH] = sys_crash, [SYS_FREE] = sys_free,   [SYS_BALLOON] = sys_balloon,
-    [SYS_WALKS] = sys_walks,
+    [SYS_EXIT] = sys_exit,         [SYS_WRITE] = sys_write,     [SYS_MMAP] = sys_mmap,   [SYS_MUNMAP] = sys_munmap,
+    [SYS_MPROTECT] = sys_mprotect, [SYS_SPAWN] = sys_spawn,     [SYS_WAIT] = sys_wait,   [SYS_YIELD] = sys_yield,
+    [SYS_CPUS] = sys_cpus,         [SYS_CPU] = sys_cpu,         [SYS_CATCH] = sys_catch, [SYS_PTE] = sys_pte,
+    [SYS_TOUCH] = sys_touch,       [SYS_CRASH] = sys_crash,     [SYS_FREE] = sys_free,   [SYS_BALLOON] = sys_balloon,
+    [SYS_WALKS] = sys_walks,       [SYS_ENCLAVE] = sys_enclave,
 };
 
 void syscall(struct proc *p)

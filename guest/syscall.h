@@ -23,6 +23,7 @@
 #define SYS_FREE     14
 #define SYS_BALLOON  15
 #define SYS_WALKS    16
+#define SYS_ENCLAVE  17
 
 /* SYS_MMAP flags */
 #define MMAP_HUGE   1 /* 2 MiB pages */

@@ -20,6 +20,7 @@ static const struct {
     {"ctl", cmd_ctl, "send a command to a running guest's control socket"},
     {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
     {"top", cmd_top, "show what a running guest costs, live"},
+    {"enclave", cmd_enclave, "measure enclaves, check their reports, list those of a running guest"},
 };
 
 static void usage(FILE *to)

@@ -13,9 +13,9 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } programs[] = {
-    {"hello", hello_main}, {"args", args_main},         {"chase", chase_main},
-    {"crash", crash_main}, {"selftest", selftest_main}, {"idle", idle_main},
-    {"hold", hold_main},   {"fill", fill_main},         {"phases", phases_main},
+    {"hello", hello_main},       {"args", args_main},       {"chase", chase_main}, {"crash", crash_main},
+    {"selftest", selftest_main}, {"idle", idle_main},       {"hold", hold_main},   {"fill", fill_main},
+    {"phases", phases_main},     {"enclave", enclave_main},
 };
 
 /* Words are separated by single blanks; there are no quotes. -1: too long. */

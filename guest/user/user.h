@@ -130,6 +130,7 @@ static inline bool same(const char *a, const char *b)
 int args_main(int argc, char **argv);
 int chase_main(int argc, char **argv);
 int crash_main(int argc, char **argv);
+int enclave_main(int argc, char **argv);
 int fill_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
 int hold_main(int argc, char **argv);

@@ -69,19 +69,21 @@ static inline const char *gnomon_enclave_image_segment(struct gnomon_enclave_ima
 	const uint64_t mask = GNOMON_ENCLAVE_IMAGE_PAGE - 1;
 	struct gnomon_enclave_segment *s = &im->segment[im->nr];
 
-	if (p->filesz > size || p->offset > size - p->filesz)
-		return "a segment reaches beyond the end of the file";
-	if (p->filesz > p->memsz || p->vaddr < GNOMON_ENCLAVE_LOWEST + GNOMON_ENCLAVE_IMAGE_BUFFER ||
-	    p->vaddr >= GNOMON_ENCLAVE_HIGHEST || p->memsz > GNOMON_ENCLAVE_HIGHEST - p->vaddr)
-		return "a segment lies where no enclave can be";
 	if (im->nr == GNOMON_ENCLAVE_IMAGE_SEGMENTS - 1)
-		return "there are too many segments";
+		return "it has too many segments";
+	if (p->filesz > p->memsz)
+		return "a segment has more bytes in the file than in memory";
+	if (p->filesz && (p->filesz > size || p->offset > size - p->filesz))
+		return "a segment reaches beyond the end of the file";
+	if (p->vaddr < GNOMON_ENCLAVE_LOWEST + GNOMON_ENCLAVE_IMAGE_BUFFER || p->vaddr >= GNOMON_ENCLAVE_HIGHEST ||
+	    p->memsz > GNOMON_ENCLAVE_HIGHEST - p->vaddr)
+		return "a segment lies where no enclave can be";
 	*s = (struct gnomon_enclave_segment){
 	    .first = p->vaddr & ~mask,
 	    .end = (p->vaddr + p->memsz + mask) & ~mask,
 	    .va = p->vaddr,
 	    .size = p->filesz,
-	    .bytes = file + p->offset,
+	    .bytes = p->filesz ? file + p->offset : file,
 	    .rights = gnomon_enclave_segment_rights(p->flags),
 	};
 	if (!s->rights)
@@ -92,48 +94,78 @@ static inline const char *gnomon_enclave_image_segment(struct gnomon_enclave_ima
 	return (const char *)0;
 }
 
-/* NULL, with *ret_image filled in, which points into `file`; or a sentence about what is wrong. `file` is 8-byte aligned. */
+/* The program headers: all PT_LOADs, and the size of the stack; 0: none is said. NULL, or what is wrong. */
+static inline const char *gnomon_enclave_image_segments(struct gnomon_enclave_image *im, const uint8_t *file,
+                                                        uint64_t size, uint64_t *ret_stack)
+{
+	const struct gnomon_enclave_ehdr *e = (const struct gnomon_enclave_ehdr *)(const void *)file;
+	const struct gnomon_enclave_phdr *p = (const struct gnomon_enclave_phdr *)(const void *)(file + e->phoff);
+	const char *wrong = (const char *)0;
+
+	*ret_stack = 0;
+	for (unsigned i = 0; i < e->phnum && !wrong; i++) {
+		if (p[i].type == 1 && (p[i].memsz || p[i].filesz)) { /* PT_LOAD */
+			wrong = gnomon_enclave_image_segment(im, file, size, &p[i]);
+		} else if (p[i].type == 0x6474e551) { /* PT_GNU_STACK */
+			if (*ret_stack)
+				wrong = "it has two stacks";
+			*ret_stack = p[i].memsz;
+		} else if (p[i].type == 2 || p[i].type == 3) { /* PT_DYNAMIC, PT_INTERP */
+			wrong = "it is not linked statically";
+		}
+	}
+	return wrong ? wrong : im->nr ? (const char *)0 : "it has no segment";
+}
+
+/* Whether ENTER can begin there. */
+static inline int gnomon_enclave_image_is_code(const struct gnomon_enclave_image *im, uint64_t va)
+{
+	for (unsigned i = 0; i < im->nr; i++)
+		if (va >= im->segment[i].first && va < im->segment[i].end)
+			return (im->segment[i].rights & GNOMON_ENCLAVE_X) != 0;
+	return 0;
+}
+
+/*
+ * NULL, with *ret_image filled in, which points into `file`; or a sentence about what is wrong. `file` is 8-byte aligned.
+ * It may be hostile: whatever it says, nothing outside its `size` bytes is read, and CREATE, ADD, EXTEND and INIT take
+ * what comes out, as far as there is memory. Its pages may be many: the caller looks at create.size first.
+ */
 static inline const char *gnomon_enclave_image_open(const void *file, uint64_t size,
                                                     struct gnomon_enclave_image *ret_image)
 {
 	const struct gnomon_enclave_ehdr *e = (const struct gnomon_enclave_ehdr *)file;
-	const struct gnomon_enclave_phdr *p;
 	const uint64_t page = GNOMON_ENCLAVE_IMAGE_PAGE;
-	uint64_t stack = 0, end;
-	const char *wrong = (const char *)0;
+	uint64_t stack, base, end;
+	const char *wrong;
 
 	ret_image->nr = 0;
-	if (size < sizeof(*e) || e->ident[0] != 0x7f || e->ident[1] != 'E' || e->ident[2] != 'L' || e->ident[3] != 'F' ||
-	    e->ident[4] != 2 || e->ident[5] != 1 || e->machine != 62 || e->type != 2 || e->phentsize != sizeof(*p))
+	if (size < sizeof(*e) || e->ident[0] != 0x7f || e->ident[1] != 'E' || e->ident[2] != 'L' ||
+	    e->ident[3] != 'F' || e->ident[4] != 2 || e->ident[5] != 1 || e->machine != 62 || e->type != 2 ||
+	    e->phentsize != sizeof(struct gnomon_enclave_phdr))
 		return "it is no static ELF64 executable for x86-64";
-	if (e->phoff % 8 || e->phoff > size || e->phnum * sizeof(*p) > size - e->phoff)
-		return "its program headers reach beyond the end of the file";
-	p = (const struct gnomon_enclave_phdr *)(const void *)((const uint8_t *)file + e->phoff);
-	for (unsigned i = 0; i < e->phnum && !wrong; i++) {
-		if (p[i].type == 1 && p[i].memsz) /* PT_LOAD */
-			wrong = gnomon_enclave_image_segment(ret_image, (const uint8_t *)file, size, &p[i]);
-		else if (p[i].type == 0x6474e551) /* PT_GNU_STACK */
-			stack = p[i].memsz;
-		else if (p[i].type == 2 || p[i].type == 3) /* PT_DYNAMIC, PT_INTERP */
-			wrong = "it is not linked statically";
-	}
+	if (e->phoff % 8 || e->phoff > size || e->phnum * sizeof(struct gnomon_enclave_phdr) > size - e->phoff)
+		return "its program headers are not aligned, or reach beyond the end of the file";
+	wrong = gnomon_enclave_image_segments(ret_image, (const uint8_t *)file, size, &stack);
 	if (wrong)
 		return wrong;
-	if (!ret_image->nr)
-		return "it has no segment";
+	if (!gnomon_enclave_image_is_code(ret_image, e->entry))
+		return "its entry is in no executable segment";
+	if (!stack)
+		return "it says no size for its stack (ld -z stack-size=)";
+	base = ret_image->segment[0].first;
 	end = ret_image->segment[ret_image->nr - 1].end + page;
-	if (!stack || stack > GNOMON_ENCLAVE_HIGHEST || end > GNOMON_ENCLAVE_HIGHEST ||
-	    ((stack + page - 1) & ~(page - 1)) > GNOMON_ENCLAVE_HIGHEST - end)
-		return "it says no size for its stack (ld -z stack-size=), or one that no enclave can have";
+	if (end > GNOMON_ENCLAVE_HIGHEST || stack > GNOMON_ENCLAVE_HIGHEST - end)
+		return "there is no room for its stack behind the last segment";
 	stack = (stack + page - 1) & ~(page - 1);
 	ret_image->segment[ret_image->nr++] = (struct gnomon_enclave_segment){
 	    .first = end, .end = end + stack, .va = end, .rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_W};
 	ret_image->create = (struct gnomon_enclave_create){
-	    .base = ret_image->segment[0].first,
-	    .size = end + stack - ret_image->segment[0].first,
+	    .base = base,
+	    .size = end + stack - base,
 	    .entry = e->entry,
 	    .stack = end + stack,
-	    .buffer = ret_image->segment[0].first - GNOMON_ENCLAVE_IMAGE_BUFFER,
+	    .buffer = base - GNOMON_ENCLAVE_IMAGE_BUFFER,
 	    .buffer_size = page,
 	};
 	return (const char *)0;

@@ -83,6 +83,13 @@ Test(tools, ctl_refuses)
 	expect_failure("cannot connect");
 }
 
+/* A guest that was started without secure memory. */
+Test(tools, enclave_list)
+{
+	run_gnomon(&tool, "enclave", "list", path);
+	expect_failure("query-enclaves: This VM has no secure memory (gnomon run --enclave-memory)");
+}
+
 /* Every event up to the last, a line each. */
 Test(tools, ctl_events)
 {

@@ -157,7 +157,8 @@ def command(name, arguments=""):
 
 def json():
     names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
-             "query-stats", "query-stats-schemas", "query-paging", "stop", "cont", "system_reset", "quit")
+             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "stop", "cont", "system_reset",
+             "quit")
     texts = {
         "commands": b"".join(map(command, names)),
         "arguments": command("balloon", '{"value":1048576}') + command("reclaim", '{"gpa":4096,"size":8192}')
@@ -187,8 +188,45 @@ def json():
             yield f"{name}-by-{piece}", bytes([piece - 1]) + text
 
 
+# --- enclave_image: an ELF file ---
+
+LOAD, STACK = 1, 0x6474e551
+X, W, R = 1, 2, 4
+
+
+def elf(*headers, entry=0x400010, size=0x400):
+    """Program headers as (type, flags, offset, vaddr, filesz, memsz)."""
+    text = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1, entry, 64, 0, 0, 64, 56, len(headers), 0, 0, 0)
+    for kind, flags, offset, vaddr, filesz, memsz in headers:
+        text += struct.pack("<IIQQQQQQ", kind, flags, offset, vaddr, vaddr, filesz, memsz, 4096)
+    return text.ljust(size, b"\x90")
+
+
+def enclave_image():
+    code, stack = (LOAD, R | X, 0x200, 0x400000, 64, 64), (STACK, R | W, 0, 0, 0, 0x4000)
+    data = (LOAD, R | W, 0x240, 0x402080, 64, 0x1000)
+    top = 0x7ffffffff000
+    yield "good", elf(code, data, stack)
+    yield "odd-bytes-at-page-ends", elf(code, (LOAD, R, 0x201, 0x401fff, 2, 0x1002), stack)
+    yield "share-a-page", elf(code, (LOAD, R | W, 0x240, 0x400800, 64, 64), stack)
+    yield "downwards", elf(code, (LOAD, R | W, 0x240, 0x300000, 64, 64), stack)
+    yield "writable-code", elf((LOAD, R | W | X, 0x200, 0x400000, 64, 64), stack)
+    yield "behind-the-end", elf(code, (LOAD, R, 0x3c1, 0x402000, 64, 64), stack)
+    yield "offset-wraps", elf(code, (LOAD, R, 2**64 - 32, 0x402000, 64, 64), stack)
+    yield "memory-wraps", elf(code, (LOAD, R, 0x240, 0x402000, 64, 2**64 - 0x402000), stack)
+    yield "no-bytes", elf(code, (LOAD, R | W, 2**64 - 1, 0x402000, 0, 0x1000), stack)
+    yield "to-the-top", elf(code, (LOAD, R | W, 0x240, top - 0x3000, 64, 0x1000), (STACK, R | W, 0, 0, 0, 0x1000))
+    yield "stack-wraps", elf(code, data, (STACK, R | W, 0, 0, 0, 2**64 - 1))
+    yield "largest-stack", elf(code, data, (STACK, R | W, 0, 0, 0, top - 0x405000))
+    yield "no-stack", elf(code, data)
+    yield "entry-in-data", elf(code, data, stack, entry=0x402080)
+    yield "sixteen", elf(code, *((LOAD, R, 0x240, 0x410000 + i * 0x2000, 8, 8) for i in range(15)), stack, size=0x800)
+    yield "fifteen", elf(code, *((LOAD, R, 0x240, 0x410000 + i * 0x2000, 8, 8) for i in range(14)), stack, size=0x800)
+    yield "headers-behind-the-end", elf(code, data, stack, size=0)[:200]
+
+
 def main(target, directory):
-    seeds = {"balloon": balloon, "json": json, "virtq": virtq}.get(target, lambda: ())
+    seeds = {"balloon": balloon, "enclave_image": enclave_image, "json": json, "virtq": virtq}.get(target, lambda: ())
     pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
     for name, text in seeds():
         with open(pathlib.Path(directory, name), "xb") as file:

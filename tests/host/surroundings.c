@@ -36,6 +36,10 @@ const struct command every_command[] = {
     {{"balloon", "--size", "1M", "--wait", "SOCKET"}, "guest memory"},
     {{"top", "--help"}, "Usage: gnomon top"},
     {{"top", "--count", "1", "SOCKET"}, "\"gnomon\""},
+    {{"enclave", "--help"}, "Usage: gnomon enclave"},
+    {{"enclave", "measure", "--help"}, "Usage: gnomon enclave measure"},
+    {{"enclave", "verify", "--help"}, "Usage: gnomon enclave verify"},
+    {{"enclave", "list", "--help"}, "Usage: gnomon enclave list"},
 };
 const int nr_commands = sizeof(every_command) / sizeof(*every_command);
 

@@ -37,10 +37,11 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench ctl host run top" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench ctl enclave host run top" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench ctl host run top; do
-	wanted=$("$gnomon" $command --help | grep -o '^  --[a-z0-9-]*' | sort | xargs)
+for command in balloon bench ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run top; do
+	# shellcheck disable=SC2086 # words
+	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
 done
 check "one option" "--paging" "$(completed 'gnomon run --pag')"
@@ -64,6 +65,11 @@ check "a command's arguments" "gpa= size=" "$(completed 'gnomon ctl --timeout 3 
 check "an argument's values" "guest shadow stage2" "$(completed 'gnomon ctl socket dump-tables stage=')"
 check "an argument's value" "shadow" "$(completed 'gnomon ctl socket dump-tables stage=sh')"
 check "a socket" "kernel.elf" "$(completed 'gnomon top --interval 2 k')"
+
+check "enclave's actions" "list measure verify" "$(completed 'gnomon enclave ')"
+check "an enclave's file" "kernel.elf" "$(completed 'gnomon enclave measure --json k')"
+check "a file that has a key" "kernel.elf" "$(completed 'gnomon enclave verify --key k')"
+check "a report behind a key" "kernel.elf" "$(completed 'gnomon enclave verify --key 00 k')"
 
 for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging"; do
 	help=$("$gnomon" "${option% *}" --help)

@@ -10,6 +10,7 @@ STAGE = "vmm/enclave/stage.c"
 STATE = "vmm/enclave/state.c"
 MEASURE = "vmm/enclave/measure.c"
 REPORT = "vmm/enclave/report.c"
+IMAGE = "include/gnomon/enclave_image.h"
 
 MUTANTS = [
     # Who may call what when.
@@ -82,6 +83,15 @@ MUTANTS = [
     ("report-replayed", REPORT,
      "if (expected->nonce && sodium_memcmp(report->nonce, expected->nonce, sizeof(report->nonce)) != 0)", "if (0)",
      "an old report is accepted", "unit enclave_report"),
+    # What a file becomes.
+    ("enclave-file-read-behind-its-end", IMAGE, "p->offset > size - p->filesz", "p->offset > size",
+     "a hostile file has the host's memory measured", "unit enclave_image"),
+    ("enclave-file-wraps", IMAGE, "p->memsz > GNOMON_ENCLAVE_HIGHEST - p->vaddr",
+     "p->vaddr + p->memsz > GNOMON_ENCLAVE_HIGHEST", "a segment wraps around", "unit enclave_image"),
+    ("enclave-file-shares-pages", IMAGE, "if (im->nr && s->first < im->segment[im->nr - 1].end)", "if (0)",
+     "two segments have one page", "unit enclave_image"),
+    ("enclave-file-without-guard", IMAGE, "end = ret_image->segment[ret_image->nr - 1].end + page;",
+     "end = ret_image->segment[ret_image->nr - 1].end;", "no absent page below the stack", "unit enclave_image"),
     # Between the two processes.
     ("kick-before-run-lost", "vmm/monitor/serve.c", "stop = atomic_load(&slot->kick) ?", "stop = 0 ?",
      "a kick that comes before the enclave runs is lost", "monitor monitor/kicked_before_it_runs"),

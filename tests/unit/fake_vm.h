@@ -12,7 +12,7 @@
 struct fake_vm {
 	atomic_bool running, quit;
 	atomic_int stops, conts, resets;
-	bool has_balloon, stop_fails;
+	bool has_balloon, stop_fails, has_enclaves;
 	const char *name;
 	struct control_balloon balloon;
 	uint64_t gpa, size; /* of the last reclaim or release */
@@ -136,6 +136,20 @@ static int fake_set_paging(void *vm, const char *mode, bool *ret_changed, uint64
 	return 0;
 }
 
+/* One that is ready, and one that is still built. */
+static json_t *fake_enclaves(void *vm, struct control_error *err)
+{
+	if (!((struct fake_vm *)vm)->has_enclaves) {
+		control_fail(err, ENODEV, "no secure memory");
+		return NULL;
+	}
+	return json_pack("{s:s, s:[{s:i, s:s, s:i, s:i, s:i, s:{s:i, s:i, s:i, s:i}, s:s}, {s:i, s:s}]}", "key",
+	                 "c0ffee", "enclaves", "id", 3, "state", "ready", "pages", 7, "tables", 4, "entries", 10,
+	                 "exits", "exited", 11, "called-out", 12, "interrupted", 13, "faulted", 14, "measurement",
+	                 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "id", 64, "state",
+	                 "building");
+}
+
 static const struct control_ops fake_ops = {
     .name = fake_name,
     .nr_vcpus = fake_nr_vcpus,
@@ -153,6 +167,7 @@ static const struct control_ops fake_ops = {
     .dump_tables = fake_dump,
     .reclaim = fake_reclaim,
     .release = fake_release,
+    .enclaves = fake_enclaves,
 };
 
 #endif

@@ -317,6 +317,15 @@ Test(qmp, dump_tables)
 	       ERR("GenericError", "Parameter 'stage' does not accept value 'x'"));
 }
 
+Test(qmp, query_enclaves)
+{
+	EXPECT("{\"execute\":\"query-enclaves\"}", ERR("GenericError", "no secure memory"));
+	EXPECT("{\"execute\":\"query-enclaves\",\"arguments\":{\"id\":1}}",
+	       ERR("GenericError", "Parameter 'id' is unexpected"));
+	vm.has_enclaves = true;
+	cr_expect(strstr(ask("{\"execute\":\"query-enclaves\"}"), "{\"return\":{\"key\":\"c0ffee\",\"enclaves\":["));
+}
+
 /* The first words of a server, key by key. */
 Test(qmp, greeting)
 {

@@ -9,5 +9,6 @@ int cmd_bench(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_enclave(int argc, char **argv);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/outfile.h"
 #include "base/output.h"
 #include "base/process.h"
@@ -122,13 +123,13 @@ static int write_stats(struct vm *vm, const char *path, int status, int signal_f
 static int write_key(const struct run_options *o, const struct platform_enclaves *enclaves, int signal_fd)
 {
 	const uint8_t *key = o->enclave_key ? platform_enclaves_key(enclaves) : NULL;
-	char text[2 * PLATFORM_ENCLAVES_KEY + 2];
+	char text[HEX_TEXT(PLATFORM_ENCLAVES_KEY) + 1];
 
 	if (!key)
 		return 0;
-	for (int i = 0; i < PLATFORM_ENCLAVES_KEY; i++)
-		snprintf(text + 2 * i, 4, "%02x\n", key[i]);
-	return outfile_write("--enclave-key", o->enclave_key, text, sizeof(text) - 1, signal_fd);
+	hex_write(text, key, PLATFORM_ENCLAVES_KEY);
+	strcat(text, "\n");
+	return outfile_write("--enclave-key", o->enclave_key, text, strlen(text), signal_fd);
 }
 
 /* With the enclaves' monitor, if there is one. The exit status. */

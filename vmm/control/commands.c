@@ -162,6 +162,11 @@ static json_t *release(const struct qmp *q, json_t *args, struct control_error *
 	return slice(q, args, err, q->ops->release);
 }
 
+static json_t *query_enclaves(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	return q->ops->enclaves(q->vm, err);
+}
+
 static const struct arg_schema balloon_args[] = {
     {.name = "value", .type = ARG_INTEGER, .required = true},
     {0},
@@ -202,5 +207,6 @@ const struct qmp_command qmp_commands[] = {
     {"reclaim", slice_args, reclaim, "take a slice of guest memory now, without asking the guest"},
     {"release", slice_args, release, "give back a slice that reclaim took, zeroed"},
     {"dump-tables", dump_args, dump_tables, "page tables of one stage: guest, stage2 or shadow"},
+    {"query-enclaves", NULL, query_enclaves, "the guest's enclaves, and the public key of their reports"},
     {0},
 };

@@ -67,6 +67,9 @@ struct control_ops {
 	/* Takes a named slice of guest memory away from the guest, or gives it back zeroed. */
 	int (*reclaim)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 	int (*release)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
+
+	/* The VM's enclaves, and the public key of their reports. */
+	json_t *(*enclaves)(void *vm, struct control_error *err);
 };
 
 #endif

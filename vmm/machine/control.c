@@ -302,6 +302,7 @@ const struct control_ops machine_ops = {
     .dump_tables = machine_dump_tables,
     .reclaim = reclaim_slice,
     .release = release_slice,
+    .enclaves = machine_enclaves,
 };
 
 int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot)

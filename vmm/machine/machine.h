@@ -29,6 +29,9 @@ int must_check machine_set_paging(void *machine, const char *mode, bool *ret_cha
 /* machine/dump.c: a stage's tables as an array of lines; the VM is stopped meanwhile. */
 json_t *machine_dump_tables(void *machine, const char *stage, struct control_error *err);
 
+/* machine/enclaves.c: the enclaves and the key of their reports. See control/ops.h. */
+json_t *machine_enclaves(void *machine, struct control_error *err);
+
 /* machine/pause.c: the VM pauses for a command, stopped by a client or not; vm_resume() undoes that. -errno with *err. */
 int must_check machine_pause(struct machine *m, struct control_error *err);
 

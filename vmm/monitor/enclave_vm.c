@@ -44,9 +44,22 @@ void enclave_vm_fixed(maddr_t stub, struct enclave_fixed ret[ENCLAVE_VM_FIXED])
 	                                stub_page_of(stub, STUB_CPU(0) + PAGE_SIZE), PT_R | PT_W};
 }
 
+/* For what makes an enclave: a signal that was sent to end a run may come only now, and means nothing any more. */
+static int patient_ioctl(int fd, unsigned long request, unsigned long arg)
+{
+	int r;
+
+	do
+		r = ioctl(fd, request, arg);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
 static int set_slot(struct enclave_vm *vm, struct kvm_userspace_memory_region r)
 {
-	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0 ? log_errno(errno, "an enclave's memory slot") : 0;
+	return patient_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&r) < 0
+	           ? log_errno(errno, "an enclave's memory slot")
+	           : 0;
 }
 
 static int add_slot(struct enclave_vm *vm, unsigned slot, maddr_t at, uint64_t size, uint8_t *host)
@@ -116,7 +129,7 @@ static int make_vcpu(struct enclave_vm *vm)
 	struct kvm_sregs sregs;
 	void *run;
 
-	vm->vcpu_fd = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
+	vm->vcpu_fd = patient_ioctl(vm->fd, KVM_CREATE_VCPU, 0);
 	if (vm->vcpu_fd < 0)
 		return log_errno(errno, "KVM_CREATE_VCPU of an enclave");
 	run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
@@ -126,10 +139,10 @@ static int make_vcpu(struct enclave_vm *vm)
 	vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	if (cpuid_set(vm->vcpu_fd, 0) < 0)
 		return -EIO;
-	if (ioctl(vm->vcpu_fd, KVM_GET_SREGS, &sregs) < 0)
+	if (patient_ioctl(vm->vcpu_fd, KVM_GET_SREGS, (unsigned long)&sregs) < 0)
 		return log_errno(errno, "KVM_GET_SREGS of an enclave");
 	first_sregs(vm, &sregs);
-	if (ioctl(vm->vcpu_fd, KVM_SET_SREGS, &sregs) < 0)
+	if (patient_ioctl(vm->vcpu_fd, KVM_SET_SREGS, (unsigned long)&sregs) < 0)
 		return log_errno(errno, "KVM_SET_SREGS of an enclave");
 	return cpu_regs_set_msrs(vm->vcpu_fd, msr, 3) == 3 ? 0 : log_errno(EIO, "KVM_SET_MSRS of an enclave");
 }
@@ -145,7 +158,7 @@ struct enclave_vm *enclave_vm_create(const struct enclave_vm_config *c, const st
 	*vm = (struct enclave_vm){.fd = -1, .vcpu_fd = -1, .root = info->root, .stub_pages = MAP_FAILED};
 	vm->stub = (struct stub_layout){.base = stub, .cpus = 1};
 	vm->run_size = ioctl(c->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	vm->fd = ioctl(c->kvm_fd, KVM_CREATE_VM, 0);
+	vm->fd = patient_ioctl(c->kvm_fd, KVM_CREATE_VM, 0);
 	if (vm->fd < 0 || vm->run_size < 0)
 		(void)log_errno(errno, "KVM_CREATE_VM for an enclave");
 	else if (make_slots(vm, c, info) == 0 && make_vcpu(vm) == 0)

@@ -8,13 +8,34 @@
 
 /* All that a thread of the monitor does while enclaves run. KVM is behind ioctl; a message goes to stderr by write. */
 static const int monitor_calls[] = {
-    SCMP_SYS(ioctl),        SCMP_SYS(futex),          SCMP_SYS(mmap),         SCMP_SYS(munmap),
-    SCMP_SYS(madvise),      SCMP_SYS(mprotect),       SCMP_SYS(brk),          SCMP_SYS(close),
-    SCMP_SYS(write),        SCMP_SYS(writev),         SCMP_SYS(getrandom),    SCMP_SYS(clock_gettime),
-    SCMP_SYS(sched_yield),  SCMP_SYS(rt_sigreturn),   SCMP_SYS(rt_sigprocmask), SCMP_SYS(restart_syscall),
-    SCMP_SYS(getpid),       SCMP_SYS(gettid),         SCMP_SYS(tgkill),       SCMP_SYS(rt_sigaction),
-    SCMP_SYS(exit),         SCMP_SYS(exit_group),     SCMP_SYS(poll),         SCMP_SYS(mremap),
-    SCMP_SYS(access), /* whether this KVM is kvm_pvm: kvm/cpuid.c */
+    SCMP_SYS(ioctl),
+    SCMP_SYS(futex),
+    SCMP_SYS(mmap),
+    SCMP_SYS(munmap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(brk),
+    SCMP_SYS(close),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(poll),
+    SCMP_SYS(mremap),
+    SCMP_SYS(timer_create),
+    SCMP_SYS(timer_settime),
+    SCMP_SYS(timer_delete), /* a message: base/patience.c */
+    SCMP_SYS(access),       /* whether this KVM is kvm_pvm: kvm/cpuid.c */
 };
 
 /* By which the VMM could reach the monitor's memory, its descriptors or its threads. */

@@ -182,8 +182,11 @@ static void run_errand(struct vcpu *vcpu, void *ctx)
 	struct platform_enclaves *e = ctx;
 	struct enclave_errand *errand = &e->errands[vcpu->id];
 	struct gnomon_enclave_request *q = &errand->request;
+	struct monitor_reply reply;
 
 	q->status = serve(e, vcpu, q);
+	if (vcpu->vm->paging_config.audit && e->monitor)
+		(void)platform_enclave_call(e, vcpu->id, MONITOR_AUDIT, &reply); /* which ends the run for what it finds */
 	answer(vcpu, errand->at, q);
 }
 

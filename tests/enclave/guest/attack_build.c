@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* A kernel that builds enclaves wrongly, and gives memory that it has not. */
+#include "attacks.h"
+#include "lib.h"
+
+#define ID    3
+#define SPARE FRAME(30)
+
+/* Each call in the states that a kernel can bring an enclave to by itself. */
+void attack_calls(void)
+{
+	expect("add to none", add(ID, BASE, RX, SPARE), GNOMON_ENCLAVE_ABSENT);
+	expect("enter none", enter(0, ID, SAMPLE_SUM, 1, 1), GNOMON_ENCLAVE_ABSENT);
+	expect("destroy none", destroy(ID), GNOMON_ENCLAVE_ABSENT);
+	build(ID, 0);
+	expect("create again", create(ID, FRAME(8)), GNOMON_ENCLAVE_EXISTS);
+	expect("enter before init", enter(0, ID, SAMPLE_SUM, 1, 1), GNOMON_ENCLAVE_NOT_SEALED);
+	expect("resume before init", resume(0, ID, 1, 0), GNOMON_ENCLAVE_NOT_SEALED);
+	expect("measure twice", extend(ID, BASE), GNOMON_ENCLAVE_MEASURED);
+	expect("measure nothing", extend(ID, BASE + 2 * PAGE), GNOMON_ENCLAVE_NO_PAGE);
+	request[0].id = ID;
+	request[0].flags = GNOMON_ENCLAVE_EXPECT;
+	request[0].expected[5] = 1;
+	expect("init as another", call(0, GNOMON_ENCLAVE_INIT), GNOMON_ENCLAVE_BAD_MEASUREMENT);
+	request[0].flags = 2;
+	expect("init with a flag", call(0, GNOMON_ENCLAVE_INIT), GNOMON_ENCLAVE_BAD_FLAGS);
+	expect("init", init(ID), GNOMON_ENCLAVE_OK);
+	expect("init again", init(ID), GNOMON_ENCLAVE_SEALED);
+	expect("add after init", add(ID, BASE + 2 * PAGE, RW, SPARE), GNOMON_ENCLAVE_SEALED);
+	expect("measure after init", extend(ID, BASE + PAGE), GNOMON_ENCLAVE_SEALED);
+	expect("resume what was not entered", resume(0, ID, 0, 0), GNOMON_ENCLAVE_NOT_LEFT);
+	expect("enter", enter(0, ID, SAMPLE_SUM, 1, 2), GNOMON_ENCLAVE_OK);
+	expect("remove", remove_page(ID, BASE + PAGE), GNOMON_ENCLAVE_OK);
+	expect("remove again", remove_page(ID, BASE + PAGE), GNOMON_ENCLAVE_NO_PAGE);
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+	expect("destroy again", destroy(ID), GNOMON_ENCLAVE_ABSENT);
+	for (unsigned what = GNOMON_ENCLAVE_EXIT; what < GNOMON_ENCLAVE_NR_CALLS + 2; what++)
+		expect("a call that is no kernel's", call(0, what), GNOMON_ENCLAVE_BAD_CALL);
+	expect("no identifier", destroy(0), GNOMON_ENCLAVE_BAD_ID);
+	expect("an identifier too large", destroy(GNOMON_ENCLAVE_MAX + 1), GNOMON_ENCLAVE_BAD_ID);
+	expect("an identifier of 32 bits", destroy(~0u), GNOMON_ENCLAVE_BAD_ID);
+}
+
+static enum gnomon_enclave_status create_as(uint64_t base, uint64_t size, uint64_t buffer, uint64_t buffer_size,
+                                            uint64_t gpa)
+{
+	request[0] = (struct gnomon_enclave_request){
+	    .id = ID,
+	    .gpa = gpa,
+	    .create = {base, size, base, base + PAGE, buffer, buffer_size, 0}};
+	return call(0, GNOMON_ENCLAVE_CREATE);
+}
+
+/* What is wrong alone, and two things wrong together: the first in the order of the declaration is told. */
+void attack_errors(void)
+{
+	const uint64_t far = 1ull << 63;
+
+	expect("size 0", create_as(BASE, 0, 0, 0, 0), GNOMON_ENCLAVE_BAD_RANGE);
+	expect("size 2^63", create_as(BASE, far, 0, 0, 0), GNOMON_ENCLAVE_BAD_RANGE);
+	expect("size beyond secure memory", create_as(BASE, 1ull << 40, 0, 0, 0), GNOMON_ENCLAVE_NO_MEMORY);
+	expect("size of part of a page", create_as(BASE, PAGE + 1, 0, 0, 0), GNOMON_ENCLAVE_BAD_RANGE);
+	expect("base at 0", create_as(0, PAGE, 0, 0, 0), GNOMON_ENCLAVE_BAD_RANGE);
+	expect("base in the upper half", create_as(far, PAGE, 0, 0, 0), GNOMON_ENCLAVE_BAD_RANGE);
+	expect("buffer in the enclave", create_as(BASE, 2 * PAGE, BASE + PAGE, PAGE, FRAME(0)),
+	       GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("buffer too large", create_as(BASE, PAGE, BUFFER, GNOMON_ENCLAVE_BUFFER_MAX + PAGE, FRAME(0)),
+	       GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("buffer outside memory", create_as(BASE, PAGE, BUFFER, PAGE, 0x8000000000), GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("buffer at a device", create_as(BASE, PAGE, BUFFER, PAGE, GNOMON_VIRTIO_BASE),
+	       GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("buffer of part of a page", create_as(BASE, PAGE, BUFFER, PAGE, FRAME(0) + 64),
+	       GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("it can still be created", create_as(BASE, PAGE, BUFFER, PAGE, FRAME(0)), GNOMON_ENCLAVE_OK);
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+	build(ID, 0);
+	expect("add outside", add(ID, BASE + PAGES * PAGE, RW, SPARE), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("add below", add(ID, BASE - PAGE, RW, SPARE), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("add at part of a page", add(ID, BASE + 2 * PAGE + 8, RW, SPARE), GNOMON_ENCLAVE_BAD_ADDRESS);
+	for (unsigned rights = 0; rights < 16; rights++)
+		if (rights != GNOMON_ENCLAVE_R && rights != RX && rights != RW)
+			expect("rights", add(ID, BASE + 2 * PAGE, rights, SPARE), GNOMON_ENCLAVE_BAD_RIGHTS);
+	expect("add twice", add(ID, BASE, RX, SPARE), GNOMON_ENCLAVE_PAGE_EXISTS);
+	expect("address and rights", add(ID, BASE - PAGE, 0, SPARE), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("rights and page", add(ID, BASE + 2 * PAGE, 0, far), GNOMON_ENCLAVE_BAD_RIGHTS);
+	expect("identifier and address", add(0, BASE - PAGE, 0, far), GNOMON_ENCLAVE_BAD_ID);
+	expect("state and address", add(ID + 1, BASE - PAGE, 0, far), GNOMON_ENCLAVE_ABSENT);
+	expect("what was refused is ours", (fill(SPARE, 7), is_filled(SPARE, 7)), true);
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+}
+
+/* Whose pages they are: none is given twice, or without being the guest's. */
+void attack_pages(void)
+{
+	build(ID, 0);
+	build(ID + 1, 4);
+	expect("a page twice", add(ID, BASE + 2 * PAGE, RW, FRAME(1)), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("another's page", add(ID, BASE + 2 * PAGE, RW, FRAME(5)), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("its own buffer", add(ID, BASE + 2 * PAGE, RW, FRAME(2)), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("another's buffer", add(ID, BASE + 2 * PAGE, RW, FRAME(6)), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("a device", add(ID, BASE + 2 * PAGE, RW, GNOMON_VIRTIO_BASE), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("no memory", add(ID, BASE + 2 * PAGE, RW, 0x8000000000), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("the end of all", add(ID, BASE + 2 * PAGE, RW, -PAGE), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("part of a page", add(ID, BASE + 2 * PAGE, RW, SPARE + 8), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("a buffer in a page that is given", (destroy(ID + 1), create(ID + 1, FRAME(1))),
+	       GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("a buffer in a buffer", create(ID + 1, FRAME(2)), GNOMON_ENCLAVE_BAD_BUFFER);
+	expect("a page that came back", add(ID, BASE + 2 * PAGE, RW, FRAME(5)), GNOMON_ENCLAVE_OK);
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+}
+
+/* What comes back is zero, and what did not go is as it was. */
+void attack_zero(void)
+{
+	fill(FRAME(3), 0x33);
+	build_and_seal(ID, 0);
+	fill(FRAME(2), 0x22); /* the buffer */
+	expect("count", enter(0, ID, SAMPLE_COUNT, 0, 0), GNOMON_ENCLAVE_OK);
+	expect("remove", remove_page(ID, BASE + PAGE), GNOMON_ENCLAVE_OK);
+	expect("the removed page is zero", is_filled(FRAME(1), 0), true);
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+	expect("the code is zero", is_filled(FRAME(0), 0), true);
+	expect("the buffer is zero", is_filled(FRAME(2), 0), true);
+	expect("the neighbour is as it was", is_filled(FRAME(3), 0x33), true);
+	build_and_seal(ID, 0);
+	expect("the next buffer is zero", is_filled(FRAME(2), 0), true);
+	fill(FRAME(2), 0x22);
+	expect("destroy again", destroy(ID), GNOMON_ENCLAVE_OK);
+	fill(FRAME(0), 0x44);
+	expect("the memory is ours", is_filled(FRAME(0), 0x44), true);
+}
+
+/* Until somebody outside has taken FRAME(30). */
+void attack_taken(void)
+{
+	enum gnomon_enclave_status s;
+
+	build(ID, 0);
+	say("round\n");
+	do {
+		s = add(ID, BASE + 2 * PAGE, RW, SPARE);
+		if (s == GNOMON_ENCLAVE_OK)
+			remove_page(ID, BASE + 2 * PAGE);
+	} while (s == GNOMON_ENCLAVE_OK);
+	expect("a page that was taken", s, GNOMON_ENCLAVE_BAD_PAGE);
+	say("round\n");
+	for (;;)
+		out32(GNOMON_PORT_NOP, 0);
+}
+
+/* For ever: rounds of build, run, destroy, with the memory beside unharmed. */
+void attack_churn(void)
+{
+	fill(SPARE, 0x55);
+	for (uint64_t round = 1;; round++) {
+		build_and_seal(1 + round % GNOMON_ENCLAVE_MAX, 0);
+		if (enter(0, 1 + round % GNOMON_ENCLAVE_MAX, SAMPLE_SUM, round, 1) != GNOMON_ENCLAVE_OK ||
+		    (request[0].left.reason == GNOMON_ENCLAVE_EXITED && request[0].left.value != round + 1))
+			end(3);
+		if (destroy(1 + round % GNOMON_ENCLAVE_MAX) != GNOMON_ENCLAVE_OK || !is_filled(SPARE, 0x55))
+			end(4);
+		if (wrong)
+			end(5);
+		if (round % 8 == 0)
+			say("round\n");
+	}
+}
+
+/* Calls with random arguments, most of them near enough to good ones. Memory that is given is not looked at. */
+void attack_random(void)
+{
+	uint64_t x = 88172645463325252, ok = 0;
+
+	for (int i = 0; i < 20000; i++) {
+		enum gnomon_enclave_status s;
+
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		request[0].id = 1 + (x & 3) * (x >> 60 ? 1 : 1000);
+		request[0].va = BASE + (x >> 2 & 7) * PAGE + (x >> 59 ? 0 : x);
+		request[0].rights = x >> 5 & 7;
+		request[0].gpa = FRAME(x >> 8 & 63) + (x >> 58 ? 0 : x);
+		request[0].ticket = x >> 20 & 1 ? request[0].left.ticket : x;
+		request[0].flags = x >> 61 ? 0 : x;
+		request[0].args[0] = SAMPLE_SUM;
+		request[0].create = (struct gnomon_enclave_create){BASE,
+		                                                   ((x >> 14 & 7) + 1) * PAGE,
+		                                                   BASE,
+		                                                   BASE + PAGE,
+		                                                   x >> 17 & 1 ? BUFFER : 0,
+		                                                   x >> 17 & 1 ? PAGE : 0,
+		                                                   x >> 57 ? 0 : x};
+		s = call(0, (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2));
+		ok += s == GNOMON_ENCLAVE_OK;
+		if (s >= GNOMON_ENCLAVE_NR_STATUS)
+			end(3);
+	}
+	expect("some were right", ok > 500, true);
+	for (unsigned id = 1; id <= 4; id++)
+		destroy(id);
+	for (unsigned n = 0; n < 64; n++) {
+		fill(FRAME(n), n);
+		if (!is_filled(FRAME(n), n))
+			end(4);
+	}
+}
+
+/* A VM without secure memory. */
+void attack_off(void)
+{
+	fill(SPARE, 7);
+	expect("create", create(ID, FRAME(2)), GNOMON_ENCLAVE_OFF);
+	expect("add", add(ID, BASE, RX, SPARE), GNOMON_ENCLAVE_OFF);
+	expect("enter", enter(0, ID, SAMPLE_SUM, 1, 1), GNOMON_ENCLAVE_OFF);
+	expect("the page is ours", is_filled(SPARE, 7), true);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_ENCLAVE_ATTACKS_H
+#define TESTS_ENCLAVE_ATTACKS_H
+
+/* attack_build.c: while an enclave is built, and with memory */
+void attack_calls(void);
+void attack_errors(void);
+void attack_pages(void);
+void attack_zero(void);
+void attack_taken(void);
+void attack_churn(void);
+void attack_random(void);
+void attack_off(void);
+
+/* attack_run.c: while one runs */
+void attack_runs(void);
+void attack_two_cpus(void);
+void attack_vectors(void);
+void attack_loop(void);
+
+/* attack_kill.c: the guest does not survive these */
+void attack_read(void);
+void attack_write(void);
+void attack_execute(void);
+void attack_remap(void);
+void attack_table(void);
+void attack_request(void);
+void attack_version(void);
+void attack_queue(void);
+void attack_hammer(void);
+
+/* attack_fetch.c: a request that changes while it is served */
+void attack_fetch(void);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attacks from a guest's kernel (guest/main.c), in both paging modes. What is protected here: each of them is refused, with
+ * the status that says why, or kills the guest with a sentence; and nothing is lost by it. docs/enclave.md has the table.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../host_kind.h"
+#include "run_gnomon.h"
+
+static struct run r;
+
+static void init(void)
+{
+	need_kvm();
+}
+
+static void fini(void)
+{
+	run_abandon(&r);
+}
+
+TestSuite(attack, .init = init, .fini = fini);
+
+static void attack_with(const char *name, const char *mode, const char *levels, const char *monitor)
+{
+	run_gnomon(&r, "run", "--paging", mode, "--audit", "--cpus", "2", "--enclave-memory", "1M", "--enclave-levels",
+	           levels, "--enclave-monitor", monitor, "--timeout", "100", guest_path("../enclave/enclave-attacks"),
+	           "--", name);
+}
+
+/* All that it tries is answered as it expects. */
+static void refused(const char *name, const char *mode)
+{
+	attack_with(name, mode, "2", "process");
+	expect_status(&r, 0);
+	cr_expect_null(strstr(r.out, "wrong"), "%s, %s: %s", name, mode, r.out);
+	cr_expect(strstr(r.out, "done\n"), "%s, %s: %s", name, mode, r.out);
+}
+
+#define REFUSED(name, word)                                                                                            \
+	Test(attack, name##_nested) { refused(word, "nested"); }                                                       \
+	Test(attack, name##_shadow) { refused(word, "shadow"); }
+
+REFUSED(calls, "calls")
+REFUSED(errors, "errors")
+REFUSED(pages, "pages")
+REFUSED(runs, "runs")
+REFUSED(zero, "zero")
+REFUSED(two_cpus, "two-cpus")
+REFUSED(fetch, "fetch")
+REFUSED(random, "random")
+
+/* Where the kernel can use vector registers at all: a KVM that emulates CPL 0 lacks them. */
+Test(attack, vectors)
+{
+	refused("vectors", "shadow");
+	if (!kvm_keeps_shadow_tables())
+		refused("vectors", "nested");
+}
+
+static void killed(const char *name, const char *mode, const char *words)
+{
+	attack_with(name, mode, "2", "process");
+	r.out[0] = 0;
+	expect_killed(&r, words);
+}
+
+#define KILLED(name, words)                                                                                            \
+	Test(attack, name##_nested) { killed(#name, "nested", words); }                                                \
+	Test(attack, name##_shadow) { killed(#name, "shadow", words); }
+
+/* Before Linux 6.8 KVM fails without an address. */
+#define TAKEN "taken away from it"
+
+KILLED(read, TAKEN)
+KILLED(write, TAKEN)
+KILLED(execute, TAKEN)
+KILLED(remap, TAKEN)
+KILLED(table, TAKEN)
+KILLED(hammer, TAKEN)
+KILLED(request, "its request to an enclave, at 0x1000000, lies outside memory")
+KILLED(version, "names version 2 (of 1)")
+KILLED(queue, "its CPU start request lies outside memory")
+
+/* The depth of the third stage, and on which side of the wall the monitor is, change nothing. */
+Test(attack, levels_and_monitors)
+{
+	static const char *const levels[] = {"1", "2", "4"}, *const monitors[] = {"process", "thread"};
+
+	for (int l = 0; l < 3; l++) {
+		for (int m = 0; m < 2; m++) {
+			attack_with("runs", "shadow", levels[l], monitors[m]);
+			expect_status(&r, 0);
+			cr_expect(strstr(r.out, "done\n"), "%s, %s: %s", levels[l], monitors[m], r.out);
+		}
+	}
+}
+
+/* Without secure memory each call says so, and takes nothing. */
+Test(attack, off)
+{
+	run_gnomon(&r, "run", guest_path("../enclave/enclave-attacks"), "--", "off");
+	expect_status(&r, 0);
+	cr_expect_str_eq(r.out, "ok create\nok add\nok enter\nok the page is ours\ndone\n");
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon enclave list: the enclaves of a running guest, asked for at its control socket. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/plain.h"
+#include "cmd/enclave.h"
+#include "cmd/options.h"
+#include "client/connection.h"
+#include "vm/vm.h"
+
+#define ANSWER_MS 10000
+#define PAGE_KIB  4
+
+static const char help[] =
+    "Usage: gnomon enclave list [--json] SOCKET\n"
+    "Lists the enclaves of the guest behind a control socket, and the public key that their reports are checked with.\n"
+    "\n"
+    "  --json  print the reply of query-enclaves; measurements are whole there\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 done; 1 the guest has no secure memory, or nobody answers; 2 the arguments cannot be used.\n";
+
+/* The server's words may hold anything. */
+struct text {
+	char text[80];
+};
+
+static struct text text_at(const json_t *object, const char *name)
+{
+	const char *value = json_string_value(json_object_get(object, name));
+	struct text t;
+
+	snprintf(t.text, sizeof(t.text), "%s", value ? value : "-");
+	plain_string(t.text);
+	return t;
+}
+
+static long long number_at(const json_t *object, const char *name)
+{
+	return json_integer_value(json_object_get(object, name));
+}
+
+static void print_enclave(const json_t *e)
+{
+	const json_t *exits = json_object_get(e, "exits");
+
+	printf("%3lld  %-11.11s  %7lld  %12lld  %8lld  %8lld  %10lld  %11lld  %8lld  %.16s\n", number_at(e, "id"),
+	       text_at(e, "state").text, number_at(e, "pages"), number_at(e, "tables") * PAGE_KIB,
+	       number_at(e, "entries"), number_at(exits, "exited"), number_at(exits, "called-out"),
+	       number_at(exits, "interrupted"), number_at(exits, "faulted"), text_at(e, "measurement").text);
+}
+
+static int print_list(json_t *reply)
+{
+	json_t *enclaves = json_object_get(reply, "enclaves"), *e;
+	size_t i;
+
+	if (!json_is_array(enclaves)) {
+		log_error("enclave list: the reply tells of no enclaves");
+		return -EPROTO;
+	}
+	if (json_array_size(enclaves) == 0)
+		puts("The guest has no enclaves.");
+	else
+		printf("%3s  %-11s  %7s  %12s  %8s  %8s  %10s  %11s  %8s  %s\n", "id", "state", "pages", "tables (KiB)",
+		       "entries", "exited", "called out", "interrupted", "faulted", "measurement");
+	json_array_foreach (enclaves, i, e)
+		print_enclave(e);
+	printf("public key of reports: %s\n", text_at(reply, "key").text);
+	return 0;
+}
+
+static int run(const char *path, bool json)
+{
+	struct connection c;
+	json_t *reply;
+	int r = connection_open(&c, path, ANSWER_MS);
+
+	if (r < 0)
+		return r;
+	r = connection_ask(&c, "query-enclaves", NULL, &reply);
+	connection_close(&c);
+	if (r < 0)
+		return r;
+	if (json) {
+		(void)json_dumpf(reply, stdout, JSON_ENCODE_ANY | JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		r = print_list(reply);
+	}
+	json_decref(reply);
+	return r;
+}
+
+int enclave_list(int argc, char **argv)
+{
+	static const struct option options[] = {
+	    {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+	bool json = false;
+	int opt;
+
+	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (opt != 'j')
+			return STATUS_USAGE;
+		json = true;
+	}
+	if (optind != argc - 1) {
+		log_error("enclave list: one socket is expected (try `gnomon enclave list --help`)");
+		return STATUS_USAGE;
+	}
+	return run(argv[optind], json) < 0 ? STATUS_HOST_FAILURE : 0;
+}
