@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What the samples' parts of the program have in common: calls for which all must go well. */
 #include "enclave_samples.h"
 
 bool enclave_fail(const char *fmt, ...)
