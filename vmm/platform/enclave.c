@@ -64,20 +64,6 @@ void platform_enclaves_stop(struct platform_enclaves *e)
 	free(e);
 }
 
-bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret)
-{
-	int r;
-
-	monitor_request(e->monitor, slot)->op = op;
-	r = monitor_call(e->monitor, slot, ret);
-	if (r == 0 && ret->status < GNOMON_ENCLAVE_NR_STATUS && ret->left.reason <= GNOMON_ENCLAVE_FAULTED)
-		return true;
-	if (r != -EPIPE) /* else on_death() says it */
-		log_error("the enclave monitor cannot go on");
-	vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	return false;
-}
-
 /* ---- the guest's calls ---- */
 
 static enum gnomon_enclave_status build(struct platform_enclaves *e, int slot, enum monitor_op op,
