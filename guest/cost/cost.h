@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest of its own that does one thing many times and measures the time: `gnomon bench --only costs`, `balloon` and
- * `walks`. It has no kernel and no protection. Both privilege levels can reach everything. cost_main() runs at CPL 3
- * and calls what has to run at CPL 0 through a breakpoint (entry.S).
+ * A guest of its own that does one thing many times and measures the time: `gnomon bench --only costs`, `balloon`,
+ * `walks` and `enclave`. It has no kernel and no protection. Both privilege levels can reach everything. cost_main()
+ * runs at CPL 3 and calls what has to run at CPL 0 through a breakpoint (entry.S).
  *
  *   0          loader                     all of memory is mapped at its own address, by 2 MiB pages
  *   2 MiB      this image, its tables
  *   64 MiB     FRAMES, 64 MiB             mapped again at REGION, as each row wants it
  *              the rows about the balloon have 192 MiB there, at its own address only
+ *              enclaves that are built: requests there; pages from 128 MiB on, mapped at REGION + 128 MiB
  */
 #ifndef GUEST_COST_H
 #define GUEST_COST_H

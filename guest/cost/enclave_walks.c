@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long the walks are: of the guest's own tables, 16 MiB by 4 KiB pages, and of the enclave of enclave.c's ring, as the
- * VMM counts them: in each reading and with each size of check cache.
+ * How long the walks are: of the guest's own tables, 16 MiB by 4 KiB pages, and of the enclave of enclave.c's ring, as
+ * the VMM counts them: in each reading and with each size of check cache.
  */
 #include <gnomon/abi.h>
 #include <gnomon/enclave.h>

@@ -69,8 +69,8 @@
  */
 #define GNOMON_PORT_ENCLAVE 0x610
 /*
- * 32-bit write: guest physical address of a struct gnomon_enclave_walks (gnomon/enclave.h), a multiple of its size. How long
- * page walks of an enclave would be if hardware walked the enclaves' own table.
+ * 32-bit write: guest physical address of a struct gnomon_enclave_walks (gnomon/enclave.h), a multiple of its size. How
+ * long page walks of an enclave would be if hardware walked the enclaves' own table.
  */
 #define GNOMON_PORT_ENCLAVE_WALKS 0x614
 

@@ -142,9 +142,9 @@ _Static_assert(sizeof(struct gnomon_enclave_request) == 256, "ABI");
 #define GNOMON_ENCLAVE_EXPECT 1u
 
 /*
- * For GNOMON_PORT_ENCLAVE_WALKS: counted over the tables of a sealed enclave of 256 MiB at most as they stand, in the second
- * of two sweeps over its pages. Of a second stage the tables are made for the count. The rules for a request that is no good
- * are those above.
+ * For GNOMON_PORT_ENCLAVE_WALKS: counted over the tables of a sealed enclave of 256 MiB at most as they stand, in the
+ * second of two sweeps over its pages. Of a second stage the tables are made for the count. The rules for a request that
+ * is no good are those above.
  */
 struct gnomon_enclave_walks {
 	uint32_t version; /* GNOMON_ENCLAVE_VERSION */

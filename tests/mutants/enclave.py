@@ -92,6 +92,16 @@ MUTANTS = [
      "two segments have one page", "unit enclave_image"),
     ("enclave-file-without-guard", IMAGE, "end = ret_image->segment[ret_image->nr - 1].end + page;",
      "end = ret_image->segment[ret_image->nr - 1].end;", "no absent page below the stack", "unit enclave_image"),
+    # Walks that are counted.
+    ("check-cache-forgets", "vmm/model/walk_check.c",
+     "memmove(cache->frame + 1, cache->frame, i * sizeof(*cache->frame));",
+     "if (!hit) memmove(cache->frame + 1, cache->frame, i * sizeof(*cache->frame));",
+     "a hit drops another frame from the cache", "unit walk_check"),
+    ("second-stage-not-checked", "vmm/model/walk_check.c", "k->w->reading == WALK_CHECK_EVERY &&", "0 &&",
+     "accesses of the second stage go unchecked", "unit walk_check"),
+    ("count-leaves-frames", "vmm/monitor/walks.c",
+     "enclave_stage_release(c->stage, maddr_init(s->table[i].address));", ";",
+     "frames of a counted second stage stay the enclave's", "monitor monitor/counts_walks"),
     # Between the two processes.
     ("kick-before-run-lost", "vmm/monitor/serve.c", "stop = atomic_load(&slot->kick) ?", "stop = 0 ?",
      "a kick that comes before the enclave runs is lost", "monitor monitor/kicked_before_it_runs"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The workload `enclave`: what a guest says of walks, and what the tables make of made-up results. A count must not land in
- * the row of another reading, nor a rate be compared with that of another size.
+ * The workload `enclave`: what a guest says of walks, and what the tables make of made-up results. A count must not land
+ * in the row of another reading, nor a rate be compared with that of another size.
  */
 #include <criterion/criterion.h>
 #include <errno.h>

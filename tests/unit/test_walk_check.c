@@ -196,8 +196,8 @@ Test(walk_check, composed)
 }
 
 /*
- * Sweeps over k pages of one leaf table, once each: 4 frames of tables are always in the cache, and the data's are if all
- * fit beside them.
+ * Sweeps over k pages of one leaf table, once each: 4 frames of tables are always in the cache, and the data's are if
+ * all fit beside them.
  */
 Test(walk_check, cache_in_steady_state)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * References of a walk whose machine addresses a third stage checks, one by one, through tables that stand: the counts of
- * walk.h's 3-D, where every length is looked up and none assumed.
+ * References of a walk whose machine addresses a third stage checks, one by one, through tables that stand: the counts
+ * of walk.h's 3-D, where every length is looked up and none assumed.
  *
  *   stage 1's entries    each at an address that the second stage translates, if there is one: table by table
  *   the data             the same
  *   checks               of what was translated, or of every access, the second stage's own included
  *
- * A check reads as many entries as the third stage's tree has on the way to the frame, none if the frame is in the check
- * cache. That has the `size` frames that were used last. Pure: all tables are reached through functions.
+ * A check reads as many entries as the third stage's tree has on the way to the frame, none if the frame is in the
+ * check cache. That has the `size` frames that were used last. Pure: all tables are reached through functions.
  */
 #ifndef GNOMON_MODEL_WALK_CHECK_H
 #define GNOMON_MODEL_WALK_CHECK_H
@@ -57,8 +57,8 @@ struct walk_check_refs {
 };
 
 /*
- * Walks to each 4 KiB page that has a byte of [first, first + bytes), which does not wrap. The cache goes on as the walks
- * before left it: the second sweep over the same pages is the steady state.
+ * Walks to each 4 KiB page that has a byte of [first, first + bytes), which does not wrap. The cache goes on as the
+ * walks before left it: the second sweep over the same pages is the steady state.
  */
 void walk_check_count(const struct walk_check *w, struct walk_cache *cache, uint64_t first, uint64_t bytes,
                       struct walk_check_refs *ret_refs);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How long the page walks of an enclave would be if hardware walked the third stage: counted over its own stage-1 tables
- * and the third stage as they stand. Only numbers come out.
+ * How long the page walks of an enclave would be if hardware walked the third stage: counted over its own stage-1
+ * tables and the third stage as they stand. Only numbers come out.
  *
  *   second stage of 0 levels   none: stage 1 yields machine addresses, as tables do that KVM composes
- *                of 4 levels   tables are built for the count: the enclave's run one-to-one, by 4 KiB pages, in frames that
- *                              nobody owns. They are the enclave's meanwhile, so that accesses to them are checked, too
+ *                of 4 levels   tables are built for the count: the enclave's run one-to-one, by 4 KiB pages, in frames
+ *                              that nobody owns. They are the enclave's meanwhile, so that accesses to them are
+ *                              checked, too
  */
 #ifndef GNOMON_MONITOR_WALKS_H
 #define GNOMON_MONITOR_WALKS_H

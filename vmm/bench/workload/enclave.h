@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workload `enclave`: what it costs to enter, leave and build enclaves, and how long their page walks are. Its cases run as
- * those of `costs` do (op.h): guest/cost/enclave.c is the guest's kernel.
+ * Workload `enclave`: what it costs to enter, leave and build enclaves, and how long their page walks are. Its cases
+ * run as those of `costs` do (op.h): guest/cost/enclave.c is the guest's kernel.
  *
  *   enclave.c          the workload; the runs that count walks
  *   enclave_cases.c    the cases
@@ -60,13 +60,13 @@ struct enclave_results {
 int enclave_native(const void *native);
 
 /*
- * Reads the whole output of a run that counts walks. -EBADMSG, -EINVAL, -ERANGE as walks_output_parse(). Nothing is written
- * on failure.
+ * Reads the whole output of a run that counts walks. -EBADMSG, -EINVAL, -ERANGE as walks_output_parse(). Nothing is
+ * written on failure.
  */
 int must_check enclave_output_parse(const char *text, size_t len, const struct op_request *request,
                                     struct enclave_counts *ret_counts, struct walks_model *ret_outside);
 
-/* Tables of a third stage with so many levels that has an entry for each frame, by the memory of these frames. -errno. */
+/* Tables of a third stage of so many levels, with an entry for each frame, by the memory of these frames. -errno. */
 int must_check enclave_overhead(int levels, double *ret_part);
 
 /* The tables of a struct enclave_results. -ENOMEM. */

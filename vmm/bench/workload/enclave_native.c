@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands below an enclave that is built: BLAKE2b of its pages; and the rules, without a guest, a KVM or a monitor. */
+/* What is below an enclave that is built: BLAKE2b of its pages; and the rules, without a guest, a KVM or a monitor. */
 #include <gnomon/addr.h>
 #include <sodium.h>
 #include <stdio.h>

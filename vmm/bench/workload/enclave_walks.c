@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of walks: counted references beside the model's, by depth of the third stage and size of the check cache. */
+/* The table of walks: counted references beside the model's, by the third stage's depth and the check cache's size. */
 #include <errno.h>
 
 #include "bench/workload/enclave.h"
