@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sample `signer`: an Ed25519 key pair (libsodium's) from the secret that only enclaves of its measurement get. What
- * the kernel can have of it is the public key and signatures.
+ * The sample `signer`: an Ed25519 key pair (libsodium's) from the secret that only enclaves of its measurement get. The
+ * kernel can have the public key and signatures.
  */
 #include <sodium/crypto_sign.h>
 #include <stdbool.h>

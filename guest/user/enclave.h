@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* enclave.c: enclaves for programs. Each is at the addresses that its file says, so two of one file exclude each other. */
+/* enclave.c: enclaves for programs. A file says at which addresses, so that a process has one of each file at most. */
 #ifndef GUEST_USER_ENCLAVE_H
 #define GUEST_USER_ENCLAVE_H
 
@@ -20,8 +20,8 @@ struct enclave {
 };
 
 /*
- * Makes the enclave of a file, which is 8-byte aligned. The caller sets call_out and ctx; all else is set here. Returns an
- * enum gnomon_enclave_status; -EINVAL: `wrong` says what; -ENOMEM. Unless it is 0 there is no enclave.
+ * Makes the enclave of a file, which is 8-byte aligned. The caller sets call_out and ctx; all else is set here. Returns
+ * an enum gnomon_enclave_status; -EINVAL: `wrong` says what; -ENOMEM. Unless it is 0 there is no enclave.
  */
 int64_t enclave_open(struct enclave *e, const void *file, uint64_t size);
 
@@ -29,8 +29,8 @@ int64_t enclave_open(struct enclave *e, const void *file, uint64_t size);
 int64_t enclave_ask(struct enclave *e, enum gnomon_enclave_call call);
 
 /*
- * From ENTER to EXIT. A status; -EFAULT: the enclave faulted, and request.left has the vector and the page. It can only be
- * closed then.
+ * From ENTER to EXIT. A status; -EFAULT: the enclave faulted, and request.left has the vector and the page. It can only
+ * be closed then.
  */
 int64_t enclave_call(struct enclave *e, const uint64_t args[GNOMON_ENCLAVE_ARGS], uint64_t *ret_value);
 

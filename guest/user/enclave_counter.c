@@ -141,9 +141,27 @@ bool counter_show(void)
 	return sample_close(&counter);
 }
 
+/* munmap() leaves alone what an enclave has, and nobody but its process has its identifier. */
+static bool is_kept(void)
+{
+	const struct gnomon_enclave_create *const c = &counter.image.create;
+	const uint32_t id = counter.request.id;
+	bool stranger = false;
+
+	munmap((void *)c->base, c->size);
+	munmap((void *)c->buffer, c->buffer_size);
+	*(volatile uint8_t *)c->buffer = 1; /* else a page fault */
+	for (counter.request.id = 1; counter.request.id <= GNOMON_ENCLAVE_MAX && !stranger; counter.request.id++)
+		stranger =
+		    counter.request.id != id && enclave_ask(&counter, GNOMON_ENCLAVE_DESTROY) != GNOMON_ENCLAVE_ABSENT;
+	counter.request.id = id;
+	return stranger ? enclave_fail("a process can destroy an enclave that is not its own") : true;
+}
+
 bool counter_try(void)
 {
-	return sample_open(&counter, counter_file, counter_file_end) && count_up() && sample_close(&counter);
+	return sample_open(&counter, counter_file, counter_file_end) && is_kept() && count_up() &&
+	       sample_close(&counter);
 }
 
 bool counter_leave(void)

@@ -6,7 +6,7 @@
 #include "enclave.h"
 #include "enclave/samples.h"
 
-/* enclave_main.c */
+/* enclave_samples.c */
 bool enclave_fail(const char *format, ...);
 /* enclave_open() and enclave_call(), for which all must go well. */
 bool sample_open(struct enclave *e, const uint8_t *file, const uint8_t *file_end);

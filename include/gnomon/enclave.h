@@ -179,7 +179,8 @@ _Static_assert(sizeof(struct gnomon_enclave_report) == 232, "ABI");
 #define GNOMON_ENCLAVE_REPORT_MAGIC "GNMNREPT"
 
 /*
- * An enclave calls with SYSCALL: the number of the call in RAX, which also has the status of one that comes back; RCX and
+ * FS.base is the enclave's base, where code that a compiler gave a stack protector finds a guard (%fs:0x28). An enclave calls
+ * with SYSCALL: the number of the call in RAX, which also has the status of one that comes back; RCX and
  * R11 are lost.
  *   EXIT      RDI value
  *   CALL_OUT  RDI number; RSI, RDX, R8, R9 arguments. RAX: the kernel's answer

@@ -64,7 +64,7 @@ build=$(realpath "$1")
 prefix=$dir/stage/usr/local gnomon=$prefix/bin/gnomon
 check "DESTDIR=... meson install" install "$build" "$2"
 check "gnomon, executable" test -x "$gnomon"
-check "guests and the shortest KVM program" is_there libexec/gnomon/{kernel.elf,cost.elf,shortest-kvm}
+check "guests and the shortest KVM program" is_there libexec/gnomon/{kernel.elf,cost.elf,counter.elf,signer.elf,shortest-kvm}
 check "headers of the guest's contract" is_there include/gnomon/{abi,addr,enclave,enclave_image,virtio,x86}.h
 check "each header stands alone" headers_stand_alone
 check "manual page" is_there share/man/man1/gnomon.1

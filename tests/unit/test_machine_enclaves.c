@@ -67,6 +67,7 @@ Test(machine_enclaves, reply)
 	     .tables = 4,
 	     .entries = 10,
 	     .exits = {1, 2, 3, 4},
+	     .sealed = true,
 	     .measurement = {0xab, [31] = 0x0f}},
 	    {.id = 64, .state = "building", .create = {.base = 0x7ffffffef000, .size = 0x1000}},
 	};

@@ -99,6 +99,7 @@ static int parse_balloon(const char *list, uint64_t *ret_features)
 	return 0;
 }
 
+/* Those of enclaves. 0: go on; otherwise -EINVAL, logged. */
 static int parse_enclave_option(int opt, const char *arg, struct run_options *o)
 {
 	long v;
@@ -128,9 +129,11 @@ static int parse_enclave_option(int opt, const char *arg, struct run_options *o)
 		}
 		o->enclaves.kind = strcmp(arg, "thread") == 0 ? MONITOR_THREAD : MONITOR_PROCESS;
 		return 0;
-	default:
+	case 'k':
 		o->enclave_key = arg;
 		return 0;
+	default:
+		return -EINVAL; /* option_next() logged it */
 	}
 }
 
@@ -181,11 +184,6 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 		return r;
 	case 'B':
 		return parse_balloon(arg, &o->balloon);
-	case 'E':
-	case 'L':
-	case 'K':
-	case 'k':
-		return parse_enclave_option(opt, arg, o);
 	case 's':
 		o->stats = arg;
 		return 0;
@@ -195,7 +193,7 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 't':
 		return parse_count("--timeout", arg, 1, 1000000, &o->timeout);
 	default:
-		return -EINVAL; /* option_next() logged it */
+		return parse_enclave_option(opt, arg, o);
 	}
 }
 

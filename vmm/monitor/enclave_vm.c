@@ -28,6 +28,7 @@ struct enclave_vm {
 	uint8_t *stub_pages;
 	struct stub_layout stub;
 	maddr_t root;
+	uint64_t base;                             /* the enclave's first address */
 	struct kvm_userspace_memory_region memory; /* its slot */
 };
 
@@ -109,6 +110,7 @@ static void first_sregs(struct enclave_vm *vm, struct kvm_sregs *s)
 	s->ss = (struct kvm_segment){
 	    .selector = STUB_SS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
 	s->ds = s->es = s->fs = s->gs = s->ldt = null;
+	s->fs.base = vm->base;
 	s->tr = (struct kvm_segment){
 	    .base = STUB_CPU(0), .limit = 0x67, .selector = STUB_TR(0), .type = 0xb, .present = 1};
 	s->gdt.base = STUB_GDT;
@@ -155,7 +157,7 @@ struct enclave_vm *enclave_vm_create(const struct enclave_vm_config *c, const st
 		log_error("no memory for an enclave");
 		return NULL;
 	}
-	*vm = (struct enclave_vm){.fd = -1, .vcpu_fd = -1, .root = info->root, .stub_pages = MAP_FAILED};
+	*vm = (struct enclave_vm){.fd = -1, .vcpu_fd = -1, .root = info->root, .base = info->create.base, .stub_pages = MAP_FAILED};
 	vm->stub = (struct stub_layout){.base = stub, .cpus = 1};
 	vm->run_size = ioctl(c->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vm->fd = patient_ioctl(c->kvm_fd, KVM_CREATE_VM, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What all calls of the monitor have in common. */
+/* A call of the monitor. Its answer is looked at before it is used. */
 #include <errno.h>
 
 #include "platform/enclave_parts.h"

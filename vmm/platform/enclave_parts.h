@@ -33,7 +33,7 @@ struct platform_enclaves {
 };
 
 /*
- * Has the monitor do what `q` says, for a vCPU's thread (its number) or own_slot. What comes back was checked. False: there
+ * platform/enclave_call.c: has the monitor do what `q` says, for a vCPU's thread (its number) or own_slot. What comes back was checked. False: there
  * is no monitor any more, and the run has been ended.
  */
 bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret_reply);
