@@ -195,6 +195,14 @@ Test(guest, walks_bad_request)
 	killed("walks-too-many", "1", "0xfffffffffffff000 bytes from 0x1000");
 }
 
+Test(guest, enclave_walks_bad_request)
+{
+	good("enclave-walks-off", "1", "64M");
+	killed("enclave-walks-bad-version", "1", "names another version than 1");
+	killed("enclave-walks-not-aligned", "1", "is not aligned to 128 bytes");
+	killed("enclave-walks-outside-memory", "1", "lies outside memory");
+}
+
 Test(guest, cpu_start_bad_cr3)
 {
 	killed("cpu-start-bad-cr3", "2", "");

@@ -29,11 +29,12 @@ static size_t said(int lines)
 	size_t len = 0;
 
 	for (unsigned n = 0; n < (unsigned)lines; n++)
-		len += snprintf(text + len, sizeof(text) - len,
-		                "enclave second=%020u every=%020u cache=%020u pages=%020u low=%020u high=%020u sum=%020u "
-		                "walked=%020u checks=%020u hits=%020u\n",
-		                n < 8 ? 0 : 4, n < 16 ? 0 : 1, caches[n % 4], 2, 10 * n + 10, 10 * n + 10, 20 * n + 20, 8,
-		                10, n % 4 ? 10 : 0);
+		len +=
+		    snprintf(text + len, sizeof(text) - len,
+		             "enclave second=%020u every=%020u cache=%020u pages=%020u low=%020u high=%020u sum=%020u "
+		             "walked=%020u checks=%020u hits=%020u\n",
+		             n < 8 ? 0 : 4, n < 16 ? 0 : 1, caches[n % 4], 2, 10 * n + 10, 10 * n + 10, 20 * n + 20, 8,
+		             10, n % 4 ? 10 : 0);
 	return len + snprintf(text + len, sizeof(text) - len, TAIL);
 }
 
@@ -126,7 +127,8 @@ static void setup(void)
 		}
 	}
 	results.run[0] = (struct enclave_run){.where = BENCH_NESTED, .levels = 4};
-	cr_assert_eq(enclave_output_parse(text, said(24), &request, &results.run[0].counts, &results.run[0].outside), 0);
+	cr_assert_eq(enclave_output_parse(text, said(24), &request, &results.run[0].counts, &results.run[0].outside),
+	             0);
 }
 
 TestSuite(bench_enclave_report, .init = setup);

@@ -15,8 +15,8 @@
 
 #define BASE    0x10000000ull
 #define FLOORS  8
-#define BLOCKS  128
-#define TABLES  64 /* pages of stage-1 tables beside those for 2 MiB each, for one enclave */
+#define BLOCKS  GNOMON_ENCLAVE_MAX /* an enclave each */
+#define TABLES  64                 /* pages of stage-1 tables beside those for 2 MiB each, for one enclave */
 #define BUFFERS (1ull << 40)
 #define LEVELS  2 /* as `gnomon run` has it by default */
 
@@ -91,7 +91,7 @@ int enclave_native(const void *native)
 	struct enclaves *all = NULL;
 	uint8_t *content = map(q->ops * PAGE_SIZE), *memory = map(secure);
 
-	BUG_ON(q->blocks > BLOCKS || q->blocks > GNOMON_ENCLAVE_MAX);
+	BUG_ON(q->blocks > BLOCKS);
 	if (!content || !memory || sodium_init() < 0)
 		return 1;
 	for (uint64_t i = 0; i < q->ops; i++)
