@@ -8,7 +8,11 @@
 #include "cpu/state.h"
 #include "monitor/walks.h"
 
-#define STUB_AT 0x200000000000 /* above secure memory and buffers: maddr in an enclave's VM */
+/* In an enclave's VM, above secure memory and buffers, and no higher: a CPU may have few physical address bits. */
+static maddr_t stub_at(const struct monitor_serve *m)
+{
+	return maddr_init(m->config.size + (GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX);
+}
 
 static void discard(void *ctx, maddr_t at, uint64_t size)
 {
@@ -26,7 +30,7 @@ int monitor_serve_init(struct monitor_serve *m, const struct monitor_serve_confi
 	if (m->memory == MAP_FAILED)
 		return log_errno(errno, "secure memory of %llu bytes", (unsigned long long)config->size);
 	(void)madvise(m->memory, config->size, MADV_DONTDUMP);
-	enclave_vm_fixed(maddr_init(STUB_AT), fixed);
+	enclave_vm_fixed(stub_at(m), fixed);
 	m->all = enclaves_create(&(struct enclaves_config){
 	    .memory = m->memory,
 	    .size = config->size,
@@ -89,7 +93,7 @@ static enum gnomon_enclave_status init(struct monitor_serve *m, const struct mon
 	        .memory = m->memory,
 	        .buffer = m->config.buffers + q->id * GNOMON_ENCLAVE_BUFFER_MAX,
 	    },
-	    &info, maddr_init(STUB_AT));
+	    &info, stub_at(m));
 	if (m->vm[q->id])
 		return s;
 	BUG_ON(enclave_destroy(m->all, q->id) != GNOMON_ENCLAVE_OK);
