@@ -150,7 +150,7 @@ Test(enclave_run, vmm_killed)
 	unlink(path);
 }
 
-/* Memory of the guest and of the monitor, in KiB. */
+/* Anonymous memory of a process, in KiB: what is mapped from files counts for more when others that have it end. */
 static long resident(pid_t pid)
 {
 	char name[64], line[256];
@@ -160,7 +160,7 @@ static long resident(pid_t pid)
 	snprintf(name, sizeof(name), "/proc/%d/smaps_rollup", (int)pid);
 	f = fopen(name, "r");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "Pss: %ld", &kib) == 1)
+		if (sscanf(line, "Anonymous: %ld", &kib) == 1)
 			break;
 	if (f)
 		fclose(f);
