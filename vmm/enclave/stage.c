@@ -85,7 +85,7 @@ void enclave_stage_destroy(struct enclave_stage *s3)
 {
 	if (s3->pt.root)
 		pt_destroy(&s3->pt);
-	for (unsigned i = 0; i < s3->used; i++)
+	for (unsigned i = 0; s3->table && i < s3->used; i++)
 		free(s3->table[i].entry);
 	free(s3->table);
 	*s3 = (struct enclave_stage){0};

@@ -9,22 +9,22 @@
 
 /* In both modes and with both kinds of monitor. */
 #define CALLS(name, thread_bar, process_bar, words)                                                                    \
-	CASE(NESTED, name, 256, 32, .monitor = "thread", .floors_bar = thread_bar, .what = words),                     \
-	    CASE(NESTED, name, 256, 32, .monitor = "process", .floors_bar = process_bar),                              \
-	    CASE(SHADOW, name, 256, 32, .monitor = "thread", .floors_bar = thread_bar),                                \
-	    CASE(SHADOW, name, 256, 32, .monitor = "process", .floors_bar = process_bar)
+	CASE(NESTED, name, 256, 32, .monitor = "thread", .floors_bar = (thread_bar), .what = (words)),                     \
+	    CASE(NESTED, name, 256, 32, .monitor = "process", .floors_bar = (process_bar)),                              \
+	    CASE(SHADOW, name, 256, 32, .monitor = "thread", .floors_bar = (thread_bar)),                                \
+	    CASE(SHADOW, name, 256, 32, .monitor = "process", .floors_bar = (process_bar))
 
 /* An operation is a page, a block an enclave. */
 #define PAGES(w, name, pages, enclaves, ...) CASE(w, name, (pages) * (enclaves), enclaves, .bytes = 4096, __VA_ARGS__)
 #define BUILD(name, pages, enclaves, rules, words, once)                                                               \
-	PAGES(NATIVE, "enclave-build-" name, pages, enclaves, .what = words),                                          \
-	    PAGES(NATIVE, "enclave-rules-" name, pages, enclaves, .native_bar = 0.8, .what = rules),                   \
+	PAGES(NATIVE, "enclave-build-" name, pages, enclaves, .what = (words)),                                          \
+	    PAGES(NATIVE, "enclave-rules-" name, pages, enclaves, .native_bar = 0.8, .what = (rules)),                   \
 	    PAGES(NESTED, "enclave-build-" name, pages, enclaves, .native_bar = 0.8, .monitor = "thread",              \
-	          .uncounted = once),                                                                                  \
+	          .uncounted = (once)),                                                                                  \
 	    PAGES(NESTED, "enclave-build-" name, pages, enclaves, .native_bar = 0.8, .monitor = "process",             \
-	          .uncounted = once),                                                                                  \
+	          .uncounted = (once)),                                                                                  \
 	    PAGES(SHADOW, "enclave-build-" name, pages, enclaves, .native_bar = 0.8, .monitor = "process",             \
-	          .uncounted = once)
+	          .uncounted = (once))
 
 static const struct op_case cases[] = {
     CASE(NESTED, "floor", 256, 32, .what = "OUT to the no-op port at guest CPL 0: the floor itself"),
