@@ -193,6 +193,38 @@ Test(enclave_run, churn_shadow)
 	churn("shadow");
 }
 
+/* Four CPUs make and destroy enclaves while the balloon takes half of the memory and gives it back. */
+static void beside_a_balloon(const char *mode)
+{
+	long before;
+
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", "4", "--memory", "512M", "--enclave-memory",
+	                                    "16M", "--timeout", "100", "--control", path,
+	                                    guest_path("../../guest/kernel"), "--", "idle", "enclave", "busy", NULL});
+	run_until(&r, "enclave: round 1\n");
+	before = resident(r.pid) + resident(monitor_of(&r));
+	for (int i = 0; i < 2; i++) {
+		run_gnomon(&tool, "balloon", "--size", "256M", "--wait", path);
+		expect_status(&tool, 0);
+		run_until(&r, i ? "enclave: round 5\n" : "enclave: round 2\n");
+		run_gnomon(&tool, "balloon", "--size", "0", "--wait", path);
+		expect_status(&tool, 0);
+		run_until(&r, i ? "enclave: round 6\n" : "enclave: round 3\n");
+	}
+	cr_expect(resident(r.pid) + resident(monitor_of(&r)) < before + 16384, "memory was lost");
+	quit();
+}
+
+Test(enclave_run, churn_beside_a_balloon_nested)
+{
+	beside_a_balloon("nested");
+}
+
+Test(enclave_run, churn_beside_a_balloon_shadow)
+{
+	beside_a_balloon("shadow");
+}
+
 /* Who is not root cannot look into the monitor, nor can root by way of the VMM: tests/monitor tries that. */
 Test(enclave_run, nobody_looks_into_the_monitor)
 {
