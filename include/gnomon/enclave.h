@@ -112,7 +112,8 @@ _Static_assert(sizeof(struct gnomon_enclave_left) == 64, "ABI");
  * once, and writes `status` and, after ENTER and RESUME, `left` when the call is done. A request that lies outside
  * memory, or names another version, kills the guest.
  *
- *   CREATE   id, create; gpa: `buffer_size` bytes of RAM in a row that become the marshalling buffer, zeroed, until DESTROY
+ *   CREATE   id, create; gpa: `buffer_size` bytes of RAM in a row that become the marshalling buffer, zeroed, until DESTROY.
+ *            No page table may lie there: where Gnomon walks the tables itself (shadow mode) it kills the guest for it
  *   ADD      id, va, rights; gpa: the page, whose content goes into the enclave. The guest loses it. It comes back zeroed at
  *            REMOVE or DESTROY. A guest that accesses it meanwhile is killed
  *   EXTEND   id, va

@@ -53,7 +53,7 @@ static struct enclave_page *page_at(const struct enclave *e, uint64_t va)
 }
 
 /* False: not R, RW or RX. */
-static bool take_rights(unsigned rights, pt_attrs_t *ret)
+static bool take_rights(uint64_t rights, pt_attrs_t *ret)
 {
 	switch (rights) {
 	case GNOMON_ENCLAVE_R:
@@ -116,7 +116,7 @@ enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id,
 	return GNOMON_ENCLAVE_OK;
 }
 
-static enum gnomon_enclave_status check_add(const struct enclaves *all, unsigned id, uint64_t va, unsigned rights,
+static enum gnomon_enclave_status check_add(const struct enclaves *all, unsigned id, uint64_t va, uint64_t rights,
                                             struct enclave **ret_enclave, pt_attrs_t *ret_rights)
 {
 	enum gnomon_enclave_status s = enclave_find(all, id, GNOMON_ENCLAVE_ADD, ret_enclave);
@@ -130,7 +130,7 @@ static enum gnomon_enclave_status check_add(const struct enclaves *all, unsigned
 	return page_at(*ret_enclave, va)->added ? GNOMON_ENCLAVE_PAGE_EXISTS : GNOMON_ENCLAVE_OK;
 }
 
-enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, uint64_t va, unsigned rights)
+enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, uint64_t va, uint64_t rights)
 {
 	struct enclave *e;
 	pt_attrs_t attrs;
@@ -138,7 +138,7 @@ enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned 
 	return check_add(all, id, va, rights, &e, &attrs);
 }
 
-enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64_t va, unsigned rights,
+enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64_t va, uint64_t rights,
                                        const void *content)
 {
 	struct enclave *e;

@@ -71,10 +71,10 @@ void enclaves_destroy(struct enclaves *all);
 enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id,
                                           const struct gnomon_enclave_create *create);
 /* `content`: a page that nobody else can change any more. It is copied. */
-enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64_t va, unsigned rights,
+enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64_t va, uint64_t rights,
                                        const void *content);
 /* What enclave_add() would say, before the page is taken from the guest. */
-enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, uint64_t va, unsigned rights);
+enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, uint64_t va, uint64_t rights);
 /* The page's content becomes part of the measurement. Address and rights are from ADD on. */
 enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uint64_t va);
 /* `expected`: GNOMON_ENCLAVE_MEASUREMENT bytes, or NULL. After BAD_MEASUREMENT it can still be built on. */

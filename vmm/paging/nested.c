@@ -203,7 +203,7 @@ static unsigned shootdown(struct vm *vm, const struct stage2_slice *slice, unsig
 {
 	unsigned acks;
 
-	if (n == 1 && !vm->lent.content) { /* of a page that is lent no store may come between copy and end */
+	if (n == 1 && !vm->stage2.lent.content) { /* of a page that is lent no store may come between copy and end */
 		vm_withdraw(vm, slice, n);
 		return vm_kick_out(vm);
 	}

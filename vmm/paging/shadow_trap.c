@@ -175,6 +175,11 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		break;
 	case SHADOW_TABLE_OUTSIDE:
+		if (stage2_ptr(&vcpu->vm->stage2, walk.outside, 1)) {
+			vm_kill(vcpu, "its page table at 0x%llx lies in an enclave's marshalling buffer",
+			        (unsigned long long)gpa_raw(walk.outside));
+			break;
+		}
 		if (vcpu_violation(vcpu, walk.outside))
 			break;
 		__attribute__((fallthrough));

@@ -54,6 +54,7 @@ void stage2_destroy(struct stage2 *s2)
 	if (s2->pt.root)
 		pt_destroy(&s2->pt);
 	stage2_tables_destroy(&s2->tables);
+	lent_destroy(&s2->lent);
 	*s2 = (struct stage2){0};
 }
 

@@ -32,6 +32,7 @@
 #include "base/log.h"
 #include "mem/guest_mem.h"
 #include "pgtable/pt.h"
+#include "stage2/lent.h"
 
 /* table.c: table n has page n; freed ones are used again. */
 struct stage2_tables {
@@ -46,6 +47,7 @@ struct stage2 {
 	struct pt pt;
 	const struct guest_mem *mem;
 	struct stage2_tables tables;
+	struct lent lent; /* what enclaves have of it (vm/lend.h) */
 };
 
 struct stage2_mapping {

@@ -23,7 +23,7 @@ static int begin(struct vm *vm, gpa_t gpa, uint64_t size)
 	r = vm_lock_paging(vm);
 	if (r < 0)
 		return r;
-	r = lent_init(&vm->lent, end_of_memory(vm));
+	r = lent_init(&vm->stage2.lent, end_of_memory(vm));
 	if (r < 0)
 		vm_unlock_paging(vm);
 	return r;
@@ -42,13 +42,13 @@ int vm_lend(struct vm *vm, gpa_t page, unsigned to, void *ret_content)
 
 	if (r < 0)
 		return r;
-	if (lent_to(&vm->lent, page, PAGE_SIZE))
+	if (lent_to(&vm->stage2.lent, page, PAGE_SIZE))
 		return end(vm, -EPERM);
-	vm->lent.content = ret_content;
+	vm->stage2.lent.content = ret_content;
 	r = vm_reclaim_locked(vm, &slice, 1);
-	vm->lent.content = NULL;
+	vm->stage2.lent.content = NULL;
 	if (r == 0)
-		lent_set(&vm->lent, page, PAGE_SIZE, to);
+		lent_set(&vm->stage2.lent, page, PAGE_SIZE, to);
 	return end(vm, r);
 }
 
@@ -60,12 +60,12 @@ int vm_give_back(struct vm *vm, gpa_t page, const void *content)
 
 	if (r < 0)
 		return r;
-	if (!lent_to(&vm->lent, page, PAGE_SIZE))
+	if (!lent_to(&vm->stage2.lent, page, PAGE_SIZE))
 		return end(vm, -EALREADY);
 	r = vm_release_locked(vm, &slice, 1, &done);
 	if (r < 0)
 		return end(vm, r);
-	lent_set(&vm->lent, page, PAGE_SIZE, 0);
+	lent_set(&vm->stage2.lent, page, PAGE_SIZE, 0);
 	if (content)
 		memcpy(stage2_ptr(&vm->stage2, page, PAGE_SIZE), content, PAGE_SIZE);
 	vm->paging->written(vm, page, PAGE_SIZE);
@@ -83,6 +83,16 @@ static int find_frames(const struct vm *vm, gpa_t gpa, uint64_t size, maddr_t *r
 	return 0;
 }
 
+/* Nothing that was derived from the pages stays, such as the shadows of tables that lay there. They are zero then. */
+static int make_fresh(struct vm *vm, gpa_t gpa, uint64_t size)
+{
+	struct stage2_slice slice = {.gpa = gpa, .size = size};
+	unsigned done;
+	int r = vm_reclaim_locked(vm, &slice, 1);
+
+	return r < 0 ? r : vm_release_locked(vm, &slice, 1, &done);
+}
+
 int vm_share(struct vm *vm, gpa_t gpa, uint64_t size, unsigned with, int fd, uint64_t offset)
 {
 	maddr_t at;
@@ -90,13 +100,13 @@ int vm_share(struct vm *vm, gpa_t gpa, uint64_t size, unsigned with, int fd, uin
 
 	if (r < 0)
 		return r;
-	r = lent_to(&vm->lent, gpa, size) ? -EPERM : find_frames(vm, gpa, size, &at);
+	r = lent_to(&vm->stage2.lent, gpa, size) ? -EPERM : make_fresh(vm, gpa, size);
+	if (r == 0)
+		r = find_frames(vm, gpa, size, &at);
 	if (r == 0)
 		r = guest_mem_share(&vm->mem, at, size, fd, offset);
-	if (r == 0) {
-		lent_set(&vm->lent, gpa, size, with);
-		vm->paging->written(vm, gpa, size); /* tables of the guest that lay there are other bytes now */
-	}
+	if (r == 0)
+		lent_set(&vm->stage2.lent, gpa, size, with);
 	return end(vm, r);
 }
 
@@ -107,11 +117,11 @@ int vm_unshare(struct vm *vm, gpa_t gpa, uint64_t size)
 
 	if (r < 0)
 		return r;
-	r = lent_to(&vm->lent, gpa, size) ? find_frames(vm, gpa, size, &at) : -EALREADY;
+	r = lent_to(&vm->stage2.lent, gpa, size) ? find_frames(vm, gpa, size, &at) : -EALREADY;
 	if (r == 0)
 		r = guest_mem_unshare(&vm->mem, at, size);
 	if (r == 0) {
-		lent_set(&vm->lent, gpa, size, 0);
+		lent_set(&vm->stage2.lent, gpa, size, 0);
 		vm->paging->written(vm, gpa, size);
 	}
 	return end(vm, r);
@@ -122,7 +132,7 @@ unsigned vm_lent_to(struct vm *vm, gpa_t gpa, uint64_t size)
 	unsigned owner;
 
 	pthread_mutex_lock(&vm->reclaim_lock);
-	owner = lent_to(&vm->lent, gpa, size);
+	owner = lent_to(&vm->stage2.lent, gpa, size);
 	pthread_mutex_unlock(&vm->reclaim_lock);
 	return owner;
 }

@@ -100,7 +100,7 @@ void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	int r;
 
-	lent_copy(&vm->lent, guest_mem_ptr(&vm->mem, slice->maddr, PAGE_SIZE));
+	lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, PAGE_SIZE));
 	r = withdrawal_run(&vm->withdrawal, slice, n);
 	if (r == 0)
 		return;
@@ -216,7 +216,7 @@ static int check_and_lock(struct vm *vm, const struct stage2_slice *slice, unsig
 			return -EINVAL;
 	r = vm_lock_paging(vm);
 	for (unsigned i = 0; r == 0 && i < n; i++) {
-		if (!lent_to(&vm->lent, slice[i].gpa, slice[i].size))
+		if (!lent_to(&vm->stage2.lent, slice[i].gpa, slice[i].size))
 			continue;
 		vm_unlock_paging(vm);
 		r = -EPERM;
@@ -340,7 +340,7 @@ int vm_release_all(struct vm *vm)
 	pt_gather_finish(&vm->stage2.pt, &g);
 	if (r == 0)
 		vm->reclaim_edges = 0;
-	lent_forget(&vm->lent);
+	lent_forget(&vm->stage2.lent);
 	vm_unlock_paging(vm);
 	return r < 0 ? log_errno(-r, "the host has no memory for what was taken from the guest") : 0;
 }

@@ -114,7 +114,6 @@ void vm_destroy(struct vm *vm)
 	vm->nr_vcpus = 0;
 	if (vm->fd >= 0)
 		close(vm->fd);
-	lent_destroy(&vm->lent);
 	stage2_destroy(&vm->stage2);
 	guest_mem_destroy(&vm->mem);
 	if (vm->kvm_fd >= 0)

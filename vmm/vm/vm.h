@@ -18,7 +18,6 @@
 #include "dev/bus.h"
 #include "mem/guest_mem.h"
 #include "stage2/stage2.h"
-#include "vm/lent.h"
 #include "vm/paging.h"
 #include "vm/withdraw.h"
 
@@ -62,7 +61,6 @@ struct vm {
 	struct bus pio, mmio;
 	struct balloon *balloon;  /* the platform's; NULL before platform_init() and after platform_destroy() */
 	struct platform_enclaves *enclaves; /* the platform's; NULL: this VM has no secure memory */
-	struct lent lent;         /* what enclaves have of guest memory (vm/lend.h); under reclaim_lock */
 	const struct paging_ops *paging; /* the mode; changes only while no vCPU runs, under both locks */
 	struct paging_config paging_config;
 	struct shadow_vm *shadow;    /* shadow mode's own; nobody else looks at it */

@@ -70,8 +70,11 @@ static uint32_t error_code(const struct walk_mode *mode, struct walk_access a, e
 	return code;
 }
 
+/* NULL: no memory is there, or an enclave's, where no table may lie (stage2/lent.h). */
 static _Atomic uint64_t *entry_ptr(const struct stage2 *s2, gfn_t table, unsigned index)
 {
+	if (lent_to(&s2->lent, gfn_to_gpa(table), PAGE_SIZE))
+		return NULL;
 	return stage2_ptr(s2, gpa_add(gfn_to_gpa(table), index * sizeof(uint64_t)), sizeof(uint64_t));
 }
 

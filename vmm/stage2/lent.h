@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which pages of guest memory enclaves have: a byte for each page, 0 or the enclave's identifier. Nobody else takes, returns
- * or drops such a page. Locks: vm.reclaim_lock guards all of it.
+ * or drops such a page. No table of the guest lies there: an enclave stores into its buffer past every write protection.
+ *
+ * Locks: whoever changes it is alone, as whoever changes the second stage. lent_to() takes none.
  */
-#ifndef GNOMON_VM_LENT_H
-#define GNOMON_VM_LENT_H
+#ifndef GNOMON_STAGE2_LENT_H
+#define GNOMON_STAGE2_LENT_H
 
 #include <gnomon/addr.h>
 
 #include "base/log.h"
 
 struct lent {
-	uint8_t *owner;  /* by page number; NULL as long as nothing was lent */
-	uint64_t pages;  /* that it has a byte for */
-	void *content;   /* where the page that is being lent goes as it was when the last CPU left it; NULL: none is */
+	_Atomic(uint8_t *) owner; /* by page number; NULL as long as nothing was lent */
+	uint64_t pages;           /* that it has a byte for */
+	void *content;            /* where the page that is being lent goes as it was when the last CPU left it; NULL: none is */
 };
 
 /* For guest memory that ends at `end`. 0 also if it was done before. -ENOMEM. */
