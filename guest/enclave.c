@@ -133,6 +133,8 @@ static uint32_t add(struct gnomon_enclave_request *q, gpa_t request)
 	pte_t *const source = mmap_page(from), *note, old = source ? *source : 0;
 	uint32_t status;
 
+	if (q->args[0] > 1) /* what follows the frame is not the program's */
+		return GNOMON_ENCLAVE_BAD_COUNT;
 	if (!has(&enclaves[q->id], q->va))
 		return GNOMON_ENCLAVE_BAD_ADDRESS;
 	if (!source || (old & PTE_ADDR) == gpa_raw(request))

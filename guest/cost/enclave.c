@@ -184,6 +184,16 @@ static void map_build_pages(uint32_t pages)
 		cost_pd[BUILD_SLOT + i] = (BUILD_AT + i * (uint64_t)COST_TABLE_LEN) | USED | PTE_PS;
 }
 
+/* Code alone, then as many pages of data as one call takes. */
+static void list_batch(uint32_t id, uint64_t va, uint64_t gpa, uint32_t n, uint32_t pages)
+{
+	list_add(id, va, gpa, n ? RW : RX);
+	list[nr_listed - 1].args[0] = n == 0                               ? 1
+	                              : pages - n < GNOMON_ENCLAVE_ADD_MAX ? pages - n
+	                                                                   : GNOMON_ENCLAVE_ADD_MAX;
+	list[nr_listed - 1].flags = GNOMON_ENCLAVE_MEASURE;
+}
+
 static void prepare_build(uint32_t pages, uint32_t most)
 {
 	const uint64_t mapped = COST_REGION + BUILD_SLOT * (uint64_t)COST_TABLE_LEN;
@@ -197,8 +207,8 @@ static void prepare_build(uint32_t pages, uint32_t most)
 		*(volatile uint64_t *)(mapped + i * PAGE) = i;
 		if (n == 0)
 			list_create(id, BASE, pages, BASE);
-		list_add(id, va, BUILD_AT + i * PAGE, n ? RW : RX);
-		next(GNOMON_ENCLAVE_EXTEND, id)->va = va;
+		if (n == 0 || n % GNOMON_ENCLAVE_ADD_MAX == 1)
+			list_batch(id, va, BUILD_AT + i * PAGE, n, pages);
 		if (n == pages - 1)
 			(void)next(GNOMON_ENCLAVE_INIT, id);
 	}
@@ -232,7 +242,9 @@ void prepare_enclave_build_256m(uint32_t most)
 /* Requests of `pages` whole enclaves' pages. */
 static uint32_t requests(uint32_t pages)
 {
-	return 2 * pages + 2 * (pages / unit);
+	const uint32_t batches = 1 + (unit - 1 + GNOMON_ENCLAVE_ADD_MAX - 1) / GNOMON_ENCLAVE_ADD_MAX;
+
+	return (2 + batches) * (pages / unit);
 }
 
 /* Each enclave once: what comes to warm up builds none. */

@@ -26,6 +26,9 @@
 #define GNOMON_ENCLAVE_LOWEST  0x0000000000010000
 #define GNOMON_ENCLAVE_HIGHEST 0x00007ffffffff000 /* the first that it cannot have */
 
+/* Pages that one ADD can have. */
+#define GNOMON_ENCLAVE_ADD_MAX 64
+
 /* The largest marshalling buffer, the memory that an enclave and its guest both see. */
 #define GNOMON_ENCLAVE_BUFFER_MAX (1u << 20)
 
@@ -76,6 +79,7 @@ enum gnomon_enclave_status {
 	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full */
 	GNOMON_ENCLAVE_BAD_PAGE,        /* not memory that the guest can give: none, given already, or less than a host page */
 	GNOMON_ENCLAVE_OFF,             /* this VM has no secure memory (gnomon run --enclave-memory) */
+	GNOMON_ENCLAVE_BAD_COUNT,       /* more than GNOMON_ENCLAVE_ADD_MAX pages in one ADD */
 	GNOMON_ENCLAVE_NR_STATUS
 };
 
@@ -115,7 +119,9 @@ _Static_assert(sizeof(struct gnomon_enclave_left) == 64, "ABI");
  *   CREATE   id, create; gpa: `buffer_size` bytes of RAM in a row that become the marshalling buffer, zeroed, until DESTROY.
  *            No page table may lie there: where Gnomon walks the tables itself (shadow mode) it kills the guest for it
  *   ADD      id, va, rights; gpa: the page, whose content goes into the enclave. The guest loses it. It comes back zeroed at
- *            REMOVE or DESTROY. A guest that accesses it meanwhile is killed
+ *            REMOVE or DESTROY. A guest that accesses it meanwhile is killed. args[0]: so many pages, in a row from va and
+ *            from gpa; 0: one. All are added or none: after an error the guest has them with their content. With
+ *            GNOMON_ENCLAVE_MEASURE in flags each is measured, as EXTEND does
  *   EXTEND   id, va
  *   INIT     id; expected, if flags has GNOMON_ENCLAVE_EXPECT
  *   ENTER    id, va: the entry; args
@@ -140,7 +146,8 @@ struct gnomon_enclave_request {
 	uint64_t zero[2];
 };
 _Static_assert(sizeof(struct gnomon_enclave_request) == 256, "ABI");
-#define GNOMON_ENCLAVE_EXPECT 1u
+#define GNOMON_ENCLAVE_EXPECT  1u /* INIT */
+#define GNOMON_ENCLAVE_MEASURE 2u /* ADD */
 
 /*
  * For GNOMON_PORT_ENCLAVE_WALKS: counted over the tables of a sealed enclave of 256 MiB at most as they stand, in the

@@ -18,7 +18,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint8_t memory[SIZE] __attribute__((aligned(4096)));
-static uint8_t content[PAGE_SIZE];
+static uint8_t content[GNOMON_ENCLAVE_ADD_MAX * PAGE_SIZE];
 static struct enclaves *all;
 static uint64_t ticket;
 
@@ -59,6 +59,22 @@ static enum gnomon_enclave_status create(unsigned id, uint8_t where, uint8_t wha
 	return enclave_create(all, id, &c);
 }
 
+/* One page or several, or an absurd number. What was allowed fails for want of memory alone. */
+static enum gnomon_enclave_status add(unsigned id, uint8_t where, uint8_t what)
+{
+	struct enclave_batch b = {.va = address(where), .pages = what >> 6, .rights = what & 7};
+	enum gnomon_enclave_status may, s;
+
+	if (what & 8)
+		b.pages = what & 0x10 ? address(what ^ where) : GNOMON_ENCLAVE_ADD_MAX + 1;
+	if (what & 0x20)
+		b.flags = what & 0x10 ? 1 : GNOMON_ENCLAVE_MEASURE;
+	may = enclave_may_add(all, id, &b);
+	s = enclave_add_batch(all, id, &b, content);
+	require(s == may || (may == GNOMON_ENCLAVE_OK && s == GNOMON_ENCLAVE_NO_MEMORY));
+	return s;
+}
+
 /* A status, and the state in which the enclave then is if that is OK. */
 static enum gnomon_enclave_status step(unsigned id, uint8_t call, uint8_t where, uint8_t what)
 {
@@ -71,9 +87,7 @@ static enum gnomon_enclave_status step(unsigned id, uint8_t call, uint8_t where,
 	case GNOMON_ENCLAVE_CREATE:
 		return create(id, where, what);
 	case GNOMON_ENCLAVE_ADD:
-		s = enclave_may_add(all, id, address(where), what & 7);
-		require(s == enclave_add(all, id, address(where), what & 7, content) || s == GNOMON_ENCLAVE_OK);
-		return s;
+		return add(id, where, what);
 	case GNOMON_ENCLAVE_EXTEND:
 		return enclave_extend(all, id, address(where));
 	case GNOMON_ENCLAVE_INIT:

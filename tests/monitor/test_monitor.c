@@ -62,7 +62,6 @@ static void build(unsigned id)
 {
 	struct monitor_request page = {.id = id, .va = BASE, .rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_X};
 
-	memcpy(page.content, sample, sizeof(page.content));
 	cr_assert_eq(ask(MONITOR_CREATE, (struct monitor_request){.id = id,
 	                                                          .create = {.base = BASE,
 	                                                                     .size = 2 * MONITOR_PAGE,
@@ -71,8 +70,9 @@ static void build(unsigned id)
 	                                                                     .buffer = BUFFER,
 	                                                                     .buffer_size = MONITOR_PAGE}}),
 	             0);
+	memcpy(monitor_content(m, 0), sample, MONITOR_PAGE);
 	cr_assert_eq(ask(MONITOR_ADD, page), 0);
-	memset(page.content, 0, sizeof(page.content));
+	memset(monitor_content(m, 0), 0, MONITOR_PAGE);
 	page.va = BASE + MONITOR_PAGE;
 	page.rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_W;
 	cr_assert_eq(ask(MONITOR_ADD, page), 0);

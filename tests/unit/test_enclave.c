@@ -208,12 +208,53 @@ Test(enclave, arguments_of_add)
 		if (rights != R && rights != RW && rights != RX)
 			ew_expect(enclave_add(ew.all, 1, EW_BASE, rights, ew_page(0)), GNOMON_ENCLAVE_BAD_RIGHTS);
 	ew_expect(enclave_add(ew.all, 1, EW_BASE, R, ew_page(0)), GNOMON_ENCLAVE_PAGE_EXISTS);
-	ew_expect(enclave_may_add(ew.all, 1, EW_BASE, R), GNOMON_ENCLAVE_PAGE_EXISTS);
+	ew_expect(enclave_may_add(ew.all, 1, &(struct enclave_batch){.va = EW_BASE, .rights = R}),
+	          GNOMON_ENCLAVE_PAGE_EXISTS);
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		ew_ok(enclave_may_add(ew.all, 1, EW_BASE + 3 * PAGE_SIZE, good[i]));
+		ew_ok(enclave_may_add(ew.all, 1,
+		                      &(struct enclave_batch){.va = EW_BASE + 3 * PAGE_SIZE, .rights = good[i]}));
 		ew_ok(enclave_add(ew.all, 1, EW_BASE + 3 * PAGE_SIZE, good[i], ew_page(3)));
 		ew_ok(enclave_remove(ew.all, 1, EW_BASE + 3 * PAGE_SIZE));
 	}
+}
+
+/* All pages of a batch, or none. */
+Test(enclave, batches)
+{
+	static const struct {
+		uint64_t page, pages, rights, flags;
+		enum gnomon_enclave_status s;
+	} bad[] = {
+	    {3, 1ull << 63, R, 0, GNOMON_ENCLAVE_BAD_ADDRESS},
+	    {3, 98, 0, 0, GNOMON_ENCLAVE_BAD_ADDRESS},
+	    {3, 97, 0, 1, GNOMON_ENCLAVE_BAD_RIGHTS},
+	    {3, 97, 1ull << 32 | R, 0, GNOMON_ENCLAVE_BAD_RIGHTS},
+	    {3, GNOMON_ENCLAVE_ADD_MAX + 1, R, 1, GNOMON_ENCLAVE_BAD_COUNT},
+	    {3, GNOMON_ENCLAVE_ADD_MAX, R, 1, GNOMON_ENCLAVE_BAD_FLAGS},
+	    {0, 6, R, 0, GNOMON_ENCLAVE_PAGE_EXISTS},
+	    {4, 3, R, GNOMON_ENCLAVE_MEASURE, GNOMON_ENCLAVE_PAGE_EXISTS},
+	};
+	static uint8_t content[GNOMON_ENCLAVE_ADD_MAX * PAGE_SIZE];
+	const struct enclave_batch good = {EW_BASE + 6 * PAGE_SIZE, GNOMON_ENCLAVE_ADD_MAX, R, GNOMON_ENCLAVE_MEASURE};
+	const struct gnomon_enclave_create c = ew_create(100);
+	struct enclave_info info;
+
+	ew_ok(enclave_create(ew.all, 1, &c));
+	ew_ok(enclave_add(ew.all, 1, EW_BASE + 5 * PAGE_SIZE, R, ew_page(0)));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		const struct enclave_batch b = {EW_BASE + bad[i].page * PAGE_SIZE, bad[i].pages, bad[i].rights,
+		                                bad[i].flags};
+
+		ew_expect(enclave_may_add(ew.all, 1, &b), bad[i].s);
+		ew_expect(enclave_add_batch(ew.all, 1, &b, content), bad[i].s);
+		cr_assert(enclave_look(ew.all, 1, &info));
+		cr_expect_eq(info.pages, 1);
+	}
+	ew_ok(enclave_add_batch(ew.all, 1, &good, content));
+	cr_assert(enclave_look(ew.all, 1, &info));
+	cr_expect_eq(info.pages, 1 + GNOMON_ENCLAVE_ADD_MAX);
+	ew_expect(enclave_extend(ew.all, 1, EW_BASE + 6 * PAGE_SIZE), GNOMON_ENCLAVE_MEASURED);
+	ew_ok(enclave_destroy(ew.all, 1));
 }
 
 Test(enclave, arguments_of_extend_and_remove)

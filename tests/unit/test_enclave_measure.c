@@ -113,6 +113,34 @@ Test(enclave_measure, depends_on_every_page)
 	cr_expect(differs(NULL, p), "address of a page");
 }
 
+/* It does not matter whether pages come in one call, or one by one. */
+Test(enclave_measure, does_not_depend_on_batches)
+{
+	const struct gnomon_enclave_create c = ew_create(4);
+	uint8_t content[4 * PAGE_SIZE], m[4][GNOMON_ENCLAVE_MEASUREMENT];
+	struct enclave_info info;
+
+	for (unsigned i = 0; i < 4; i++)
+		memcpy(content + i * PAGE_SIZE, ew_page(i), PAGE_SIZE);
+	for (unsigned way = 0; way < 4; way++) {
+		const bool extend = way & 1;
+		struct enclave_batch b = {EW_BASE, way < 2 ? 4 : 1, RX, way == 1 ? GNOMON_ENCLAVE_MEASURE : 0};
+
+		ew_ok(enclave_create(ew.all, 1, &c));
+		for (unsigned i = 0; i < 4; i += b.pages, b.va += b.pages * PAGE_SIZE)
+			ew_ok(enclave_add_batch(ew.all, 1, &b, content + i * PAGE_SIZE));
+		for (unsigned i = 0; way == 3 && i < 4; i++)
+			ew_ok(enclave_extend(ew.all, 1, EW_BASE + i * PAGE_SIZE));
+		ew_ok(enclave_init(ew.all, 1, NULL));
+		cr_assert(enclave_look(ew.all, 1, &info));
+		memcpy(m[way], info.measurement, sizeof(m[way]));
+		ew_ok(enclave_destroy(ew.all, 1));
+		if (way >= 2)
+			cr_expect_arr_eq(m[way], m[extend], sizeof(m[way]), "way %u", way);
+	}
+	cr_expect_arr_neq(m[0], m[1], sizeof(m[0]));
+}
+
 /* One bit anywhere in a measured page. */
 Test(enclave_measure, depends_on_every_bit)
 {

@@ -28,8 +28,8 @@ ParameterizedTest(int *levels, enclave_stage, each_frame_has_one_owner)
 		const struct enclave_frame give = {
 		    .owner = 1 + n % 64, .rights = n % 2 ? PT_R | PT_X : 0, .may_appear = n % 2 ? n << 20 : 0};
 
-		cr_assert_eq(enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), &give), 0);
-		cr_assert_eq(enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), &give), -EEXIST);
+		cr_assert_eq(enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), 1, &give), 0);
+		cr_assert_eq(enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), 1, &give), -EEXIST);
 	}
 	for (uint64_t n = 0; n < FRAMES; n++) {
 		cr_assert_eq(enclave_stage_lookup(&s3, maddr_init(n * PAGE_SIZE + n % PAGE_SIZE), &f), n % 3 == 0);
@@ -62,8 +62,9 @@ Test(enclave_stage, size)
 
 		cr_assert_eq(enclave_stage_init(&s3, FRAMES, cases[i].levels), 0);
 		for (uint64_t n = 0; n < FRAMES; n++)
-			cr_assert_eq(enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE),
-			                                  &(struct enclave_frame){.owner = 1}), 0);
+			cr_assert_eq(enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), 1,
+			                                  &(struct enclave_frame){.owner = 1}),
+			             0);
 		cr_expect_eq(enclave_stage_bytes(&s3), cases[i].bytes, "%d levels: %llu", cases[i].levels,
 		             (unsigned long long)enclave_stage_bytes(&s3));
 		cr_expect_eq(s3.pt.leaves[1], FRAMES);
@@ -83,4 +84,23 @@ Test(enclave_stage, depths_that_there_are)
 			enclave_stage_destroy(&s3);
 	}
 	cr_expect_eq(enclave_stage_init(&s3, 0, 4), -EINVAL);
+}
+
+/* Frames in a row go together, each with an address of its own; or none does, if one of them has an owner. */
+Test(enclave_stage, gives_frames_in_a_row)
+{
+	struct enclave_stage s3;
+	struct enclave_frame frame = {.owner = 2, .rights = PT_R, .may_appear = 0x50000}, there;
+
+	cr_assert_eq(enclave_stage_init(&s3, 64, 2), 0);
+	cr_assert_eq(enclave_stage_assign(&s3, maddr_init(9 * PAGE_SIZE), 1, &(struct enclave_frame){.owner = 1}), 0);
+	cr_expect_eq(enclave_stage_assign(&s3, maddr_init(5 * PAGE_SIZE), 5, &frame), -EEXIST);
+	cr_expect_not(enclave_stage_lookup(&s3, maddr_init(5 * PAGE_SIZE), &there));
+	cr_expect_eq(enclave_stage_assign(&s3, maddr_init(5 * PAGE_SIZE), 4, &frame), 0);
+	for (uint64_t n = 0; n < 4; n++) {
+		cr_assert(enclave_stage_lookup(&s3, maddr_init((5 + n) * PAGE_SIZE), &there));
+		cr_expect_eq(there.owner, 2);
+		cr_expect_eq(there.may_appear, 0x50000 + n * PAGE_SIZE);
+	}
+	enclave_stage_destroy(&s3);
 }

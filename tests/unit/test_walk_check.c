@@ -28,7 +28,7 @@ static uint64_t new_frame(void)
 	const uint64_t frame = frames_used++ * 2741ull % FRAMES * PAGE_SIZE;
 
 	cr_assert_leq(frames_used, FRAMES);
-	cr_assert_eq(enclave_stage_assign(&s3, maddr_init(frame), &(struct enclave_frame){.owner = 1}), 0);
+	cr_assert_eq(enclave_stage_assign(&s3, maddr_init(frame), 1, &(struct enclave_frame){.owner = 1}), 0);
 	return frame;
 }
 

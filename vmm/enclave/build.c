@@ -116,50 +116,82 @@ enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id,
 	return GNOMON_ENCLAVE_OK;
 }
 
-static enum gnomon_enclave_status check_add(const struct enclaves *all, unsigned id, uint64_t va, uint64_t rights,
-                                            struct enclave **ret_enclave, pt_attrs_t *ret_rights)
+/* What the arguments say, in the order of errors. */
+static enum gnomon_enclave_status check_add(const struct enclaves *all, unsigned id, const struct enclave_batch *b,
+                                            struct enclave **ret_enclave, uint64_t *ret_nr, pt_attrs_t *ret_rights)
 {
-	enum gnomon_enclave_status s = enclave_find(all, id, GNOMON_ENCLAVE_ADD, ret_enclave);
+	const enum gnomon_enclave_status s = enclave_find(all, id, GNOMON_ENCLAVE_ADD, ret_enclave);
+	const struct enclave *e = *ret_enclave;
 
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	if (!in_enclave(*ret_enclave, va))
+	*ret_nr = b->pages ? b->pages : 1;
+	if (!in_enclave(e, b->va) || *ret_nr > (e->create.size - (b->va - e->create.base)) / PAGE_SIZE)
 		return GNOMON_ENCLAVE_BAD_ADDRESS;
-	if (!take_rights(rights, ret_rights))
+	if (!take_rights(b->rights, ret_rights))
 		return GNOMON_ENCLAVE_BAD_RIGHTS;
-	return page_at(*ret_enclave, va)->added ? GNOMON_ENCLAVE_PAGE_EXISTS : GNOMON_ENCLAVE_OK;
+	if (*ret_nr > GNOMON_ENCLAVE_ADD_MAX)
+		return GNOMON_ENCLAVE_BAD_COUNT;
+	if (b->flags & ~(uint64_t)GNOMON_ENCLAVE_MEASURE)
+		return GNOMON_ENCLAVE_BAD_FLAGS;
+	for (uint64_t i = 0; i < *ret_nr; i++)
+		if (page_at(*ret_enclave, b->va)[i].added)
+			return GNOMON_ENCLAVE_PAGE_EXISTS;
+	return GNOMON_ENCLAVE_OK;
 }
 
-enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, uint64_t va, uint64_t rights)
+enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, const struct enclave_batch *batch)
 {
-	struct enclave *e;
+	struct enclave *e = NULL;
 	pt_attrs_t attrs;
+	uint64_t nr;
 
-	return check_add(all, id, va, rights, &e, &attrs);
+	return check_add(all, id, batch, &e, &nr, &attrs);
+}
+
+static void measure_page(struct enclave *e, uint64_t va)
+{
+	struct enclave_page *page = page_at(e, va);
+
+	enclave_measure_page(va, page->rights, enclave_memory(e->all, enclave_frame_of(e, va)), page->leaf);
+	page->measured = true;
+}
+
+enum gnomon_enclave_status enclave_add_batch(struct enclaves *all, unsigned id, const struct enclave_batch *batch,
+                                             const void *content)
+{
+	const uint8_t *from = content;
+	struct enclave *e = NULL;
+	pt_attrs_t attrs;
+	uint64_t nr;
+	enum gnomon_enclave_status s = check_add(all, id, batch, &e, &nr, &attrs);
+	int r;
+
+	if (s != GNOMON_ENCLAVE_OK)
+		return s;
+	r = enclave_stage_assign(&all->stage, enclave_frame_of(e, batch->va), nr,
+	                         &(struct enclave_frame){.owner = id, .rights = attrs, .may_appear = batch->va});
+	BUG_ON(r == -EEXIST); /* the run is the enclave's alone */
+	if (r < 0)
+		return GNOMON_ENCLAVE_NO_MEMORY;
+	if (nr > 1 && all->config.populate)
+		all->config.populate(all->config.ctx, enclave_frame_of(e, batch->va), nr * PAGE_SIZE);
+	for (uint64_t i = 0; i < nr; i++) {
+		const uint64_t va = batch->va + i * PAGE_SIZE;
+
+		memcpy(enclave_memory(all, enclave_frame_of(e, va)), from + i * PAGE_SIZE, PAGE_SIZE);
+		*page_at(e, va) = (struct enclave_page){.added = true, .rights = attrs};
+		if (batch->flags & GNOMON_ENCLAVE_MEASURE)
+			measure_page(e, va);
+	}
+	e->nr_added += nr;
+	return GNOMON_ENCLAVE_OK;
 }
 
 enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64_t va, uint64_t rights,
                                        const void *content)
 {
-	struct enclave *e;
-	pt_attrs_t attrs;
-	struct enclave_page *page;
-	enum gnomon_enclave_status s = check_add(all, id, va, rights, &e, &attrs);
-	int r;
-
-	if (s != GNOMON_ENCLAVE_OK)
-		return s;
-	r = enclave_stage_assign(&all->stage, enclave_frame_of(e, va),
-	                         &(struct enclave_frame){.owner = id, .rights = attrs, .may_appear = va});
-	BUG_ON(r == -EEXIST); /* the run is the enclave's alone */
-	if (r < 0)
-		return GNOMON_ENCLAVE_NO_MEMORY;
-	memcpy(enclave_memory(all, enclave_frame_of(e, va)), content, PAGE_SIZE);
-	page = page_at(e, va);
-	*page = (struct enclave_page){.added = true, .rights = attrs};
-	enclave_measure_page(va, attrs, NULL, page->leaf);
-	e->nr_added++;
-	return GNOMON_ENCLAVE_OK;
+	return enclave_add_batch(all, id, &(struct enclave_batch){.va = va, .rights = rights}, content);
 }
 
 enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uint64_t va)
@@ -177,8 +209,7 @@ enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uin
 		return GNOMON_ENCLAVE_NO_PAGE;
 	if (page->measured)
 		return GNOMON_ENCLAVE_MEASURED;
-	enclave_measure_page(va, page->rights, enclave_memory(all, enclave_frame_of(e, va)), page->leaf);
-	page->measured = true;
+	measure_page(e, va);
 	return GNOMON_ENCLAVE_OK;
 }
 

@@ -56,6 +56,8 @@ struct enclaves_config {
 	maddr_t buffers; /* of the marshalling buffers, beyond `size`: enclave n's at n * GNOMON_ENCLAVE_BUFFER_MAX */
 	const struct enclave_fixed *fixed; /* copied */
 	unsigned nr_fixed;
+	/* Tells that frames [at, at + size) will be written now: the host may provide them at once. NULL is fine. */
+	void (*populate)(void *ctx, maddr_t at, uint64_t size);
 	/* Tells that frames [at, at + size) are free and zero again: the host may have them. */
 	void (*discard)(void *ctx, maddr_t at, uint64_t size);
 	void *ctx;
@@ -70,11 +72,24 @@ void enclaves_destroy(struct enclaves *all);
 
 enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id,
                                           const struct gnomon_enclave_create *create);
-/* `content`: a page that nobody else can change any more. It is copied. */
+/* Pages of one ADD, in a row. */
+struct enclave_batch {
+	uint64_t va, pages; /* 0: one page; GNOMON_ENCLAVE_ADD_MAX at most */
+	uint64_t rights;
+	uint64_t flags;     /* GNOMON_ENCLAVE_MEASURE */
+};
+
+/*
+ * `content`: so many pages. It is copied, and only the copy is measured: others may change it meanwhile. All pages are
+ * added, or none.
+ */
+enum gnomon_enclave_status enclave_add_batch(struct enclaves *all, unsigned id, const struct enclave_batch *batch,
+                                             const void *content);
+/* One page, not measured. */
 enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64_t va, uint64_t rights,
                                        const void *content);
-/* What enclave_add() would say, before the page is taken from the guest. */
-enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, uint64_t va, uint64_t rights);
+/* What enclave_add_batch() would say but for NO_MEMORY, before the pages are taken from the guest. */
+enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, const struct enclave_batch *batch);
 /* The page's content becomes part of the measurement. Address and rights are from ADD on. */
 enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uint64_t va);
 /* `expected`: GNOMON_ENCLAVE_MEASUREMENT bytes, or NULL. After BAD_MEASUREMENT it can still be built on. */

@@ -11,7 +11,7 @@
 struct enclave_page {
 	bool added, measured;
 	pt_attrs_t rights;
-	uint8_t leaf[ENCLAVE_HASH]; /* of the measurement */
+	uint8_t leaf[ENCLAVE_HASH]; /* of the measurement, if `measured` */
 };
 
 struct enclave {

@@ -4,7 +4,7 @@
  * the order of the calls. BLAKE2b-256 (RFC 7693). The first byte of what is hashed says what it is, so that no leaf can
  * pass for a node. Numbers are 64-bit little-endian.
  *
- *   leaf  = H(0, address, rights, 0)             ADD
+ *   leaf  = H(0, address, rights, 0)             ADD alone; hashed at INIT
  *           H(0, address, rights, 1, content)    and EXTEND
  *   node  = H(1, left, right)                    an odd one goes up as it is
  *   root  = H(2, base, size, entry, stack, buffer, buffer size, flags, number of pages, top node)
@@ -117,11 +117,17 @@ void enclave_measure(const struct enclave *e, uint8_t ret_measurement[ENCLAVE_HA
 	                            c->buffer, c->buffer_size, c->flags, e->nr_added};
 	struct tree tree = {.leaves = 0};
 	crypto_generichash_state h;
-	uint8_t top[ENCLAVE_HASH];
+	uint8_t leaf[ENCLAVE_HASH], top[ENCLAVE_HASH];
 
-	for (uint64_t n = 0; n < e->nr_pages; n++)
-		if (e->page[n].added)
-			tree_add(&tree, e->page[n].leaf);
+	for (uint64_t n = 0; n < e->nr_pages; n++) {
+		const struct enclave_page *page = &e->page[n];
+
+		if (!page->added)
+			continue;
+		if (!page->measured)
+			enclave_measure_page(c->base + n * PAGE_SIZE, page->rights, NULL, leaf);
+		tree_add(&tree, page->measured ? page->leaf : leaf);
+	}
 	tree_end(&tree, top);
 	begin(&h, ROOT);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)

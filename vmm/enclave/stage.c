@@ -122,16 +122,18 @@ bool enclave_stage_check(struct enclave_stage *s3, maddr_t at, unsigned *ret_rea
 	return owned;
 }
 
-int enclave_stage_assign(struct enclave_stage *s3, maddr_t at, const struct enclave_frame *frame)
+int enclave_stage_assign(struct enclave_stage *s3, maddr_t at, uint64_t nr, const struct enclave_frame *first)
 {
 	struct pt_gather g = PT_GATHER_INIT;
 	struct enclave_frame there;
 	int r;
 
-	BUG_ON(page_offset(maddr_raw(at)) || maddr_raw(at) / PAGE_SIZE >= s3->frames);
-	if (enclave_stage_lookup(s3, at, &there))
-		return -EEXIST;
-	r = pt_map(&s3->pt, maddr_raw(at), PAGE_SIZE, frame->may_appear, PT_OWNER(frame->owner) | frame->rights, 1, &g);
+	BUG_ON(page_offset(maddr_raw(at)) || maddr_raw(at) / PAGE_SIZE + nr > s3->frames);
+	for (uint64_t i = 0; i < nr; i++)
+		if (enclave_stage_lookup(s3, maddr_add(at, i * PAGE_SIZE), &there))
+			return -EEXIST;
+	r = pt_map(&s3->pt, maddr_raw(at), nr * PAGE_SIZE, first->may_appear, PT_OWNER(first->owner) | first->rights, 1,
+	           &g);
 	BUG_ON(r == -EINVAL);
 	pt_gather_finish(&s3->pt, &g); /* no CPU walks it */
 	return r;

@@ -61,6 +61,7 @@ static const char *const status_words[GNOMON_ENCLAVE_NR_STATUS] = {
     [GNOMON_ENCLAVE_NO_MEMORY] = "the secure memory is full",
     [GNOMON_ENCLAVE_BAD_PAGE] = "the guest cannot give this memory",
     [GNOMON_ENCLAVE_OFF] = "the VM has no secure memory",
+    [GNOMON_ENCLAVE_BAD_COUNT] = "these are too many pages for one call",
 };
 
 enum gnomon_enclave_status enclave_allows(enum enclave_state state, enum gnomon_enclave_call call)

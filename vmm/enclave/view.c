@@ -35,7 +35,7 @@ static struct pt_table *table_alloc(void *ctx)
 	if (e->tables_used == e->nr_tables)
 		return NULL;
 	/* Owned, without a right and with no address: it appears nowhere. */
-	if (enclave_stage_assign(&e->all->stage, at, &(struct enclave_frame){.owner = e->id}) < 0)
+	if (enclave_stage_assign(&e->all->stage, at, 1, &(struct enclave_frame){.owner = e->id}) < 0)
 		return NULL;
 	table = &e->table[e->tables_used++];
 	table->address = maddr_raw(at);
@@ -93,16 +93,27 @@ static int map(struct enclave *e, uint64_t va, uint64_t size, maddr_t at, pt_att
 	return r;
 }
 
-static int map_page(struct enclave *e, uint64_t n)
+/* The third stage decides. That it has another opinion than the list of pages is a bug of ours. */
+static pt_attrs_t ask_stage(struct enclave *e, uint64_t n)
 {
 	const uint64_t va = e->create.base + n * PAGE_SIZE;
-	const maddr_t at = enclave_frame_of(e, va);
 	struct enclave_frame frame;
 
-	/* The third stage decides. That it has another opinion than the list of pages is a bug of ours. */
-	BUG_ON(!enclave_stage_lookup(&e->all->stage, at, &frame));
+	BUG_ON(!enclave_stage_lookup(&e->all->stage, enclave_frame_of(e, va), &frame));
 	BUG_ON(frame.owner != e->id || frame.may_appear != va || frame.rights != e->page[n].rights);
-	return map(e, va, PAGE_SIZE, at, frame.rights | PT_U);
+	return frame.rights;
+}
+
+/* Page *n and those after it that have its rights, whose frames are in a row, too. *n is then the next page. */
+static int map_pages(struct enclave *e, uint64_t *n)
+{
+	const uint64_t first = *n, va = e->create.base + first * PAGE_SIZE;
+	const pt_attrs_t rights = ask_stage(e, first);
+
+	do
+		++*n;
+	while (*n < e->nr_pages && e->page[*n].added && ask_stage(e, *n) == rights);
+	return map(e, va, (*n - first) * PAGE_SIZE, enclave_frame_of(e, va), rights | PT_U);
 }
 
 static int map_all(struct enclave *e)
@@ -111,9 +122,12 @@ static int map_all(struct enclave *e)
 	const struct gnomon_enclave_create *c = &e->create;
 	int r = 0;
 
-	for (uint64_t n = 0; r == 0 && n < e->nr_pages; n++)
+	for (uint64_t n = 0; r == 0 && n < e->nr_pages;) {
 		if (e->page[n].added)
-			r = map_page(e, n);
+			r = map_pages(e, &n);
+		else
+			n++;
+	}
 	if (r == 0 && c->buffer)
 		r = map(e, c->buffer, c->buffer_size, enclave_buffer(e), PT_R | PT_W | PT_U);
 	for (unsigned i = 0; r == 0 && i < all->config.nr_fixed; i++)

@@ -7,7 +7,8 @@
  *   monitor              copies the request, checks the copy, does it, writes reply, turn = VMM
  *
  * Each side takes the other for hostile: it copies what it reads once, and looks at the copy alone. Nothing in a slot
- * is a pointer. The monitor's secrets (frames, registers, key) are never in a slot.
+ * is a pointer. The monitor's secrets (frames, registers, key) are never in a slot. `content` is not copied first: the
+ * monitor reads it once, into the frames, and measures these.
  */
 #ifndef GNOMON_MONITOR_ABI_H
 #define GNOMON_MONITOR_ABI_H
@@ -53,11 +54,12 @@ struct monitor_request {
 	uint32_t has_expected;
 	uint64_t va;      /* ADD, EXTEND, REMOVE; ENTER: the entry */
 	uint64_t rights;  /* ADD */
+	uint64_t pages;   /* ADD: in the slot's content; 0: one */
+	uint64_t flags;   /* ADD: GNOMON_ENCLAVE_MEASURE */
 	uint64_t ticket;  /* RESUME */
 	uint64_t args[GNOMON_ENCLAVE_ARGS]; /* ENTER; RESUME: args[0] is the result; WALKS */
 	struct gnomon_enclave_create create;
 	uint8_t expected[GNOMON_ENCLAVE_MEASUREMENT]; /* INIT */
-	uint8_t content[MONITOR_PAGE];                /* ADD */
 };
 
 /* What is told of an enclave: sizes, state, numbers; no content. */
@@ -92,13 +94,13 @@ struct monitor_slot {
 	_Atomic uint32_t kick; /* the VMM wants its vCPU back: the enclave that runs is interrupted */
 	struct monitor_request request;
 	struct monitor_reply reply;
+	_Alignas(MONITOR_PAGE) uint8_t content[GNOMON_ENCLAVE_ADD_MAX][MONITOR_PAGE]; /* ADD */
 };
 
-_Static_assert(sizeof(struct monitor_request) == 4256, "ABI");
-_Static_assert(offsetof(struct monitor_request, content) == 160, "ABI");
+_Static_assert(sizeof(struct monitor_request) == 176, "ABI");
 _Static_assert(sizeof(struct monitor_query) == 152, "ABI");
 _Static_assert(offsetof(struct monitor_reply, walks) == 256, "ABI");
 _Static_assert(sizeof(struct monitor_reply) == 304, "ABI");
-_Static_assert(offsetof(struct monitor_slot, reply) == 4264, "ABI");
+_Static_assert(offsetof(struct monitor_slot, reply) == 184, "ABI");
 
 #endif

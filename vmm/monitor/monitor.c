@@ -176,6 +176,11 @@ struct monitor_request *monitor_request(struct monitor *m, int slot)
 	return &m->shared->slot[slot].request;
 }
 
+void *monitor_content(struct monitor *m, int slot)
+{
+	return m->shared->slot[slot].content;
+}
+
 static int call_process(struct monitor *m, struct monitor_slot *s)
 {
 	atomic_store(&s->turn, MONITOR_TURN_MONITOR);

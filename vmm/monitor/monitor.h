@@ -38,8 +38,9 @@ struct monitor *monitor_start(const struct monitor_config *config);
 /* Ends it: the process is gone when this returns, and all enclaves with it. No call is under way. NULL is fine. */
 void monitor_stop(struct monitor *m);
 
-/* The request of the slot, to be filled in before monitor_call(). */
+/* The request of the slot, and the pages of an ADD, to be filled in before monitor_call(). */
 struct monitor_request *monitor_request(struct monitor *m, int slot);
+void *monitor_content(struct monitor *m, int slot);
 
 /*
  * Has the monitor do what the slot's request says. Its reply is copied, but not believed: the caller checks what it

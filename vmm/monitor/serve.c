@@ -21,6 +21,14 @@ static void discard(void *ctx, maddr_t at, uint64_t size)
 	(void)madvise(m->memory + maddr_raw(at), size, MADV_DONTNEED); /* it is zero already */
 }
 
+/* Or each page costs a fault. */
+static void populate(void *ctx, maddr_t at, uint64_t size)
+{
+	const struct monitor_serve *m = ctx;
+
+	(void)madvise(m->memory + maddr_raw(at), size, MADV_POPULATE_WRITE); /* Linux 5.14 */
+}
+
 int monitor_serve_init(struct monitor_serve *m, const struct monitor_serve_config *config)
 {
 	struct enclave_fixed fixed[ENCLAVE_VM_FIXED];
@@ -38,6 +46,7 @@ int monitor_serve_init(struct monitor_serve *m, const struct monitor_serve_confi
 	    .buffers = maddr_init(config->size),
 	    .fixed = fixed,
 	    .nr_fixed = ENCLAVE_VM_FIXED,
+	    .populate = populate,
 	    .discard = discard,
 	    .ctx = m,
 	});
@@ -155,18 +164,27 @@ static void audit(struct monitor_serve *m, struct monitor_reply *reply)
 	reply->failed = true;
 }
 
-static enum gnomon_enclave_status call(struct monitor_serve *m, const struct monitor_request *q,
+static struct enclave_batch batch_of(const struct monitor_request *q)
+{
+	return (struct enclave_batch){.va = q->va, .pages = q->pages, .rights = q->rights, .flags = q->flags};
+}
+
+/* `content`: the slot's, which the VMM may change at any time. */
+static enum gnomon_enclave_status call(struct monitor_serve *m, const struct monitor_request *q, const void *content,
                                        struct monitor_reply *reply)
 {
+	struct enclave_batch batch;
 	enum gnomon_enclave_status s;
 
 	switch (q->op) {
 	case MONITOR_CREATE:
 		return enclave_create(m->all, q->id, &q->create);
 	case MONITOR_ADD:
-		return enclave_add(m->all, q->id, q->va, q->rights, q->content);
+		batch = batch_of(q);
+		return enclave_add_batch(m->all, q->id, &batch, content);
 	case MONITOR_MAY_ADD:
-		return enclave_may_add(m->all, q->id, q->va, q->rights);
+		batch = batch_of(q);
+		return enclave_may_add(m->all, q->id, &batch);
 	case MONITOR_EXTEND:
 		return enclave_extend(m->all, q->id, q->va);
 	case MONITOR_INIT:
@@ -290,7 +308,7 @@ void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot,
 	memcpy(&q, &slot->request, sizeof(q)); /* the VMM may change it: this copy alone counts */
 	atomic_signal_fence(memory_order_seq_cst);
 	pthread_mutex_lock(&m->lock);
-	reply.status = q.version == MONITOR_ABI_VERSION ? call(m, &q, &reply) : GNOMON_ENCLAVE_BAD_CALL;
+	reply.status = q.version == MONITOR_ABI_VERSION ? call(m, &q, slot->content, &reply) : GNOMON_ENCLAVE_BAD_CALL;
 	if (reply.status == GNOMON_ENCLAVE_OK && (q.op == MONITOR_ENTER || q.op == MONITOR_RESUME)) {
 		on_run(ctx, m->vm[q.id]);
 		run(m, q.id, slot, &reply);

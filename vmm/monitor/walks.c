@@ -41,7 +41,7 @@ static bool take_frame(struct count *c, uint64_t *ret_at)
 		if (enclave_stage_lookup(c->stage, at, &there))
 			continue;
 		*ret_at = maddr_raw(at);
-		return enclave_stage_assign(c->stage, at, &(struct enclave_frame){.owner = c->id}) == 0;
+		return enclave_stage_assign(c->stage, at, 1, &(struct enclave_frame){.owner = c->id}) == 0;
 	}
 	return false;
 }

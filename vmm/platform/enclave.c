@@ -72,7 +72,7 @@ static enum gnomon_enclave_status build(struct platform_enclaves *e, int slot, e
 	struct monitor_request *m = monitor_request(e->monitor, slot);
 	struct monitor_reply reply;
 
-	memset(m, 0, offsetof(struct monitor_request, content));
+	memset(m, 0, sizeof(*m));
 	m->id = q->id;
 	m->va = q->va;
 	m->has_expected = q->flags & GNOMON_ENCLAVE_EXPECT;
@@ -87,7 +87,7 @@ static enum gnomon_enclave_status enter(struct platform_enclaves *e, struct vcpu
 	struct monitor_request *m = monitor_request(e->monitor, vcpu->id);
 	struct monitor_reply reply;
 
-	memset(m, 0, offsetof(struct monitor_request, content));
+	memset(m, 0, sizeof(*m));
 	m->id = q->id;
 	m->va = q->va;
 	m->ticket = q->ticket;

@@ -6,7 +6,7 @@
  *   guest           vCPU's thread                                    monitor
  *   OUT  ------->   handler: copies the request
  *                   errand, outside the guest, no lock held:
- *                     ADD: takes the page (vm/lend.h)  --content-->  a frame of its own
+ *                     ADD: takes the pages (vm/lend.h) --content-->  frames of its own
  *                     ENTER, RESUME  ------------------------------> runs the enclave until it is left
  *                   writes the answer
  *

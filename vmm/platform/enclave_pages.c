@@ -13,10 +13,12 @@ static struct monitor_request *request(struct platform_enclaves *e, int slot, co
 {
 	struct monitor_request *m = monitor_request(e->monitor, slot);
 
-	memset(m, 0, offsetof(struct monitor_request, content));
+	memset(m, 0, sizeof(*m));
 	m->id = q->id;
 	m->va = q->va;
 	m->rights = q->rights;
+	m->pages = q->args[0];
+	m->flags = q->flags;
 	m->create = q->create;
 	return m;
 }
@@ -125,28 +127,42 @@ enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, 
 	return s;
 }
 
+/* Whose pages are `nr` from `va` on. NULL: the enclave has not so many there, whatever the monitor says. */
+static uint64_t *places(struct platform_enclaves *e, const struct gnomon_enclave_request *q, uint64_t nr)
+{
+	const struct enclave_pages *p = q->id <= GNOMON_ENCLAVE_MAX ? &e->pages[q->id] : NULL;
+	const uint64_t first = p ? (q->va - p->base) / PAGE_SIZE : 0;
+
+	return p && nr <= GNOMON_ENCLAVE_ADD_MAX && first < p->nr && nr <= p->nr - first ? &p->gpa[first] : NULL;
+}
+
+/* One shootdown and one call for all pages. The guest has them all, or the enclave has. */
 enum gnomon_enclave_status platform_enclave_add(struct platform_enclaves *e, int slot,
                                                 const struct gnomon_enclave_request *q)
 {
 	enum gnomon_enclave_status s = call(e, slot, MONITOR_MAY_ADD, q);
-	struct monitor_request *m;
+	const uint64_t nr = q->args[0] ? q->args[0] : 1;
+	uint64_t *place = places(e, q, nr);
 	struct monitor_reply reply;
-	uint8_t content[PAGE_SIZE];
 	struct vm *vm = e->vm;
 
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	s = status_of(PATIENTLY(vm, vm_lend(vm, gpa_init(q->gpa), q->id, content)));
+	if (!place)
+		return GNOMON_ENCLAVE_BAD_ADDRESS;
+	s = status_of(PATIENTLY(vm, vm_lend(vm, gpa_init(q->gpa), nr * PAGE_SIZE, q->id, e->content)));
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	m = request(e, slot, q);
-	memcpy(m->content, content, sizeof(content));
+	(void)request(e, slot, q);
+	memcpy(monitor_content(e->monitor, slot), e->content, nr * PAGE_SIZE);
 	if (!platform_enclave_call(e, slot, MONITOR_ADD, &reply))
 		return GNOMON_ENCLAVE_NO_MEMORY;
-	if (reply.status == GNOMON_ENCLAVE_OK)
-		e->pages[q->id].gpa[(q->va - e->pages[q->id].base) / PAGE_SIZE] = q->gpa;
-	else
-		give_back(vm, q->gpa, content);
+	for (uint64_t i = 0; i < nr; i++) {
+		if (reply.status == GNOMON_ENCLAVE_OK)
+			place[i] = q->gpa + i * PAGE_SIZE;
+		else
+			give_back(vm, q->gpa + i * PAGE_SIZE, e->content[i]);
+	}
 	return reply.status;
 }
 

@@ -14,7 +14,7 @@ static void count(struct platform_enclaves *e, int slot, struct gnomon_enclave_w
 	if (!e->monitor)
 		return;
 	m = monitor_request(e->monitor, slot);
-	memset(m, 0, offsetof(struct monitor_request, content));
+	memset(m, 0, sizeof(*m));
 	m->id = w->id;
 	m->args[MONITOR_WALKS_READING] = w->every;
 	m->args[MONITOR_WALKS_CACHE] = w->cache;

@@ -51,8 +51,8 @@ unsigned lent_to(const struct lent *l, gpa_t gpa, uint64_t size)
 	return to;
 }
 
-void lent_copy(const struct lent *l, const void *from)
+void lent_copy(const struct lent *l, const void *from, uint64_t size)
 {
 	if (l->content)
-		memcpy(l->content, from, PAGE_SIZE);
+		memcpy(l->content, from, size);
 }

@@ -15,7 +15,7 @@
 struct lent {
 	_Atomic(uint8_t *) owner; /* by page number; NULL as long as nothing was lent */
 	uint64_t pages;           /* that it has a byte for */
-	void *content;            /* where the page that is being lent goes as it was when the last CPU left it; NULL: none is */
+	void *content;            /* where the pages that are being lent go as they were when the last CPU left them; NULL: none are */
 };
 
 /* For guest memory that ends at `end`. 0 also if it was done before. -ENOMEM. */
@@ -29,7 +29,7 @@ void lent_set(struct lent *l, gpa_t gpa, uint64_t size, unsigned owner);
 /* The first owner in the range; 0: none of it is lent. */
 unsigned lent_to(const struct lent *l, gpa_t gpa, uint64_t size);
 
-/* Copies the page at `from` if a page is being lent. */
-void lent_copy(const struct lent *l, const void *from);
+/* Copies the pages at `from` if some are being lent. */
+void lent_copy(const struct lent *l, const void *from, uint64_t size);
 
 #endif

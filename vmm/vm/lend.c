@@ -35,20 +35,20 @@ static int end(struct vm *vm, int r)
 	return r;
 }
 
-int vm_lend(struct vm *vm, gpa_t page, unsigned to, void *ret_content)
+int vm_lend(struct vm *vm, gpa_t gpa, uint64_t size, unsigned to, void *ret_content)
 {
-	struct stage2_slice slice = {.gpa = page, .size = PAGE_SIZE};
-	int r = begin(vm, page, PAGE_SIZE);
+	struct stage2_slice slice = {.gpa = gpa, .size = size};
+	int r = begin(vm, gpa, size);
 
 	if (r < 0)
 		return r;
-	if (lent_to(&vm->stage2.lent, page, PAGE_SIZE))
+	if (lent_to(&vm->stage2.lent, gpa, size))
 		return end(vm, -EPERM);
 	vm->stage2.lent.content = ret_content;
 	r = vm_reclaim_locked(vm, &slice, 1);
 	vm->stage2.lent.content = NULL;
 	if (r == 0)
-		lent_set(&vm->stage2.lent, page, PAGE_SIZE, to);
+		lent_set(&vm->stage2.lent, gpa, size, to);
 	return end(vm, r);
 }
 

@@ -2,8 +2,8 @@
 /*
  * Guest memory that goes to an enclave and comes back.
  *
- *   lend       the steps of reclaim (vm/reclaim.h) for one page. When no CPU reaches it any more its content is copied;
- *              then the host has it back
+ *   lend       the steps of reclaim (vm/reclaim.h) for pages in a row. When no CPU reaches them any more their content is
+ *              copied; then the host has them back. All go, or none
  *   give back  the steps of release: the guest finds zeroes
  *   share      shared memory takes the place of pages that stay the guest's: a marshalling buffer. It reads as that memory
  *   unshare    private memory again, zeroed
@@ -21,8 +21,8 @@
 
 #include "vm/vm.h"
 
-/* `to` is the enclave's identifier; *ret_content a page. */
-int must_check vm_lend(struct vm *vm, gpa_t page, unsigned to, void *ret_content);
+/* `to` is the enclave's identifier; ret_content has room for `size` bytes. CPUs are kept out while these are copied. */
+int must_check vm_lend(struct vm *vm, gpa_t gpa, uint64_t size, unsigned to, void *ret_content);
 /* `content`: what the page shall have, NULL: zeroes. */
 int must_check vm_give_back(struct vm *vm, gpa_t page, const void *content);
 

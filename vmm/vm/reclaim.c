@@ -100,7 +100,8 @@ void vm_withdraw(struct vm *vm, const struct stage2_slice *slice, unsigned n)
 {
 	int r;
 
-	lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, PAGE_SIZE));
+	if (vm->stage2.lent.content) /* one slice, in one region: vm_lend() */
+		lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, slice->size), slice->size);
 	r = withdrawal_run(&vm->withdrawal, slice, n);
 	if (r == 0)
 		return;

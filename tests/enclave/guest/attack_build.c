@@ -109,6 +109,58 @@ void attack_pages(void)
 	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
 }
 
+static void fill_all(unsigned first, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		fill(FRAME(first + i), 0x60 + i);
+}
+
+/* `zero`: they come from an enclave. Else they are as fill_all() left them. */
+static bool are(unsigned first, unsigned n, bool zero)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!is_filled(FRAME(first + i), zero ? 0 : 0x60 + i))
+			return false;
+	return true;
+}
+
+/* Several pages at once: all go, or none does and all are as they were. */
+void attack_batch(void)
+{
+	const uint64_t end_of_ram = 64 << 20, at = BASE + 2 * PAGE, most = GNOMON_ENCLAVE_ADD_MAX;
+
+	expect("create", create_as(BASE, 100 * PAGE, BUFFER, PAGE, FRAME(2)), GNOMON_ENCLAVE_OK);
+	fill_all(30, 70);
+	expect("2^63 pages", add_pages(ID, at, RW, FRAME(30), 1ull << 63, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("2^52 pages", add_pages(ID, at, RW, FRAME(30), 1ull << 52, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("all pages", add_pages(ID, at, RW, FRAME(30), -1, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("a page too far", add_pages(ID, BASE + 90 * PAGE, RW, FRAME(30), 11, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("a page too many", add_pages(ID, at, RW, FRAME(30), most + 1, 0), GNOMON_ENCLAVE_BAD_COUNT);
+	expect("a flag", add_pages(ID, at, RW, FRAME(30), 2, GNOMON_ENCLAVE_EXPECT), GNOMON_ENCLAVE_BAD_FLAGS);
+	expect("over the end of RAM", add_pages(ID, at, RW, end_of_ram - 2 * PAGE, 4, 0), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("over the end of all", add_pages(ID, at, RW, -2 * PAGE, 4, 0), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("one in the middle", add(ID, BASE, RX, FRAME(35)), GNOMON_ENCLAVE_OK);
+	expect("with it", add_pages(ID, at, RW, FRAME(30), 10, 0), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("it at the end", add_pages(ID, at, RW, FRAME(30), 6, 0), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("with a buffer", add_pages(ID, at, RW, FRAME(1), 3, 0), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("up to it", add_pages(ID, at, RW, FRAME(30), 5, 0), GNOMON_ENCLAVE_OK);
+	expect("over what was added", add_pages(ID, BASE + PAGE, RW, FRAME(36), 3, 0), GNOMON_ENCLAVE_PAGE_EXISTS);
+	expect("some that are given", add_pages(ID, at + 9 * PAGE, RW, FRAME(34), 9, 0), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("what was refused was not added", extend(ID, at + 9 * PAGE), GNOMON_ENCLAVE_NO_PAGE);
+	expect("none in their midst", extend(ID, BASE + PAGE), GNOMON_ENCLAVE_NO_PAGE);
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+	expect("what was given is zero", are(30, 6, true), true);
+	fill_all(30, 6);
+	expect("the rest is as it was", are(30, 70, false), true);
+	expect("create again", create_as(BASE, 100 * PAGE, BUFFER, PAGE, FRAME(2)), GNOMON_ENCLAVE_OK);
+	expect("as many as can be", add_pages(ID, at, RW, FRAME(30), most, GNOMON_ENCLAVE_MEASURE), GNOMON_ENCLAVE_OK);
+	expect("the last is measured", extend(ID, at + (most - 1) * PAGE), GNOMON_ENCLAVE_MEASURED);
+	expect("remove one", remove_page(ID, at + 7 * PAGE), GNOMON_ENCLAVE_OK);
+	expect("it is zero", is_filled(FRAME(37), 0), true);
+	expect("destroy again", destroy(ID), GNOMON_ENCLAVE_OK);
+	expect("all are zero", are(30, most, true), true);
+}
+
 /* What comes back is zero, and what did not go is as it was. */
 void attack_zero(void)
 {
@@ -173,6 +225,7 @@ void attack_random(void)
 
 	for (int i = 0; i < 20000; i++) {
 		enum gnomon_enclave_status s;
+		unsigned what;
 
 		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
 		request[0].id = 1 + (x & 3) * (x >> 60 ? 1 : 1000);
@@ -181,7 +234,8 @@ void attack_random(void)
 		request[0].gpa = FRAME(x >> 8 & 63) + (x >> 58 ? 0 : x);
 		request[0].ticket = x >> 20 & 1 ? request[0].left.ticket : x;
 		request[0].flags = x >> 61 ? 0 : x;
-		request[0].args[0] = SAMPLE_SUM;
+		what = (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2);
+		request[0].args[0] = what != GNOMON_ENCLAVE_ADD ? SAMPLE_SUM : x >> 56 ? x >> 40 & 3 : x;
 		request[0].create = (struct gnomon_enclave_create){BASE,
 		                                                   ((x >> 14 & 7) + 1) * PAGE,
 		                                                   BASE,
@@ -189,7 +243,7 @@ void attack_random(void)
 		                                                   x >> 17 & 1 ? BUFFER : 0,
 		                                                   x >> 17 & 1 ? PAGE : 0,
 		                                                   x >> 57 ? 0 : x};
-		s = call(0, (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2));
+		s = call(0, what);
 		ok += s == GNOMON_ENCLAVE_OK;
 		if (s >= GNOMON_ENCLAVE_NR_STATUS)
 			end(3);

@@ -6,6 +6,7 @@
 void attack_calls(void);
 void attack_errors(void);
 void attack_pages(void);
+void attack_batch(void);
 void attack_zero(void);
 void attack_taken(void);
 void attack_churn(void);

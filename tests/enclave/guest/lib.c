@@ -113,13 +113,21 @@ enum gnomon_enclave_status create(unsigned id, uint64_t buffer_gpa)
 	return call(0, GNOMON_ENCLAVE_CREATE);
 }
 
-enum gnomon_enclave_status add(unsigned id, uint64_t va, unsigned rights, uint64_t gpa)
+enum gnomon_enclave_status add_pages(unsigned id, uint64_t va, unsigned rights, uint64_t gpa, uint64_t pages,
+                                     uint64_t flags)
 {
 	request[0].id = id;
 	request[0].va = va;
 	request[0].rights = rights;
 	request[0].gpa = gpa;
+	request[0].args[0] = pages;
+	request[0].flags = flags;
 	return call(0, GNOMON_ENCLAVE_ADD);
+}
+
+enum gnomon_enclave_status add(unsigned id, uint64_t va, unsigned rights, uint64_t gpa)
+{
+	return add_pages(id, va, rights, gpa, 0, 0);
 }
 
 enum gnomon_enclave_status extend(unsigned id, uint64_t va)

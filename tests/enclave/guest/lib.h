@@ -45,6 +45,9 @@ enum gnomon_enclave_status call(int cpu, enum gnomon_enclave_call what);
 /* Of the sample enclave, or of another that is like it. */
 enum gnomon_enclave_status create(unsigned id, uint64_t buffer_gpa);
 enum gnomon_enclave_status add(unsigned id, uint64_t va, unsigned rights, uint64_t gpa);
+/* `pages` and `flags` as they are. */
+enum gnomon_enclave_status add_pages(unsigned id, uint64_t va, unsigned rights, uint64_t gpa, uint64_t pages,
+                                     uint64_t flags);
 enum gnomon_enclave_status extend(unsigned id, uint64_t va);
 enum gnomon_enclave_status init(unsigned id);
 enum gnomon_enclave_status enter(int cpu, unsigned id, enum sample what, uint64_t with, uint64_t more);

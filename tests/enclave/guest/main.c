@@ -8,12 +8,12 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } attacks[] = {
-    {"calls", attack_calls},       {"errors", attack_errors}, {"pages", attack_pages},     {"runs", attack_runs},
-    {"two-cpus", attack_two_cpus}, {"vectors", attack_vectors},   {"zero", attack_zero},     {"read", attack_read},       {"write", attack_write},
-    {"execute", attack_execute},   {"remap", attack_remap},   {"table", attack_table},     {"request", attack_request},
-    {"queue", attack_queue},       {"hammer", attack_hammer}, {"fetch", attack_fetch},     {"loop", attack_loop},
-    {"taken", attack_taken},       {"churn", attack_churn},   {"random", attack_random},   {"version", attack_version},
-    {"off", attack_off},
+    {"calls", attack_calls},       {"errors", attack_errors},   {"pages", attack_pages},   {"runs", attack_runs},
+    {"two-cpus", attack_two_cpus}, {"vectors", attack_vectors}, {"zero", attack_zero},     {"read", attack_read},
+    {"write", attack_write},       {"execute", attack_execute}, {"remap", attack_remap},   {"table", attack_table},
+    {"request", attack_request},   {"queue", attack_queue},     {"hammer", attack_hammer}, {"fetch", attack_fetch},
+    {"loop", attack_loop},         {"batch", attack_batch},     {"taken", attack_taken},   {"churn", attack_churn},
+    {"random", attack_random},     {"version", attack_version}, {"off", attack_off},
 };
 
 __attribute__((noreturn)) void guest_main(const void *fdt);

@@ -70,12 +70,14 @@ static bool build(struct enclaves *all, unsigned id, const uint8_t *content, uin
 	    .base = BASE, .size = pages * PAGE_SIZE, .entry = BASE, .stack = BASE + pages * PAGE_SIZE};
 	bool good = enclave_create(all, id, &create) == GNOMON_ENCLAVE_OK;
 
-	for (uint32_t i = 0; good && i < pages; i++) {
-		const uint64_t va = BASE + i * PAGE_SIZE;
-		const unsigned rights = GNOMON_ENCLAVE_R | (i ? GNOMON_ENCLAVE_W : GNOMON_ENCLAVE_X);
+	for (uint32_t i = 0, nr; good && i < pages; i += nr) {
+		struct enclave_batch b = {.va = BASE + i * PAGE_SIZE, .flags = GNOMON_ENCLAVE_MEASURE};
 
-		good = enclave_add(all, id, va, rights, content + i * PAGE_SIZE) == GNOMON_ENCLAVE_OK &&
-		       enclave_extend(all, id, va) == GNOMON_ENCLAVE_OK;
+		/* The first page is code. */
+		nr = i == 0 ? 1 : pages - i < GNOMON_ENCLAVE_ADD_MAX ? pages - i : GNOMON_ENCLAVE_ADD_MAX;
+		b.pages = nr;
+		b.rights = GNOMON_ENCLAVE_R | (i ? GNOMON_ENCLAVE_W : GNOMON_ENCLAVE_X);
+		good = enclave_add_batch(all, id, &b, content + i * PAGE_SIZE) == GNOMON_ENCLAVE_OK;
 	}
 	return good && enclave_init(all, id, NULL) == GNOMON_ENCLAVE_OK;
 }
@@ -94,6 +96,7 @@ int enclave_native(const void *native)
 	BUG_ON(q->blocks > BLOCKS);
 	if (!content || !memory || sodium_init() < 0)
 		return 1;
+	(void)madvise(memory, secure, MADV_HUGEPAGE); /* as the monitor's (monitor/serve.c) */
 	for (uint64_t i = 0; i < q->ops; i++)
 		memset(content + i * PAGE_SIZE, (int)i, PAGE_SIZE);
 	if (rules)

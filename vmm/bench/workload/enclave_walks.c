@@ -38,7 +38,7 @@ int enclave_overhead(int levels, double *ret_part)
 	if (r < 0)
 		return r;
 	for (uint64_t n = 0; r == 0 && n < FRAMES; n++)
-		r = enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), &(struct enclave_frame){.owner = 1});
+		r = enclave_stage_assign(&s3, maddr_init(n * PAGE_SIZE), 1, &(struct enclave_frame){.owner = 1});
 	if (r == 0)
 		*ret_part = (double)enclave_stage_bytes(&s3) / (FRAMES * PAGE_SIZE);
 	enclave_stage_destroy(&s3);
