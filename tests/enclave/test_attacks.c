@@ -52,6 +52,8 @@ REFUSED(zero, "zero")
 REFUSED(two_cpus, "two-cpus")
 REFUSED(fetch, "fetch")
 REFUSED(random, "random")
+REFUSED(pending, "pending")
+REFUSED(seal, "seal")
 
 /* Where the kernel can use vector registers at all: a KVM that emulates CPL 0 lacks them. */
 Test(attack, vectors)
@@ -82,8 +84,24 @@ KILLED(remap, TAKEN)
 KILLED(table, TAKEN)
 KILLED(hammer, TAKEN)
 KILLED(request, "its request to an enclave, at 0x1000000, lies outside memory")
+KILLED(misaligned, "is not aligned to 256 bytes")
 KILLED(version, "names version 2 (of 1)")
 KILLED(queue, "its CPU start request lies outside memory")
+
+/* Where the guest has no way to its page any more, and no handler. */
+KILLED(share_table, "triple fault")
+KILLED(unshare_table, "triple fault")
+
+/* Without optimisation: else the table is not in step before the guest flushes anyway. */
+Test(attack, answer_in_table)
+{
+	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", "none", "--audit", "--enclave-memory", "1M", "--timeout",
+	           "100", guest_path("../enclave/enclave-attacks"), "--", "answer-in-table");
+	expect_status(&r, 0);
+	cr_expect_null(strstr(r.out, "wrong"), "%s", r.out);
+	refused("answer-in-table", "nested");
+	refused("answer-in-table", "shadow");
+}
 
 /* The depth of the third stage, and on which side of the wall the monitor is, change nothing. */
 Test(attack, levels_and_monitors)

@@ -132,6 +132,41 @@ Test(enclave_run, monitor_killed)
 	}
 }
 
+/* A run that makes no call is told, too. */
+Test(enclave_run, monitor_killed_while_idle)
+{
+	start_enclaves("nested", "1", "idle", "idle\n");
+	cr_assert_eq(kill(monitor_of(&r), SIGKILL), 0);
+	run_finish(&r);
+	cr_expect_eq(r.status, 1);
+	cr_expect(strstr(r.err, "the enclave monitor was killed by signal 9"), "%s", r.err);
+}
+
+/* Whether a seccomp filter is in force. */
+static bool is_filtered(pid_t pid)
+{
+	char name[64], line[256];
+	int kind = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+	f = fopen(name, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Seccomp: %d", &kind) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kind == 2;
+}
+
+Test(enclave_run, both_are_filtered)
+{
+	start_enclaves("nested", "1", "idle", "idle\n");
+	cr_expect(is_filtered(r.pid));
+	cr_expect(is_filtered(monitor_of(&r)));
+	quit();
+}
+
 Test(enclave_run, vmm_killed)
 {
 	struct limit limit = {0};

@@ -13,7 +13,9 @@ static const struct {
     {"execute", attack_execute},   {"remap", attack_remap},   {"table", attack_table},     {"request", attack_request},
     {"queue", attack_queue},       {"hammer", attack_hammer}, {"fetch", attack_fetch},     {"loop", attack_loop},
     {"taken", attack_taken},       {"churn", attack_churn},   {"random", attack_random},   {"version", attack_version},
-    {"off", attack_off},
+    {"off", attack_off},           {"pending", attack_pending}, {"idle", attack_idle},   {"seal", attack_seal},
+    {"misaligned", attack_misaligned}, {"share_table", attack_share_table}, {"unshare_table", attack_unshare_table},
+    {"answer-in-table", attack_answer_in_table},
 };
 
 __attribute__((noreturn)) void guest_main(const void *fdt);
