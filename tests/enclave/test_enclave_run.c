@@ -18,6 +18,8 @@
 
 #include "slice_run.h"
 
+#define RESETS 1000
+
 TestSuite(enclave_run, .init = slice_run_init, .fini = slice_run_fini);
 
 static void start_enclaves(const char *mode, const char *cpus, const char *word, const char *until)
@@ -77,6 +79,17 @@ Test(enclave_run, loop_interrupted)
 	kill(r.pid, SIGINT);
 	run_finish(&r);
 	cr_expect_eq(r.status, 130);
+}
+
+/* A call that was about to begin is none of the next boot's. */
+Test(enclave_run, resets_between_calls)
+{
+	start_enclaves("nested", "1", "flicker", "round\n");
+	for (int i = 0; i < RESETS; i++) {
+		tell("system_reset");
+		run_until(&r, "round\n");
+	}
+	quit();
 }
 
 /* FRAME(0) and (1) are enclave 3's, FRAME(2) is its buffer. */

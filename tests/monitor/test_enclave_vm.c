@@ -160,9 +160,15 @@ Test(enclave_vm, faults)
 	const struct {
 		enum sample what;
 		uint64_t at;
-	} bad[] = {{SAMPLE_PEEK, 0},           {SAMPLE_PEEK, BASE - 8},   {SAMPLE_PEEK, BASE + 2 * PAGE_SIZE},     {SAMPLE_POKE, BASE + 0x800},
-	           {SAMPLE_PEEK, BUFFER + PAGE_SIZE}, {SAMPLE_PEEK, 0xfffffe0000000000}, {SAMPLE_POKE, 0xfffffe0000003000},
-	           {SAMPLE_PEEK, 0xfffffe0000002000}, {SAMPLE_PEEK, stub_address(stub_syscall)}};
+	} bad[] = {{SAMPLE_PEEK, 0},
+	           {SAMPLE_PEEK, BASE - 8},
+	           {SAMPLE_PEEK, BASE + 2 * PAGE_SIZE},
+	           {SAMPLE_POKE, BASE + 0x800},
+	           {SAMPLE_PEEK, BUFFER + PAGE_SIZE},
+	           {SAMPLE_PEEK, 0xfffffe0000000000},
+	           {SAMPLE_POKE, 0xfffffe0000003000},
+	           {SAMPLE_PEEK, 0xfffffe0000002000},
+	           {SAMPLE_PEEK, stub_address(stub_syscall)}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		enter(bad[i].what, bad[i].at, 0);
@@ -213,7 +219,8 @@ Test(enclave_vm, has_an_fs_base)
 Test(enclave_vm, keeps_a_programs_flags)
 {
 	enter(SAMPLE_FLAGS, 0x244602, 0);
-	cr_assert_eq(left.reason, GNOMON_ENCLAVE_CALLED_OUT, "vector %llu at %#llx", (unsigned long long)left.value, (unsigned long long)left.address);
+	cr_assert_eq(left.reason, GNOMON_ENCLAVE_CALLED_OUT, "vector %llu at %#llx", (unsigned long long)left.value,
+	             (unsigned long long)left.address);
 	resume(0);
 	cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED);
 	cr_expect_eq(left.value & 0x244400, 0x400, "%#llx", (unsigned long long)left.value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The wall between the VMM's process and the monitor's. What is protected here: a process of the same user cannot look
- * into the monitor, nor can a VMM that is root through the calls that its filter refuses; and the monitor has nothing of
- * the VMM's open. Root is not kept out (docs/enclave.md): the last test shows what it can do.
+ * into the monitor, nor can a VMM that is root by the calls that its filter refuses; and the monitor has nothing of the
+ * VMM's open. Root is not kept out (docs/enclave.md): the last test shows what it can do.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -130,7 +130,7 @@ static void need_kvm(void)
 
 TestSuite(wall, .init = need_kvm, .timeout = 60);
 
-/* What the ways lead to from a process that did `before`, started a monitor, did `after`; a bit for each that succeeds. */
+/* The ways in that succeed, a bit each, for a process that did `before`, started a monitor, and did `after`. */
 static unsigned ways_in(void (*before)(void), void (*after)(void), unsigned nr, int *ret_bad_errno)
 {
 	int fd[2], said[2] = {0};
@@ -141,8 +141,8 @@ static unsigned ways_in(void (*before)(void), void (*after)(void), unsigned nr, 
 	if (vmm == 0) {
 		if (before)
 			before();
-		if (!monitor_start(&(struct monitor_config){
-		        .kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = 1}))
+		if (!monitor_start(
+		        &(struct monitor_config){.kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = 1}))
 			_exit(98);
 		if (after)
 			after();

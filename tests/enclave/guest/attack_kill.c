@@ -80,6 +80,18 @@ void attack_misaligned(void)
 	out32(GNOMON_PORT_ENCLAVE, (uint32_t)(FRAME(1) - 128));
 }
 
+/* The same of requests for walks. Memory that nobody used names version 0. */
+void attack_misaligned_walks(void)
+{
+	*(volatile uint32_t *)(FRAME(1) - 64) = GNOMON_ENCLAVE_VERSION;
+	out32(GNOMON_PORT_ENCLAVE_WALKS, (uint32_t)(FRAME(1) - 64));
+}
+
+void attack_version_walks(void)
+{
+	out32(GNOMON_PORT_ENCLAVE_WALKS, (uint32_t)FRAME(1));
+}
+
 void attack_version(void)
 {
 	request[0].version = GNOMON_ENCLAVE_VERSION + 1;

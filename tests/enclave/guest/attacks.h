@@ -15,6 +15,7 @@ void attack_pages(void);
 void attack_zero(void);
 void attack_taken(void);
 void attack_churn(void);
+void attack_flicker(void);
 void attack_random(void);
 void attack_off(void);
 
@@ -35,6 +36,8 @@ void attack_table(void);
 void attack_request(void);
 void attack_version(void);
 void attack_misaligned(void);
+void attack_misaligned_walks(void);
+void attack_version_walks(void);
 void attack_queue(void);
 void attack_hammer(void);
 
