@@ -63,6 +63,24 @@ Test(attack, vectors)
 		refused("vectors", "nested");
 }
 
+static void kept_from_the_balloon(const char *mode)
+{
+	attack_with("balloon", mode, "2", "process");
+	cr_expect_eq(r.status, 0);
+	cr_expect_null(strstr(r.out, "wrong"), "%s: %s", mode, r.out);
+	cr_expect(strstr(r.err, "virtio balloon: a page belongs to an enclave; the device stands still"), "%s", r.err);
+}
+
+Test(attack, balloon_nested)
+{
+	kept_from_the_balloon("nested");
+}
+
+Test(attack, balloon_shadow)
+{
+	kept_from_the_balloon("shadow");
+}
+
 static void killed(const char *name, const char *mode, const char *words)
 {
 	attack_with(name, mode, "2", "process");

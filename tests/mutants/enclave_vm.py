@@ -28,6 +28,8 @@ MUTANTS = [
      "the control socket returns an enclave's page to the guest", "enclave enclave_run/slices_*"),
     ("lent-reclaimed", RECLAIM, "if (!lent_to(&vm->lent, slice[i].gpa, slice[i].size)) continue;", "continue;",
      "reclaim and release reach an enclave's pages", "enclave enclave_run/slices_*"),
+    ("lent-ballooned", "vmm/platform/balloon.c", "if (vm_lent_to(p->vm, at, size))", "if (0)",
+     "the balloon is asked for an enclave's page", "enclave attack/balloon_*"),
     ("lent-after-reset", RECLAIM, "lent_forget(&vm->lent);", ";", "after a reset pages still belong to an enclave",
      "enclave enclave_run/slices_*"),
     ("lent-for-ever", LEND, "lent_set(&vm->lent, page, PAGE_SIZE, 0);", ";",

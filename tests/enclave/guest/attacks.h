@@ -45,6 +45,9 @@ void attack_hammer(void);
 void attack_fetch(void);
 void attack_seal(void);
 
+/* attack_balloon.c: another device wants the page */
+void attack_balloon(void);
+
 /* attack_table.c: with tables in force */
 void attack_share_table(void);
 void attack_unshare_table(void);

@@ -38,6 +38,7 @@ static const struct {
     {"unshare_table", attack_unshare_table},
     {"answer-in-table", attack_answer_in_table},
     {"flicker", attack_flicker},
+    {"balloon", attack_balloon},
     {"misaligned_walks", attack_misaligned_walks},
     {"version_walks", attack_version_walks},
 };
