@@ -241,7 +241,7 @@ Test(enclave_run, churn_shadow)
 	churn("shadow");
 }
 
-/* Who is not root cannot look into the monitor, nor can root by way of the VMM: tests/monitor tries that. */
+/* Another user cannot look into the monitor. What the VMM itself and root can, tests/monitor/test_wall.c tries. */
 Test(enclave_run, nobody_looks_into_the_monitor)
 {
 	char name[64], byte;

@@ -254,7 +254,7 @@ Test(wall, monitor_keeps_no_descriptor)
 	monitor_stop(m);
 }
 
-/* What is not kept out: root, with no filter, comes in by each of the ways. */
+/* What is not kept out: root, with no filter, comes in by each of the ways; with it by the file, which is no call. */
 Test(wall, root_comes_in)
 {
 	int bad;
@@ -262,4 +262,5 @@ Test(wall, root_comes_in)
 	if (!may_trace_anyone())
 		cr_skip("not root");
 	cr_expect_eq(ways_in(NULL, NULL, WAYS, &bad), (1u << WAYS) - 1);
+	cr_expect_eq(ways_in(NULL, become_filtered, WAYS, &bad), 1u << CALLS_ONLY);
 }
