@@ -53,6 +53,8 @@ REFUSED(zero, "zero")
 REFUSED(two_cpus, "two-cpus")
 REFUSED(fetch, "fetch")
 REFUSED(random, "random")
+REFUSED(pending, "pending")
+REFUSED(seal, "seal")
 
 /* Where the kernel can use vector registers at all: a KVM that emulates CPL 0 lacks them. */
 Test(attack, vectors)
@@ -60,6 +62,24 @@ Test(attack, vectors)
 	refused("vectors", "shadow");
 	if (!kvm_keeps_shadow_tables())
 		refused("vectors", "nested");
+}
+
+static void kept_from_the_balloon(const char *mode)
+{
+	attack_with("balloon", mode, "2", "process");
+	cr_expect_eq(r.status, 0);
+	cr_expect_null(strstr(r.out, "wrong"), "%s: %s", mode, r.out);
+	cr_expect(strstr(r.err, "virtio balloon: a page belongs to an enclave; the device stands still"), "%s", r.err);
+}
+
+Test(attack, balloon_nested)
+{
+	kept_from_the_balloon("nested");
+}
+
+Test(attack, balloon_shadow)
+{
+	kept_from_the_balloon("shadow");
 }
 
 static void killed(const char *name, const char *mode, const char *words)
@@ -83,8 +103,40 @@ KILLED(remap, TAKEN)
 KILLED(table, TAKEN)
 KILLED(hammer, TAKEN)
 KILLED(request, "its request to an enclave, at 0x1000000, lies outside memory")
+KILLED(misaligned, "is not aligned to 256 bytes")
+KILLED(misaligned_walks, "is not aligned to 128 bytes")
+KILLED(version_walks, "names another version than 1")
 KILLED(version, "names version 2 (of 1)")
 KILLED(queue, "its CPU start request lies outside memory")
+
+/* Where the guest has no way to its page any more, and no handler. */
+Test(attack, tables_in_buffers_nested)
+{
+	killed("share_table", "nested", "triple fault");
+	killed("unshare_table", "nested", "triple fault");
+}
+
+/* An enclave changes its buffer past the write protection that shadow mode has for tables. */
+Test(attack, share_table_shadow)
+{
+	killed("share_table", "shadow", "its page table at 0x102a000 lies in an enclave's marshalling buffer");
+}
+
+Test(attack, unshare_table_shadow)
+{
+	killed("unshare_table", "shadow", "its page table at 0x102a000 lies in an enclave's marshalling buffer");
+}
+
+/* Without optimisation, too: a table that is brought in step only at a flush would hide what nobody told. */
+Test(attack, answer_in_table)
+{
+	run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", "none", "--audit", "--enclave-memory", "1M",
+	           "--timeout", "100", guest_path("../enclave/enclave-attacks"), "--", "answer-in-table");
+	expect_status(&r, 0);
+	cr_expect_null(strstr(r.out, "wrong"), "%s", r.out);
+	refused("answer-in-table", "nested");
+	refused("answer-in-table", "shadow");
+}
 
 /* The depth of the third stage, and on which side of the wall the monitor is, change nothing. */
 Test(attack, levels_and_monitors)

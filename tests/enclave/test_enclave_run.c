@@ -18,6 +18,8 @@
 
 #include "slice_run.h"
 
+#define RESETS 1000
+
 TestSuite(enclave_run, .init = slice_run_init, .fini = slice_run_fini);
 
 static void start_enclaves(const char *mode, const char *cpus, const char *word, const char *until)
@@ -79,6 +81,17 @@ Test(enclave_run, loop_interrupted)
 	cr_expect_eq(r.status, 130);
 }
 
+/* A call that was about to begin is none of the next boot's. */
+Test(enclave_run, resets_between_calls)
+{
+	start_enclaves("nested", "1", "flicker", "round\n");
+	for (int i = 0; i < RESETS; i++) {
+		tell("system_reset");
+		run_until(&r, "round\n");
+	}
+	quit();
+}
+
 /* FRAME(0) and (1) are enclave 3's, FRAME(2) is its buffer. */
 static void slices(const char *mode)
 {
@@ -130,6 +143,41 @@ Test(enclave_run, monitor_killed)
 		          r.err);
 		cr_expect_eq(strchr(r.err, '\n') - r.err, (ptrdiff_t)strlen(r.err) - 1, "%s", r.err);
 	}
+}
+
+/* A run that makes no call is told, too. */
+Test(enclave_run, monitor_killed_while_idle)
+{
+	start_enclaves("nested", "1", "idle", "idle\n");
+	cr_assert_eq(kill(monitor_of(&r), SIGKILL), 0);
+	run_finish(&r);
+	cr_expect_eq(r.status, 1);
+	cr_expect(strstr(r.err, "the enclave monitor was killed by signal 9"), "%s", r.err);
+}
+
+/* Whether a seccomp filter is in force. */
+static bool is_filtered(pid_t pid)
+{
+	char name[64], line[256];
+	int kind = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+	f = fopen(name, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Seccomp: %d", &kind) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kind == 2;
+}
+
+Test(enclave_run, both_are_filtered)
+{
+	start_enclaves("nested", "1", "idle", "idle\n");
+	cr_expect(is_filtered(r.pid));
+	cr_expect(is_filtered(monitor_of(&r)));
+	quit();
 }
 
 Test(enclave_run, vmm_killed)
@@ -226,6 +274,7 @@ Test(enclave_run, churn_beside_a_balloon_shadow)
 }
 
 /* Who is not root cannot look into the monitor, nor can root by way of the VMM: tests/monitor tries that. */
+/* Another user cannot look into the monitor. What the VMM itself and root can, tests/monitor/test_wall.c tries. */
 Test(enclave_run, nobody_looks_into_the_monitor)
 {
 	char name[64], byte;

@@ -25,6 +25,10 @@ sample:
 	js privileged
 	dec %rdi
 	js count
+	dec %rdi
+	js flags
+	dec %rdi
+	js fs
 	ud2
 
 sum:	/* RSI + RDX */
@@ -82,6 +86,24 @@ count:	/* one more in the second page: what it was before */
 	lea sample + 0x1000(%rip), %rax
 	mov (%rax), %rdi
 	incq (%rax)
+	mov $EXIT, %eax
+	syscall
+	ud2
+
+flags:	/* calls out with RSI in RFLAGS; returns what they are then */
+	lea sample + 0x2000(%rip), %rsp
+	push %rsi
+	popf
+	mov $CALL_OUT, %eax
+	syscall
+	pushf
+	pop %rdi
+	mov $EXIT, %eax
+	syscall
+	ud2
+
+fs:	/* the first word at FS.base */
+	mov %fs:0, %rdi
 	mov $EXIT, %eax
 	syscall
 	ud2

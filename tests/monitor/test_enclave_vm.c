@@ -16,6 +16,7 @@
 
 #include "monitor/enclave_vm.h"
 #include "sample.h"
+#include "stub/stub.h"
 
 #define MEMORY (64 * PAGE_SIZE)
 #define STUB   (1ull << 33)
@@ -156,12 +157,18 @@ Test(enclave_vm, keeps_its_data)
 /* Pages it may not have, the stub's among them; a fault goes on until it is given up. */
 Test(enclave_vm, faults)
 {
-	static const struct {
+	const struct {
 		enum sample what;
 		uint64_t at;
-	} bad[] = {{SAMPLE_PEEK, 0},           {SAMPLE_PEEK, BASE - 8},   {SAMPLE_PEEK, BASE + 2 * PAGE_SIZE},     {SAMPLE_POKE, BASE + 0x800},
-	           {SAMPLE_PEEK, BUFFER + PAGE_SIZE}, {SAMPLE_PEEK, 0xfffffe0000000000}, {SAMPLE_POKE, 0xfffffe0000003000},
-	           {SAMPLE_PEEK, 0xfffffe0000002000}};
+	} bad[] = {{SAMPLE_PEEK, 0},
+	           {SAMPLE_PEEK, BASE - 8},
+	           {SAMPLE_PEEK, BASE + 2 * PAGE_SIZE},
+	           {SAMPLE_POKE, BASE + 0x800},
+	           {SAMPLE_PEEK, BUFFER + PAGE_SIZE},
+	           {SAMPLE_PEEK, 0xfffffe0000000000},
+	           {SAMPLE_POKE, 0xfffffe0000003000},
+	           {SAMPLE_PEEK, 0xfffffe0000002000},
+	           {SAMPLE_PEEK, stub_address(stub_syscall)}};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		enter(bad[i].what, bad[i].at, 0);
@@ -196,6 +203,27 @@ Test(enclave_vm, shares_its_buffer)
 	enter(SAMPLE_COPY, 0, BUFFER);
 	cr_expect_eq(left.value, 42);
 	cr_expect_eq(buffer[0], 42);
+}
+
+Test(enclave_vm, has_an_fs_base)
+{
+	uint64_t first;
+
+	memcpy(&first, sample, sizeof(first));
+	enter(SAMPLE_FS, 0, 0);
+	cr_expect_eq(left.reason, GNOMON_ENCLAVE_EXITED);
+	cr_expect_eq(left.value, first);
+}
+
+/* What goes back in of RFLAGS is what a program may have: DF, here, and neither NT, AC nor ID. */
+Test(enclave_vm, keeps_a_programs_flags)
+{
+	enter(SAMPLE_FLAGS, 0x244602, 0);
+	cr_assert_eq(left.reason, GNOMON_ENCLAVE_CALLED_OUT, "vector %llu at %#llx", (unsigned long long)left.value,
+	             (unsigned long long)left.address);
+	resume(0);
+	cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED);
+	cr_expect_eq(left.value & 0x244400, 0x400, "%#llx", (unsigned long long)left.value);
 }
 
 static void *disturb(void *arg)

@@ -235,6 +235,35 @@ Test(monitor, hostile_messages, .timeout = 120)
 	cr_expect_eq(deaths, 0);
 }
 
+static atomic_bool settled;
+
+static void *change_message(void *arg)
+{
+	for (uint32_t id = ID; !atomic_load(&settled); id ^= 1)
+		*(volatile uint32_t *)&monitor_request(m, 0)->id = id;
+	return NULL;
+}
+
+/* ID alone is entered, or one that is none; whichever it is then runs. */
+Test(monitor, message_changes, .timeout = 60)
+{
+	pthread_t thread;
+
+	begin(MONITOR_PROCESS);
+	build(ID);
+	cr_assert_eq(pthread_create(&thread, NULL, change_message, NULL), 0);
+	for (int i = 0; i < 1000; i++) {
+		const enum gnomon_enclave_status s =
+		    ask(MONITOR_ENTER, (struct monitor_request){.va = BASE, .args = {SAMPLE_SUM, 1, 2}});
+
+		cr_assert(s == GNOMON_ENCLAVE_OK || s == GNOMON_ENCLAVE_ABSENT, "%d", s);
+		cr_assert(s || reply.left.value == 3);
+	}
+	atomic_store(&settled, true);
+	pthread_join(thread, NULL);
+	monitor_stop(m);
+}
+
 static pid_t monitor_pid(void)
 {
 	char path[64], line[32] = "";

@@ -120,10 +120,8 @@ int vm_unshare(struct vm *vm, gpa_t gpa, uint64_t size)
 	r = lent_to(&vm->stage2.lent, gpa, size) ? find_frames(vm, gpa, size, &at) : -EALREADY;
 	if (r == 0)
 		r = guest_mem_unshare(&vm->mem, at, size);
-	if (r == 0) {
+	if (r == 0)
 		lent_set(&vm->stage2.lent, gpa, size, 0);
-		vm->paging->written(vm, gpa, size);
-	}
 	return end(vm, r);
 }
 

@@ -267,3 +267,13 @@ void attack_off(void)
 	expect("enter", enter(0, ID, SAMPLE_SUM, 1, 1), GNOMON_ENCLAVE_OFF);
 	expect("the page is ours", is_filled(SPARE, 7), true);
 }
+
+/* For ever: an enclave comes and goes. Somebody outside resets the machine; none is there then. */
+void attack_flicker(void)
+{
+	say("round\n");
+	for (;;) {
+		if (create_as(BASE, PAGE, 0, 0, 0) != GNOMON_ENCLAVE_OK || destroy(ID) != GNOMON_ENCLAVE_OK)
+			end(3);
+	}
+}

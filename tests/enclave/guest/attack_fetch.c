@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A request that the other CPU changes while it is served. What counts is what was read once. */
+/* What the other CPU changes while a call is served. Of a request counts what was read once. */
 #include "attacks.h"
 #include "lib.h"
 
@@ -46,4 +46,46 @@ void attack_fetch(void)
 	expect("some came through", right > 0, true);
 	expect("nothing else", odd, 0);
 	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+}
+
+/* ---- INIT in the midst of ADD ---- */
+
+static volatile unsigned delay, turn;
+
+static void seal(void)
+{
+	for (;;) {
+		while (!turn)
+			__asm__ volatile("pause");
+		for (unsigned i = 0; i < delay; i++)
+			__asm__ volatile("pause");
+		request[1].id = ID;
+		request[1].flags = 0;
+		(void)call(1, GNOMON_ENCLAVE_INIT);
+		turn = 0;
+	}
+}
+
+/* A page that comes too late is what it was. */
+void attack_seal(void)
+{
+	unsigned late = 0, odd = 0;
+
+	start_other(seal);
+	for (unsigned i = 0; i < ROUNDS / 2; i++) {
+		enum gnomon_enclave_status s;
+
+		build(ID, 0);
+		fill(FRAME(30), 0x66);
+		delay = i * 8;
+		turn = 1;
+		s = add(ID, BASE + 2 * PAGE, RW, FRAME(30));
+		while (turn)
+			__asm__ volatile("pause");
+		late += s == GNOMON_ENCLAVE_SEALED;
+		odd += s == GNOMON_ENCLAVE_SEALED ? !is_filled(FRAME(30), 0x66) : s != GNOMON_ENCLAVE_OK;
+		destroy(ID);
+	}
+	expect("some came late", late > 0, true);
+	expect("and are as they were", odd, 0);
 }

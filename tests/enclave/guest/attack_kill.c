@@ -6,7 +6,6 @@
 #include "lib.h"
 
 #define ID       3
-#define ALIAS    0x8000000000 /* PML4 slot 1 */
 #define PRESENT  (PTE_P | PTE_W)
 #define HAMMERED 100000
 
@@ -36,8 +35,7 @@ static uint64_t *root(void)
 	return (uint64_t *)(cr3 & PTE_ADDR);
 }
 
-/* FRAME(40 to 42): tables that lead ALIAS to `gpa`. */
-static void map_alias(uint64_t gpa)
+void map_alias(uint64_t gpa)
 {
 	for (int i = 0; i < 3; i++)
 		fill(FRAME(40 + i), 0);
@@ -74,6 +72,24 @@ void attack_request(void)
 {
 	build_and_seal(ID, 0);
 	out32(GNOMON_PORT_ENCLAVE, (uint32_t)FRAME(0));
+}
+
+/* It would cross a page. */
+void attack_misaligned(void)
+{
+	out32(GNOMON_PORT_ENCLAVE, (uint32_t)(FRAME(1) - 128));
+}
+
+/* The same of requests for walks. Memory that nobody used names version 0. */
+void attack_misaligned_walks(void)
+{
+	*(volatile uint32_t *)(FRAME(1) - 64) = GNOMON_ENCLAVE_VERSION;
+	out32(GNOMON_PORT_ENCLAVE_WALKS, (uint32_t)(FRAME(1) - 64));
+}
+
+void attack_version_walks(void)
+{
+	out32(GNOMON_PORT_ENCLAVE_WALKS, (uint32_t)FRAME(1));
 }
 
 void attack_version(void)

@@ -176,10 +176,33 @@ void attack_vectors(void)
 void attack_loop(void)
 {
 	build_and_seal(ID, 0);
+	if (wrong)
+		end(5);
 	say("looping\n");
 	if (enter(0, ID, SAMPLE_SPIN, 1, BUFFER) != GNOMON_ENCLAVE_OK)
 		end(3);
 	while (left(0)->reason == GNOMON_ENCLAVE_INTERRUPTED)
 		if (resume(0, ID, left(0)->ticket, 0) != GNOMON_ENCLAVE_OK)
 			end(4);
+}
+
+/* An interrupt that waits at ENTER ends the run at once, though it came before. */
+void attack_pending(void)
+{
+	build_and_seal(ID, 0);
+	out32(GNOMON_PORT_IPI, GNOMON_IPI(0, 32));
+	expect("enter", enter(0, ID, SAMPLE_SPIN, 1, BUFFER), GNOMON_ENCLAVE_OK);
+	expect("it was interrupted", left(0)->reason, GNOMON_ENCLAVE_INTERRUPTED);
+	while (!interrupts)
+		take_interrupts();
+	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
+}
+
+/* Until somebody outside ends it, without a call. */
+void attack_idle(void)
+{
+	build_and_seal(ID, 0);
+	say("idle\n");
+	for (;;)
+		out32(GNOMON_PORT_NOP, 0);
 }

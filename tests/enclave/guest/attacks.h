@@ -2,6 +2,12 @@
 #ifndef TESTS_ENCLAVE_ATTACKS_H
 #define TESTS_ENCLAVE_ATTACKS_H
 
+#include <stdint.h>
+
+/* attack_kill.c: FRAME(40 to 42) become tables that lead ALIAS to `gpa`. */
+void map_alias(uint64_t gpa);
+#define ALIAS 0x8000000000 /* PML4 slot 1 */
+
 /* attack_build.c: while an enclave is built, and with memory */
 void attack_calls(void);
 void attack_errors(void);
@@ -10,6 +16,7 @@ void attack_batch(void);
 void attack_zero(void);
 void attack_taken(void);
 void attack_churn(void);
+void attack_flicker(void);
 void attack_random(void);
 void attack_off(void);
 
@@ -18,6 +25,8 @@ void attack_runs(void);
 void attack_two_cpus(void);
 void attack_vectors(void);
 void attack_loop(void);
+void attack_pending(void);
+void attack_idle(void);
 
 /* attack_kill.c: the guest does not survive these */
 void attack_read(void);
@@ -27,10 +36,22 @@ void attack_remap(void);
 void attack_table(void);
 void attack_request(void);
 void attack_version(void);
+void attack_misaligned(void);
+void attack_misaligned_walks(void);
+void attack_version_walks(void);
 void attack_queue(void);
 void attack_hammer(void);
 
-/* attack_fetch.c: a request that changes while it is served */
+/* attack_fetch.c: a request, or an enclave, that changes while it is served */
 void attack_fetch(void);
+void attack_seal(void);
+
+/* attack_balloon.c: another device wants the page */
+void attack_balloon(void);
+
+/* attack_table.c: with tables in force */
+void attack_share_table(void);
+void attack_unshare_table(void);
+void attack_answer_in_table(void);
 
 #endif

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Bugs in what the VMM and the monitor do for enclaves: each names the check that must find it, as in enclave.py.
+
+Not here, since no test can tell them from the tree:
+ - buffers are cleared at CREATE and at DESTROY, registers at EXIT and at ENTER: either alone is enough;
+ - REMOVE without enclave_vm_forget(): the host takes the frame back, and KVM forgets for that, too. Without the host
+   removed-page-in-kvm shows it (enclave.py);
+ - a page that is lent while other CPUs run, in nested mode: who stores after the copy and then again is killed for it.
+"""
+PAGES = "vmm/platform/enclave_pages.c"
+PORT = "vmm/platform/enclave.c"
+LEND = "vmm/vm/lend.c"
+RECLAIM = "vmm/vm/reclaim.c"
+SERVE = "vmm/monitor/serve.c"
+MONITOR = "vmm/monitor/monitor.c"
+PROCESS = "vmm/monitor/process.c"
+SANDBOX = "vmm/monitor/sandbox.c"
+ENCLAVE_VM = "vmm/monitor/enclave_vm.c"
+
+MUTANTS = [
+    # Memory that goes to an enclave.
+    ("lent-not-taken", LEND, "lent.content = ret_content; r = vm_reclaim_locked(vm, &slice, 1);",
+     "lent.content = ret_content;\n	r = 0;\n	lent_copy(&vm->stage2.lent, stage2_ptr(&vm->stage2, slice.gpa, size), size);",
+     "the guest keeps what it gave to an enclave", "enclave attack/read_*"),
+    ("lent-not-copied", RECLAIM, "lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, slice->size), slice->size);", ";",
+     "an enclave's page is not what the guest gave", "enclave attack/runs_*"),
+    ("lent-not-noted", LEND, "lent_set(&vm->stage2.lent, gpa, size, to);", ";",
+     "the control socket returns an enclave's page to the guest", "enclave enclave_run/slices_*"),
+    ("lent-reclaimed", RECLAIM, "if (!lent_to(&vm->stage2.lent, slice[i].gpa, slice[i].size)) continue;", "continue;",
+     "reclaim and release reach an enclave's pages", "enclave enclave_run/slices_*"),
+    ("lent-ballooned", "vmm/platform/balloon.c", "if (vm_lent_to(p->vm, at, size))", "if (0)",
+     "the balloon is asked for an enclave's page", "enclave attack/balloon_*"),
+    ("lent-after-reset", RECLAIM, "lent_forget(&vm->stage2.lent);", ";", "after a reset pages still belong to an enclave",
+     "enclave enclave_run/slices_*"),
+    ("lent-for-ever", LEND, "lent_set(&vm->stage2.lent, page, PAGE_SIZE, 0);", ";",
+     "a page that came back cannot be given again", "enclave attack/pages_*"),
+    ("shared-twice", LEND, "r = lent_to(&vm->stage2.lent, gpa, size) ? -EPERM : make_fresh(vm, gpa, size);",
+     "r = make_fresh(vm, gpa, size);", "two enclaves have one buffer", "enclave attack/pages_*"),
+    ("buffer-stays-shared", PAGES, "r = PATIENTLY(vm, vm_unshare(vm, p->buffer, p->buffer_size));", "r = 0;",
+     "the guest's page stays a buffer after DESTROY", "enclave attack/zero_*"),
+    ("buffer-not-cleared", MONITOR,
+     "return fallocate(m->buffers_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, GNOMON_ENCLAVE_BUFFER_MAX) < 0 "
+     "? -errno : 0;",
+     "(void)at;\n	return 0;", "an enclave finds what another's buffer held", "enclave attack/zero_*"),
+    ("buffer-of-another", PAGES, "#define BUFFER_AT(id) ((uint64_t)(id) * GNOMON_ENCLAVE_BUFFER_MAX)",
+     "#define BUFFER_AT(id) ((uint64_t)(id) * 0)", "the guest sees another enclave's buffer",
+     "enclave attack/two_cpus_*"),
+    ("destroy-keeps-pages", PAGES,
+     "for (uint64_t n = 0; n < e->pages[q->id].nr; n++) give_back_page(e, q->id, n);", ";",
+     "the guest never gets its pages back", "enclave attack/zero_*"),
+    ("half-created", PAGES, "(void)call(e, slot, MONITOR_DESTROY, q);", ";",
+     "a CREATE that failed for its buffer leaves an enclave", "enclave attack/errors_*"),
+    ("refused-page-lost", PAGES, "give_back(vm, q->gpa + i * PAGE_SIZE, e->content[i]);",
+     "give_back(vm, q->gpa + i * PAGE_SIZE, NULL);",
+     "an ADD that comes after another CPU's INIT takes the page's content", "enclave attack/seal_*"),
+    # The page that comes and goes may be a table of the guest's.
+    ("shared-unseen", LEND, "? -EPERM : make_fresh(vm, gpa, size);", "? -EPERM : 0;",
+     "the shadow of a table lives on where a buffer is now", "enclave attack/share_table_*"),
+    ("table-in-buffer", "vmm/walk/guest_walk.c", "if (lent_to(&s2->lent, gfn_to_gpa(table), PAGE_SIZE)) return NULL;",
+     "", "an enclave changes a table past its shadow", "enclave attack/unshare_table_shadow"),
+    ("answer-unseen", PORT, "if (to) vm->paging->written(vm, at, sizeof(*to));", ";",
+     "an answer in a table changes the table and not its shadow", "enclave attack/answer_in_table"),
+    # The port.
+    ("request-read-twice", PAGES, "(void)request(e, slot, q);\n	memcpy(monitor_content",
+     "BUG_ON(stage2_read(&vm->stage2, e->errands[slot].at, &e->errands[slot].request, sizeof(*q)) < 0);\n"
+     "	(void)request(e, slot, q);\n	memcpy(monitor_content",
+     "a request changes between check and use", "enclave attack/fetch_*"),
+    ("version-not-looked-at", PORT, "if (ret->version != GNOMON_ENCLAVE_VERSION)", "if (0)",
+     "a request of any version is served", "enclave attack/version_*"),
+    ("request-not-aligned", PORT, "if (gpa_raw(at) % sizeof(*ret) || r < 0)", "if (r < 0)",
+     "a request may cross a page", "enclave attack/misaligned_*"),
+    ("request-outside-memory", PORT, "if (gpa_raw(at) % sizeof(*ret) || r < 0)", "if (gpa_raw(at) % sizeof(*ret))",
+     "a request from nowhere is served", "enclave attack/request_*"),
+    ("expected-dropped", PORT, "m->has_expected = q->flags & GNOMON_ENCLAVE_EXPECT;", "m->has_expected = 0;",
+     "INIT does not hear what the kernel expects", "enclave attack/calls_*"),
+    ("flags-not-looked-at", PORT, "q->flags & ~(uint64_t)GNOMON_ENCLAVE_EXPECT ?", "0 ?",
+     "flags of a later version count as none", "enclave attack/calls_*"),
+    ("walks-not-aligned", "vmm/platform/enclave_walks.c", "if (r < 0 || at % sizeof(w) ||", "if (r < 0 ||",
+     "a request for walks may cross a page", "enclave attack/misaligned_walks_*"),
+    ("walks-of-any-version", "vmm/platform/enclave_walks.c", "|| w.version != GNOMON_ENCLAVE_VERSION)", ")",
+     "a request for walks of any version is served", "enclave attack/version_walks_*"),
+    # Whoever wants the vCPU gets it.
+    ("hurry-without-kick", PORT, "if (e->monitor) monitor_kick(e->monitor, vcpu->id);", ";",
+     "a loop in an enclave holds up stop and interrupts", "enclave enclave_run/loop_nested"),
+    ("wanted-before-enter", PORT, "if (vcpu_is_wanted(vcpu)) /*", "if (0) /*",
+     "an interrupt from before ENTER waits for the enclave", "enclave attack/pending_*"),
+    ("kick-not-forgotten", PORT, "monitor_ready(e->monitor, vcpu->id);", ";",
+     "after one interrupt no enclave runs any more", "enclave attack/two_cpus_*"),
+    # Reset, and the end of either process.
+    ("reset-keeps-enclaves", SERVE, "count(m, reply); return reset(m);",
+     "count(m, reply);\n		return 0 ? reset(m) : GNOMON_ENCLAVE_OK;", "enclaves outlive a reset",
+     "enclave enclave_run/loop_nested"),
+    ("reset-not-told", PORT, "if (platform_enclave_call(e, e->own_slot, MONITOR_RESET, &reply)) platform",
+     "(void)reply;\n	if (0)\n		platform", "the monitor hears of no reset", "enclave enclave_run/loop_nested"),
+    ("errand-after-reset", "vmm/vm/vcpu.c", "atomic_store(&vcpu->errand, NULL);", ";",
+     "the next boot gets a call of the last one's", "enclave enclave_run/resets_between_calls"),
+    ("death-without-end", PORT, "if (e->vm) vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);", ";",
+     "a run goes on without its monitor", "enclave enclave_run/monitor_killed_while_idle"),
+    ("death-not-noticed", MONITOR, "if (atomic_load(&m->dead) && atomic_load(&s->turn)",
+     "if (0 && atomic_load(&s->turn)", "a call waits for a monitor that is dead", "monitor monitor/is_killed"),
+    # The wall.
+    ("monitor-dumpable", SANDBOX, "if (prctl(PR_SET_DUMPABLE, 0) < 0)", "if (0)",
+     "a process of the same user reads the monitor's memory", "monitor wall/without_capabilities"),
+    ("monitor-unfiltered", PROCESS, "return sandbox_monitor();", "return 0;", "the monitor may call anything",
+     "monitor wall/monitor_is_filtered"),
+    ("monitor-keeps-descriptors", PROCESS, "(void)close_range(3, ~0u, 0);", ";",
+     "the monitor holds the VMM's files open", "monitor wall/monitor_keeps_no_descriptor"),
+    ("vmm-unfiltered", PORT, "(c->kind == MONITOR_THREAD || sandbox_vmm() == 0)", "1",
+     "the VMM, as root, reaches the monitor", "enclave enclave_run/both_are_filtered"),
+    ("vmm-may-read", SANDBOX, "SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),",
+     "SCMP_SYS(process_vm_writev),", "the VMM, as root, reads the monitor's memory", "monitor wall/with_the_filter"),
+    ("vmm-may-trace", SANDBOX, "SCMP_SYS(ptrace),", "", "the VMM, as root, traces the monitor",
+     "monitor wall/with_the_filter"),
+    ("vmm-may-take-files", SANDBOX, "SCMP_SYS(pidfd_getfd),", "", "the VMM, as root, has the monitor's VMs",
+     "monitor wall/with_the_filter"),
+    ("message-read-twice", SERVE, "run(m, q.id, slot, &reply);", "run(m, slot->request.id, slot, &reply);",
+     "a message changes between check and use", "monitor monitor/message_changes"),
+    # An enclave's vCPU.
+    ("flags-of-the-enclave", ENCLAVE_VM, "(c->rflags & RFLAGS_USER) |", "c->rflags |",
+     "an enclave chooses flags that no program has", "monitor enclave_vm/keeps_a_programs_flags"),
+    ("key-of-anyone", "vmm/enclave/report.c",
+     "BUG_ON(crypto_generichash_update(&h, e->measurement, sizeof(e->measurement)) != 0);", ";",
+     "all enclaves have one key", "unit enclave_report"),
+    ("any-fault-is-a-call", ENCLAVE_VM,
+     "(f->vector == VEC_PF && f->rip == arrival && vm->run->s.regs.sregs.cr2 == arrival)",
+     "f->vector == VEC_PF", "a page fault is taken for a call", "monitor enclave_vm/faults"),
+    ("reading-is-a-call", ENCLAVE_VM, "f->rip == arrival && vm->run", "vm->run",
+     "an enclave that reads the stub makes a call", "monitor enclave_vm/faults"),
+    ("no-fs-base", ENCLAVE_VM, "s->fs.base = vm->base;", ";", "code with a stack protector faults",
+     "monitor enclave_vm/has_an_fs_base"),
+]
