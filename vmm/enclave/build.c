@@ -213,6 +213,13 @@ enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uin
 	return GNOMON_ENCLAVE_OK;
 }
 
+enum gnomon_enclave_status enclave_may_init(const struct enclaves *all, unsigned id)
+{
+	struct enclave *e;
+
+	return enclave_find(all, id, GNOMON_ENCLAVE_INIT, &e);
+}
+
 enum gnomon_enclave_status enclave_init(struct enclaves *all, unsigned id, const uint8_t *expected)
 {
 	struct enclave *e;

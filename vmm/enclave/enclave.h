@@ -92,6 +92,8 @@ enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64
 enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, const struct enclave_batch *batch);
 /* The page's content becomes part of the measurement. Address and rights are from ADD on. */
 enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uint64_t va);
+/* What enclave_init() would say of identifier and state. */
+enum gnomon_enclave_status enclave_may_init(const struct enclaves *all, unsigned id);
 /* `expected`: GNOMON_ENCLAVE_MEASUREMENT bytes, or NULL. After BAD_MEASUREMENT it can still be built on. */
 enum gnomon_enclave_status enclave_init(struct enclaves *all, unsigned id, const uint8_t *expected);
 /* Begins a run at `entry`, which must be the declared one. enclave_context() has the registers. */

@@ -44,7 +44,8 @@ json_t *machine_enclaves(void *machine, struct control_error *err)
 	r = platform_enclaves_look(all, add, list);
 	if (r < 0) {
 		json_decref(list);
-		control_fail(err, -r, "The monitor, which has the enclaves, is gone");
+		control_fail(err, -r, "The monitor, which has the enclaves, %s",
+		             r == -ETIMEDOUT ? "does not answer" : "is gone");
 		return NULL;
 	}
 	hex_write(key, platform_enclaves_key(all), PLATFORM_ENCLAVES_KEY);

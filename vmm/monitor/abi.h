@@ -55,7 +55,7 @@ struct monitor_request {
 	uint64_t va;      /* ADD, EXTEND, REMOVE; ENTER: the entry */
 	uint64_t rights;  /* ADD */
 	uint64_t pages;   /* ADD: in the slot's content; 0: one */
-	uint64_t flags;   /* ADD: GNOMON_ENCLAVE_MEASURE */
+	uint64_t flags;   /* ADD: GNOMON_ENCLAVE_MEASURE; INIT: GNOMON_ENCLAVE_EXPECT */
 	uint64_t ticket;  /* RESUME */
 	uint64_t args[GNOMON_ENCLAVE_ARGS]; /* ENTER; RESUME: args[0] is the result; WALKS */
 	struct gnomon_enclave_create create;

@@ -18,6 +18,7 @@
 
 #define BUFFERS      ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
 #define LOOK_MS      100 /* how often a caller that waits looks whether the monitor lives */
+#define LOOKS_MAX    20  /* for who does not wait for ever */
 
 struct monitor {
 	struct monitor_config config;
@@ -76,7 +77,8 @@ static void *watch(void *arg)
 
 static int start_process(struct monitor *m)
 {
-	const struct monitor_process_config c = {.memory = m->config.memory,
+	const struct monitor_process_config c = {.parent = getpid(),
+	                                         .memory = m->config.memory,
 	                                         .levels = m->config.levels,
 	                                         .slots = m->config.slots,
 	                                         .buffers = m->buffers,
@@ -181,14 +183,30 @@ void *monitor_content(struct monitor *m, int slot)
 	return m->shared->slot[slot].content;
 }
 
-static int call_process(struct monitor *m, struct monitor_slot *s)
+/* Two seconds are enough for who is not a vCPU, and after the end of the run for all. */
+static bool is_bounded(const struct monitor *m, int slot)
 {
+	return slot == m->config.slots - 1 || (m->config.ended && m->config.ended(m->config.ctx));
+}
+
+static int call_process(struct monitor *m, int slot)
+{
+	struct monitor_slot *s = &m->shared->slot[slot];
+
 	atomic_store(&s->turn, MONITOR_TURN_MONITOR);
 	monitor_futex_wake(&s->turn);
-	while (!monitor_await(&s->turn, MONITOR_TURN_MONITOR, LOOK_MS))
+	for (int looks = 0; !monitor_await(&s->turn, MONITOR_TURN_MONITOR, LOOK_MS); looks++) {
 		if (atomic_load(&m->dead) && atomic_load(&s->turn) == MONITOR_TURN_MONITOR)
 			return -EPIPE;
+		if (looks > LOOKS_MAX && is_bounded(m, slot))
+			return -ETIMEDOUT;
+	}
 	return 0;
+}
+
+bool monitor_answers(const struct monitor *m, int slot)
+{
+	return atomic_load(&m->shared->slot[slot].turn) == MONITOR_TURN_VMM;
 }
 
 struct here {
@@ -213,7 +231,7 @@ int monitor_call(struct monitor *m, int slot, struct monitor_reply *ret)
 
 	s->request.version = MONITOR_ABI_VERSION;
 	if (m->config.kind == MONITOR_PROCESS)
-		r = call_process(m, s);
+		r = call_process(m, slot);
 	else
 		monitor_serve(&m->serve, s, note_run, &(struct here){m, slot});
 	if (r < 0)

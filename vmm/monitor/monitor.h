@@ -29,6 +29,8 @@ struct monitor_config {
 	int slots;       /* one for each vCPU, and one for the VMM's other threads */
 	/* The monitor ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
 	void (*on_death)(void *ctx, int status);
+	/* The run has ended: who waits for the monitor does so for two seconds more. NULL: it never does. */
+	bool (*ended)(void *ctx);
 	void *ctx;
 };
 
@@ -44,9 +46,13 @@ void *monitor_content(struct monitor *m, int slot);
 
 /*
  * Has the monitor do what the slot's request says. Its reply is copied, but not believed: the caller checks what it
- * uses. -EPIPE: there is no monitor any more; -EIO: it cannot go on.
+ * uses. -EPIPE: there is no monitor any more; -EIO: it cannot go on; -ETIMEDOUT: it does not answer. The last slot waits
+ * two seconds, the others until the run has ended and then as long.
  */
 int must_check monitor_call(struct monitor *m, int slot, struct monitor_reply *ret_reply);
+
+/* False: an earlier call of the slot was given up, and the monitor has not answered it yet. */
+bool monitor_answers(const struct monitor *m, int slot);
 
 /* The enclave that the slot runs, or is about to, is interrupted. Any thread. */
 void monitor_kick(struct monitor *m, int slot);

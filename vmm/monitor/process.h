@@ -19,6 +19,7 @@ struct monitor_shared {
 };
 
 struct monitor_process_config {
+	pid_t parent; /* before the fork */
 	uint64_t memory;
 	int levels;
 	int slots;

@@ -35,6 +35,8 @@ static const int monitor_calls[] = {
     SCMP_SYS(timer_create),
     SCMP_SYS(timer_settime),
     SCMP_SYS(timer_delete), /* a message: base/patience.c */
+    SCMP_SYS(mlock2),
+    SCMP_SYS(munlock),
     SCMP_SYS(access),       /* whether this KVM is kvm_pvm: kvm/cpuid.c */
 };
 

@@ -28,6 +28,17 @@ static void on_death(void *ctx, int status)
 	pthread_mutex_unlock(&e->vm_lock);
 }
 
+static bool has_ended(void *ctx)
+{
+	struct platform_enclaves *e = ctx;
+	bool ended;
+
+	pthread_mutex_lock(&e->vm_lock);
+	ended = !e->vm || vm_has_ended(e->vm);
+	pthread_mutex_unlock(&e->vm_lock);
+	return ended;
+}
+
 int platform_enclaves_start(const struct platform_enclaves_config *c, struct platform_enclaves **ret)
 {
 	struct platform_enclaves *e = calloc(1, sizeof(*e));
@@ -37,6 +48,7 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	e->own_slot = c->cpus;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->vm_lock, NULL);
+	pthread_mutex_init(&e->look_lock, NULL);
 	*ret = e;
 	if (!c->memory)
 		return 0;
@@ -45,6 +57,7 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	                                                    .levels = c->levels,
 	                                                    .slots = c->cpus + 1,
 	                                                    .on_death = on_death,
+	                                                    .ended = has_ended,
 	                                                    .ctx = e});
 	if (e->monitor && (c->kind == MONITOR_THREAD || sandbox_vmm() == 0))
 		return 0;
@@ -61,6 +74,7 @@ void platform_enclaves_stop(struct platform_enclaves *e)
 		free(e->pages[id].gpa);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->vm_lock);
+	pthread_mutex_destroy(&e->look_lock);
 	free(e);
 }
 
@@ -75,6 +89,7 @@ static enum gnomon_enclave_status build(struct platform_enclaves *e, int slot, e
 	memset(m, 0, sizeof(*m));
 	m->id = q->id;
 	m->va = q->va;
+	m->flags = q->flags;
 	m->has_expected = q->flags & GNOMON_ENCLAVE_EXPECT;
 	memcpy(m->expected, q->expected, sizeof(m->expected));
 	return platform_enclave_call(e, slot, op, &reply) ? reply.status : GNOMON_ENCLAVE_NO_MEMORY;
@@ -129,8 +144,7 @@ static enum gnomon_enclave_status serve(struct platform_enclaves *e, struct vcpu
 	case GNOMON_ENCLAVE_EXTEND:
 		return build(e, vcpu->id, MONITOR_EXTEND, q);
 	case GNOMON_ENCLAVE_INIT:
-		return q->flags & ~(uint64_t)GNOMON_ENCLAVE_EXPECT ? GNOMON_ENCLAVE_BAD_FLAGS
-		                                                   : build(e, vcpu->id, MONITOR_INIT, q);
+		return build(e, vcpu->id, MONITOR_INIT, q);
 	case GNOMON_ENCLAVE_ENTER:
 		return enter(e, vcpu, MONITOR_ENTER, q);
 	case GNOMON_ENCLAVE_RESUME:
@@ -219,6 +233,10 @@ static void port_access(struct bus_device *dev, void *who, const struct bus_acce
 		return;
 	}
 	memcpy(&at, a->data, a->size < sizeof(at) ? a->size : sizeof(at));
+	if (a->count > 1 || atomic_load(&vcpu->errand)) {
+		vm_kill(vcpu, "it asked for more than one call of an enclave by one instruction");
+		return;
+	}
 	if (!take_request(vcpu, gpa_init(at), &q))
 		return;
 	e->errands[vcpu->id] = (struct enclave_errand){.request = q, .at = gpa_init(at)};
@@ -233,10 +251,12 @@ static void port_reset(struct bus_device *dev)
 
 	if (!e->monitor)
 		return;
+	pthread_mutex_lock(&e->look_lock);
 	pthread_mutex_lock(&e->lock);
 	if (platform_enclave_call(e, e->own_slot, MONITOR_RESET, &reply))
 		platform_enclave_forget_pages(e);
 	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->look_lock);
 }
 
 static void set_vm(struct platform_enclaves *e, struct vm *vm)
@@ -264,20 +284,32 @@ void platform_enclaves_detach(struct platform_enclaves *e)
 
 /* ---- looking ---- */
 
+static int query(struct platform_enclaves *e, unsigned id, struct monitor_reply *ret_reply)
+{
+	struct monitor_request *m = monitor_request(e->monitor, e->own_slot);
+	int r = -ETIMEDOUT;
+
+	if (monitor_answers(e->monitor, e->own_slot)) {
+		m->op = MONITOR_QUERY;
+		m->id = id;
+		r = monitor_call(e->monitor, e->own_slot, ret_reply);
+	}
+	return r == 0 && ret_reply->query.state >= ENCLAVE_NR_STATES ? -EIO : r;
+}
+
 int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, const struct enclave_summary *summary),
                            void *ctx)
 {
 	struct monitor_reply reply;
 	int r = 0;
 
-	pthread_mutex_lock(&e->lock);
+	pthread_mutex_lock(&e->look_lock);
 	for (unsigned id = 1; r == 0 && id <= GNOMON_ENCLAVE_MAX; id++) {
 		struct enclave_summary s = {.id = id};
 
-		monitor_request(e->monitor, e->own_slot)->id = id;
-		if (!platform_enclave_call(e, e->own_slot, MONITOR_QUERY, &reply) ||
-		    reply.query.state >= ENCLAVE_NR_STATES) {
-			r = -EIO;
+		r = query(e, id, &reply);
+		if (r < 0) {
+			break;
 		} else if (reply.query.state != ENCLAVE_NONE) {
 			s.state = enclave_state_name(reply.query.state);
 			s.create = reply.query.create;
@@ -290,7 +322,7 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 			fn(ctx, &s);
 		}
 	}
-	pthread_mutex_unlock(&e->lock);
+	pthread_mutex_unlock(&e->look_lock);
 	return r;
 }
 

@@ -21,7 +21,8 @@ struct platform_enclaves {
 	struct bus_device port;
 	struct monitor *monitor;
 	int own_slot; /* of the monitor, for threads that are no vCPU's */
-	pthread_mutex_t lock; /* own_slot, pages, content */
+	pthread_mutex_t look_lock; /* own_slot; comes before `lock` */
+	pthread_mutex_t lock;      /* pages, content */
 	uint8_t content[GNOMON_ENCLAVE_ADD_MAX][PAGE_SIZE]; /* of an ADD: the monitor cannot change what may have to go back */
 	struct enclave_pages pages[GNOMON_ENCLAVE_MAX + 1];
 	struct bus_device walks_port;
