@@ -27,7 +27,7 @@
 #define GNOMON_ENCLAVE_HIGHEST 0x00007ffffffff000 /* the first that it cannot have */
 
 /* Pages that one ADD can have. */
-#define GNOMON_ENCLAVE_ADD_MAX 64
+#define GNOMON_ENCLAVE_ADD_MAX 128
 
 /* The largest marshalling buffer, the memory that an enclave and its guest both see. */
 #define GNOMON_ENCLAVE_BUFFER_MAX (1u << 20)

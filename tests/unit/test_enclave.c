@@ -226,9 +226,9 @@ Test(enclave, batches)
 		enum gnomon_enclave_status s;
 	} bad[] = {
 	    {3, 1ull << 63, R, 0, GNOMON_ENCLAVE_BAD_ADDRESS},
-	    {3, 98, 0, 0, GNOMON_ENCLAVE_BAD_ADDRESS},
-	    {3, 97, 0, 1, GNOMON_ENCLAVE_BAD_RIGHTS},
-	    {3, 97, 1ull << 32 | R, 0, GNOMON_ENCLAVE_BAD_RIGHTS},
+	    {3, 198, 0, 0, GNOMON_ENCLAVE_BAD_ADDRESS},
+	    {3, 197, 0, 1, GNOMON_ENCLAVE_BAD_RIGHTS},
+	    {3, 197, 1ull << 32 | R, 0, GNOMON_ENCLAVE_BAD_RIGHTS},
 	    {3, GNOMON_ENCLAVE_ADD_MAX + 1, R, 1, GNOMON_ENCLAVE_BAD_COUNT},
 	    {3, GNOMON_ENCLAVE_ADD_MAX, R, 1, GNOMON_ENCLAVE_BAD_FLAGS},
 	    {0, 6, R, 0, GNOMON_ENCLAVE_PAGE_EXISTS},
@@ -236,7 +236,7 @@ Test(enclave, batches)
 	};
 	static uint8_t content[GNOMON_ENCLAVE_ADD_MAX * PAGE_SIZE];
 	const struct enclave_batch good = {EW_BASE + 6 * PAGE_SIZE, GNOMON_ENCLAVE_ADD_MAX, R, GNOMON_ENCLAVE_MEASURE};
-	const struct gnomon_enclave_create c = ew_create(100);
+	const struct gnomon_enclave_create c = ew_create(200);
 	struct enclave_info info;
 
 	ew_ok(enclave_create(ew.all, 1, &c));

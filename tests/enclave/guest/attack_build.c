@@ -129,12 +129,12 @@ void attack_batch(void)
 {
 	const uint64_t end_of_ram = 64 << 20, at = BASE + 2 * PAGE, most = GNOMON_ENCLAVE_ADD_MAX;
 
-	expect("create", create_as(BASE, 100 * PAGE, BUFFER, PAGE, FRAME(2)), GNOMON_ENCLAVE_OK);
-	fill_all(30, 70);
+	expect("create", create_as(BASE, 200 * PAGE, BUFFER, PAGE, FRAME(2)), GNOMON_ENCLAVE_OK);
+	fill_all(30, 140);
 	expect("2^63 pages", add_pages(ID, at, RW, FRAME(30), 1ull << 63, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
 	expect("2^52 pages", add_pages(ID, at, RW, FRAME(30), 1ull << 52, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
 	expect("all pages", add_pages(ID, at, RW, FRAME(30), -1, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
-	expect("a page too far", add_pages(ID, BASE + 90 * PAGE, RW, FRAME(30), 11, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
+	expect("a page too far", add_pages(ID, BASE + 190 * PAGE, RW, FRAME(30), 11, 0), GNOMON_ENCLAVE_BAD_ADDRESS);
 	expect("a page too many", add_pages(ID, at, RW, FRAME(30), most + 1, 0), GNOMON_ENCLAVE_BAD_COUNT);
 	expect("a flag", add_pages(ID, at, RW, FRAME(30), 2, GNOMON_ENCLAVE_EXPECT), GNOMON_ENCLAVE_BAD_FLAGS);
 	expect("over the end of RAM", add_pages(ID, at, RW, end_of_ram - 2 * PAGE, 4, 0), GNOMON_ENCLAVE_BAD_PAGE);
@@ -151,8 +151,8 @@ void attack_batch(void)
 	expect("destroy", destroy(ID), GNOMON_ENCLAVE_OK);
 	expect("what was given is zero", are(30, 6, true), true);
 	fill_all(30, 6);
-	expect("the rest is as it was", are(30, 70, false), true);
-	expect("create again", create_as(BASE, 100 * PAGE, BUFFER, PAGE, FRAME(2)), GNOMON_ENCLAVE_OK);
+	expect("the rest is as it was", are(30, 140, false), true);
+	expect("create again", create_as(BASE, 200 * PAGE, BUFFER, PAGE, FRAME(2)), GNOMON_ENCLAVE_OK);
 	expect("as many as can be", add_pages(ID, at, RW, FRAME(30), most, GNOMON_ENCLAVE_MEASURE), GNOMON_ENCLAVE_OK);
 	expect("the last is measured", extend(ID, at + (most - 1) * PAGE), GNOMON_ENCLAVE_MEASURED);
 	expect("remove one", remove_page(ID, at + 7 * PAGE), GNOMON_ENCLAVE_OK);

@@ -45,7 +45,7 @@ static const struct op_case cases[] = {
     CASE(SHADOW, "enclave-chase-in", 9 << 19, 9, .monitor = "process"),
 
     BUILD("4k", 1, 32, "the same calls to the rules of vmm/enclave in a process of the host: no guest, no monitor",
-          "a page's part of CREATE, ADD of 64 pages a call that measures them, INIT; native: BLAKE2b of it and nothing else", false),
+          "a page's part of CREATE, ADD of 128 pages a call that measures them, INIT; native: BLAKE2b of it and nothing else", false),
     BUILD("64k", 16, 8, NULL, NULL, false),
     BUILD("1m", 256, 4, NULL, NULL, false),
     /* Not with --quick: */
