@@ -77,9 +77,9 @@ enum gnomon_enclave_status {
 	GNOMON_ENCLAVE_BAD_MEASUREMENT, /* it is not the expected one */
 	GNOMON_ENCLAVE_BAD_TICKET,      /* not what the last exit gave: forged, stale, or another enclave's */
 	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full */
-	GNOMON_ENCLAVE_BAD_PAGE,        /* not memory that the guest can give: none, given already, or less than a host page */
-	GNOMON_ENCLAVE_OFF,             /* this VM has no secure memory (gnomon run --enclave-memory) */
-	GNOMON_ENCLAVE_BAD_COUNT,       /* more than GNOMON_ENCLAVE_ADD_MAX pages in one ADD */
+	GNOMON_ENCLAVE_BAD_PAGE, /* not memory that the guest can give: none, given already, or less than a host page */
+	GNOMON_ENCLAVE_OFF,      /* this VM has no secure memory (gnomon run --enclave-memory) */
+	GNOMON_ENCLAVE_BAD_COUNT, /* more than GNOMON_ENCLAVE_ADD_MAX pages in one ADD */
 	GNOMON_ENCLAVE_NR_STATUS
 };
 
@@ -167,7 +167,7 @@ struct gnomon_enclave_walks {
 	uint64_t walked;       /* among them those of stage 1 and of the second stage */
 	uint64_t checks, hits; /* and how many of the checks the cache answered */
 	uint32_t low, high;    /* the fewest and the most entries of one walk */
-	uint64_t most;         /* asked for, not answered: a sweep goes over so many pages from the base on; 0: over all */
+	uint64_t most; /* asked for, not answered: a sweep goes over so many pages from the base on; 0: over all */
 	uint64_t zero[6];
 };
 _Static_assert(sizeof(struct gnomon_enclave_walks) == 128, "ABI");

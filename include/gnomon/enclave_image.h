@@ -21,8 +21,8 @@
 #define GNOMON_ENCLAVE_IMAGE_PAGE     4096ull
 
 struct gnomon_enclave_segment {
-	uint64_t first, end;   /* whole pages of the enclave */
-	uint64_t va, size;     /* the file's bytes in there */
+	uint64_t first, end; /* whole pages of the enclave */
+	uint64_t va, size;   /* the file's bytes in there */
 	const uint8_t *bytes;
 	unsigned rights;
 };

@@ -41,8 +41,14 @@ static void refused(const char *name, const char *mode)
 }
 
 #define REFUSED(name, word)                                                                                            \
-	Test(attack, name##_nested) { refused(word, "nested"); }                                                       \
-	Test(attack, name##_shadow) { refused(word, "shadow"); }
+	Test(attack, name##_nested)                                                                                    \
+	{                                                                                                              \
+		refused(word, "nested");                                                                               \
+	}                                                                                                              \
+	Test(attack, name##_shadow)                                                                                    \
+	{                                                                                                              \
+		refused(word, "shadow");                                                                               \
+	}
 
 REFUSED(calls, "calls")
 REFUSED(errors, "errors")
@@ -90,8 +96,14 @@ static void killed(const char *name, const char *mode, const char *words)
 }
 
 #define KILLED(name, words)                                                                                            \
-	Test(attack, name##_nested) { killed(#name, "nested", words); }                                                \
-	Test(attack, name##_shadow) { killed(#name, "shadow", words); }
+	Test(attack, name##_nested)                                                                                    \
+	{                                                                                                              \
+		killed(#name, "nested", words);                                                                        \
+	}                                                                                                              \
+	Test(attack, name##_shadow)                                                                                    \
+	{                                                                                                              \
+		killed(#name, "shadow", words);                                                                        \
+	}
 
 /* Before Linux 6.8 KVM fails without an address. */
 #define TAKEN "taken away from it"

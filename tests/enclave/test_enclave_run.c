@@ -24,8 +24,8 @@ TestSuite(enclave_run, .init = slice_run_init, .fini = slice_run_fini);
 
 static void start_enclaves(const char *mode, const char *cpus, const char *word, const char *until)
 {
-	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "64M", "--enclave-memory",
-	                                    "1M", "--audit", "--timeout", "100", "--control", path,
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--memory", "64M",
+	                                    "--enclave-memory", "1M", "--audit", "--timeout", "100", "--control", path,
 	                                    guest_path("../enclave/enclave-attacks"), "--", word, NULL});
 	run_until(&r, until);
 }
@@ -134,13 +134,14 @@ Test(enclave_run, page_that_was_taken)
 Test(enclave_run, monitor_killed)
 {
 	for (int i = 0; i < 6; i++) {
-		start_enclaves(i % 2 ? "shadow" : "nested", "1", i < 3 ? "churn" : "loop", i < 3 ? "round\n" : "looping\n");
+		start_enclaves(i % 2 ? "shadow" : "nested", "1", i < 3 ? "churn" : "loop",
+		               i < 3 ? "round\n" : "looping\n");
 		usleep(i * 3000);
 		cr_assert_eq(kill(monitor_of(&r), SIGKILL), 0);
 		run_finish(&r);
 		cr_expect_eq(r.status, 1);
-		cr_expect(strstr(r.err, "the enclave monitor was killed by signal 9 (Killed): the run cannot go on\n"), "%s",
-		          r.err);
+		cr_expect(strstr(r.err, "the enclave monitor was killed by signal 9 (Killed): the run cannot go on\n"),
+		          "%s", r.err);
 		cr_expect_eq(strchr(r.err, '\n') - r.err, (ptrdiff_t)strlen(r.err) - 1, "%s", r.err);
 	}
 }
@@ -246,8 +247,8 @@ static void beside_a_balloon(const char *mode)
 {
 	long before;
 
-	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", "4", "--memory", "512M", "--enclave-memory",
-	                                    "16M", "--timeout", "100", "--control", path,
+	run_start(&r, (const char *const[]){"run", "--paging", mode, "--cpus", "4", "--memory", "512M",
+	                                    "--enclave-memory", "16M", "--timeout", "100", "--control", path,
 	                                    guest_path("../../guest/kernel"), "--", "idle", "enclave", "busy", NULL});
 	run_until(&r, "enclave: round 1\n");
 	before = resident(r.pid) + resident(monitor_of(&r));

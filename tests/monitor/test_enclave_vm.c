@@ -24,7 +24,6 @@
 #define BUFFER 0x20000000ull
 #define ID     7
 
-
 static struct enclaves *all;
 static struct enclave_vm *vm;
 static uint8_t *memory;
@@ -32,13 +31,18 @@ static uint64_t *buffer;
 static int kvm_fd;
 static struct gnomon_enclave_left left;
 
-static void on_signal(int signal) {}
+static void on_signal(int signal)
+{
+}
 
 static void build(void)
 {
-	const struct gnomon_enclave_create create = {
-	    .base = BASE, .size = 3 * PAGE_SIZE, .entry = BASE, .stack = BASE + 3 * PAGE_SIZE,
-	    .buffer = BUFFER, .buffer_size = PAGE_SIZE};
+	const struct gnomon_enclave_create create = {.base = BASE,
+	                                             .size = 3 * PAGE_SIZE,
+	                                             .entry = BASE,
+	                                             .stack = BASE + 3 * PAGE_SIZE,
+	                                             .buffer = BUFFER,
+	                                             .buffer_size = PAGE_SIZE};
 	static const uint8_t zero[PAGE_SIZE];
 	struct enclave_info info;
 

@@ -92,10 +92,10 @@ Test(enclave, each_call_in_each_state)
 {
 	/* none, building, ready, running, called out, interrupted: the calls that are possible */
 	static const char *const possible[GNOMON_ENCLAVE_NR_CALLS] = {
-	    [GNOMON_ENCLAVE_CREATE] = "N",    [GNOMON_ENCLAVE_ADD] = "B",       [GNOMON_ENCLAVE_EXTEND] = "B",
-	    [GNOMON_ENCLAVE_INIT] = "B",      [GNOMON_ENCLAVE_ENTER] = "Y",     [GNOMON_ENCLAVE_RESUME] = "CI",
+	    [GNOMON_ENCLAVE_CREATE] = "N",    [GNOMON_ENCLAVE_ADD] = "B",        [GNOMON_ENCLAVE_EXTEND] = "B",
+	    [GNOMON_ENCLAVE_INIT] = "B",      [GNOMON_ENCLAVE_ENTER] = "Y",      [GNOMON_ENCLAVE_RESUME] = "CI",
 	    [GNOMON_ENCLAVE_REMOVE] = "BYCI", [GNOMON_ENCLAVE_DESTROY] = "BYCI", [GNOMON_ENCLAVE_EXIT] = "R",
-	    [GNOMON_ENCLAVE_CALL_OUT] = "R",  [GNOMON_ENCLAVE_REPORT] = "R",    [GNOMON_ENCLAVE_AEX] = "R",
+	    [GNOMON_ENCLAVE_CALL_OUT] = "R",  [GNOMON_ENCLAVE_REPORT] = "R",     [GNOMON_ENCLAVE_AEX] = "R",
 	    [GNOMON_ENCLAVE_KEY] = "R",
 	};
 
@@ -198,7 +198,8 @@ Test(enclave, secure_memory_ends)
 
 Test(enclave, arguments_of_add)
 {
-	static const uint64_t bad[] = {0, 1, EW_BASE - PAGE_SIZE, EW_BASE + 4 * PAGE_SIZE, EW_BASE + 8, ~0ull, EW_BUFFER};
+	static const uint64_t bad[] = {0,     1,        EW_BASE - PAGE_SIZE, EW_BASE + 4 * PAGE_SIZE, EW_BASE + 8,
+	                               ~0ull, EW_BUFFER};
 	static const unsigned good[] = {R, RW, RX};
 
 	ew_bring_to(1, ENCLAVE_BUILDING);

@@ -25,8 +25,8 @@ struct page {
 	bool extend;
 };
 
-static const struct page good[] = {{0, RX, 0, true}, {1, RW, 1, true}, {2, R, 2, false}, {5, R, 3, true},
-                                   {6, R, 4, true},  {7, R, 5, true}};
+static const struct page good[] = {{0, RX, 0, true}, {1, RW, 1, true}, {2, R, 2, false},
+                                   {5, R, 3, true},  {6, R, 4, true},  {7, R, 5, true}};
 #define NR (sizeof(good) / sizeof(*good))
 
 /* Builds the enclave, seals it, and gives it up. */

@@ -77,7 +77,7 @@ static int parse_balloon(const char *list, uint64_t *ret_features)
 		const char *name;
 		uint64_t feature;
 	} known[] = {{"deflate-on-oom", VIRTIO_BALLOON_F_DEFLATE_ON_OOM},
-		     {"free-page-reporting", VIRTIO_BALLOON_F_REPORTING}};
+	             {"free-page-reporting", VIRTIO_BALLOON_F_REPORTING}};
 	uint64_t features = 0;
 
 	for (const char *name = list;; name++) {
@@ -163,7 +163,7 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 'M':
 		r = parse_size(arg, &o->vm.paging_config.shadow_memory);
 		if (r == 0 && (o->vm.paging_config.shadow_memory % PAGE_2M || !o->vm.paging_config.shadow_memory ||
-			       o->vm.paging_config.shadow_memory > SHADOW_MEMORY_MAX))
+		               o->vm.paging_config.shadow_memory > SHADOW_MEMORY_MAX))
 			r = -EINVAL;
 		if (r < 0)
 			log_error("--shadow-memory: '%s' is not a multiple of 2 MiB up to 256M", arg);
@@ -259,15 +259,25 @@ static int settle(struct run_options *o)
 int run_options_parse(int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {
-		{"paging", required_argument, NULL, 'p'},  {"memory", required_argument, NULL, 'm'},
-		{"cpus", required_argument, NULL, 'c'},	   {"backing", required_argument, NULL, 'b'},
-		{"stats", required_argument, NULL, 's'},   {"timeout", required_argument, NULL, 't'},
-		{"enclave-memory", required_argument, NULL, 'E'}, {"enclave-levels", required_argument, NULL, 'L'},
-		{"enclave-monitor", required_argument, NULL, 'K'}, {"enclave-key", required_argument, NULL, 'k'},
-		{"control", required_argument, NULL, 'C'}, {"balloon", required_argument, NULL, 'B'},
-		{"dry-run", no_argument, NULL, 'd'}, {"shadow-opt", required_argument, NULL, 'o'}, {"shadow-memory", required_argument, NULL, 'M'},
-		{"list-shadow-opts", no_argument, NULL, 'l'}, {"audit", no_argument, NULL, 'a'},
-		{"help", no_argument, NULL, 'h'},	   {0},
+	    {"paging", required_argument, NULL, 'p'},
+	    {"memory", required_argument, NULL, 'm'},
+	    {"cpus", required_argument, NULL, 'c'},
+	    {"backing", required_argument, NULL, 'b'},
+	    {"stats", required_argument, NULL, 's'},
+	    {"timeout", required_argument, NULL, 't'},
+	    {"enclave-memory", required_argument, NULL, 'E'},
+	    {"enclave-levels", required_argument, NULL, 'L'},
+	    {"enclave-monitor", required_argument, NULL, 'K'},
+	    {"enclave-key", required_argument, NULL, 'k'},
+	    {"control", required_argument, NULL, 'C'},
+	    {"balloon", required_argument, NULL, 'B'},
+	    {"dry-run", no_argument, NULL, 'd'},
+	    {"shadow-opt", required_argument, NULL, 'o'},
+	    {"shadow-memory", required_argument, NULL, 'M'},
+	    {"list-shadow-opts", no_argument, NULL, 'l'},
+	    {"audit", no_argument, NULL, 'a'},
+	    {"help", no_argument, NULL, 'h'},
+	    {0},
 	};
 	int opt;
 

@@ -13,7 +13,7 @@ struct run_options {
 	char image[PATH_MAX];
 	const char *stats;
 	const char *control; /* path of the control socket; NULL: none */
-	long timeout; /* seconds; 0: none */
+	long timeout;        /* seconds; 0: none */
 	char *bootargs;
 	uint64_t balloon; /* optional features that it offers */
 	bool paging_auto, dry_run;

@@ -76,8 +76,7 @@ static bool is_fixed(const struct enclaves *all, uint64_t va, uint64_t at, pt_at
 static bool is_buffer(const struct enclave *e, uint64_t va, uint64_t at, pt_attrs_t attrs)
 {
 	return e->create.buffer && va - e->create.buffer < e->create.buffer_size &&
-	       at == maddr_raw(enclave_buffer(e)) + (va - e->create.buffer) &&
-	       (attrs & ~PT_AD) == (PT_R | PT_W | PT_U);
+	       at == maddr_raw(enclave_buffer(e)) + (va - e->create.buffer) && (attrs & ~PT_AD) == (PT_R | PT_W | PT_U);
 }
 
 static bool is_page(struct enclave *e, uint64_t va, uint64_t at, pt_attrs_t attrs)

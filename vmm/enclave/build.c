@@ -97,8 +97,7 @@ static struct enclave *make(struct enclaves *all, unsigned id, const struct gnom
 	return NULL;
 }
 
-enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id,
-                                          const struct gnomon_enclave_create *create)
+enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id, const struct gnomon_enclave_create *create)
 {
 	struct enclave *e;
 	enum gnomon_enclave_status s = enclave_find(all, id, GNOMON_ENCLAVE_CREATE, &e);

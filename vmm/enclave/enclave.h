@@ -76,7 +76,7 @@ enum gnomon_enclave_status enclave_create(struct enclaves *all, unsigned id,
 struct enclave_batch {
 	uint64_t va, pages; /* 0: one page; GNOMON_ENCLAVE_ADD_MAX at most */
 	uint64_t rights;
-	uint64_t flags;     /* GNOMON_ENCLAVE_MEASURE */
+	uint64_t flags; /* GNOMON_ENCLAVE_MEASURE */
 };
 
 /*
@@ -129,8 +129,7 @@ enum gnomon_enclave_status enclave_exit(struct enclaves *all, unsigned id, uint6
 enum gnomon_enclave_status enclave_call_out(struct enclaves *all, unsigned id, uint64_t number,
                                             const uint64_t args[GNOMON_ENCLAVE_ARGS],
                                             struct gnomon_enclave_left *ret_left);
-enum gnomon_enclave_status enclave_interrupted(struct enclaves *all, unsigned id,
-                                               struct gnomon_enclave_left *ret_left);
+enum gnomon_enclave_status enclave_interrupted(struct enclaves *all, unsigned id, struct gnomon_enclave_left *ret_left);
 enum gnomon_enclave_status enclave_faulted(struct enclaves *all, unsigned id, unsigned vector, uint64_t address,
                                            struct gnomon_enclave_left *ret_left);
 
@@ -143,9 +142,9 @@ struct enclave_info {
 	uint64_t entries;       /* ENTERs and RESUMEs */
 	uint64_t exits[GNOMON_ENCLAVE_FAULTED + 1];
 	uint8_t measurement[GNOMON_ENCLAVE_MEASUREMENT]; /* from INIT on */
-	maddr_t memory;  /* its run of frames */
+	maddr_t memory;                                  /* its run of frames */
 	uint64_t size;
-	maddr_t root;    /* of its stage-1 tables, from INIT on */
+	maddr_t root; /* of its stage-1 tables, from INIT on */
 	maddr_t buffer;
 };
 

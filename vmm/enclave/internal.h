@@ -20,19 +20,19 @@ struct enclave {
 	struct gnomon_enclave_create create;
 	struct enclaves *all;
 
-	maddr_t memory;               /* its run: nr_pages frames, then nr_tables */
+	maddr_t memory; /* its run: nr_pages frames, then nr_tables */
 	uint64_t nr_pages, nr_tables;
 	struct enclave_page *page;
 	uint64_t nr_added;
 
-	struct pt view;               /* stage 1, from INIT on */
-	struct pt_table *table;       /* table n is frame nr_pages + n */
+	struct pt view;         /* stage 1, from INIT on */
+	struct pt_table *table; /* table n is frame nr_pages + n */
 	struct pt_table *free_table;
 	uint64_t tables_used;
 
 	uint8_t measurement[ENCLAVE_HASH];
 	struct enclave_context context;
-	uint64_t ticket;              /* of the exit that waits for its RESUME; 0: none */
+	uint64_t ticket; /* of the exit that waits for its RESUME; 0: none */
 	uint64_t entries, exits[GNOMON_ENCLAVE_FAULTED + 1];
 };
 

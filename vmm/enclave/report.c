@@ -58,7 +58,8 @@ enum gnomon_enclave_status enclave_derive_key(const struct enclaves *all, unsign
 
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	BUG_ON(crypto_generichash_init(&h, key->secret, crypto_generichash_KEYBYTES_MAX, GNOMON_ENCLAVE_KEY_BYTES) != 0);
+	BUG_ON(crypto_generichash_init(&h, key->secret, crypto_generichash_KEYBYTES_MAX, GNOMON_ENCLAVE_KEY_BYTES) !=
+	       0);
 	BUG_ON(crypto_generichash_update(&h, what, sizeof(what)) != 0);
 	BUG_ON(crypto_generichash_update(&h, e->measurement, sizeof(e->measurement)) != 0);
 	BUG_ON(crypto_generichash_final(&h, ret, GNOMON_ENCLAVE_KEY_BYTES) != 0);

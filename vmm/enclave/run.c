@@ -88,8 +88,9 @@ void *enclave_writable(const struct enclaves *all, unsigned id, uint64_t va, uin
 	    !size || size > PAGE_SIZE - page_offset(va))
 		return NULL;
 	page = &e->page[(va - e->create.base) / PAGE_SIZE];
-	return page->added && page->rights & PT_W ? (uint8_t *)enclave_memory(all, enclave_frame_of(e, va)) + page_offset(va)
-	                                          : NULL;
+	return page->added && page->rights & PT_W
+	           ? (uint8_t *)enclave_memory(all, enclave_frame_of(e, va)) + page_offset(va)
+	           : NULL;
 }
 
 /* The running enclave becomes one that was left. NULL: it does not run. */

@@ -54,7 +54,8 @@ bool enclave_stage_check(struct enclave_stage *s3, maddr_t at, unsigned *ret_rea
  * Gives `nr` frames in a row, which nobody owns, to their owner; each may appear one page after the one before. -EEXIST:
  * somebody owns one. -ENOMEM. Nothing is changed then.
  */
-int must_check enclave_stage_assign(struct enclave_stage *s3, maddr_t at, uint64_t nr, const struct enclave_frame *first);
+int must_check enclave_stage_assign(struct enclave_stage *s3, maddr_t at, uint64_t nr,
+                                    const struct enclave_frame *first);
 
 /* Takes a frame from its owner. The caller has taken it out of the owner's view, and flushed. */
 void enclave_stage_release(struct enclave_stage *s3, maddr_t at);

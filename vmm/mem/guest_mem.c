@@ -178,7 +178,8 @@ int guest_mem_share(const struct guest_mem *mem, maddr_t at, uint64_t size, int 
 
 	if (!p)
 		return -EINVAL;
-	return mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ? -errno : 0;
+	return mmap(p, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED ? -errno
+	                                                                                                      : 0;
 }
 
 int guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64_t size)

@@ -52,11 +52,11 @@ struct monitor_request {
 	uint32_t op;
 	uint32_t id;
 	uint32_t has_expected;
-	uint64_t va;      /* ADD, EXTEND, REMOVE; ENTER: the entry */
-	uint64_t rights;  /* ADD */
-	uint64_t pages;   /* ADD: in the slot's content; 0: one */
-	uint64_t flags;   /* ADD: GNOMON_ENCLAVE_MEASURE; INIT: GNOMON_ENCLAVE_EXPECT */
-	uint64_t ticket;  /* RESUME */
+	uint64_t va;                        /* ADD, EXTEND, REMOVE; ENTER: the entry */
+	uint64_t rights;                    /* ADD */
+	uint64_t pages;                     /* ADD: in the slot's content; 0: one */
+	uint64_t flags;                     /* ADD: GNOMON_ENCLAVE_MEASURE; INIT: GNOMON_ENCLAVE_EXPECT */
+	uint64_t ticket;                    /* RESUME */
 	uint64_t args[GNOMON_ENCLAVE_ARGS]; /* ENTER; RESUME: args[0] is the result; WALKS */
 	struct gnomon_enclave_create create;
 	uint8_t expected[GNOMON_ENCLAVE_MEASUREMENT]; /* INIT */
@@ -79,8 +79,8 @@ struct monitor_walks {
 };
 
 struct monitor_reply {
-	uint32_t status;  /* enum gnomon_enclave_status */
-	uint32_t failed;  /* the host refused, or an audit found something: the run cannot go on */
+	uint32_t status;                 /* enum gnomon_enclave_status */
+	uint32_t failed;                 /* the host refused, or an audit found something: the run cannot go on */
 	struct gnomon_enclave_left left; /* ENTER, RESUME */
 	struct monitor_query query;
 	uint64_t enclaves, pages, tables, stage_bytes; /* RESET: that there were; AUDIT: that there are */

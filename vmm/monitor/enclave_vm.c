@@ -41,8 +41,8 @@ void enclave_vm_fixed(maddr_t stub, struct enclave_fixed ret[ENCLAVE_VM_FIXED])
 	ret[1] = (struct enclave_fixed){STUB_IDT, PAGE_SIZE, stub_page_of(stub, STUB_IDT), PT_R};
 	ret[2] = (struct enclave_fixed){STUB_GDT, PAGE_SIZE, stub_page_of(stub, STUB_GDT), PT_R | PT_W};
 	ret[3] = (struct enclave_fixed){STUB_CPU(0), PAGE_SIZE, stub_page_of(stub, STUB_CPU(0)), PT_R | PT_W};
-	ret[4] = (struct enclave_fixed){STUB_CPU(0) + PAGE_SIZE, PAGE_SIZE,
-	                                stub_page_of(stub, STUB_CPU(0) + PAGE_SIZE), PT_R | PT_W};
+	ret[4] = (struct enclave_fixed){STUB_CPU(0) + PAGE_SIZE, PAGE_SIZE, stub_page_of(stub, STUB_CPU(0) + PAGE_SIZE),
+	                                PT_R | PT_W};
 }
 
 /* For what makes an enclave: a signal that was sent to end a run may come only now, and means nothing any more. */
@@ -105,14 +105,14 @@ static void first_sregs(struct enclave_vm *vm, struct kvm_sregs *s)
 {
 	const struct kvm_segment null = {.unusable = 1};
 
-	s->cs = (struct kvm_segment){
-	    .selector = STUB_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
-	s->ss = (struct kvm_segment){
-	    .selector = STUB_SS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
+	s->cs =
+	    (struct kvm_segment){.selector = STUB_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
+	s->ss =
+	    (struct kvm_segment){.selector = STUB_SS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
 	s->ds = s->es = s->fs = s->gs = s->ldt = null;
 	s->fs.base = vm->base;
-	s->tr = (struct kvm_segment){
-	    .base = STUB_CPU(0), .limit = 0x67, .selector = STUB_TR(0), .type = 0xb, .present = 1};
+	s->tr =
+	    (struct kvm_segment){.base = STUB_CPU(0), .limit = 0x67, .selector = STUB_TR(0), .type = 0xb, .present = 1};
 	s->gdt.base = STUB_GDT;
 	s->gdt.limit = STUB_TR(1) - 1;
 	s->idt.base = STUB_IDT;
@@ -157,7 +157,8 @@ struct enclave_vm *enclave_vm_create(const struct enclave_vm_config *c, const st
 		log_error("no memory for an enclave");
 		return NULL;
 	}
-	*vm = (struct enclave_vm){.fd = -1, .vcpu_fd = -1, .root = info->root, .base = info->create.base, .stub_pages = MAP_FAILED};
+	*vm = (struct enclave_vm){
+	    .fd = -1, .vcpu_fd = -1, .root = info->root, .base = info->create.base, .stub_pages = MAP_FAILED};
 	vm->stub = (struct stub_layout){.base = stub, .cpus = 1};
 	vm->run_size = ioctl(c->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vm->fd = patient_ioctl(c->kvm_fd, KVM_CREATE_VM, 0);

@@ -16,9 +16,9 @@
 #include "monitor/process.h"
 #include "monitor/serve.h"
 
-#define BUFFERS      ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
-#define LOOK_MS      100 /* how often a caller that waits looks whether the monitor lives */
-#define LOOKS_MAX    20  /* for who does not wait for ever */
+#define BUFFERS   ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
+#define LOOK_MS   100 /* how often a caller that waits looks whether the monitor lives */
+#define LOOKS_MAX 20  /* for who does not wait for ever */
 
 struct monitor {
 	struct monitor_config config;
@@ -100,13 +100,14 @@ static int start_process(struct monitor *m)
 }
 
 /* It only ends KVM_RUN. */
-static void on_kick(int signal) {}
+static void on_kick(int signal)
+{
+}
 
 static int start_thread(struct monitor *m)
 {
 	const struct sigaction kick = {.sa_handler = on_kick};
-	struct monitor_serve_config c = {
-	    .size = m->config.memory, .levels = m->config.levels, .buffers = m->buffers};
+	struct monitor_serve_config c = {.size = m->config.memory, .levels = m->config.levels, .buffers = m->buffers};
 	int r;
 
 	(void)sigaction(monitor_signal(), &kick, NULL);

@@ -12,7 +12,7 @@
 
 /* Mapped before the fork, and shared by it. */
 struct monitor_shared {
-	_Atomic uint32_t ready;                /* a futex: 1, the monitor serves; 2, it could not start */
+	_Atomic uint32_t ready;                 /* a futex: 1, the monitor serves; 2, it could not start */
 	_Atomic int32_t tid[MONITOR_SLOTS_MAX]; /* of the thread that serves a slot, to be signalled */
 	uint8_t public_key[32];
 	struct monitor_slot slot[];

@@ -37,7 +37,7 @@ static const int monitor_calls[] = {
     SCMP_SYS(timer_delete), /* a message: base/patience.c */
     SCMP_SYS(mlock2),
     SCMP_SYS(munlock),
-    SCMP_SYS(access),       /* whether this KVM is kvm_pvm: kvm/cpuid.c */
+    SCMP_SYS(access), /* whether this KVM is kvm_pvm: kvm/cpuid.c */
 };
 
 #ifdef __has_feature /* clang */
@@ -53,9 +53,9 @@ static const int vmm_refused[] = {
 #ifndef SANITIZED /* its search for leaks traces its own process */
     SCMP_SYS(ptrace),
 #endif
-    SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),
-    SCMP_SYS(kcmp),        SCMP_SYS(process_madvise),  SCMP_SYS(perf_event_open),   SCMP_SYS(bpf),
-    SCMP_SYS(userfaultfd), SCMP_SYS(process_mrelease), SCMP_SYS(init_module),       SCMP_SYS(finit_module),
+    SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),  SCMP_SYS(kcmp),
+    SCMP_SYS(process_madvise),  SCMP_SYS(perf_event_open),   SCMP_SYS(bpf),          SCMP_SYS(userfaultfd),
+    SCMP_SYS(process_mrelease), SCMP_SYS(init_module),       SCMP_SYS(finit_module),
 };
 
 /* In all threads, with `otherwise` for every call that is not listed and `listed` for those that are. -errno, logged. */

@@ -34,7 +34,8 @@ int monitor_serve_init(struct monitor_serve *m, const struct monitor_serve_confi
 	struct enclave_fixed fixed[ENCLAVE_VM_FIXED];
 
 	*m = (struct monitor_serve){.config = *config};
-	m->memory = mmap(NULL, config->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	m->memory =
+	    mmap(NULL, config->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (m->memory == MAP_FAILED)
 		return log_errno(errno, "secure memory of %llu bytes", (unsigned long long)config->size);
 	(void)madvise(m->memory, config->size, MADV_DONTDUMP);
@@ -303,8 +304,8 @@ static void run(struct monitor_serve *m, unsigned id, struct monitor_slot *slot,
 	}
 }
 
-void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot,
-                   void (*on_run)(void *ctx, struct enclave_vm *vm), void *ctx)
+void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot, void (*on_run)(void *ctx, struct enclave_vm *vm),
+                   void *ctx)
 {
 	struct monitor_request q;
 	struct monitor_reply reply = {0};

@@ -16,10 +16,11 @@
 #include "monitor/enclave_vm.h"
 
 struct monitor_serve_config {
-	int kvm_fd;       /* /dev/kvm, the caller's */
-	uint64_t size;    /* of secure memory; whole pages */
-	int levels;       /* of the third stage */
-	uint8_t *buffers; /* of all enclaves, one behind the other: (GNOMON_ENCLAVE_MAX + 1) * GNOMON_ENCLAVE_BUFFER_MAX */
+	int kvm_fd;    /* /dev/kvm, the caller's */
+	uint64_t size; /* of secure memory; whole pages */
+	int levels;    /* of the third stage */
+	uint8_t
+	    *buffers; /* of all enclaves, one behind the other: (GNOMON_ENCLAVE_MAX + 1) * GNOMON_ENCLAVE_BUFFER_MAX */
 };
 
 struct monitor_serve {
@@ -40,7 +41,7 @@ void monitor_serve_destroy(struct monitor_serve *m);
  * Does what the slot's request says and writes the reply; does not touch `turn`. `on_run` is told the enclave's VM
  * before it runs, and NULL after it did, by the thread that runs it.
  */
-void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot,
-                   void (*on_run)(void *ctx, struct enclave_vm *vm), void *ctx);
+void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot, void (*on_run)(void *ctx, struct enclave_vm *vm),
+                   void *ctx);
 
 #endif

@@ -186,7 +186,8 @@ static void run_errand(struct vcpu *vcpu, void *ctx)
 
 	q->status = serve(e, vcpu, q);
 	if (vcpu->vm->paging_config.audit && e->monitor)
-		(void)platform_enclave_call(e, vcpu->id, MONITOR_AUDIT, &reply); /* which ends the run for what it finds */
+		(void)platform_enclave_call(e, vcpu->id, MONITOR_AUDIT,
+		                            &reply); /* which ends the run for what it finds */
 	answer(vcpu, errand->at, q);
 }
 

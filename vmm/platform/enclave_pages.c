@@ -7,7 +7,7 @@
 #include "platform/enclave_parts.h"
 #include "vm/lend.h"
 
-#define BUFFER_AT(id) ((uint64_t)(id) * GNOMON_ENCLAVE_BUFFER_MAX)
+#define BUFFER_AT(id) ((uint64_t)(id)*GNOMON_ENCLAVE_BUFFER_MAX)
 
 static struct monitor_request *request(struct platform_enclaves *e, int slot, const struct gnomon_enclave_request *q)
 {
@@ -75,8 +75,8 @@ static enum gnomon_enclave_status share_buffer(struct platform_enclaves *e, cons
 		return GNOMON_ENCLAVE_OK;
 	r = monitor_clear_buffer(e->monitor, q->id);
 	if (r == 0)
-		r = PATIENTLY(vm, vm_share(vm, gpa_init(q->gpa), size, q->id, monitor_buffers_fd(e->monitor),
-		                           BUFFER_AT(q->id)));
+		r = PATIENTLY(
+		    vm, vm_share(vm, gpa_init(q->gpa), size, q->id, monitor_buffers_fd(e->monitor), BUFFER_AT(q->id)));
 	return status_of(r);
 }
 

@@ -20,10 +20,11 @@ struct platform_enclaves {
 	pthread_mutex_t vm_lock; /* against its end, for a thread that is not the VM's */
 	struct bus_device port;
 	struct monitor *monitor;
-	int own_slot; /* of the monitor, for threads that are no vCPU's */
+	int own_slot;              /* of the monitor, for threads that are no vCPU's */
 	pthread_mutex_t look_lock; /* own_slot; comes before `lock` */
 	pthread_mutex_t lock;      /* pages, content */
-	uint8_t content[GNOMON_ENCLAVE_ADD_MAX][PAGE_SIZE]; /* of an ADD: the monitor cannot change what may have to go back */
+	uint8_t content[GNOMON_ENCLAVE_ADD_MAX]
+	               [PAGE_SIZE]; /* of an ADD: the monitor cannot change what may have to go back */
 	struct enclave_pages pages[GNOMON_ENCLAVE_MAX + 1];
 	struct bus_device walks_port;
 	struct vcpu_errand errand, walks_errand;

@@ -15,7 +15,8 @@
 struct lent {
 	_Atomic(uint8_t *) owner; /* by page number; NULL as long as nothing was lent */
 	uint64_t pages;           /* that it has a byte for */
-	void *content;            /* where the pages that are being lent go as they were when the last CPU left them; NULL: none are */
+	void *
+	    content; /* where the pages that are being lent go as they were when the last CPU left them; NULL: none are */
 };
 
 /* For guest memory that ends at `end`. 0 also if it was done before. -ENOMEM. */

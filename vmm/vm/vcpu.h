@@ -36,8 +36,9 @@ enum vcpu_request {
  */
 struct vcpu_errand {
 	void (*run)(struct vcpu *vcpu, void *ctx);
-	void (*hurry)(struct vcpu *vcpu, void *ctx); /* somebody wants the vCPU: `run` comes to its end soon. Any thread */
-	void *ctx;                                   /* both outlive the vCPU's thread */
+	void (*hurry)(struct vcpu *vcpu,
+	              void *ctx); /* somebody wants the vCPU: `run` comes to its end soon. Any thread */
+	void *ctx;                /* both outlive the vCPU's thread */
 };
 
 struct vcpu {

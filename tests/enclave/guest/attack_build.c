@@ -45,9 +45,7 @@ static enum gnomon_enclave_status create_as(uint64_t base, uint64_t size, uint64
                                             uint64_t gpa)
 {
 	request[0] = (struct gnomon_enclave_request){
-	    .id = ID,
-	    .gpa = gpa,
-	    .create = {base, size, base, base + PAGE, buffer, buffer_size, 0}};
+	    .id = ID, .gpa = gpa, .create = {base, size, base, base + PAGE, buffer, buffer_size, 0}};
 	return call(0, GNOMON_ENCLAVE_CREATE);
 }
 
@@ -236,13 +234,10 @@ void attack_random(void)
 		request[0].flags = x >> 61 ? 0 : x;
 		what = (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2);
 		request[0].args[0] = what != GNOMON_ENCLAVE_ADD ? SAMPLE_SUM : x >> 56 ? x >> 40 & 3 : x;
-		request[0].create = (struct gnomon_enclave_create){BASE,
-		                                                   ((x >> 14 & 7) + 1) * PAGE,
-		                                                   BASE,
-		                                                   BASE + PAGE,
-		                                                   x >> 17 & 1 ? BUFFER : 0,
-		                                                   x >> 17 & 1 ? PAGE : 0,
-		                                                   x >> 57 ? 0 : x};
+		request[0].create =
+		    (struct gnomon_enclave_create){BASE,           ((x >> 14 & 7) + 1) * PAGE, BASE,
+		                                   BASE + PAGE,    x >> 17 & 1 ? BUFFER : 0,   x >> 17 & 1 ? PAGE : 0,
+		                                   x >> 57 ? 0 : x};
 		s = call(0, what);
 		ok += s == GNOMON_ENCLAVE_OK;
 		if (s >= GNOMON_ENCLAVE_NR_STATUS)

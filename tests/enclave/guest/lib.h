@@ -18,7 +18,7 @@
 #define RW     (GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_W)
 
 /* Frame n of the memory that nothing else uses; the tests know this address. */
-#define FRAME(n) (0x1000000ull + (n) * PAGE)
+#define FRAME(n) (0x1000000ull + (n)*PAGE)
 
 static inline void out8(uint16_t port, uint8_t v)
 {

@@ -9,20 +9,20 @@
 
 /* In both modes and with both kinds of monitor. */
 #define CALLS(name, thread_bar, process_bar, words)                                                                    \
-	CASE(NESTED, name, 256, 32, .monitor = "thread", .floors_bar = (thread_bar), .what = (words)),                     \
-	    CASE(NESTED, name, 256, 32, .monitor = "process", .floors_bar = (process_bar)),                              \
-	    CASE(SHADOW, name, 256, 32, .monitor = "thread", .floors_bar = (thread_bar)),                                \
+	CASE(NESTED, name, 256, 32, .monitor = "thread", .floors_bar = (thread_bar), .what = (words)),                 \
+	    CASE(NESTED, name, 256, 32, .monitor = "process", .floors_bar = (process_bar)),                            \
+	    CASE(SHADOW, name, 256, 32, .monitor = "thread", .floors_bar = (thread_bar)),                              \
 	    CASE(SHADOW, name, 256, 32, .monitor = "process", .floors_bar = (process_bar))
 
 /* An operation is a page, a block an enclave. */
 #define PAGES(w, name, pages, enclaves, ...) CASE(w, name, (pages) * (enclaves), enclaves, .bytes = 4096, __VA_ARGS__)
 #define BUILD(name, pages, enclaves, rules, words, once)                                                               \
-	PAGES(NATIVE, "enclave-build-" name, pages, enclaves, .what = (words)),                                          \
-	    PAGES(NATIVE, "enclave-rules-" name, pages, enclaves, .native_bar = 0.8, .what = (rules)),                   \
+	PAGES(NATIVE, "enclave-build-" name, pages, enclaves, .what = (words)),                                        \
+	    PAGES(NATIVE, "enclave-rules-" name, pages, enclaves, .native_bar = 0.8, .what = (rules)),                 \
 	    PAGES(NESTED, "enclave-build-" name, pages, enclaves, .native_bar = 0.8, .monitor = "thread",              \
-	          .uncounted = (once)),                                                                                  \
+	          .uncounted = (once)),                                                                                \
 	    PAGES(NESTED, "enclave-build-" name, pages, enclaves, .native_bar = 0.8, .monitor = "process",             \
-	          .uncounted = (once)),                                                                                  \
+	          .uncounted = (once)),                                                                                \
 	    PAGES(SHADOW, "enclave-build-" name, pages, enclaves, .native_bar = 0.8, .monitor = "process",             \
 	          .uncounted = (once))
 
@@ -45,7 +45,9 @@ static const struct op_case cases[] = {
     CASE(SHADOW, "enclave-chase-in", 9 << 19, 9, .monitor = "process"),
 
     BUILD("4k", 1, 32, "the same calls to the rules of vmm/enclave in a process of the host: no guest, no monitor",
-          "a page's part of CREATE, ADD of 128 pages a call that measures them, INIT; native: BLAKE2b of it and nothing else", false),
+          "a page's part of CREATE, ADD of 128 pages a call that measures them, INIT; native: BLAKE2b of it and "
+          "nothing else",
+          false),
     BUILD("64k", 16, 8, NULL, NULL, false),
     BUILD("1m", 256, 4, NULL, NULL, false),
     /* Not with --quick: */
