@@ -309,9 +309,7 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 		struct enclave_summary s = {.id = id};
 
 		r = query(e, id, &reply);
-		if (r < 0) {
-			break;
-		} else if (reply.query.state != ENCLAVE_NONE) {
+		if (r == 0 && reply.query.state != ENCLAVE_NONE) {
 			s.state = enclave_state_name(reply.query.state);
 			s.create = reply.query.create;
 			s.pages = reply.query.pages;

@@ -13,10 +13,10 @@
 #include "base/log.h"
 
 struct lent {
+	uint64_t pages;           /* of guest memory, from address 0 to its end */
 	_Atomic(uint8_t *) owner; /* by page number; NULL as long as nothing was lent */
-	uint64_t pages;           /* that it has a byte for */
-	void *
-	    content; /* where the pages that are being lent go as they were when the last CPU left them; NULL: none are */
+	/* Where the pages that are being lent go, as they were when the last CPU left them; NULL: none are. */
+	void *content;
 };
 
 /* For guest memory that ends at `end`. 0 also if it was done before. -ENOMEM. */
