@@ -40,17 +40,9 @@ static const int monitor_calls[] = {
     SCMP_SYS(access), /* whether this KVM is kvm_pvm: kvm/cpuid.c */
 };
 
-#ifdef __has_feature /* clang */
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__) /* gcc */
-#define SANITIZED
-#endif
-
 /* By which the VMM could reach the monitor's memory, its descriptors or its threads. */
 static const int vmm_refused[] = {
-#ifndef SANITIZED /* its search for leaks traces its own process */
+#ifndef SANDBOX_LEAVES_PTRACE
     SCMP_SYS(ptrace),
 #endif
     SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd),  SCMP_SYS(kcmp),

@@ -9,6 +9,15 @@
 
 #include "base/log.h"
 
+/* The leak sanitizer traces its own process at the end. */
+#ifdef __has_feature /* clang */
+#if __has_feature(address_sanitizer)
+#define SANDBOX_LEAVES_PTRACE
+#endif
+#elif defined(__SANITIZE_ADDRESS__) /* gcc */
+#define SANDBOX_LEAVES_PTRACE
+#endif
+
 /* The calling process is the monitor, with all its threads made and all its files open. -errno, logged. */
 int must_check sandbox_monitor(void);
 
