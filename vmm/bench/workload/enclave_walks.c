@@ -120,7 +120,7 @@ static void add_plain(struct report *t, const struct enclave_results *res, enum 
 static int add_rows(struct report *t, const void *results, size_t i)
 {
 	const struct enclave_results *res = results;
-	const struct enclave_run *run = &res->run[i - 1];
+	const struct enclave_run *run;
 	bool known_mode = false, known_depth = false;
 	int r = 0;
 
@@ -128,6 +128,7 @@ static int add_rows(struct report *t, const void *results, size_t i)
 		add_plain(t, res, BENCH_NATIVE, NULL);
 		return 0;
 	}
+	run = &res->run[i - 1];
 	for (size_t n = 0; n < i - 1; n++) {
 		known_mode |= res->run[n].where == run->where;
 		known_depth |= res->run[n].levels == run->levels;
