@@ -9,6 +9,7 @@ Not here, since no test can tell them from the tree:
 """
 PAGES = "vmm/platform/enclave_pages.c"
 PORT = "vmm/platform/enclave.c"
+CALL = "vmm/platform/enclave_call.c"
 LEND = "vmm/vm/lend.c"
 RECLAIM = "vmm/vm/reclaim.c"
 SERVE = "vmm/monitor/serve.c"
@@ -36,7 +37,7 @@ MUTANTS = [
      "a page that came back cannot be given again", "enclave attack/pages_*"),
     ("shared-twice", LEND, "r = lent_to(&vm->stage2.lent, gpa, size) ? -EPERM : make_fresh(vm, gpa, size);",
      "r = make_fresh(vm, gpa, size);", "two enclaves have one buffer", "enclave attack/pages_*"),
-    ("buffer-stays-shared", PAGES, "r = PATIENTLY(vm, vm_unshare(vm, p->buffer, p->buffer_size));", "r = 0;",
+    ("buffer-stays-shared", PAGES, "r = VM_PATIENTLY(vm, vm_unshare(vm, p->buffer, p->buffer_size));", "r = 0;",
      "the guest's page stays a buffer after DESTROY", "enclave attack/zero_*"),
     ("buffer-not-cleared", MONITOR,
      "return fallocate(m->buffers_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, GNOMON_ENCLAVE_BUFFER_MAX) < 0 "
@@ -48,7 +49,7 @@ MUTANTS = [
     ("destroy-keeps-pages", PAGES,
      "for (uint64_t n = 0; n < e->pages[q->id].nr; n++) give_back_page(e, q->id, n);", ";",
      "the guest never gets its pages back", "enclave attack/zero_*"),
-    ("half-created", PAGES, "(void)call(e, slot, MONITOR_DESTROY, q);", ";",
+    ("half-created", PAGES, "(void)platform_enclave_ask(e, slot, MONITOR_DESTROY, q);", ";",
      "a CREATE that failed for its buffer leaves an enclave", "enclave attack/errors_*"),
     ("refused-page-lost", PAGES, "give_back(vm, q->gpa + i * PAGE_SIZE, e->content[i]);",
      "give_back(vm, q->gpa + i * PAGE_SIZE, NULL);",
@@ -61,23 +62,21 @@ MUTANTS = [
     ("answer-unseen", PORT, "if (to) vm->paging->written(vm, at, sizeof(*to));", ";",
      "an answer in a table changes the table and not its shadow", "enclave attack/answer_in_table"),
     # The port.
-    ("request-read-twice", PAGES, "(void)request(e, slot, q);\n	memcpy(monitor_content",
+    ("request-read-twice", PAGES, "platform_enclave_request(e, slot, q);\n	memcpy(monitor_content",
      "BUG_ON(stage2_read(&vm->stage2, e->errands[slot].at, &e->errands[slot].request, sizeof(*q)) < 0);\n"
-     "	(void)request(e, slot, q);\n	memcpy(monitor_content",
+     "	platform_enclave_request(e, slot, q);\n	memcpy(monitor_content",
      "a request changes between check and use", "enclave attack/fetch_*"),
-    ("version-not-looked-at", PORT, "if (ret->version != GNOMON_ENCLAVE_VERSION)", "if (0)",
+    ("version-not-looked-at", PORT, "if (errand->request.version != GNOMON_ENCLAVE_VERSION)", "if (0)",
      "a request of any version is served", "enclave attack/version_*"),
-    ("request-not-aligned", PORT, "if (gpa_raw(at) % sizeof(*ret) || r < 0)", "if (r < 0)",
+    ("request-not-aligned", CALL, "if (at % size) {", "if (0) {",
      "a request may cross a page", "enclave attack/misaligned_*"),
-    ("request-outside-memory", PORT, "if (gpa_raw(at) % sizeof(*ret) || r < 0)", "if (gpa_raw(at) % sizeof(*ret))",
+    ("request-outside-memory", CALL, "if (r < 0) { vm_kill(vcpu, \"its request", "if (0) {\n		vm_kill(vcpu, \"its request",
      "a request from nowhere is served", "enclave attack/request_*"),
-    ("expected-dropped", PORT, "m->has_expected = q->flags & GNOMON_ENCLAVE_EXPECT;", "m->has_expected = 0;",
+    ("expected-dropped", SERVE, "q->flags & GNOMON_ENCLAVE_EXPECT ? q->expected : NULL", "NULL",
      "INIT does not hear what the kernel expects", "enclave attack/calls_*"),
     ("flags-not-looked-at", "vmm/monitor/serve.c", "&& q->flags & ~(uint64_t)GNOMON_ENCLAVE_EXPECT)", "&& 0)",
      "flags of a later version count as none", "enclave attack/calls_*"),
-    ("walks-not-aligned", "vmm/platform/enclave_walks.c", "if (r < 0 || at % sizeof(w) ||", "if (r < 0 ||",
-     "a request for walks may cross a page", "enclave attack/misaligned_walks_*"),
-    ("walks-of-any-version", "vmm/platform/enclave_walks.c", "|| w.version != GNOMON_ENCLAVE_VERSION)", ")",
+    ("walks-of-any-version", "vmm/platform/enclave_walks.c", "if (errand->walks.version != GNOMON_ENCLAVE_VERSION)", "if (0)",
      "a request for walks of any version is served", "enclave attack/version_walks_*"),
     # Whoever wants the vCPU gets it.
     ("hurry-without-kick", PORT, "if (e->monitor) monitor_kick(e->monitor, vcpu->id);", ";",

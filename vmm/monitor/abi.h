@@ -51,7 +51,7 @@ struct monitor_request {
 	uint32_t version; /* MONITOR_ABI_VERSION */
 	uint32_t op;
 	uint32_t id;
-	uint32_t has_expected;
+	uint32_t zero;
 	uint64_t va;                        /* ADD, EXTEND, REMOVE; ENTER: the entry */
 	uint64_t rights;                    /* ADD */
 	uint64_t pages;                     /* ADD: in the slot's content; 0: one */

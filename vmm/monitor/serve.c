@@ -97,7 +97,7 @@ static enum gnomon_enclave_status init(struct monitor_serve *m, const struct mon
 	if (s == GNOMON_ENCLAVE_OK && q->flags & ~(uint64_t)GNOMON_ENCLAVE_EXPECT)
 		return GNOMON_ENCLAVE_BAD_FLAGS;
 	if (s == GNOMON_ENCLAVE_OK)
-		s = enclave_init(m->all, q->id, q->has_expected ? q->expected : NULL);
+		s = enclave_init(m->all, q->id, q->flags & GNOMON_ENCLAVE_EXPECT ? q->expected : NULL);
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
 	BUG_ON(!enclave_look(m->all, q->id, &info));

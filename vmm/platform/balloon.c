@@ -35,27 +35,16 @@ static const char *refusal(void *ctx, gpa_t at, uint64_t size)
 
 typedef int (*change_fn)(struct vm *vm, gpa_t at, uint64_t size);
 
-/* Unlike a control client, the worker has time until the vCPUs have. */
-static int patiently(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
-{
-	int r;
-
-	do
-		r = change(vm, at, size);
-	while (r == -EBUSY && !vm_has_ended(vm));
-	return r;
-}
-
 static int change_all(struct vm *vm, gpa_t at, uint64_t size, change_fn change)
 {
 	const uint64_t unit = guest_mem_host_page(&vm->mem);
-	int r = patiently(vm, at, size, change);
+	int r = VM_PATIENTLY(vm, change(vm, at, size));
 
 	if (r != -EALREADY)
 		return r;
 	/* A control client took or returned some of it, past the balloon: page by page of the host's then. */
 	for (uint64_t off = 0; off < size; off += unit) {
-		r = patiently(vm, gpa_add(at, off), unit, change);
+		r = VM_PATIENTLY(vm, change(vm, gpa_add(at, off), unit));
 		if (r < 0 && r != -EALREADY)
 			return r;
 	}
@@ -76,9 +65,7 @@ static int reclaim(void *ctx, const struct balloon_run *run, unsigned n)
 	int r;
 
 	to_slices(run, n, slice);
-	do
-		r = vm_reclaim_slices(vm, slice, n);
-	while (r == -EBUSY && !vm_has_ended(vm));
+	r = VM_PATIENTLY(vm, vm_reclaim_slices(vm, slice, n));
 	if (r != -EALREADY)
 		return r;
 	r = 0;
@@ -113,7 +100,7 @@ static int discard(void *ctx, gpa_t at, uint64_t size)
 {
 	const struct platform *p = ctx;
 
-	return patiently(p->vm, at, size, vm_discard);
+	return VM_PATIENTLY(p->vm, vm_discard(p->vm, at, size));
 }
 
 static void *memory(void *ctx, gpa_t at, uint64_t len)

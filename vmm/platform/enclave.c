@@ -52,6 +52,7 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	*ret = e;
 	if (!c->memory)
 		return 0;
+	e->content = malloc(GNOMON_ENCLAVE_ADD_MAX * sizeof(*e->content));
 	e->monitor = monitor_start(&(struct monitor_config){.kind = c->kind,
 	                                                    .memory = c->memory,
 	                                                    .levels = c->levels,
@@ -59,7 +60,7 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	                                                    .on_death = on_death,
 	                                                    .ended = has_ended,
 	                                                    .ctx = e});
-	if (e->monitor && (c->kind == MONITOR_THREAD || sandbox_vmm() == 0))
+	if (e->content && e->monitor && (c->kind == MONITOR_THREAD || sandbox_vmm() == 0))
 		return 0;
 	platform_enclaves_stop(e);
 	return -EIO;
@@ -72,6 +73,7 @@ void platform_enclaves_stop(struct platform_enclaves *e)
 	monitor_stop(e->monitor);
 	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++)
 		free(e->pages[id].gpa);
+	free(e->content);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->vm_lock);
 	pthread_mutex_destroy(&e->look_lock);
@@ -80,33 +82,13 @@ void platform_enclaves_stop(struct platform_enclaves *e)
 
 /* ---- the guest's calls ---- */
 
-static enum gnomon_enclave_status build(struct platform_enclaves *e, int slot, enum monitor_op op,
-                                        const struct gnomon_enclave_request *q)
-{
-	struct monitor_request *m = monitor_request(e->monitor, slot);
-	struct monitor_reply reply;
-
-	memset(m, 0, sizeof(*m));
-	m->id = q->id;
-	m->va = q->va;
-	m->flags = q->flags;
-	m->has_expected = q->flags & GNOMON_ENCLAVE_EXPECT;
-	memcpy(m->expected, q->expected, sizeof(m->expected));
-	return platform_enclave_call(e, slot, op, &reply) ? reply.status : GNOMON_ENCLAVE_NO_MEMORY;
-}
-
 /* Until the enclave is left. Whoever wants the vCPU interrupts it (hurry()). */
 static enum gnomon_enclave_status enter(struct platform_enclaves *e, struct vcpu *vcpu, enum monitor_op op,
                                         struct gnomon_enclave_request *q)
 {
-	struct monitor_request *m = monitor_request(e->monitor, vcpu->id);
 	struct monitor_reply reply;
 
-	memset(m, 0, sizeof(*m));
-	m->id = q->id;
-	m->va = q->va;
-	m->ticket = q->ticket;
-	memcpy(m->args, q->args, sizeof(m->args));
+	platform_enclave_request(e, vcpu->id, q);
 	monitor_ready(e->monitor, vcpu->id);
 	if (vcpu_is_wanted(vcpu)) /* it came before monitor_ready(), which has forgotten it */
 		monitor_kick(e->monitor, vcpu->id);
@@ -142,9 +124,9 @@ static enum gnomon_enclave_status serve(struct platform_enclaves *e, struct vcpu
 	case GNOMON_ENCLAVE_ADD:
 		return with_lock(e, vcpu->id, platform_enclave_add, q);
 	case GNOMON_ENCLAVE_EXTEND:
-		return build(e, vcpu->id, MONITOR_EXTEND, q);
+		return platform_enclave_ask(e, vcpu->id, MONITOR_EXTEND, q);
 	case GNOMON_ENCLAVE_INIT:
-		return build(e, vcpu->id, MONITOR_INIT, q);
+		return platform_enclave_ask(e, vcpu->id, MONITOR_INIT, q);
 	case GNOMON_ENCLAVE_ENTER:
 		return enter(e, vcpu, MONITOR_ENTER, q);
 	case GNOMON_ENCLAVE_RESUME:
@@ -201,46 +183,19 @@ static void hurry(struct vcpu *vcpu, void *ctx)
 
 /* ---- the port ---- */
 
-/* The request at `at`, copied once. False: the guest was killed for it. */
-static bool take_request(struct vcpu *vcpu, gpa_t at, struct gnomon_enclave_request *ret)
-{
-	int r;
-
-	vcpu_pin(vcpu);
-	r = stage2_read(&vcpu->vm->stage2, at, ret, sizeof(*ret));
-	vcpu_unpin(vcpu);
-	if (gpa_raw(at) % sizeof(*ret) || r < 0) {
-		vm_kill(vcpu, "its request to an enclave, at 0x%llx, %s", (unsigned long long)gpa_raw(at),
-		        r < 0 ? "lies outside memory" : "is not aligned to 256 bytes");
-		return false;
-	}
-	if (ret->version != GNOMON_ENCLAVE_VERSION) {
-		vm_kill(vcpu, "its request to an enclave names version %u (of %d)", ret->version,
-		        GNOMON_ENCLAVE_VERSION);
-		return false;
-	}
-	return true;
-}
-
 static void port_access(struct bus_device *dev, void *who, const struct bus_access *a)
 {
 	struct platform_enclaves *e = dev->owner;
 	struct vcpu *vcpu = who;
-	struct gnomon_enclave_request q;
-	uint32_t at = 0;
+	struct enclave_errand *errand = &e->errands[vcpu->id];
 
-	if (!a->write) {
-		memset(a->data, 0xff, (size_t)a->size * a->count);
+	if (!platform_enclave_take(vcpu, a, "to an enclave", sizeof(errand->request), &errand->request, &errand->at))
+		return;
+	if (errand->request.version != GNOMON_ENCLAVE_VERSION) {
+		vm_kill(vcpu, "its request to an enclave names version %u (of %d)", errand->request.version,
+		        GNOMON_ENCLAVE_VERSION);
 		return;
 	}
-	memcpy(&at, a->data, a->size < sizeof(at) ? a->size : sizeof(at));
-	if (a->count > 1 || atomic_load(&vcpu->errand)) {
-		vm_kill(vcpu, "it asked for more than one call of an enclave by one instruction");
-		return;
-	}
-	if (!take_request(vcpu, gpa_init(at), &q))
-		return;
-	e->errands[vcpu->id] = (struct enclave_errand){.request = q, .at = gpa_init(at)};
 	atomic_store(&vcpu->errand, &e->errand);
 }
 

@@ -6,47 +6,15 @@
 
 #include "platform/enclave_parts.h"
 #include "vm/lend.h"
+#include "vm/reclaim.h"
 
 #define BUFFER_AT(id) ((uint64_t)(id)*GNOMON_ENCLAVE_BUFFER_MAX)
-
-static struct monitor_request *request(struct platform_enclaves *e, int slot, const struct gnomon_enclave_request *q)
-{
-	struct monitor_request *m = monitor_request(e->monitor, slot);
-
-	memset(m, 0, sizeof(*m));
-	m->id = q->id;
-	m->va = q->va;
-	m->rights = q->rights;
-	m->pages = q->args[0];
-	m->flags = q->flags;
-	m->create = q->create;
-	return m;
-}
-
-static enum gnomon_enclave_status call(struct platform_enclaves *e, int slot, enum monitor_op op,
-                                       const struct gnomon_enclave_request *q)
-{
-	struct monitor_reply reply;
-
-	(void)request(e, slot, q);
-	return platform_enclave_call(e, slot, op, &reply) ? reply.status : GNOMON_ENCLAVE_NO_MEMORY;
-}
 
 /* Of vm/lend.h. */
 static enum gnomon_enclave_status status_of(int r)
 {
 	return r == 0 ? GNOMON_ENCLAVE_OK : r == -ENOMEM ? GNOMON_ENCLAVE_NO_MEMORY : GNOMON_ENCLAVE_BAD_PAGE;
 }
-
-/* What cannot be given back now can be later, or the VM ends. */
-#define PATIENTLY(vm, call)                                                                                            \
-	({                                                                                                             \
-		int r_;                                                                                                \
-		do                                                                                                     \
-			r_ = (call);                                                                                   \
-		while (r_ == -EBUSY && !vm_has_ended(vm));                                                             \
-		r_;                                                                                                    \
-	})
 
 static void host_failed(struct vm *vm, int r, const char *what)
 {
@@ -56,7 +24,7 @@ static void host_failed(struct vm *vm, int r, const char *what)
 
 static void give_back(struct vm *vm, uint64_t gpa, const void *content)
 {
-	const int r = PATIENTLY(vm, vm_give_back(vm, gpa_init(gpa), content));
+	const int r = VM_PATIENTLY(vm, vm_give_back(vm, gpa_init(gpa), content));
 
 	if (r < 0 && !vm_has_ended(vm))
 		host_failed(vm, r, "the host has no memory for a page that comes back from an enclave");
@@ -75,7 +43,7 @@ static enum gnomon_enclave_status share_buffer(struct platform_enclaves *e, cons
 		return GNOMON_ENCLAVE_OK;
 	r = monitor_clear_buffer(e->monitor, q->id);
 	if (r == 0)
-		r = PATIENTLY(
+		r = VM_PATIENTLY(
 		    vm, vm_share(vm, gpa_init(q->gpa), size, q->id, monitor_buffers_fd(e->monitor), BUFFER_AT(q->id)));
 	return status_of(r);
 }
@@ -87,7 +55,7 @@ static void unshare_buffer(struct platform_enclaves *e, unsigned id)
 	int r = 0;
 
 	if (p->buffer_size)
-		r = PATIENTLY(vm, vm_unshare(vm, p->buffer, p->buffer_size));
+		r = VM_PATIENTLY(vm, vm_unshare(vm, p->buffer, p->buffer_size));
 	if (r == 0 && p->buffer_size)
 		r = monitor_clear_buffer(e->monitor, id);
 	if (r < 0 && !vm_has_ended(vm))
@@ -106,7 +74,7 @@ static void forget(struct enclave_pages *p)
 enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, int slot,
                                                    const struct gnomon_enclave_request *q)
 {
-	const enum gnomon_enclave_status s = call(e, slot, MONITOR_CREATE, q);
+	const enum gnomon_enclave_status s = platform_enclave_ask(e, slot, MONITOR_CREATE, q);
 	enum gnomon_enclave_status shared;
 	struct enclave_pages *p;
 
@@ -117,7 +85,7 @@ enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, 
 	p->gpa = malloc(p->nr * sizeof(*p->gpa));
 	shared = p->gpa ? share_buffer(e, q) : GNOMON_ENCLAVE_NO_MEMORY;
 	if (shared != GNOMON_ENCLAVE_OK) {
-		(void)call(e, slot, MONITOR_DESTROY, q);
+		(void)platform_enclave_ask(e, slot, MONITOR_DESTROY, q);
 		forget(p);
 		return shared == GNOMON_ENCLAVE_BAD_PAGE ? GNOMON_ENCLAVE_BAD_BUFFER : shared;
 	}
@@ -140,7 +108,7 @@ static uint64_t *places(struct platform_enclaves *e, const struct gnomon_enclave
 enum gnomon_enclave_status platform_enclave_add(struct platform_enclaves *e, int slot,
                                                 const struct gnomon_enclave_request *q)
 {
-	enum gnomon_enclave_status s = call(e, slot, MONITOR_MAY_ADD, q);
+	enum gnomon_enclave_status s = platform_enclave_ask(e, slot, MONITOR_MAY_ADD, q);
 	const uint64_t nr = q->args[0] ? q->args[0] : 1;
 	uint64_t *place = places(e, q, nr);
 	struct monitor_reply reply;
@@ -150,10 +118,10 @@ enum gnomon_enclave_status platform_enclave_add(struct platform_enclaves *e, int
 		return s;
 	if (!place)
 		return GNOMON_ENCLAVE_BAD_ADDRESS;
-	s = status_of(PATIENTLY(vm, vm_lend(vm, gpa_init(q->gpa), nr * PAGE_SIZE, q->id, e->content)));
+	s = status_of(VM_PATIENTLY(vm, vm_lend(vm, gpa_init(q->gpa), nr * PAGE_SIZE, q->id, e->content)));
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	(void)request(e, slot, q);
+	platform_enclave_request(e, slot, q);
 	memcpy(monitor_content(e->monitor, slot), e->content, nr * PAGE_SIZE);
 	if (!platform_enclave_call(e, slot, MONITOR_ADD, &reply))
 		return GNOMON_ENCLAVE_NO_MEMORY;
@@ -178,7 +146,7 @@ static void give_back_page(struct platform_enclaves *e, unsigned id, uint64_t n)
 enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, int slot,
                                                    const struct gnomon_enclave_request *q)
 {
-	const enum gnomon_enclave_status s = call(e, slot, MONITOR_REMOVE, q);
+	const enum gnomon_enclave_status s = platform_enclave_ask(e, slot, MONITOR_REMOVE, q);
 
 	if (s == GNOMON_ENCLAVE_OK)
 		give_back_page(e, q->id, (q->va - e->pages[q->id].base) / PAGE_SIZE);
@@ -188,7 +156,7 @@ enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, 
 enum gnomon_enclave_status platform_enclave_destroy(struct platform_enclaves *e, int slot,
                                                     const struct gnomon_enclave_request *q)
 {
-	const enum gnomon_enclave_status s = call(e, slot, MONITOR_DESTROY, q);
+	const enum gnomon_enclave_status s = platform_enclave_ask(e, slot, MONITOR_DESTROY, q);
 
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;

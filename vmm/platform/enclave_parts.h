@@ -23,8 +23,8 @@ struct platform_enclaves {
 	int own_slot;              /* of the monitor, for threads that are no vCPU's */
 	pthread_mutex_t look_lock; /* own_slot; comes before `lock` */
 	pthread_mutex_t lock;      /* pages, content */
-	uint8_t content[GNOMON_ENCLAVE_ADD_MAX]
-	               [PAGE_SIZE]; /* of an ADD: the monitor cannot change what may have to go back */
+	/* Of an ADD, GNOMON_ENCLAVE_ADD_MAX pages: the monitor cannot change what may have to go back. */
+	uint8_t (*content)[PAGE_SIZE];
 	struct enclave_pages pages[GNOMON_ENCLAVE_MAX + 1];
 	struct bus_device walks_port;
 	struct vcpu_errand errand, walks_errand;
@@ -35,11 +35,27 @@ struct platform_enclaves {
 	} errands[VM_MAX_CPUS];
 };
 
+/* ---- platform/enclave_call.c ---- */
+
 /*
- * platform/enclave_call.c: has the monitor do what `q` says, for a vCPU's thread (its number) or own_slot. What comes back was checked. False: there
- * is no monitor any more, and the run has been ended.
+ * The request of `size` bytes whose address the guest wrote to a port, copied once. `what` is for the sentence. False:
+ * there is none; the guest was killed if it is to blame. A read floats high.
+ */
+bool platform_enclave_take(struct vcpu *vcpu, const struct bus_access *a, const char *what, size_t size,
+                           void *ret_request, gpa_t *ret_at);
+
+/* The guest's request becomes the slot's. The monitor looks at what belongs to the call. */
+void platform_enclave_request(struct platform_enclaves *e, int slot, const struct gnomon_enclave_request *q);
+
+/*
+ * Has the monitor do what the slot's request says, for a vCPU's thread (its number) or own_slot. What comes back was
+ * checked. False: there is no monitor any more, and the run has been ended.
  */
 bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret_reply);
+
+/* Both, for a call of which nobody wants more than its status. */
+enum gnomon_enclave_status platform_enclave_ask(struct platform_enclaves *e, int slot, enum monitor_op op,
+                                                const struct gnomon_enclave_request *q);
 
 /* platform/enclave_pages.c: the calls that move memory; `lock` is held. */
 enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, int slot,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* GNOMON_PORT_ENCLAVE_WALKS: the monitor counts, since only it has the tables. An errand, as the calls of enclave.c. */
-#include <errno.h>
 #include <string.h>
 
 #include "platform/enclave_parts.h"
@@ -60,26 +59,15 @@ static void port_access(struct bus_device *dev, void *who, const struct bus_acce
 {
 	struct platform_enclaves *e = dev->owner;
 	struct vcpu *vcpu = who;
-	struct gnomon_enclave_walks w;
-	uint32_t at = 0;
-	int r;
+	struct enclave_errand *errand = &e->errands[vcpu->id];
 
-	if (!a->write) {
-		memset(a->data, 0xff, (size_t)a->size * a->count);
+	if (!platform_enclave_take(vcpu, a, "for an enclave's walks", sizeof(errand->walks), &errand->walks, &errand->at))
+		return;
+	if (errand->walks.version != GNOMON_ENCLAVE_VERSION) {
+		vm_kill(vcpu, "its request for an enclave's walks, at 0x%llx, names another version than 1",
+		        (unsigned long long)gpa_raw(errand->at));
 		return;
 	}
-	memcpy(&at, a->data, a->size < sizeof(at) ? a->size : sizeof(at));
-	vcpu_pin(vcpu);
-	r = stage2_read(&vcpu->vm->stage2, gpa_init(at), &w, sizeof(w));
-	vcpu_unpin(vcpu);
-	if (r < 0 || at % sizeof(w) || w.version != GNOMON_ENCLAVE_VERSION) {
-		vm_kill(vcpu, "its request for an enclave's walks, at 0x%x, %s", at,
-		        r < 0            ? "lies outside memory"
-		        : at % sizeof(w) ? "is not aligned to 128 bytes"
-		                         : "names another version than 1");
-		return;
-	}
-	e->errands[vcpu->id] = (struct enclave_errand){.walks = w, .at = gpa_init(at)};
 	atomic_store(&vcpu->errand, &e->walks_errand);
 }
 

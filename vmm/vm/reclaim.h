@@ -56,6 +56,16 @@ int must_check vm_discard(struct vm *vm, gpa_t gpa, uint64_t size);
 /* Gives all memory back to the guest. The VM is paused. -errno of the host, logged: the VM cannot go on. */
 int must_check vm_release_all(struct vm *vm);
 
+/* Unlike a control client, whoever works for the guest has time: -EBUSY of these is tried again until the VM ends. */
+#define VM_PATIENTLY(vm, call)                                                                                         \
+	({                                                                                                             \
+		int r_;                                                                                                \
+		do                                                                                                     \
+			r_ = (call);                                                                                   \
+		while (r_ == -EBUSY && !vm_has_ended(vm));                                                             \
+		r_;                                                                                                    \
+	})
+
 /*
  * Takes both locks, reclaim_lock and paging_lock: for whoever changes the second stage or the mode. -EBUSY after two
  * seconds: another change takes too long, or in shadow mode a vCPU that waits for a device.
