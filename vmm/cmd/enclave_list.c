@@ -96,23 +96,10 @@ static int run(const char *path, bool json)
 
 int enclave_list(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-	bool json = false;
-	int opt;
+	bool json;
+	const int r = option_json_and_word(argc, argv, help, "one socket", &json);
 
-	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
-		if (opt == OPTION_HELP) {
-			fputs(help, stdout);
-			return 0;
-		}
-		if (opt != 'j')
-			return STATUS_USAGE;
-		json = true;
-	}
-	if (optind != argc - 1) {
-		log_error("enclave list: one socket is expected (try `gnomon enclave list --help`)");
-		return STATUS_USAGE;
-	}
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
 	return run(argv[optind], json) < 0 ? STATUS_HOST_FAILURE : 0;
 }

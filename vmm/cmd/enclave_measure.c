@@ -105,26 +105,13 @@ static int measure(const char *path, const uint8_t *file, size_t size, bool json
 
 int enclave_measure_file(int argc, char **argv)
 {
-	static const struct option options[] = {
-	    {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-	bool json = false;
 	uint8_t *file;
 	size_t size;
-	int opt, status;
+	bool json;
+	int status, r = option_json_and_word(argc, argv, help, "one file", &json);
 
-	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
-		if (opt == OPTION_HELP) {
-			fputs(help, stdout);
-			return 0;
-		}
-		if (opt != 'j')
-			return STATUS_USAGE;
-		json = true;
-	}
-	if (optind != argc - 1) {
-		log_error("enclave measure: one file is expected (try `gnomon enclave measure --help`)");
-		return STATUS_USAGE;
-	}
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
 	if (input_read(argv[optind], INPUT_REGULAR, FILE_MAX, &file, &size) < 0)
 		return STATUS_USAGE;
 	status = measure(argv[optind], file, size, json);

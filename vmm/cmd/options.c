@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/options.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -55,4 +57,26 @@ int option_next(int argc, char **argv, const struct option *options, bool word_e
 		return result;
 	complain(argv, options, result);
 	return OPTION_WRONG;
+}
+
+int option_json_and_word(int argc, char **argv, const char *help, const char *expected, bool *ret_json)
+{
+	static const struct option options[] = {
+	    {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+	int opt;
+
+	*ret_json = false;
+	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
+			fputs(help, stdout);
+			return 1;
+		}
+		if (opt != 'j')
+			return -EINVAL;
+		*ret_json = true;
+	}
+	if (optind == argc - 1)
+		return 0;
+	log_error("%s: %s is expected (try `gnomon %s --help`)", option_command(argv), expected, option_command(argv));
+	return -EINVAL;
 }

@@ -6,6 +6,8 @@
 #include <getopt.h>
 #include <stdbool.h>
 
+#include "base/log.h"
+
 /* What option_next() returns besides the options' own values; `--help` and `-h` are known to all commands. */
 enum { OPTION_END = -1, OPTION_WRONG = '?', OPTION_HELP = 'h' };
 
@@ -18,5 +20,11 @@ int option_next(int argc, char **argv, const struct option *options, bool word_e
 
 /* The command's name in such an argv. */
 const char *option_command(char **argv);
+
+/*
+ * For a subcommand with --json, --help and one word, which is argv[optind] then: 0. 1: `help` was shown; -EINVAL, logged:
+ * `expected` says what the word is.
+ */
+int must_check option_json_and_word(int argc, char **argv, const char *help, const char *expected, bool *ret_json);
 
 #endif

@@ -26,8 +26,8 @@ int must_check vm_lend(struct vm *vm, gpa_t gpa, uint64_t size, unsigned to, voi
 /* `content`: what the page shall have, NULL: zeroes. */
 int must_check vm_give_back(struct vm *vm, gpa_t page, const void *content);
 
+/* The pages read as [offset, offset + size) of `fd` from now on. */
 int must_check vm_share(struct vm *vm, gpa_t gpa, uint64_t size, unsigned with, int fd, uint64_t offset);
-
 int must_check vm_unshare(struct vm *vm, gpa_t gpa, uint64_t size);
 
 /* The enclave that has some of the range; 0: none. Any thread, with no lock of the VM held. */

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows of the table `balloon`, and the native ones themselves. guest/cost/balloon.c does the others. */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../guest/chase_core.h"
 #include "bench/workload/balloon.h"
+#include "bench/workload/op_native.h"
 
 #define KIB_4  0x1000ull
 #define MIB_2  0x200000ull
-#define FLOORS 8
 #define BLOCKS 128 /* most there are */
 
 #define CASE(w, name, number, in_blocks, size, ...)                                                                    \
@@ -87,29 +84,6 @@ static const struct op_case cases[] = {
 };
 _Static_assert(sizeof(cases) / sizeof(*cases) <= OP_MAX_CASES, "room for the results");
 
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* As guest/cost/main.c has it: the lower one of the two in the middle. */
-static unsigned long long median(uint64_t *v, size_t n)
-{
-	qsort(v, n, sizeof(*v), compare);
-	return v[(n - 1) / 2];
-}
-
-static uint64_t floors(void)
-{
-	const uint64_t begin = chase_tsc();
-
-	for (int i = 0; i < FLOORS; i++)
-		syscall(SYS_getppid);
-	return chase_tsc() - begin;
-}
-
 int balloon_native(const void *native)
 {
 	const struct op_native *n = native;
@@ -128,15 +102,14 @@ int balloon_native(const void *native)
 	for (uint32_t b = 0; b < q->blocks; b++) {
 		uint64_t begin;
 
-		floor_tsc[b] = floors();
+		floor_tsc[b] = op_native_floors();
 		begin = chase_tsc();
 		for (uint32_t i = 0; i < q->ops / q->blocks; i++)
 			if (madvise(p + 2 * (b * (q->ops / q->blocks) + i) * n->bytes, n->bytes, MADV_DONTNEED) < 0)
 				return 1;
 		tsc[b] = chase_tsc() - begin;
 	}
-	dprintf(STDOUT_FILENO, "cost row=%s ops=%020u blocks=%020u tsc=%020llu floors=%020u floor_tsc=%020llu\n",
-	        q->row, q->ops, q->blocks, median(tsc, q->blocks), FLOORS, median(floor_tsc, q->blocks));
+	op_native_print(q, tsc, floor_tsc);
 	return 0;
 }
 

@@ -2,46 +2,20 @@
 /* What is below an enclave that is built: BLAKE2b of its pages; and the rules, without a guest, a KVM or a monitor. */
 #include <gnomon/addr.h>
 #include <sodium.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../guest/chase_core.h"
 #include "bench/workload/enclave.h"
+#include "bench/workload/op_native.h"
 #include "enclave/enclave.h"
 
 #define BASE    0x10000000ull
-#define FLOORS  8
 #define BLOCKS  GNOMON_ENCLAVE_MAX /* an enclave each */
 #define TABLES  64                 /* pages of stage-1 tables beside those for 2 MiB each, for one enclave */
 #define BUFFERS (1ull << 40)
 #define LEVELS  2 /* as `gnomon run` has it by default */
-
-static int compare(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* As guest/cost/main.c has it: the lower one of the two in the middle. */
-static unsigned long long median(uint64_t *v, size_t n)
-{
-	qsort(v, n, sizeof(*v), compare);
-	return v[(n - 1) / 2];
-}
-
-static uint64_t floors(void)
-{
-	const uint64_t begin = chase_tsc();
-
-	for (int i = 0; i < FLOORS; i++)
-		syscall(SYS_getppid);
-	return chase_tsc() - begin;
-}
 
 static uint8_t *map(uint64_t bytes)
 {
@@ -82,6 +56,12 @@ static bool build(struct enclaves *all, unsigned id, const uint8_t *content, uin
 	return good && enclave_init(all, id, NULL) == GNOMON_ENCLAVE_OK;
 }
 
+/* As the monitor does it (monitor/serve.c). */
+static void populate(void *ctx, maddr_t at, uint64_t size)
+{
+	(void)madvise((uint8_t *)ctx + maddr_raw(at), size, MADV_POPULATE_WRITE);
+}
+
 int enclave_native(const void *native)
 {
 	const struct op_native *n = native;
@@ -96,25 +76,27 @@ int enclave_native(const void *native)
 	BUG_ON(q->blocks > BLOCKS);
 	if (!content || !memory || sodium_init() < 0)
 		return 1;
-	(void)madvise(memory, secure, MADV_HUGEPAGE); /* as the monitor's (monitor/serve.c) */
 	for (uint64_t i = 0; i < q->ops; i++)
 		memset(content + i * PAGE_SIZE, (int)i, PAGE_SIZE);
 	if (rules)
-		all = enclaves_create(&(struct enclaves_config){
-		    .memory = memory, .size = secure, .levels = LEVELS, .buffers = maddr_init(BUFFERS)});
+		all = enclaves_create(&(struct enclaves_config){.memory = memory,
+		                                                .size = secure,
+		                                                .levels = LEVELS,
+		                                                .buffers = maddr_init(BUFFERS),
+		                                                .populate = populate,
+		                                                .ctx = memory});
 	if (rules && !all)
 		return 1;
 	for (uint32_t b = 0; b < q->blocks; b++) {
 		const uint8_t *from = content + b * pages * PAGE_SIZE;
 		uint64_t begin;
 
-		floor_tsc[b] = floors();
+		floor_tsc[b] = op_native_floors();
 		begin = chase_tsc();
 		if (!(rules ? build(all, b + 1, from, pages) : hash(from, pages)))
 			return 1;
 		tsc[b] = chase_tsc() - begin;
 	}
-	dprintf(STDOUT_FILENO, "cost row=%s ops=%020u blocks=%020u tsc=%020llu floors=%020u floor_tsc=%020llu\n",
-	        q->row, q->ops, q->blocks, median(tsc, q->blocks), FLOORS, median(floor_tsc, q->blocks));
+	op_native_print(q, tsc, floor_tsc);
 	return 0;
 }

@@ -8,6 +8,7 @@
  *   op.c          the turns, and the counts of exits
  *   op_results.c  which cases of a set have results
  *   op_line.c     reads what a run prints
+ *   op_native.c   what a native run prints
  */
 #ifndef GNOMON_BENCH_WORKLOAD_OP_H
 #define GNOMON_BENCH_WORKLOAD_OP_H
