@@ -61,7 +61,8 @@ static void port_access(struct bus_device *dev, void *who, const struct bus_acce
 	struct vcpu *vcpu = who;
 	struct enclave_errand *errand = &e->errands[vcpu->id];
 
-	if (!platform_enclave_take(vcpu, a, "for an enclave's walks", sizeof(errand->walks), &errand->walks, &errand->at))
+	if (!platform_enclave_take(vcpu, a, "for an enclave's walks", sizeof(errand->walks), &errand->walks,
+	                           &errand->at))
 		return;
 	if (errand->walks.version != GNOMON_ENCLAVE_VERSION) {
 		vm_kill(vcpu, "its request for an enclave's walks, at 0x%llx, names another version than 1",
