@@ -101,7 +101,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, struct platform_en
 	if (r < 0)
 		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? -EINVAL : STATUS_HOST_FAILURE;
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)
-		if (vm->vcpu[i]->started)
+		if (vm->vcpu[i]->live)
 			vcpu_print(vm->vcpu[i]);
 	if (vm->end == VM_STOPPED) {
 		fprintf(stderr, "gnomon: interrupted; counters that are not zero:\n");

@@ -53,8 +53,8 @@ static bool take_states(struct vm *vm, struct cpu_state *state, bool *ret_runs)
 	for (int i = 0; i < vm->nr_vcpus; i++) {
 		struct vcpu *vcpu = vm->vcpu[i];
 
-		ret_runs[i] = vcpu->ran && vcpu->started;
 		ok &= vcpu_is_parked(vcpu);
+		ret_runs[i] = ok && vcpu->live;
 		if (ok && ret_runs[i])
 			ok = vm->paging->get_state(vcpu, &state[i]) == 0;
 	}

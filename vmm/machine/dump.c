@@ -93,7 +93,7 @@ static int dump_all(struct dump *d, enum stage stage, struct control_error *err)
 		stage2_dump(&vm->stage2, put_line, d);
 	for (int i = 0; stage != STAGE_2 && r == 0 && i < vm->nr_vcpus; i++) {
 		d->vcpu = vm->vcpu[i];
-		if (d->vcpu->started)
+		if (d->vcpu->live)
 			r = stage == STAGE_SHADOW ? dump_shadow(d, err) : dump_guest(d, err);
 	}
 	pthread_mutex_unlock(&vm->paging_lock);

@@ -23,13 +23,7 @@ const struct paging_ops *paging_by_name(const char *name)
 	return NULL;
 }
 
-/* It executes the guest. Otherwise its first state, or the one after a reset, comes when it starts. */
-static bool is_live(const struct vcpu *vcpu)
-{
-	return vcpu->ran && vcpu->started && !(atomic_load(&vcpu->requests) & REQ_RESET);
-}
-
-/* Every vCPU is parked between two instructions. -EAGAIN. */
+/* Every vCPU is parked between two instructions. One that is not live has no state to change: it comes when it starts. -EAGAIN. */
 static int check_vcpus(struct vm *vm, char *ret_why)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++) {
@@ -38,7 +32,7 @@ static int check_vcpus(struct vm *vm, char *ret_why)
 		if (!atomic_load(&vcpu->parked))
 			snprintf(ret_why, PAGING_WHY_MAX,
 			         "vCPU %d is held up by a device: does anybody read the console?", i);
-		else if (is_live(vcpu) && vcpu->unsettled)
+		else if (vcpu->live && vcpu->unsettled)
 			snprintf(ret_why, PAGING_WHY_MAX, "vCPU %d has an instruction half done: %s", i, vcpu->unsettled);
 		else
 			continue;
@@ -50,7 +44,7 @@ static int check_vcpus(struct vm *vm, char *ret_why)
 static int get_states(struct vm *vm, struct cpu_state *ret_state, char *ret_why)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++) {
-		const int r = is_live(vm->vcpu[i]) ? vm->paging->get_state(vm->vcpu[i], &ret_state[i]) : 0;
+		const int r = vm->vcpu[i]->live ? vm->paging->get_state(vm->vcpu[i], &ret_state[i]) : 0;
 
 		if (r < 0) {
 			snprintf(ret_why, PAGING_WHY_MAX, "KVM does not tell the state of vCPU %d", i);
@@ -63,7 +57,7 @@ static int get_states(struct vm *vm, struct cpu_state *ret_state, char *ret_why)
 static int set_states(struct vm *vm, const struct paging_ops *mode, const struct cpu_state *state, char *ret_why)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++) {
-		const int r = is_live(vm->vcpu[i]) ? mode->set_state(vm->vcpu[i], &state[i]) : 0;
+		const int r = vm->vcpu[i]->live ? mode->set_state(vm->vcpu[i], &state[i]) : 0;
 
 		if (r < 0) {
 			snprintf(ret_why, PAGING_WHY_MAX, "KVM refuses the state of vCPU %d", i);
@@ -76,7 +70,7 @@ static int set_states(struct vm *vm, const struct paging_ops *mode, const struct
 static int check_guest(struct vm *vm, const struct paging_ops *to, const struct cpu_state *state, char *ret_why)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++) {
-		const char *refusal = is_live(vm->vcpu[i]) ? to->refuses(vm->vcpu[i], &state[i]) : NULL;
+		const char *refusal = vm->vcpu[i]->live ? to->refuses(vm->vcpu[i], &state[i]) : NULL;
 
 		if (refusal) {
 			snprintf(ret_why, PAGING_WHY_MAX, "The guest cannot go on with %s paging: vCPU %d: %s", to->name,

@@ -31,7 +31,7 @@ static void stop_vcpu(struct vcpu *vcpu)
 	pthread_mutex_lock(&vcpu->lock);
 	if (vcpu->started)
 		atomic_fetch_or(&vcpu->requests, REQ_RESET);
-	vcpu->started = false;
+	vcpu->started = vcpu->live = false;
 	for (int i = 0; i < 4; i++)
 		atomic_store(&vcpu->vectors[i], 0);
 	pthread_mutex_unlock(&vcpu->lock);

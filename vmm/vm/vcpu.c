@@ -78,6 +78,8 @@ static bool wait_for_start(struct vcpu *vcpu)
 	while (vcpu_must_park(vcpu) || (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END)))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	started = vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END);
+	if (started)
+		atomic_fetch_and(&vcpu->requests, ~REQ_RESET); /* of one before this start, which found it waiting here */
 	atomic_store(&vcpu->parked, !started);
 	pthread_mutex_unlock(&vcpu->lock);
 	return started;
@@ -91,7 +93,8 @@ static int load_start_state(struct vcpu *vcpu)
 	vcpu->halted = vcpu->incomplete = false;
 	vcpu->unsettled = NULL;
 	atomic_store(&vcpu->errand, NULL);
-	return vcpu->vm->paging->start(vcpu);
+	vcpu->live = vcpu->vm->paging->start(vcpu) == 0;
+	return vcpu->live ? 0 : -EIO;
 }
 
 /* KVM's side of the vCPU. -errno, logged. */
