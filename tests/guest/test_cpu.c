@@ -25,10 +25,22 @@ static void good_and_nested_in_hardware(const char *behaviour)
 		good_in_both_modes(behaviour, "1");
 }
 
-/* An interrupt that waits is delivered behind STI's shadow, though nothing traps. */
+/*
+ * An interrupt that waits is delivered behind STI's shadow, though nothing traps. QEMU's VMRUN forgets the shadow
+ * (docs/hosts.md): in nested mode the guest fails there whenever its host interrupts it behind an STI, but not each time.
+ */
 Test(cpu, sti_shadow)
 {
-	good_and_nested_in_hardware("sti-shadow");
+	const int tries = on_tcg() ? 10 : 1;
+
+	for (int i = 0; i < tries && !kvm_keeps_shadow_tables(); i++) {
+		run_gnomon(&r, "run", "--timeout", "60", guest_path("sti-shadow"));
+		if (r.status == 0 || i == tries - 1)
+			expect_status(&r, 0);
+		if (r.status == 0)
+			break;
+	}
+	shadow_good("sti-shadow", "1");
 }
 
 Test(cpu, flags_survive)
