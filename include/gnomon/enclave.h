@@ -76,7 +76,7 @@ enum gnomon_enclave_status {
 	GNOMON_ENCLAVE_MEASURED,        /* the page was measured already */
 	GNOMON_ENCLAVE_BAD_MEASUREMENT, /* it is not the expected one */
 	GNOMON_ENCLAVE_BAD_TICKET,      /* not what the last exit gave: forged, stale, or another enclave's */
-	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full */
+	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full, or the host has none */
 	GNOMON_ENCLAVE_BAD_PAGE, /* not memory that the guest can give: none, given already, or less than a host page */
 	GNOMON_ENCLAVE_OFF,      /* this VM has no secure memory (gnomon run --enclave-memory) */
 	GNOMON_ENCLAVE_BAD_COUNT, /* more than GNOMON_ENCLAVE_ADD_MAX pages in one ADD */

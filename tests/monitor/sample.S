@@ -29,6 +29,8 @@ sample:
 	js flags
 	dec %rdi
 	js fs
+	dec %rdi
+	js segments
 	ud2
 
 sum:	/* RSI + RDX */
@@ -104,6 +106,18 @@ flags:	/* calls out with RSI in RFLAGS; returns what they are then */
 
 fs:	/* the first word at FS.base */
 	mov %fs:0, %rdi
+	mov $EXIT, %eax
+	syscall
+	ud2
+
+segments: /* calls out with RSI in all data segments, and exits */
+	mov %esi, %ds
+	mov %esi, %es
+	mov %esi, %fs
+	mov %esi, %gs
+	xor %edi, %edi
+	mov $CALL_OUT, %eax
+	syscall
 	mov $EXIT, %eax
 	syscall
 	ud2

@@ -13,7 +13,8 @@ enum sample {
 	SAMPLE_PRIVILEGED,
 	SAMPLE_COUNT,
 	SAMPLE_FLAGS,
-	SAMPLE_FS
+	SAMPLE_FS,
+	SAMPLE_SEGMENTS
 };
 
 extern const char sample[], sample_end[];

@@ -219,6 +219,23 @@ Test(enclave_vm, has_an_fs_base)
 	cr_expect_eq(left.value, first);
 }
 
+/* Whatever an enclave loads, the next ENTER finds FS as the first one did. */
+Test(enclave_vm, segments_begin_anew)
+{
+	uint64_t first;
+
+	memcpy(&first, sample, sizeof(first));
+	for (int i = 0; i < 3; i++) {
+		enter(SAMPLE_SEGMENTS, STUB_USER_SS, 0);
+		cr_assert_eq(left.reason, GNOMON_ENCLAVE_CALLED_OUT);
+		resume(0);
+		cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED);
+		enter(SAMPLE_FS, 0, 0);
+		cr_assert_eq(left.reason, GNOMON_ENCLAVE_EXITED);
+		cr_expect_eq(left.value, first);
+	}
+}
+
 /* What goes back in of RFLAGS is what a program may have: DF, here, and neither NT, AC nor ID. */
 Test(enclave_vm, keeps_a_programs_flags)
 {

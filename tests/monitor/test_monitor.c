@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@ static enum gnomon_enclave_status ask(enum monitor_op op, struct monitor_request
 	return reply.status;
 }
 
-static void build(unsigned id)
+static void create_and_add(unsigned id)
 {
 	struct monitor_request page = {.id = id, .va = BASE, .rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_X};
 
@@ -77,6 +78,11 @@ static void build(unsigned id)
 	page.rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_W;
 	cr_assert_eq(ask(MONITOR_ADD, page), 0);
 	cr_assert_eq(ask(MONITOR_EXTEND, (struct monitor_request){.id = id, .va = BASE}), 0);
+}
+
+static void build(unsigned id)
+{
+	create_and_add(id);
 	cr_assert_eq(ask(MONITOR_INIT, (struct monitor_request){.id = id}), 0);
 }
 
@@ -180,6 +186,29 @@ Test(monitor, counts_walks, .timeout = 60)
 	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {0, 0, 3}}), GNOMON_ENCLAVE_BAD_FLAGS);
 	audit();
 	cr_expect_eq(reply.stage_bytes, bytes);
+	enter(SAMPLE_SUM, 20, 22);
+	cr_expect_eq(reply.left.value, 42);
+	monitor_stop(m);
+}
+
+/* The host has no descriptor for the enclave's VM: INIT says so, and the enclave can still be sealed later. */
+Test(monitor, no_descriptors, .timeout = 60)
+{
+	struct rlimit limit, none;
+	int free_fd;
+
+	begin(MONITOR_THREAD);
+	create_and_add(ID);
+	free_fd = open("/dev/null", O_RDONLY);
+	close(free_fd);
+	cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){free_fd, limit.rlim_max};
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	cr_expect_eq(ask(MONITOR_INIT, (struct monitor_request){0}), GNOMON_ENCLAVE_NO_MEMORY);
+	cr_expect_eq(ask(MONITOR_ENTER, (struct monitor_request){.va = BASE}), GNOMON_ENCLAVE_NOT_SEALED);
+	audit();
+	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	cr_expect_eq(ask(MONITOR_INIT, (struct monitor_request){0}), 0);
 	enter(SAMPLE_SUM, 20, 22);
 	cr_expect_eq(reply.left.value, 42);
 	monitor_stop(m);

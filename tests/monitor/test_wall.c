@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The wall between the VMM's process and the monitor's. What is protected here: a process of the same user cannot look
- * into the monitor, nor can a VMM that is root by the calls that its filter refuses; and the monitor has nothing of the
- * VMM's open. Root is not kept out (docs/enclave.md): the last test shows what it can do.
+ * into the monitor, nor can a VMM that is root, by calls or by files; the monitor has nothing of the VMM's open, no
+ * files, and nothing of it is swapped out. Another process of root's is not kept out (docs/enclave.md): a test shows
+ * what it can do.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -83,13 +84,16 @@ static const struct way {
             {"pidfd_getfd", by_descriptor},
             {"ptrace", by_tracing},
             {"/proc/PID/mem", by_its_file}};
+#define WAYS      5
+#define BY_PTRACE (1u << 3)
+#define BY_FILE   (1u << 4)
+
+/* What the filter leaves. Landlock leaves nothing of it. */
 #ifdef SANDBOX_LEAVES_PTRACE
-#define LEFT (1u << 3)
+#define LEFT (BY_PTRACE | BY_FILE)
 #else
-#define LEFT 0u
+#define LEFT BY_FILE
 #endif
-#define WAYS       5
-#define CALLS_ONLY 4 /* those that are system calls of their own */
 
 /* ---- a VMM of our own ---- */
 
@@ -117,12 +121,12 @@ static void give_up_capabilities(void)
 		_exit(99);
 }
 
-static bool may_trace_anyone(void)
+static bool has_capability(int capability)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct have[2] = {0};
 
-	return syscall(SYS_capget, &header, have) == 0 && have[0].effective >> CAP_SYS_PTRACE & 1;
+	return syscall(SYS_capget, &header, have) == 0 && have[0].effective >> capability & 1;
 }
 
 static void need_kvm(void)
@@ -135,75 +139,78 @@ static void need_kvm(void)
 
 TestSuite(wall, .init = need_kvm, .timeout = 60);
 
-/* The ways in that succeed, a bit each, for a process that did `before`, started a monitor, and did `after`. */
-static unsigned ways_in(void (*before)(void), void (*after)(void), unsigned nr, int *ret_bad_errno)
+struct tried {
+	unsigned in; /* the ways that succeed, a bit each */
+	int bad;     /* an errno that is no refusal */
+};
+
+static struct tried try_all(pid_t pid)
 {
-	int fd[2], said[2] = {0};
-	pid_t vmm;
+	struct tried t = {0};
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		const int e = ways[i].try(pid);
+
+		if (e == 0)
+			t.in |= 1 << i;
+		else if (e != EPERM && e != EACCES)
+			t.bad = e;
+	}
+	return t;
+}
+
+static pid_t fork_idle(void)
+{
+	const pid_t pid = fork();
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	return pid;
+}
+
+/*
+ * For a process that did `before` and started a monitor. *ret_child: the same for a child that it has behind the wall,
+ * which is in its domain.
+ */
+static struct tried ways_in(void (*before)(void), bool wall, struct tried *ret_child)
+{
+	const struct monitor_config config = {
+	    .kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = 1, .wall = wall};
+	struct tried said[2];
+	int fd[2];
+	pid_t vmm, child;
 
 	cr_assert_eq(pipe(fd), 0);
 	vmm = fork();
 	if (vmm == 0) {
 		if (before)
 			before();
-		if (!monitor_start(
-		        &(struct monitor_config){.kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = 1}))
+		if (!monitor_start(&config))
 			_exit(98);
-		if (after)
-			after();
-		for (unsigned i = 0; i < nr; i++) {
-			const int e = ways[i].try(child_of(getpid()));
-
-			if (e == 0)
-				said[0] |= 1 << i;
-			else if (e != EPERM && e != EACCES)
-				said[1] = e;
-		}
+		said[0] = try_all(child_of(getpid()));
+		child = fork_idle();
+		said[1] = try_all(child);
+		kill(child, SIGKILL);
 		_exit(write(fd[1], said, sizeof(said)) == (ssize_t)sizeof(said) ? 0 : 97);
 	}
 	close(fd[1]);
 	cr_assert_eq(read(fd[0], said, sizeof(said)), (ssize_t)sizeof(said), "the VMM ended early");
 	close(fd[0]);
 	waitpid(vmm, NULL, 0);
-	*ret_bad_errno = said[1];
-	return (unsigned)said[0];
+	*ret_child = said[1];
+	return said[0];
 }
 
 /* As any user: not even its own. That it is the monitor which refuses shows a child that is none. */
 Test(wall, without_capabilities)
 {
-	int bad, fd[2];
-	unsigned in = ways_in(give_up_capabilities, NULL, WAYS, &bad);
-	pid_t child;
+	struct tried child;
+	const struct tried t = ways_in(give_up_capabilities, false, &child);
 
-	cr_expect_eq(in, 0, "ways %#x", in);
-	cr_expect_eq(bad, 0, "errno %d", bad);
-	cr_assert_eq(pipe(fd), 0);
-	child = fork();
-	if (child == 0) {
-		close(fd[1]);
-		_exit(read(fd[0], &looked_at, 1) < 0);
-	}
-	for (unsigned i = 0; i < WAYS; i++)
-		cr_expect_eq(ways[i].try(child), 0, "%s: errno %d", ways[i].name, errno);
-	close(fd[1]);
-	waitpid(child, NULL, 0);
-}
-
-static void become_filtered(void)
-{
-	if (sandbox_vmm() < 0)
-		_exit(96);
-}
-
-/* As root, too: but only the calls. The file system is not a matter of the filter. */
-Test(wall, with_the_filter)
-{
-	int bad;
-	const unsigned in = ways_in(NULL, become_filtered, CALLS_ONLY, &bad);
-
-	cr_expect_eq(in, LEFT, "ways %#x", in);
-	cr_expect_eq(bad, 0, "errno %d", bad);
+	cr_expect_eq(t.in, 0, "ways %#x", t.in);
+	cr_expect_eq(t.bad, 0, "errno %d", t.bad);
+	cr_expect_eq(child.in, (1u << WAYS) - 1, "ways %#x", child.in);
 }
 
 /* The line of /proc/PID/status that begins with `name`. */
@@ -259,13 +266,54 @@ Test(wall, monitor_keeps_no_descriptor)
 	monitor_stop(m);
 }
 
-/* What is not kept out: root, with no filter, comes in by each of the ways; with it by the file, which is no call. */
-Test(wall, root_comes_in)
+/* Nor can it open one, whatever its filter lets through. */
+Test(wall, monitor_has_no_files)
 {
-	int bad;
+	pid_t pid;
+	int status;
 
-	if (!may_trace_anyone())
+	if (!sandbox_has_landlock())
+		cr_skip("this kernel has no Landlock");
+	pid = fork();
+	if (pid == 0) {
+		if (sandbox_monitor_files() < 0)
+			_exit(1);
+		_exit(open("/dev/null", O_RDONLY) < 0 && errno == EACCES ? 0 : 2);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+}
+
+/* Nor is it swapped out, where that is allowed: at least secure memory is locked. */
+Test(wall, monitor_is_locked)
+{
+	struct monitor *m = start();
+
+	cr_expect_eq(monitor_is_locked(m), status_of(child_of(getpid()), "VmLck") >= 1024);
+	if (has_capability(CAP_IPC_LOCK))
+		cr_expect(monitor_is_locked(m));
+	monitor_stop(m);
+}
+
+/* Without the wall, as another process of root's, it comes in by each way. */
+Test(wall, another_of_roots)
+{
+	struct tried child;
+
+	if (!has_capability(CAP_SYS_PTRACE))
 		cr_skip("not root");
-	cr_expect_eq(ways_in(NULL, NULL, WAYS, &bad), (1u << WAYS) - 1);
-	cr_expect_eq(ways_in(NULL, become_filtered, WAYS, &bad), 1u << CALLS_ONLY | LEFT);
+	cr_expect_eq(ways_in(NULL, false, &child).in, (1u << WAYS) - 1);
+}
+
+/* Behind it root is refused as anybody: by Landlock, and all that is a call by the filter, too. */
+Test(wall, root)
+{
+	struct tried t, child;
+
+	if (!has_capability(CAP_SYS_PTRACE))
+		cr_skip("not root");
+	t = ways_in(NULL, true, &child);
+	cr_expect_eq(t.in, sandbox_has_landlock() ? 0 : LEFT, "ways %#x", t.in);
+	cr_expect_eq(t.bad, 0, "errno %d", t.bad);
+	cr_expect_eq(child.in, LEFT, "ways %#x", child.in);
 }

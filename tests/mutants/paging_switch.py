@@ -21,6 +21,6 @@ MUTANTS = [
      STATE),
     ("switch-past-slot-508", SHADOW, "return pml4 && pml4[", "return 0 && pml4 && pml4[",
      "a guest is taken whose tables use Gnomon's slot", "control control/set_paging_slot_in_use"),
-    ("switch-past-half-done", SWITCH, "else if (is_live(vcpu) && vcpu->unsettled)", "else if (0)",
+    ("switch-past-half-done", SWITCH, "else if (vcpu->live && vcpu->unsettled)", "else if (0)",
      "the state is taken in the middle of an instruction", "switch selftest"),
 ]

@@ -28,6 +28,11 @@ const uint8_t *platform_enclaves_key(const struct platform_enclaves *e)
 	return e->key;
 }
 
+bool platform_enclaves_locked(const struct platform_enclaves *e)
+{
+	return e->nr > 0;
+}
+
 static struct vm vm;
 static struct machine machine = {.vm = &vm};
 static struct control_error error;
@@ -74,10 +79,10 @@ Test(machine_enclaves, reply)
 	struct platform_enclaves all = {.summary = two, .key = {1, [31] = 0xff}};
 
 	vm.enclaves = &all;
-	expect_reply("{\"key\":\"" KEY "\",\"enclaves\":[]}");
+	expect_reply("{\"key\":\"" KEY "\",\"locked\":false,\"enclaves\":[]}");
 	all.nr = 2;
 	expect_reply(
-	    "{\"key\":\"" KEY "\",\"enclaves\":["
+	    "{\"key\":\"" KEY "\",\"locked\":true,\"enclaves\":["
 	    "{\"id\":3,\"state\":\"called-out\",\"base\":4194304,\"size\":36864,\"pages\":7,\"tables\":4,"
 	    "\"entries\":10,\"exits\":{\"exited\":1,\"called-out\":2,\"interrupted\":3,\"faulted\":4},"
 	    "\"measurement\":\"ab0000000000000000000000000000000000000000000000000000000000000f\"},"

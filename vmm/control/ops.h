@@ -68,7 +68,7 @@ struct control_ops {
 	int (*reclaim)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 	int (*release)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 
-	/* The VM's enclaves, and the public key of their reports. */
+	/* The VM's enclaves, the public key of their reports, and whether their memory is locked. */
 	json_t *(*enclaves)(void *vm, struct control_error *err);
 };
 

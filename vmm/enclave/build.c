@@ -241,6 +241,16 @@ enum gnomon_enclave_status enclave_init(struct enclaves *all, unsigned id, const
 	return GNOMON_ENCLAVE_OK;
 }
 
+void enclave_unseal(struct enclaves *all, unsigned id)
+{
+	struct enclave *e = all->enclave[id];
+
+	BUG_ON(!e || e->state != ENCLAVE_READY || e->entries);
+	enclave_view_destroy(e);
+	memset(e->measurement, 0, sizeof(e->measurement));
+	e->state = ENCLAVE_BUILDING;
+}
+
 static void drop_page(struct enclave *e, uint64_t va)
 {
 	if (e->state != ENCLAVE_BUILDING)

@@ -96,6 +96,8 @@ enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uin
 enum gnomon_enclave_status enclave_may_init(const struct enclaves *all, unsigned id);
 /* `expected`: GNOMON_ENCLAVE_MEASUREMENT bytes, or NULL. After BAD_MEASUREMENT it can still be built on. */
 enum gnomon_enclave_status enclave_init(struct enclaves *all, unsigned id, const uint8_t *expected);
+/* Takes an INIT back: it can be built on. For who cannot run what was sealed; it never ran. */
+void enclave_unseal(struct enclaves *all, unsigned id);
 /* Begins a run at `entry`, which must be the declared one. enclave_context() has the registers. */
 enum gnomon_enclave_status enclave_enter(struct enclaves *all, unsigned id, uint64_t entry,
                                          const uint64_t args[GNOMON_ENCLAVE_ARGS]);
@@ -112,6 +114,7 @@ struct enclave_context {
 	uint64_t gpr[16];
 	uint64_t rip, rflags;
 	bool in_vcpu; /* an interrupt left everything in the vCPU, where it goes on; the fields above are old */
+	bool begins;  /* an ENTER: segments, too, are to be as at the first one */
 };
 
 /* The registers of a running enclave: loaded before it goes on, stored when it was left. NULL: it does not run. */

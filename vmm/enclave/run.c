@@ -34,6 +34,7 @@ static void start_context(struct enclave *e, const uint64_t args[GNOMON_ENCLAVE_
 	memset(c, 0, sizeof(*c));
 	c->rip = e->create.entry;
 	c->rflags = RFLAGS_AT_ENTRY;
+	c->begins = true;
 	c->gpr[RSP] = e->create.stack;
 	for (int i = 0; i < GNOMON_ENCLAVE_ARGS; i++)
 		c->gpr[arg_register[i]] = args[i];

@@ -49,5 +49,5 @@ json_t *machine_enclaves(void *machine, struct control_error *err)
 		return NULL;
 	}
 	hex_write(key, platform_enclaves_key(all), PLATFORM_ENCLAVES_KEY);
-	return json_pack("{s:s, s:o}", "key", key, "enclaves", list);
+	return json_pack("{s:s, s:b, s:o}", "key", key, "locked", platform_enclaves_locked(all), "enclaves", list);
 }

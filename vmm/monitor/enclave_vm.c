@@ -101,16 +101,21 @@ static int make_slots(struct enclave_vm *vm, const struct enclave_vm_config *c, 
 	return r;
 }
 
+/* As ENTER promises: FS begins at the enclave's base. */
+static void first_data_segments(const struct enclave_vm *vm, struct kvm_sregs *s)
+{
+	s->ds = s->es = s->fs = s->gs = (struct kvm_segment){.unusable = 1};
+	s->fs.base = vm->base;
+}
+
 static void first_sregs(struct enclave_vm *vm, struct kvm_sregs *s)
 {
-	const struct kvm_segment null = {.unusable = 1};
-
 	s->cs =
 	    (struct kvm_segment){.selector = STUB_CS, .type = 0xb, .s = 1, .present = 1, .l = 1, .g = 1, .limit = ~0u};
 	s->ss =
 	    (struct kvm_segment){.selector = STUB_SS, .type = 0x3, .s = 1, .present = 1, .db = 1, .g = 1, .limit = ~0u};
-	s->ds = s->es = s->fs = s->gs = s->ldt = null;
-	s->fs.base = vm->base;
+	first_data_segments(vm, s);
+	s->ldt = (struct kvm_segment){.unusable = 1};
 	s->tr =
 	    (struct kvm_segment){.base = STUB_CPU(0), .limit = 0x67, .selector = STUB_TR(0), .type = 0xb, .present = 1};
 	s->gdt.base = STUB_GDT;
@@ -146,6 +151,7 @@ static int make_vcpu(struct enclave_vm *vm)
 	first_sregs(vm, &sregs);
 	if (patient_ioctl(vm->vcpu_fd, KVM_SET_SREGS, (unsigned long)&sregs) < 0)
 		return log_errno(errno, "KVM_SET_SREGS of an enclave");
+	vm->run->s.regs.sregs = sregs;
 	return cpu_regs_set_msrs(vm->vcpu_fd, msr, 3) == 3 ? 0 : log_errno(EIO, "KVM_SET_MSRS of an enclave");
 }
 
@@ -185,8 +191,26 @@ void enclave_vm_destroy(struct enclave_vm *vm)
 	free(vm);
 }
 
+static bool is_same_segment(const struct kvm_segment *a, const struct kvm_segment *b)
+{
+	return a->base == b->base && a->selector == b->selector;
+}
+
+/* An enclave can load a data segment, and with it the base of FS. The next ENTER finds nothing of that. */
+static void load_segments(struct enclave_vm *vm)
+{
+	struct kvm_sregs *s = &vm->run->s.regs.sregs, first = *s;
+
+	first_data_segments(vm, &first);
+	if (is_same_segment(&s->ds, &first.ds) && is_same_segment(&s->es, &first.es) &&
+	    is_same_segment(&s->fs, &first.fs) && is_same_segment(&s->gs, &first.gs))
+		return;
+	*s = first;
+	vm->run->kvm_dirty_regs |= KVM_SYNC_X86_SREGS;
+}
+
 /* The way in: the stub's IRETQ. */
-static void load(struct enclave_vm *vm, const struct enclave_context *c)
+static void load(struct enclave_vm *vm, struct enclave_context *c)
 {
 	struct kvm_regs *r = &vm->run->s.regs.regs;
 	struct stub_frame *f = stub_frame(&vm->stub, 0);
@@ -203,6 +227,9 @@ static void load(struct enclave_vm *vm, const struct enclave_context *c)
 	r->rsp = stub_iret_rsp(0);
 	r->rip = stub_address(stub_leave);
 	vm->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
+	if (c->begins)
+		load_segments(vm);
+	c->begins = false;
 }
 
 /*

@@ -14,6 +14,7 @@
 
 #include "host/host.h"
 #include "monitor/process.h"
+#include "monitor/sandbox.h"
 #include "monitor/serve.h"
 
 #define BUFFERS   ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
@@ -90,6 +91,9 @@ static int start_process(struct monitor *m)
 		return log_errno(errno, "cannot fork the enclave monitor");
 	if (m->pid == 0)
 		monitor_process(&c);
+	r = m->config.wall ? sandbox_vmm() : 0; /* before there is a thread that it would not hold */
+	if (r < 0)
+		return r;
 	r = pthread_create(&m->watcher, NULL, watch, m);
 	if (r)
 		return log_errno(r, "a thread for the enclave monitor");
@@ -279,6 +283,11 @@ int monitor_clear_buffer(struct monitor *m, unsigned id)
 int monitor_buffers_fd(const struct monitor *m)
 {
 	return m->buffers_fd;
+}
+
+bool monitor_is_locked(const struct monitor *m)
+{
+	return m->shared->locked;
 }
 
 const uint8_t *monitor_public_key(const struct monitor *m)

@@ -27,6 +27,7 @@ struct monitor_config {
 	uint64_t memory; /* bytes for enclaves, with their tables; whole pages */
 	int levels;      /* of the third stage: 1, 2 or 4 */
 	int slots;       /* one for each vCPU, and one for the VMM's other threads */
+	bool wall;       /* of a process: the caller gives up its ways into it (monitor/sandbox.h) */
 	/* The monitor ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
 	void (*on_death)(void *ctx, int status);
 	/* The run has ended: who waits for the monitor does so for two seconds more. NULL: it never does. */
@@ -66,6 +67,9 @@ uint8_t *monitor_buffers(struct monitor *m);
 int monitor_buffers_fd(const struct monitor *m);
 /* Zeroes enclave `id`'s, and gives its memory back to the host. -errno. */
 int must_check monitor_clear_buffer(struct monitor *m, unsigned id);
+
+/* Whether its memory is locked: never swapped out. A thread's never is. */
+bool monitor_is_locked(const struct monitor *m);
 
 /* The public key of its reports. */
 const uint8_t *monitor_public_key(const struct monitor *m);

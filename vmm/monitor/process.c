@@ -126,7 +126,9 @@ static int start(const struct monitor_process_config *c, struct monitor_serve *s
 	config.kvm_fd = open(host_kvm_path(), O_RDWR | O_CLOEXEC);
 	if (config.kvm_fd < 0)
 		return log_errno(errno, "the enclave monitor cannot open %s", host_kvm_path());
-	r = monitor_serve_init(serve, &config);
+	r = sandbox_monitor_files();
+	if (r == 0)
+		r = monitor_serve_init(serve, &config);
 	if (r < 0)
 		return r;
 	memcpy(c->shared->public_key, serve->key.public, sizeof(c->shared->public_key));
@@ -139,6 +141,8 @@ static int start(const struct monitor_process_config *c, struct monitor_serve *s
 	for (int i = 0; i < c->slots; i++) /* a thread's own beginning needs calls that the filter lacks */
 		while (!atomic_load(&c->shared->tid[i]))
 			sched_yield();
+	/* Nothing of it is swapped out. It takes CAP_IPC_LOCK, or a limit on locked memory that is high enough. */
+	c->shared->locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 	return sandbox_monitor();
 }
 

@@ -15,6 +15,7 @@ struct monitor_shared {
 	_Atomic uint32_t ready;                 /* a futex: 1, the monitor serves; 2, it could not start */
 	_Atomic int32_t tid[MONITOR_SLOTS_MAX]; /* of the thread that serves a slot, to be signalled */
 	uint8_t public_key[32];
+	bool locked;
 	struct monitor_slot slot[];
 };
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two processes give up before a guest runs. The monitor keeps what it needs to run enclaves; nobody reads
- * its memory (PR_SET_DUMPABLE). The VMM gives up the calls by which one process reaches into another. Neither keeps out
- * root, nor the host's kernel (docs/enclave.md).
+ * What the two processes give up before a guest runs. The monitor keeps what it needs to run enclaves, has no files any
+ * more, and nobody reads its memory (PR_SET_DUMPABLE). The VMM gives up the calls by which one process reaches into
+ * another, and goes into a Landlock domain, out of which it cannot look into the monitor, as root neither. Other
+ * processes of root's are not kept out, nor is the host's kernel (docs/enclave.md).
  */
 #ifndef GNOMON_MONITOR_SANDBOX_H
 #define GNOMON_MONITOR_SANDBOX_H
+
+#include <stdbool.h>
 
 #include "base/log.h"
 
@@ -18,10 +21,18 @@
 #define SANDBOX_LEAVES_PTRACE
 #endif
 
-/* The calling process is the monitor, with all its threads made and all its files open. -errno, logged. */
+/* The calling process is the monitor, with all its files open and one thread yet. -errno, logged. */
+int must_check sandbox_monitor_files(void);
+/* With all its threads made, too. -errno, logged. */
 int must_check sandbox_monitor(void);
 
-/* The calling process is the VMM: ptrace and the like fail with EPERM from now on, in all threads. -errno, logged. */
+/*
+ * The calling process is the VMM, and has one thread yet: ptrace and the like fail with EPERM from now on. -errno,
+ * logged.
+ */
 int must_check sandbox_vmm(void);
+
+/* Whether this kernel has Landlock. */
+bool sandbox_has_landlock(void);
 
 #endif

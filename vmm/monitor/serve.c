@@ -18,7 +18,9 @@ static void discard(void *ctx, maddr_t at, uint64_t size)
 {
 	const struct monitor_serve *m = ctx;
 
-	(void)madvise(m->memory + maddr_raw(at), size, MADV_DONTNEED); /* it is zero already */
+	/* It is zero already. Memory that is locked goes since Linux 5.18; before that it stays. */
+	if (madvise(m->memory + maddr_raw(at), size, MADV_DONTNEED_LOCKED) < 0)
+		(void)madvise(m->memory + maddr_raw(at), size, MADV_DONTNEED);
 }
 
 /* Or each page costs a fault. */
@@ -88,8 +90,7 @@ static enum gnomon_enclave_status destroy(struct monitor_serve *m, unsigned id)
 	return s;
 }
 
-static enum gnomon_enclave_status init(struct monitor_serve *m, const struct monitor_request *q,
-                                       struct monitor_reply *reply)
+static enum gnomon_enclave_status init(struct monitor_serve *m, const struct monitor_request *q)
 {
 	struct enclave_info info;
 	enum gnomon_enclave_status s = enclave_may_init(m->all, q->id);
@@ -110,8 +111,7 @@ static enum gnomon_enclave_status init(struct monitor_serve *m, const struct mon
 	    &info, stub_at(m));
 	if (m->vm[q->id])
 		return s;
-	BUG_ON(enclave_destroy(m->all, q->id) != GNOMON_ENCLAVE_OK);
-	reply->failed = true;
+	enclave_unseal(m->all, q->id); /* the host lacks memory or descriptors: another try may find some */
 	return GNOMON_ENCLAVE_NO_MEMORY;
 }
 
@@ -193,7 +193,7 @@ static enum gnomon_enclave_status call(struct monitor_serve *m, const struct mon
 	case MONITOR_EXTEND:
 		return enclave_extend(m->all, q->id, q->va);
 	case MONITOR_INIT:
-		return init(m, q, reply);
+		return init(m, q);
 	case MONITOR_ENTER:
 		return enclave_enter(m->all, q->id, q->va, q->args);
 	case MONITOR_RESUME:

@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include "enclave/enclave.h"
-#include "monitor/sandbox.h"
 #include "platform/enclave_parts.h"
 
 /* ---- the monitor ---- */
@@ -57,10 +56,11 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	                                                    .memory = c->memory,
 	                                                    .levels = c->levels,
 	                                                    .slots = c->cpus + 1,
+	                                                    .wall = true,
 	                                                    .on_death = on_death,
 	                                                    .ended = has_ended,
 	                                                    .ctx = e});
-	if (e->content && e->monitor && (c->kind == MONITOR_THREAD || sandbox_vmm() == 0))
+	if (e->content && e->monitor)
 		return 0;
 	platform_enclaves_stop(e);
 	return -EIO;
@@ -278,6 +278,11 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 	}
 	pthread_mutex_unlock(&e->look_lock);
 	return r;
+}
+
+bool platform_enclaves_locked(const struct platform_enclaves *e)
+{
+	return monitor_is_locked(e->monitor);
 }
 
 const uint8_t *platform_enclaves_key(const struct platform_enclaves *e)
