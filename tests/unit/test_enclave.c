@@ -131,6 +131,54 @@ Test(enclave, bad_identifiers)
 	}
 }
 
+/* As make_call(), with each argument wrong. */
+static enum gnomon_enclave_status make_wrong_call(enum gnomon_enclave_call call, unsigned id)
+{
+	const struct gnomon_enclave_create nothing = {.base = 1, .buffer = 1, .flags = ~0ull};
+	const struct enclave_batch nowhere = {.va = 1, .pages = ~0ull, .rights = 0, .flags = ~0ull};
+	const uint8_t wrong[GNOMON_ENCLAVE_MEASUREMENT] = {0};
+
+	switch (call) {
+	case GNOMON_ENCLAVE_CREATE:
+		return enclave_create(ew.all, id, &nothing);
+	case GNOMON_ENCLAVE_ADD:
+		return enclave_add_batch(ew.all, id, &nowhere, ew_page(3));
+	case GNOMON_ENCLAVE_EXTEND:
+		return enclave_extend(ew.all, id, 1);
+	case GNOMON_ENCLAVE_INIT:
+		return enclave_init(ew.all, id, wrong);
+	case GNOMON_ENCLAVE_ENTER:
+		return enclave_enter(ew.all, id, 1, no_args);
+	case GNOMON_ENCLAVE_RESUME:
+		return enclave_resume(ew.all, id, ew_ticket + 1, 0);
+	case GNOMON_ENCLAVE_REMOVE:
+		return enclave_remove(ew.all, id, 1);
+	default:
+		return enclave_destroy(ew.all, id);
+	}
+}
+
+/* Of a wrong identifier or state and wrong arguments, the identifier's error, or the state's. */
+Test(enclave, identifier_and_state_come_first)
+{
+	for (enum gnomon_enclave_call call = 0; call <= GNOMON_ENCLAVE_DESTROY; call++) {
+		for (enum enclave_state state = 0; state < ENCLAVE_NR_STATES; state++) {
+			const enum gnomon_enclave_status s = enclave_allows(state, call);
+
+			ew_bring_to(5, state);
+			ew_expect(make_wrong_call(call, 0), GNOMON_ENCLAVE_BAD_ID);
+			if (s != GNOMON_ENCLAVE_OK)
+				ew_expect(make_wrong_call(call, 5), s);
+			else if (call != GNOMON_ENCLAVE_DESTROY) /* which has no arguments */
+				cr_expect_neq(make_wrong_call(call, 5), GNOMON_ENCLAVE_OK, "call %d", call);
+			cr_expect_eq(state_of(5), state, "call %d, %s", call, enclave_state_name(state));
+			enclaves_destroy(ew.all);
+			free(ew.memory);
+			ew_begin(4);
+		}
+	}
+}
+
 /* Each argument of CREATE, wrong alone: its own error. And with all that come after it wrong as well: the same. */
 Test(enclave, arguments_of_create)
 {
