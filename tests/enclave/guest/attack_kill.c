@@ -7,7 +7,7 @@
 
 #define ID       3
 #define PRESENT  (PTE_P | PTE_W)
-#define HAMMERED 100000
+#define HAMMERED 2500000 /* laps of four accesses: 10^7 */
 
 void attack_read(void)
 {
@@ -125,7 +125,7 @@ static void hammer(void)
 void attack_hammer(void)
 {
 	start_other(hammer);
-	while (laps < 1000)
+	while (laps < HAMMERED)
 		__asm__ volatile("pause");
 	build_and_seal(ID, 0);
 	for (uint64_t until = laps + HAMMERED; laps < until;)
