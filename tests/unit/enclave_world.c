@@ -104,3 +104,10 @@ void ew_bring_to(unsigned id, enum enclave_state state)
 		ew_ok(enclave_interrupted(ew.all, id, &left));
 	ew_ticket = left.ticket;
 }
+
+enum enclave_state ew_state(unsigned id)
+{
+	struct enclave_info info;
+
+	return enclave_look(ew.all, id, &info) ? info.state : ENCLAVE_NONE;
+}

@@ -48,4 +48,6 @@ void ew_bring_to(unsigned id, enum enclave_state state);
 /* The ticket of the last exit that ew_bring_to() made. */
 extern uint64_t ew_ticket;
 
+enum enclave_state ew_state(unsigned id);
+
 #endif
