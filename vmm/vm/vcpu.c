@@ -78,9 +78,8 @@ static bool wait_for_start(struct vcpu *vcpu)
 	while (vcpu_must_park(vcpu) || (!vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END)))
 		pthread_cond_wait(&vcpu->wake, &vcpu->lock);
 	started = vcpu->started && !(atomic_load(&vcpu->requests) & REQ_END);
-	if (started)
-		atomic_fetch_and(&vcpu->requests,
-		                 ~REQ_RESET); /* of one before this start, which found it waiting here */
+	if (started) /* a reset before this start found it waiting here */
+		atomic_fetch_and(&vcpu->requests, ~REQ_RESET);
 	atomic_store(&vcpu->parked, !started);
 	pthread_mutex_unlock(&vcpu->lock);
 	return started;

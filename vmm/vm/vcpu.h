@@ -54,7 +54,7 @@ struct vcpu {
 	int made; /* 1: KVM's vCPU is there; negative: why not; 0: not known yet */
 	bool started;
 	bool ran;                     /* since it was made; its own thread's */
-	bool live; /* its state is the guest's: loaded since its last start. Look when it is parked */
+	bool live;                    /* its state was loaded since it was last started; looked at while parked */
 	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;
