@@ -21,6 +21,14 @@ bool on_intel(void)
 	return access("/sys/module/kvm_intel", F_OK) == 0;
 }
 
+bool cpu_is_intel(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(0, a, b, c, d);
+	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
+}
+
 /* By the name that it gives itself. */
 bool on_tcg(void)
 {

@@ -11,6 +11,9 @@ bool on_pvm(void);
 /* KVM is Intel's. */
 bool on_intel(void);
 
+/* This machine's CPU, or what plays it, says that it is Intel's. */
+bool cpu_is_intel(void);
+
 /* This runs in an emulated machine (docs/hosts.md): QEMU's TCG, or Bochs. */
 bool on_tcg(void);
 bool on_bochs(void);

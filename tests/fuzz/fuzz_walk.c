@@ -179,6 +179,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .smep = h.mode & 4,
 	    .smap = h.mode & 8,
 	    .gbpages = h.mode & 16,
+	    .pml4_global_reserved = h.mode & 32,
 	    .maxphyaddr = (uint8_t)(36 + h.maxphyaddr % 17), /* 36-52 */
 	};
 	access = (struct walk_access){

@@ -178,7 +178,7 @@ void disassemble(const struct generated *gen, char *to, size_t len);
 /* Whether nobody can tell what this case must do here. */
 bool quirk_leaves_out(const struct side *tested, const struct generated *gen);
 /* Takes flags out of a case that nobody can tell here. */
-void quirk_mask(const struct side *tested, struct insn_case *c);
+void quirk_mask(const struct side *tested, struct generated *gen);
 /* Why `found` may be other than what the judge says, or NULL. */
 const char *quirk_excuses(const struct side *tested, const struct generated *gen, const struct insn_result *judge,
                           const struct insn_result *found);

@@ -29,7 +29,7 @@ static void prepare(struct check *k, uint64_t first, unsigned count)
 		generate(&k->generator, first + i, gen);
 		if (k->judge.judge == JUDGE_NATIVE) /* Linux does not do that for a program */
 			gen->c.flip_cr0 = gen->c.flip_cr4 = 0;
-		quirk_mask(&k->tested, &gen->c);
+		quirk_mask(&k->tested, gen);
 		if (k->stores_only && !gen->stores) {
 			gen->c.how |= HOW_SKIP;
 			gen->length = 0;

@@ -53,6 +53,8 @@ static const struct exclusion exclusions[] = {
     {M(TDPBUUD), BOTH, tiles},
     {M(RDPKRU), BOTH, keys},
     {M(WRPKRU), BOTH, keys},
+    {M(CLUI), BOTH, keys}, /* a CPU without user interrupts takes them for RDPKRU and WRPKRU */
+    {M(STUI), BOTH, keys},
     {M(VMCALL), BOTH, below},
     {M(VMMCALL), BOTH, below},
     {M(TDCALL), BOTH, below},

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host_kind.h"
 #include "check.h"
 
 #define FPU_OPCODES_FROM 0xd8
@@ -280,6 +281,7 @@ const struct forms *forms_find(void)
 	if (forms.count)
 		return &forms;
 	ZydisDecoderInit(&the_decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	ZydisDecoderEnableMode(&the_decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, !cpu_is_intel());
 	for (uint8_t map = ZYDIS_OPCODE_MAP_DEFAULT; map <= ZYDIS_OPCODE_MAP_0F3A; map++)
 		ask_encoding(ZYDIS_INSTRUCTION_ENCODING_LEGACY, map, 1, 1);
 	ask_encoding(ZYDIS_INSTRUCTION_ENCODING_3DNOW, ZYDIS_OPCODE_MAP_0F0F, 1, 1);

@@ -3,6 +3,7 @@
 #include <gnomon/x86.h>
 #include <string.h>
 
+#include "../host_kind.h"
 #include "quirk.h"
 
 #define M(name) ZYDIS_MNEMONIC_##name
@@ -105,13 +106,39 @@ static bool is_not_offered(const struct pair *p)
 	case M(ENQCMDS):
 	case M(HRESET):
 	case M(INVPCID):
+	case M(PSMASH):
 	case M(PTWRITE):
+	case M(PVALIDATE):
+	case M(RMPADJUST):
+	case M(RMPUPDATE):
 	case M(SEAMCALL):
 	case M(XEND):
 		return true;
 	default:
 		return false;
 	}
+}
+
+/* SERIALIZE, and 0F 0D with a register, which Intel's CPUs take for NOP. */
+static bool is_executed_by_kvm(const struct pair *p)
+{
+	return (p->gen->mnemonic == M(SERIALIZE) || p->gen->mnemonic == M(NOP)) && p->want->vector == VEC_UD &&
+	       (p->got->vector == VEC_BP || p->got->vector == VEC_DB);
+}
+
+static bool is_sysexit(const struct pair *p)
+{
+	return p->gen->mnemonic == M(SYSEXIT) && p->want->vector == VEC_GP && p->got->vector == VEC_UD;
+}
+
+/* The selector behind the offset is in the error code. */
+static bool is_wide_far_pointer(const struct pair *p)
+{
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+
+	return !cpu_is_intel() && p->want->vector == VEC_GP && p->got->vector == VEC_GP &&
+	       quirk_decode(p->gen, &z, op) && z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR && z.raw.rex.W;
 }
 
 /* FS or GS, and behind it one that counts for nothing in 64-bit mode. */
@@ -167,8 +194,14 @@ static const struct quirk pvm[] = {
     {"CMPS and MOVS whose operands would both fault: KVM's emulator begins with the other", false, NULL,
      is_two_operands},
     {"what is no instruction: KVM's emulator executes it now and then", false, NULL, is_no_instruction},
-    {"ENCLU, ENQCMDS, HRESET, INVPCID, PTWRITE, SEAMCALL, XEND: #UD is right as well, for CPUID does not offer them",
+    {"ENCLU, ENQCMDS, HRESET, INVPCID, PTWRITE, SEAMCALL, XEND, AMD's of SNP: #UD is right as well, for CPUID does not "
+     "offer them",
      false, NULL, is_not_offered},
+    {"SERIALIZE and PREFETCH of a register, which this CPU does not have: KVM goes on behind them", false, NULL,
+     is_executed_by_kvm},
+    {"SYSEXIT on AMD: #UD by APM3, #GP by the CPU", false, NULL, is_sysexit},
+    {"far JMP and CALL with REX.W on AMD: KVM's emulator reads an offset of 64 bits, as Intel's CPUs do", false, NULL,
+     is_wide_far_pointer},
     {"#PF where #GP is due, of FS or GS and another segment behind it: KVM's emulator takes the last", false, NULL,
      is_segment_order},
     {"#SS where #GP is due: KVM's emulator takes SS for a segment", true, NULL, is_stack_segment},

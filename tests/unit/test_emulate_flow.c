@@ -77,4 +77,39 @@ Test(emulate_privileged, single_step)
 	cr_assert(RUN(&m, &r, 0xf3, 0xaa) == EMUL_EXCEPTION && m.cpu.rip == CODE_PAGE && m.cpu.rflags & RFLAGS_RF);
 	cr_assert(RUN(&m, &r, 0xf3, 0xaa) == EMUL_EXCEPTION && m.cpu.rip == CODE_PAGE + 2);
 	cr_assert(!(m.cpu.rflags & RFLAGS_RF), "done");
+	/* AMD's CPUs leave it as it was. */
+	for (uint64_t rf = 0; rf <= RFLAGS_RF; rf += RFLAGS_RF) {
+		machine_init(&m, 0);
+		m.ops.limits.intel = false;
+		m.cpu.rflags |= RFLAGS_TF | rf;
+		m.cpu.gpr[GPR_RDI] = DATA_PAGE;
+		m.cpu.gpr[GPR_RCX] = 2;
+		cr_assert(RUN(&m, &r, 0xf3, 0xaa) == EMUL_EXCEPTION && (m.cpu.rflags & RFLAGS_RF) == rf);
+	}
+}
+
+/* With the prefix 66 a near branch has 16-bit operands on AMD's CPUs, but for REX.W. Zydis decodes for the CPU that is. */
+Test(emulate_privileged, branch_size)
+{
+	struct emul_result r;
+	struct machine m;
+
+	machine_init(&m, 0);
+	m.ops.limits.intel = false;
+	m.cpu.gpr[GPR_RAX] = 0x12345678;
+	m.cpu.gpr[GPR_RSP] = STACK_TOP;
+	cr_assert_eq(RUN(&m, &r, 0x66, 0xff, 0xd0), EMUL_DONE);
+	cr_assert(m.cpu.rip == 0x5678 && m.cpu.gpr[GPR_RSP] == STACK_TOP - 2, "%#llx", (unsigned long long)m.cpu.rip);
+	cr_assert_eq((uint16_t)*machine_u64(STACK_TOP - 2), (uint16_t)(CODE_PAGE + 3));
+	machine_init(&m, 0);
+	m.ops.limits.intel = false;
+	m.cpu.gpr[GPR_RAX] = CODE_PAGE + 0x100;
+	m.cpu.gpr[GPR_RSP] = STACK_TOP;
+	cr_assert_eq(RUN(&m, &r, 0x66, 0x48, 0xff, 0xd0), EMUL_DONE);
+	cr_assert(m.cpu.rip == CODE_PAGE + 0x100 && m.cpu.gpr[GPR_RSP] == STACK_TOP - 8);
+	machine_init(&m, 0);
+	m.cpu.gpr[GPR_RAX] = CODE_PAGE + 0x100;
+	m.cpu.gpr[GPR_RSP] = STACK_TOP;
+	cr_assert_eq(RUN(&m, &r, 0x66, 0xff, 0xd0), EMUL_DONE);
+	cr_assert(m.cpu.rip == CODE_PAGE + 0x100 && m.cpu.gpr[GPR_RSP] == STACK_TOP - 8, "Intel ignores it");
 }

@@ -88,6 +88,22 @@ int emul_popf(struct emul *e)
 	return 0;
 }
 
+/*
+ * Bytes of RIP in a near branch: with the prefix 66 two on AMD's CPUs, and RIP becomes one of 16 bits (APM3 1.2.2); Intel's
+ * ignore it. Zydis knows of it with relative branches only.
+ */
+static unsigned branch_size(const struct emul *e)
+{
+	const ZydisDecodedInstruction *z = &e->insn.z;
+
+	return !e->env.ops->limits.intel && z->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE && !z->raw.rex.W ? 2 : 8;
+}
+
+static uint64_t branch_rip(const struct emul *e, uint64_t rip)
+{
+	return branch_size(e) == 2 ? rip & 0xffff : rip;
+}
+
 /* The target of a near branch; relative ones count from the next instruction. */
 static int branch_target(struct emul *e, uint64_t *ret_target)
 {
@@ -99,6 +115,7 @@ static int branch_target(struct emul *e, uint64_t *ret_target)
 		return err;
 	if (op->type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
 		target += e->env.cpu->rip;
+	target = branch_rip(e, target);
 	if (!env_canonical(&e->env, target))
 		return env_fault(&e->env, VEC_GP, 0);
 	*ret_target = target;
@@ -126,7 +143,7 @@ int emul_call(struct emul *e)
 	if (e->insn.z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
 		return emul_call_far(e);
 	err = emul_jmp(e);
-	return err ? err : emul_push(e, sizeof(return_rip), return_rip);
+	return err ? err : emul_push(e, branch_size(e), return_rip);
 }
 
 int emul_ret(struct emul *e)
@@ -136,7 +153,7 @@ int emul_ret(struct emul *e)
 
 	if (e->insn.z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
 		return emul_ret_far(e);
-	err = emul_pop(e, sizeof(target), &target);
+	err = emul_pop(e, branch_size(e), &target);
 	if (err)
 		return err;
 	if (!env_canonical(&e->env, target))

@@ -264,10 +264,11 @@ static enum emul_outcome finish(struct emul *e, struct cpu_state *state, struct 
 
 	if (e->repeat)
 		next->rip = state->rip;
-	if (!e->keep_rf)
+	/* Between two elements AMD's CPUs leave RF; Intel's set it for a trap, SDM vol. 3 17.3.1.1. */
+	if (!e->keep_rf && !(e->repeat && !e->env.ops->limits.intel))
 		next->rflags &= ~(uint64_t)RFLAGS_RF;
-	if (e->repeat && dr6)
-		next->rflags |= RFLAGS_RF; /* a trap between two elements, SDM vol. 3 17.3.1.1 */
+	if (e->repeat && dr6 && e->env.ops->limits.intel)
+		next->rflags |= RFLAGS_RF;
 	commit(e, state);
 	if (dr6 || e->int1) {
 		*ret_exc = (struct cpu_exception){.vector = VEC_DB, .dr6 = dr6};

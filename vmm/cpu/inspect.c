@@ -106,6 +106,8 @@ static void note(const struct emul *e, const ZydisDecodedOperand *op, struct ins
 	    .at = gva_init(linear_of(e, op, size)),
 	    .size = size,
 	    .align = alignment(&e->insn, op, size),
+	    .aligned_last =
+	        e->insn.z.meta.isa_set == ZYDIS_ISA_SET_SHA && !e->env.ops->limits.intel, /* seen, in no manual */
 	    .write = op->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
 	    .stack = emul_operand_segment(op) == ZYDIS_REGISTER_SS && !is_direct_store(&e->insn, op),
 	};
@@ -141,6 +143,19 @@ static void note_frames(const struct emul *e, struct inspection *to)
 	};
 }
 
+/* CLZERO's line, at RAX: APM3. */
+static void note_line(const struct emul *e, struct inspection *to)
+{
+	const ZydisRegister rax = e->insn.z.address_width == 32 ? ZYDIS_REGISTER_EAX : ZYDIS_REGISTER_RAX;
+
+	to->access[to->nr_accesses++] = (struct insn_access){
+	    .at = gva_init(emul_based(e, ZYDIS_REGISTER_DS, emul_reg_read(e->env.cpu, rax)) & ~63ull),
+	    .size = 64,
+	    .align = 1,
+	    .write = true,
+	};
+}
+
 bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void *ctx,
                   struct inspection *ret_inspection)
 {
@@ -163,5 +178,7 @@ bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void
 			note(&e, &e.insn.op[i], ret_inspection);
 	if (e.insn.z.mnemonic == M(ENTER))
 		note_frames(&e, ret_inspection);
+	if (e.insn.z.mnemonic == M(CLZERO))
+		note_line(&e, ret_inspection);
 	return true;
 }

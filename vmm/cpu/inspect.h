@@ -14,6 +14,7 @@ struct insn_access {
 	gva_t at;
 	unsigned size;  /* bytes; 1 where it depends on more than the instruction */
 	unsigned align; /* what the address must be a multiple of: #GP; 1 for most */
+	bool aligned_last; /* the address's own faults come before that one */
 	bool write;     /* else it is only read */
 	bool stack;     /* #SS, not #GP, where it is not canonical */
 };

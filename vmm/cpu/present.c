@@ -68,6 +68,8 @@ static bool is_integer_present(ZydisISASet set)
 		return HAS(CLWB);
 	case SET(MOVDIR):
 		return HAS(MOVDIR64B) && HAS(MOVDIRI);
+	case SET(CLZERO): /* Fn8000_0008_EBX[0]: APM3 E.4.7 */
+		return __x86_get_cpuid_feature_leaf(CPUID_INDEX_80000008)->cpuid_array[1] & 1;
 	default:
 		return false;
 	}
@@ -103,6 +105,8 @@ static bool is_sse_present(ZydisISASet set)
 		return HAS(PCLMULQDQ);
 	case SET(SHA):
 		return HAS(SHA);
+	case SET(SSE4A):
+		return HAS(SSE4A);
 	case SET(GFNI):
 		return HAS(GFNI);
 	default:

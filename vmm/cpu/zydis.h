@@ -24,7 +24,7 @@ bool zydis_found(void);
  */
 int must_check zydis_load(void);
 
-/* ZydisDecoderDecodeFull() for 64-bit code. `operands` has room for ZYDIS_MAX_OPERAND_COUNT. */
+/* ZydisDecoderDecodeFull() for 64-bit code, near branches as this CPU has them. `operands` has room for ZYDIS_MAX_OPERAND_COUNT. */
 ZyanStatus zydis_decode(const void *bytes, size_t length, ZydisDecodedInstruction *ret_insn,
                         ZydisDecodedOperand *ret_operands);
 

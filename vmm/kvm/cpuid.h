@@ -20,6 +20,11 @@ int cpuid_maxphyaddr(void);
 bool cpuid_gbpages(void);
 bool cpuid_umip(void);
 
+/*
+ * G in an entry of level 4 is reserved, as nested mode has it: on AMD (APM2 5.3.3). QEMU's own walker does not mind.
+ */
+bool cpuid_pml4_global_reserved(void);
+
 /* Bits of CR4 that the guest may set: those of features that cpuid_set() offers, and those that need none. */
 uint64_t cpuid_cr4_bits(void);
 

@@ -23,10 +23,10 @@ static bool is_aligned(const struct insn_access *a)
 	return a->at.raw % a->align == 0;
 }
 
-/* Of both faults the alignment's is the one, but for FXSAVE and FXRSTOR. */
+/* Of both faults the alignment's is the one, but for FXSAVE and FXRSTOR, and AMD's SHA. */
 static struct cpu_exception refusal(const struct insn_access *a)
 {
-	const bool stack = a->stack && !is_canonical(a) && (is_aligned(a) || a->size == FXSAVE_AREA);
+	const bool stack = a->stack && !is_canonical(a) && (is_aligned(a) || a->aligned_last || a->size == FXSAVE_AREA);
 
 	return (struct cpu_exception){.vector = stack ? VEC_SS : VEC_GP, .has_error = true};
 }
@@ -85,7 +85,7 @@ bool shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_e
 		const struct insn_access *a = &i.access[n];
 		const bool inside = at.raw - a->at.raw < a->size;
 
-		if (inside && is_canonical(a) && is_aligned(a))
+		if (inside && is_canonical(a) && (is_aligned(a) || a->aligned_last))
 			return false;
 		/* FXSAVE's and FXRSTOR's KVM looks for without the base of FS or GS. */
 		if (inside || a->size == FXSAVE_AREA) {

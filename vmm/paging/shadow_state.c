@@ -16,6 +16,7 @@ struct shadow_view shadow_vcpu_view(const struct vcpu *vcpu)
 	             .smep = c->cr4 & CR4_SMEP,
 	             .smap = c->cr4 & CR4_SMAP,
 	             .gbpages = vcpu->vm->shadow->gbpages,
+	             .pml4_global_reserved = vcpu->vm->shadow->pml4_global_reserved,
 	             .maxphyaddr = vcpu->vm->shadow->maxphyaddr},
 	    .user = c->cpl == 3,
 	    .ac = c->rflags & RFLAGS_AC || vcpu->shadow->through_smap,

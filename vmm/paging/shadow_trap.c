@@ -240,7 +240,8 @@ static bool is_before_its_end(struct vcpu *vcpu)
 	if (v->cpu.rip != v->entry_rip || !v->entry_tf ||
 	    !inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn))
 		return false;
-	if (insn.lanes && v->cpu.rflags & RFLAGS_RF) {
+	/* Intel's CPUs set RF then, AMD's do not. */
+	if (insn.lanes && (v->cpu.rflags & RFLAGS_RF || !vcpu->vm->shadow->cpu_ops.limits.intel)) {
 		v->between_lanes = v->cpu.rflags & RFLAGS_TF;
 		return true;
 	}

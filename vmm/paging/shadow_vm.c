@@ -106,6 +106,7 @@ static struct shadow *create_mmu(struct shadow_vm *s)
 	    .stub_pdpt = stub_pdpt(&s->stub),
 	    .maxphyaddr = s->maxphyaddr,
 	    .gbpages = s->gbpages,
+	    .pml4_global_reserved = s->pml4_global_reserved,
 	    .opts = s->vm->paging_config.shadow_opts,
 	    .audited = s->vm->paging_config.audit,
 	    .ops = &ops,
@@ -131,6 +132,7 @@ static int set_up(struct shadow_vm *s)
 	stub_build(&s->stub);
 	s->maxphyaddr = cpuid_maxphyaddr();
 	s->gbpages = cpuid_gbpages();
+	s->pml4_global_reserved = cpuid_pml4_global_reserved();
 	s->mmu = create_mmu(s);
 	if (!s->mmu)
 		return log_errno(ENOMEM, "no memory for the shadow page cache");

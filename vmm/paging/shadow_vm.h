@@ -30,7 +30,7 @@ struct shadow_vm {
 	struct shadow *mmu;
 	uint8_t *pool;      /* the host's address of stub.pool */
 	uint8_t maxphyaddr; /* as struct walk_mode has them */
-	bool gbpages;
+	bool gbpages, pml4_global_reserved;
 	struct cpu_ops cpu_ops; /* the emulator's way to memory and ports; ctx is the struct vcpu */
 	struct stub_layout stub;
 	uint64_t recycles; /* a CR3 loaded under an older count points into cleared memory */

@@ -95,7 +95,7 @@ struct shadow {
 	unsigned opts;
 	bool audited;
 	uint8_t maxphyaddr;
-	bool gbpages;
+	bool gbpages, pml4_global_reserved;
 	maddr_t stub_pdpt;
 	/* pool.c */
 	uint8_t *pool;

@@ -41,7 +41,10 @@ static spte_t recompose(const struct shadow *sh, const struct shadow_page *page,
                         bool clean)
 {
 	const struct shadow_role r = page->role;
-	const struct walk_mode mode = {.nxe = r.nxe, .gbpages = sh->gbpages, .maxphyaddr = sh->maxphyaddr};
+	const struct walk_mode mode = {.nxe = r.nxe,
+	                               .gbpages = sh->gbpages,
+	                               .pml4_global_reserved = sh->pml4_global_reserved,
+	                               .maxphyaddr = sh->maxphyaddr};
 	const gpa_t at = gpa_add(gfn_to_gpa(page->gfn), index * sizeof(uint64_t));
 	const _Atomic uint64_t *p;
 	struct shadow_role own;

@@ -37,6 +37,7 @@ struct shadow *shadow_create(const struct shadow_params *params)
 	    .audited = params->audited,
 	    .maxphyaddr = params->maxphyaddr,
 	    .gbpages = params->gbpages,
+	    .pml4_global_reserved = params->pml4_global_reserved,
 	    .stub_pdpt = params->stub_pdpt,
 	    .pool = params->pool,
 	    .pool_base = params->pool_base,

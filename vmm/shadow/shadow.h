@@ -69,7 +69,7 @@ struct shadow_params {
 	unsigned nr_frames;
 	maddr_t stub_pdpt;  /* what the reserved PML4 slot of every root holds */
 	uint8_t maxphyaddr; /* as struct walk_mode has them */
-	bool gbpages;
+	bool gbpages, pml4_global_reserved;
 	unsigned opts; /* enum shadow_opt */
 	bool audited;  /* check also what only one moment shows */
 	const struct shadow_ops *ops;

@@ -13,6 +13,7 @@ struct walk_mode vcpu_walk_mode(const struct cpu_state *c)
 	                          .smep = c->cr4 & CR4_SMEP,
 	                          .smap = c->cr4 & CR4_SMAP,
 	                          .gbpages = cpuid_gbpages(),
+	                          .pml4_global_reserved = cpuid_pml4_global_reserved(),
 	                          .maxphyaddr = cpuid_maxphyaddr()};
 }
 

@@ -35,6 +35,8 @@ uint64_t gpte_reserved(const struct walk_mode *mode, gpte_t e, int level)
 
 	if (!mode->nxe)
 		bits |= PTE_NX;
+	if (level == 4 && mode->pml4_global_reserved)
+		bits |= PTE_G;
 	if (level == 4 || (level == 3 && !mode->gbpages))
 		bits |= PTE_PS;
 	else if (level > 1 && (e.raw & PTE_PS))

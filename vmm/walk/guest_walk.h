@@ -34,6 +34,8 @@ struct walk_mode {
 	bool smep;    /* CR4.SMEP */
 	bool smap;    /* CR4.SMAP */
 	bool gbpages; /* CPUID 8000_0001 EDX.26 */
+	bool
+	    pml4_global_reserved; /* G in an entry of level 4: AMD (APM2 5.3.3), which Intel ignores (SDM vol. 3 4.5) */
 	uint8_t maxphyaddr;
 };
 
