@@ -68,7 +68,7 @@ static int mmio(struct vcpu *vcpu, const struct piece *p, uint8_t *data, bool wr
 	const struct bus_access a = {
 	    .offset = gpa_raw(p->gpa), .size = p->len, .count = 1, .write = write, .data = data};
 
-	return bus_dispatch(&vcpu->vm->mmio, vcpu, a) ? 0 : nowhere(vcpu, p);
+	return vcpu_dispatch(vcpu, &vcpu->vm->mmio, &a) ? 0 : nowhere(vcpu, p);
 }
 
 /* Aligned words go in one store: other vCPUs must not see half an entry. */

@@ -6,11 +6,21 @@
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
 
+bool vcpu_dispatch(struct vcpu *vcpu, const struct bus *bus, const struct bus_access *a)
+{
+	bool taken;
+
+	atomic_store(&vcpu->at_device, true);
+	taken = bus_dispatch(bus, vcpu, *a);
+	atomic_store(&vcpu->at_device, false);
+	return taken;
+}
+
 void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data)
 {
 	const struct bus_access a = {.offset = port, .size = size, .count = count, .write = write, .data = data};
 
-	if (bus_dispatch(&vcpu->vm->pio, vcpu, a))
+	if (vcpu_dispatch(vcpu, &vcpu->vm->pio, &a))
 		return;
 	/* An ISA bus without a device floats high; probing it is no mistake. */
 	counter_inc(&vcpu->counters, CTR_PORT_UNCLAIMED);
@@ -35,7 +45,7 @@ static void exit_mmio(struct vcpu *vcpu)
 	};
 
 	vcpu->incomplete = true;
-	if (!bus_dispatch(&vcpu->vm->mmio, vcpu, a) && !vcpu_violation(vcpu, gpa_init(a.offset)))
+	if (!vcpu_dispatch(vcpu, &vcpu->vm->mmio, &a) && !vcpu_violation(vcpu, gpa_init(a.offset)))
 		vm_kill(vcpu, "it %s %u byte%s at guest physical 0x%llx, where there is neither memory nor a device",
 		        a.write ? "wrote" : "read", a.size, a.size == 1 ? "" : "s", (unsigned long long)a.offset);
 }

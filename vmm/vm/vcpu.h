@@ -62,6 +62,7 @@ struct vcpu {
 	_Atomic(const struct vcpu_errand *) errand; /* NULL: there is none */
 	atomic_bool parked;          /* waits, and looks at vm->paused before it enters the guest */
 	atomic_bool in_run;          /* inside KVM_RUN, or on the last step to it */
+	atomic_bool at_device;       /* inside a device's access(), which may wait for somebody outside */
 	_Atomic uint64_t acked;      /* vm->reclaim_generation when it was last seen outside the guest */
 	atomic_uint pins;            /* see vcpu_pin() */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
@@ -158,6 +159,9 @@ bool vcpu_peek(struct vcpu *vcpu, const struct cpu_state *state, gva_t at, uint8
 
 /* Reads the entry at a guest physical address, which another CPU may be changing. False: outside guest memory. */
 bool vcpu_guest_entry(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry);
+
+/* As bus_dispatch(); who waits for the vCPU learns meanwhile that it is a device that has it. The vCPU's own thread. */
+bool vcpu_dispatch(struct vcpu *vcpu, const struct bus *bus, const struct bus_access *a);
 
 /* Does one port access of the guest: to a device, or to the floating bus. */
 void vcpu_port_access(struct vcpu *vcpu, uint16_t port, uint8_t size, uint32_t count, bool write, uint8_t *data);

@@ -165,8 +165,8 @@ static bool wait_for_pause(struct vcpu *vcpu, int64_t start)
 	while (!vcpu_is_parked(vcpu)) {
 		const int64_t waited = clock_us() - start;
 
-		if (waited > PAUSE_HELD_UP_US && !atomic_load(&vcpu->in_run) && !atomic_load(&vcpu->errand))
-			return true; /* an errand is no device: it comes to its end soon */
+		if (waited > PAUSE_HELD_UP_US && atomic_load(&vcpu->at_device))
+			return true; /* anything else comes to its end soon, on a busy host a little later */
 		if (waited > PAUSE_GIVE_UP_US)
 			return false;
 		nanosleep(&pause, NULL);
