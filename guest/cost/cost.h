@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest of its own that does one thing many times and measures the time: `gnomon bench --only costs`, `balloon`,
- * `walks` and `enclave`. It has no kernel and no protection. Both privilege levels can reach everything. cost_main()
+ * `walks`, `enclave` and `miss`. It has no kernel and no protection. Both privilege levels can reach everything. cost_main()
  * runs at CPL 3 and calls what has to run at CPL 0 through a breakpoint (entry.S).
  *
  *   0          loader                     all of memory is mapped at its own address, by 2 MiB pages
@@ -29,6 +29,7 @@
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdnoreturn.h>
 
 /* tables.S */
 extern uint64_t cost_pml4[2][512]; /* two roots of the same address space; [0] is in CR3 */
@@ -54,6 +55,9 @@ struct cost_row {
 extern const struct cost_row cost_rows[];
 extern const uint32_t cost_nr_rows;
 extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
+
+/* arena.c: blocks of a chase through `pages` pages of 4 KiB of the arena (guest/arena.h), mapped by such or by 2 MiB. */
+noreturn void cost_arena(uint32_t pages, bool huge);
 
 /* region.c: the first `tables` leaf tables of REGION map FRAMES in order. */
 void cost_map_region(uint32_t tables);

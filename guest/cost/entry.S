@@ -8,7 +8,7 @@
 #define USER_CS 0x1b
 #define USER_DS 0x23
 #define TSS     0x40
-#define PORTS   0x618 /* that CPL 3 may use: all of Gnomon's */
+#define PORTS   0x620 /* that CPL 3 may use: all of Gnomon's */
 #define TSS_BYTES (104 + PORTS / 8 + 1)
 
 	.text

@@ -6,14 +6,15 @@
  *
  * Nothing outside the operations depends on their number, not even the length of the output. Two runs that differ only
  * in OPERATIONS therefore differ only in the operations' exits.
+ *
+ * arena PAGES HUGE: see arena.c. It is in the same image, but measures nothing by itself.
  */
-#include <stdnoreturn.h>
-
 #include "fdt.h"
 #include "mem.h"
 
 #include <gnomon/abi.h>
 
+#include "../arena.h"
 #include "cost.h"
 
 #define MAX_BLOCKS 128
@@ -135,9 +136,14 @@ static noreturn void end(int status)
 void cost_main(const struct fdt *fdt)
 {
 	static struct cost_job job;
-	uint32_t most, len;
-	const char *args = fdt_property(fdt, FDT_NAME("chosen"), FDT_NAME("bootargs"), &len);
+	uint32_t most, len, pages, huge;
+	const char *args = fdt_property(fdt, FDT_NAME("chosen"), FDT_NAME("bootargs"), &len), *rest;
 
+	if (args && word_is(args, "arena", &rest)) {
+		if (!number(number(rest, &pages), &huge) || !pages || pages > ARENA_PAGES)
+			end(COST_USAGE);
+		cost_arena(pages, huge);
+	}
 	if (!args || !parse(args, &job, &most))
 		end(COST_USAGE);
 	if (job.row->prepare)

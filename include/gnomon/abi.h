@@ -73,6 +73,8 @@
  * long page walks of an enclave would be if hardware walked the enclaves' own table.
  */
 #define GNOMON_PORT_ENCLAVE_WALKS 0x614
+/* Only in a VM that `gnomon bench` makes itself (guest/arena.h): `gnomon run` has nothing there. */
+#define GNOMON_PORT_BENCH 0x618
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

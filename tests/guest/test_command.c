@@ -119,6 +119,27 @@ Test(command, bench_text_and_csv)
 }
 
 /* Found wrong before minutes are spent. */
+/* All environments come to the same lines, or the run says so; two turns are enough for that. */
+Test(command, bench_miss)
+{
+	json_t *all, *table, *row;
+	size_t i;
+
+	need_bench();
+	run_gnomon(&r, "bench", "--only", "miss", "--quick", "--runs", "2", "--json", "-");
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	all = json_loads(r.out, 0, NULL);
+	table = json_object_get(json_array_get(json_object_get(all, "tables"), 0), "rows");
+	cr_expect_eq(json_array_size(table), 2u * 5 * 4);
+	json_array_foreach (table, i, row) {
+		cr_expect_gt(json_number_value(json_object_get(row, "load")), 0.0);
+		cr_expect_eq(json_integer_value(json_object_get(row, "n")) + json_real_value(json_object_get(row, "n")), 2);
+		if (i % 4)
+			cr_expect_gt(json_number_value(json_object_get(row, "ratio")), 0.0);
+	}
+	json_decref(all);
+}
+
 Test(command, bench_refuses)
 {
 	static const struct {
@@ -126,6 +147,12 @@ Test(command, bench_refuses)
 	} wrong[] = {
 	    {{"bench", "--only", "nonsense"}, "nonsense"},
 	    {{"bench", "--runs", "0"}, "--runs"},
+	    {{"bench", "--precision", "0"}, "--precision"},
+	    {{"bench", "--precision", "51%"}, "--precision"},
+	    {{"bench", "--precision", "%"}, "--precision"},
+	    {{"bench", "--max-time", "0"}, "--max-time"},
+	    {{"bench", "--cpu", "1023"}, "may not run on CPU 1023"},
+	    {{"bench", "--cpu", "-1"}, "--cpu"},
 	    {{"bench", "--image", "/nonexistent"}, "/nonexistent"},
 	    {{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
 	    {{"bench", "word"}, "unexpected argument 'word'"},

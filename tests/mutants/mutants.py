@@ -25,6 +25,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True  # the tree may not be ours
+import bench  # noqa: E402 pylint: disable=wrong-import-position
 import enclave  # noqa: E402 pylint: disable=wrong-import-position
 import enclave_vm  # noqa: E402 pylint: disable=wrong-import-position
 import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
@@ -168,7 +169,7 @@ MUTANTS = [
 ]
 
 MUTANTS = [(*m, None) for m in MUTANTS] + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
-    enclave_vm.MUTANTS
+    enclave_vm.MUTANTS + bench.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]

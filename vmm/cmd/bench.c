@@ -99,6 +99,9 @@ static int run_workloads(struct bench_session *s)
 	                          .quick = o->quick,
 	                          .rounds = (int)o->runs,
 	                          .seed = o->seed,
+	                          .precision = o->precision / 100.0,
+	                          .max_seconds = o->max_seconds,
+	                          .cpu = (int)o->cpu,
 	                          .limits = s->limits};
 	int r = 0;
 
@@ -137,7 +140,7 @@ static int bench(struct bench_session *s)
 
 int cmd_bench(int argc, char **argv)
 {
-	struct bench_options o = {.seed = 1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
+	struct bench_options o = {.seed = 1, .cpu = -1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
 	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
 	int r = bench_options_parse(argc, argv, &o);
 

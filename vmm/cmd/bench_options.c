@@ -2,6 +2,7 @@
 #include "cmd/bench_options.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #define MAX_RUNS 1000
 #define MAX_SEED 1000000000
+#define MAX_TIME 3600
 
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
@@ -27,6 +29,9 @@ static const char help[] =
     "  --paging LIST    guests to compare with the process: nested, shadow, or both (default)\n"
     "  --runs N         rounds, 1 to 1000; also with --quick, however long they take\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
+    "  --precision P    workload miss: over when each ratio's 95% interval is within +-P %, 1 to 50 (default 2)\n"
+    "  --max-time S     workload miss: or after S seconds for each page size (default 90, with --quick 8)\n"
+    "  --cpu N          workload miss: the CPU to stay on (default: where it starts)\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
@@ -92,6 +97,30 @@ static unsigned default_workloads(bool quick)
 	return set;
 }
 
+/* "2" or "2%". */
+static int parse_precision(const char *arg, long *ret_percent)
+{
+	char number[8];
+	const size_t len = strlen(arg);
+
+	snprintf(number, sizeof(number), "%.*s", (int)(len && arg[len - 1] == '%' ? len - 1 : len), arg);
+	return parse_count("--precision", number, 1, 50, ret_percent);
+}
+
+/* One that this process may run on. */
+static int parse_cpu(const char *arg, long *ret_cpu)
+{
+	cpu_set_t set;
+
+	if (parse_count("--cpu", arg, 0, CPU_SETSIZE - 1, ret_cpu) < 0)
+		return -EINVAL;
+	if (sched_getaffinity(0, sizeof(set), &set) == 0 && !CPU_ISSET(*ret_cpu, &set)) {
+		log_error("--cpu: this process may not run on CPU %ld", *ret_cpu);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* 0: go on. -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct bench_options *o)
 {
@@ -115,6 +144,12 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		return parse_workloads(arg, &o->workloads);
 	case 'p':
 		return parse_paging(arg, &o->where);
+	case 'e':
+		return parse_precision(arg, &o->precision);
+	case 't':
+		return parse_count("--max-time", arg, 1, MAX_TIME, &o->max_seconds);
+	case 'u':
+		return parse_cpu(arg, &o->cpu);
 	default:
 		return -EINVAL; /* option_next() logged it */
 	}
@@ -127,7 +162,8 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"csv", required_argument, NULL, 'c'},  {"image", required_argument, NULL, 'i'},
 	    {"runs", required_argument, NULL, 'r'}, {"seed", required_argument, NULL, 's'},
 	    {"only", required_argument, NULL, 'o'}, {"paging", required_argument, NULL, 'p'},
-	    {"help", no_argument, NULL, 'h'},       {0},
+	    {"precision", required_argument, NULL, 'e'}, {"max-time", required_argument, NULL, 't'},
+	    {"cpu", required_argument, NULL, 'u'},  {"help", no_argument, NULL, 'h'}, {0},
 	};
 	int opt;
 

@@ -14,6 +14,8 @@ struct bench_options {
 	const char *json, *csv;
 	char file[BENCH_NR_FILES][PATH_MAX]; /* "": the one that comes with Gnomon, until bench_options_check() */
 	long runs, seed;                     /* runs 0: each workload's own */
+	long precision, max_seconds;         /* percent; 0: the workload's own */
+	long cpu;                            /* to stay on; negative: any */
 	unsigned workloads;                  /* bit i: number i of the catalogue */
 	unsigned where;                      /* 1 << enum bench_where */
 };

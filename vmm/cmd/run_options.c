@@ -16,7 +16,6 @@
 #include "virtio/balloon.h"
 
 #define DEFAULT_MEMORY        (64ull << 20)
-#define SHADOW_MEMORY_DEFAULT (32ull << 20)
 #define ENCLAVE_MEMORY_MAX    (64ull << 30)
 #define SHADOW_MEMORY_MAX     (256ull << 20)
 

@@ -54,8 +54,17 @@ int guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing)
 void guest_mem_destroy(struct guest_mem *mem)
 {
 	for (int i = 0; i < mem->nr_regions; i++)
-		munmap(mem->region[i].host, mem->region[i].size);
+		if (!mem->region[i].borrowed)
+			munmap(mem->region[i].host, mem->region[i].size);
 	mem->nr_regions = 0;
+}
+
+void guest_mem_borrow(struct guest_mem *mem, uint8_t *host, uint64_t size)
+{
+	BUG_ON(mem->nr_regions != 1 || ((uintptr_t)host | size) & (PAGE_2M - 1));
+	mem->region[mem->nr_regions++] = (struct mem_region){
+	    .base = maddr_init(GNOMON_RAM_HIGH_BASE), .size = size, .host = host, .borrowed = true};
+	mem->size += size;
 }
 
 void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len)

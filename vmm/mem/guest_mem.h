@@ -18,6 +18,7 @@ struct mem_region {
 	maddr_t base;
 	uint64_t size; /* bytes, a multiple of 2 MiB */
 	uint8_t *host; /* aligned as backing_map() does it, and so is base */
+	bool borrowed; /* somebody else unmaps it */
 };
 
 struct guest_mem {
@@ -35,6 +36,13 @@ struct guest_mem {
  */
 int must_check guest_mem_init(struct guest_mem *mem, uint64_t size, enum backing backing);
 void guest_mem_destroy(struct guest_mem *mem);
+
+/*
+ * Adds [host, host + size), which stays the caller's, as RAM from 4 GiB up. Several VMs can have the same, but none may
+ * reclaim any of it. Before anybody else looks at `mem`, whose own RAM is no more than lies below the MMIO hole. Both are
+ * multiples of 2 MiB.
+ */
+void guest_mem_borrow(struct guest_mem *mem, uint8_t *host, uint64_t size);
 
 /* Returns the bytes [at, at + len), or NULL unless all of them are RAM of one region. NULL for len 0, too. */
 void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);

@@ -38,6 +38,8 @@ enum shadow_opt {
 #define SHADOW_OPTS    8
 #define SHADOW_OPT_ALL ((1u << SHADOW_OPTS) - 1)
 
+#define SHADOW_MEMORY_DEFAULT (32ull << 20) /* bytes for shadow tables */
+
 struct shadow_opt_desc {
 	enum shadow_opt opt;
 	unsigned needs; /* enum shadow_opt */

@@ -77,6 +77,8 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	r = guest_mem_init(&vm->mem, config->memory, config->backing);
 	if (r < 0)
 		return backing_refused(config->backing, config->memory, -r);
+	if (config->arena)
+		guest_mem_borrow(&vm->mem, config->arena, config->arena_size);
 	r = stage2_init(&vm->stage2, &vm->mem);
 	if (r < 0)
 		return log_errno(-r, "no memory for the second stage's tables");

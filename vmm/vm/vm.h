@@ -89,6 +89,8 @@ struct vm_config {
 	int cpus;        /* 1 to VM_MAX_CPUS */
 	uint64_t memory; /* bytes, a multiple of 2 MiB */
 	enum backing backing;
+	uint8_t *arena; /* more memory, the caller's own: guest_mem_borrow(); NULL: none */
+	uint64_t arena_size;
 	const struct paging_ops *paging;
 	struct paging_config paging_config;
 };

@@ -5,6 +5,7 @@
 #include "bench/workload/chase.h"
 #include "bench/workload/costs.h"
 #include "bench/workload/enclave.h"
+#include "bench/workload/miss.h"
 #include "bench/workload/startup.h"
 #include "bench/workload/switch.h"
 #include "bench/workload/walks.h"
@@ -12,7 +13,8 @@
 const struct workload *const workload_catalogue[] = {
     &chase_workload,   &startup_workload, &costs_workload,
     &balloon_workload, &walks_workload,   &switch_workload,
-    &auto_workload,    &enclave_workload, NULL,
+    &auto_workload,    &enclave_workload, &miss_workload,
+    NULL,
 };
 
 const char *workload_name(size_t i)

@@ -34,6 +34,9 @@ struct bench_plan {
 	int rounds;     /* for the runner's caller 0: the workload's own number */
 	double seconds; /* 0: no limit. Otherwise the run ends by then, with fewer rounds (bound.h) */
 	uint64_t seed;  /* of the order of turns and of the rings */
+	/* Of workloads that go on until they are precise, or for so long. 0: the workload's own. */
+	double precision, max_seconds;
+	int cpu; /* for these to stay on; negative: any */
 	struct child_limits limits;
 };
 

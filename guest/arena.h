@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The arena: memory of one process that this process and several guests of its own have at the same virtual address
+ * (`gnomon bench --only miss`). A ring through it is built once, and all of them chase through the same physical lines.
+ *
+ *   guest                               VMM
+ *   OUT address of the block  ------->  takes what was measured; waits for its turn; fills in the next block
+ *   chase: warm, then loads   <-------
+ */
+#ifndef GNOMON_ARENA_H
+#define GNOMON_ARENA_H
+
+#include <stdint.h>
+
+#include "chase_core.h"
+
+#define ARENA_AT    0x200000000000 /* virtual: free in a process, with AddressSanitizer, too */
+#define ARENA_PAGES 0x40000        /* most pages of 4 KiB: 1 GiB */
+
+/* The rings of several sizes lie in the same pages, ring n in line n of a page's groups of lines. */
+#define ARENA_RINGS 16
+
+struct arena_block {
+	uint64_t line;        /* virtual address of the line to begin at; then that of the line behind the last load */
+	uint64_t warm, loads; /* multiples of 16; only `loads` are timed */
+	uint64_t tsc;         /* what they took */
+};
+
+/* Line of page `i` that belongs to ring `ring`: all rings use the cache's sets evenly, none has a line of another's. */
+static inline void **arena_line(void *arena, uint64_t i, unsigned ring)
+{
+	const uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
+
+	return (void **)((char *)arena + i * CHASE_PAGE + (spread + ring) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE);
+}
+
+/* Links the ring through the first `pages` pages into one random cycle (Sattolo's algorithm). */
+static inline void arena_build(void *arena, uint64_t pages, unsigned ring, uint64_t seed)
+{
+	uint64_t state = seed * 2 + 1;
+
+	for (uint64_t i = 0; i < pages; i++)
+		*arena_line(arena, i, ring) = arena_line(arena, i, ring);
+	for (uint64_t i = pages - 1; i > 0; i--) {
+		void **a = arena_line(arena, i, ring);
+		void **b = arena_line(arena, chase_random(&state) % i, ring);
+		void *t = *a;
+
+		*a = *b;
+		*b = t;
+	}
+}
+
+static inline void arena_run(struct arena_block *b)
+{
+	void **p = chase_walk((void **)(uintptr_t)b->line, b->warm);
+	const uint64_t before = chase_tsc();
+
+	p = chase_walk(p, b->loads);
+	b->tsc = chase_tsc() - before;
+	b->line = (uint64_t)(uintptr_t)p;
+}
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/workload/miss.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "bench/workload/turn.h"
+
+#define QUICK_SECONDS 8.0 /* of turns, for each page size */
+#define FULL_SECONDS  90.0
+#define PRECISION     0.02
+#define CHILD_SECONDS 120 /* more than the turns' */
+
+static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
+static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072};
+
+_Static_assert(sizeof(full_sizes) / sizeof(*full_sizes) <= MISS_MAX_SIZES, "room for the results");
+
+/* The environments that take part; the native ones are what the others are compared with. */
+static unsigned who_of(unsigned where)
+{
+	return 1u << MISS_NATIVE | 1u << MISS_AGAIN | (where >> BENCH_NESTED & 1) << MISS_NESTED |
+	       (where >> BENCH_SHADOW & 1) << MISS_SHADOW;
+}
+
+static void fill_in(struct miss_request *q, const struct bench_plan *plan, enum miss_page page)
+{
+	const size_t nr = (plan->quick ? sizeof(quick_sizes) : sizeof(full_sizes)) / sizeof(*q->pages);
+
+	*q = (struct miss_request){.image = plan->file[BENCH_COST],
+	                           .nr_sizes = nr,
+	                           .huge = page == MISS_2M,
+	                           .who = who_of(plan->where),
+	                           .turns = plan->rounds < MISS_MAX_TURNS ? plan->rounds : MISS_MAX_TURNS,
+	                           .seconds = plan->max_seconds > 0 ? plan->max_seconds
+	                                      : plan->quick         ? QUICK_SECONDS
+	                                                            : FULL_SECONDS,
+	                           .precision = plan->precision > 0 ? plan->precision : PRECISION,
+	                           .cpu = plan->cpu,
+	                           .seed = plan->seed};
+	memcpy(q->pages, plan->quick ? quick_sizes : full_sizes, nr * sizeof(*q->pages));
+}
+
+static int begin(void *results, const struct bench_plan *plan)
+{
+	struct miss_results *res = results;
+
+	res->plan = plan;
+	for (int page = 0; page < MISS_NR_PAGES; page++) {
+		struct miss_request *q = &res->request[page];
+		void *p = mmap(NULL, sizeof(*q->samples), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			return -errno;
+		fill_in(q, plan, page);
+		q->samples = p;
+		reason_without_kvm(&res->na[page], plan->host);
+		if (!*res->na[page] && bench_times_na(plan->host))
+			reason_set(&res->na[page], bench_times_na(plan->host));
+	}
+	return 0;
+}
+
+static size_t nr_cases(const void *results)
+{
+	return MISS_NR_PAGES;
+}
+
+/* A round is a turn of each environment: the first of the runner's takes them all. */
+static bool is_due(const void *results, size_t i)
+{
+	const struct miss_results *res = results;
+
+	return !*res->na[i] && !res->request[i].samples->turns;
+}
+
+static void describe(const void *results, size_t i, char *ret_text, size_t size)
+{
+	const struct miss_results *res = results;
+
+	snprintf(ret_text, size, "%s pages, up to %.0f s", i == MISS_2M ? "2 MiB" : "4 KiB", res->request[i].seconds);
+}
+
+static int take_turn(void *results, const struct turn *turn)
+{
+	struct miss_results *res = results;
+	struct turn t = *turn;
+
+	t.limits.seconds = (int)res->request[turn->i].seconds + CHILD_SECONDS;
+	return turn_call(&t, miss_turns, &res->request[turn->i], &res->na[turn->i]);
+}
+
+static bool any(const void *results)
+{
+	const struct miss_results *res = results;
+
+	for (int page = 0; page < MISS_NR_PAGES; page++)
+		if (!*res->na[page])
+			return true;
+	return false;
+}
+
+static void release(void *results)
+{
+	struct miss_results *res = results;
+
+	for (int page = 0; page < MISS_NR_PAGES; page++)
+		if (res->request[page].samples)
+			munmap(res->request[page].samples, sizeof(*res->request[page].samples));
+}
+
+const struct workload miss_workload = {
+    .name = "miss",
+    .what = "loads that miss the TLB, over the same memory in turns of milliseconds",
+    .needs = 1 << BENCH_COST,
+    .rounds = MISS_MAX_TURNS,
+    .quick_rounds = MISS_MAX_TURNS,
+    .untimed_rounds = 1,
+    .results_size = sizeof(struct miss_results),
+    .begin = begin,
+    .nr_cases = nr_cases,
+    .is_due = is_due,
+    .describe = describe,
+    .turn = take_turn,
+    .any = any,
+    .tables = {miss_report},
+    .explain = miss_explain,
+    .release = release,
+};

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/workload/miss_vm.h"
+
+#include <errno.h>
+#include <gnomon/abi.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "dev/serial.h"
+#include "paging/nested.h"
+#include "platform/platform.h"
+#include "shadow/shadow.h"
+#include "vm/vcpu.h"
+#include "vm/vm.h"
+
+#define MEMORY  (128ull << 20) /* the image, its tables and the arena's; below 4 GiB */
+#define WAIT_MS 20000          /* a block takes milliseconds; booting on a busy machine some hundreds */
+
+struct miss_vm {
+	struct vm vm;
+	struct serial console;
+	struct platform platform;
+	struct boot_state boot;
+	bool has_vm, has_platform;
+	struct bus_device port;
+	int go, done; /* eventfds: a block is there; the guest is at its port */
+	struct arena_block block;
+	uint64_t disturbances;
+};
+
+static bool await(int fd)
+{
+	uint64_t n;
+	ssize_t r;
+
+	do
+		r = read(fd, &n, sizeof(n));
+	while (r < 0 && errno == EINTR);
+	return r == sizeof(n);
+}
+
+static void wake(int fd)
+{
+	const uint64_t one = 1;
+
+	(void)!write(fd, &one, sizeof(one));
+}
+
+/* The vCPU's thread: what was measured goes out, the next block comes in. */
+static void at_port(struct bus_device *dev, void *who, const struct bus_access *a)
+{
+	struct miss_vm *m = dev->owner;
+	struct vcpu *vcpu = who;
+	struct arena_block *guests;
+	struct rusage usage;
+	uint32_t at = 0;
+
+	if (!a->write || a->size != sizeof(at) || a->count != 1)
+		return;
+	memcpy(&at, a->data, sizeof(at));
+	guests = stage2_ptr(&m->vm.stage2, gpa_init(at), sizeof(*guests));
+	if (!guests) {
+		vm_kill(vcpu, "its block lies outside memory");
+		return;
+	}
+	m->block = *guests;
+	getrusage(RUSAGE_THREAD, &usage);
+	m->disturbances = usage.ru_nivcsw;
+	wake(m->done);
+	(void)await(m->go);
+	*guests = m->block;
+}
+
+/* Until the guest is at its port. */
+static int await_guest(struct miss_vm *m)
+{
+	struct pollfd fds[] = {{.fd = m->done, .events = POLLIN}, {.fd = m->vm.end_fd, .events = POLLIN}};
+	int r;
+
+	do
+		r = poll(fds, 2, WAIT_MS);
+	while (r < 0 && errno == EINTR);
+	if (r > 0 && fds[0].revents)
+		return await(m->done) ? 0 : -EIO;
+	log_error("the guest in %s mode %s", m->vm.paging->name, r ? "came to an end" : "does not come back");
+	return r ? -EIO : -ETIMEDOUT;
+}
+
+static int start(struct miss_vm *m, const struct miss_vm_config *c)
+{
+	const struct vm_config config = {
+	    .cpus = 1,
+	    .memory = MEMORY,
+	    .backing = BACKING_4K,
+	    .arena = c->arena,
+	    .arena_size = ((uint64_t)c->pages * PAGE_SIZE + PAGE_2M - 1) & -PAGE_2M,
+	    .paging = c->paging,
+	    .paging_config = {.shadow_opts = SHADOW_OPT_ALL, .shadow_memory = SHADOW_MEMORY_DEFAULT}};
+	struct boot_params boot = {.image = c->image, .cpus = 1};
+	char args[64];
+
+	snprintf(args, sizeof(args), "arena %u %d", c->pages, c->huge);
+	boot.bootargs = args;
+	if (vm_create(&m->vm, &config) < 0)
+		return -EIO;
+	m->has_vm = true;
+	serial_init(&m->console, STDERR_FILENO, m->vm.end_fd, &m->vm.vcpu[0]->counters);
+	bus_attach(&m->vm.pio, &m->console.bus);
+	m->port = (struct bus_device){.base = GNOMON_PORT_BENCH, .len = 4, .access = at_port, .owner = m};
+	bus_attach(&m->vm.pio, &m->port);
+	if (boot_load(&boot, &m->vm.mem, &m->boot) < 0 || vm_create_paging(&m->vm) < 0 ||
+	    platform_init(&m->platform, &m->vm, &m->boot, 0) < 0)
+		return -EIO;
+	m->has_platform = true;
+	return vm_start(&m->vm, &m->boot) < 0 ? -EIO : await_guest(m);
+}
+
+struct miss_vm *miss_vm_start(const struct miss_vm_config *config)
+{
+	struct miss_vm *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->go = eventfd(0, EFD_CLOEXEC);
+	m->done = eventfd(0, EFD_CLOEXEC);
+	if (m->go >= 0 && m->done >= 0 && start(m, config) == 0)
+		return m;
+	miss_vm_stop(m);
+	return NULL;
+}
+
+int miss_vm_run(struct miss_vm *m, struct arena_block *block)
+{
+	int r;
+
+	m->block = *block;
+	wake(m->go);
+	r = await_guest(m);
+	*block = m->block;
+	return r;
+}
+
+uint64_t miss_vm_disturbances(const struct miss_vm *m)
+{
+	return m->disturbances;
+}
+
+uint64_t miss_vm_exits(const struct miss_vm *m)
+{
+	return counter_read(&m->vm.vcpu[0]->counters, CTR_EXITS);
+}
+
+void miss_vm_stop(struct miss_vm *m)
+{
+	if (!m)
+		return;
+	if (m->has_vm) {
+		vm_end(&m->vm, VM_STOPPED, 0);
+		wake(m->go);
+		vm_join(&m->vm);
+		if (m->has_platform)
+			platform_destroy(&m->platform);
+		vm_destroy(&m->vm);
+	}
+	close(m->go);
+	close(m->done);
+	free(m);
+}
