@@ -133,7 +133,8 @@ Test(command, bench_miss)
 	cr_expect_eq(json_array_size(table), 2u * 5 * 4);
 	json_array_foreach (table, i, row) {
 		cr_expect_gt(json_number_value(json_object_get(row, "load")), 0.0);
-		cr_expect_eq(json_integer_value(json_object_get(row, "n")) + json_real_value(json_object_get(row, "n")), 2);
+		cr_expect_eq(json_integer_value(json_object_get(row, "n")) + json_real_value(json_object_get(row, "n")),
+		             2);
 		if (i % 4)
 			cr_expect_gt(json_number_value(json_object_get(row, "ratio")), 0.0);
 	}

@@ -140,7 +140,8 @@ static int bench(struct bench_session *s)
 
 int cmd_bench(int argc, char **argv)
 {
-	struct bench_options o = {.seed = 1, .cpu = -1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
+	struct bench_options o = {
+	    .seed = 1, .cpu = -1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
 	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
 	int r = bench_options_parse(argc, argv, &o);
 

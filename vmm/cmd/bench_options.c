@@ -158,12 +158,19 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 int bench_options_parse(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option options[] = {
-	    {"quick", no_argument, NULL, 'q'},      {"json", required_argument, NULL, 'j'},
-	    {"csv", required_argument, NULL, 'c'},  {"image", required_argument, NULL, 'i'},
-	    {"runs", required_argument, NULL, 'r'}, {"seed", required_argument, NULL, 's'},
-	    {"only", required_argument, NULL, 'o'}, {"paging", required_argument, NULL, 'p'},
-	    {"precision", required_argument, NULL, 'e'}, {"max-time", required_argument, NULL, 't'},
-	    {"cpu", required_argument, NULL, 'u'},  {"help", no_argument, NULL, 'h'}, {0},
+	    {"quick", no_argument, NULL, 'q'},
+	    {"json", required_argument, NULL, 'j'},
+	    {"csv", required_argument, NULL, 'c'},
+	    {"image", required_argument, NULL, 'i'},
+	    {"runs", required_argument, NULL, 'r'},
+	    {"seed", required_argument, NULL, 's'},
+	    {"only", required_argument, NULL, 'o'},
+	    {"paging", required_argument, NULL, 'p'},
+	    {"precision", required_argument, NULL, 'e'},
+	    {"max-time", required_argument, NULL, 't'},
+	    {"cpu", required_argument, NULL, 'u'},
+	    {"help", no_argument, NULL, 'h'},
+	    {0},
 	};
 	int opt;
 

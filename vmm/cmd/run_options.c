@@ -15,9 +15,9 @@
 #include "shadow/shadow.h"
 #include "virtio/balloon.h"
 
-#define DEFAULT_MEMORY        (64ull << 20)
-#define ENCLAVE_MEMORY_MAX    (64ull << 30)
-#define SHADOW_MEMORY_MAX     (256ull << 20)
+#define DEFAULT_MEMORY     (64ull << 20)
+#define ENCLAVE_MEMORY_MAX (64ull << 30)
+#define SHADOW_MEMORY_MAX  (256ull << 20)
 
 static const char help[] =
     "Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"

@@ -62,8 +62,8 @@ void guest_mem_destroy(struct guest_mem *mem)
 void guest_mem_borrow(struct guest_mem *mem, uint8_t *host, uint64_t size)
 {
 	BUG_ON(mem->nr_regions != 1 || ((uintptr_t)host | size) & (PAGE_2M - 1));
-	mem->region[mem->nr_regions++] = (struct mem_region){
-	    .base = maddr_init(GNOMON_RAM_HIGH_BASE), .size = size, .host = host, .borrowed = true};
+	mem->region[mem->nr_regions++] =
+	    (struct mem_region){.base = maddr_init(GNOMON_RAM_HIGH_BASE), .size = size, .host = host, .borrowed = true};
 	mem->size += size;
 }
 

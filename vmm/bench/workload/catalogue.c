@@ -11,10 +11,8 @@
 #include "bench/workload/walks.h"
 
 const struct workload *const workload_catalogue[] = {
-    &chase_workload,   &startup_workload, &costs_workload,
-    &balloon_workload, &walks_workload,   &switch_workload,
-    &auto_workload,    &enclave_workload, &miss_workload,
-    NULL,
+    &chase_workload,  &startup_workload, &costs_workload,   &balloon_workload, &walks_workload,
+    &switch_workload, &auto_workload,    &enclave_workload, &miss_workload,    NULL,
 };
 
 const char *workload_name(size_t i)

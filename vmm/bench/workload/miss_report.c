@@ -125,9 +125,10 @@ static void explain_precision(const struct miss_request *q, enum miss_page page,
 		return;
 	fprintf(to, "With %s pages, the widest interval of a ratio is +-%.1f %% after %u turns%s.\n",
 	        page == MISS_2M ? "2 MiB" : "4 KiB", 100 * precision, q->samples->turns,
-	        precision <= q->precision ? ""
-	                                  : ": wider than wanted (--precision), the host was too busy or the time too short "
-	                                    "(--max-time)");
+	        precision <= q->precision
+	            ? ""
+	            : ": wider than wanted (--precision), the host was too busy or the time too short "
+	              "(--max-time)");
 }
 
 void miss_explain(const void *results, FILE *to)
@@ -139,12 +140,13 @@ void miss_explain(const void *results, FILE *to)
 		measured |= !*res->na[page];
 	if (!measured)
 		return;
-	fputs("A load is one step of a random chase through one line in each page. All environments chase\n"
-	      "through the same physical lines, in turns of 2 ms and a random order, after loads that are not timed.\n"
-	      "Ratios are taken turn by turn. \"native again\" is the native chase once more: its ratio shows what the\n"
-	      "method makes of no difference. 4 KiB pages have 4 KiB pages of the host behind them, 2 MiB pages such of "
-	      "2 MiB.\n",
-	      to);
+	fputs(
+	    "A load is one step of a random chase through one line in each page. All environments chase\n"
+	    "through the same physical lines, in turns of 2 ms and a random order, after loads that are not timed.\n"
+	    "Ratios are taken turn by turn. \"native again\" is the native chase once more: its ratio shows what the\n"
+	    "method makes of no difference. 4 KiB pages have 4 KiB pages of the host behind them, 2 MiB pages such of "
+	    "2 MiB.\n",
+	    to);
 	for (int page = 0; page < MISS_NR_PAGES; page++)
 		if (!*res->na[page])
 			explain_precision(&res->request[page], page, to);

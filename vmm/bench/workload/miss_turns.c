@@ -15,12 +15,12 @@
 #include "paging/nested.h"
 #include "paging/shadow.h"
 
-#define BLOCK_NS     2e6  /* of timed loads */
-#define FIRST_LOADS  4096 /* by which a block's loads are found */
-#define WARM_MOST    4096 /* loads: more than a TLB has entries */
-#define FEWEST       48   /* turns before the first look at the precision, and between two looks */
-#define LOOK_EVERY   16
-#define ALIGN(n)     (((n) + 15) / 16 * 16)
+#define BLOCK_NS    2e6  /* of timed loads */
+#define FIRST_LOADS 4096 /* by which a block's loads are found */
+#define WARM_MOST   4096 /* loads: more than a TLB has entries */
+#define FEWEST      48   /* turns before the first look at the precision, and between two looks */
+#define LOOK_EVERY  16
+#define ALIGN(n)    (((n) + 15) / 16 * 16)
 
 struct run {
 	const struct miss_request *q;
