@@ -17,6 +17,7 @@ static const struct {
     {"host", cmd_host, "report what this host can do, and what is missing"},
     {"run", cmd_run, "boot a guest image with a chosen paging mode"},
     {"bench", cmd_bench, "measure what a translation costs, side by side"},
+    {"compare", cmd_compare, "tell what changed between results of bench"},
     {"ctl", cmd_ctl, "send a command to a running guest's control socket"},
     {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
     {"top", cmd_top, "show what a running guest costs, live"},

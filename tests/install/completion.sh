@@ -37,9 +37,9 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench ctl enclave host run top" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench compare ctl enclave host run top" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run top; do
+for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run top; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
@@ -64,6 +64,7 @@ check "socket's commands" "quit" "$(completed 'gnomon ctl socket qui')"
 check "a command's arguments" "gpa= size=" "$(completed 'gnomon ctl --timeout 3 socket reclaim ')"
 check "an argument's values" "guest shadow stage2" "$(completed 'gnomon ctl socket dump-tables stage=')"
 check "an argument's value" "shadow" "$(completed 'gnomon ctl socket dump-tables stage=sh')"
+check "a result to compare" "kernel.elf" "$(completed 'gnomon compare --threshold 3 k')"
 check "a socket" "kernel.elf" "$(completed 'gnomon top --interval 2 k')"
 
 check "enclave's actions" "list measure verify" "$(completed 'gnomon enclave ')"

@@ -9,8 +9,10 @@
 #include "base/output.h"
 #include "base/process.h"
 #include "bench/runner.h"
+#include "cmd/bench_baseline.h"
 #include "cmd/bench_options.h"
 #include "cmd/cmd.h"
+#include "cmd/compare_files.h"
 #include "vm/vm.h"
 
 #define MAX_TABLES    32
@@ -22,8 +24,9 @@ struct bench_session {
 	struct child_limits limits;
 	struct report *table[MAX_TABLES];
 	size_t nr_tables;
-	FILE *text; /* where people look; NULL when stdout carries data */
-	bool measured;
+	FILE *text;                    /* where people look; NULL when stdout carries data */
+	struct compare_file *baseline; /* NULL: none */
+	bool measured, worse;
 };
 
 /* Results go somewhere else than to stdout, too. */
@@ -135,19 +138,23 @@ static int bench(struct bench_session *s)
 		r = write_file(s, &env, false);
 	if (r == 0)
 		r = write_file(s, &env, true);
+	if (r == 0 && s->baseline && s->measured)
+		r = bench_baseline_compare(s->baseline, s->options->threshold, &env,
+		                           (const struct report *const *)s->table, s->nr_tables,
+		                           s->text ? s->text : stderr, &s->worse);
 	return r;
 }
 
 int cmd_bench(int argc, char **argv)
 {
 	struct bench_options o = {
-	    .seed = 1, .cpu = -1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
+	    .threshold = -1, .seed = 1, .cpu = -1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
 	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
 	int r = bench_options_parse(argc, argv, &o);
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	if (bench_options_check(&o) < 0)
+	if (bench_options_check(&o) < 0 || (o.baseline && compare_read(o.baseline, &s.baseline) < 0))
 		return STATUS_USAGE;
 	s.text = bench_is_stdout(o.json) || bench_is_stdout(o.csv) ? NULL : stdout;
 	s.limits.signal_fd = process_catch_end();
@@ -158,11 +165,14 @@ int cmd_bench(int argc, char **argv)
 	output_give_up_on(-1);
 	for (size_t i = 0; i < s.nr_tables; i++)
 		report_free(s.table[i]);
+	compare_file_free(s.baseline);
 	if (s.limits.signal_fd >= 0)
 		close(s.limits.signal_fd);
 	if (r == -EINTR)
 		return STATUS_INTERRUPTED;
 	if (r == 0 && !s.measured)
 		log_error("nothing could be measured; see the reasons above");
-	return r == 0 && s.measured ? 0 : STATUS_HOST_FAILURE;
+	if (r < 0 || !s.measured)
+		return STATUS_HOST_FAILURE;
+	return s.worse ? STATUS_WORSE : 0;
 }

@@ -11,6 +11,7 @@
 #include "base/outfile.h"
 #include "bench/workload/workload.h"
 #include "cmd/args.h"
+#include "cmd/compare_files.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
 
@@ -35,6 +36,8 @@ static const char help[] =
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
+    "  --baseline FILE  compare with results that --json wrote, as `gnomon compare` does\n"
+    "  --threshold P    for --baseline: a change up to P % is none, 0 to 1000 (default 5)\n"
     "  --help\n"
     "\n"
     "Workloads:\n";
@@ -42,7 +45,7 @@ static const char help[] =
 static const char help_end[] =
     "\n"
     "Exit status: 0 something was measured (what was not is n/a, with its reason); 1 nothing was, or the host\n"
-    "failed; 2 usage; 130 interrupted.\n";
+    "failed; 2 usage; 3 a value is worse than in the baseline; 130 interrupted.\n";
 
 static void print_help(void)
 {
@@ -150,6 +153,11 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		return parse_count("--max-time", arg, 1, MAX_TIME, &o->max_seconds);
 	case 'u':
 		return parse_cpu(arg, &o->cpu);
+	case 'b':
+		o->baseline = arg;
+		return 0;
+	case 'd':
+		return compare_parse_threshold(arg, &o->threshold);
 	default:
 		return -EINVAL; /* option_next() logged it */
 	}
@@ -169,6 +177,8 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"precision", required_argument, NULL, 'e'},
 	    {"max-time", required_argument, NULL, 't'},
 	    {"cpu", required_argument, NULL, 'u'},
+	    {"baseline", required_argument, NULL, 'b'},
+	    {"threshold", required_argument, NULL, 'd'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
@@ -190,6 +200,12 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		log_error("--json and --csv cannot both go to stdout");
 		return -EINVAL;
 	}
+	if (o->threshold >= 0 && !o->baseline) {
+		log_error("--threshold: there is nothing to compare with (see --baseline)");
+		return -EINVAL;
+	}
+	if (o->threshold < 0)
+		o->threshold = COMPARE_THRESHOLD;
 	if (!o->workloads)
 		o->workloads = default_workloads(o->quick);
 	return 0;

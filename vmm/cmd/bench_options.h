@@ -12,6 +12,8 @@
 struct bench_options {
 	bool quick;
 	const char *json, *csv;
+	const char *baseline;                /* results to compare with; NULL: none */
+	double threshold;                    /* percent, of the comparison; negative: not given */
 	char file[BENCH_NR_FILES][PATH_MAX]; /* "": the one that comes with Gnomon, until bench_options_check() */
 	long runs, seed;                     /* runs 0: each workload's own */
 	long precision, max_seconds;         /* percent; 0: the workload's own */
