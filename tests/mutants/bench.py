@@ -3,7 +3,8 @@
 
 TURNS, VM, REPORT, ARENA = ("vmm/bench/workload/miss_turns.c", "vmm/bench/workload/miss_vm.c",
                             "vmm/bench/workload/miss_report.c", "guest/cost/arena.c")
-LAP, UNIT = "guest command/bench_miss", "unit bench_miss"
+JUDGE, MATCH, RULE = "vmm/bench/compare/judge.c", "vmm/bench/compare/match.c", "vmm/bench/compare/rule.c"
+LAP, UNIT, COMPARED = "guest command/bench_miss", "unit bench_miss", "unit compare"
 
 MUTANTS = [
     ("miss-other-lines", ARENA, "table(2 + t)[i] = (PHYS + (t * ENTRIES + i) * CHASE_PAGE) | USED;",
@@ -17,4 +18,16 @@ MUTANTS = [
      "report_set_number(t, \"ratio\", ns.p99);", "something else is given for the ratio", UNIT),
     ("miss-one-interval", REPORT, "widest = fmax(widest, (ratio.ci_high", "widest = fmin(widest, (ratio.ci_high",
      "a wide interval counts for nothing", UNIT),
+    ("compare-rates-like-times", RULE, "\"GiB/s\", .role = COMPARE_VALUE, .more_is_better = true",
+     "\"GiB/s\", .role = COMPARE_VALUE", "a lower rate is better", COMPARED),
+    ("compare-one-sided-overlap", JUDGE, "return a->low <= b->high && b->low <= a->high;", "return a->low <= b->high;",
+     "a value that got worse beyond its interval is noise", COMPARED),
+    ("compare-better-is-same", JUDGE, "if (fabs(other->change) <= threshold", "if (other->change <= threshold",
+     "a large improvement is no change", COMPARED),
+    ("compare-host-in-key", RULE, "{\"*\", \"second_stage\", NULL, .role = COMPARE_NOTE},", "",
+     "results of ept=1 and ept=0 have no row in common", COMPARED),
+    ("compare-any-double", MATCH, "if (a->file != b->file || strcmp(a->key, b->key) != 0)", "if (a)",
+     "two rows that are alike are both taken", COMPARED),
+    ("compare-half-an-interval", JUDGE, "!base->has_interval || !other->has_interval", "!base->has_interval",
+     "a value without an interval counts as one from 0 to 0", COMPARED),
 ]
