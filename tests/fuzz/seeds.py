@@ -225,8 +225,30 @@ def enclave_image():
     yield "headers-behind-the-end", elf(code, data, stack, size=0)[:200]
 
 
+# --- compare: the threshold, then two results ---
+
+def result(rows, columns=("pages", "page", "ratio", "ratio_ci_low", "ratio_ci_high"), version=1, name="chase"):
+    listed = ", ".join(f'{{"name": "{c}", "unit": null}}' for c in columns)
+    cells = ", ".join("{" + ", ".join(f'"{c}": {v}' for c, v in zip(columns, row)) + "}" for row in rows)
+    return (f'{{"version": {version}, "environment": {{"cpu": "x"}}, "tables": '
+            f'[{{"name": "{name}", "columns": [{listed}], "rows": [{cells}]}}]}}').encode()
+
+
+def compare():
+    row, slow, late = (64, '"4k"', 2, 1.9, 2.1), (64, '"4k"', 3, 2.9, 3.1), (8, '"2m"', "null", "null", "null")
+    zero = 64, '"4k"', 0, 0, 0
+    for name, base, other in (("same", [row], [row]), ("worse", [row], [slow]), ("gone", [row, late], [row]),
+                              ("new", [row], [late, row]), ("nothing-in-common", [row], [late]),
+                              ("double", [row], [row, slow]), ("from-zero", [zero], [slow])):
+        yield name, b"\5" + result(base) + b"\0" + result(other)
+    yield "other-table", b"\5" + result([row]) + b"\0" + result([row], name="costs")
+    yield "other-version", b"\5" + result([row]) + b"\0" + result([row], version=2)
+    yield "no-columns", b"\0" + result([()], ()) + b"\0" + result([()], ())
+
+
 def main(target, directory):
-    seeds = {"balloon": balloon, "enclave_image": enclave_image, "json": json, "virtq": virtq}.get(target, lambda: ())
+    seeds = {"balloon": balloon, "compare": compare, "enclave_image": enclave_image, "json": json,
+             "virtq": virtq}.get(target, lambda: ())
     pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
     for name, text in seeds():
         with open(pathlib.Path(directory, name), "xb") as file:
