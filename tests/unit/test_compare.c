@@ -169,6 +169,16 @@ Test(compare, columns_come_and_go)
 	json_decref(root);
 }
 
+/* A version that measures more than this one knows: a column without unit, rule and interval, but with fractions. */
+Test(compare, fractions_identify_nothing)
+{
+	json_t *root = compare(RESULT("t", COLUMN("odd") ", " IN("x", "ns"), "{\"odd\": 0, \"x\": 1}"),
+	                       RESULT("t", COLUMN("odd") ", " IN("x", "ns"), "{\"odd\": 0.5, \"x\": 2}"), 5);
+
+	cr_expect_str_eq(verdict(root, 0), "worse");
+	json_decref(root);
+}
+
 Test(compare, not_measured)
 {
 	const char *const na = RESULT("t", IN("x", "ns"), "{\"x\": null, \"na\": {\"x\": \"no PMU\"}}");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which rows of the files are one row. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,10 +40,22 @@ static struct column column_of(const struct compare_table *t, size_t i)
 	return c;
 }
 
-static bool all_have(const struct match *m, const char *name)
+static bool has_fraction(const struct compare_table *t, const char *name)
+{
+	for (size_t i = 0; i < json_array_size(t->rows); i++) {
+		const double v = json_number_value(json_object_get(json_array_get(t->rows, i), name));
+
+		if (v != floor(v))
+			return true;
+	}
+	return false;
+}
+
+/* All files have the column, and it has texts and whole numbers: a fraction was measured, whatever its column. */
+static bool identifies(const struct match *m, const char *name)
 {
 	for (size_t f = 0; f < m->c->nr_files; f++)
-		if (m->table[f] && !json_object_get(m->table[f]->columns, name))
+		if (m->table[f] && (!json_object_get(m->table[f]->columns, name) || has_fraction(m->table[f], name)))
 			return false;
 	return true;
 }
@@ -55,7 +68,7 @@ static bool earlier_has(const struct match *m, size_t file, const char *name)
 	return false;
 }
 
-/* Keys are the base's that all files have; values are those of any file. -ENOMEM. */
+/* Keys are the base's that identify rows in all files; values are those of any file. -ENOMEM. */
 static int find_columns(struct match *m)
 {
 	size_t room = 0;
@@ -74,7 +87,7 @@ static int find_columns(struct match *m)
 				continue;
 			if (column.rule->role == COMPARE_VALUE)
 				m->value[m->nr_values++] = column;
-			else if (all_have(m, column.name))
+			else if (identifies(m, column.name))
 				m->key[m->nr_keys++] = column;
 		}
 	}
