@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a comparison: load.c reads files, match.c finds rows, judge.c judges, print.c and json.c write. */
+/*
+ * The inside of a comparison: load.c reads files, match.c finds rows and cell.c their values, judge.c judges, print.c
+ * and json.c write.
+ */
 #ifndef GNOMON_BENCH_COMPARE_COMPARE_PARTS_H
 #define GNOMON_BENCH_COMPARE_COMPARE_PARTS_H
 
@@ -76,6 +79,9 @@ const struct compare_table *compare_find_table(const struct compare_file *file, 
 
 /* Fills rows and items, the cells as they are in the files. -errno, logged. */
 int must_check compare_match(struct comparison *c);
+
+/* A row's value, not judged yet: with its interval, or why it is not measured. */
+struct compare_cell compare_cell_of(const struct compare_table *table, const json_t *row, const char *name);
 
 /* Judges cell `file` of the item against its cell 0. */
 void compare_judge(struct compare_item *item, size_t file, double threshold);
