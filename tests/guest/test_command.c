@@ -118,7 +118,6 @@ Test(command, bench_text_and_csv)
 	cr_expect(strchr(r.out, ',') && strchr(r.out, '\n') < r.out + r.out_len - 1, "%s", r.out);
 }
 
-/* Found wrong before minutes are spent. */
 /* All environments come to the same lines, or the run says so; two turns are enough for that. */
 Test(command, bench_miss)
 {
@@ -141,6 +140,7 @@ Test(command, bench_miss)
 	json_decref(all);
 }
 
+/* Found wrong before minutes are spent. */
 Test(command, bench_refuses)
 {
 	static const struct {

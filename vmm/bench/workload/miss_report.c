@@ -11,6 +11,8 @@ static const struct report_column columns[] = {
     {"second_stage", "second stage", NULL, 0},
     {"walk", "a miss walks", NULL, 0},
     {"load", "load", "ns", 2},
+    {"load_ci_low", "95% from", "ns", 2},
+    {"load_ci_high", "to", "ns", 2},
     {"load_p99", "p99", "ns", 2},
     {"ratio", "of native", NULL, 3},
     {"ratio_ci_low", "95% from", NULL, 3},
@@ -76,6 +78,8 @@ static int set_samples(struct report *t, const struct miss_series *s, enum miss_
 	if (r < 0)
 		return r;
 	report_set_number(t, "load", ns.median);
+	report_set_number(t, "load_ci_low", ns.ci_low);
+	report_set_number(t, "load_ci_high", ns.ci_high);
 	report_set_number(t, "load_p99", ns.p99);
 	if (who == MISS_NATIVE)
 		report_set_na(t, "ratio", "it is what the others are compared with");
