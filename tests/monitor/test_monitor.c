@@ -268,8 +268,11 @@ static atomic_bool settled;
 
 static void *change_message(void *arg)
 {
+	struct monitor_slot *slot =
+	    (struct monitor_slot *)((uint8_t *)monitor_content(m, 0) - offsetof(struct monitor_slot, content));
+
 	for (uint32_t id = ID; !atomic_load(&settled); id ^= 1)
-		*(volatile uint32_t *)&monitor_request(m, 0)->id = id;
+		*(volatile uint32_t *)&slot->request.id = id;
 	return NULL;
 }
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes between the VMM and the monitor, version 1: a slot of shared memory for each vCPU. One side writes at a
+ * What goes between the VMM and the monitor, version 2: a slot of shared memory for each vCPU. One side writes at a
  * time; `turn` says which.
  *
  *   VMM      request -> turn = MONITOR ................. reads reply <- turn = VMM
  *   monitor              copies the request, checks the copy, does it, writes reply, turn = VMM
+ *
+ * The VMM may give a call up, and the turn is the monitor's still. The next request waits for it: nothing is written into
+ * the slot before the turn has come back. A reply has the number of its request.
  *
  * Each side takes the other for hostile: it copies what it reads once, and looks at the copy alone. Nothing in a slot
  * is a pointer. The monitor's secrets (frames, registers, key) are never in a slot. `content` is not copied first: the
@@ -17,7 +20,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define MONITOR_ABI_VERSION 1
+#define MONITOR_ABI_VERSION 2
 #define MONITOR_PAGE        4096
 
 enum monitor_op {
@@ -51,7 +54,7 @@ struct monitor_request {
 	uint32_t version; /* MONITOR_ABI_VERSION */
 	uint32_t op;
 	uint32_t id;
-	uint32_t zero;
+	uint32_t sequence;                  /* another one than that of the slot's last request */
 	uint64_t va;                        /* ADD, EXTEND, REMOVE; ENTER: the entry */
 	uint64_t rights;                    /* ADD */
 	uint64_t pages;                     /* ADD: in the slot's content; 0: one */
@@ -85,6 +88,7 @@ struct monitor_reply {
 	struct monitor_query query;
 	uint64_t enclaves, pages, tables, stage_bytes; /* RESET: that there were; AUDIT: that there are */
 	struct monitor_walks walks;
+	uint32_t sequence, op; /* the request's */
 };
 
 enum monitor_turn { MONITOR_TURN_VMM, MONITOR_TURN_MONITOR };
@@ -100,7 +104,7 @@ struct monitor_slot {
 _Static_assert(sizeof(struct monitor_request) == 176, "ABI");
 _Static_assert(sizeof(struct monitor_query) == 152, "ABI");
 _Static_assert(offsetof(struct monitor_reply, walks) == 256, "ABI");
-_Static_assert(sizeof(struct monitor_reply) == 304, "ABI");
+_Static_assert(sizeof(struct monitor_reply) == 312, "ABI");
 _Static_assert(offsetof(struct monitor_slot, reply) == 184, "ABI");
 
 #endif

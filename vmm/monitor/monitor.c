@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -17,9 +18,9 @@
 #include "monitor/sandbox.h"
 #include "monitor/serve.h"
 
-#define BUFFERS   ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
-#define LOOK_MS   100 /* how often a caller that waits looks whether the monitor lives */
-#define LOOKS_MAX 20  /* for who does not wait for ever */
+#define BUFFERS    ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
+#define LOOK_MS    100  /* how often a caller that waits looks whether the monitor lives */
+#define PATIENT_MS 2000 /* who does not wait for ever */
 
 struct monitor {
 	struct monitor_config config;
@@ -27,6 +28,8 @@ struct monitor {
 	size_t shared_size;
 	uint8_t *buffers;
 	int buffers_fd;
+	struct monitor_request request[MONITOR_SLOTS_MAX]; /* the next of each slot */
+	uint32_t sequence[MONITOR_SLOTS_MAX];              /* its last */
 
 	/* the process */
 	pid_t pid;
@@ -180,7 +183,7 @@ void monitor_stop(struct monitor *m)
 
 struct monitor_request *monitor_request(struct monitor *m, int slot)
 {
-	return &m->shared->slot[slot].request;
+	return &m->request[slot];
 }
 
 void *monitor_content(struct monitor *m, int slot)
@@ -188,30 +191,53 @@ void *monitor_content(struct monitor *m, int slot)
 	return m->shared->slot[slot].content;
 }
 
-/* Two seconds are enough for who is not a vCPU, and after the end of the run for all. */
-static bool is_bounded(const struct monitor *m, int slot)
+/* How long a call waits: for ever, or until `ends` on the clock. */
+struct patience {
+	bool bounded;
+	uint64_t ends; /* if `bounded` */
+};
+
+static uint64_t now_ms(void)
 {
-	return slot == m->config.slots - 1 || (m->config.ended && m->config.ended(m->config.ctx));
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
 }
 
-static int call_process(struct monitor *m, int slot)
+/* Time counts from when somebody need not wait any more, however often he looked before. */
+static bool is_impatient(const struct monitor *m, struct patience *p, uint32_t op)
 {
-	struct monitor_slot *s = &m->shared->slot[slot];
+	const uint64_t now = now_ms();
 
-	atomic_store(&s->turn, MONITOR_TURN_MONITOR);
-	monitor_futex_wake(&s->turn);
-	for (int looks = 0; !monitor_await(&s->turn, MONITOR_TURN_MONITOR, LOOK_MS); looks++) {
+	if (!p->bounded && (op == MONITOR_QUERY || (m->config.ended && m->config.ended(m->config.ctx))))
+		*p = (struct patience){.bounded = true, .ends = now + PATIENT_MS};
+	return p->bounded && now >= p->ends;
+}
+
+static int await_turn(struct monitor *m, struct monitor_slot *s, struct patience *p, uint32_t op)
+{
+	while (!monitor_await(&s->turn, MONITOR_TURN_MONITOR, LOOK_MS)) {
 		if (atomic_load(&m->dead) && atomic_load(&s->turn) == MONITOR_TURN_MONITOR)
 			return -EPIPE;
-		if (looks > LOOKS_MAX && is_bounded(m, slot))
+		if (is_impatient(m, p, op))
 			return -ETIMEDOUT;
 	}
 	return 0;
 }
 
-bool monitor_answers(const struct monitor *m, int slot)
+/* A call of the slot that was given up comes first, or the monitor could take this request for it. */
+static int call_process(struct monitor *m, struct monitor_slot *s, const struct monitor_request *q)
 {
-	return atomic_load(&m->shared->slot[slot].turn) == MONITOR_TURN_VMM;
+	struct patience p = {0};
+	int r = await_turn(m, s, &p, q->op);
+
+	if (r < 0)
+		return r;
+	s->request = *q;
+	atomic_store(&s->turn, MONITOR_TURN_MONITOR);
+	monitor_futex_wake(&s->turn);
+	return await_turn(m, s, &p, q->op);
 }
 
 struct here {
@@ -232,17 +258,25 @@ static void note_run(void *ctx, struct enclave_vm *vm)
 int monitor_call(struct monitor *m, int slot, struct monitor_reply *ret)
 {
 	struct monitor_slot *s = &m->shared->slot[slot];
+	struct monitor_request q = m->request[slot];
+	struct monitor_reply reply;
 	int r = 0;
 
-	s->request.version = MONITOR_ABI_VERSION;
-	if (m->config.kind == MONITOR_PROCESS)
-		r = call_process(m, slot);
-	else
+	q.version = MONITOR_ABI_VERSION;
+	q.sequence = ++m->sequence[slot];
+	if (m->config.kind == MONITOR_PROCESS) {
+		r = call_process(m, s, &q);
+	} else {
+		s->request = q;
 		monitor_serve(&m->serve, s, note_run, &(struct here){m, slot});
+	}
 	if (r < 0)
 		return r;
-	memcpy(ret, &s->reply, sizeof(*ret));
-	return ret->failed ? -EIO : 0;
+	memcpy(&reply, &s->reply, sizeof(reply));
+	if (reply.sequence != q.sequence || reply.op != q.op)
+		return -EIO; /* of another request */
+	*ret = reply;
+	return reply.failed ? -EIO : 0;
 }
 
 void monitor_ready(struct monitor *m, int slot)

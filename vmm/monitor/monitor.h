@@ -30,7 +30,7 @@ struct monitor_config {
 	bool wall;       /* of a process: the caller gives up its ways into it (monitor/sandbox.h) */
 	/* The monitor ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
 	void (*on_death)(void *ctx, int status);
-	/* The run has ended: who waits for the monitor does so for two seconds more. NULL: it never does. */
+	/* The run has ended: who waits for the monitor does so for two seconds more. NULL: it never does. Any thread. */
 	bool (*ended)(void *ctx);
 	void *ctx;
 };
@@ -41,19 +41,20 @@ struct monitor *monitor_start(const struct monitor_config *config);
 /* Ends it: the process is gone when this returns, and all enclaves with it. No call is under way. NULL is fine. */
 void monitor_stop(struct monitor *m);
 
-/* The request of the slot, and the pages of an ADD, to be filled in before monitor_call(). */
+/* The request of the slot, the caller's own until monitor_call() hands out a copy; the monitor does not see it. */
 struct monitor_request *monitor_request(struct monitor *m, int slot);
+/* The pages of an ADD, shared with the monitor. No call of the slot was given up. */
 void *monitor_content(struct monitor *m, int slot);
 
 /*
  * Has the monitor do what the slot's request says. Its reply is copied, but not believed: the caller checks what it
- * uses. -EPIPE: there is no monitor any more; -EIO: it cannot go on; -ETIMEDOUT: it does not answer. The last slot waits
- * two seconds, the others until the run has ended and then as long.
+ * uses. -EPIPE: there is no monitor any more; -EIO: it cannot go on; -ETIMEDOUT: it does not answer. MONITOR_QUERY waits
+ * two seconds, all others as long as the monitor lives, but two seconds from when the run has ended.
+ *
+ * A call that was given up is answered some time. The slot's next call waits for that first, within the same time, and
+ * leaves nothing in the slot if it does not come: the monitor does not do what it says.
  */
 int must_check monitor_call(struct monitor *m, int slot, struct monitor_reply *ret_reply);
-
-/* False: an earlier call of the slot was given up, and the monitor has not answered it yet. */
-bool monitor_answers(const struct monitor *m, int slot);
 
 /* The enclave that the slot runs, or is about to, is interrupted. Any thread. */
 void monitor_kick(struct monitor *m, int slot);

@@ -320,5 +320,7 @@ void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot, void (*on
 		on_run(ctx, NULL);
 	}
 	pthread_mutex_unlock(&m->lock);
+	reply.sequence = q.sequence;
+	reply.op = q.op;
 	memcpy(&slot->reply, &reply, sizeof(reply));
 }

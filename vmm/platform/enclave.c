@@ -199,7 +199,7 @@ static void port_access(struct bus_device *dev, void *who, const struct bus_acce
 	atomic_store(&vcpu->errand, &e->errand);
 }
 
-/* No vCPU runs, and none has an errand that it has begun. */
+/* No vCPU runs, and none has an errand that it has begun. The next guest finds no enclave, or there is none. */
 static void port_reset(struct bus_device *dev)
 {
 	struct platform_enclaves *e = dev->owner;
@@ -209,8 +209,13 @@ static void port_reset(struct bus_device *dev)
 		return;
 	pthread_mutex_lock(&e->look_lock);
 	pthread_mutex_lock(&e->lock);
-	if (platform_enclave_call(e, e->own_slot, MONITOR_RESET, &reply))
+	if (platform_enclave_call(e, e->own_slot, MONITOR_RESET, &reply)) {
 		platform_enclave_forget_pages(e);
+		if (reply.status != GNOMON_ENCLAVE_OK) {
+			log_error("the enclave monitor keeps an enclave over a reset: the run cannot go on");
+			vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		}
+	}
 	pthread_mutex_unlock(&e->lock);
 	pthread_mutex_unlock(&e->look_lock);
 }
@@ -243,13 +248,11 @@ void platform_enclaves_detach(struct platform_enclaves *e)
 static int query(struct platform_enclaves *e, unsigned id, struct monitor_reply *ret_reply)
 {
 	struct monitor_request *m = monitor_request(e->monitor, e->own_slot);
-	int r = -ETIMEDOUT;
+	int r;
 
-	if (monitor_answers(e->monitor, e->own_slot)) {
-		m->op = MONITOR_QUERY;
-		m->id = id;
-		r = monitor_call(e->monitor, e->own_slot, ret_reply);
-	}
+	m->op = MONITOR_QUERY;
+	m->id = id;
+	r = monitor_call(e->monitor, e->own_slot, ret_reply);
 	return r == 0 && ret_reply->query.state >= ENCLAVE_NR_STATES ? -EIO : r;
 }
 
