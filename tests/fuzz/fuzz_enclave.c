@@ -28,11 +28,14 @@ static void require(bool condition)
 		abort();
 }
 
-static void discard(void *ctx, maddr_t at, uint64_t bytes)
+/* The host takes some, and some not. */
+static bool discard(void *ctx, maddr_t at, uint64_t bytes)
 {
 	require(maddr_raw(at) + bytes <= SIZE);
-	for (uint64_t i = 0; i < bytes; i++)
-		require(memory[maddr_raw(at) + i] == 0);
+	if (maddr_raw(at) / PAGE_SIZE % 2)
+		return false;
+	memset(memory + maddr_raw(at), 0, bytes);
+	return true;
 }
 
 /* Odd addresses are as likely as good ones. */

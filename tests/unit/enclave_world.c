@@ -9,11 +9,15 @@
 struct ew ew;
 uint64_t ew_ticket;
 
-static void discard(void *ctx, maddr_t at, uint64_t size)
+/* As the host: what it takes is zero when it comes again. */
+static bool discard(void *ctx, maddr_t at, uint64_t size)
 {
-	for (uint64_t i = 0; i < size; i++)
-		cr_assert_eq(ew.memory[maddr_raw(at) + i], 0, "a frame goes back with something in it");
+	if (ew.refuses)
+		return false;
+	memset(ew.memory + maddr_raw(at), 0, size);
 	ew.discarded += size;
+	ew.discards++;
+	return true;
 }
 
 void ew_begin(int levels)

@@ -16,6 +16,8 @@ struct ew {
 	uint8_t *memory;
 	struct enclaves *all;
 	uint64_t discarded; /* bytes */
+	unsigned discards;
+	bool refuses; /* to take memory back */
 };
 
 extern struct ew ew;

@@ -257,7 +257,7 @@ Test(enclave, what_an_exit_tells)
 	cr_expect_eq(c->gpr[1] | c->gpr[3] | c->gpr[15], 0, "nothing is left of the last run");
 }
 
-/* Frames go back erased (the world checks), the whole of them. */
+/* Frames go back, the whole of them, and all that an enclave has with one call. */
 Test(enclave, everything_goes_back)
 {
 	struct enclave_info info;
@@ -268,7 +268,32 @@ Test(enclave, everything_goes_back)
 	ew_ok(enclave_remove(ew.all, 1, EW_BASE + PAGE_SIZE));
 	cr_expect_eq(ew.discarded, PAGE_SIZE);
 	ew_ok(enclave_destroy(ew.all, 1));
-	cr_expect_eq(ew.discarded, (info.pages + info.tables) * PAGE_SIZE);
+	cr_expect_eq(ew.discarded, PAGE_SIZE + info.size);
+	cr_expect_eq(ew.discards, 2);
+}
+
+static bool is_zero(uint64_t at, uint64_t size)
+{
+	for (uint64_t i = 0; i < size; i++)
+		if (ew.memory[at + i])
+			return false;
+	return true;
+}
+
+/* What the host does not take is erased, pages and tables. */
+Test(enclave, everything_is_erased)
+{
+	struct enclave_info info;
+
+	ew.refuses = true;
+	ew_bring_to(1, ENCLAVE_INTERRUPTED);
+	cr_assert(enclave_look(ew.all, 1, &info));
+	cr_expect_not(is_zero(maddr_raw(info.memory) + PAGE_SIZE, PAGE_SIZE));
+	ew_ok(enclave_remove(ew.all, 1, EW_BASE + PAGE_SIZE));
+	cr_expect(is_zero(maddr_raw(info.memory) + PAGE_SIZE, PAGE_SIZE));
+	ew_ok(enclave_destroy(ew.all, 1));
+	cr_expect(is_zero(maddr_raw(info.memory), info.size));
+	cr_expect_eq(ew.discarded, 0);
 }
 
 Test(enclave, bad_configurations)

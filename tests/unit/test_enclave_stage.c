@@ -42,7 +42,7 @@ ParameterizedTest(int *levels, enclave_stage, each_frame_has_one_owner)
 	cr_assert_not(enclave_stage_lookup(&s3, maddr_init(FRAMES * PAGE_SIZE), &f));
 	cr_assert_not(enclave_stage_lookup(&s3, maddr_init(~0ull), &f));
 	for (uint64_t n = 0; n < FRAMES; n += 3)
-		enclave_stage_release(&s3, maddr_init(n * PAGE_SIZE));
+		enclave_stage_release(&s3, maddr_init(n * PAGE_SIZE), PAGE_SIZE);
 	for (uint64_t n = 0; n < FRAMES; n++)
 		cr_assert_not(enclave_stage_lookup(&s3, maddr_init(n * PAGE_SIZE), &f));
 	cr_assert_eq(s3.pt.leaves[1], 0);

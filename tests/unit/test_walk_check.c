@@ -237,7 +237,7 @@ Test(walk_check, refused)
 	walk_check_count(&w, &cache, NEAR, 8 * PAGE_SIZE, &refs);
 	cr_expect_eq(refs.pages, 4);
 	cr_expect_eq(refs.checks, 4 * 25);
-	enclave_stage_release(&s3, maddr_init(to.maddr));
+	enclave_stage_release(&s3, maddr_init(to.maddr), PAGE_SIZE);
 	walk_check_count(&w, &cache, NEAR, 8 * PAGE_SIZE, &refs);
 	cr_expect_eq(refs.pages, 0);
 	cr_expect_eq(refs.checks, 0);

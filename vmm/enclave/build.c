@@ -282,10 +282,8 @@ enum gnomon_enclave_status enclave_destroy(struct enclaves *all, unsigned id)
 
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	for (uint64_t n = 0; n < e->nr_pages; n++)
-		if (e->page[n].added)
-			drop_page(e, e->create.base + n * PAGE_SIZE);
-	enclave_view_destroy(e);
+	enclave_view_forget(e);
+	enclave_free_run(e);
 	all->enclave[id] = NULL;
 	forget(e);
 	return GNOMON_ENCLAVE_OK;

@@ -58,8 +58,8 @@ struct enclaves_config {
 	unsigned nr_fixed;
 	/* Tells that frames [at, at + size) will be written now: the host may provide them at once. NULL is fine. */
 	void (*populate)(void *ctx, maddr_t at, uint64_t size);
-	/* Tells that frames [at, at + size) are free and zero again: the host may have them. */
-	void (*discard)(void *ctx, maddr_t at, uint64_t size);
+	/* Gives frames [at, at + size) to the host, which provides zeroes next time. False: it did not take them. NULL is fine. */
+	bool (*discard)(void *ctx, maddr_t at, uint64_t size);
 	void *ctx;
 };
 

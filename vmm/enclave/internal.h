@@ -77,6 +77,9 @@ bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at
 /* A frame goes back: nobody owns it any more, and nothing is left in it. */
 void enclave_free_frame(struct enclaves *all, maddr_t at);
 
+/* All that an enclave has goes back likewise, at once. */
+void enclave_free_run(struct enclave *e);
+
 /* ---- measure.c ---- */
 
 /* The leaf of an added page: address and rights; with `content` its content, too. */
@@ -91,6 +94,8 @@ uint64_t enclave_view_tables(const struct enclaves *all, const struct gnomon_enc
 /* Builds it from the added pages, each of which the third stage must allow. -ENOMEM: nothing is left. */
 int must_check enclave_view_build(struct enclave *e);
 void enclave_view_destroy(struct enclave *e);
+/* The same, without its frames: enclave_free_run() follows. */
+void enclave_view_forget(struct enclave *e);
 /* Takes a page out. The enclave does not run, and flushes when it goes on. */
 void enclave_view_remove(struct enclave *e, uint64_t va);
 

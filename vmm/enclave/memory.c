@@ -32,10 +32,26 @@ bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at
 	return false;
 }
 
+static bool discard(const struct enclaves *all, maddr_t at, uint64_t size)
+{
+	return all->config.discard && all->config.discard(all->config.ctx, at, size);
+}
+
 void enclave_free_frame(struct enclaves *all, maddr_t at)
 {
-	enclave_stage_release(&all->stage, at);
-	sodium_memzero(enclave_memory(all, at), PAGE_SIZE);
-	if (all->config.discard)
-		all->config.discard(all->config.ctx, at, PAGE_SIZE);
+	enclave_stage_release(&all->stage, at, PAGE_SIZE);
+	if (!discard(all, at, PAGE_SIZE))
+		sodium_memzero(enclave_memory(all, at), PAGE_SIZE);
+}
+
+/* Only what was written is erased: the host has never provided the rest. */
+void enclave_free_run(struct enclave *e)
+{
+	const struct enclaves *all = e->all;
+	const bool gone = discard(all, e->memory, enclave_run_size(e));
+
+	enclave_stage_release(&e->all->stage, e->memory, enclave_run_size(e));
+	for (uint64_t n = 0; !gone && n < e->nr_pages + e->nr_tables; n++)
+		if (n < e->nr_pages ? e->page[n].added : n - e->nr_pages < e->tables_used)
+			sodium_memzero(enclave_memory(all, maddr_add(e->memory, n * PAGE_SIZE)), PAGE_SIZE);
 }

@@ -139,11 +139,11 @@ int enclave_stage_assign(struct enclave_stage *s3, maddr_t at, uint64_t nr, cons
 	return r;
 }
 
-void enclave_stage_release(struct enclave_stage *s3, maddr_t at)
+void enclave_stage_release(struct enclave_stage *s3, maddr_t at, uint64_t size)
 {
 	struct pt_gather g = PT_GATHER_INIT;
 
-	BUG_ON(pt_zap(&s3->pt, maddr_raw(at) & PAGE_MASK, PAGE_SIZE, &g) < 0); /* splits nothing: needs no memory */
+	BUG_ON(pt_zap(&s3->pt, maddr_raw(at) & PAGE_MASK, size, &g) < 0); /* splits nothing: needs no memory */
 	pt_gather_finish(&s3->pt, &g);
 }
 

@@ -57,8 +57,11 @@ bool enclave_stage_check(struct enclave_stage *s3, maddr_t at, unsigned *ret_rea
 int must_check enclave_stage_assign(struct enclave_stage *s3, maddr_t at, uint64_t nr,
                                     const struct enclave_frame *first);
 
-/* Takes a frame from its owner. The caller has taken it out of the owner's view, and flushed. */
-void enclave_stage_release(struct enclave_stage *s3, maddr_t at);
+/*
+ * Takes the frames in [at, at + size) from their owner, those that have one. The caller has taken them out of the owner's
+ * view, and flushed.
+ */
+void enclave_stage_release(struct enclave_stage *s3, maddr_t at, uint64_t size);
 
 /* Bytes of all its tables. */
 uint64_t enclave_stage_bytes(const struct enclave_stage *s3);

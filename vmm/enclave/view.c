@@ -146,11 +146,16 @@ int enclave_view_build(struct enclave *e)
 	return r;
 }
 
-void enclave_view_destroy(struct enclave *e)
+void enclave_view_forget(struct enclave *e)
 {
 	if (e->view.root)
 		pt_destroy(&e->view);
 	e->view = (struct pt){0};
+}
+
+void enclave_view_destroy(struct enclave *e)
+{
+	enclave_view_forget(e);
 	for (uint64_t n = 0; n < e->tables_used; n++)
 		enclave_free_frame(e->all, table_frame(e, n));
 	e->tables_used = 0;

@@ -14,13 +14,13 @@ static maddr_t stub_at(const struct monitor_serve *m)
 	return maddr_init(m->config.size + (GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX);
 }
 
-static void discard(void *ctx, maddr_t at, uint64_t size)
+/* Memory that is locked goes since Linux 5.18; before that it stays, and the caller erases it. */
+static bool discard(void *ctx, maddr_t at, uint64_t size)
 {
 	const struct monitor_serve *m = ctx;
+	uint8_t *from = m->memory + maddr_raw(at);
 
-	/* It is zero already. Memory that is locked goes since Linux 5.18; before that it stays. */
-	if (madvise(m->memory + maddr_raw(at), size, MADV_DONTNEED_LOCKED) < 0)
-		(void)madvise(m->memory + maddr_raw(at), size, MADV_DONTNEED);
+	return madvise(from, size, MADV_DONTNEED_LOCKED) == 0 || madvise(from, size, MADV_DONTNEED) == 0;
 }
 
 /* Or each page costs a fault. */

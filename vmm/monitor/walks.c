@@ -115,7 +115,7 @@ static void second_end(struct count *c)
 	struct second *s = &c->second;
 
 	for (unsigned i = 0; i < s->used; i++) {
-		enclave_stage_release(c->stage, maddr_init(s->table[i].address));
+		enclave_stage_release(c->stage, maddr_init(s->table[i].address), PAGE_SIZE);
 		free(s->table[i].entry);
 	}
 	free(s->table);
