@@ -22,12 +22,12 @@ static void host_failed(struct vm *vm, int r, const char *what)
 	vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 }
 
-static void give_back(struct vm *vm, uint64_t gpa, const void *content)
+static void give_back(struct vm *vm, uint64_t gpa, uint64_t size, const void *content)
 {
-	const int r = VM_PATIENTLY(vm, vm_give_back(vm, gpa_init(gpa), content));
+	const int r = VM_PATIENTLY(vm, vm_give_back(vm, gpa_init(gpa), size, content));
 
 	if (r < 0 && !vm_has_ended(vm))
-		host_failed(vm, r, "the host has no memory for a page that comes back from an enclave");
+		host_failed(vm, r, "the host has no memory for pages that come back from an enclave");
 }
 
 /* ---- buffers ---- */
@@ -125,22 +125,37 @@ enum gnomon_enclave_status platform_enclave_add(struct platform_enclaves *e, int
 	memcpy(monitor_content(e->monitor, slot), e->content, nr * PAGE_SIZE);
 	if (!platform_enclave_call(e, slot, MONITOR_ADD, &reply))
 		return GNOMON_ENCLAVE_NO_MEMORY;
-	for (uint64_t i = 0; i < nr; i++) {
-		if (reply.status == GNOMON_ENCLAVE_OK)
-			place[i] = q->gpa + i * PAGE_SIZE;
-		else
-			give_back(vm, q->gpa + i * PAGE_SIZE, e->content[i]);
-	}
+	if (reply.status != GNOMON_ENCLAVE_OK)
+		give_back(vm, q->gpa, nr * PAGE_SIZE, e->content);
+	for (uint64_t i = 0; reply.status == GNOMON_ENCLAVE_OK && i < nr; i++)
+		place[i] = q->gpa + i * PAGE_SIZE;
 	return reply.status;
 }
 
-static void give_back_page(struct platform_enclaves *e, unsigned id, uint64_t n)
+/* Page n of the enclave, and those behind it whose guest pages follow, up to a border of 2 MiB. How many. */
+static uint64_t run_at(const struct enclave_pages *p, uint64_t n)
 {
-	uint64_t *gpa = &e->pages[id].gpa[n];
+	const uint64_t gpa = p->gpa[n], left = (PAGE_2M - gpa % PAGE_2M) / PAGE_SIZE;
+	uint64_t nr = 1;
 
-	if (*gpa != NO_PAGE)
-		give_back(e->vm, *gpa, NULL);
-	*gpa = NO_PAGE;
+	while (nr < left && n + nr < p->nr && p->gpa[n + nr] == gpa + nr * PAGE_SIZE)
+		nr++;
+	return nr;
+}
+
+/* Returns how many pages it was about. Up to 2 MiB have the locks once: others get them between. */
+static uint64_t give_back_run(struct platform_enclaves *e, unsigned id, uint64_t n, uint64_t most)
+{
+	struct enclave_pages *p = &e->pages[id];
+	uint64_t nr;
+
+	if (p->gpa[n] == NO_PAGE)
+		return 1;
+	nr = run_at(p, n);
+	nr = nr < most ? nr : most;
+	give_back(e->vm, p->gpa[n], nr * PAGE_SIZE, NULL);
+	memset(&p->gpa[n], 0xff, nr * sizeof(*p->gpa));
+	return nr;
 }
 
 enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, int slot,
@@ -149,7 +164,7 @@ enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, 
 	const enum gnomon_enclave_status s = platform_enclave_ask(e, slot, MONITOR_REMOVE, q);
 
 	if (s == GNOMON_ENCLAVE_OK)
-		give_back_page(e, q->id, (q->va - e->pages[q->id].base) / PAGE_SIZE);
+		(void)give_back_run(e, q->id, (q->va - e->pages[q->id].base) / PAGE_SIZE, 1);
 	return s;
 }
 
@@ -161,8 +176,8 @@ enum gnomon_enclave_status platform_enclave_destroy(struct platform_enclaves *e,
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
 	unshare_buffer(e, q->id);
-	for (uint64_t n = 0; n < e->pages[q->id].nr; n++)
-		give_back_page(e, q->id, n);
+	for (uint64_t n = 0; n < e->pages[q->id].nr && !vm_has_ended(e->vm);)
+		n += give_back_run(e, q->id, n, PAGE_2M / PAGE_SIZE);
 	forget(&e->pages[q->id]);
 	return s;
 }

@@ -52,23 +52,40 @@ int vm_lend(struct vm *vm, gpa_t gpa, uint64_t size, unsigned to, void *ret_cont
 	return end(vm, r);
 }
 
-int vm_give_back(struct vm *vm, gpa_t page, const void *content)
+/* All of it. */
+static bool is_lent(const struct vm *vm, gpa_t gpa, uint64_t size)
 {
-	const struct stage2_slice slice = {.gpa = page, .size = PAGE_SIZE};
+	uint64_t off = 0;
+
+	while (off < size && lent_to(&vm->stage2.lent, gpa_add(gpa, off), PAGE_SIZE))
+		off += PAGE_SIZE;
+	return off >= size;
+}
+
+/* A page at a time: the range may go over more than one region of host memory. */
+static void fill(const struct vm *vm, gpa_t gpa, uint64_t size, const uint8_t *content)
+{
+	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
+		memcpy(stage2_ptr(&vm->stage2, gpa_add(gpa, off), PAGE_SIZE), content + off, PAGE_SIZE);
+}
+
+int vm_give_back(struct vm *vm, gpa_t gpa, uint64_t size, const void *content)
+{
+	const struct stage2_slice slice = {.gpa = gpa, .size = size};
 	unsigned done;
-	int r = begin(vm, page, PAGE_SIZE);
+	int r = begin(vm, gpa, size);
 
 	if (r < 0)
 		return r;
-	if (!lent_to(&vm->stage2.lent, page, PAGE_SIZE))
+	if (!is_lent(vm, gpa, size))
 		return end(vm, -EALREADY);
 	r = vm_release_locked(vm, &slice, 1, &done);
 	if (r < 0)
 		return end(vm, r);
-	lent_set(&vm->stage2.lent, page, PAGE_SIZE, 0);
+	lent_set(&vm->stage2.lent, gpa, size, 0);
 	if (content)
-		memcpy(stage2_ptr(&vm->stage2, page, PAGE_SIZE), content, PAGE_SIZE);
-	vm->paging->written(vm, page, PAGE_SIZE);
+		fill(vm, gpa, size, content);
+	vm->paging->written(vm, gpa, size);
 	return end(vm, 0);
 }
 

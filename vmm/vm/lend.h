@@ -23,8 +23,8 @@
 
 /* `to` is the enclave's identifier; ret_content has room for `size` bytes. CPUs are kept out while these are copied. */
 int must_check vm_lend(struct vm *vm, gpa_t gpa, uint64_t size, unsigned to, void *ret_content);
-/* `content`: what the page shall have, NULL: zeroes. */
-int must_check vm_give_back(struct vm *vm, gpa_t page, const void *content);
+/* `content`: what the pages shall have, NULL: zeroes. All come back, or none. Others wait for the locks meanwhile. */
+int must_check vm_give_back(struct vm *vm, gpa_t gpa, uint64_t size, const void *content);
 
 /* The pages read as [offset, offset + size) of `fd` from now on. */
 int must_check vm_share(struct vm *vm, gpa_t gpa, uint64_t size, unsigned with, int fd, uint64_t offset);
