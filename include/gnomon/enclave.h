@@ -79,7 +79,7 @@ enum gnomon_enclave_status {
 	GNOMON_ENCLAVE_NO_MEMORY,       /* the secure memory is full, or the host has none */
 	GNOMON_ENCLAVE_BAD_PAGE, /* not memory that the guest can give: none, given already, or less than a host page */
 	GNOMON_ENCLAVE_OFF,      /* this VM has no secure memory (gnomon run --enclave-memory) */
-	GNOMON_ENCLAVE_BAD_COUNT, /* more than GNOMON_ENCLAVE_ADD_MAX pages in one ADD */
+	GNOMON_ENCLAVE_BAD_COUNT, /* more than GNOMON_ENCLAVE_ADD_MAX pages in one ADD; too many walks to count */
 	GNOMON_ENCLAVE_NR_STATUS
 };
 
@@ -149,9 +149,12 @@ _Static_assert(sizeof(struct gnomon_enclave_request) == 256, "ABI");
 #define GNOMON_ENCLAVE_EXPECT  1u /* INIT */
 #define GNOMON_ENCLAVE_MEASURE 2u /* ADD */
 
+/* Pages that one count of walks can go over. */
+#define GNOMON_ENCLAVE_WALKS_MAX 4608
+
 /*
- * For GNOMON_PORT_ENCLAVE_WALKS: counted over the tables of a sealed enclave of 256 MiB at most as they stand, in the
- * second of two sweeps over its pages. Of a second stage the tables are made for the count. The rules for a request that
+ * For GNOMON_PORT_ENCLAVE_WALKS: counted over the tables of a sealed enclave as they stand, in the second of two sweeps
+ * over its first pages, GNOMON_ENCLAVE_WALKS_MAX at most: else BAD_COUNT. Of a second stage the tables are made for the count. The rules for a request that
  * is no good are those above.
  */
 struct gnomon_enclave_walks {

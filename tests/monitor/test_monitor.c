@@ -26,7 +26,7 @@
 #define BUFFER 0x20000000ull
 #define ID     3
 #define SLOTS  3
-#define MEMORY (1ull << 20)
+#define MEMORY (64ull << 20)
 
 static struct monitor *m;
 static struct monitor_reply reply;
@@ -188,6 +188,30 @@ Test(monitor, counts_walks, .timeout = 60)
 	cr_expect_eq(reply.stage_bytes, bytes);
 	enter(SAMPLE_SUM, 20, 22);
 	cr_expect_eq(reply.left.value, 42);
+	monitor_stop(m);
+}
+
+/* The monitor does nothing else meanwhile: so much, and no more. */
+Test(monitor, bounds_walks, .timeout = 60)
+{
+	struct monitor_request page = {.va = BASE, .rights = GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_X};
+	const uint64_t most = GNOMON_ENCLAVE_WALKS_MAX, size = (most + 1) * MONITOR_PAGE;
+
+	begin(MONITOR_PROCESS);
+	cr_assert_eq(
+	    ask(MONITOR_CREATE,
+	        (struct monitor_request){.create = {.base = BASE, .size = size, .entry = BASE, .stack = BASE + size}}),
+	    0);
+	cr_assert_eq(ask(MONITOR_ADD, page), 0);
+	page.va = BASE + (most - 1) * MONITOR_PAGE;
+	cr_assert_eq(ask(MONITOR_ADD, page), 0);
+	cr_assert_eq(ask(MONITOR_INIT, (struct monitor_request){0}), 0);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){0}), GNOMON_ENCLAVE_BAD_COUNT);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {1, 256, 4, most + 1}}),
+	             GNOMON_ENCLAVE_BAD_COUNT);
+	cr_expect_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {1, 256, 4, most}}), 0);
+	cr_expect_eq(reply.walks.pages, 2);
+	audit();
 	monitor_stop(m);
 }
 

@@ -82,6 +82,8 @@ MUTANTS = [
      "flags of a later version count as none", "enclave attack/calls_*"),
     ("walks-of-any-version", "vmm/platform/enclave_walks.c", "if (errand->walks.version != GNOMON_ENCLAVE_VERSION)", "if (0)",
      "a request for walks of any version is served", "enclave attack/version_walks_*"),
+    ("walks-unbounded", "vmm/monitor/walks.c", "if (bytes / PAGE_SIZE > GNOMON_ENCLAVE_WALKS_MAX)", "if (0)",
+     "a count of walks keeps the monitor from everybody for a second", "monitor monitor/bounds_walks"),
     # Whoever wants the vCPU gets it.
     ("hurry-without-kick", PORT, "if (e->monitor) monitor_kick(e->monitor, vcpu->id);", ";",
      "a loop in an enclave holds up stop and interrupts", "enclave enclave_run/loop_nested"),

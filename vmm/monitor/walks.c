@@ -9,7 +9,6 @@
 
 /* Tables that the engine has in hand beyond those that it links. */
 #define SPARE (2 * EPT_LEVELS)
-#define MOST  (256ull << 20) /* bytes of an enclave: nothing else is served meanwhile */
 
 /* The tables of stage 2: their content is ours, their frames are in the third stage. */
 struct second {
@@ -82,7 +81,11 @@ static void table_free(void *ctx, struct pt_table *table)
 static struct pt_table *table_find(void *ctx, uint64_t address)
 {
 	const struct second *s = &((struct count *)ctx)->second;
+	const uint64_t likely =
+	    s->used ? (s->table[0].address - address) / PAGE_SIZE : 0; /* take_frame() goes downwards */
 
+	if (likely < s->used && s->table[likely].address == address)
+		return &s->table[likely];
 	for (unsigned i = 0; i < s->used; i++)
 		if (s->table[i].address == address)
 			return &s->table[i];
@@ -91,23 +94,34 @@ static struct pt_table *table_find(void *ctx, uint64_t address)
 
 static const struct pt_ops ops = {.alloc = table_alloc, .free = table_free, .find = table_find};
 
-/* False: there is no memory. second_end() in either case. */
-static bool second_begin(struct count *c)
+static uint64_t tables_size(const struct enclave_info *info)
+{
+	return info->size - info->create.size; /* the end of the run */
+}
+
+static int map(struct count *c, uint64_t offset, uint64_t size)
 {
 	struct second *s = &c->second;
 	struct pt_gather g = PT_GATHER_INIT;
-	const uint64_t at = maddr_raw(c->info->memory), size = c->info->size;
-	int r;
+	const uint64_t at = maddr_raw(c->info->memory) + offset;
+	const int r = pt_map(&s->pt, at, size, at, PT_RWX | PT_AD, 1, &g);
+
+	BUG_ON(r == -EINVAL);
+	pt_gather_finish(&s->pt, &g); /* no CPU walks it */
+	return r;
+}
+
+/* What a sweep over `bytes` reaches: its pages, and all tables. False: there is no memory. second_end() in either case. */
+static bool second_begin(struct count *c, uint64_t bytes)
+{
+	struct second *s = &c->second;
 
 	s->next = c->stage->frames;
-	s->nr = EPT_LEVELS + SPARE + size / PAGE_2M + 2;
+	s->nr = 2 * EPT_LEVELS + SPARE + (bytes + tables_size(c->info)) / PAGE_2M + 4;
 	s->table = calloc(s->nr, sizeof(*s->table));
 	if (!s->table || pt_init(&s->pt, &pt_ept, &ops, c) < 0)
 		return false;
-	r = pt_map(&s->pt, at, size, at, PT_RWX | PT_AD, 1, &g);
-	BUG_ON(r == -EINVAL);
-	pt_gather_finish(&s->pt, &g); /* no CPU walks it */
-	return r == 0;
+	return map(c, 0, bytes) == 0 && map(c, c->info->create.size, tables_size(c->info)) == 0;
 }
 
 static void second_end(struct count *c)
@@ -173,14 +187,14 @@ enum gnomon_enclave_status monitor_walks(struct enclaves *all, const uint8_t *me
 	if (args[MONITOR_WALKS_READING] >= WALK_NR_READINGS || args[MONITOR_WALKS_CACHE] > WALK_CACHE_MAX ||
 	    (args[MONITOR_WALKS_SECOND] && args[MONITOR_WALKS_SECOND] != EPT_LEVELS))
 		return GNOMON_ENCLAVE_BAD_FLAGS;
-	if (info.create.size > MOST)
-		return GNOMON_ENCLAVE_BAD_RANGE;
+	bytes = most && most < info.create.size / PAGE_SIZE ? most * PAGE_SIZE : info.create.size;
+	if (bytes / PAGE_SIZE > GNOMON_ENCLAVE_WALKS_MAX)
+		return GNOMON_ENCLAVE_BAD_COUNT;
 	w.tables =
 	    (struct walk_tables){.root = maddr_raw(info.root), .levels = pt_x86_64.levels, .entry = entry, .ctx = &c};
-	bytes = most && most < info.create.size / PAGE_SIZE ? most * PAGE_SIZE : info.create.size;
 	w.reading = args[MONITOR_WALKS_READING];
 	w.second = args[MONITOR_WALKS_SECOND] ? second : NULL;
-	if (w.second && !second_begin(&c)) {
+	if (w.second && !second_begin(&c, bytes)) {
 		second_end(&c);
 		return GNOMON_ENCLAVE_NO_MEMORY;
 	}
