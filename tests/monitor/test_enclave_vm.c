@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -292,4 +294,32 @@ Test(enclave_vm, loses_a_page)
 	enter(SAMPLE_COUNT, 0, 0);
 	cr_expect_eq(left.reason, GNOMON_ENCLAVE_FAULTED);
 	cr_expect_eq(left.address, BASE + PAGE_SIZE);
+}
+
+/* In a process of its own: of a user who may have no thread more. It ends with 0 if there is no enclave's VM then. */
+static void make_without_threads(void)
+{
+	const struct rlimit none = {0};
+	struct enclave_info info;
+
+	if (setrlimit(RLIMIT_NPROC, &none) < 0 || setresuid(65534, 65534, 65534) < 0 || !enclave_look(all, ID, &info))
+		_exit(2);
+	_exit(enclave_vm_create(&(struct enclave_vm_config){kvm_fd, memory, (uint8_t *)buffer}, &info, maddr_init(STUB))
+	          ? 1
+	          : 0);
+}
+
+/* KVM needs a thread for a VM: at once, or when it first runs. There is none, and INIT can say so. */
+Test(enclave_vm, no_threads)
+{
+	int status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		cr_skip("not root");
+	pid = fork();
+	if (pid == 0)
+		make_without_threads();
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0, "status %#x", status);
 }

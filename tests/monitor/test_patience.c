@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A monitor that answers late, or wrongly. What is protected here: a request waits for the answer to the slot's last one;
+ * A monitor that answers late, or wrongly; a KVM that does not run. What is protected here: a request waits for the answer to the slot's last one;
  * no answer is taken for that of another request; only questions are given up while the run goes on, and two seconds
  * count from its end.
  */
@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "monitor/monitor.h"
+#include "vm/vcpu.h"
 
 #define BASE 0x10000000ull
 #define ID   3
@@ -198,4 +199,17 @@ Test(patience, old_when_it_ends)
 	cr_expect_eq(ask(OWN, (struct monitor_request){.op = MONITOR_RESET}), 0);
 	cr_expect_eq(reply.enclaves, 1);
 	pthread_join(thread, NULL);
+}
+
+/* KVM_RUN's EAGAIN is believed for a tenth of a second. Any other end counts anew. */
+Test(vcpu, is_refused_for_ever)
+{
+	static struct vcpu vcpu;
+
+	for (int i = 0; i < 50; i++)
+		cr_assert_not(vcpu_is_refused_for_ever(&vcpu, EAGAIN));
+	cr_assert_not(vcpu_is_refused_for_ever(&vcpu, EINTR));
+	for (int i = 0; i < 99; i++)
+		cr_assert_not(vcpu_is_refused_for_ever(&vcpu, EAGAIN));
+	cr_expect(vcpu_is_refused_for_ever(&vcpu, EAGAIN));
 }

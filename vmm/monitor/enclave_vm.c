@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <gnomon/x86.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,7 +18,8 @@
 #include "stub/stub.h"
 #include "stub/stub_layout.h"
 
-#define RFLAGS_USER 0xdd5 /* what a program may have: CF PF AF ZF SF DF OF, TF */
+#define REFUSALS_MAX 100   /* in a row, a millisecond each: KVM_RUN's EAGAIN */
+#define RFLAGS_USER  0xdd5 /* what a program may have: CF PF AF ZF SF DF OF, TF */
 
 enum { SLOT_MEMORY, SLOT_STUB, SLOT_BUFFER };
 
@@ -25,6 +27,7 @@ struct enclave_vm {
 	int fd, vcpu_fd;
 	struct kvm_run *run;
 	int run_size;
+	unsigned refused; /* so often in a row */
 	uint8_t *stub_pages;
 	struct stub_layout stub;
 	maddr_t root;
@@ -128,6 +131,36 @@ static void first_sregs(struct enclave_vm *vm, struct kvm_sregs *s)
 	s->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 }
 
+/* The first KVM_RUN makes a thread of KVM's (Linux 6.14), and is refused as long as the host makes none. */
+static bool is_refused_for_ever(struct enclave_vm *vm, int error)
+{
+	vm->refused = error == EAGAIN ? vm->refused + 1 : 0;
+	if (!vm->refused)
+		return false;
+	if (vm->refused < REFUSALS_MAX) {
+		(void)poll(NULL, 0, 1);
+		return false;
+	}
+	log_error("KVM cannot run an enclave: the host makes no thread for it (limit of processes, ulimit -u?)");
+	return true;
+}
+
+/* Enters nothing. INIT fails for what would else fail ENTER. */
+static int try_run(struct enclave_vm *vm)
+{
+	int r;
+
+	vm->run->immediate_exit = 1;
+	do
+		r = ioctl(vm->vcpu_fd, KVM_RUN, 0);
+	while (r < 0 && errno == EAGAIN && !is_refused_for_ever(vm, EAGAIN));
+	vm->run->immediate_exit = 0;
+	if (r < 0 && errno != EINTR)
+		return errno == EAGAIN ? -EAGAIN : log_errno(errno, "KVM_RUN of a new enclave");
+	vm->refused = 0;
+	return 0;
+}
+
 static int make_vcpu(struct enclave_vm *vm)
 {
 	const struct kvm_msr_entry msr[] = {{.index = MSR_STAR, .data = (uint64_t)STUB_CS << 32},
@@ -152,7 +185,9 @@ static int make_vcpu(struct enclave_vm *vm)
 	if (patient_ioctl(vm->vcpu_fd, KVM_SET_SREGS, (unsigned long)&sregs) < 0)
 		return log_errno(errno, "KVM_SET_SREGS of an enclave");
 	vm->run->s.regs.sregs = sregs;
-	return cpu_regs_set_msrs(vm->vcpu_fd, msr, 3) == 3 ? 0 : log_errno(EIO, "KVM_SET_MSRS of an enclave");
+	if (cpu_regs_set_msrs(vm->vcpu_fd, msr, 3) != 3)
+		return log_errno(EIO, "KVM_SET_MSRS of an enclave");
+	return try_run(vm);
 }
 
 struct enclave_vm *enclave_vm_create(const struct enclave_vm_config *c, const struct enclave_info *info, maddr_t stub)
@@ -272,12 +307,15 @@ static struct enclave_vm_stop store(struct enclave_vm *vm, struct enclave_contex
 
 struct enclave_vm_stop enclave_vm_run(struct enclave_vm *vm, struct enclave_context *c)
 {
-	int r;
+	int r, error;
 
 	if (!c->in_vcpu)
 		load(vm, c);
 	r = ioctl(vm->vcpu_fd, KVM_RUN, 0);
-	if (r < 0 && (errno == EINTR || errno == EAGAIN)) {
+	error = r < 0 ? errno : 0;
+	if (is_refused_for_ever(vm, error))
+		return (struct enclave_vm_stop){.why = ENCLAVE_STOP_FAILED};
+	if (error == EINTR || error == EAGAIN) {
 		__atomic_store_n(&vm->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		c->in_vcpu = true;
 		return (struct enclave_vm_stop){.why = ENCLAVE_STOP_KICK};
@@ -285,7 +323,7 @@ struct enclave_vm_stop enclave_vm_run(struct enclave_vm *vm, struct enclave_cont
 	if (r == 0 && vm->run->exit_reason == KVM_EXIT_IO && vm->run->io.direction == KVM_EXIT_IO_OUT)
 		return store(vm, c);
 	if (r < 0)
-		(void)log_errno(errno, "KVM_RUN of an enclave");
+		(void)log_errno(error, "KVM_RUN of an enclave");
 	else
 		log_error("KVM cannot go on with an enclave (exit reason %u)", vm->run->exit_reason);
 	return (struct enclave_vm_stop){.why = ENCLAVE_STOP_FAILED};

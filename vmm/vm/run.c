@@ -2,9 +2,12 @@
 /* A vCPU's run loop: the picture is in vm/vcpu.h. */
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
+
+#define REFUSALS_MAX 100 /* in a row, a millisecond each: KVM_RUN's EAGAIN */
 
 /* Until the VM goes on, or ends. A pause is a state, not a request: whoever looks late sees it too. */
 static void park(struct vcpu *vcpu)
@@ -27,8 +30,24 @@ static unsigned serve_requests(struct vcpu *vcpu)
 	return bits & REQ_LEAVE;
 }
 
+bool vcpu_is_refused_for_ever(struct vcpu *vcpu, int err)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+
+	vcpu->refused = err == EAGAIN ? vcpu->refused + 1 : 0;
+	if (vcpu->refused && vcpu->refused < REFUSALS_MAX)
+		(void)nanosleep(&pause, NULL);
+	return vcpu->refused >= REFUSALS_MAX;
+}
+
 void vcpu_run_failed(struct vcpu *vcpu, int err)
 {
+	if (vcpu_is_refused_for_ever(vcpu, err)) {
+		log_error("KVM cannot run vCPU %d: the host makes no thread for it (limit of processes, ulimit -u?)",
+		          vcpu->id);
+		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+		return;
+	}
 	if (err == EINTR || err == EAGAIN) {
 		counter_inc(&vcpu->counters, CTR_EXITS);
 		counter_inc(&vcpu->counters, CTR_EXIT_INTR);
@@ -85,6 +104,8 @@ static int run(struct vcpu *vcpu)
 {
 	const int r = ioctl(vcpu->fd, KVM_RUN, 0);
 
+	if (r == 0)
+		vcpu->refused = 0;
 	vcpu_end_run(vcpu);
 	return r;
 }

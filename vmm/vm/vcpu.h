@@ -67,6 +67,7 @@ struct vcpu {
 	atomic_uint pins;            /* see vcpu_pin() */
 	_Atomic uint64_t vectors[4]; /* interrupts to deliver, by number; the highest goes first */
 	struct counters counters;
+	unsigned refused;           /* so often in a row; its own thread's */
 	bool halted;                /* nested mode's: HLT left KVM_RUN, and no interrupt was delivered since */
 	bool incomplete;            /* nested mode's: the next KVM_RUN completes an access, or takes the first state */
 	const char *unsettled;      /* what KVM holds of a half-done instruction; NULL: nothing. See settled() */
@@ -174,6 +175,12 @@ void vcpu_handle_exit(struct vcpu *vcpu);
 
 /* KVM_RUN failed with errno `err`: a kick, or the guest's mistake or the host's failure, which end the run. */
 void vcpu_run_failed(struct vcpu *vcpu, int err);
+
+/*
+ * Whether KVM_RUN has failed with EAGAIN, which means later, too often: since Linux 6.14 it does so as long as the host
+ * makes no thread for KVM. Sleeps a little before the next try. True: vcpu_run_failed() says so and ends the run.
+ */
+bool vcpu_is_refused_for_ever(struct vcpu *vcpu, int err);
 
 /* Returns the highest pending vector, -1 if none; and clears one that was delivered. */
 int vcpu_pending_vector(const struct vcpu *vcpu);
