@@ -54,7 +54,8 @@ static void build(void)
 	cr_assert_eq(enclave_add(all, ID, BASE + PAGE_SIZE, GNOMON_ENCLAVE_R | GNOMON_ENCLAVE_W, zero), 0);
 	cr_assert_eq(enclave_init(all, ID, NULL), 0);
 	cr_assert(enclave_look(all, ID, &info));
-	vm = enclave_vm_create(&(struct enclave_vm_config){kvm_fd, memory, (uint8_t *)buffer}, &info, maddr_init(STUB));
+	vm = enclave_vm_create(&(struct enclave_vm_config){kvm_fd, memory, (uint8_t *)buffer, false}, &info,
+	                       maddr_init(STUB));
 	cr_assert(vm);
 }
 
@@ -304,7 +305,8 @@ static void make_without_threads(void)
 
 	if (setrlimit(RLIMIT_NPROC, &none) < 0 || setresuid(65534, 65534, 65534) < 0 || !enclave_look(all, ID, &info))
 		_exit(2);
-	_exit(enclave_vm_create(&(struct enclave_vm_config){kvm_fd, memory, (uint8_t *)buffer}, &info, maddr_init(STUB))
+	_exit(enclave_vm_create(&(struct enclave_vm_config){kvm_fd, memory, (uint8_t *)buffer, false}, &info,
+	                        maddr_init(STUB))
 	          ? 1
 	          : 0);
 }

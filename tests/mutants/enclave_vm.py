@@ -129,6 +129,7 @@ MUTANTS = [
      "what was erased stays in memory", "enclave enclave_run/churn_nested"),
     ("segments-stay", ENCLAVE_VM, "if (c->begins)", "if (0)",
      "a call finds the segments of the one before", "monitor enclave_vm/segments_begin_anew"),
+    ("told-again", SERVE, "m->told = true;", ";", "a guest floods the log by INIT", "monitor monitor/no_descriptors"),
     ("seal-stays", SERVE, "enclave_unseal(m->all, q->id);", ";",
      "an enclave is ready for which the host has no VM", "monitor monitor/no_descriptors"),
     ("vmm-may-read", SANDBOX, "SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),",

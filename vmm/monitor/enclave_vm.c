@@ -28,6 +28,7 @@ struct enclave_vm {
 	struct kvm_run *run;
 	int run_size;
 	unsigned refused; /* so often in a row */
+	bool quiet;
 	uint8_t *stub_pages;
 	struct stub_layout stub;
 	maddr_t root;
@@ -59,10 +60,15 @@ static int patient_ioctl(int fd, unsigned long request, unsigned long arg)
 	return r;
 }
 
+static int failed(const struct enclave_vm *vm, int error, const char *what)
+{
+	return vm->quiet ? -error : log_errno(error, "%s", what);
+}
+
 static int set_slot(struct enclave_vm *vm, struct kvm_userspace_memory_region r)
 {
 	return patient_ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, (unsigned long)&r) < 0
-	           ? log_errno(errno, "an enclave's memory slot")
+	           ? failed(vm, errno, "an enclave's memory slot")
 	           : 0;
 }
 
@@ -93,7 +99,7 @@ static int make_slots(struct enclave_vm *vm, const struct enclave_vm_config *c, 
 
 	vm->stub_pages = mmap(NULL, stub_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (vm->stub_pages == MAP_FAILED)
-		return log_errno(errno, "memory for an enclave's stub");
+		return failed(vm, errno, "memory for an enclave's stub");
 	vm->stub.host = vm->stub_pages;
 	stub_build(&vm->stub);
 	r = add_slot(vm, SLOT_MEMORY, info->memory, info->size, c->memory + maddr_raw(info->memory));
@@ -141,7 +147,9 @@ static bool is_refused_for_ever(struct enclave_vm *vm, int error)
 		(void)poll(NULL, 0, 1);
 		return false;
 	}
-	log_error("KVM cannot run an enclave: the host makes no thread for it (limit of processes, ulimit -u?)");
+	if (!vm->quiet)
+		log_error(
+		    "KVM cannot run an enclave: the host makes no thread for it (limit of processes, ulimit -u?)");
 	return true;
 }
 
@@ -156,7 +164,7 @@ static int try_run(struct enclave_vm *vm)
 	while (r < 0 && errno == EAGAIN && !is_refused_for_ever(vm, EAGAIN));
 	vm->run->immediate_exit = 0;
 	if (r < 0 && errno != EINTR)
-		return errno == EAGAIN ? -EAGAIN : log_errno(errno, "KVM_RUN of a new enclave");
+		return errno == EAGAIN ? -EAGAIN : failed(vm, errno, "KVM_RUN of a new enclave");
 	vm->refused = 0;
 	return 0;
 }
@@ -171,22 +179,22 @@ static int make_vcpu(struct enclave_vm *vm)
 
 	vm->vcpu_fd = patient_ioctl(vm->fd, KVM_CREATE_VCPU, 0);
 	if (vm->vcpu_fd < 0)
-		return log_errno(errno, "KVM_CREATE_VCPU of an enclave");
+		return failed(vm, errno, "KVM_CREATE_VCPU of an enclave");
 	run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vm->vcpu_fd, 0);
 	if (run == MAP_FAILED)
-		return log_errno(errno, "cannot map the run structure of an enclave");
+		return failed(vm, errno, "cannot map the run structure of an enclave");
 	vm->run = run;
 	vm->run->kvm_valid_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	if (cpuid_set(vm->vcpu_fd, 0) < 0)
 		return -EIO;
 	if (patient_ioctl(vm->vcpu_fd, KVM_GET_SREGS, (unsigned long)&sregs) < 0)
-		return log_errno(errno, "KVM_GET_SREGS of an enclave");
+		return failed(vm, errno, "KVM_GET_SREGS of an enclave");
 	first_sregs(vm, &sregs);
 	if (patient_ioctl(vm->vcpu_fd, KVM_SET_SREGS, (unsigned long)&sregs) < 0)
-		return log_errno(errno, "KVM_SET_SREGS of an enclave");
+		return failed(vm, errno, "KVM_SET_SREGS of an enclave");
 	vm->run->s.regs.sregs = sregs;
 	if (cpu_regs_set_msrs(vm->vcpu_fd, msr, 3) != 3)
-		return log_errno(EIO, "KVM_SET_MSRS of an enclave");
+		return failed(vm, EIO, "KVM_SET_MSRS of an enclave");
 	return try_run(vm);
 }
 
@@ -195,18 +203,25 @@ struct enclave_vm *enclave_vm_create(const struct enclave_vm_config *c, const st
 	struct enclave_vm *vm = calloc(1, sizeof(*vm));
 
 	if (!vm) {
-		log_error("no memory for an enclave");
+		if (!c->quiet)
+			log_error("no memory for an enclave");
 		return NULL;
 	}
-	*vm = (struct enclave_vm){
-	    .fd = -1, .vcpu_fd = -1, .root = info->root, .base = info->create.base, .stub_pages = MAP_FAILED};
+	*vm = (struct enclave_vm){.fd = -1,
+	                          .vcpu_fd = -1,
+	                          .root = info->root,
+	                          .base = info->create.base,
+	                          .stub_pages = MAP_FAILED,
+	                          .quiet = c->quiet};
 	vm->stub = (struct stub_layout){.base = stub, .cpus = 1};
 	vm->run_size = ioctl(c->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	vm->fd = patient_ioctl(c->kvm_fd, KVM_CREATE_VM, 0);
-	if (vm->fd < 0 || vm->run_size < 0)
-		(void)log_errno(errno, "KVM_CREATE_VM for an enclave");
-	else if (make_slots(vm, c, info) == 0 && make_vcpu(vm) == 0)
+	if (vm->fd < 0 || vm->run_size < 0) {
+		(void)failed(vm, errno, "KVM_CREATE_VM for an enclave");
+	} else if (make_slots(vm, c, info) == 0 && make_vcpu(vm) == 0) {
+		vm->quiet = false; /* what comes now ends the run */
 		return vm;
+	}
 	enclave_vm_destroy(vm);
 	return NULL;
 }

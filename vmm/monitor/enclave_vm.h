@@ -20,13 +20,14 @@ struct enclave_vm_config {
 	int kvm_fd;      /* /dev/kvm, the caller's */
 	uint8_t *memory; /* secure memory, as in struct enclaves_config */
 	uint8_t *buffer; /* the marshalling buffer; NULL: none */
+	bool quiet;      /* a failure is not logged */
 };
 
 /* What every view needs of the stub, for struct enclaves_config; *ret_nr of them. `stub`: where it lies in the VM. */
 #define ENCLAVE_VM_FIXED 5
 void enclave_vm_fixed(maddr_t stub, struct enclave_fixed ret_fixed[ENCLAVE_VM_FIXED]);
 
-/* For a sealed enclave. NULL, logged. */
+/* For a sealed enclave. NULL: the host lacks something; logged, unless `quiet`. */
 struct enclave_vm *enclave_vm_create(const struct enclave_vm_config *config, const struct enclave_info *info,
                                      maddr_t stub);
 /* NULL is fine. */

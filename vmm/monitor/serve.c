@@ -107,10 +107,12 @@ static enum gnomon_enclave_status init(struct monitor_serve *m, const struct mon
 	        .kvm_fd = m->config.kvm_fd,
 	        .memory = m->memory,
 	        .buffer = m->config.buffers + q->id * GNOMON_ENCLAVE_BUFFER_MAX,
+	        .quiet = m->told,
 	    },
 	    &info, stub_at(m));
 	if (m->vm[q->id])
 		return s;
+	m->told = true;
 	enclave_unseal(m->all, q->id); /* the host lacks memory or descriptors: another try may find some */
 	return GNOMON_ENCLAVE_NO_MEMORY;
 }

@@ -29,6 +29,7 @@ struct monitor_serve {
 	struct enclaves *all;
 	struct enclave_vm *vm[GNOMON_ENCLAVE_MAX + 1];
 	struct enclave_key key;
+	bool told; /* that the host lacks something for an INIT: a guest may try for ever */
 	pthread_mutex_t lock;
 };
 
