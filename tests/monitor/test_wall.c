@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -233,7 +234,7 @@ static int status_of(pid_t pid, const char *name)
 static struct monitor *start(void)
 {
 	struct monitor *m = monitor_start(
-	    &(struct monitor_config){.kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = 1});
+	    &(struct monitor_config){.kind = MONITOR_PROCESS, .memory = 16 << 20, .levels = 2, .slots = 1});
 
 	cr_assert(m);
 	return m;
@@ -292,6 +293,41 @@ Test(wall, monitor_is_locked)
 	cr_expect_eq(monitor_is_locked(m), status_of(child_of(getpid()), "VmLck") >= 1024);
 	if (has_capability(CAP_IPC_LOCK))
 		cr_expect(monitor_is_locked(m));
+	monitor_stop(m);
+}
+
+static void ask(struct monitor *m, struct monitor_request q)
+{
+	struct monitor_reply reply;
+
+	*monitor_request(m, 0) = q;
+	cr_assert_eq(monitor_call(m, 0, &reply), 0);
+	cr_assert_eq(reply.status, 0);
+}
+
+/* What an enclave had goes to the host when it is destroyed, locked or not. */
+Test(wall, monitor_gives_memory_back)
+{
+	const uint64_t base = 0x10000000, pages = 16 * GNOMON_ENCLAVE_ADD_MAX;
+	const int half = pages * MONITOR_PAGE / 1024 / 2; /* KiB; the kernel counts roughly */
+	const struct gnomon_enclave_create create = {
+	    .base = base, .size = pages * MONITOR_PAGE, .entry = base, .stack = base + MONITOR_PAGE};
+	static uint8_t page[MONITOR_PAGE] __attribute__((aligned(MONITOR_PAGE)));
+	struct monitor *m;
+	int before, full;
+
+	if (madvise(page, sizeof(page), MADV_DONTNEED_LOCKED) < 0)
+		cr_skip("this kernel keeps locked memory");
+	m = start();
+	ask(m, (struct monitor_request){.op = MONITOR_CREATE, .id = 1, .create = create});
+	before = status_of(child_of(getpid()), "RssAnon");
+	for (uint64_t va = base; va < base + pages * MONITOR_PAGE; va += GNOMON_ENCLAVE_ADD_MAX * MONITOR_PAGE)
+		ask(m, (struct monitor_request){
+		           .op = MONITOR_ADD, .id = 1, .va = va, .rights = 3, .pages = GNOMON_ENCLAVE_ADD_MAX});
+	full = status_of(child_of(getpid()), "RssAnon");
+	cr_expect_geq(full - before, half);
+	ask(m, (struct monitor_request){.op = MONITOR_DESTROY, .id = 1});
+	cr_expect_geq(full - status_of(child_of(getpid()), "RssAnon"), half);
 	monitor_stop(m);
 }
 

@@ -126,7 +126,7 @@ MUTANTS = [
     ("monitor-swapped", PROCESS, "c->shared->locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;",
      "c->shared->locked = true;", "the monitor says that it is locked, and is not", "monitor wall/monitor_is_locked"),
     ("discard-keeps", SERVE, "MADV_DONTNEED_LOCKED) == 0 ||", "MADV_DONTNEED) == 0 ||",
-     "what was erased stays in memory", "enclave enclave_run/churn_nested"),
+     "what was erased stays in memory", "monitor wall/monitor_gives_memory_back"),
     ("segments-stay", ENCLAVE_VM, "if (c->begins)", "if (0)",
      "a call finds the segments of the one before", "monitor enclave_vm/segments_begin_anew"),
     ("told-again", SERVE, "m->told = true;", ";", "a guest floods the log by INIT", "monitor monitor/no_descriptors"),

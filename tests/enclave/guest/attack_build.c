@@ -178,6 +178,13 @@ void attack_zero(void)
 	expect("destroy again", destroy(ID), GNOMON_ENCLAVE_OK);
 	fill(FRAME(0), 0x44);
 	expect("the memory is ours", is_filled(FRAME(0), 0x44), true);
+	build(ID, 0);
+	expect("remove the code", remove_page(ID, BASE), GNOMON_ENCLAVE_OK);
+	expect("the page behind it is the enclave's", add(ID, BASE, RX, FRAME(1)), GNOMON_ENCLAVE_BAD_PAGE);
+	expect("not in a row", add(ID, BASE + 2 * PAGE, RW, FRAME(5)), GNOMON_ENCLAVE_OK);
+	expect("before it", add(ID, BASE + 3 * PAGE, RW, FRAME(4)), GNOMON_ENCLAVE_OK);
+	expect("destroy these", destroy(ID), GNOMON_ENCLAVE_OK);
+	expect("they are zero", is_filled(FRAME(4), 0) && is_filled(FRAME(5), 0), true);
 }
 
 /* Until somebody outside has taken FRAME(30). */
