@@ -4,6 +4,7 @@
 # First process of a lane of fresh.sh, in mount and PID namespaces of its own: unpacks the root at DIR, in memory, with
 # the clone of the tree in it, and runs the lane there with a newcomer's environment. OUT appears in it as /out.
 set -euo pipefail
+trap 'echo "in-root.sh: line $LINENO: status $?: $BASH_COMMAND" >&2' ERR
 
 archive=$1 root=$2 out=$3 lane=$4
 here=$(dirname "${BASH_SOURCE[0]}")
