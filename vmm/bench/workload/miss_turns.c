@@ -37,7 +37,7 @@ struct run {
 static int check_pages(const uint8_t *arena, uint64_t bytes)
 {
 	uint8_t *page = calloc(bytes / PAGE_2M, 1);
-	uint64_t huge = 0;
+	unsigned long long huge = 0;
 
 	if (!page)
 		return -ENOMEM;
@@ -47,8 +47,8 @@ static int check_pages(const uint8_t *arena, uint64_t bytes)
 	free(page);
 	if (huge * PAGE_2M == bytes)
 		return 0;
-	log_error("the host gave %llu of %llu MiB in 2 MiB pages (see THP in `gnomon host`)",
-	          (unsigned long long)(huge * 2), (unsigned long long)(bytes >> 20));
+	log_error("the host gave %llu of %llu pages of 2 MiB (see THP in `gnomon host`)", huge,
+	          (unsigned long long)(bytes / PAGE_2M));
 	return -ENOMEM;
 }
 
