@@ -36,7 +36,7 @@ struct run {
 /* What was asked for is what there is, or the row would be another. */
 static int check_pages(const uint8_t *arena, uint64_t bytes)
 {
-	uint8_t *page = calloc(bytes / PAGE_2M, 1);
+	uint8_t *page = calloc(bytes / PAGE_2M + 1, 1); /* not of 0 bytes */
 	unsigned long long huge = 0;
 
 	if (!page)
