@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "monitor/monitor.h"
 #include "sample.h"
 
@@ -331,18 +332,6 @@ Test(monitor, message_changes, .timeout = 60)
 	atomic_store(&settled, true);
 	pthread_join(thread, NULL);
 	monitor_stop(m);
-}
-
-static pid_t monitor_pid(void)
-{
-	char path[64], line[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)getpid(), (int)getpid());
-	f = fopen(path, "r");
-	cr_assert(f && fgets(line, sizeof(line), f));
-	fclose(f);
-	return atoi(line);
 }
 
 /* Killed at any moment: the call under way and the next come back, and somebody is told. */

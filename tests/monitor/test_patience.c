@@ -14,8 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "child.h"
+#include "kvm/refusal.h"
 #include "monitor/monitor.h"
-#include "vm/vcpu.h"
 
 #define BASE 0x10000000ull
 #define ID   3
@@ -29,18 +30,6 @@ static pid_t pid;
 static bool has_ended(void *ctx)
 {
 	return atomic_load(&ended);
-}
-
-static pid_t monitor_pid(void)
-{
-	char path[64], line[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)getpid(), (int)getpid());
-	f = fopen(path, "r");
-	cr_assert(f && fgets(line, sizeof(line), f));
-	fclose(f);
-	return atoi(line);
 }
 
 static void begin(void)
@@ -204,12 +193,12 @@ Test(patience, old_when_it_ends)
 /* KVM_RUN's EAGAIN is believed for a tenth of a second. Any other end counts anew. */
 Test(vcpu, is_refused_for_ever)
 {
-	static struct vcpu vcpu;
+	unsigned refused = 0;
 
 	for (int i = 0; i < 50; i++)
-		cr_assert_not(vcpu_is_refused_for_ever(&vcpu, EAGAIN));
-	cr_assert_not(vcpu_is_refused_for_ever(&vcpu, EINTR));
+		cr_assert_not(kvm_is_refused_for_ever(&refused, EAGAIN));
+	cr_assert_not(kvm_is_refused_for_ever(&refused, EINTR));
 	for (int i = 0; i < 99; i++)
-		cr_assert_not(vcpu_is_refused_for_ever(&vcpu, EAGAIN));
-	cr_expect(vcpu_is_refused_for_ever(&vcpu, EAGAIN));
+		cr_assert_not(kvm_is_refused_for_ever(&refused, EAGAIN));
+	cr_expect(kvm_is_refused_for_ever(&refused, EAGAIN));
 }

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "child.h"
 #include "monitor/monitor.h"
 #include "monitor/sandbox.h"
 
@@ -97,21 +98,6 @@ static const struct way {
 #endif
 
 /* ---- a VMM of our own ---- */
-
-/* The monitor's, and no other child's. */
-static pid_t child_of(pid_t pid)
-{
-	char path[64], line[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
-	f = fopen(path, "r");
-	if (!f || !fgets(line, sizeof(line), f))
-		line[0] = 0;
-	if (f)
-		fclose(f);
-	return atoi(line);
-}
 
 static void give_up_capabilities(void)
 {

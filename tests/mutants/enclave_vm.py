@@ -140,7 +140,7 @@ MUTANTS = [
      "monitor wall/root"),
     ("message-read-twice", SERVE, "run(m, q.id, slot, &reply);", "run(m, slot->request.id, slot, &reply);",
      "a message changes between check and use", "monitor monitor/message_changes"),
-    ("refused-for-ever", "vmm/vm/run.c", "return vcpu->refused >= REFUSALS_MAX;", "return false;",
+    ("refused-for-ever", "vmm/kvm/refusal.c", "return *refused >= REFUSALS_MAX;", "return false;",
      "a vCPU that KVM never runs is tried for ever", "monitor vcpu/is_refused_for_ever"),
     ("sealed-untried", ENCLAVE_VM, "return try_run(vm);", "(void)try_run(vm);\n	return 0;",
      "INIT succeeds though KVM cannot run the enclave", "monitor enclave_vm/no_threads"),

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <gnomon/x86.h>
 #include <linux/kvm.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,11 +14,11 @@
 #include "cpu/state.h"
 #include "kvm/cpu_regs.h"
 #include "kvm/cpuid.h"
+#include "kvm/refusal.h"
 #include "stub/stub.h"
 #include "stub/stub_layout.h"
 
-#define REFUSALS_MAX 100   /* in a row, a millisecond each: KVM_RUN's EAGAIN */
-#define RFLAGS_USER  0xdd5 /* what a program may have: CF PF AF ZF SF DF OF, TF */
+#define RFLAGS_USER 0xdd5 /* what a program may have: CF PF AF ZF SF DF OF, TF */
 
 enum { SLOT_MEMORY, SLOT_STUB, SLOT_BUFFER };
 
@@ -137,19 +136,12 @@ static void first_sregs(struct enclave_vm *vm, struct kvm_sregs *s)
 	s->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 }
 
-/* The first KVM_RUN makes a thread of KVM's (Linux 6.14), and is refused as long as the host makes none. */
 static bool is_refused_for_ever(struct enclave_vm *vm, int error)
 {
-	vm->refused = error == EAGAIN ? vm->refused + 1 : 0;
-	if (!vm->refused)
+	if (!kvm_is_refused_for_ever(&vm->refused, error))
 		return false;
-	if (vm->refused < REFUSALS_MAX) {
-		(void)poll(NULL, 0, 1);
-		return false;
-	}
 	if (!vm->quiet)
-		log_error(
-		    "KVM cannot run an enclave: the host makes no thread for it (limit of processes, ulimit -u?)");
+		log_error("KVM cannot run an enclave: " KVM_REFUSED);
 	return true;
 }
 

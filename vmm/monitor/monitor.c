@@ -10,9 +10,9 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "host/host.h"
 #include "monitor/process.h"
 #include "monitor/sandbox.h"
@@ -194,21 +194,13 @@ void *monitor_content(struct monitor *m, int slot)
 /* How long a call waits: for ever, or until `ends` on the clock. */
 struct patience {
 	bool bounded;
-	uint64_t ends; /* if `bounded` */
+	int64_t ends; /* if `bounded` */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ull + t.tv_nsec / 1000000;
-}
 
 /* Time counts from when somebody need not wait any more, however often he looked before. */
 static bool is_impatient(const struct monitor *m, struct patience *p, uint32_t op)
 {
-	const uint64_t now = now_ms();
+	const int64_t now = clock_ms();
 
 	if (!p->bounded && (op == MONITOR_QUERY || (m->config.ended && m->config.ended(m->config.ctx))))
 		*p = (struct patience){.bounded = true, .ends = now + PATIENT_MS};

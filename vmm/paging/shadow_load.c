@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 
 #include "kvm/cpu_regs.h"
+#include "kvm/refusal.h"
 #include "paging/shadow_vm.h"
 #include "stub/stub.h"
 #include "vm/reclaim.h"
@@ -99,7 +100,7 @@ bool shadow_vcpu_run_to_stub(struct vcpu *vcpu)
 	do {
 		__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		rc = ioctl(vcpu->fd, KVM_RUN, 0);
-	} while (rc < 0 && (errno == EINTR || (errno == EAGAIN && !vcpu_is_refused_for_ever(vcpu, EAGAIN))));
+	} while (rc < 0 && (errno == EINTR || (errno == EAGAIN && !kvm_is_refused_for_ever(&vcpu->refused, EAGAIN))));
 	/* A kick meanwhile lost its immediate_exit above: what it was for is visible by now. */
 	if (atomic_load(&vcpu->requests) || vcpu_pending_vector(vcpu) >= 0 || atomic_load(&vcpu->vm->paused))
 		__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);

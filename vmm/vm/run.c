@@ -2,12 +2,10 @@
 /* A vCPU's run loop: the picture is in vm/vcpu.h. */
 #include <errno.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
+#include "kvm/refusal.h"
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
-
-#define REFUSALS_MAX 100 /* in a row, a millisecond each: KVM_RUN's EAGAIN */
 
 /* Until the VM goes on, or ends. A pause is a state, not a request: whoever looks late sees it too. */
 static void park(struct vcpu *vcpu)
@@ -30,21 +28,10 @@ static unsigned serve_requests(struct vcpu *vcpu)
 	return bits & REQ_LEAVE;
 }
 
-bool vcpu_is_refused_for_ever(struct vcpu *vcpu, int err)
-{
-	const struct timespec pause = {.tv_nsec = 1000000};
-
-	vcpu->refused = err == EAGAIN ? vcpu->refused + 1 : 0;
-	if (vcpu->refused && vcpu->refused < REFUSALS_MAX)
-		(void)nanosleep(&pause, NULL);
-	return vcpu->refused >= REFUSALS_MAX;
-}
-
 void vcpu_run_failed(struct vcpu *vcpu, int err)
 {
-	if (vcpu_is_refused_for_ever(vcpu, err)) {
-		log_error("KVM cannot run vCPU %d: the host makes no thread for it (limit of processes, ulimit -u?)",
-		          vcpu->id);
+	if (kvm_is_refused_for_ever(&vcpu->refused, err)) {
+		log_error("KVM cannot run vCPU %d: " KVM_REFUSED, vcpu->id);
 		vm_end(vcpu->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 		return;
 	}

@@ -176,12 +176,6 @@ void vcpu_handle_exit(struct vcpu *vcpu);
 /* KVM_RUN failed with errno `err`: a kick, or the guest's mistake or the host's failure, which end the run. */
 void vcpu_run_failed(struct vcpu *vcpu, int err);
 
-/*
- * Whether KVM_RUN has failed with EAGAIN, which means later, too often: since Linux 6.14 it does so as long as the host
- * makes no thread for KVM. Sleeps a little before the next try. True: vcpu_run_failed() says so and ends the run.
- */
-bool vcpu_is_refused_for_ever(struct vcpu *vcpu, int err);
-
 /* Returns the highest pending vector, -1 if none; and clears one that was delivered. */
 int vcpu_pending_vector(const struct vcpu *vcpu);
 void vcpu_clear_vector(struct vcpu *vcpu, int vector);
