@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/present.h"
 
+#include <cpuid.h>
+#include <stdint.h>
 #include <sys/platform/x86.h>
 
 #include "cpu/decode.h"
@@ -146,4 +148,12 @@ bool insn_is_present(const struct insn *insn)
 	const ZydisISASet set = insn->z.meta.isa_set;
 
 	return is_integer_present(set) || is_sse_present(set) || is_avx_present(set) || is_avx512_present(set);
+}
+
+bool cpu_is_intel(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(0, a, b, c, d);
+	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
 }

@@ -13,4 +13,7 @@ struct insn;
  */
 bool insn_is_present(const struct insn *insn);
 
+/* Whether it says that it is Intel's: what SYSENTER and near branches do in 64-bit code depends on it. */
+bool cpu_is_intel(void);
+
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/zydis.h"
 
-#include <cpuid.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+
+#include "cpu/present.h"
 
 _Static_assert(ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) == 4, "the decoder's interface is that of Zydis 4");
 
@@ -21,15 +22,6 @@ static bool fits(void *library)
 
 	return version && ZYDIS_VERSION_MAJOR(version()) == ZYDIS_VERSION_MAJOR(ZYDIS_VERSION) &&
 	       ZYDIS_VERSION_MINOR(version()) == ZYDIS_VERSION_MINOR(ZYDIS_VERSION);
-}
-
-/* Intel's CPUs ignore the prefix 66 of a near branch in 64-bit code, AMD's take it for 16-bit operands: APM3 1.2.2. */
-static bool ignores_branch_size(void)
-{
-	uint32_t a, b, c, d;
-
-	__cpuid(0, a, b, c, d);
-	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
 }
 
 static void load(void)
@@ -49,7 +41,7 @@ static void load(void)
 	enable_mode = (__typeof__(enable_mode))dlsym(library, "ZydisDecoderEnableMode");
 	if (!init || !enable_mode || !decode_full ||
 	    ZYAN_FAILED(init(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64)) ||
-	    ZYAN_FAILED(enable_mode(&decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, !ignores_branch_size()))) {
+	    ZYAN_FAILED(enable_mode(&decoder, ZYDIS_DECODER_MODE_AMD_BRANCHES, !cpu_is_intel()))) {
 		log_error("%s has not the functions that Gnomon was built for", ZYDIS_LIBRARY);
 		decode_full = NULL;
 	}

@@ -24,7 +24,10 @@ bool zydis_found(void);
  */
 int must_check zydis_load(void);
 
-/* ZydisDecoderDecodeFull() for 64-bit code, near branches as this CPU has them. `operands` has room for ZYDIS_MAX_OPERAND_COUNT. */
+/*
+ * ZydisDecoderDecodeFull() for 64-bit code. `operands` has room for ZYDIS_MAX_OPERAND_COUNT. The prefix 66 of a relative
+ * near branch means what it means to this CPU: nothing on Intel's, 16-bit operands on AMD's (APM3 1.2.2).
+ */
 ZyanStatus zydis_decode(const void *bytes, size_t length, ZydisDecodedInstruction *ret_insn,
                         ZydisDecodedOperand *ret_operands);
 

@@ -56,6 +56,9 @@ void host_read_second_stage(struct host_info *ret_info);
  */
 bool host_runs_guests_in_hardware(void);
 
+/* Whether QEMU's TCG plays this machine's CPU, which says so itself (CPUID). Needs no host_detect(). */
+bool host_is_tcg(void);
+
 /* The path of the KVM device: /dev/kvm unless GNOMON_KVM_DEVICE names another. */
 const char *host_kvm_path(void);
 

@@ -56,9 +56,22 @@ static bool has_bochs_device(const char *sys)
 	return found;
 }
 
+static bool names_tcg(const struct host_info *info)
+{
+	return strcmp(info->hypervisor, "TCGTCGTCGTCG") == 0;
+}
+
+bool host_is_tcg(void)
+{
+	struct host_info info = {0};
+
+	host_probe_hypervisor(&info);
+	return names_tcg(&info);
+}
+
 void host_find_emulator(struct host_info *info, const char *sys)
 {
-	if (strcmp(info->hypervisor, "TCGTCGTCGTCG") == 0)
+	if (names_tcg(info))
 		info->emulator = HOST_EMULATOR_QEMU;
 	else if (!info->in_vm && !*info->dmi_vendor &&
 	         has_bochs_device(sys)) /* its CPU names no hypervisor, its BIOS nobody */

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/platform/x86.h>
 
+#include "cpu/present.h"
 #include "host/host.h"
 
 /* Leaf 1 (APM3 E.3.2): what a kernel and its programs may rely on without XSAVE or an APIC. */
@@ -155,26 +156,7 @@ uint64_t cpuid_cr4_bits(void)
 	return bits;
 }
 
-bool cpuid_is_intel(void)
-{
-	uint32_t a, b, c, d;
-
-	__cpuid(0, a, b, c, d);
-	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
-}
-
-static bool is_tcg(void)
-{
-	uint32_t a, b, c, d;
-
-	__cpuid(1, a, b, c, d);
-	if (!(c & L1_ECX_HYPERV))
-		return false;
-	__cpuid(HV_LEAF, a, b, c, d);
-	return b == 0x54474354 && c == 0x43544743 && d == 0x47435447; /* "TCGTCGTCGTCG" */
-}
-
 bool cpuid_pml4_global_reserved(void)
 {
-	return !cpuid_is_intel() && !(is_tcg() && host_runs_guests_in_hardware());
+	return !cpu_is_intel() && !(host_is_tcg() && host_runs_guests_in_hardware());
 }

@@ -28,7 +28,4 @@ bool cpuid_pml4_global_reserved(void);
 /* Bits of CR4 that the guest may set: those of features that cpuid_set() offers, and those that need none. */
 uint64_t cpuid_cr4_bits(void);
 
-/* The CPU is Intel's: what SYSENTER does in 64-bit code depends on it. */
-bool cpuid_is_intel(void);
-
 #endif

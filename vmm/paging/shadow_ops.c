@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "cpu/present.h"
 #include "dev/bus.h"
 #include "kvm/cpuid.h"
 #include "paging/shadow_vm.h"
@@ -277,6 +278,6 @@ struct cpu_ops shadow_ops_make(void)
 	               .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 	               .xcr0_bits = 1,
 	               .phys_bits = cpuid_maxphyaddr(),
-	               .intel = cpuid_is_intel()},
+	               .intel = cpu_is_intel()},
 	};
 }
