@@ -26,29 +26,16 @@ struct arena_block {
 	uint64_t tsc;         /* what they took */
 };
 
-/* Line of page `i` that belongs to ring `ring`: all rings use the cache's sets evenly, none has a line of another's. */
+/* Line of page `i` that belongs to ring `ring`: no ring has a line of another's. */
 static inline void **arena_line(void *arena, uint64_t i, unsigned ring)
 {
-	const uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
-
-	return (void **)((char *)arena + i * CHASE_PAGE + (spread + ring) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE);
+	return chase_sparse_line(arena, i, ring);
 }
 
-/* Links the ring through the first `pages` pages into one random cycle (Sattolo's algorithm). */
+/* Links the ring through the first `pages` pages. */
 static inline void arena_build(void *arena, uint64_t pages, unsigned ring, uint64_t seed)
 {
-	uint64_t state = seed * 2 + 1;
-
-	for (uint64_t i = 0; i < pages; i++)
-		*arena_line(arena, i, ring) = arena_line(arena, i, ring);
-	for (uint64_t i = pages - 1; i > 0; i--) {
-		void **a = arena_line(arena, i, ring);
-		void **b = arena_line(arena, chase_random(&state) % i, ring);
-		void *t = *a;
-
-		*a = *b;
-		*b = t;
-	}
+	chase_link(arena, pages, arena_line, ring, seed);
 }
 
 static inline void arena_run(struct arena_block *b)

@@ -31,32 +31,40 @@ static inline uint64_t chase_random(uint64_t *state)
 }
 
 /* Multiples of the golden ratio: even for any run of page numbers, and unrelated to their low bits. */
-static inline void **chase_line(void *arena, uint64_t i, enum chase_kind kind)
+static inline void **chase_sparse_line(void *arena, uint64_t i, unsigned shift)
 {
-	uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
+	const uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
 
-	return (void **)((char *)arena +
-	                 (kind == CHASE_SPARSE ? i * CHASE_PAGE + spread * CHASE_LINE : i * CHASE_LINE));
+	return (void **)((char *)arena + i * CHASE_PAGE + (spread + shift) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE);
 }
 
-/*
- * Links `lines` lines of `arena` into one random cycle (Sattolo's algorithm, in the lines themselves) and returns
- * a line of it. The arena holds `lines` pages for a sparse ring.
- */
-static inline void **chase_build(void *arena, uint64_t lines, enum chase_kind kind, uint64_t seed)
+static inline void **chase_line(void *arena, uint64_t i, unsigned kind)
+{
+	return kind == CHASE_SPARSE ? chase_sparse_line(arena, i, 0) : (void **)((char *)arena + i * CHASE_LINE);
+}
+
+/* Links line(arena, 0 to lines - 1, which) into one random cycle (Sattolo's algorithm, in the lines themselves). */
+static inline void chase_link(void *arena, uint64_t lines, void **(*line)(void *arena, uint64_t i, unsigned which),
+                              unsigned which, uint64_t seed)
 {
 	uint64_t state = seed * 2 + 1;
 
 	for (uint64_t i = 0; i < lines; i++)
-		*chase_line(arena, i, kind) = chase_line(arena, i, kind);
+		*line(arena, i, which) = line(arena, i, which);
 	for (uint64_t i = lines - 1; i > 0; i--) {
-		void **a = chase_line(arena, i, kind);
-		void **b = chase_line(arena, chase_random(&state) % i, kind);
+		void **a = line(arena, i, which);
+		void **b = line(arena, chase_random(&state) % i, which);
 		void *t = *a;
 
 		*a = *b;
 		*b = t;
 	}
+}
+
+/* Links `lines` lines of `arena`, and returns one of them. The arena holds `lines` pages for a sparse ring. */
+static inline void **chase_build(void *arena, uint64_t lines, enum chase_kind kind, uint64_t seed)
+{
+	chase_link(arena, lines, chase_line, kind, seed);
 	return chase_line(arena, 0, kind);
 }
 

@@ -20,8 +20,11 @@ _Static_assert(sizeof(full_sizes) / sizeof(*full_sizes) <= MISS_MAX_SIZES, "room
 /* The environments that take part; the native ones are what the others are compared with. */
 static unsigned who_of(unsigned where)
 {
-	return 1u << MISS_NATIVE | 1u << MISS_AGAIN | (where >> BENCH_NESTED & 1) << MISS_NESTED |
-	       (where >> BENCH_SHADOW & 1) << MISS_SHADOW;
+	unsigned set = 0;
+
+	for (int who = 0; who < MISS_NR_WHO; who++)
+		set |= (where >> miss_who[who].where & 1) << who;
+	return set;
 }
 
 static void fill_in(struct miss_request *q, const struct bench_plan *plan, enum miss_page page)

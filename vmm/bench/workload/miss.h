@@ -21,6 +21,11 @@ extern const struct workload miss_workload;
 enum miss_page { MISS_4K, MISS_2M, MISS_NR_PAGES };
 enum miss_who { MISS_NATIVE, MISS_AGAIN, MISS_NESTED, MISS_SHADOW, MISS_NR_WHO };
 
+extern const struct miss_who_is {
+	const char *name; /* of a guest: its paging mode */
+	enum bench_where where;
+} miss_who[MISS_NR_WHO];
+
 #define MISS_MAX_SIZES ARENA_RINGS
 #define MISS_MAX_TURNS 1024
 

@@ -23,13 +23,10 @@ static const struct report_column columns[] = {
 };
 static const struct report_layout layout = {"miss", columns, sizeof(columns) / sizeof(*columns)};
 
-static const struct {
-	const char *name;
-	enum bench_where where;
-} who_is[MISS_NR_WHO] = {[MISS_NATIVE] = {"native", BENCH_NATIVE},
-                         [MISS_AGAIN] = {"native again", BENCH_NATIVE},
-                         [MISS_NESTED] = {"nested", BENCH_NESTED},
-                         [MISS_SHADOW] = {"shadow", BENCH_SHADOW}};
+const struct miss_who_is miss_who[MISS_NR_WHO] = {[MISS_NATIVE] = {"native", BENCH_NATIVE},
+                                                  [MISS_AGAIN] = {"native again", BENCH_NATIVE},
+                                                  [MISS_NESTED] = {"nested", BENCH_NESTED},
+                                                  [MISS_SHADOW] = {"shadow", BENCH_SHADOW}};
 
 int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision)
 {
@@ -103,9 +100,9 @@ static int add_row(struct report *t, const void *results, size_t row)
 	report_row(t);
 	report_set_number(t, "pages", q->pages[e.size]);
 	report_set_text(t, "page", e.page == MISS_2M ? "2m" : "4k");
-	report_set_text(t, "environment", who_is[e.who].name);
+	report_set_text(t, "environment", miss_who[e.who].name);
 	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
-	report_set_text(t, "walk", bench_walk_words(res->plan->host, who_is[e.who].where));
+	report_set_text(t, "walk", bench_walk_words(res->plan->host, miss_who[e.who].where));
 	if (*res->na[e.page])
 		report_set_rest_na(t, res->na[e.page]);
 	else

@@ -12,8 +12,7 @@
 #include "bench/workload/miss_vm.h"
 #include "mem/backing.h"
 #include "mem/host_page.h"
-#include "paging/nested.h"
-#include "paging/shadow.h"
+#include "paging/switch.h"
 
 #define BLOCK_NS    2e6  /* of timed loads */
 #define FIRST_LOADS 4096 /* by which a block's loads are found */
@@ -210,12 +209,10 @@ static int stay_on_one_cpu(int wanted)
 
 static int start_guests(struct run *run)
 {
-	static const struct paging_ops *const modes[MISS_NR_WHO] = {
-	    [MISS_NESTED] = &paging_nested, [MISS_SHADOW] = &paging_shadow};
 	const struct miss_request *q = run->q;
 
 	for (int who = MISS_NESTED; who < MISS_NR_WHO; who++) {
-		const struct miss_vm_config c = {.paging = modes[who],
+		const struct miss_vm_config c = {.paging = paging_by_name(miss_who[who].name),
 		                                 .image = q->image,
 		                                 .arena = (void *)ARENA_AT,
 		                                 .pages = q->pages[q->nr_sizes - 1],

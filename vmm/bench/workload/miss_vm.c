@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "dev/serial.h"
-#include "paging/nested.h"
 #include "platform/platform.h"
 #include "shadow/shadow.h"
 #include "vm/vcpu.h"
