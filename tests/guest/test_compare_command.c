@@ -165,7 +165,7 @@ static void write_baseline(const char *ms)
 }
 
 /* Under the tables, or on stderr when stdout has data. */
-Test(compare_command, baseline)
+Test(compare_command, bench_baseline)
 {
 	json_t *root;
 

@@ -3,7 +3,7 @@
  * The ports of tools/ept-host from inside of the machine.
  *
  *   inside save           the machine's state is saved; after it was loaded the program goes on, with status 0
- *   inside files          prints the archive of files
+ *   inside files          prints the archive of files, with signs of life
  *   inside say            prints stdin on the host's stderr
  *   inside run CMD ARG... runs it; its output and status go to the host, and the machine goes off
  */
@@ -34,6 +34,7 @@ static int print_files(void)
 		const uint32_t n = left < sizeof(buf) ? left : sizeof(buf);
 
 		insl(EPT_PORT_FILES, buf, (n + 3) / 4);
+		outb('.', EPT_PORT_BEAT);
 		if (fwrite(buf, 1, n, stdout) != n)
 			return 1;
 		left -= n;
