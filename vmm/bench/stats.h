@@ -21,7 +21,7 @@ struct stats_summary {
 	double p5, p25, p75, p95, p99; /* stats_percentile() */
 	double iqr;               /* p75 - p25 */
 	double mad;               /* median absolute deviation from the median, not scaled */
-	double ci_low, ci_high;   /* 95 % confidence interval of the median, by bootstrap */
+	double ci_low, ci_high;   /* 95 % confidence interval of the median (bootstrap.h) */
 	size_t outliers;          /* Tukey: beyond 1.5 iqr outside [p25, p75] */
 };
 
@@ -38,9 +38,8 @@ struct stats_ratio {
 double stats_percentile(const double *sorted, size_t n, double p);
 
 /*
- * Summarises `n` samples in any order. The interval is the 2.5th to 97.5th percentile of the medians of 2000 resamples
- * (Efron's percentile bootstrap), drawn by `seed`. It is too narrow with fewer than about 6 samples; with one it is
- * that sample. Time O(2000 n).
+ * Summarises `n` samples in the order in which they were taken: only the interval depends on it, which is drawn by
+ * `seed`. Time O(2000 n).
  * -EINVAL: no samples, or one is not finite. -ENOMEM.
  */
 int must_check stats_summarise(const double *samples, size_t n, uint64_t seed, struct stats_summary *ret_summary);
