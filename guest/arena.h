@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The arena: memory of one process that this process and several guests of its own have at the same virtual address
+ * The arena: memory of one process that this process and several guests of its own have at the same virtual addresses
  * (`gnomon bench --only miss`). A ring through it is built once, and all of them chase through the same physical lines.
  *
  *   guest                               VMM
@@ -10,14 +10,58 @@
 #ifndef GNOMON_ARENA_H
 #define GNOMON_ARENA_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "chase_core.h"
 
-#define ARENA_AT    0x200000000000 /* virtual: free in a process, with AddressSanitizer, too */
-#define ARENA_PAGES 0x40000        /* most pages of 4 KiB: 1 GiB */
+#define ARENA_PAGES 0x40000 /* most pages of 4 KiB side by side: 1 GiB */
 
-/* The rings of several sizes lie in the same pages, ring n in line n of a page's groups of lines. */
+/*
+ * The pages of the arena have several addresses, at which they lie side by side or apart. Each step of the stride takes
+ * one more entry of a walk out of the reach of the page-walk caches, since all pages have entries of their own there:
+ *
+ *   4 KiB     side by side; the entries of eight pages share a line of the caches
+ *   2 MiB     a leaf table for each page (PDE)
+ *   1 GiB     a page directory for each (PDPTE)
+ *   512 GiB   that, and page after page in another of 64 blocks of 512 GiB (PML4E)
+ */
+enum arena_stride { ARENA_4K, ARENA_2M, ARENA_1G, ARENA_512G, ARENA_NR_STRIDES };
+
+#define ARENA_APART_PAGES 0x1000 /* most pages that lie apart */
+#define ARENA_BLOCKS      64ull
+
+/* How a guest maps it: side by side, by pages of 4 KiB or of 2 MiB; or by 4 KiB at all strides. */
+enum arena_kind { ARENA_SMALL, ARENA_HUGE, ARENA_APART, ARENA_NR_KINDS };
+
+/* All of it is free in a process, with AddressSanitizer, too: slots of the uppermost table, of 512 GiB each. */
+#define ARENA_SLOT(n) ((n) << 39)
+#define ARENA_AT      ARENA_SLOT(64ull)
+
+/* Bits of a number that looks random and belongs to page `i`: tables' entries are to use all sets of the caches. */
+static inline uint64_t arena_spread(uint64_t i, unsigned skip, unsigned bits)
+{
+	return i * 0x9e3779b97f4a7c15 << skip >> (64 - bits);
+}
+
+/* Virtual address of page `i`. */
+static inline uint64_t arena_page(enum arena_stride stride, uint64_t i)
+{
+	const uint64_t pte = arena_spread(i, 6, 9) << 12, pde = arena_spread(i, 15, 9) << 21;
+
+	switch (stride) {
+	case ARENA_2M:
+		return ARENA_SLOT(65ull) + (i << 21) + pte;
+	case ARENA_1G:
+		return ARENA_SLOT(66ull) + (i << 30) + pde + pte;
+	case ARENA_512G:
+		return ARENA_SLOT(80 + i % ARENA_BLOCKS) + (i / ARENA_BLOCKS * 8 << 30) + pde + pte;
+	default:
+		return ARENA_AT + i * CHASE_PAGE;
+	}
+}
+
+/* The rings lie in the same pages, ring n in line n of a page's groups of lines. */
 #define ARENA_RINGS 16
 
 struct arena_block {
@@ -26,16 +70,28 @@ struct arena_block {
 	uint64_t tsc;         /* what they took */
 };
 
-/* Line of page `i` that belongs to ring `ring`: no ring has a line of another's. */
-static inline void **arena_line(void *arena, uint64_t i, unsigned ring)
+/* Where in page `i` the line of ring `ring` lies: no ring has a line of another's. */
+static inline uint64_t arena_offset(uint64_t i, unsigned ring)
 {
-	return chase_sparse_line(arena, i, ring);
+	return (arena_spread(i, 0, 6) + ring) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE;
+}
+
+static inline void **arena_line(enum arena_stride stride, uint64_t i, unsigned ring)
+{
+	return (void **)(uintptr_t)(arena_page(stride, i) + arena_offset(i, ring));
+}
+
+/* For chase_link(): `which` is a stride and a ring. */
+static inline void **arena_line_of(void *unused, uint64_t i, unsigned which)
+{
+	(void)unused;
+	return arena_line(which / ARENA_RINGS, i, which % ARENA_RINGS);
 }
 
 /* Links the ring through the first `pages` pages. */
-static inline void arena_build(void *arena, uint64_t pages, unsigned ring, uint64_t seed)
+static inline void arena_build(enum arena_stride stride, uint64_t pages, unsigned ring, uint64_t seed)
 {
-	chase_link(arena, pages, arena_line, ring, seed);
+	chase_link(NULL, pages, arena_line_of, stride * ARENA_RINGS + ring, seed);
 }
 
 static inline void arena_run(struct arena_block *b)

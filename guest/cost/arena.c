@@ -10,30 +10,44 @@
 #define ENTRIES 512ull
 #define PHYS    GNOMON_RAM_HIGH_BASE
 
-/* Tables in FRAMES: one each of levels 3 and 2, then leaf tables. */
-static uint64_t *table(uint64_t n)
+/* Tables are taken from FRAMES, one after the other; memory begins as zeroes. The upper ones are there after the first. */
+static uint64_t *entry(uint64_t at, unsigned level)
 {
-	return (uint64_t *)(COST_FRAMES + n * CHASE_PAGE);
-}
+	static uint64_t used;
+	uint64_t *table = cost_pml4[0];
 
-static void map(uint64_t pages, bool huge)
-{
-	uint64_t *pd = table(1);
+	for (unsigned l = 4; l > level; l--) {
+		uint64_t *e = &table[at >> (3 + 9 * l) & (ENTRIES - 1)];
 
-	for (uint64_t t = 0; t * ENTRIES < pages; t++) {
-		pd[t] = huge ? (PHYS + t * COST_TABLE_LEN) | USED | PTE_PS : (uint64_t)table(2 + t) | USED;
-		for (uint64_t i = 0; !huge && i < ENTRIES; i++)
-			table(2 + t)[i] = (PHYS + (t * ENTRIES + i) * CHASE_PAGE) | USED;
+		if (!*e)
+			*e = (COST_FRAMES + CHASE_PAGE * used++) | USED;
+		table = (uint64_t *)(*e & -CHASE_PAGE);
 	}
-	table(0)[0] = (uint64_t)pd | USED;
-	cost_pml4[0][ARENA_AT >> 39 & (ENTRIES - 1)] = (uint64_t)table(0) | USED;
+	return &table[at >> (3 + 9 * level) & (ENTRIES - 1)];
 }
 
-noreturn void cost_arena(uint32_t pages, bool huge)
+static void map(uint64_t pages, enum arena_stride stride)
+{
+	for (uint64_t i = 0; i < pages; i++)
+		*entry(arena_page(stride, i), 1) = (PHYS + i * CHASE_PAGE) | USED;
+}
+
+static void map_huge(uint64_t pages)
+{
+	for (uint64_t i = 0; i < pages; i += ENTRIES)
+		*entry(arena_page(ARENA_4K, i), 2) = (PHYS + i * CHASE_PAGE) | USED | PTE_PS;
+}
+
+noreturn void cost_arena(uint32_t pages, enum arena_kind kind)
 {
 	static struct arena_block block;
 
-	map(pages, huge);
+	if (kind == ARENA_HUGE)
+		map_huge(pages);
+	else
+		map(pages, ARENA_4K);
+	for (int stride = ARENA_2M; kind == ARENA_APART && stride < ARENA_NR_STRIDES; stride++)
+		map(pages, stride);
 	for (;;) {
 		__asm__ volatile("outl %0, %1"
 		                 :

@@ -31,6 +31,8 @@
 #include <stdint.h>
 #include <stdnoreturn.h>
 
+#include "../arena.h"
+
 /* tables.S */
 extern uint64_t cost_pml4[2][512]; /* two roots of the same address space; [0] is in CR3 */
 extern uint64_t cost_pd[512];      /* of REGION */
@@ -56,8 +58,8 @@ extern const struct cost_row cost_rows[];
 extern const uint32_t cost_nr_rows;
 extern volatile uint32_t cost_interrupts; /* how often COST_VECTOR came */
 
-/* arena.c: blocks of a chase through `pages` pages of 4 KiB of the arena (guest/arena.h), mapped by such or by 2 MiB. */
-noreturn void cost_arena(uint32_t pages, bool huge);
+/* arena.c: blocks of a chase through `pages` pages of 4 KiB of the arena, mapped as `kind` says (guest/arena.h). */
+noreturn void cost_arena(uint32_t pages, enum arena_kind kind);
 
 /* region.c: the first `tables` leaf tables of REGION map FRAMES in order. */
 void cost_map_region(uint32_t tables);

@@ -7,7 +7,7 @@
  * Nothing outside the operations depends on their number, not even the length of the output. Two runs that differ only
  * in OPERATIONS therefore differ only in the operations' exits.
  *
- * arena PAGES HUGE: see arena.c. It is in the same image, but measures nothing by itself.
+ * arena PAGES KIND: see arena.c. It is in the same image, but measures nothing by itself.
  */
 #include "fdt.h"
 #include "mem.h"
@@ -136,13 +136,14 @@ static noreturn void end(int status)
 void cost_main(const struct fdt *fdt)
 {
 	static struct cost_job job;
-	uint32_t most, len, pages, huge;
+	uint32_t most, len, pages, kind;
 	const char *args = fdt_property(fdt, FDT_NAME("chosen"), FDT_NAME("bootargs"), &len), *rest;
 
 	if (args && word_is(args, "arena", &rest)) {
-		if (!number(number(rest, &pages), &huge) || !pages || pages > ARENA_PAGES)
+		if (!number(number(rest, &pages), &kind) || !pages || kind > ARENA_APART ||
+		    pages > (kind == ARENA_APART ? ARENA_APART_PAGES : ARENA_PAGES))
 			end(COST_USAGE);
-		cost_arena(pages, huge);
+		cost_arena(pages, kind);
 	}
 	if (!args || !parse(args, &job, &most))
 		end(COST_USAGE);

@@ -137,6 +137,12 @@ Test(command, bench_miss)
 		if (i % 4)
 			cr_expect_gt(json_number_value(json_object_get(row, "ratio")), 0.0);
 	}
+	table = json_object_get(json_array_get(json_object_get(all, "tables"), 1), "rows");
+	cr_expect_eq(json_array_size(table), 2u * 4 * 4);
+	json_array_foreach (table, i, row) {
+		cr_expect_gt(json_number_value(json_object_get(row, "load")), 0.0);
+		cr_expect_eq(json_is_number(json_object_get(row, "step")), i % 4 != 0);
+	}
 	json_decref(all);
 }
 

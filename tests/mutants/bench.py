@@ -2,22 +2,28 @@
 """Bugs of the benchmark's method. As in shadow_cpu.py each names the check that must find it."""
 
 TURNS, VM, REPORT, ARENA = ("vmm/bench/workload/miss_turns.c", "vmm/bench/workload/miss_vm.c",
-                            "vmm/bench/workload/miss_report.c", "guest/cost/arena.c")
+                            "vmm/bench/workload/miss_series.c", "guest/cost/arena.c")
 JUDGE, MATCH, RULE = "vmm/bench/compare/judge.c", "vmm/bench/compare/match.c", "vmm/bench/compare/rule.c"
 LAP, UNIT, COMPARED = "guest command/bench_miss", "unit bench_miss", "unit compare"
 
 MUTANTS = [
-    ("miss-other-lines", ARENA, "table(2 + t)[i] = (PHYS + (t * ENTRIES + i) * CHASE_PAGE) | USED;",
-     "table(2 + t)[i] = (PHYS + (t * ENTRIES + (i ^ 1)) * CHASE_PAGE) | USED;",
+    ("miss-other-lines", ARENA, "*entry(arena_page(stride, i), 1) = (PHYS + i * CHASE_PAGE) | USED;",
+     "*entry(arena_page(stride, i), 1) = (PHYS + (i ^ 1) * CHASE_PAGE) | USED;",
      "a guest chases through other lines than the process", LAP),
     ("miss-block-not-told", VM, "*guests = m->block;", ";", "a guest does another block than it was told", LAP),
     ("miss-guest-stays", ARENA, "arena_run(&block);", "block.tsc = 1;", "a guest does not chase at all", LAP),
-    ("miss-lap-not-compared", TURNS, "run->line[who][size] = b.line;", "run->line[who][size] = b.line + who;",
+    ("miss-lap-not-compared", TURNS, "*ret_line = b.line;", "*ret_line = b.line + who;",
      "environments come to different lines", LAP),
     ("miss-ratio-of-medians", REPORT, "report_set_ratio(t, \"ratio\", &ratio);",
      "report_set_number(t, \"ratio\", ns.p99);", "something else is given for the ratio", UNIT),
     ("miss-one-interval", REPORT, "widest = fmax(widest, (ratio.ci_high", "widest = fmin(widest, (ratio.ci_high",
      "a wide interval counts for nothing", UNIT),
+    ("miss-step-of-nothing", "vmm/bench/workload/miss_levels.c", "series[ring - 1].ns[who]", "series[ring].ns[who]",
+     "a level of the walk costs nothing", UNIT),
+    ("miss-clock-jumps", "vmm/bench/workload/miss_clock.h", "return us >= 0 && apart <= us / 50 + 2000;", "return true;",
+     "a block that was timed across a host's move counts", UNIT),
+    ("bootstrap-single-samples", "vmm/bench/bootstrap.c", "at = i % block == 0 ? random_below", "at = 1 ? random_below",
+     "samples that are alike make an interval too narrow", "unit bootstrap"),
     ("compare-rates-like-times", RULE, "\"GiB/s\", .role = COMPARE_VALUE, .more_is_better = true",
      "\"GiB/s\", .role = COMPARE_VALUE", "a lower rate is better", COMPARED),
     ("compare-one-sided-overlap", JUDGE, "return a->low <= b->high && b->low <= a->high;", "return a->low <= b->high;",

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* From samples to the table of `miss`: ratios are of pairs, the worst interval counts, reasons fill the row. */
 #include <criterion/criterion.h>
+#include <gnomon/addr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/workload/miss.h"
+#include "bench/workload/miss_clock.h"
 
 #define TURNS 64
 
@@ -16,13 +18,14 @@ static struct miss_results results = {.plan = &plan};
 /* Native loads drift by a factor of 3; guests take 1.25 and 2 times what the native load of their own turn takes. */
 static void fill(struct miss_request *q)
 {
-	static const double factor[MISS_NR_WHO] = {1, 1, 1.25, 2};
+	static const double factor[MISS_NR_WHO] = {1, 1, 1.25, 1.25, 2, 2};
 
-	*q = (struct miss_request){.pages = {16, 4096}, .nr_sizes = 2, .who = 0xf, .precision = 0.02};
+	*q = (struct miss_request){
+	    .ring = {{.pages = 16}, {.pages = 4096}}, .nr_rings = 2, .who = 0x3f, .precision = 0.02};
 	q->samples = calloc(1, sizeof(*q->samples));
 	cr_assert(q->samples);
 	q->samples->turns = TURNS;
-	for (size_t i = 0; i < q->nr_sizes; i++) {
+	for (size_t i = 0; i < q->nr_rings; i++) {
 		for (int who = 0; who < MISS_NR_WHO; who++) {
 			q->samples->series[i].loads[who] = 1000;
 			for (int n = 0; n < TURNS; n++)
@@ -31,34 +34,62 @@ static void fill(struct miss_request *q)
 	}
 }
 
+/* Each stride adds 10 ns to the native load, cold ones take 100 more. */
+static void fill_apart(struct miss_request *q)
+{
+	free(q->samples);
+	fill(q);
+	q->kind = ARENA_APART;
+	q->nr_rings = 2 * ARENA_NR_STRIDES;
+	for (size_t i = 0; i < q->nr_rings; i++) {
+		struct miss_series *s = &q->samples->series[i];
+
+		q->ring[i] = (struct miss_ring){64, i % ARENA_NR_STRIDES, i >= ARENA_NR_STRIDES};
+		for (int who = 0; who < MISS_NR_WHO; who++) {
+			s->loads[who] = 1000;
+			for (int n = 0; n < TURNS; n++)
+				s->ns[who][n] =
+				    (n + 1) + (1 + who) * (10.0 * q->ring[i].stride + 100 * q->ring[i].cold + 50);
+		}
+	}
+}
+
 static void begin(void)
 {
-	for (int page = 0; page < MISS_NR_PAGES; page++)
-		fill(&results.request[page]);
+	for (int kind = 0; kind < ARENA_NR_KINDS; kind++)
+		fill(&results.request[kind]);
+	fill_apart(&results.request[ARENA_APART]);
 }
 
 static void end(void)
 {
-	for (int page = 0; page < MISS_NR_PAGES; page++) {
-		free(results.request[page].samples);
-		*results.na[page] = 0;
+	for (int kind = 0; kind < ARENA_NR_KINDS; kind++) {
+		free(results.request[kind].samples);
+		*results.na[kind] = 0;
 	}
 }
 
 TestSuite(bench_miss, .init = begin, .fini = end);
 
-static char *csv(void)
+static char *csv(int (*make)(const void *results, struct report **ret_table))
 {
 	struct report *table;
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	cr_assert_eq(miss_report(&results, &table), 0);
+	cr_assert_eq(make(&results, &table), 0);
 	cr_assert_eq(report_write_csv(table, f), 0);
 	report_free(table);
 	fclose(f);
 	return text;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
 static size_t count(const char *text, const char *word)
@@ -72,12 +103,14 @@ static size_t count(const char *text, const char *word)
 
 Test(bench_miss, ratios_are_of_pairs)
 {
-	char *text = csv();
+	char *text = csv(miss_report);
 
 	cr_expect_eq(count(text, "\n"), 1u + 2 * 2 * MISS_NR_WHO, "%s", text);
-	cr_expect_eq(count(text, ",1.25,1.25,1.25,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",2,2,2,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(count(text, ",native,1.25,1.25,1.25,"), 4u, "%s", text);
+	cr_expect_eq(count(text, ",native,2,2,2,"), 4u, "%s", text);
+	cr_expect_eq(count(text, ",native,1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(count(text, ",nested,1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(count(text, ",shadow,1,1,1,"), 4u, "%s", text);
 	free(text);
 }
 
@@ -85,17 +118,37 @@ Test(bench_miss, only_what_takes_part)
 {
 	char *text;
 
-	results.request[MISS_4K].who = results.request[MISS_2M].who = 1 << MISS_NATIVE | 1 << MISS_SHADOW;
-	text = csv();
+	results.request[ARENA_SMALL].who = results.request[ARENA_HUGE].who = 1 << MISS_NATIVE | 1 << MISS_SHADOW;
+	text = csv(miss_report);
 	cr_expect_eq(count(text, "\n"), 1u + 2 * 2 * 2, "%s", text);
 	cr_expect_eq(count(text, "nested"), 0u, "%s", text);
 	free(text);
 }
 
+/* A clock that stands still, jumps, or goes back beside the other one is seen; two readings that lie apart a bit are not. */
+Test(bench_miss, clocks)
+{
+	const struct miss_moment from = {1000000, 500};
+	static const struct {
+		int64_t ticks, us;
+		bool agree;
+	} cases[] = {
+	    {2000000000, 1000000, true},  {2030000000, 1000000, true},  {2000000, 2500, true},
+	    {2000000000, 3000000, false}, {9000000000, 1000000, false}, {-500000, 1000000, false},
+	    {2000000000, -5, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct miss_moment to = {from.tsc + cases[i].ticks, from.us + cases[i].us};
+
+		cr_expect_eq(miss_clocks_agree(from, to, 2000), cases[i].agree, "case %zu", i);
+	}
+}
+
 /* The widest of all counts, of whatever size and environment. */
 Test(bench_miss, precision)
 {
-	struct miss_request *q = &results.request[MISS_4K];
+	struct miss_request *q = &results.request[ARENA_SMALL];
 	double precision;
 
 	cr_assert_eq(miss_precision(q, TURNS, &precision), 0);
@@ -104,7 +157,7 @@ Test(bench_miss, precision)
 		q->samples->series[1].ns[MISS_SHADOW][n] *= n % 2 ? 1.1 : 0.9;
 	cr_assert_eq(miss_precision(q, TURNS, &precision), 0);
 	cr_expect_gt(precision, 0.02);
-	q->who &= ~(1u << MISS_SHADOW);
+	q->who &= ~(1u << MISS_SHADOW | 1u << MISS_SHADOW_AGAIN);
 	cr_assert_eq(miss_precision(q, TURNS, &precision), 0);
 	cr_expect_lt(precision, 1e-9);
 }
@@ -113,9 +166,55 @@ Test(bench_miss, reason_instead)
 {
 	char *text;
 
-	strcpy(results.na[MISS_2M], "no huge pages");
-	results.request[MISS_2M].samples->turns = 0;
-	text = csv();
+	strcpy(results.na[ARENA_HUGE], "no huge pages");
+	results.request[ARENA_HUGE].samples->turns = 0;
+	text = csv(miss_report);
 	cr_expect_eq(count(text, ",1.25,1.25,1.25,"), 2u, "%s", text);
 	free(text);
+}
+
+/* What a stride adds is taken turn by turn, too: the drift of 64 ns is in none of them. Cold is compared with cold. */
+Test(bench_miss, levels_add_up)
+{
+	char *text = csv(miss_levels);
+
+	cr_expect_eq(count(text, "\n"), 1u + 2 * MISS_NR_WHO * ARENA_NR_STRIDES, "%s", text);
+	cr_expect_eq(count(text, ",10,10,10,"), 6u, "%s", text);
+	cr_expect_eq(count(text, ",30,30,30,"), 6u, "%s", text);
+	cr_expect_eq(count(text, ",40,40,40,"), 6u, "%s", text);
+	cr_expect_eq(count(text, "\ncold,shadow,"), (size_t)ARENA_NR_STRIDES, "%s", text);
+	free(text);
+	strcpy(results.na[ARENA_APART], "no memory");
+	text = csv(miss_levels);
+	cr_expect_eq(count(text, ",10,10,10,"), 0u, "%s", text);
+	free(text);
+}
+
+/*
+ * Pages that lie apart have an entry of their own at each level below their stride's, no two have one address, and all
+ * are addresses that a process can have.
+ */
+Test(bench_miss, strides)
+{
+	static const unsigned shift[ARENA_NR_STRIDES] = {12, 21, 30, 30};
+	uint64_t seen[ARENA_APART_PAGES];
+	bool slots[256] = {false};
+	size_t used = 0;
+
+	for (int stride = 0; stride < ARENA_NR_STRIDES; stride++) {
+		for (uint64_t i = 0; i < ARENA_APART_PAGES; i++) {
+			const uint64_t at = arena_page(stride, i);
+
+			cr_expect(at % PAGE_SIZE == 0 && at >= ARENA_AT && at >> 47 == 0, "%#lx", at);
+			seen[i] = at >> shift[stride];
+			if (stride == ARENA_512G)
+				slots[at >> 39] = true;
+		}
+		qsort(seen, ARENA_APART_PAGES, sizeof(*seen), compare);
+		for (size_t i = 1; i < ARENA_APART_PAGES; i++)
+			cr_expect_neq(seen[i - 1], seen[i], "stride %d", stride);
+	}
+	for (size_t i = 0; i < 256; i++)
+		used += slots[i];
+	cr_expect_eq(used, ARENA_BLOCKS);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bench/stats.h"
+#include "bench/percentile.h"
 
 #define RESAMPLES   2000
 #define CI_LOW_PCT  2.5
@@ -161,8 +161,8 @@ int bootstrap_median(const double *samples, size_t n, uint64_t seed, double *ret
 			medians[s] = median_of_counts(sorted, times, n);
 		}
 		qsort(medians, RESAMPLES, sizeof(*medians), compare_doubles);
-		*ret_low = stats_percentile(medians, RESAMPLES, CI_LOW_PCT);
-		*ret_high = stats_percentile(medians, RESAMPLES, CI_HIGH_PCT);
+		*ret_low = percentile(medians, RESAMPLES, CI_LOW_PCT);
+		*ret_high = percentile(medians, RESAMPLES, CI_HIGH_PCT);
 		r = 0;
 	}
 	free(rank);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/bootstrap.h"
+#include "bench/percentile.h"
 
 #define TUKEY_FENCE 1.5
 
@@ -22,28 +23,18 @@ static void sort(double *x, size_t n)
 	qsort(x, n, sizeof(*x), compare_doubles);
 }
 
-double stats_percentile(const double *sorted, size_t n, double p)
-{
-	const double rank = (double)(n - 1) * p / 100;
-	const size_t below = (size_t)rank;
-
-	if (below + 1 >= n)
-		return sorted[n - 1];
-	return sorted[below] + (rank - (double)below) * (sorted[below + 1] - sorted[below]);
-}
-
 /* Fills all of *s but mad and the interval. */
 static void describe(const double *sorted, size_t n, struct stats_summary *s)
 {
 	s->n = n;
 	s->min = sorted[0];
 	s->max = sorted[n - 1];
-	s->median = stats_percentile(sorted, n, 50);
-	s->p5 = stats_percentile(sorted, n, 5);
-	s->p25 = stats_percentile(sorted, n, 25);
-	s->p75 = stats_percentile(sorted, n, 75);
-	s->p95 = stats_percentile(sorted, n, 95);
-	s->p99 = stats_percentile(sorted, n, 99);
+	s->median = percentile(sorted, n, 50);
+	s->p5 = percentile(sorted, n, 5);
+	s->p25 = percentile(sorted, n, 25);
+	s->p75 = percentile(sorted, n, 75);
+	s->p95 = percentile(sorted, n, 95);
+	s->p99 = percentile(sorted, n, 99);
 	s->iqr = s->p75 - s->p25;
 	for (size_t i = 0; i < n; i++) {
 		/* A running mean: equal samples give exactly themselves. */
@@ -74,7 +65,7 @@ int stats_summarise(const double *samples, size_t n, uint64_t seed, struct stats
 	for (size_t i = 0; i < n; i++)
 		x[i] = x[i] > s.median ? x[i] - s.median : s.median - x[i];
 	sort(x, n);
-	s.mad = stats_percentile(x, n, 50);
+	s.mad = percentile(x, n, 50);
 	free(x);
 	if (r == 0)
 		*ret_summary = s;

@@ -18,7 +18,7 @@
 struct stats_summary {
 	size_t n;
 	double min, max, mean, median;
-	double p5, p25, p75, p95, p99; /* stats_percentile() */
+	double p5, p25, p75, p95, p99; /* percentile.h */
 	double iqr;               /* p75 - p25 */
 	double mad;               /* median absolute deviation from the median, not scaled */
 	double ci_low, ci_high;   /* 95 % confidence interval of the median (bootstrap.h) */
@@ -30,12 +30,6 @@ struct stats_ratio {
 	size_t n;
 	double median, ci_low, ci_high; /* as in struct stats_summary, of the n ratios */
 };
-
-/*
- * Percentile `p` (0 to 100) of `n` > 0 ascending samples: linear between the two closest ranks, the
- * rank being (n - 1) * p / 100 from 0 (Hyndman & Fan 1996, type 7; NumPy's and R's default).
- */
-double stats_percentile(const double *sorted, size_t n, double p);
 
 /*
  * Summarises `n` samples in the order in which they were taken: only the interval depends on it, which is drawn by

@@ -104,6 +104,7 @@ static int run_workloads(struct bench_session *s)
 	                          .seed = o->seed,
 	                          .precision = o->precision / 100.0,
 	                          .max_seconds = o->max_seconds,
+	                          .aa = o->aa,
 	                          .cpu = (int)o->cpu,
 	                          .limits = s->limits};
 	int r = 0;

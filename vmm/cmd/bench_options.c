@@ -32,6 +32,7 @@ static const char help[] =
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
     "  --precision P    workload miss: over when each ratio's 95% interval is within +-P %, 1 to 50 (default 2)\n"
     "  --max-time S     workload miss: or after S seconds for each page size (default 90, with --quick 8)\n"
+    "  --aa             workload miss: each environment twice in each turn, compared with itself\n"
     "  --cpu N          workload miss: the CPU to stay on (default: where it starts)\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
@@ -153,6 +154,9 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		return parse_count("--max-time", arg, 1, MAX_TIME, &o->max_seconds);
 	case 'u':
 		return parse_cpu(arg, &o->cpu);
+	case 'a':
+		o->aa = true;
+		return 0;
 	case 'b':
 		o->baseline = arg;
 		return 0;
@@ -176,6 +180,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"paging", required_argument, NULL, 'p'},
 	    {"precision", required_argument, NULL, 'e'},
 	    {"max-time", required_argument, NULL, 't'},
+	    {"aa", no_argument, NULL, 'a'},
 	    {"cpu", required_argument, NULL, 'u'},
 	    {"baseline", required_argument, NULL, 'b'},
 	    {"threshold", required_argument, NULL, 'd'},

@@ -11,6 +11,7 @@
 
 struct bench_options {
 	bool quick;
+	bool aa; /* each environment is compared with itself, too */
 	const char *json, *csv;
 	const char *baseline;                /* results to compare with; NULL: none */
 	double threshold;                    /* percent, of the comparison; negative: not given */

@@ -5,48 +5,73 @@
  * milliseconds, in a random order, hundreds of times. What disturbs one disturbs all, and ratios are taken turn by turn.
  * A second native chase in each turn shows what the method itself makes of no difference.
  *
- *   miss.c          the workload: a case is a page size, all of its numbers of pages and environments one run
- *   miss_turns.c    the run: arena, rings, turns, in a process of its own
+ *   miss.c          the workload: a case is a page size with all of its numbers of pages, or the strides; all of its
+ *                   rings and environments are one run
+ *   miss_turns.c    the run: rings, turns, in a process of its own
+ *   miss_arena.c    its arena
+ *   miss_clock.h    the TSC beside the host's clock
  *   miss_vm.c       a VM of that process
- *   miss_report.c   samples to a table, and to sentences
+ *   miss_series.c   samples to numbers
+ *   miss_report.c   these to a table, and to sentences
+ *   miss_levels.c   the same for strides: what each level of a walk costs
  */
 #ifndef GNOMON_BENCH_WORKLOAD_MISS_H
 #define GNOMON_BENCH_WORKLOAD_MISS_H
 
 #include "../guest/arena.h"
+#include "bench/stats.h"
 #include "bench/workload/workload.h"
+#include "model/walk_live.h"
 
 extern const struct workload miss_workload;
 
-enum miss_page { MISS_4K, MISS_2M, MISS_NR_PAGES };
-enum miss_who { MISS_NATIVE, MISS_AGAIN, MISS_NESTED, MISS_SHADOW, MISS_NR_WHO };
+enum miss_who {
+	MISS_NATIVE,
+	MISS_NATIVE_AGAIN,
+	MISS_NESTED,
+	MISS_NESTED_AGAIN, /* the same VM once more in each turn; with --aa */
+	MISS_SHADOW,
+	MISS_SHADOW_AGAIN,
+	MISS_NR_WHO
+};
 
 extern const struct miss_who_is {
 	const char *name; /* of a guest: its paging mode */
 	enum bench_where where;
+	enum miss_who of; /* whose loads its own are compared with; of itself: it is compared with nothing */
+	bool again;       /* `of` once more */
 } miss_who[MISS_NR_WHO];
 
-#define MISS_MAX_SIZES ARENA_RINGS
+#define MISS_MAX_RINGS ARENA_RINGS
 #define MISS_MAX_TURNS 1024
 
-/* Of one number of pages. */
+struct miss_ring {
+	uint32_t pages;
+	enum arena_stride stride;
+	bool cold; /* the caches are swept before each block, so that the walk's entries come from memory */
+};
+
+/* Of one ring. */
 struct miss_series {
 	double ns[MISS_NR_WHO][MISS_MAX_TURNS]; /* a load; ticks until the run is over */
 	uint32_t disturbed[MISS_NR_WHO];        /* turns in which the thread lost its CPU */
 	uint64_t loads[MISS_NR_WHO], exits[MISS_NR_WHO];
+	struct walk_refs refs[MISS_NR_WHO]; /* of guests */
 };
 
 /* What the run writes, in memory that it shares with the benchmark. */
 struct miss_samples {
 	uint32_t turns;
-	struct miss_series series[MISS_MAX_SIZES];
+	uint32_t jumps;            /* turns that were taken anew, because the clocks did not agree */
+	double seconds, in_blocks; /* that all turns took, and their blocks alone */
+	struct miss_series series[MISS_MAX_RINGS];
 };
 
 struct miss_request {
 	const char *image;
-	uint32_t pages[MISS_MAX_SIZES]; /* ascending */
-	size_t nr_sizes;
-	bool huge;
+	struct miss_ring ring[MISS_MAX_RINGS];
+	size_t nr_rings;
+	enum arena_kind kind;
 	unsigned who;     /* 1 << enum miss_who */
 	uint32_t turns;   /* at most */
 	double seconds;   /* no new turn after these */
@@ -59,17 +84,32 @@ struct miss_request {
 /* The run: argument a struct miss_request, value an exit status. */
 int miss_turns(const void *request);
 
-/* The widest interval of a ratio to native, as half its width by its median; 0: there is none. -ENOMEM. */
+/* Loads in a ring by those they are compared with, of the first `turns`. As stats_paired_ratio(). */
+int must_check miss_ratio(const struct miss_request *q, size_t ring, enum miss_who who, uint32_t turns,
+                          struct stats_ratio *ret_ratio);
+
+/* The widest interval of a ratio, as half its width by its median; 0: there is none. -ENOMEM. */
 int must_check miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision);
 
 struct miss_results {
 	const struct bench_plan *plan;
-	struct miss_request request[MISS_NR_PAGES];
-	bench_reason na[MISS_NR_PAGES];
+	struct miss_request request[ARENA_NR_KINDS];
+	bench_reason na[ARENA_NR_KINDS];
 };
+
+/* What miss_report() and miss_levels() have in common: ns, exits and turns of a ring in an environment. -ENOMEM. */
+int must_check miss_set_samples(struct report *table, const struct host_info *host, const struct miss_request *q,
+                                size_t ring, enum miss_who who);
 
 /* A row for each page size, number of pages and environment, neighbours being those to be compared. -ENOMEM. */
 int must_check miss_report(const void *results, struct report **ret_table);
+
+/* A row for warm and cold, each environment and each stride. -ENOMEM. */
+int must_check miss_levels(const void *results, struct report **ret_table);
 void miss_explain(const void *results, FILE *to);
+
+void miss_explain_levels(const struct miss_request *q, FILE *to);
+
+extern const char *const miss_kind_words[ARENA_NR_KINDS];
 
 #endif

@@ -4,67 +4,36 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
 #include "bench/workload/miss.h"
+#include "bench/workload/miss_arena.h"
+#include "bench/workload/miss_clock.h"
 #include "bench/workload/miss_vm.h"
-#include "mem/backing.h"
-#include "mem/host_page.h"
 #include "paging/switch.h"
 
 #define BLOCK_NS    2e6  /* of timed loads */
 #define FIRST_LOADS 4096 /* by which a block's loads are found */
 #define WARM_MOST   4096 /* loads: more than a TLB has entries */
-#define FEWEST      48   /* turns before the first look at the precision, and between two looks */
-#define LOOK_EVERY  16
+#define COLD_LOADS                                                                                                     \
+	512 /* after a sweep: of an eighth of a lap, so that no entry's line comes twice where pages lie apart */
+#define COUNTED     16 /* pages of a ring whose walks the model counts */
+#define FEWEST      48 /* turns before the first look at the precision */
+#define LOOK_AGAIN  8  /* behind an eighth more turns: a look takes as long as some of them */
+#define MOST_JUMPS  16 /* of the clock: then it is none */
 #define ALIGN(n)    (((n) + 15) / 16 * 16)
 
 struct run {
 	const struct miss_request *q;
-	uint64_t bytes;
+	struct miss_broom *broom;        /* NULL: no ring is cold */
 	struct miss_vm *vm[MISS_NR_WHO]; /* of guests */
-	uint64_t line[MISS_NR_WHO][MISS_MAX_SIZES];
-	uint64_t loads[MISS_MAX_SIZES];
+	uint64_t loads[MISS_MAX_RINGS];
 	uint64_t random;
+	double rate;        /* of the TSC, ticks a microsecond */
+	uint64_t ticks, us; /* of the turns that count: by these the rate is known better in the end */
+	int64_t in_blocks;  /* us */
 };
-
-/* ---- the arena ---- */
-
-/* What was asked for is what there is, or the row would be another. */
-static int check_pages(const uint8_t *arena, uint64_t bytes)
-{
-	uint8_t *page = calloc(bytes / PAGE_2M + 1, 1); /* not of 0 bytes */
-	unsigned long long huge = 0;
-
-	if (!page)
-		return -ENOMEM;
-	host_page_find(arena, bytes, page);
-	for (uint64_t n = 0; n < bytes / PAGE_2M; n++)
-		huge += page[n] != HOST_PAGE_SMALL;
-	free(page);
-	if (huge * PAGE_2M == bytes)
-		return 0;
-	log_error("the host gave %llu of %llu pages of 2 MiB (see THP in `gnomon host`)", huge,
-	          (unsigned long long)(bytes / PAGE_2M));
-	return -ENOMEM;
-}
-
-static int map_arena(const struct run *run)
-{
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-	uint8_t *p = mmap((void *)ARENA_AT, run->bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-
-	if (p == MAP_FAILED)
-		return log_errno(errno, "no memory for an arena of %llu MiB", (unsigned long long)(run->bytes >> 20));
-	backing_advise(run->q->huge ? BACKING_THP : BACKING_4K, p, run->bytes);
-	for (uint64_t at = 0; at < run->bytes; at += PAGE_SIZE)
-		p[at] = 1;
-	for (size_t i = 0; i < run->q->nr_sizes; i++)
-		arena_build(p, run->q->pages[i], i, run->q->seed + i);
-	return run->q->huge ? check_pages(p, run->bytes) : 0;
-}
 
 /* ---- a block ---- */
 
@@ -83,39 +52,52 @@ static uint64_t lost_cpu(const struct run *run, enum miss_who who)
 	return usage.ru_nivcsw;
 }
 
-/* A ring of `size`, where this environment left it. Ticks a load in *ret. */
-static int run_block(struct run *run, enum miss_who who, size_t size, uint64_t loads, double *ret)
+/* `loads` from page `from` of a ring on. Ticks a load in *ret_ticks, the line behind in *ret_line. */
+static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t from, uint64_t loads, double *ret_ticks,
+                     uint64_t *ret_line)
 {
-	const uint32_t pages = run->q->pages[size];
-	struct arena_block b = {
-	    .line = run->line[who][size], .warm = ALIGN(pages < WARM_MOST ? pages : WARM_MOST), .loads = loads};
+	const struct miss_ring *is = &run->q->ring[ring];
+	struct arena_block b = {.line = (uintptr_t)arena_line(is->stride, from, ring), .loads = loads};
 	int r = 0;
 
+	if (is->cold)
+		miss_broom_sweep(run->broom);
+	else
+		b.warm = ALIGN(is->pages < WARM_MOST ? is->pages : WARM_MOST);
 	if (run->vm[who])
 		r = miss_vm_run(run->vm[who], &b);
 	else
 		arena_run(&b);
-	run->line[who][size] = b.line;
-	*ret = (double)b.tsc / loads;
+	*ret_line = b.line;
+	*ret_ticks = (double)b.tsc / loads;
 	return r;
 }
 
-static int take_sample(struct run *run, enum miss_who who, size_t size, uint32_t turn)
+/*
+ * Each begins anywhere: from one and the same page on, the first of a turn would bring into the caches what the others
+ * then find there.
+ */
+static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t turn)
 {
-	struct miss_series *s = &run->q->samples->series[size];
+	struct miss_series *s = &run->q->samples->series[ring];
 	const uint64_t lost = lost_cpu(run, who), exits = run->vm[who] ? miss_vm_exits(run->vm[who]) : 0;
-	int r = run_block(run, who, size, run->loads[size], &s->ns[who][turn]);
+	const uint64_t from = chase_random(&run->random) % run->q->ring[ring].pages;
+	const int64_t began = clock_us();
+	uint64_t line;
+	int r = run_block(run, who, ring, from, run->loads[ring], &s->ns[who][turn], &line);
 
+	run->in_blocks += clock_us() - began;
 	s->disturbed[who] += lost_cpu(run, who) != lost;
-	s->loads[who] += run->loads[size];
-	s->exits[who] += (run->vm[who] ? miss_vm_exits(run->vm[who]) : 0) - exits;
+	s->loads[who] += run->loads[ring];
+	if (run->vm[who])
+		s->exits[who] += miss_vm_exits(run->vm[who]) - exits - 1; /* less the one by which it ended */
 	return r;
 }
 
 /* ---- turns ---- */
 
 /* Each environment once, in a random order. */
-static int take_turn(struct run *run, size_t size, uint32_t turn)
+static int take_turn(struct run *run, size_t ring, uint32_t turn)
 {
 	enum miss_who order[MISS_NR_WHO] = {0};
 	int r = 0;
@@ -128,68 +110,114 @@ static int take_turn(struct run *run, size_t size, uint32_t turn)
 	}
 	for (int n = 0; r == 0 && n < MISS_NR_WHO; n++)
 		if (takes_part(run, order[n]))
-			r = take_sample(run, order[n], size, turn);
+			r = take_sample(run, order[n], ring, turn);
 	return r;
 }
 
-/* From line 0 of the ring, once round it and a bit more: all come to the same line, or they do not chase the same ring. */
-static int take_lap(struct run *run, size_t size)
+/* Of pages all over the ring, by the tables that the lap has left. */
+static void count_refs(struct run *run, enum miss_who who, size_t ring)
 {
-	const uint64_t loads = ALIGN(run->q->pages[size]);
+	const struct miss_ring *is = &run->q->ring[ring];
+	uint64_t at[COUNTED];
+
+	for (size_t i = 0; i < COUNTED; i++)
+		at[i] = arena_page(is->stride, i * is->pages / COUNTED);
+	run->q->samples->series[ring].refs[who] = miss_vm_refs(run->vm[who], at, COUNTED);
+}
+
+/* From page 0 of the ring, once round it and a bit more: all come to the same line, or they do not chase the same ring. */
+static int take_lap(struct run *run, size_t ring)
+{
+	uint64_t line, wanted = 0;
 	double ticks;
 
 	for (int who = 0; who < MISS_NR_WHO; who++) {
 		int r;
 
-		run->line[who][size] = (uintptr_t)arena_line((void *)ARENA_AT, 0, size);
 		if (!takes_part(run, who))
 			continue;
-		r = run_block(run, who, size, loads, &ticks);
+		r = run_block(run, who, ring, 0, ALIGN(run->q->ring[ring].pages), &ticks, &line);
 		if (r < 0)
 			return r;
-		if (run->line[who][size] != run->line[MISS_NATIVE][size]) {
+		if (wanted && line != wanted) {
 			log_error("a guest did not chase through the same lines");
 			return -EIO;
 		}
+		wanted = line;
+		if (run->vm[who])
+			count_refs(run, who, ring);
 	}
 	return 0;
 }
 
 /* A lap of each ring by each environment, and how many loads make a block. */
-static int prepare(struct run *run, double tsc_mhz)
+static int prepare(struct run *run)
 {
 	double ticks = 0;
+	uint64_t line;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < run->q->nr_sizes; i++) {
+	for (size_t i = 0; r == 0 && i < run->q->nr_rings; i++) {
 		r = take_lap(run, i);
 		if (r == 0)
-			r = run_block(run, MISS_NATIVE, i, FIRST_LOADS, &ticks);
-		run->loads[i] = ALIGN((uint64_t)(BLOCK_NS * tsc_mhz / 1e3 / fmax(ticks, 1)));
+			r = run_block(run, MISS_NATIVE, i, 0, FIRST_LOADS, &ticks, &line);
+		run->loads[i] =
+		    run->q->ring[i].cold ? COLD_LOADS : ALIGN((uint64_t)(BLOCK_NS * run->rate / 1e3 / fmax(ticks, 1)));
 	}
 	return r;
 }
 
-static bool is_precise(const struct run *run, uint32_t turns)
+/* Asked after each turn. */
+static bool is_precise(const struct run *run, uint32_t turns, uint32_t *look)
 {
 	double precision;
 
-	return turns >= FEWEST && turns % LOOK_EVERY == 0 && miss_precision(run->q, turns, &precision) == 0 &&
-	       precision <= run->q->precision;
+	if (turns < *look)
+		return false;
+	*look = turns + turns / LOOK_AGAIN + 1;
+	return miss_precision(run->q, turns, &precision) == 0 && precision <= run->q->precision;
+}
+
+/* A turn in each ring. It counts if the clocks agreed. */
+static int take_turns_once(struct run *run)
+{
+	struct miss_samples *s = run->q->samples;
+	const struct miss_moment before = miss_now();
+	struct miss_moment after;
+
+	for (size_t i = 0; i < run->q->nr_rings; i++) {
+		const int r = take_turn(run, i, s->turns);
+
+		if (r < 0)
+			return r;
+	}
+	after = miss_now();
+	if (miss_clocks_agree(before, after, run->rate)) {
+		run->ticks += after.tsc - before.tsc;
+		run->us += after.us - before.us;
+		s->turns++;
+		return 0;
+	}
+	if (++s->jumps <= MOST_JUMPS)
+		return 0;
+	log_error("the TSC and the host's clock do not agree: this host cannot time anything");
+	return -EIO;
 }
 
 static int take_turns(struct run *run)
 {
 	const int64_t began = clock_us();
 	struct miss_samples *s = run->q->samples;
+	uint32_t look = FEWEST;
 	int r = 0;
 
-	while (r == 0 && s->turns < run->q->turns && !is_precise(run, s->turns) &&
-	       ((clock_us() - began) / 1e6 < run->q->seconds || !s->turns)) {
-		for (size_t i = 0; r == 0 && i < run->q->nr_sizes; i++)
-			r = take_turn(run, i, s->turns);
-		s->turns += r == 0;
+	run->in_blocks = 0;
+	while (r == 0 && s->turns < run->q->turns && !is_precise(run, s->turns, &look) &&
+	       (s->seconds < run->q->seconds || !s->turns)) {
+		r = take_turns_once(run);
+		s->seconds = (clock_us() - began) / 1e6;
 	}
+	s->in_blocks = run->in_blocks / 1e6;
 	return r;
 }
 
@@ -211,58 +239,78 @@ static int start_guests(struct run *run)
 {
 	const struct miss_request *q = run->q;
 
-	for (int who = MISS_NESTED; who < MISS_NR_WHO; who++) {
+	for (int who = 0; who < MISS_NR_WHO; who++) {
 		const struct miss_vm_config c = {.paging = paging_by_name(miss_who[who].name),
 		                                 .image = q->image,
 		                                 .arena = (void *)ARENA_AT,
-		                                 .pages = q->pages[q->nr_sizes - 1],
-		                                 .huge = q->huge};
+		                                 .bytes = miss_arena_bytes(q),
+		                                 .kind = q->kind};
 
-		if (!takes_part(run, who))
+		if (!takes_part(run, who) || miss_who[who].where == BENCH_NATIVE)
 			continue;
-		run->vm[who] = miss_vm_start(&c);
+		run->vm[who] = miss_who[who].again ? run->vm[miss_who[who].of] : miss_vm_start(&c);
 		if (!run->vm[who])
 			return -EIO;
 	}
 	return 0;
 }
 
-/* Of 10 ms: enough to find the length of a block. */
-static double tsc_rate(int64_t us, uint64_t tsc)
+static void stop_guests(struct run *run)
 {
-	while (clock_us() - us < 10000)
-		;
-	return (double)(chase_tsc() - tsc) / (clock_us() - us);
+	for (int who = 0; who < MISS_NR_WHO; who++)
+		if (!miss_who[who].again)
+			miss_vm_stop(run->vm[who]);
 }
 
-static void scale(struct run *run, double by)
+/* Of 10 ms: enough to find the length of a block, and to see a clock that jumps. */
+static double tsc_rate(void)
 {
-	for (size_t i = 0; i < run->q->nr_sizes; i++)
+	const struct miss_moment began = miss_now();
+
+	while (clock_us() - began.us < 10000)
+		;
+	return miss_rate(began, miss_now());
+}
+
+/* Ticks to ns. */
+static void scale(struct run *run)
+{
+	const double rate = run->us ? (double)run->ticks / run->us : run->rate;
+
+	for (size_t i = 0; i < run->q->nr_rings; i++)
 		for (int who = 0; who < MISS_NR_WHO; who++)
 			for (uint32_t n = 0; n < run->q->samples->turns; n++)
-				run->q->samples->series[i].ns[who][n] *= by;
+				run->q->samples->series[i].ns[who][n] *= 1e3 / rate;
+}
+
+static bool any_cold(const struct miss_request *q)
+{
+	for (size_t i = 0; i < q->nr_rings; i++)
+		if (q->ring[i].cold)
+			return true;
+	return false;
 }
 
 int miss_turns(const void *request)
 {
 	const struct miss_request *q = request;
 	struct run run = {.q = q, .random = q->seed * 2 + 1};
-	const int64_t us = clock_us();
-	const uint64_t tsc = chase_tsc();
-	int r;
+	int r = stay_on_one_cpu(q->cpu);
 
-	run.bytes = (q->pages[q->nr_sizes - 1] * PAGE_SIZE + PAGE_2M - 1) & -PAGE_2M;
-	r = stay_on_one_cpu(q->cpu);
+	run.rate = tsc_rate();
 	if (r == 0)
-		r = map_arena(&run);
+		r = miss_arena_map(q);
+	if (r == 0 && any_cold(q)) {
+		run.broom = miss_broom_new();
+		r = run.broom ? 0 : -ENOMEM;
+	}
 	if (r == 0)
 		r = start_guests(&run);
 	if (r == 0)
-		r = prepare(&run, tsc_rate(us, tsc));
+		r = prepare(&run);
 	if (r == 0)
 		r = take_turns(&run);
-	scale(&run, 1e3 / tsc_rate(us, tsc));
-	for (int who = 0; who < MISS_NR_WHO; who++)
-		miss_vm_stop(run.vm[who]);
+	scale(&run);
+	stop_guests(&run);
 	return r < 0;
 }

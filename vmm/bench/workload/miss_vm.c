@@ -3,21 +3,25 @@
 
 #include <errno.h>
 #include <gnomon/abi.h>
+#include <linux/kvm.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "dev/serial.h"
 #include "platform/platform.h"
+#include "platform/walks.h"
 #include "shadow/shadow.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
 
-#define MEMORY  (128ull << 20) /* the image, its tables and the arena's; below 4 GiB */
+#define MEMORY  (256ull << 20) /* the image, its tables and the arena's; below 4 GiB */
+#define TABLES  32768          /* more than pages that lie apart need: 20,500 */
 #define WAIT_MS 20000          /* a block takes milliseconds; booting on a busy machine some hundreds */
 
 struct miss_vm {
@@ -30,6 +34,10 @@ struct miss_vm {
 	int go, done; /* eventfds: a block is there; the guest is at its port */
 	struct arena_block block;
 	uint64_t disturbances;
+	/* A count in place of a block: only the vCPU's own thread can walk. */
+	const uint64_t *pages; /* NULL: a block */
+	size_t nr_pages;
+	struct walk_refs refs;
 };
 
 static bool await(int fd)
@@ -48,6 +56,22 @@ static void wake(int fd)
 	const uint64_t one = 1;
 
 	(void)!write(fd, &one, sizeof(one));
+}
+
+static void count(struct miss_vm *m, struct vcpu *vcpu)
+{
+	m->refs = (struct walk_refs){0};
+	for (size_t i = 0; i < m->nr_pages; i++) {
+		struct walk_refs one;
+
+		vcpu_count_walks(vcpu, gva_init(m->pages[i]), 1, &one);
+		if (!one.pages)
+			continue;
+		m->refs.low = m->refs.pages && m->refs.low < one.low ? m->refs.low : one.low;
+		m->refs.high = m->refs.high > one.high ? m->refs.high : one.high;
+		m->refs.pages += one.pages;
+	}
+	m->pages = NULL;
 }
 
 /* The vCPU's thread: what was measured goes out, the next block comes in. */
@@ -72,6 +96,11 @@ static void at_port(struct bus_device *dev, void *who, const struct bus_access *
 	m->disturbances = usage.ru_nivcsw;
 	wake(m->done);
 	(void)await(m->go);
+	while (m->pages) {
+		count(m, vcpu);
+		wake(m->done);
+		(void)await(m->go);
+	}
 	*guests = m->block;
 }
 
@@ -97,17 +126,20 @@ static int start(struct miss_vm *m, const struct miss_vm_config *c)
 	    .memory = MEMORY,
 	    .backing = BACKING_4K,
 	    .arena = c->arena,
-	    .arena_size = ((uint64_t)c->pages * PAGE_SIZE + PAGE_2M - 1) & -PAGE_2M,
+	    .arena_size = c->bytes,
 	    .paging = c->paging,
-	    .paging_config = {.shadow_opts = SHADOW_OPT_ALL, .shadow_memory = SHADOW_MEMORY_DEFAULT}};
+	    .paging_config = {.shadow_opts = SHADOW_OPT_ALL, .shadow_memory = TABLES * PAGE_SIZE}};
 	struct boot_params boot = {.image = c->image, .cpus = 1};
 	char args[64];
 
-	snprintf(args, sizeof(args), "arena %u %d", c->pages, c->huge);
+	snprintf(args, sizeof(args), "arena %u %d", (unsigned)(c->bytes / PAGE_SIZE), c->kind);
 	boot.bootargs = args;
 	if (vm_create(&m->vm, &config) < 0)
 		return -EIO;
 	m->has_vm = true;
+	/* KVM shadows tables where the host has no second stage, by itself for a fiftieth of memory only. */
+	if (ioctl(m->vm.fd, KVM_SET_NR_MMU_PAGES, TABLES) < 0)
+		return log_errno(errno, "KVM_SET_NR_MMU_PAGES");
 	serial_init(&m->console, STDERR_FILENO, m->vm.end_fd, &m->vm.vcpu[0]->counters);
 	bus_attach(&m->vm.pio, &m->console.bus);
 	m->port = (struct bus_device){.base = GNOMON_PORT_BENCH, .len = 4, .access = at_port, .owner = m};
@@ -142,6 +174,16 @@ int miss_vm_run(struct miss_vm *m, struct arena_block *block)
 	r = await_guest(m);
 	*block = m->block;
 	return r;
+}
+
+struct walk_refs miss_vm_refs(struct miss_vm *m, const uint64_t *pages, size_t n)
+{
+	m->pages = pages;
+	m->nr_pages = n;
+	m->refs = (struct walk_refs){0};
+	wake(m->go);
+	(void)await_guest(m); /* one that came to an end says so when it is to do the next block */
+	return m->refs;
 }
 
 uint64_t miss_vm_disturbances(const struct miss_vm *m)

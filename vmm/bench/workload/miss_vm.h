@@ -8,8 +8,8 @@
 #ifndef GNOMON_BENCH_WORKLOAD_MISS_VM_H
 #define GNOMON_BENCH_WORKLOAD_MISS_VM_H
 
-#include "../guest/arena.h"
 #include "base/log.h"
+#include "bench/workload/miss.h"
 #include "vm/paging.h"
 
 struct miss_vm;
@@ -18,8 +18,8 @@ struct miss_vm_config {
 	const struct paging_ops *paging;
 	const char *image; /* cost.elf */
 	void *arena;       /* at ARENA_AT, the caller's; outlives the VM */
-	uint32_t pages;    /* of 4 KiB; the arena is as large, rounded up to 2 MiB */
-	bool huge;         /* the guest maps it by 2 MiB pages */
+	uint64_t bytes;    /* its length */
+	enum arena_kind kind; /* how the guest maps it */
 };
 
 /* Boots the guest, up to where it waits for its first block. NULL, logged. */
@@ -27,6 +27,9 @@ struct miss_vm *miss_vm_start(const struct miss_vm_config *config);
 
 /* Has it do a block: fills in `tsc` and the line behind. -EIO: the guest came to an end; -ETIMEDOUT. Logged. */
 int must_check miss_vm_run(struct miss_vm *m, struct arena_block *block);
+
+/* References of walks to these `n` pages, all in all: model/walk_live.h. None where the second stage is not known. */
+struct walk_refs miss_vm_refs(struct miss_vm *m, const uint64_t *pages, size_t n);
 
 /* How often its vCPU's thread lost the CPU to another thread against its will, so far. Where it waits. */
 uint64_t miss_vm_disturbances(const struct miss_vm *m);

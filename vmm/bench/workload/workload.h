@@ -36,6 +36,7 @@ struct bench_plan {
 	uint64_t seed;  /* of the order of turns and of the rings */
 	/* Of workloads that go on until they are precise, or for so long. 0: the workload's own. */
 	double precision, max_seconds;
+	bool aa; /* each environment is measured twice, and compared with itself */
 	int cpu; /* for these to stay on; negative: any */
 	struct child_limits limits;
 };

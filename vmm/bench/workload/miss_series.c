@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+
+#include "bench/workload/miss.h"
+
+const struct miss_who_is miss_who[MISS_NR_WHO] = {
+    [MISS_NATIVE] = {"native", BENCH_NATIVE, MISS_NATIVE, false},
+    [MISS_NATIVE_AGAIN] = {"native again", BENCH_NATIVE, MISS_NATIVE, true},
+    [MISS_NESTED] = {"nested", BENCH_NESTED, MISS_NATIVE, false},
+    [MISS_NESTED_AGAIN] = {"nested again", BENCH_NESTED, MISS_NESTED, true},
+    [MISS_SHADOW] = {"shadow", BENCH_SHADOW, MISS_NATIVE, false},
+    [MISS_SHADOW_AGAIN] = {"shadow again", BENCH_SHADOW, MISS_SHADOW, true}};
+
+int miss_ratio(const struct miss_request *q, size_t ring, enum miss_who who, uint32_t turns,
+               struct stats_ratio *ret_ratio)
+{
+	const struct miss_series *s = &q->samples->series[ring];
+
+	return stats_paired_ratio(s->ns[who], s->ns[miss_who[who].of], turns, STATS_SEED, ret_ratio);
+}
+
+const char *const miss_kind_words[ARENA_NR_KINDS] = {
+    [ARENA_SMALL] = "4 KiB pages", [ARENA_HUGE] = "2 MiB pages", [ARENA_APART] = "pages that lie apart"};
+
+int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision)
+{
+	struct stats_ratio ratio;
+	double widest = 0;
+
+	for (size_t i = 0; i < q->nr_rings; i++) {
+		for (int who = MISS_NATIVE + 1; who < MISS_NR_WHO; who++) {
+			int r;
+
+			if (!(q->who >> who & 1))
+				continue;
+			r = miss_ratio(q, i, who, turns, &ratio);
+			if (r < 0)
+				return r;
+			widest = fmax(widest, (ratio.ci_high - ratio.ci_low) / 2 / ratio.median);
+		}
+	}
+	*ret_precision = widest;
+	return 0;
+}
+
+/* What a miss reads by the model: of a process by its page size, of a guest by its tables. */
+static void set_refs(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
+                     enum miss_who who)
+{
+	const struct walk_refs *guest = &q->samples->series[ring].refs[who];
+	const int native = bench_native_refs(host, q->kind == ARENA_HUGE);
+
+	if (miss_who[who].where == BENCH_NATIVE)
+		report_set_range(t, "walk_refs", native, native);
+	else if (guest->low)
+		report_set_range(t, "walk_refs", guest->low, guest->high);
+	else
+		report_set_na(t, "walk_refs", "the second stage is not known");
+}
+
+int miss_set_samples(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
+                     enum miss_who who)
+{
+	const struct miss_series *s = &q->samples->series[ring];
+	static const char what_it_is[] = "it is what the others are compared with";
+	const uint32_t turns = q->samples->turns;
+	struct stats_summary ns;
+	struct stats_ratio ratio;
+	int r = stats_summarise(s->ns[who], turns, STATS_SEED, &ns);
+
+	if (r == 0)
+		r = miss_ratio(q, ring, who, turns, &ratio);
+	if (r < 0)
+		return r;
+	set_refs(t, host, q, ring, who);
+	report_set_number(t, "load", ns.median);
+	report_set_number(t, "load_ci_low", ns.ci_low);
+	report_set_number(t, "load_ci_high", ns.ci_high);
+	report_set_number(t, "load_p99", ns.p99);
+	if (who == MISS_NATIVE) {
+		report_set_na(t, "ratio_to", what_it_is);
+		report_set_na(t, "ratio", what_it_is);
+	} else {
+		report_set_text(t, "ratio_to", miss_who[miss_who[who].of].name);
+		report_set_ratio(t, "ratio", &ratio);
+	}
+	report_set_number(t, "exits_load", (double)s->exits[who] / s->loads[who]);
+	report_set_number(t, "disturbed", s->disturbed[who]);
+	report_set_number(t, "n", turns);
+	return 0;
+}
