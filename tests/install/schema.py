@@ -7,6 +7,8 @@ TAP on stdout. Without /dev/kvm all is n/a, which has to be valid, too."""
 
 import copy
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -29,9 +31,10 @@ def check(name, wrong):
         print(f"# {line}")
 
 
-def bench(*args):
+def bench(*args, **environment):
     """Status 1: nothing could be measured, and the results say so."""
-    run = subprocess.run([gnomon, "bench", "--json", "-", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    run = subprocess.run([gnomon, "bench", "--json", "-", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         env=os.environ | environment)
     if run.returncode not in (0, 1):
         raise SystemExit(f"Bail out! gnomon bench ended with {run.returncode}: {run.stderr}")
     return json.loads(run.stdout)
@@ -73,7 +76,12 @@ def changed(results, value, *path):
 
 
 startup = bench("--only", "startup", "--runs", "1")
-all_results = {"startup": startup, "miss": bench("--only", "miss", "--quick", "--runs", "2", "--max-time", "1")}
+# Of every workload there is, as n/a: each table's form, at no cost.
+workloads = subprocess.run([gnomon, "bench", "--help"], capture_output=True, text=True, check=True).stdout
+workloads = re.findall(r"^  ([a-z]+)  ", workloads.partition("Workloads:\n")[2].partition("\n\n")[0], re.MULTILINE)
+nothing = bench("--only", ",".join(workloads), "--quick", "--runs", "1", GNOMON_KVM_DEVICE="/dev/null")
+check("every workload has a table", [] if len(nothing["tables"]) >= len(workloads) >= 9 else [str(workloads)])
+all_results = {"without KVM": nothing, "startup": startup, "miss": bench("--only", "miss", "--quick", "--runs", "2", "--max-time", "1")}
 for name, results in all_results.items():
     check(f"{name} is valid", faults(results))
     check(f"{name}: keys and reasons", list(rows_and_columns(results)))

@@ -11,6 +11,7 @@
 #include "bench/runner.h"
 #include "cmd/bench_baseline.h"
 #include "cmd/bench_options.h"
+#include "cmd/bench_plot.h"
 #include "cmd/cmd.h"
 #include "cmd/compare_files.h"
 #include "vm/vm.h"
@@ -139,6 +140,9 @@ static int bench(struct bench_session *s)
 		r = write_file(s, &env, false);
 	if (r == 0)
 		r = write_file(s, &env, true);
+	if (r == 0 && s->options->plot)
+		r = bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables, &s->limits,
+		                     s->text);
 	if (r == 0 && s->baseline && s->measured)
 		r = bench_baseline_compare(s->baseline, s->options->threshold, &env,
 		                           (const struct report *const *)s->table, s->nr_tables,

@@ -11,6 +11,7 @@
 #include "base/outfile.h"
 #include "bench/workload/workload.h"
 #include "cmd/args.h"
+#include "cmd/bench_plot.h"
 #include "cmd/compare_files.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
@@ -37,6 +38,7 @@ static const char help[] =
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
+    "  --plot DIR       tables as CSV, and pictures of some: scripts for gnuplot, which draws them where there is one\n"
     "  --baseline FILE  compare with results that --json wrote, as `gnomon compare` does\n"
     "  --threshold P    for --baseline: a change up to P % is none, 0 to 1000 (default 5)\n"
     "  --help\n"
@@ -157,6 +159,9 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 'a':
 		o->aa = true;
 		return 0;
+	case 'l':
+		o->plot = arg;
+		return 0;
 	case 'b':
 		o->baseline = arg;
 		return 0;
@@ -182,6 +187,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"max-time", required_argument, NULL, 't'},
 	    {"aa", no_argument, NULL, 'a'},
 	    {"cpu", required_argument, NULL, 'u'},
+	    {"plot", required_argument, NULL, 'l'},
 	    {"baseline", required_argument, NULL, 'b'},
 	    {"threshold", required_argument, NULL, 'd'},
 	    {"help", no_argument, NULL, 'h'},
@@ -245,7 +251,9 @@ static int check_outputs(const struct bench_options *o)
 		return -EINVAL;
 	}
 	r = check_output(o, "--json", o->json);
-	return r < 0 ? r : check_output(o, "--csv", o->csv);
+	if (r == 0)
+		r = check_output(o, "--csv", o->csv);
+	return r == 0 && o->plot ? bench_plot_check(o->plot) : r;
 }
 
 /* The files that the chosen workloads cannot do without. -errno, logged. */

@@ -13,6 +13,7 @@ struct bench_options {
 	bool quick;
 	bool aa; /* each environment is compared with itself, too */
 	const char *json, *csv;
+	const char *plot;                    /* directory; NULL: none */
 	const char *baseline;                /* results to compare with; NULL: none */
 	double threshold;                    /* percent, of the comparison; negative: not given */
 	char file[BENCH_NR_FILES][PATH_MAX]; /* "": the one that comes with Gnomon, until bench_options_check() */

@@ -40,6 +40,8 @@ int report_build(const struct report_layout *layout, const void *results, size_t
 	struct report *report = report_new(layout->name, layout->columns, layout->nr_columns);
 	int r = report ? 0 : -ENOMEM;
 
+	if (report)
+		report->plot = layout->plot;
 	for (size_t i = 0; r == 0 && i < nr; i++)
 		r = add(report, results, i);
 	if (r == 0)

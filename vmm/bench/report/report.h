@@ -46,11 +46,22 @@ struct report_environment {
 struct report *report_new(const char *name, const struct report_column *columns, size_t nr_columns);
 void report_free(struct report *report);
 
+/*
+ * How a table is drawn: a panel for each value of one column, in it a line for each value of another, with the interval
+ * of its points. All are names of columns; `y` has NAME_ci_low and NAME_ci_high beside it.
+ */
+struct report_plot {
+	const char *title;
+	const char *panel, *line;
+	const char *x, *y;
+};
+
 /* A table's name and columns. */
 struct report_layout {
 	const char *name;
 	const struct report_column *columns;
 	size_t nr_columns;
+	const struct report_plot *plot; /* NULL: it is not drawn */
 };
 
 /* Adds what entry i of the results gives: a row, or none. 0 or -errno. */
@@ -84,6 +95,15 @@ void report_environment_print(const struct report_environment *env, FILE *to);
 
 /* Prints aligned columns with a header, and a line for each reason behind an n/a. -ENOMEM, -EIO. */
 int must_check report_print(const struct report *report, FILE *to);
+
+/*
+ * Writes a script for gnuplot 5 that draws the table from a file of its own CSV, in the current directory, to NAME.svg.
+ * It is for people to change. -ENOENT: the table is not drawn, or has nothing to draw. -ENOMEM, -EIO.
+ */
+int must_check report_write_gnuplot(const struct report *report, FILE *to);
+
+/* The table's name, which is that of its files, too. */
+const char *report_name(const struct report *report);
 
 /* Writes RFC 4180 with LF. The header has "name" or "name_unit"; n/a is an empty cell. -ENOMEM, -EIO. */
 int must_check report_write_csv(const struct report *report, FILE *to);

@@ -16,6 +16,7 @@ struct cell {
 
 struct report {
 	const char *name;
+	const struct report_plot *plot;
 	const struct report_column *column;
 	size_t nr_columns, nr_rows, room; /* room: rows that `cell` can hold */
 	struct cell *cell;                /* nr_rows x nr_columns */
@@ -26,6 +27,9 @@ static inline const struct cell *report_cell(const struct report *r, size_t row,
 {
 	return &r->cell[row * r->nr_columns + column];
 }
+
+/* A column's name in CSV; `end` is "", or that of a range's field. */
+void report_csv_name(const struct report_column *column, const char *end, FILE *to);
 
 static inline const char *report_na_reason(const struct cell *cell)
 {

@@ -141,7 +141,7 @@ static void csv_cell(const struct report_column *column, const struct cell *cell
 		fputc(',', to);
 }
 
-static void csv_name(const struct report_column *column, const char *end, FILE *to)
+void report_csv_name(const struct report_column *column, const char *end, FILE *to)
 {
 	fprintf(to, "%s%s", column->name, end);
 	if (column->unit)
@@ -156,10 +156,10 @@ int report_write_csv(const struct report *r, FILE *to)
 		const bool range = r->column[c].precision == REPORT_RANGE;
 
 		fputs(c ? "," : "", to);
-		csv_name(&r->column[c], range ? "_low" : "", to);
+		report_csv_name(&r->column[c], range ? "_low" : "", to);
 		if (range) {
 			fputc(',', to);
-			csv_name(&r->column[c], "_high", to);
+			report_csv_name(&r->column[c], "_high", to);
 		}
 	}
 	fputc('\n', to);

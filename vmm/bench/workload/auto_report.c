@@ -28,7 +28,7 @@ static const struct report_column columns[] = {
     {"ran", "ran", NULL, 0},
     {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"auto", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"auto", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 bool auto_any(const void *results)
 {

@@ -24,7 +24,7 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"balloon", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"balloon", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 int balloon_find(const struct op_results *res, const char *row, enum bench_where where, bool thp, size_t *ret_i)
 {

@@ -21,7 +21,9 @@ static const struct report_column columns[] = {
     {"miss_ci_high", "to", "ns", 1},
     {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"chase", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_plot plot = {
+    .title = "What a TLB miss costs", .panel = "page", .line = "environment", .x = "pages", .y = "miss"};
+static const struct report_layout layout = {"chase", columns, sizeof(columns) / sizeof(*columns), &plot};
 
 static const struct report_column ratio_columns[] = {
     {"pages", "pages", NULL, 0},
@@ -34,7 +36,7 @@ static const struct report_column ratio_columns[] = {
     {"n", "n", NULL, 0},
 };
 static const struct report_layout ratio_layout = {"chase-ratio", ratio_columns,
-                                                  sizeof(ratio_columns) / sizeof(*ratio_columns)};
+                                                  sizeof(ratio_columns) / sizeof(*ratio_columns), NULL};
 
 static const char no_time[] = "no time to measure it often enough";
 

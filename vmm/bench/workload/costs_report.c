@@ -23,7 +23,7 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"costs", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"costs", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 static const struct report_column ratio_columns[] = {
     {"operation", "operation", NULL, 0},
@@ -36,7 +36,7 @@ static const struct report_column ratio_columns[] = {
     {"n", "n", NULL, 0},
 };
 static const struct report_layout ratio_layout = {"costs-ratio", ratio_columns,
-                                                  sizeof(ratio_columns) / sizeof(*ratio_columns)};
+                                                  sizeof(ratio_columns) / sizeof(*ratio_columns), NULL};
 
 /* What the optimisations of a case are called. */
 static const char *options_words(const struct op_case *c, char buf[OP_MAX_OPTIONS])

@@ -22,7 +22,7 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"enclave", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"enclave", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 bool enclave_blake2b(const struct op_results *res, size_t i, size_t *ret_i)
 {

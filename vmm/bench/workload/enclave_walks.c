@@ -23,7 +23,7 @@ static const struct report_column columns[] = {
     {"hits_64", "hits of 64", "%", 1},
     {"overhead", "tables", "%", 3},
 };
-static const struct report_layout layout = {"enclave-walks", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"enclave-walks", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 static const char *const second_words[ENCLAVE_NR_WALKS] = {
     [ENCLAVE_WALK_COMPOSED] = "none, or composed", [ENCLAVE_WALK_ONCE] = "4 levels", [ENCLAVE_WALK_EVERY] = "4 levels"};

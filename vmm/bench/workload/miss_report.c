@@ -21,7 +21,9 @@ static const struct report_column columns[] = {
     {"disturbed", "disturbed", NULL, 0},
     {"n", "turns", NULL, 0},
 };
-static const struct report_layout layout = {"miss", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_plot plot = {
+    .title = "A load that misses the TLB", .panel = "page", .line = "environment", .x = "pages", .y = "load"};
+static const struct report_layout layout = {"miss", columns, sizeof(columns) / sizeof(*columns), &plot};
 
 /* Rows are numbered by page size, within each by number of pages, within each by environment. */
 struct entry {

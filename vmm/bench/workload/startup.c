@@ -31,7 +31,7 @@ static const struct report_column columns[] = {
     {"peak_resident", "peak resident", "MiB", 2},
     {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"startup", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"startup", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 static const char *const program_names[STARTUP_NR] = {
     [STARTUP_GNOMON] = "gnomon run, hello", [STARTUP_SHORTEST] = "shortest KVM program"};

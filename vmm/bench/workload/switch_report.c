@@ -11,7 +11,7 @@ static const struct report_column columns[] = {
     {"stopped", "median", "us", 1},      {"stopped_p99", "p99", "us", 1},
     {"stopped_max", "longest", "us", 1}, {"n", "n", NULL, 0},
 };
-static const struct report_layout layout = {"switch", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"switch", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 double switch_tables_kib(uint32_t pages)
 {

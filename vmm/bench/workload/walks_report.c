@@ -23,7 +23,7 @@ static const struct report_column columns[] = {
     {"loads", "loads", NULL, 0},
     {"exits", "exits", NULL, 0},
 };
-static const struct report_layout layout = {"walks", columns, sizeof(columns) / sizeof(*columns)};
+static const struct report_layout layout = {"walks", columns, sizeof(columns) / sizeof(*columns), NULL};
 
 /* "24: 99.8 %, 23: 0.2 %", the most common first; what does not fit ends in an ellipsis. */
 static void shares(const struct walks_result *result, char buf[SHARES])

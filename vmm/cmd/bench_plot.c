@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/bench_plot.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/outfile.h"
+
+#define DRAW_SECONDS 60
+#define NO_PROGRAM   127 /* as a shell says it */
+
+int bench_plot_check(const char *dir)
+{
+	struct stat st;
+
+	if ((mkdir(dir, 0777) < 0 && errno != EEXIST) || stat(dir, &st) < 0)
+		return log_errno(errno, "--plot: %s", dir);
+	if (!S_ISDIR(st.st_mode))
+		return log_errno(ENOTDIR, "--plot: %s", dir);
+	return access(dir, W_OK | X_OK) < 0 ? log_errno(errno, "--plot: %s", dir) : 0;
+}
+
+/* What a table writes becomes a file. -ENOENT: it has nothing to write. */
+static int write_file(const char *dir, const struct report *table, const char *end,
+                      int (*write)(const struct report *table, FILE *to), const struct child_limits *limits)
+{
+	char path[PATH_MAX];
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+	int r;
+
+	if (!to)
+		return log_errno(errno, "--plot");
+	r = write(table, to);
+	if (fclose(to) && r == 0)
+		r = -ENOMEM;
+	if (r == 0 && snprintf(path, sizeof(path), "%s/%s%s", dir, report_name(table), end) >= (int)sizeof(path))
+		r = -ENAMETOOLONG;
+	if (r < 0 && r != -ENOENT)
+		log_errno(-r, "--plot: %s", dir);
+	else if (r == 0)
+		r = outfile_write("--plot", path, text, len, limits->signal_fd);
+	free(text);
+	return r;
+}
+
+struct drawing {
+	const char *dir;
+	char script[64];
+};
+
+/* In a child. */
+static int run_gnuplot(const void *arg)
+{
+	const struct drawing *d = arg;
+
+	if (chdir(d->dir) == 0)
+		execlp("gnuplot", "gnuplot", d->script, (char *)NULL);
+	return NO_PROGRAM;
+}
+
+/* 1: there is no gnuplot. */
+static int draw(const char *dir, const struct report *table, const struct child_limits *limits)
+{
+	const struct child_limits at_most = {.signal_fd = limits->signal_fd, .seconds = DRAW_SECONDS};
+	struct child_result *child = malloc(sizeof(*child));
+	struct drawing d = {.dir = dir};
+	char why[256];
+	int r;
+
+	if (!child)
+		return log_errno(ENOMEM, "--plot");
+	snprintf(d.script, sizeof(d.script), "%s.gp", report_name(table));
+	r = child_call(run_gnuplot, &d, &at_most, child);
+	if (r == 0 && WIFEXITED(child->status) && WEXITSTATUS(child->status) == NO_PROGRAM) {
+		r = 1;
+	} else if (r != -EINTR && (r < 0 || !child_succeeded(child))) {
+		child_reason(r, child, why, sizeof(why));
+		log_error("--plot: gnuplot %s/%s: %s", dir, d.script, why);
+		r = r < 0 ? r : -EIO;
+	}
+	free(child);
+	return r;
+}
+
+static void tell(const char *dir, size_t scripts, bool drawn, FILE *text)
+{
+	if (!text)
+		return;
+	if (!scripts)
+		fprintf(text, "\n%s has the tables as CSV; none of them is drawn.\n", dir);
+	else if (drawn)
+		fprintf(text,
+		        "\n%s has %zu picture%s (.svg), the script of each for gnuplot (.gp), and all tables as CSV.\n",
+		        dir, scripts, scripts == 1 ? "" : "s");
+	else
+		fprintf(text,
+		        "\n%s has %zu script%s for gnuplot, and all tables as CSV. There is no gnuplot here to draw "
+		        "them.\n",
+		        dir, scripts, scripts == 1 ? "" : "s");
+}
+
+int bench_plot_write(const char *dir, const struct report *const *tables, size_t nr_tables,
+                     const struct child_limits *limits, FILE *text)
+{
+	bool drawn = true;
+	size_t scripts = 0;
+
+	for (size_t i = 0; i < nr_tables; i++) {
+		int r = write_file(dir, tables[i], ".csv", report_write_csv, limits);
+
+		if (r == 0)
+			r = write_file(dir, tables[i], ".gp", report_write_gnuplot, limits);
+		if (r == -ENOENT)
+			continue;
+		if (r == 0) {
+			scripts++;
+			r = drawn ? draw(dir, tables[i], limits) : 0;
+		}
+		if (r < 0)
+			return r;
+		drawn &= r == 0;
+	}
+	tell(dir, scripts, drawn, text);
+	return 0;
+}

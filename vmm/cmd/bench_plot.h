@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon bench --plot: pictures for papers, as scripts for gnuplot with their data. */
+#ifndef GNOMON_CMD_BENCH_PLOT_H
+#define GNOMON_CMD_BENCH_PLOT_H
+
+#include "base/log.h"
+#include "bench/child.h"
+#include "bench/report/report.h"
+
+/* Makes the directory if it is not there, and sees that files can be written in it. -errno, logged. */
+int must_check bench_plot_check(const char *dir);
+
+/*
+ * Writes NAME.csv for each table, NAME.gp for each that can be drawn, and has gnuplot draw NAME.svg where there is one.
+ * `text` gets a sentence on what came of it; NULL: nobody reads it. -errno, logged; -EINTR.
+ */
+int must_check bench_plot_write(const char *dir, const struct report *const *tables, size_t nr_tables,
+                                const struct child_limits *limits, FILE *text);
+
+#endif
