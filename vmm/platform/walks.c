@@ -108,9 +108,12 @@ static void find_slots(struct view *v)
 {
 	const struct guest_mem *mem = &v->vcpu->vm->mem;
 
-	for (int i = 0; i < mem->nr_regions; i++)
-		add_slot(v, mem->region[i].base, mem->region[i].size, mem->region[i].host,
-		         leaf_of_backing(mem->backing));
+	for (int i = 0; i < mem->nr_regions; i++) {
+		const struct mem_region *m = &mem->region[i];
+
+		/* What is borrowed has what its owner asked for. */
+		add_slot(v, m->base, m->size, m->host, leaf_of_backing(m->borrowed ? BACKING_THP : mem->backing));
+	}
 	if (v->tables.size)
 		add_slot(v, v->tables.base, v->tables.size, v->tables.host, (struct walk_leaf){0, 0});
 }
