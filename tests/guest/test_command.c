@@ -150,6 +150,17 @@ Test(command, bench_miss)
 	json_decref(all);
 }
 
+/* Scripts take the names from here. Nothing is run, and no KVM is asked for. */
+Test(command, bench_list)
+{
+	setenv("GNOMON_KVM_DEVICE", "/nonexistent", 1);
+	run_gnomon(&r, "bench", "--list");
+	expect_status(&r, 0);
+	cr_expect(strstr(r.out, "miss ") && strstr(r.out, "\nenclave ") && strstr(r.out, "\nshadow ") &&
+	              strstr(r.out, "\nnative "),
+	          "%s", r.out);
+}
+
 /* Found wrong before minutes are spent. */
 Test(command, bench_refuses)
 {

@@ -41,6 +41,7 @@ static const char help[] =
     "  --plot DIR       tables as CSV, and pictures of some: scripts for gnuplot, which draws them where there is one\n"
     "  --baseline FILE  compare with results that --json wrote, as `gnomon compare` does\n"
     "  --threshold P    for --baseline: a change up to P % is none, 0 to 1000 (default 5)\n"
+    "  --list           names the workloads and the environments, a line each, and ends\n"
     "  --help\n"
     "\n"
     "Workloads:\n";
@@ -65,6 +66,17 @@ static void print_help(void)
 static const char *paging_name(size_t i)
 {
 	return i + 1 < BENCH_NR_WHERE ? bench_environments[i + 1].paging : NULL;
+}
+
+/* For people and for scripts: the first word is the name. */
+static void print_list(void)
+{
+	for (const struct workload *const *w = workload_catalogue; *w; w++)
+		printf("%-10s workload: %s\n", (*w)->name, (*w)->what);
+	for (int e = 0; e < BENCH_NR_WHERE; e++)
+		printf("%-10s environment: %s\n", bench_environments[e].name,
+		       bench_environments[e].paging ? "a guest in this paging mode (--paging)"
+		                                    : "a process of the host");
 }
 
 static int parse_paging(const char *arg, unsigned *ret_where)
@@ -190,14 +202,15 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"plot", required_argument, NULL, 'l'},
 	    {"baseline", required_argument, NULL, 'b'},
 	    {"threshold", required_argument, NULL, 'd'},
+	    {"list", no_argument, NULL, 'n'},
 	    {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
 	int opt;
 
 	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
-		if (opt == OPTION_HELP) {
-			print_help();
+		if (opt == OPTION_HELP || opt == 'n') {
+			(opt == 'n' ? print_list : print_help)();
 			return 1;
 		}
 		if (parse_option(opt, optarg, o) < 0)
