@@ -19,6 +19,7 @@ static const struct compare_rule rules[] = {
     {"*", "disturbed*", NULL, .role = COMPARE_NOTE},
     /* what the host or the run was like, and verdicts */
     {"*", "second_stage", NULL, .role = COMPARE_NOTE},
+    {"*", "ratio_to", NULL, .role = COMPARE_NOTE}, /* what the row is says it already */
     {"enclave-walks", "walk", NULL, .role = COMPARE_KEY},
     {"*", "walk", NULL, .role = COMPARE_NOTE},
     {"*", "bar", NULL, .role = COMPARE_NOTE},
