@@ -70,15 +70,10 @@ struct arena_block {
 	uint64_t tsc;         /* what they took */
 };
 
-/* Where in page `i` the line of ring `ring` lies: no ring has a line of another's. */
-static inline uint64_t arena_offset(uint64_t i, unsigned ring)
-{
-	return (arena_spread(i, 0, 6) + ring) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE;
-}
-
+/* Line of page `i` that belongs to ring `ring`: no ring has a line of another's. */
 static inline void **arena_line(enum arena_stride stride, uint64_t i, unsigned ring)
 {
-	return (void **)(uintptr_t)(arena_page(stride, i) + arena_offset(i, ring));
+	return (void **)(uintptr_t)(arena_page(stride, i) + chase_offset(i, ring));
 }
 
 /* For chase_link(): `which` is a stride and a ring. */

@@ -30,12 +30,20 @@ static inline uint64_t chase_random(uint64_t *state)
 	return *state = x;
 }
 
-/* Multiples of the golden ratio: even for any run of page numbers, and unrelated to their low bits. */
-static inline void **chase_sparse_line(void *arena, uint64_t i, unsigned shift)
+/*
+ * Where in page `i` its line lies, `shift` lines on. Multiples of the golden ratio: even for any run of page numbers, and
+ * unrelated to their low bits.
+ */
+static inline uint64_t chase_offset(uint64_t i, unsigned shift)
 {
 	const uint64_t spread = i * 0x9e3779b97f4a7c15 >> 58;
 
-	return (void **)((char *)arena + i * CHASE_PAGE + (spread + shift) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE);
+	return (spread + shift) % (CHASE_PAGE / CHASE_LINE) * CHASE_LINE;
+}
+
+static inline void **chase_sparse_line(void *arena, uint64_t i, unsigned shift)
+{
+	return (void **)((char *)arena + i * CHASE_PAGE + chase_offset(i, shift));
 }
 
 static inline void **chase_line(void *arena, uint64_t i, unsigned kind)

@@ -226,7 +226,7 @@ static void **sparse_line(uint64_t i)
 {
 	const uint64_t page = i / (PAGES - 1) * PAGES + 1 + i % (PAGES - 1);
 
-	return (void **)(COST_FRAMES + page * PAGE + (page * 0x9e3779b97f4a7c15 >> 58) * CHASE_LINE);
+	return (void **)(COST_FRAMES + page * PAGE + chase_offset(page, 0));
 }
 
 static void **dense_line(uint64_t i)

@@ -7,6 +7,7 @@ TAP on stdout. Without /dev/kvm all is n/a, which has to be valid, too."""
 
 import copy
 import json
+import operator
 import os
 import re
 import subprocess
@@ -57,28 +58,28 @@ def rows_and_columns(results):
                 yield f"{table['name']}: {row}: not each null has its reason, or the other way round"
 
 
-def without(results, *path):
+def altered(results, alter, *path):
+    """A copy in which `alter` has got hold of what holds the end of the path."""
     broken = copy.deepcopy(results)
     at = broken
     for key in path[:-1]:
         at = at[key]
-    del at[path[-1]]
+    alter(at, path[-1])
     return broken
+
+
+def without(results, *path):
+    return altered(results, operator.delitem, *path)
 
 
 def changed(results, value, *path):
-    broken = copy.deepcopy(results)
-    at = broken
-    for key in path[:-1]:
-        at = at[key]
-    at[path[-1]] = value
-    return broken
+    return altered(results, lambda at, key: operator.setitem(at, key, value), *path)
 
 
 startup = bench("--only", "startup", "--runs", "1")
 # Of every workload there is, as n/a: each table's form, at no cost.
-workloads = subprocess.run([gnomon, "bench", "--help"], capture_output=True, text=True, check=True).stdout
-workloads = re.findall(r"^  ([a-z]+)  ", workloads.partition("Workloads:\n")[2].partition("\n\n")[0], re.MULTILINE)
+listed = subprocess.run([gnomon, "bench", "--list"], capture_output=True, text=True, check=True).stdout
+workloads = re.findall(r"^(\S+) +workload: ", listed, re.MULTILINE)
 nothing = bench("--only", ",".join(workloads), "--quick", "--runs", "1", GNOMON_KVM_DEVICE="/dev/null")
 check("every workload has a table", [] if len(nothing["tables"]) >= len(workloads) >= 9 else [str(workloads)])
 all_results = {"without KVM": nothing, "startup": startup, "miss": bench("--only", "miss", "--quick", "--runs", "2", "--max-time", "1")}

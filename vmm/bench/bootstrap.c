@@ -88,13 +88,6 @@ static int compare_ranked(const void *a, const void *b)
 	return (x->x > y->x) - (x->x < y->x);
 }
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 /* SplitMix64 (Steele, Lea, Flood 2014): any seed is a good one. */
 static uint64_t next_random(uint64_t *state)
 {
@@ -160,7 +153,7 @@ int bootstrap_median(const double *samples, size_t n, uint64_t seed, double *ret
 			draw(times, rank, n, block, &seed);
 			medians[s] = median_of_counts(sorted, times, n);
 		}
-		qsort(medians, RESAMPLES, sizeof(*medians), compare_doubles);
+		percentile_sort(medians, RESAMPLES);
 		*ret_low = percentile(medians, RESAMPLES, CI_LOW_PCT);
 		*ret_high = percentile(medians, RESAMPLES, CI_HIGH_PCT);
 		r = 0;

@@ -4,6 +4,9 @@
 
 #include <stddef.h>
 
+/* Makes `n` samples ascending. */
+void percentile_sort(double *samples, size_t n);
+
 /*
  * Percentile `p` (0 to 100) of `n` > 0 ascending samples: linear between the two closest ranks, the
  * rank being (n - 1) * p / 100 from 0 (Hyndman & Fan 1996, type 7; NumPy's and R's default).

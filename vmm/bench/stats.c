@@ -11,18 +11,6 @@
 
 #define TUKEY_FENCE 1.5
 
-static int compare_doubles(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-static void sort(double *x, size_t n)
-{
-	qsort(x, n, sizeof(*x), compare_doubles);
-}
-
 /* Fills all of *s but mad and the interval. */
 static void describe(const double *sorted, size_t n, struct stats_summary *s)
 {
@@ -59,12 +47,12 @@ int stats_summarise(const double *samples, size_t n, uint64_t seed, struct stats
 	if (!x)
 		return -ENOMEM;
 	memcpy(x, samples, n * sizeof(*x));
-	sort(x, n);
+	percentile_sort(x, n);
 	describe(x, n, &s);
 	r = bootstrap_median(samples, n, seed, &s.ci_low, &s.ci_high);
 	for (size_t i = 0; i < n; i++)
 		x[i] = x[i] > s.median ? x[i] - s.median : s.median - x[i];
-	sort(x, n);
+	percentile_sort(x, n);
 	s.mad = percentile(x, n, 50);
 	free(x);
 	if (r == 0)
