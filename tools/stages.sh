@@ -62,11 +62,13 @@ tidy() {
 		2> >(grep -v 'warnings\? generated' >&2)
 }
 
-# suite NAME DIR TIMEOUT-FACTOR NOTE: runs one suite; tools/test-summary counts from its log. Ten times each limit is
-# for a busy machine (tests/stress/meson.build).
+# suite NAME DIR TIMEOUT-FACTOR NOTE [OPTION...]: runs one suite; tools/test-summary counts from its log. Ten times each
+# limit is for a busy machine (tests/stress/meson.build).
 suite() {
-	local log=$2/meson-logs/$1.json
+	local name=$1 dir=$2 factor=$3 note=$4 log=$2/meson-logs/$1.json
+	shift 4
 	rm -f "$log" # or an old one would be counted when meson cannot start
-	logs+=("$1 ($4)=$log")
-	stage "suite $1 ($4)" meson test -C "$2" --no-rebuild --suite "$1" --logbase "$1" -t $((10 * $3)) --print-errorlogs || true
+	logs+=("$name ($note)=$log")
+	stage "suite $name ($note)" meson test -C "$dir" --no-rebuild --suite "$name" --logbase "$name" -t $((10 * factor)) \
+		--print-errorlogs "$@" || true
 }
