@@ -13,6 +13,7 @@ CALL = "vmm/platform/enclave_call.c"
 LEND = "vmm/vm/lend.c"
 RECLAIM = "vmm/vm/reclaim.c"
 SERVE = "vmm/monitor/serve.c"
+SECURE = "vmm/monitor/secure.c"
 MONITOR = "vmm/monitor/monitor.c"
 PROCESS = "vmm/monitor/process.c"
 SANDBOX = "vmm/monitor/sandbox.c"
@@ -125,8 +126,12 @@ MUTANTS = [
      "the monitor keeps its rights to files", "monitor wall/monitor_has_no_files"),
     ("monitor-swapped", PROCESS, "c->shared->locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;",
      "c->shared->locked = true;", "the monitor says that it is locked, and is not", "monitor wall/monitor_is_locked"),
-    ("discard-keeps", SERVE, "MADV_DONTNEED_LOCKED) == 0 ||", "MADV_DONTNEED) == 0 ||",
+    ("discard-keeps", SECURE, "MADV_DONTNEED_LOCKED) == 0 ||", "MADV_DONTNEED) == 0 ||",
      "what was erased stays in memory", "monitor wall/monitor_gives_memory_back"),
+    ("small-run-huge", SECURE, "up(maddr_raw(at)), to", "maddr_raw(at) & -(uint64_t)PAGE_2M, to",
+     "the neighbours of a large enclave come as huge pages", "unit secure"),
+    ("huge-for-ever", SECURE, "backing_advise(BACKING_4K, at_frame(memory, at), size);", ";",
+     "a small enclave where a large one was takes 2 MiB", "unit secure"),
     ("segments-stay", ENCLAVE_VM, "if (c->begins)", "if (0)",
      "a call finds the segments of the one before", "monitor enclave_vm/segments_begin_anew"),
     ("told-again", SERVE, "m->told = true;", ";", "a guest floods the log by INIT", "monitor monitor/no_descriptors"),

@@ -296,6 +296,44 @@ Test(enclave, everything_is_erased)
 	cr_expect_eq(ew.discarded, 0);
 }
 
+static uint64_t claimed_at, claimed_size;
+
+static void claim(void *ctx, maddr_t at, uint64_t size)
+{
+	claimed_at = maddr_raw(at);
+	claimed_size = size;
+}
+
+/* What fills 2 MiB begins on a boundary of that, while there is such a place; the host hears of each run. */
+Test(enclave, large_runs_begin_where_huge_pages_do)
+{
+	const uint64_t pages[] = {1, 600, 1, 512};
+	uint8_t *memory = calloc(4, PAGE_2M);
+	struct enclaves *all = enclaves_create(&(struct enclaves_config){
+	    .memory = memory, .size = 4 * PAGE_2M, .levels = 2, .buffers = maddr_init(1ull << 32), .claim = claim});
+	uint64_t at[4], end[4];
+	struct enclave_info info;
+
+	cr_assert(memory && all);
+	for (unsigned i = 0; i < 4; i++) {
+		struct gnomon_enclave_create create = ew_create(pages[i]);
+
+		create.buffer = create.buffer_size = 0;
+		cr_assert_eq(enclave_create(all, i + 1, &create), GNOMON_ENCLAVE_OK);
+		cr_assert(enclave_look(all, i + 1, &info));
+		cr_expect_eq(maddr_raw(info.memory), claimed_at);
+		cr_expect_eq(info.size, claimed_size);
+		at[i] = claimed_at;
+		end[i] = claimed_at + claimed_size;
+	}
+	cr_expect_eq(at[0], 0);
+	cr_expect_eq(at[1], PAGE_2M);
+	cr_expect_eq(at[2], end[0], "a small one needs no boundary");
+	cr_expect_eq(at[3], end[1], "with its tables it does not fit behind the last boundary");
+	enclaves_destroy(all);
+	free(memory);
+}
+
 Test(enclave, bad_configurations)
 {
 	const struct enclaves_config good = {

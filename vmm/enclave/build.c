@@ -91,8 +91,11 @@ static struct enclave *make(struct enclaves *all, unsigned id, const struct gnom
 	e->nr_tables = enclave_view_tables(all, create);
 	e->page = calloc(e->nr_pages, sizeof(*e->page));
 	e->table = calloc(e->nr_tables, sizeof(*e->table));
-	if (e->page && e->table && enclave_find_run(all, enclave_run_size(e), &e->memory))
+	if (e->page && e->table && enclave_find_run(all, enclave_run_size(e), &e->memory)) {
+		if (all->config.claim)
+			all->config.claim(all->config.ctx, e->memory, enclave_run_size(e));
 		return e;
+	}
 	forget(e);
 	return NULL;
 }

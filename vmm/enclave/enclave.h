@@ -56,6 +56,8 @@ struct enclaves_config {
 	maddr_t buffers; /* of the marshalling buffers, beyond `size`: enclave n's at n * GNOMON_ENCLAVE_BUFFER_MAX */
 	const struct enclave_fixed *fixed; /* copied */
 	unsigned nr_fixed;
+	/* Tells that frames [at, at + size) are one enclave's from now on: the host may choose their pages. NULL is fine. */
+	void (*claim)(void *ctx, maddr_t at, uint64_t size);
 	/* Tells that frames [at, at + size) will be written now: the host may provide them at once. NULL is fine. */
 	void (*populate)(void *ctx, maddr_t at, uint64_t size);
 	/* Gives frames [at, at + size) to the host, which provides zeroes next time. False: it did not take them. NULL is fine. */

@@ -16,7 +16,7 @@ static const struct enclave *who_has(const struct enclaves *all, uint64_t at, ui
 	return NULL;
 }
 
-bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at)
+static bool find_run(const struct enclaves *all, uint64_t size, uint64_t boundary, maddr_t *ret_at)
 {
 	uint64_t at = 0;
 	const struct enclave *e;
@@ -27,9 +27,14 @@ bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at
 			*ret_at = maddr_init(at);
 			return true;
 		}
-		at = maddr_raw(e->memory) + enclave_run_size(e);
+		at = (maddr_raw(e->memory) + enclave_run_size(e) + boundary - 1) & -boundary;
 	}
 	return false;
+}
+
+bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at)
+{
+	return (size >= PAGE_2M && find_run(all, size, PAGE_2M, ret_at)) || find_run(all, size, PAGE_SIZE, ret_at);
 }
 
 static bool discard(const struct enclaves *all, maddr_t at, uint64_t size)

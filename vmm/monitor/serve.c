@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "cpu/state.h"
+#include "monitor/secure.h"
 #include "monitor/walks.h"
 
 /* In an enclave's VM, above secure memory and buffers, and no higher: a CPU may have few physical address bits. */
@@ -14,33 +14,14 @@ static maddr_t stub_at(const struct monitor_serve *m)
 	return maddr_init(m->config.size + (GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX);
 }
 
-/* Memory that is locked goes since Linux 5.18; before that it stays, and the caller erases it. */
-static bool discard(void *ctx, maddr_t at, uint64_t size)
-{
-	const struct monitor_serve *m = ctx;
-	uint8_t *from = m->memory + maddr_raw(at);
-
-	return madvise(from, size, MADV_DONTNEED_LOCKED) == 0 || madvise(from, size, MADV_DONTNEED) == 0;
-}
-
-/* Or each page costs a fault. */
-static void populate(void *ctx, maddr_t at, uint64_t size)
-{
-	const struct monitor_serve *m = ctx;
-
-	(void)madvise(m->memory + maddr_raw(at), size, MADV_POPULATE_WRITE); /* Linux 5.14 */
-}
-
 int monitor_serve_init(struct monitor_serve *m, const struct monitor_serve_config *config)
 {
 	struct enclave_fixed fixed[ENCLAVE_VM_FIXED];
 
 	*m = (struct monitor_serve){.config = *config};
-	m->memory =
-	    mmap(NULL, config->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (m->memory == MAP_FAILED)
+	m->memory = secure_map(config->size);
+	if (!m->memory)
 		return log_errno(errno, "secure memory of %llu bytes", (unsigned long long)config->size);
-	(void)madvise(m->memory, config->size, MADV_DONTDUMP);
 	enclave_vm_fixed(stub_at(m), fixed);
 	m->all = enclaves_create(&(struct enclaves_config){
 	    .memory = m->memory,
@@ -49,14 +30,15 @@ int monitor_serve_init(struct monitor_serve *m, const struct monitor_serve_confi
 	    .buffers = maddr_init(config->size),
 	    .fixed = fixed,
 	    .nr_fixed = ENCLAVE_VM_FIXED,
-	    .populate = populate,
-	    .discard = discard,
-	    .ctx = m,
+	    .claim = secure_claim,
+	    .populate = secure_populate,
+	    .discard = secure_discard,
+	    .ctx = m->memory,
 	});
 	if (!m->all) {
 		const int r = log_errno(errno, "enclaves");
 
-		munmap(m->memory, config->size);
+		secure_unmap(m->memory, config->size);
 		return r;
 	}
 	enclave_key_make(&m->key);
@@ -73,7 +55,7 @@ void monitor_serve_destroy(struct monitor_serve *m)
 	enclaves_destroy(m->all);
 	enclave_key_erase(&m->key);
 	pthread_mutex_destroy(&m->lock);
-	munmap(m->memory, m->config.size);
+	secure_unmap(m->memory, m->config.size);
 	*m = (struct monitor_serve){0};
 }
 

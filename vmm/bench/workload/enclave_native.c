@@ -10,6 +10,7 @@
 #include "bench/workload/enclave.h"
 #include "bench/workload/op_native.h"
 #include "enclave/enclave.h"
+#include "monitor/secure.h"
 
 #define BASE    0x10000000ull
 #define BLOCKS  GNOMON_ENCLAVE_MAX /* an enclave each */
@@ -56,22 +57,17 @@ static bool build(struct enclaves *all, unsigned id, const uint8_t *content, uin
 	return good && enclave_init(all, id, NULL) == GNOMON_ENCLAVE_OK;
 }
 
-/* As the monitor does it (monitor/serve.c). */
-static void populate(void *ctx, maddr_t at, uint64_t size)
-{
-	(void)madvise((uint8_t *)ctx + maddr_raw(at), size, MADV_POPULATE_WRITE);
-}
-
 int enclave_native(const void *native)
 {
 	const struct op_native *n = native;
 	const struct op_request *q = n->request;
 	const uint32_t pages = q->ops / q->blocks;
-	const uint64_t secure = q->ops * PAGE_SIZE + (TABLES + pages / 512) * q->blocks * PAGE_SIZE;
+	const uint64_t secure = q->ops * PAGE_SIZE + (TABLES + pages / 512) * q->blocks * PAGE_SIZE +
+	                        q->blocks * PAGE_2M; /* what boundaries take */
 	const bool rules = strstr(q->row, "rules");
 	uint64_t tsc[BLOCKS], floor_tsc[BLOCKS];
 	struct enclaves *all = NULL;
-	uint8_t *content = map(q->ops * PAGE_SIZE), *memory = map(secure);
+	uint8_t *content = map(q->ops * PAGE_SIZE), *memory = secure_map(secure);
 
 	BUG_ON(q->blocks > BLOCKS);
 	if (!content || !memory || sodium_init() < 0)
@@ -83,7 +79,8 @@ int enclave_native(const void *native)
 		                                                .size = secure,
 		                                                .levels = LEVELS,
 		                                                .buffers = maddr_init(BUFFERS),
-		                                                .populate = populate,
+		                                                .claim = secure_claim,
+		                                                .populate = secure_populate,
 		                                                .ctx = memory});
 	if (rules && !all)
 		return 1;
