@@ -27,7 +27,7 @@ static void write_result(char path[64], const char *name, double ns)
 	char text[512];
 
 	snprintf(text, sizeof(text),
-	         "{\"version\": 1, \"environment\": {\"cpu\": \"%s\"}, \"tables\": [{\"name\": \"miss\", \"columns\": "
+	         "{\"version\": 1, \"environment\": {\"cpu\": \"%s\"}, \"tables\": [{\"name\": \"chase\", \"columns\": "
 	         "[{\"name\": \"pages\"}, {\"name\": \"load\", \"unit\": \"ns\"}], "
 	         "\"rows\": [{\"pages\": 64, \"load\": %g}]}]}",
 	         name, ns);

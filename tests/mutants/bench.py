@@ -7,6 +7,10 @@ JUDGE, MATCH, RULE = "vmm/bench/compare/judge.c", "vmm/bench/compare/match.c", "
 LAP, UNIT, COMPARED = "guest command/bench_miss", "unit bench_miss", "unit compare"
 
 MUTANTS = [
+    ("reference-short", "vmm/bench/workload/miss_reference.c", "loads = b->loads / 16", "loads = b->loads / 32",
+     "the loop that the chase is compared with loads half as much", "unit bench_miss"),
+    ("loads-judged", "vmm/bench/compare/rule.c", '{"miss", "load", NULL, .role = COMPARE_VALUE, .told = true},', "",
+     "two runs on one host differ for compare", COMPARED),
     ("miss-other-lines", ARENA, "*entry(arena_page(stride, i), 1) = (PHYS + i * CHASE_PAGE) | USED;",
      "*entry(arena_page(stride, i), 1) = (PHYS + (i ^ 1) * CHASE_PAGE) | USED;",
      "a guest chases through other lines than the process", LAP),

@@ -78,6 +78,13 @@ Test(compare, less_time_is_better)
 	expect(ONE(IN("x", "MiB"), "10"), ONE(IN("x", "MiB"), "9"), 5, "better");
 }
 
+/* Each run has other physical pages: what a load takes is told, and its ratio is judged. */
+Test(compare, loads_are_told)
+{
+	expect(RESULT("miss", IN("load", "ns"), "{\"load\": 10}"), RESULT("miss", IN("load", "ns"), "{\"load\": 20}"),
+	       5, "not judged");
+}
+
 Test(compare, more_rate_is_better)
 {
 	expect(ONE(IN("x", "GiB/s"), "10"), ONE(IN("x", "GiB/s"), "11"), 5, "better");

@@ -32,6 +32,7 @@ enum compare_verdict {
 	COMPARE_ABSENT, /* neither has the row */
 	COMPARE_NOISE,  /* the intervals overlap */
 	COMPARE_WITHIN, /* by less than the threshold */
+	COMPARE_TOLD,   /* the rule wants no judgement */
 	COMPARE_WORSE,
 	COMPARE_BETTER,
 	COMPARE_NEW,

@@ -35,9 +35,9 @@ void compare_judge(struct compare_item *item, size_t file, double threshold)
 	} else if (!base->is_measured || !other->is_measured) {
 		other->verdict = COMPARE_NOT_MEASURED;
 	} else {
-		other->by_threshold = !base->has_interval || !other->has_interval;
+		other->by_threshold = !item->rule->told && (!base->has_interval || !other->has_interval);
 		other->change = change_of(base->value, other->value);
-		other->verdict = verdict_of(item->rule, base, other, threshold);
+		other->verdict = item->rule->told ? COMPARE_TOLD : verdict_of(item->rule, base, other, threshold);
 	}
 }
 
@@ -47,6 +47,7 @@ const char *compare_verdict_name(enum compare_verdict verdict)
 	    [COMPARE_ABSENT] = "absent",
 	    [COMPARE_NOISE] = "same within noise",
 	    [COMPARE_WITHIN] = "same within threshold",
+	    [COMPARE_TOLD] = "not judged",
 	    [COMPARE_WORSE] = "worse",
 	    [COMPARE_BETTER] = "better",
 	    [COMPARE_NEW] = "new",

@@ -16,6 +16,7 @@ struct compare_rule {
 	const char *unit;           /* NULL: any, and none */
 	enum compare_role role;
 	bool more_is_better;
+	bool told;    /* beside each other, without a judgement: two runs differ by more than an interval says */
 	double grain; /* a smaller difference is none */
 };
 

@@ -3,12 +3,14 @@
  * Workload `miss`: a chase through one arena by all environments in turn. One process has the arena, a VM in each
  * paging mode and the native chase, so that all load the same physical lines in the same order; they take turns of a few
  * milliseconds, in a random order, hundreds of times. What disturbs one disturbs all, and ratios are taken turn by turn.
- * A second native chase in each turn shows what the method itself makes of no difference.
+ * A second native chase in each turn shows what the method itself makes of no difference, and a loop written by hand
+ * what the chase itself adds: whatever made all of them slower would show nowhere else.
  *
  *   miss.c          the workload: a case is a page size with all of its numbers of pages, or the strides; all of its
  *                   rings and environments are one run
  *   miss_turns.c    the run: rings, turns, in a process of its own
  *   miss_arena.c    its arena
+ *   miss_reference.c  the loop written by hand
  *   miss_clock.h    the TSC beside the host's clock
  *   miss_vm.c       a VM of that process
  *   miss_series.c   samples to numbers
@@ -26,6 +28,7 @@
 extern const struct workload miss_workload;
 
 enum miss_who {
+	MISS_REFERENCE, /* the loop of miss_reference.c */
 	MISS_NATIVE,
 	MISS_NATIVE_AGAIN,
 	MISS_NESTED,
@@ -83,6 +86,9 @@ struct miss_request {
 
 /* The run: argument a struct miss_request, value an exit status. */
 int miss_turns(const void *request);
+
+/* As arena_run(), and with no line of it (guest/arena.h). */
+void miss_reference(struct arena_block *b);
 
 /* Loads in a ring by those they are compared with, of the first `turns`. As stats_paired_ratio(). */
 int must_check miss_ratio(const struct miss_request *q, size_t ring, enum miss_who who, uint32_t turns,

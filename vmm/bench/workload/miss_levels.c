@@ -140,6 +140,6 @@ void miss_explain_levels(const struct miss_request *q, FILE *to)
 	        "from\nmemory, and the line itself, too. What a level costs in ns, warm:\n",
 	        q->ring[0].pages);
 	for (int who = 0; who < MISS_NR_WHO; who++)
-		if (!miss_who[who].again && (q->who >> who & 1))
+		if (!miss_who[who].again && who != MISS_REFERENCE && (q->who >> who & 1))
 			explain_environment(q, who, to);
 }

@@ -4,7 +4,8 @@
 #include "bench/workload/miss.h"
 
 const struct miss_who_is miss_who[MISS_NR_WHO] = {
-    [MISS_NATIVE] = {"native", BENCH_NATIVE, MISS_NATIVE, false},
+    [MISS_REFERENCE] = {"reference", BENCH_NATIVE, MISS_REFERENCE, false},
+    [MISS_NATIVE] = {"native", BENCH_NATIVE, MISS_REFERENCE, false},
     [MISS_NATIVE_AGAIN] = {"native again", BENCH_NATIVE, MISS_NATIVE, true},
     [MISS_NESTED] = {"nested", BENCH_NESTED, MISS_NATIVE, false},
     [MISS_NESTED_AGAIN] = {"nested again", BENCH_NESTED, MISS_NESTED, true},
@@ -28,10 +29,10 @@ int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_pre
 	double widest = 0;
 
 	for (size_t i = 0; i < q->nr_rings; i++) {
-		for (int who = MISS_NATIVE + 1; who < MISS_NR_WHO; who++) {
+		for (unsigned who = 0; who < MISS_NR_WHO; who++) {
 			int r;
 
-			if (!(q->who >> who & 1))
+			if (!(q->who >> who & 1) || miss_who[who].of == who)
 				continue;
 			r = miss_ratio(q, i, who, turns, &ratio);
 			if (r < 0)
@@ -77,7 +78,7 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 	report_set_number(t, "load_ci_low", ns.ci_low);
 	report_set_number(t, "load_ci_high", ns.ci_high);
 	report_set_number(t, "load_p99", ns.p99);
-	if (who == MISS_NATIVE) {
+	if (miss_who[who].of == who) {
 		report_set_na(t, "ratio_to", what_it_is);
 		report_set_na(t, "ratio", what_it_is);
 	} else {

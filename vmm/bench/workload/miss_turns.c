@@ -66,6 +66,8 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 		b.warm = ALIGN(is->pages < WARM_MOST ? is->pages : WARM_MOST);
 	if (run->vm[who])
 		r = miss_vm_run(run->vm[who], &b);
+	else if (who == MISS_REFERENCE)
+		miss_reference(&b);
 	else
 		arena_run(&b);
 	*ret_line = b.line;
