@@ -57,7 +57,7 @@ static struct view look_when_free(const struct view *half)
 {
 	struct view v = vm_look();
 
-	for (int i = 0; i < 100 && v.free < half->free + 253 * MIB; i++)
+	for (int i = 0; i < 100 && v.free < half->free + 256 * MIB / 100 * 99; i++)
 		v = vm_look();
 	return v;
 }

@@ -71,8 +71,10 @@ static inline uint64_t enclave_run_size(const struct enclave *e)
 
 /* ---- memory.c ---- */
 
-/* The lowest place where `size` bytes belong to no enclave; on a boundary of 2 MiB, if they fill that much and there is
-   such a place. False: there is none. */
+/*
+ * The lowest place where `size` bytes belong to no enclave; on a boundary of 2 MiB, if they fill that much and there is
+ * such a place. False: there is none.
+ */
 bool enclave_find_run(const struct enclaves *all, uint64_t size, maddr_t *ret_at);
 
 /* A frame goes back: nobody owns it any more, and nothing is left in it. */

@@ -12,7 +12,7 @@ static uint8_t *at_frame(void *memory, maddr_t at)
 
 static uint64_t up(uint64_t size)
 {
-	return (size + PAGE_2M - 1) & -(uint64_t)PAGE_2M;
+	return (size + PAGE_2M - 1) & ~(PAGE_2M - 1);
 }
 
 void *secure_map(uint64_t size)
@@ -31,7 +31,7 @@ void secure_unmap(void *memory, uint64_t size)
 
 void secure_claim(void *memory, maddr_t at, uint64_t size)
 {
-	const uint64_t from = up(maddr_raw(at)), to = (maddr_raw(at) + size) & -(uint64_t)PAGE_2M;
+	const uint64_t from = up(maddr_raw(at)), to = (maddr_raw(at) + size) & ~(PAGE_2M - 1);
 
 	backing_advise(BACKING_4K, at_frame(memory, at), size); /* another enclave may have had it */
 	if (from < to)
