@@ -152,6 +152,19 @@ Test(command, bench_miss)
 	json_decref(all);
 }
 
+/* The page has the tables of the text, and takes its place on stdout. */
+Test(command, bench_html)
+{
+	need_bench();
+	run_gnomon(&r, "bench", "--only", "miss", "--quick", "--runs", "2", "--paging", "shadow", "--html", "-");
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	cr_expect_eq(strncmp(r.out, "<!DOCTYPE html>", 15), 0);
+	cr_expect(strstr(r.out, "<h2 id=\"miss\">") && strstr(r.out, "A load that misses the TLB takes ") &&
+	          strstr(r.out, "Table levels: 32 rows") && strstr(r.out, "<figure>"));
+	run_gnomon(&r, "bench", "--only", "miss", "--html", "-", "--json", "-");
+	expect_refusal(&r, 2, "--json and --html cannot both go to stdout");
+}
+
 /* Scripts take the names from here. Nothing is run, and no KVM is asked for. */
 Test(command, bench_list)
 {

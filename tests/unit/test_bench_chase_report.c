@@ -100,6 +100,7 @@ static char *explained(void)
 	FILE *to = open_memstream(&text, &len);
 
 	cr_assert(to);
+	chase_find(&results, to);
 	chase_explain(&results, to);
 	fclose(to);
 	return text;

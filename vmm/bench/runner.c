@@ -155,6 +155,13 @@ static int measure(struct runner *run)
 	return r;
 }
 
+/* To nobody: NULL. */
+static void say(const struct runner *run, void (*sentences)(const void *results, FILE *to), FILE *to)
+{
+	if (sentences && to)
+		sentences(run->results, to);
+}
+
 static int give_tables(const struct runner *run, const struct runner_output *output)
 {
 	int r = 0;
@@ -166,11 +173,15 @@ static int give_tables(const struct runner *run, const struct runner_output *out
 		if (r == 0 && table)
 			r = output->take(output->arg, table);
 	}
-	if (r == 0 && output->text && run->w->explain) {
+	if (r < 0)
+		return r;
+	if (output->text && (run->w->find || run->w->explain))
 		fputc('\n', output->text);
-		run->w->explain(run->results, output->text);
-	}
-	return r;
+	say(run, run->w->find, output->text);
+	say(run, run->w->explain, output->text);
+	say(run, run->w->find, output->finding);
+	say(run, run->w->explain, output->words);
+	return 0;
 }
 
 int runner_run(const struct workload *w, const struct bench_plan *asked, const struct runner_output *output,

@@ -13,7 +13,8 @@ struct runner_output {
 	/* Takes over a finished table. -errno ends the run. */
 	int (*take)(void *arg, struct report *table);
 	void *arg;
-	FILE *text; /* for the sentences under the tables; NULL: nobody reads them */
+	FILE *text;            /* for the sentences under the tables; NULL: nobody reads them */
+	FILE *finding, *words; /* for these sentences alone, the main finding and the others, likewise */
 };
 
 /* The plan of this workload: `asked` with the workload's own rounds and limit where none are given. */

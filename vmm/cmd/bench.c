@@ -17,6 +17,7 @@
 #include "vm/vm.h"
 
 #define MAX_TABLES    32
+#define MAX_SECTIONS  16
 #define CHILD_SECONDS 300
 
 struct bench_session {
@@ -25,6 +26,9 @@ struct bench_session {
 	struct child_limits limits;
 	struct report *table[MAX_TABLES];
 	size_t nr_tables;
+	struct report_section section[MAX_SECTIONS];       /* a workload each; with --html */
+	char *finding[MAX_SECTIONS], *words[MAX_SECTIONS]; /* of each, owned */
+	size_t nr_sections;
 	FILE *text;                    /* where people look; NULL when stdout carries data */
 	struct compare_file *baseline; /* NULL: none */
 	bool measured, worse;
@@ -33,7 +37,10 @@ struct bench_session {
 /* Results go somewhere else than to stdout, too. */
 static bool has_files(const struct bench_options *o)
 {
-	return (o->json && !bench_is_stdout(o->json)) || (o->csv && !bench_is_stdout(o->csv));
+	for (int f = 0; f < BENCH_NR_FORMATS; f++)
+		if (o->out[f] && !bench_is_stdout(o->out[f]))
+			return true;
+	return false;
 }
 
 /*
@@ -56,13 +63,16 @@ static int add_table(void *session, struct report *table)
 	return r < 0 ? r : output_error();
 }
 
-/* All tables as CSV, or with their environment as JSON. */
-static int write_tables(const struct bench_session *s, const struct report_environment *env, bool csv, FILE *to)
+/* All tables; with their environment as JSON or HTML. */
+static int write_tables(const struct bench_session *s, const struct report_environment *env, enum bench_format f,
+                        FILE *to)
 {
 	int r = 0;
 
-	if (!csv)
+	if (f == BENCH_JSON)
 		return report_write_json(env, (const struct report *const *)s->table, s->nr_tables, to);
+	if (f == BENCH_HTML)
+		return report_write_html(env, s->section, s->nr_sections, to);
 	for (size_t i = 0; r == 0 && i < s->nr_tables; i++) {
 		if (i)
 			fputc('\n', to);
@@ -71,9 +81,9 @@ static int write_tables(const struct bench_session *s, const struct report_envir
 	return r;
 }
 
-static int write_file(const struct bench_session *s, const struct report_environment *env, bool csv)
+static int write_file(const struct bench_session *s, const struct report_environment *env, enum bench_format f)
 {
-	const char *path = csv ? s->options->csv : s->options->json;
+	const char *path = s->options->out[f];
 	char *text = NULL;
 	size_t len;
 	FILE *to;
@@ -82,14 +92,42 @@ static int write_file(const struct bench_session *s, const struct report_environ
 	if (!path)
 		return 0;
 	to = bench_is_stdout(path) ? stdout : open_memstream(&text, &len);
-	r = to ? write_tables(s, env, csv, to) : -ENOMEM;
+	r = to ? write_tables(s, env, f, to) : -ENOMEM;
 	if (to && to != stdout && fclose(to) && r == 0)
 		r = -ENOMEM;
 	if (r < 0 && r != -EINVAL && (to != stdout || !output_error()))
 		log_errno(-r, "bench");
 	else if (r == 0 && to != stdout)
-		r = outfile_write(csv ? "--csv" : "--json", path, text, len, s->limits.signal_fd);
+		r = outfile_write(bench_formats[f], path, text, len, s->limits.signal_fd);
 	free(text);
+	return r;
+}
+
+/* Runs a workload, and keeps what it said for the page. */
+static int run_for_page(struct bench_session *s, const struct workload *w, const struct bench_plan *plan,
+                        struct runner_output output)
+{
+	const size_t first = s->nr_tables;
+	const size_t n = s->nr_sections;
+	size_t len;
+	int r = -ENOMEM;
+
+	BUG_ON(n == MAX_SECTIONS);
+	s->nr_sections++;
+	output.finding = open_memstream(&s->finding[n], &len);
+	output.words = open_memstream(&s->words[n], &len);
+	if (output.finding && output.words)
+		r = runner_run(w, plan, &output, &s->measured);
+	if (output.finding && fclose(output.finding) && r == 0)
+		r = -ENOMEM;
+	if (output.words && fclose(output.words) && r == 0)
+		r = -ENOMEM;
+	s->section[n] = (struct report_section){.name = w->name,
+	                                        .what = w->what,
+	                                        .finding = s->finding[n],
+	                                        .words = s->words[n],
+	                                        .table = (const struct report *const *)&s->table[first],
+	                                        .nr_tables = s->nr_tables - first};
 	return r;
 }
 
@@ -114,7 +152,8 @@ static int run_workloads(struct bench_session *s)
 		plan.file[f] = o->file[f];
 	for (size_t i = 0; r == 0 && workload_catalogue[i]; i++)
 		if (o->workloads >> i & 1)
-			r = runner_run(workload_catalogue[i], &plan, &output, &s->measured);
+			r = o->out[BENCH_HTML] ? run_for_page(s, workload_catalogue[i], &plan, output)
+			                       : runner_run(workload_catalogue[i], &plan, &output, &s->measured);
 	return r;
 }
 
@@ -136,10 +175,8 @@ static int bench(struct bench_session *s)
 	r = run_workloads(s);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
-	if (r == 0)
-		r = write_file(s, &env, false);
-	if (r == 0)
-		r = write_file(s, &env, true);
+	for (enum bench_format f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
+		r = write_file(s, &env, f);
 	if (r == 0 && s->options->plot)
 		r = bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables, &s->limits,
 		                     s->text);
@@ -161,7 +198,7 @@ int cmd_bench(int argc, char **argv)
 		return r > 0 ? 0 : STATUS_USAGE;
 	if (bench_options_check(&o) < 0 || (o.baseline && compare_read(o.baseline, &s.baseline) < 0))
 		return STATUS_USAGE;
-	s.text = bench_is_stdout(o.json) || bench_is_stdout(o.csv) ? NULL : stdout;
+	s.text = bench_uses_stdout(&o) ? NULL : stdout;
 	s.limits.signal_fd = process_catch_end();
 	output_give_up_on(s.limits.signal_fd);
 	r = s.limits.signal_fd < 0 ? s.limits.signal_fd : bench(&s);
@@ -170,6 +207,10 @@ int cmd_bench(int argc, char **argv)
 	output_give_up_on(-1);
 	for (size_t i = 0; i < s.nr_tables; i++)
 		report_free(s.table[i]);
+	for (size_t i = 0; i < s.nr_sections; i++) {
+		free(s.finding[i]);
+		free(s.words[i]);
+	}
 	compare_file_free(s.baseline);
 	if (s.limits.signal_fd >= 0)
 		close(s.limits.signal_fd);

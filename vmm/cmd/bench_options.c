@@ -16,6 +16,8 @@
 #include "cmd/files.h"
 #include "cmd/options.h"
 
+const char *const bench_formats[BENCH_NR_FORMATS] = {"--json", "--csv", "--html"};
+
 #define MAX_RUNS 1000
 #define MAX_SEED 1000000000
 #define MAX_TIME 3600
@@ -38,6 +40,7 @@ static const char help[] =
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
+    "  --html FILE      one page with pictures, tables and how to read them; - is stdout, instead of the text\n"
     "  --plot DIR       tables as CSV, and pictures of some: scripts for gnuplot, which draws them where there is one\n"
     "  --baseline FILE  compare with results that --json wrote, as `gnomon compare` does\n"
     "  --threshold P    for --baseline: a change up to P % is none, 0 to 1000 (default 5)\n"
@@ -147,10 +150,13 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		o->quick = true;
 		return 0;
 	case 'j':
-		o->json = arg;
+		o->out[BENCH_JSON] = arg;
 		return 0;
 	case 'c':
-		o->csv = arg;
+		o->out[BENCH_CSV] = arg;
+		return 0;
+	case 'm':
+		o->out[BENCH_HTML] = arg;
 		return 0;
 	case 'i':
 		return image_file(arg, o->file[BENCH_KERNEL]);
@@ -184,12 +190,43 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	}
 }
 
+bool bench_is_stdout(const char *path)
+{
+	return path && strcmp(path, "-") == 0;
+}
+
+bool bench_uses_stdout(const struct bench_options *o)
+{
+	for (int f = 0; f < BENCH_NR_FORMATS; f++)
+		if (bench_is_stdout(o->out[f]))
+			return true;
+	return false;
+}
+
+/* Two cannot both go to stdout. -EINVAL, logged. */
+static int check_stdout(const struct bench_options *o)
+{
+	int first = -1;
+
+	for (int f = 0; f < BENCH_NR_FORMATS; f++) {
+		if (!bench_is_stdout(o->out[f]))
+			continue;
+		if (first >= 0) {
+			log_error("%s and %s cannot both go to stdout", bench_formats[first], bench_formats[f]);
+			return -EINVAL;
+		}
+		first = f;
+	}
+	return 0;
+}
+
 int bench_options_parse(int argc, char **argv, struct bench_options *o)
 {
 	static const struct option options[] = {
 	    {"quick", no_argument, NULL, 'q'},
 	    {"json", required_argument, NULL, 'j'},
 	    {"csv", required_argument, NULL, 'c'},
+	    {"html", required_argument, NULL, 'm'},
 	    {"image", required_argument, NULL, 'i'},
 	    {"runs", required_argument, NULL, 'r'},
 	    {"seed", required_argument, NULL, 's'},
@@ -220,10 +257,8 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		log_error("bench: unexpected argument '%s' (try `gnomon bench --help`)", argv[optind]);
 		return -EINVAL;
 	}
-	if (o->json && o->csv && strcmp(o->json, "-") == 0 && strcmp(o->csv, "-") == 0) {
-		log_error("--json and --csv cannot both go to stdout");
+	if (check_stdout(o) < 0)
 		return -EINVAL;
-	}
 	if (o->threshold >= 0 && !o->baseline) {
 		log_error("--threshold: there is nothing to compare with (see --baseline)");
 		return -EINVAL;
@@ -235,15 +270,15 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	return 0;
 }
 
-bool bench_is_stdout(const char *path)
+static bool is_file(const char *path)
 {
-	return path && strcmp(path, "-") == 0;
+	return path && !bench_is_stdout(path);
 }
 
 /* A file that results go to, NULL or stdout: it can be written, and is none of those that are run. -errno, logged. */
 static int check_output(const struct bench_options *o, const char *option, const char *path)
 {
-	if (!path || bench_is_stdout(path))
+	if (!is_file(path))
 		return 0;
 	for (int f = 0; f < BENCH_NR_FILES; f++)
 		if (outfile_same(path, o->file[f])) {
@@ -256,16 +291,18 @@ static int check_output(const struct bench_options *o, const char *option, const
 /* Before minutes are spent. -errno, logged. */
 static int check_outputs(const struct bench_options *o)
 {
-	int r;
+	int r = 0;
 
-	if (o->json && o->csv && !bench_is_stdout(o->json) && !bench_is_stdout(o->csv) &&
-	    outfile_same(o->json, o->csv)) {
-		log_error("--json and --csv cannot both go to %s", o->csv);
-		return -EINVAL;
+	for (int b = 0; b < BENCH_NR_FORMATS; b++) {
+		for (int a = 0; a < b; a++) {
+			if (!is_file(o->out[a]) || !is_file(o->out[b]) || !outfile_same(o->out[a], o->out[b]))
+				continue;
+			log_error("%s and %s cannot both go to %s", bench_formats[a], bench_formats[b], o->out[b]);
+			return -EINVAL;
+		}
 	}
-	r = check_output(o, "--json", o->json);
-	if (r == 0)
-		r = check_output(o, "--csv", o->csv);
+	for (int f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
+		r = check_output(o, bench_formats[f], o->out[f]);
 	return r == 0 && o->plot ? bench_plot_check(o->plot) : r;
 }
 

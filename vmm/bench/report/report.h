@@ -102,6 +102,22 @@ int must_check report_print(const struct report *report, FILE *to);
  */
 int must_check report_write_gnuplot(const struct report *report, FILE *to);
 
+/* What one workload gave. */
+struct report_section {
+	const char *name, *what;
+	const char *finding; /* the main one, in a sentence or two; may be empty */
+	const char *words;   /* the other sentences below its tables */
+	const struct report *const *table;
+	size_t nr_tables;
+};
+
+/*
+ * Writes one page of HTML that needs nothing else: what each workload found in words, its pictures, and all tables. Light
+ * or dark as the reader's system is; for printers, keyboards and screen readers, too. -ENOMEM, -EIO.
+ */
+int must_check report_write_html(const struct report_environment *env, const struct report_section *sections,
+                                 size_t nr_sections, FILE *to);
+
 /* The table's name, which is that of its files, too. */
 const char *report_name(const struct report *report);
 

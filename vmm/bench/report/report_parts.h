@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a table. report.c fills it, report_text.c and report_json.c write it out. */
+/*
+ * The inside of a table. report.c fills it; report_text.c, report_json.c and report_html.c write it out, report_plot.c
+ * and report_chart.c draw it.
+ */
 #ifndef GNOMON_BENCH_REPORT_REPORT_PARTS_H
 #define GNOMON_BENCH_REPORT_REPORT_PARTS_H
 
@@ -30,6 +33,39 @@ static inline const struct cell *report_cell(const struct report *r, size_t row,
 
 /* A column's name in CSV; `end` is "", or that of a range's field. */
 void report_csv_name(const struct report_column *column, const char *end, FILE *to);
+
+/* report_text.c: as people see it. */
+
+#define REPORT_CELL 64 /* a printed number or a header */
+
+/* The cell, in buf unless it is text. */
+const char *report_cell_text(const struct report *r, size_t row, size_t column, char buf[REPORT_CELL]);
+/* "title" or "title (unit)", then in buf. */
+const char *report_column_header(const struct report_column *column, char buf[REPORT_CELL]);
+/* No text is in it: it stands to the right. */
+bool report_is_numeric(const struct report *r, size_t column);
+
+/* report_values.c: what a drawing asks. */
+
+#define REPORT_MOST_VALUES 16 /* of a column: panels, lines, places on an axis of words */
+
+/* A column's different texts, in their order. */
+struct report_values {
+	const char *text[REPORT_MOST_VALUES];
+	size_t nr;
+	bool words; /* false: it has no texts at all */
+};
+
+struct report_values report_values_of(const struct report *r, const char *name);
+/* The number of a column that is there. */
+size_t report_column_of(const struct report *r, const char *name);
+/* Whether the plot has anything to draw. */
+bool report_has_points(const struct report *r);
+
+/* report_chart.c: a figure in HTML for each panel. Nothing, where there is nothing to draw. */
+void report_charts(const struct report *r, FILE *to);
+/* Text in HTML. */
+void report_html_text(const char *text, FILE *to);
 
 static inline const char *report_na_reason(const struct cell *cell)
 {

@@ -5,64 +5,10 @@
 
 #include "bench/report/report_parts.h"
 
-#define MOST_VALUES 16 /* of a column: panels, lines, places on an axis of words */
-
-/* A column's different values, in their order; texts, or no texts at all. */
-struct values {
-	const char *text[MOST_VALUES];
-	size_t nr;
-	bool words;
-};
-
-static size_t column_of(const struct report *r, const char *name)
-{
-	size_t c = 0;
-
-	while (c < r->nr_columns && strcmp(r->column[c].name, name) != 0)
-		c++;
-	BUG_ON(c == r->nr_columns);
-	return c;
-}
-
-static bool has(const struct values *v, const char *text)
-{
-	for (size_t i = 0; i < v->nr; i++)
-		if (strcmp(v->text[i], text) == 0)
-			return true;
-	return false;
-}
-
-static struct values values_of(const struct report *r, const char *name)
-{
-	const size_t c = column_of(r, name);
-	struct values v = {0};
-
-	for (size_t row = 0; row < r->nr_rows; row++) {
-		const struct cell *cell = report_cell(r, row, c);
-
-		if (cell->kind != CELL_TEXT)
-			continue;
-		v.words = true;
-		if (v.nr < MOST_VALUES && !has(&v, cell->text))
-			v.text[v.nr++] = cell->text;
-	}
-	return v;
-}
-
-static bool has_points(const struct report *r)
-{
-	const size_t c = column_of(r, r->plot->y);
-
-	for (size_t row = 0; row < r->nr_rows; row++)
-		if (report_cell(r, row, c)->kind == CELL_NUMBER)
-			return true;
-	return false;
-}
-
 /* `end`: of the name, in front of the unit. */
 static void put_name(const struct report *r, const char *name, const char *end, FILE *to)
 {
-	const struct report_column *column = &r->column[column_of(r, name)];
+	const struct report_column *column = &r->column[report_column_of(r, name)];
 	char whole[64];
 	const struct report_column with = {whole, column->title, column->unit, 0};
 
@@ -101,12 +47,12 @@ static void put_line(const struct report *r, bool words, const char *panel, cons
 }
 
 /* Words stand side by side; numbers are sizes, which double. */
-static void put_axes(const struct report *r, const struct values *x, FILE *to)
+static void put_axes(const struct report *r, const struct report_values *x, FILE *to)
 {
-	const struct report_column *y = &r->column[column_of(r, r->plot->y)];
+	const struct report_column *y = &r->column[report_column_of(r, r->plot->y)];
 
-	fprintf(to, "set xlabel \"%s\"\nset ylabel \"%s (%s)\"\n", r->column[column_of(r, r->plot->x)].title, y->title,
-	        y->unit ? y->unit : "1");
+	fprintf(to, "set xlabel \"%s\"\nset ylabel \"%s (%s)\"\n", r->column[report_column_of(r, r->plot->x)].title,
+	        y->title, y->unit ? y->unit : "1");
 	if (!x->words) {
 		fputs("set logscale x 2\nset format x \"%.0f\"\n", to);
 		return;
@@ -120,9 +66,10 @@ static void put_axes(const struct report *r, const struct values *x, FILE *to)
 	fputs("NaN\n", to);
 }
 
-static void put_panel(const struct report *r, bool words, const char *panel, const struct values *lines, FILE *to)
+static void put_panel(const struct report *r, bool words, const char *panel, const struct report_values *lines,
+                      FILE *to)
 {
-	fprintf(to, "\nset title \"%s %s\"\nplot ", r->column[column_of(r, r->plot->panel)].title, panel);
+	fprintf(to, "\nset title \"%s %s\"\nplot ", r->column[report_column_of(r, r->plot->panel)].title, panel);
 	for (size_t i = 0; i < lines->nr; i++) {
 		put_line(r, words, panel, lines->text[i], i + 1, to);
 		fputs(i + 1 < lines->nr ? ", \\\n     " : "\n", to);
@@ -136,15 +83,15 @@ const char *report_name(const struct report *r)
 
 int report_write_gnuplot(const struct report *r, FILE *to)
 {
-	struct values panels, lines, x;
+	struct report_values panels, lines, x;
 
 	if (r->error)
 		return r->error;
-	if (!r->plot || !has_points(r))
+	if (!r->plot || !report_has_points(r))
 		return -ENOENT;
-	panels = values_of(r, r->plot->panel);
-	lines = values_of(r, r->plot->line);
-	x = values_of(r, r->plot->x);
+	panels = report_values_of(r, r->plot->panel);
+	lines = report_values_of(r, r->plot->line);
+	x = report_values_of(r, r->plot->x);
 	fprintf(to,
 	        "# gnuplot %s.gp draws %s.svg from %s.csv, in this directory.\n"
 	        "set terminal svg size 900,%zu font \"sans,13\" background \"white\"\n"

@@ -7,11 +7,9 @@
 
 #include "bench/report/report_parts.h"
 
-#define CELL_MAX       64   /* a printed number or a header */
-#define CELL_FIXED_MAX 1e15 /* from here on numbers are printed with an exponent */
+#define FIXED_MAX 1e15 /* from here on numbers are printed with an exponent */
 
-/* The cell as people see it, in buf unless it is text. */
-static const char *cell_text(const struct report *r, size_t row, size_t c, char buf[CELL_MAX])
+const char *report_cell_text(const struct report *r, size_t row, size_t c, char buf[REPORT_CELL])
 {
 	const struct cell *cell = report_cell(r, row, c);
 
@@ -20,25 +18,23 @@ static const char *cell_text(const struct report *r, size_t row, size_t c, char 
 	if (cell->kind == CELL_NA)
 		return "n/a";
 	if (cell->kind == CELL_RANGE) {
-		snprintf(buf, CELL_MAX, cell->number < cell->high ? "%.0f-%.0f" : "%.0f", cell->number, cell->high);
+		snprintf(buf, REPORT_CELL, cell->number < cell->high ? "%.0f-%.0f" : "%.0f", cell->number, cell->high);
 		return buf;
 	}
-	snprintf(buf, CELL_MAX, fabs(cell->number) < CELL_FIXED_MAX ? "%.*f" : "%.*g", r->column[c].precision,
+	snprintf(buf, REPORT_CELL, fabs(cell->number) < FIXED_MAX ? "%.*f" : "%.*g", r->column[c].precision,
 	         cell->number);
 	return buf;
 }
 
-/* "title" or "title (unit)". */
-static const char *column_header(const struct report_column *column, char *buf, size_t size)
+const char *report_column_header(const struct report_column *column, char buf[REPORT_CELL])
 {
 	if (!column->unit)
 		return column->title;
-	snprintf(buf, size, "%s (%s)", column->title, column->unit);
+	snprintf(buf, REPORT_CELL, "%s (%s)", column->title, column->unit);
 	return buf;
 }
 
-/* Numbers and their headers stand to the right. */
-static bool is_numeric(const struct report *r, size_t c)
+bool report_is_numeric(const struct report *r, size_t c)
 {
 	for (size_t row = 0; row < r->nr_rows; row++)
 		if (report_cell(r, row, c)->kind == CELL_TEXT)
@@ -57,11 +53,11 @@ static void print_cell(FILE *to, const char *text, int width, bool right, bool l
 
 static int column_width(const struct report *r, size_t c)
 {
-	char buf[CELL_MAX];
-	size_t width = strlen(column_header(&r->column[c], buf, sizeof(buf)));
+	char buf[REPORT_CELL];
+	size_t width = strlen(report_column_header(&r->column[c], buf));
 
 	for (size_t row = 0; row < r->nr_rows; row++) {
-		const size_t len = strlen(cell_text(r, row, c, buf));
+		const size_t len = strlen(report_cell_text(r, row, c, buf));
 
 		width = len > width ? len : width;
 	}
@@ -91,7 +87,7 @@ static int written(FILE *to)
 
 int report_print(const struct report *r, FILE *to)
 {
-	char buf[CELL_MAX];
+	char buf[REPORT_CELL];
 	int *width;
 
 	if (r->error)
@@ -101,12 +97,13 @@ int report_print(const struct report *r, FILE *to)
 		return -ENOMEM;
 	for (size_t c = 0; c < r->nr_columns; c++) {
 		width[c] = column_width(r, c);
-		print_cell(to, column_header(&r->column[c], buf, sizeof(buf)), width[c], is_numeric(r, c),
+		print_cell(to, report_column_header(&r->column[c], buf), width[c], report_is_numeric(r, c),
 		           c + 1 == r->nr_columns);
 	}
 	for (size_t row = 0; row < r->nr_rows; row++)
 		for (size_t c = 0; c < r->nr_columns; c++)
-			print_cell(to, cell_text(r, row, c, buf), width[c], is_numeric(r, c), c + 1 == r->nr_columns);
+			print_cell(to, report_cell_text(r, row, c, buf), width[c], report_is_numeric(r, c),
+			           c + 1 == r->nr_columns);
 	print_na_reasons(r, to);
 	free(width);
 	return written(to);

@@ -245,6 +245,7 @@ const struct workload chase_workload = {
     .finish = finish,
     .any = any,
     .tables = {chase_report, chase_ratio_report},
+    .find = chase_find,
     .explain = chase_explain,
     .release = release,
 };

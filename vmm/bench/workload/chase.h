@@ -49,6 +49,7 @@ int must_check chase_report(const void *results, struct report **ret_table);
 int must_check chase_ratio_report(const void *results, struct report **ret_table);
 
 /* What the tables mean on this host, in sentences. */
+void chase_find(const void *results, FILE *to);
 void chase_explain(const void *results, FILE *to);
 
 #endif

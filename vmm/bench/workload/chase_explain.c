@@ -51,6 +51,13 @@ static void explain_left_out(const struct chase_results *res, FILE *to)
 		        plan->rounds - res->rounds[last], plan->rounds, res->pages[last]);
 }
 
+void chase_find(const void *results, FILE *to)
+{
+	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
+		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
+			explain_ratio(results, w, page, to);
+}
+
 void chase_explain(const void *results, FILE *to)
 {
 	const struct chase_results *res = results;
@@ -70,8 +77,5 @@ void chase_explain(const void *results, FILE *to)
 	else if (h->second_stage == HOST_STAGE_EPT || h->second_stage == HOST_STAGE_NPT)
 		fprintf(to, "Second stage %s: a miss in a guest walks two dimensions, a native one only one.\n",
 		        host_second_stage_label(h));
-	for (enum bench_where w = BENCH_NATIVE + 1; w < BENCH_NR_WHERE; w++)
-		for (enum chase_page page = CHASE_4K; page < CHASE_NR_PAGES; page++)
-			explain_ratio(res, w, page, to);
 	bench_explain_host(h, to);
 }

@@ -147,6 +147,7 @@ const struct workload miss_workload = {
     .turn = take_turn,
     .any = any,
     .tables = {miss_report, miss_levels},
+    .find = miss_find,
     .explain = miss_explain,
     .release = release,
 };

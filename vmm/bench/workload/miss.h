@@ -112,6 +112,7 @@ int must_check miss_report(const void *results, struct report **ret_table);
 
 /* A row for warm and cold, each environment and each stride. -ENOMEM. */
 int must_check miss_levels(const void *results, struct report **ret_table);
+void miss_find(const void *results, FILE *to);
 void miss_explain(const void *results, FILE *to);
 
 void miss_explain_levels(const struct miss_request *q, FILE *to);

@@ -106,6 +106,31 @@ static void explain_method(const struct miss_request *q, FILE *to)
 	explain_itself(q, to);
 }
 
+/* Of the largest ring with 4 KiB pages. */
+void miss_find(const void *results, FILE *to)
+{
+	const struct miss_results *res = results;
+	const struct miss_request *q = &res->request[ARENA_SMALL];
+	const size_t ring = q->nr_rings - 1;
+	struct stats_ratio ratio;
+
+	if (*res->na[ARENA_SMALL])
+		return;
+	for (unsigned who = 0; who < MISS_NR_WHO; who++) {
+		if (miss_who[who].again || miss_who[who].where == BENCH_NATIVE || !(q->who >> who & 1) ||
+		    miss_ratio(q, ring, who, q->samples->turns, &ratio) < 0)
+			continue;
+		fprintf(to,
+		        "A load that misses the TLB takes %.3f times as long in %s mode as in a process of the host "
+		        "(95%% interval %.3f to %.3f, %u pages of 4 KiB): %s. A miss there walks %s.\n",
+		        ratio.median, miss_who[who].name, ratio.ci_low, ratio.ci_high, q->ring[ring].pages,
+		        ratio.ci_low > 1    ? "longer"
+		        : ratio.ci_high < 1 ? "less long"
+		                            : "no difference",
+		        bench_walk_words(res->plan->host, miss_who[who].where));
+	}
+}
+
 void miss_explain(const void *results, FILE *to)
 {
 	const struct miss_results *res = results;

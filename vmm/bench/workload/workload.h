@@ -107,6 +107,7 @@ struct workload {
 	/* The tables. One without anything to say gives NULL and 0. */
 	int (*tables[WORKLOAD_MAX_TABLES])(const void *results, struct report **ret_table);
 	/* Optional: what the tables mean, in sentences. */
+	void (*find)(const void *results, FILE *to); /* the main finding, a line an environment; NULL: none */
 	void (*explain)(const void *results, FILE *to);
 	/* Optional: frees what `begin` allocated. Called once, also after an error. */
 	void (*release)(void *results);

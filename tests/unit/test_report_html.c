@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The page of results: whatever texts it is given it stays a page, its numbers are numbers, and it asks for nothing. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/report/report.h"
+
+static const struct report_column columns[] = {
+    {"page", "page", NULL, 0}, {"environment", "run", NULL, 0},      {"pages", "pages", NULL, 0},
+    {"load", "load", "ns", 1}, {"load_ci_low", "95% from", "ns", 1}, {"load_ci_high", "to", "ns", 1},
+};
+static const struct report_plot plot = {
+    .title = "Loads", .panel = "page", .line = "environment", .x = "pages", .y = "load"};
+static const struct report_layout layout = {"made-up", columns, sizeof(columns) / sizeof(*columns), &plot};
+static const struct report_environment env = {
+    .date = "2026-11-29", .gnomon = "0", .cpu = "a <CPU> & \"more\"", .cpus = 2, .second_stage = "npt"};
+
+static const struct sample {
+	const char *page, *environment;
+	double pages, load;
+} samples[] = {
+    {"4k", "native", 16, 1.5},      {"4k", "<nested>", 16, 2}, {"4k", "native", 65536, 300},
+    {"4k", "<nested>", 65536, NAN}, {"2m", "native", 16, NAN}, {"2m", "native", 0, 5},
+};
+
+static int add(struct report *r, const void *results, size_t i)
+{
+	const struct sample *s = (const struct sample *)results + i;
+
+	report_row(r);
+	report_set_text(r, "page", s->page);
+	report_set_text(r, "environment", s->environment);
+	report_set_number(r, "pages", s->pages);
+	report_set_number(r, "load", s->load);
+	if (isfinite(s->load)) {
+		report_set_number(r, "load_ci_low", s->load / 2);
+		report_set_number(r, "load_ci_high", s->load * 2);
+	}
+	report_set_rest_na(r, "it was <too> busy");
+	return 0;
+}
+
+/* The page of the first `nr` samples, which the caller frees. */
+static char *page_of(size_t nr, const char *words)
+{
+	struct report *table;
+	struct report_section section = {
+	    .name = "miss", .what = "what & why", .finding = "", .words = words, .nr_tables = 1};
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	cr_assert_eq(report_build(&layout, samples, nr, add, &table), 0);
+	section.table = (const struct report *const *)&table;
+	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
+	fclose(f);
+	report_free(table);
+	return text;
+}
+
+static size_t count(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, word)); text += strlen(word))
+		n++;
+	return n;
+}
+
+Test(report_html, texts_are_no_tags)
+{
+	char *page = page_of(6, "a < b & c");
+
+	cr_expect(strstr(page, "a &lt;CPU&gt; &amp; &quot;more&quot;"), "%s", page);
+	cr_expect(strstr(page, "<p>a &lt; b &amp; c</p>"), "%s", page);
+	cr_expect(strstr(page, "title=\"it was &lt;too&gt; busy\">n/a</td>"), "%s", page);
+	cr_expect_eq(count(page, "<nested>"), 0u);
+	free(page);
+}
+
+/* A panel without a point that has a place is not there, and no coordinate is no number. */
+Test(report_html, points_have_places)
+{
+	char *page = page_of(6, "");
+
+	cr_expect_eq(count(page, "<figure>"), 1u, "%s", page);
+	cr_expect_eq(count(page, "<circle"), 3u, "%s", page);
+	cr_expect_eq(count(page, "nan") + count(page, "inf"), 0u, "%s", page);
+	cr_expect_eq(count(page, "<td"), 6u * sizeof(columns) / sizeof(*columns), "%s", page);
+	free(page);
+	page = page_of(0, "");
+	cr_expect_eq(count(page, "<figure>"), 0u);
+	cr_expect(strstr(page, "0 rows"));
+	free(page);
+}
+
+/* No network, no script. */
+Test(report_html, needs_nothing_else)
+{
+	static const char *const wants[] = {"http", "src=", "url(", "<script", "<link", "@import"};
+	char *page = page_of(6, "");
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(*wants); i++)
+		cr_expect_eq(count(page, wants[i]), 0u, "%s", wants[i]);
+	cr_expect(strstr(page, "</main>\n</body>\n</html>\n"));
+	free(page);
+}
+
+/* What the source broke to fit a terminal is one paragraph; what stands in lines of its own stays so. */
+Test(report_html, words_flow)
+{
+	char *page = page_of(1, "One sentence\ngoes on.\nTwo:\n  native 1\n  nested 2\nThree\nis last\n");
+
+	cr_expect(strstr(page, "<p>One sentence goes on.</p>"), "%s", page);
+	cr_expect(strstr(page, "<p>Two:</p>\n<p>  native 1</p>\n<p>  nested 2</p>\n<p>Three is last</p>"), "%s", page);
+	free(page);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* What a drawing asks of a table. */
+#include <string.h>
+
+#include "bench/report/report_parts.h"
+
+size_t report_column_of(const struct report *r, const char *name)
+{
+	size_t c = 0;
+
+	while (c < r->nr_columns && strcmp(r->column[c].name, name) != 0)
+		c++;
+	BUG_ON(c == r->nr_columns);
+	return c;
+}
+
+static bool has(const struct report_values *v, const char *text)
+{
+	for (size_t i = 0; i < v->nr; i++)
+		if (strcmp(v->text[i], text) == 0)
+			return true;
+	return false;
+}
+
+struct report_values report_values_of(const struct report *r, const char *name)
+{
+	const size_t c = report_column_of(r, name);
+	struct report_values v = {0};
+
+	for (size_t row = 0; row < r->nr_rows; row++) {
+		const struct cell *cell = report_cell(r, row, c);
+
+		if (cell->kind != CELL_TEXT)
+			continue;
+		v.words = true;
+		if (v.nr < REPORT_MOST_VALUES && !has(&v, cell->text))
+			v.text[v.nr++] = cell->text;
+	}
+	return v;
+}
+
+bool report_has_points(const struct report *r)
+{
+	const size_t c = report_column_of(r, r->plot->y);
+
+	for (size_t row = 0; row < r->nr_rows; row++)
+		if (report_cell(r, row, c)->kind == CELL_NUMBER)
+			return true;
+	return false;
+}
