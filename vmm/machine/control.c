@@ -230,17 +230,17 @@ static json_t *balloon_stats(void *machine, struct control_error *err)
 	    "stat-total-memory", "stat-available-memory", "stat-disk-caches",  "stat-htlb-pgalloc", "stat-htlb-pgfail",
 	};
 	const struct machine *m = machine;
-	struct balloon_stats before, now;
+	struct balloon_stats now;
 	struct balloon_status s;
+	uint64_t seq;
 	json_t *stats;
 
 	if (active_balloon(m, &s, err) < 0)
 		return NULL;
-	balloon_get_stats(m->vm->balloon, &before);
-	balloon_request_stats(m->vm->balloon);
+	seq = balloon_request_stats(m->vm->balloon);
 	for (int ms = 0;; ms++) {
 		balloon_get_stats(m->vm->balloon, &now);
-		if (now.seq != before.seq || ms == BALLOON_STATS_MS)
+		if (now.seq >= seq || ms == BALLOON_STATS_MS)
 			break;
 		usleep(1000);
 	}
@@ -248,8 +248,7 @@ static json_t *balloon_stats(void *machine, struct control_error *err)
 	for (int i = 0; i < VIRTIO_BALLOON_S_NR; i++)
 		if (now.valid >> i & 1)
 			json_object_set_new(stats, names[i], json_integer((json_int_t)now.value[i]));
-	return json_pack("{s:o, s:I, s:b}", "stats", stats, "reports", (json_int_t)now.seq, "fresh",
-	                 now.seq != before.seq);
+	return json_pack("{s:o, s:I, s:b}", "stats", stats, "reports", (json_int_t)now.seq, "fresh", now.seq >= seq);
 }
 
 static int slice(const struct machine *m, uint64_t gpa, uint64_t size, bool reclaim, struct control_error *err)

@@ -162,12 +162,17 @@ void balloon_get_stats(struct balloon *b, struct balloon_stats *ret_stats)
 	pthread_mutex_unlock(&b->transport.lock);
 }
 
-void balloon_request_stats(struct balloon *b)
+uint64_t balloon_request_stats(struct balloon *b)
 {
+	uint64_t seq = UINT64_MAX;
+
 	pthread_mutex_lock(&b->transport.lock);
 	if (virtio_mmio_running(&b->transport)) {
+		/* A buffer that is with the driver may be filled already. */
+		seq = b->stats.seq + (b->stats_taken ? 1 : 2);
 		b->stats_wanted = true;
 		kick(b);
 	}
 	pthread_mutex_unlock(&b->transport.lock);
+	return seq;
 }

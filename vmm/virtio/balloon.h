@@ -137,9 +137,14 @@ void balloon_set_listener(struct balloon *b, balloon_changed_fn changed, void *c
 /* Any thread. */
 void balloon_get_status(struct balloon *b, struct balloon_status *ret_status);
 
-/* Gives the last report; requests a new one, which comes when the driver gets to it (seq moves). Any thread. */
+/* Gives the last report. Any thread. */
 void balloon_get_stats(struct balloon *b, struct balloon_stats *ret_stats);
-void balloon_request_stats(struct balloon *b);
+
+/*
+ * Requests a report, which comes when the driver gets to it. Returns the number (seq) of the first one that the driver
+ * makes from now on: the next one may be the answer to an earlier request. UINT64_MAX: no driver. Any thread.
+ */
+uint64_t balloon_request_stats(struct balloon *b);
 
 /*
  * Does one step of the worker's. True: there may be more to do. For tests, which stop the worker and step themselves.
