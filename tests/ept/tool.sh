@@ -67,9 +67,8 @@ ok "the clock has the present" [ $now -ge 0 -a $now -lt 120 ]
 ok "errors" says '^err$'
 odd=$work/"tmp/a b,c#d&e\$f:g'h"
 mkdir "$odd"
-TMPDIR=$odd ok "a temporary directory may have any name" run 0 --cpus 1 true
+TMPDIR=$odd ok "a signal is 128 more, and a temporary directory may have any name" run 137 --cpus 1 -- sh -c 'kill -9 $$'
 rmdir "$odd"
-ok "a signal is 128 more" run 137 --cpus 1 -- sh -c 'kill -9 $$'
 ok "a command that never ends" both run 124 --cpus 1 --timeout 10 sleep 1000 "time limit of 10 s"
 ok "a panic shows the kernel's last lines" both run 125 --cpus 1 -- sh -c 'echo c >/proc/sysrq-trigger' \
 	"Kernel panic - not syncing: sysrq triggered crash"
@@ -99,6 +98,8 @@ cp -r "$cache" "$work/b/gnomon"
 for state in "$work"/b/gnomon/ept-host-*/state-1-1024.tar.zst; do
 	dd if=/dev/zero of="$state" bs=1k seek=9000 count=64 conv=notrunc 2>/dev/null
 done
-XDG_CACHE_HOME=$work/b ok "a damaged state is made anew" both run 0 --cpus 1 true "damaged"
+# Making it takes a minute; here it ends at its first step.
+XDG_CACHE_HOME=$work/b ok "a damaged state is to be made anew" both run_without xorriso --cpus 1 true "package xorriso"
+ok "a damaged state is called that" says "damaged"
 echo "1..$tests"
 exit $failed
