@@ -146,6 +146,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		struct enclave_info before, after;
 		enum gnomon_enclave_status s;
 
+		if (data[i + 2] & 0x80)
+			(void)enclaves_measure_due(all);
 		look(id, &before);
 		s = step(id, data[i], data[i + 2], data[i + 3]);
 		require(s < GNOMON_ENCLAVE_NR_STATUS);

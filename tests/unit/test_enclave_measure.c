@@ -141,6 +141,47 @@ Test(enclave_measure, does_not_depend_on_batches)
 	cr_expect_arr_neq(m[0], m[1], sizeof(m[0]));
 }
 
+static void add_measured(unsigned n, unsigned content)
+{
+	const struct enclave_batch b = {EW_BASE + n * PAGE_SIZE, 1, RX, GNOMON_ENCLAVE_MEASURE};
+
+	ew_ok(enclave_add_batch(ew.all, 1, &b, ew_page(content)));
+}
+
+/*
+ * Hashes are made at INIT or whenever there is time. A page that was removed meanwhile does not count, and what came in
+ * its place does, however many pages wait.
+ */
+Test(enclave_measure, does_not_depend_on_when_it_is_hashed)
+{
+	const struct gnomon_enclave_create c = ew_create(EW_PAGES / 2);
+	uint8_t m[3][GNOMON_ENCLAVE_MEASUREMENT];
+	struct enclave_info info;
+
+	for (unsigned way = 0; way < 3; way++) {
+		ew_ok(enclave_create(ew.all, 1, &c));
+		for (unsigned i = 0; way && i < 20 * EW_PAGES / 2; i++) { /* of which the last of each page stays */
+			if (i >= EW_PAGES / 2)
+				ew_ok(enclave_remove(ew.all, 1, EW_BASE + i % (EW_PAGES / 2) * PAGE_SIZE));
+			add_measured(i % (EW_PAGES / 2), i);
+			if (way == 2 && i % 3 == 0)
+				(void)enclaves_measure_due(ew.all);
+		}
+		for (unsigned i = 0; !way && i < EW_PAGES / 2; i++) {
+			add_measured(i, 19 * EW_PAGES / 2 + i);
+			cr_assert(enclaves_measure_due(ew.all));
+			cr_assert(!enclaves_measure_due(ew.all));
+		}
+		ew_expect(enclave_extend(ew.all, 1, EW_BASE), GNOMON_ENCLAVE_MEASURED);
+		ew_ok(enclave_init(ew.all, 1, NULL));
+		cr_assert(!enclaves_measure_due(ew.all));
+		cr_assert(enclave_look(ew.all, 1, &info));
+		memcpy(m[way], info.measurement, sizeof(m[way]));
+		ew_ok(enclave_destroy(ew.all, 1));
+		cr_expect_arr_eq(m[way], m[0], sizeof(m[way]), "way %u", way);
+	}
+}
+
 /* One bit anywhere in a measured page. */
 Test(enclave_measure, depends_on_every_bit)
 {

@@ -112,10 +112,16 @@ static int audit_view(struct enclave *e, const char **ret_what)
 
 static int audit_enclave(struct enclave *e, const char **ret_what)
 {
-	uint64_t added = 0;
+	uint64_t added = 0, due = 0;
 
-	for (uint64_t n = 0; n < e->nr_pages; n++)
+	for (uint64_t n = 0; n < e->nr_pages; n++) {
 		added += e->page[n].added;
+		due += e->page[n].due;
+		if ((e->page[n].due && !e->page[n].measured) || (e->page[n].measured && !e->page[n].added))
+			return wrong(ret_what, "a page is measured that is not there");
+	}
+	if (due > e->nr_due || e->nr_due > ENCLAVE_DUE_MAX || (due && e->state != ENCLAVE_BUILDING))
+		return wrong(ret_what, "the hash of a page is forgotten");
 	if (added != e->nr_added)
 		return wrong(ret_what, "an enclave counts its pages wrong");
 	if ((e->state == ENCLAVE_BUILDING) != !e->view.root)

@@ -47,11 +47,6 @@ static bool in_enclave(const struct enclave *e, uint64_t va)
 	return is_page(va) && va >= e->create.base && va - e->create.base < e->create.size;
 }
 
-static struct enclave_page *page_at(const struct enclave *e, uint64_t va)
-{
-	return &e->page[(va - e->create.base) / PAGE_SIZE];
-}
-
 /* False: not R, RW or RX. */
 static bool take_rights(uint64_t rights, pt_attrs_t *ret)
 {
@@ -137,7 +132,7 @@ static enum gnomon_enclave_status check_add(const struct enclaves *all, unsigned
 	if (b->flags & ~(uint64_t)GNOMON_ENCLAVE_MEASURE)
 		return GNOMON_ENCLAVE_BAD_FLAGS;
 	for (uint64_t i = 0; i < *ret_nr; i++)
-		if (page_at(*ret_enclave, b->va)[i].added)
+		if (enclave_page_at(*ret_enclave, b->va)[i].added)
 			return GNOMON_ENCLAVE_PAGE_EXISTS;
 	return GNOMON_ENCLAVE_OK;
 }
@@ -149,14 +144,6 @@ enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned 
 	uint64_t nr;
 
 	return check_add(all, id, batch, &e, &nr, &attrs);
-}
-
-static void measure_page(struct enclave *e, uint64_t va)
-{
-	struct enclave_page *page = page_at(e, va);
-
-	enclave_measure_page(va, page->rights, enclave_memory(e->all, enclave_frame_of(e, va)), page->leaf);
-	page->measured = true;
 }
 
 enum gnomon_enclave_status enclave_add_batch(struct enclaves *all, unsigned id, const struct enclave_batch *batch,
@@ -182,9 +169,9 @@ enum gnomon_enclave_status enclave_add_batch(struct enclaves *all, unsigned id, 
 		const uint64_t va = batch->va + i * PAGE_SIZE;
 
 		memcpy(enclave_memory(all, enclave_frame_of(e, va)), from + i * PAGE_SIZE, PAGE_SIZE);
-		*page_at(e, va) = (struct enclave_page){.added = true, .rights = attrs};
+		*enclave_page_at(e, va) = (struct enclave_page){.added = true, .rights = attrs};
 		if (batch->flags & GNOMON_ENCLAVE_MEASURE)
-			measure_page(e, va);
+			enclave_measure_later(e, va);
 	}
 	e->nr_added += nr;
 	return GNOMON_ENCLAVE_OK;
@@ -206,12 +193,12 @@ enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uin
 		return s;
 	if (!in_enclave(e, va))
 		return GNOMON_ENCLAVE_BAD_ADDRESS;
-	page = page_at(e, va);
+	page = enclave_page_at(e, va);
 	if (!page->added)
 		return GNOMON_ENCLAVE_NO_PAGE;
 	if (page->measured)
 		return GNOMON_ENCLAVE_MEASURED;
-	measure_page(e, va);
+	enclave_measure_later(e, va);
 	return GNOMON_ENCLAVE_OK;
 }
 
@@ -231,9 +218,11 @@ enum gnomon_enclave_status enclave_init(struct enclaves *all, unsigned id, const
 
 	if (s != GNOMON_ENCLAVE_OK)
 		return s;
-	entry = page_at(e, e->create.entry);
+	entry = enclave_page_at(e, e->create.entry);
 	if (!entry->added || !(entry->rights & PT_X))
 		return GNOMON_ENCLAVE_BAD_ENTRY;
+	while (enclave_measure_due(e))
+		;
 	enclave_measure(e, measurement);
 	if (expected && sodium_memcmp(expected, measurement, sizeof(measurement)) != 0)
 		return GNOMON_ENCLAVE_BAD_MEASUREMENT;
@@ -259,7 +248,7 @@ static void drop_page(struct enclave *e, uint64_t va)
 	if (e->state != ENCLAVE_BUILDING)
 		enclave_view_remove(e, va);
 	enclave_free_frame(e->all, enclave_frame_of(e, va));
-	*page_at(e, va) = (struct enclave_page){0};
+	*enclave_page_at(e, va) = (struct enclave_page){0};
 	e->nr_added--;
 }
 
@@ -272,7 +261,7 @@ enum gnomon_enclave_status enclave_remove(struct enclaves *all, unsigned id, uin
 		return s;
 	if (!in_enclave(e, va))
 		return GNOMON_ENCLAVE_BAD_ADDRESS;
-	if (!page_at(e, va)->added)
+	if (!enclave_page_at(e, va)->added)
 		return GNOMON_ENCLAVE_NO_PAGE;
 	drop_page(e, va);
 	return GNOMON_ENCLAVE_OK;

@@ -83,7 +83,7 @@ struct enclave_batch {
 
 /*
  * `content`: so many pages. It is copied, and only the copy is measured: others may change it meanwhile. All pages are
- * added, or none.
+ * added, or none. Their hashes may be due until INIT; enclaves_measure_due() makes them earlier.
  */
 enum gnomon_enclave_status enclave_add_batch(struct enclaves *all, unsigned id, const struct enclave_batch *batch,
                                              const void *content);
@@ -94,6 +94,8 @@ enum gnomon_enclave_status enclave_add(struct enclaves *all, unsigned id, uint64
 enum gnomon_enclave_status enclave_may_add(const struct enclaves *all, unsigned id, const struct enclave_batch *batch);
 /* The page's content becomes part of the measurement. Address and rights are from ADD on. */
 enum gnomon_enclave_status enclave_extend(struct enclaves *all, unsigned id, uint64_t va);
+/* For who has nothing else to do: hashes one page of any enclave. False: none is due. */
+bool enclaves_measure_due(struct enclaves *all);
 /* What enclave_init() would say of identifier and state. */
 enum gnomon_enclave_status enclave_may_init(const struct enclaves *all, unsigned id);
 /* `expected`: GNOMON_ENCLAVE_MEASUREMENT bytes, or NULL. After BAD_MEASUREMENT it can still be built on. */

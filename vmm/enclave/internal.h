@@ -7,11 +7,14 @@
 
 #define ENCLAVE_HASH GNOMON_ENCLAVE_MEASUREMENT
 
+/* Pages of an enclave whose hash can be due. It bounds what INIT has to make up for. */
+#define ENCLAVE_DUE_MAX 1024
+
 /* Page n of an enclave is the page at base + n * PAGE_SIZE, in frame n of its run. */
 struct enclave_page {
-	bool added, measured;
+	bool added, measured, due;
 	pt_attrs_t rights;
-	uint8_t leaf[ENCLAVE_HASH]; /* of the measurement, if `measured` */
+	uint8_t leaf[ENCLAVE_HASH]; /* of the measurement, if `measured`, and not `due` */
 };
 
 struct enclave {
@@ -24,6 +27,9 @@ struct enclave {
 	uint64_t nr_pages, nr_tables;
 	struct enclave_page *page;
 	uint64_t nr_added;
+	uint64_t
+	    due[ENCLAVE_DUE_MAX]; /* a ring of page numbers, oldest first; which are no longer `due` are passed over */
+	uint64_t first_due, nr_due;
 
 	struct pt view;         /* stage 1, from INIT on */
 	struct pt_table *table; /* table n is frame nr_pages + n */
@@ -50,6 +56,12 @@ enum gnomon_enclave_status enclave_find(const struct enclaves *all, unsigned id,
 static inline void *enclave_memory(const struct enclaves *all, maddr_t at)
 {
 	return all->config.memory + maddr_raw(at);
+}
+
+/* `va`: in the enclave. */
+static inline struct enclave_page *enclave_page_at(const struct enclave *e, uint64_t va)
+{
+	return &e->page[(va - e->create.base) / PAGE_SIZE];
 }
 
 static inline maddr_t enclave_frame_of(const struct enclave *e, uint64_t va)
@@ -87,7 +99,11 @@ void enclave_free_run(struct enclave *e);
 
 /* The leaf of an added page: address and rights; with `content` its content, too. */
 void enclave_measure_page(uint64_t va, pt_attrs_t rights, const void *content, uint8_t ret_leaf[ENCLAVE_HASH]);
-/* The measurement of what was added, in the order of addresses. */
+/* The page's content is to be hashed by INIT at the latest. Until then nothing can change it but its removal. */
+void enclave_measure_later(struct enclave *e, uint64_t va);
+/* Hashes the page that is due longest. False: none is. */
+bool enclave_measure_due(struct enclave *e);
+/* The measurement of what was added, in the order of addresses. Nothing is due. */
 void enclave_measure(const struct enclave *e, uint8_t ret_measurement[ENCLAVE_HASH]);
 
 /* ---- view.c ---- */

@@ -110,6 +110,42 @@ static void tree_end(const struct tree *t, uint8_t ret[ENCLAVE_HASH])
 	}
 }
 
+void enclave_measure_later(struct enclave *e, uint64_t va)
+{
+	struct enclave_page *page = enclave_page_at(e, va);
+
+	if (e->nr_due == ENCLAVE_DUE_MAX)
+		(void)enclave_measure_due(e);
+	e->due[(e->first_due + e->nr_due++) % ENCLAVE_DUE_MAX] = (va - e->create.base) / PAGE_SIZE;
+	page->measured = page->due = true;
+}
+
+bool enclave_measure_due(struct enclave *e)
+{
+	while (e->nr_due) {
+		const uint64_t n = e->due[e->first_due];
+		struct enclave_page *page = &e->page[n];
+		const uint64_t va = e->create.base + n * PAGE_SIZE;
+
+		e->first_due = (e->first_due + 1) % ENCLAVE_DUE_MAX;
+		e->nr_due--;
+		if (!page->due)
+			continue; /* removed since, or hashed in its turn of another time */
+		enclave_measure_page(va, page->rights, enclave_memory(e->all, enclave_frame_of(e, va)), page->leaf);
+		page->due = false;
+		return true;
+	}
+	return false;
+}
+
+bool enclaves_measure_due(struct enclaves *all)
+{
+	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++)
+		if (all->enclave[id] && enclave_measure_due(all->enclave[id]))
+			return true;
+	return false;
+}
+
 void enclave_measure(const struct enclave *e, uint8_t ret_measurement[ENCLAVE_HASH])
 {
 	const struct gnomon_enclave_create *c = &e->create;

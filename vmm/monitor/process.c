@@ -83,6 +83,9 @@ static void *work(void *arg)
 
 	atomic_store(w->tid, (int32_t)syscall(SYS_gettid));
 	for (;;) {
+		/* While the VMM fetches the next pages. */
+		while (atomic_load(&w->slot->turn) == MONITOR_TURN_VMM && monitor_serve_meanwhile(w->serve))
+			;
 		while (!monitor_await(&w->slot->turn, MONITOR_TURN_VMM, -1))
 			;
 		monitor_serve(w->serve, w->slot, note_run, NULL);

@@ -308,3 +308,13 @@ void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot, void (*on
 	reply.op = q.op;
 	memcpy(&slot->reply, &reply, sizeof(reply));
 }
+
+bool monitor_serve_meanwhile(struct monitor_serve *m)
+{
+	bool did;
+
+	pthread_mutex_lock(&m->lock);
+	did = enclaves_measure_due(m->all);
+	pthread_mutex_unlock(&m->lock);
+	return did;
+}

@@ -45,4 +45,7 @@ void monitor_serve_destroy(struct monitor_serve *m);
 void monitor_serve(struct monitor_serve *m, struct monitor_slot *slot, void (*on_run)(void *ctx, struct enclave_vm *vm),
                    void *ctx);
 
+/* A bit of what may wait: the hash of a page. Holds up no request for longer. False: nothing waits. */
+bool monitor_serve_meanwhile(struct monitor_serve *m);
+
 #endif
