@@ -118,3 +118,58 @@ Test(report_html, words_flow)
 	cr_expect(strstr(page, "<p>Two:</p>\n<p>  native 1</p>\n<p>  nested 2</p>\n<p>Three is last</p>"), "%s", page);
 	free(page);
 }
+
+/* ---- heat maps ---- */
+
+static const struct report_plot heat = {
+    .title = "Loads", .panel = "page", .line = "environment", .x = "option", .y = "load", .heat = true};
+static const struct report_column heat_columns[] = {
+    {"page", "page", NULL, 0}, {"environment", "run", NULL, 0},  {"option", "option", NULL, 0},
+    {"load", "load", NULL, 2}, {"load_ci_low", "from", NULL, 2}, {"load_ci_high", "to", NULL, 2},
+};
+static const struct report_layout heat_layout = {"made-up", heat_columns, sizeof(heat_columns) / sizeof(*heat_columns),
+                                                 &heat};
+
+static int add_heat(struct report *r, const void *results, size_t i)
+{
+	static const double low[] = {2, 0.25, 0.9, NAN, 90};
+	static const char *const option[] = {"a", "b", "c", "d", "a"};
+
+	report_row(r);
+	report_set_text(r, "page", i < 4 ? "4k" : "2m");
+	report_set_text(r, "environment", "nested");
+	report_set_text(r, "option", option[i]);
+	report_set_number(r, "load", low[i] * 1.1);
+	report_set_number(r, "load_ci_low", low[i]);
+	report_set_number(r, "load_ci_high", low[i] * 1.2);
+	report_set_rest_na(r, "it was busy");
+	return 0;
+}
+
+/* A map for each panel, with its own columns alone. What may be 1 has no colour, and no colour hides the number. */
+Test(report_html, heat_maps)
+{
+	struct report *table;
+	char *text = NULL, *script = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	struct report_section section = {.name = "x", .what = "", .finding = "", .words = "", .nr_tables = 1};
+
+	cr_assert_eq(report_build(&heat_layout, NULL, 5, add_heat, &table), 0);
+	section.table = (const struct report *const *)&table;
+	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
+	fclose(f);
+	cr_expect_eq(count(text, "<figure>"), 2u, "%s", text);
+	cr_expect_eq(count(text, "background:rgb(224 112 0/"), 2u, "%s", text);
+	cr_expect_eq(count(text, "background:rgb(0 114 178/"), 1u, "%s", text);
+	cr_expect(strstr(text, "background:rgb(224 112 0/0.70)\" title=\"90 to 108\">99.00</td></tr>"), "%s", text);
+	cr_expect(strstr(text, "<td class=\"n\">n/a</td></tr>"), "%s", text);
+	cr_expect_eq(count(text, "nan") + count(text, "inf"), 0u, "%s", text);
+	free(text);
+	f = open_memstream(&script, &len);
+	cr_assert_eq(report_write_gnuplot(table, f), 0);
+	fclose(f);
+	cr_expect_eq(count(script, "with labels"), 2u, "%s", script);
+	free(script);
+	report_free(table);
+}

@@ -54,6 +54,7 @@ struct report_plot {
 	const char *title;
 	const char *panel, *line;
 	const char *x, *y;
+	bool heat; /* `y` is a ratio: a heat map of lines by x, both of which are words */
 };
 
 /* A table's name and columns. */

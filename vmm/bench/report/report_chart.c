@@ -26,22 +26,6 @@ struct chart {
 	double y_most, y_step;
 };
 
-void report_html_text(const char *text, FILE *to)
-{
-	for (; *text; text++) {
-		if (*text == '&')
-			fputs("&amp;", to);
-		else if (*text == '<')
-			fputs("&lt;", to);
-		else if (*text == '>')
-			fputs("&gt;", to);
-		else if (*text == '"')
-			fputs("&quot;", to);
-		else
-			fputc(*text, to);
-	}
-}
-
 /* ---- places ---- */
 
 /* On the axis: words stand side by side; numbers are sizes, which double. NaN: it has none. */
@@ -250,6 +234,10 @@ void report_charts(const struct report *r, FILE *to)
 
 	if (!r->plot || !report_has_points(r))
 		return;
+	if (r->plot->heat) {
+		report_heat_maps(r, to);
+		return;
+	}
 	panels = report_values_of(r, r->plot->panel);
 	lines = report_values_of(r, r->plot->line);
 	c.panel_column = report_column_of(r, r->plot->panel);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a table. report.c fills it; report_text.c, report_json.c and report_html.c write it out, report_plot.c
- * and report_chart.c draw it.
+ * The inside of a table. report.c fills it; report_text.c, report_json.c and report_html.c write it out, report_plot.c,
+ * report_chart.c and report_heat.c draw it.
  */
 #ifndef GNOMON_BENCH_REPORT_REPORT_PARTS_H
 #define GNOMON_BENCH_REPORT_REPORT_PARTS_H
@@ -62,10 +62,14 @@ size_t report_column_of(const struct report *r, const char *name);
 /* Whether the plot has anything to draw. */
 bool report_has_points(const struct report *r);
 
-/* report_chart.c: a figure in HTML for each panel. Nothing, where there is nothing to draw. */
-void report_charts(const struct report *r, FILE *to);
 /* Text in HTML. */
 void report_html_text(const char *text, FILE *to);
+
+/* report_chart.c: a figure in HTML for each panel. Nothing, where there is nothing to draw. */
+void report_charts(const struct report *r, FILE *to);
+/* report_heat.c: the same for heat maps, and the lines of gnuplot's script that draw them. There is something to draw. */
+void report_heat_maps(const struct report *r, FILE *to);
+void report_heat_gnuplot(const struct report *r, FILE *to);
 
 static inline const char *report_na_reason(const struct cell *cell)
 {

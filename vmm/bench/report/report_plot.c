@@ -96,9 +96,13 @@ int report_write_gnuplot(const struct report *r, FILE *to)
 	        "# gnuplot %s.gp draws %s.svg from %s.csv, in this directory.\n"
 	        "set terminal svg size 900,%zu font \"sans,13\" background \"white\"\n"
 	        "set output \"%s.svg\"\n"
-	        "set datafile separator comma\nset datafile missing NaN\n"
-	        "set key top left\nset grid\nset yrange [0:*]\n",
+	        "set datafile separator comma\nset datafile missing NaN\n",
 	        r->name, r->name, r->name, 60 + 380 * panels.nr, r->name);
+	if (r->plot->heat) {
+		report_heat_gnuplot(r, to);
+		return fflush(to) || ferror(to) ? -EIO : 0;
+	}
+	fputs("set key top left\nset grid\nset yrange [0:*]\n", to);
 	put_axes(r, &x, to);
 	fprintf(to, "set multiplot layout %zu,1 title \"%s\"\n", panels.nr, r->plot->title);
 	for (size_t i = 0; i < panels.nr; i++)

@@ -16,7 +16,7 @@
 #include "base/log.h"
 
 #define OP_MAX_OPTIONS 256 /* characters of a list of optimisations */
-#define OP_MAX_WITHOUT 3
+#define OP_MAX_WITHOUT 8
 
 /* What one run is asked for. */
 struct op_request {

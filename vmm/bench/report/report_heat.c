@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A table of ratios as a heat map: lines down, x across, a map for each panel. 1 has no colour, and each doubling or
+ * halving has more of one, up to fourfold; so has no value whose interval includes 1.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "bench/report/report_parts.h"
+
+#define MOST_DOUBLINGS 2.0
+#define MOST_ALPHA     0.7 /* text stays readable on it */
+
+/* The row of this place; NULL: there is none. */
+static const struct cell *find(const struct report *r, const char *panel, const char *line, const char *x,
+                               size_t *ret_row)
+{
+	const size_t column[] = {report_column_of(r, r->plot->panel), report_column_of(r, r->plot->line),
+	                         report_column_of(r, r->plot->x)};
+	const char *const want[] = {panel, line, x};
+
+	for (size_t row = 0; row < r->nr_rows; row++) {
+		bool same = true;
+
+		for (size_t i = 0; same && i < 3; i++) {
+			const struct cell *cell = report_cell(r, row, column[i]);
+
+			same = cell->kind == CELL_TEXT && strcmp(cell->text, want[i]) == 0;
+		}
+		if (!same)
+			continue;
+		*ret_row = row;
+		return report_cell(r, row, report_column_of(r, r->plot->y));
+	}
+	return NULL;
+}
+
+static double end_of(const struct report *r, size_t row, const char *end)
+{
+	char name[REPORT_CELL];
+	const struct cell *cell;
+
+	snprintf(name, sizeof(name), "%s%s", r->plot->y, end);
+	cell = report_cell(r, row, report_column_of(r, name));
+	return cell->kind == CELL_NUMBER ? cell->number : NAN;
+}
+
+/* Orange above 1, blue below. */
+static void put_value(const struct report *r, size_t row, const struct cell *cell, FILE *to)
+{
+	const double low = end_of(r, row, "_ci_low"), high = end_of(r, row, "_ci_high");
+	char text[REPORT_CELL];
+
+	fputs("<td class=\"n\"", to);
+	if (cell->kind == CELL_NUMBER && cell->number > 0 && (low > 1 || high < 1))
+		fprintf(to, " style=\"background:rgb(%s/%.2f)\"", low > 1 ? "224 112 0" : "0 114 178",
+		        fmin(fabs(log2(cell->number)) / MOST_DOUBLINGS, 1) * MOST_ALPHA);
+	if (cell->kind == CELL_NUMBER)
+		fprintf(to, " title=\"%.4g to %.4g\"", low, high);
+	fputc('>', to);
+	report_html_text(report_cell_text(r, row, report_column_of(r, r->plot->y), text), to);
+	fputs("</td>", to);
+}
+
+static void put_map(const struct report *r, const char *panel, FILE *to)
+{
+	const struct report_values lines = report_values_of(r, r->plot->line), xs = report_values_of(r, r->plot->x);
+	const struct report_column *name = &r->column[report_column_of(r, r->plot->line)];
+	size_t row;
+
+	fprintf(to, "<figure>\n<figcaption>%s, %s: %s</figcaption>\n", r->plot->title, panel,
+	        r->column[report_column_of(r, r->plot->y)].title);
+	fprintf(to,
+	        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s, %s\">\n<table>\n<thead><tr><th "
+	        "scope=\"col\">%s</th>",
+	        r->plot->title, panel, name->title);
+	for (size_t x = 0; x < xs.nr; x++)
+		if (find(r, panel, lines.text[0], xs.text[x], &row))
+			fprintf(to, "<th scope=\"col\">%s</th>", xs.text[x]);
+	fputs("</tr></thead>\n<tbody>\n", to);
+	for (size_t l = 0; l < lines.nr; l++) {
+		fprintf(to, "<tr><th scope=\"row\">%s</th>", lines.text[l]);
+		for (size_t x = 0; x < xs.nr; x++) {
+			const struct cell *cell = find(r, panel, lines.text[l], xs.text[x], &row);
+
+			if (cell)
+				put_value(r, row, cell, to);
+		}
+		fputs("</tr>\n", to);
+	}
+	fputs("</tbody>\n</table>\n</div>\n</figure>\n", to);
+}
+
+void report_heat_maps(const struct report *r, FILE *to)
+{
+	const struct report_values panels = report_values_of(r, r->plot->panel);
+
+	for (size_t i = 0; i < panels.nr; i++)
+		put_map(r, panels.text[i], to);
+	fputs("<p class=\"dim\">Orange is above 1, blue below; without colour the 95 % interval includes 1.</p>\n", to);
+}
+
+/* ---- gnuplot ---- */
+
+/* Words side by side: a function of them, and an axis. */
+static void put_places(const struct report_values *v, const char *axis, const char *function, bool down, FILE *to)
+{
+	fprintf(to, "set %srange [%s\nset %stics %s(", axis, down ? "*:*] reverse" : "*:*]", axis,
+	        down ? "" : "rotate by -30 ");
+	for (size_t i = 0; i < v->nr; i++)
+		fprintf(to, "%s\"%s\" %zu", i ? ", " : "", v->text[i], i);
+	fprintf(to, ")\n%s(word) = ", function);
+	for (size_t i = 0; i < v->nr; i++)
+		fprintf(to, "word eq \"%s\" ? %zu : ", v->text[i], i);
+	fputs("NaN\n", to);
+}
+
+static void put_cells(const struct report *r, const char *panel, FILE *to)
+{
+	fprintf(to, "\"%s.csv\" using (strcol(\"%s\") eq \"%s\" ? across(strcol(\"%s\")) : NaN):(down(strcol(\"%s\")))",
+	        r->name, r->plot->panel, panel, r->plot->x, r->plot->line);
+}
+
+void report_heat_gnuplot(const struct report *r, FILE *to)
+{
+	const struct report_values panels = report_values_of(r, r->plot->panel);
+	const struct report_values lines = report_values_of(r, r->plot->line), xs = report_values_of(r, r->plot->x);
+
+	put_places(&xs, "x", "across", false, to);
+	put_places(&lines, "y", "down", true, to);
+	fprintf(to,
+	        "set palette defined (-2 \"#0072b2\", 0 \"white\", 2 \"#e07000\")\nset cbrange [-2:2]\n"
+	        "set cblabel \"%s, log2\"\nunset key\nset offsets 0.5, 0.5, 0.5, 0.5\n"
+	        "set multiplot layout %zu,1 title \"%s\"\n",
+	        r->column[report_column_of(r, r->plot->y)].title, panels.nr, r->plot->title);
+	for (size_t i = 0; i < panels.nr; i++) {
+		fprintf(to, "\nset title \"%s\"\nplot ", panels.text[i]);
+		put_cells(r, panels.text[i], to);
+		fprintf(to, ":(log(column(\"%s\")) / log(2)) with points pointtype 5 pointsize 5 palette, \\\n     ",
+		        r->plot->y);
+		put_cells(r, panels.text[i], to);
+		fprintf(to, ":(sprintf(\"%%.2f\", column(\"%s\"))) with labels\n", r->plot->y);
+	}
+	fputs("\nunset multiplot\n", to);
+}
