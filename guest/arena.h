@@ -31,8 +31,8 @@ enum arena_stride { ARENA_4K, ARENA_2M, ARENA_1G, ARENA_512G, ARENA_NR_STRIDES }
 #define ARENA_APART_PAGES 0x1000 /* most pages that lie apart */
 #define ARENA_BLOCKS      64ull
 
-/* How a guest maps it: side by side, by pages of 4 KiB or of 2 MiB; or by 4 KiB at all strides. */
-enum arena_kind { ARENA_SMALL, ARENA_HUGE, ARENA_APART, ARENA_NR_KINDS };
+/* How a guest maps it: side by side, by pages of 4 KiB, of 2 MiB or of 1 GiB; or by 4 KiB at all strides. */
+enum arena_kind { ARENA_SMALL, ARENA_HUGE, ARENA_APART, ARENA_GIANT, ARENA_NR_KINDS };
 
 /* All of it is free in a process, with AddressSanitizer, too: slots of the uppermost table, of 512 GiB each. */
 #define ARENA_SLOT(n) ((n) << 39)

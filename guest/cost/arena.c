@@ -32,18 +32,19 @@ static void map(uint64_t pages, enum arena_stride stride)
 		*entry(arena_page(stride, i), 1) = (PHYS + i * CHASE_PAGE) | USED;
 }
 
-static void map_huge(uint64_t pages)
+/* By large pages, in tables of this level. What of the last one lies beyond the arena nobody touches. */
+static void map_large(uint64_t pages, unsigned level)
 {
-	for (uint64_t i = 0; i < pages; i += ENTRIES)
-		*entry(arena_page(ARENA_4K, i), 2) = (PHYS + i * CHASE_PAGE) | USED | PTE_PS;
+	for (uint64_t i = 0; i < pages; i += level == 3 ? ENTRIES * ENTRIES : ENTRIES)
+		*entry(arena_page(ARENA_4K, i), level) = (PHYS + i * CHASE_PAGE) | USED | PTE_PS;
 }
 
 noreturn void cost_arena(uint32_t pages, enum arena_kind kind)
 {
 	static struct arena_block block;
 
-	if (kind == ARENA_HUGE)
-		map_huge(pages);
+	if (kind == ARENA_HUGE || kind == ARENA_GIANT)
+		map_large(pages, kind == ARENA_HUGE ? 2 : 3);
 	else
 		map(pages, ARENA_4K);
 	for (int stride = ARENA_2M; kind == ARENA_APART && stride < ARENA_NR_STRIDES; stride++)

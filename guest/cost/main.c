@@ -140,7 +140,7 @@ void cost_main(const struct fdt *fdt)
 	const char *args = fdt_property(fdt, FDT_NAME("chosen"), FDT_NAME("bootargs"), &len), *rest;
 
 	if (args && word_is(args, "arena", &rest)) {
-		if (!number(number(rest, &pages), &kind) || !pages || kind > ARENA_APART ||
+		if (!number(number(rest, &pages), &kind) || !pages || kind >= ARENA_NR_KINDS ||
 		    pages > (kind == ARENA_APART ? ARENA_APART_PAGES : ARENA_PAGES))
 			end(COST_USAGE);
 		cost_arena(pages, kind);

@@ -56,16 +56,17 @@ static void fill_apart(struct miss_request *q)
 
 static void begin(void)
 {
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++)
-		fill(&results.request[kind]);
+	results.nr = 3;
+	for (size_t i = 0; i < results.nr; i++)
+		fill(&results.request[i]);
 	fill_apart(&results.request[ARENA_APART]);
 }
 
 static void end(void)
 {
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++) {
-		free(results.request[kind].samples);
-		*results.na[kind] = 0;
+	for (size_t i = 0; i < results.nr; i++) {
+		free(results.request[i].samples);
+		*results.na[i] = 0;
 	}
 }
 
@@ -240,4 +241,39 @@ Test(bench_miss, strides)
 	for (size_t i = 0; i < 256; i++)
 		used += slots[i];
 	cr_expect_eq(used, ARENA_BLOCKS);
+}
+
+static const struct miss_results *chosen(unsigned pages, unsigned backings, size_t nr_sizes)
+{
+	static struct bench_plan asked;
+	static struct miss_results res;
+
+	asked = (struct bench_plan){.mappings = {pages, backings, {4096, 8192}, nr_sizes}};
+	res = (struct miss_results){.plan = &asked};
+	miss_choose(&res);
+	return &res;
+}
+
+/* By itself it measures like on like, and strides; what was asked for is measured in all pairs, and nothing else. */
+Test(bench_miss, mappings)
+{
+	char words[MISS_MAPPING_WORDS];
+	const struct miss_results *res = chosen(0, 0, 0);
+
+	cr_assert_eq(res->nr, 3u);
+	cr_expect_str_eq(miss_mapping_words(&res->request[1], words), "pages of 2m on thp");
+	cr_expect_eq(miss_apart(res), 2u);
+	res = chosen(0, 0, 2);
+	cr_assert_eq(res->nr, 2u);
+	cr_expect_eq(res->request[0].nr_rings, 2u);
+	cr_expect_eq(res->request[1].ring[1].pages, 8192u);
+	cr_expect_eq(miss_apart(res), res->nr);
+	res = chosen(1 << BENCH_PAGE_2M | 1 << BENCH_PAGE_1G, 1 << BACKING_4K | 1 << BACKING_HUGETLB1G, 2);
+	cr_assert_eq(res->nr, 4u);
+	cr_expect_str_eq(miss_mapping_words(&res->request[0], words), "pages of 2m on 4k");
+	cr_expect_str_eq(miss_mapping_words(&res->request[3], words), "pages of 1g on hugetlb1g");
+	cr_expect_eq(miss_arena_bytes(&res->request[0]), 8192u * PAGE_SIZE);
+	cr_expect_eq(miss_arena_bytes(&res->request[3]), PAGE_1G, "a whole page of the pool");
+	res = chosen(~0u, ~0u, 1);
+	cr_expect_leq(res->nr, (size_t)MISS_MAX_MAPPINGS);
 }

@@ -144,6 +144,7 @@ static int run_workloads(struct bench_session *s)
 	                          .precision = o->precision / 100.0,
 	                          .max_seconds = o->max_seconds,
 	                          .aa = o->aa,
+	                          .mappings = o->mappings,
 	                          .cpu = (int)o->cpu,
 	                          .limits = s->limits};
 	int r = 0;

@@ -11,6 +11,7 @@
 #include "base/outfile.h"
 #include "bench/workload/workload.h"
 #include "cmd/args.h"
+#include "cmd/bench_mappings.h"
 #include "cmd/bench_plot.h"
 #include "cmd/compare_files.h"
 #include "cmd/files.h"
@@ -34,7 +35,10 @@ static const char help[] =
     "  --runs N         rounds, 1 to 1000; also with --quick, however long they take\n"
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
     "  --precision P    workload miss: over when each ratio's 95% interval is within +-P %, 1 to 50 (default 2)\n"
-    "  --max-time S     workload miss: or after S seconds for each page size (default 90, with --quick 8)\n"
+    "  --max-time S     workload miss: or after S seconds for each mapping (default 90, with --quick 8)\n"
+    "  --ws SIZES       workload miss: working sets, a size or FROM..TO:xN (1M..1G:x2), from 64K to 1G\n"
+    "  --pages LIST     workload miss: the guest's pages: 4k, 2m, 1g\n"
+    "  --backing LIST   workload miss: the host's behind them: 4k, thp, hugetlb2m, hugetlb1g\n"
     "  --aa             workload miss: each environment twice in each turn, compared with itself\n"
     "  --cpu N          workload miss: the CPU to stay on (default: where it starts)\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
@@ -172,6 +176,12 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		return parse_precision(arg, &o->precision);
 	case 't':
 		return parse_count("--max-time", arg, 1, MAX_TIME, &o->max_seconds);
+	case 'w':
+		return bench_parse_sizes(arg, &o->mappings);
+	case 'g':
+		return bench_parse_pages(arg, &o->mappings);
+	case 'k':
+		return bench_parse_backings(arg, &o->mappings);
 	case 'u':
 		return parse_cpu(arg, &o->cpu);
 	case 'a':
@@ -234,6 +244,9 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"paging", required_argument, NULL, 'p'},
 	    {"precision", required_argument, NULL, 'e'},
 	    {"max-time", required_argument, NULL, 't'},
+	    {"ws", required_argument, NULL, 'w'},
+	    {"pages", required_argument, NULL, 'g'},
+	    {"backing", required_argument, NULL, 'k'},
 	    {"aa", no_argument, NULL, 'a'},
 	    {"cpu", required_argument, NULL, 'u'},
 	    {"plot", required_argument, NULL, 'l'},

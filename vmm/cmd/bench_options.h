@@ -26,6 +26,7 @@ struct bench_options {
 	long precision, max_seconds;         /* percent; 0: the workload's own */
 	long cpu;                            /* to stay on; negative: any */
 	unsigned workloads;                  /* bit i: number i of the catalogue */
+	struct bench_mappings mappings;
 	unsigned where;                      /* 1 << enum bench_where */
 };
 

@@ -47,11 +47,16 @@ const char *backing_page_words(enum backing b)
 	return kinds[b].page_words;
 }
 
+/* No NORESERVE for a pool: one that is too small must fail now, not as SIGBUS later. */
+static int flags_of(enum backing b)
+{
+	return MAP_PRIVATE | MAP_ANONYMOUS | (backing_is_pool(b) ? MAP_HUGETLB | kinds[b].map_flags : MAP_NORESERVE);
+}
+
 /* Anonymous memory aligned to 2 MiB: maps 2 MiB more and gives the ends back. */
 static void *map_aligned(uint64_t size)
 {
-	uint8_t *p =
-	    mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *p = mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, flags_of(BACKING_4K), -1, 0);
 	uint64_t head;
 
 	if (p == MAP_FAILED)
@@ -63,13 +68,24 @@ static void *map_aligned(uint64_t size)
 	return p + head;
 }
 
-/* No NORESERVE here: a pool that is too small must fail now, not as SIGBUS later. */
 static void *map_pool(enum backing b, uint64_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	               MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | kinds[b].map_flags, -1, 0);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags_of(b), -1, 0);
 
 	return p == MAP_FAILED ? NULL : p;
+}
+
+void *backing_map_at(enum backing b, void *at, uint64_t size)
+{
+	void *p;
+
+	BUG_ON(size % kinds[b].page);
+	p = mmap(at, size, PROT_READ | PROT_WRITE, flags_of(b) | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (!backing_is_pool(b))
+		backing_advise(b, p, size);
+	return p;
 }
 
 void backing_advise(enum backing b, void *at, uint64_t size)

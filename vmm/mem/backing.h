@@ -19,6 +19,7 @@ enum backing {
 	BACKING_HUGETLB2M, /* 2 MiB pages of the host's hugetlb pool */
 	BACKING_HUGETLB1G, /* 1 GiB pages, likewise */
 };
+#define BACKING_NR (BACKING_HUGETLB1G + 1)
 
 #define BACKING_NAMES "4k, thp, hugetlb2m, hugetlb1g"
 
@@ -43,6 +44,9 @@ static inline bool backing_is_pool(enum backing b)
  * takes pages at first touch, but promises those of a pool now. NULL, with errno.
  */
 void *backing_map(enum backing b, uint64_t size);
+
+/* The same at a place where nothing is; multiples of backing_page(), and no other alignment. NULL, with errno. */
+void *backing_map_at(enum backing b, void *at, uint64_t size);
 
 /* Tells the host which pages to use for anonymous memory of this kind. Not for a pool. */
 void backing_advise(enum backing b, void *at, uint64_t size);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/workload/miss.h"
 
+#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#include "bench/workload/miss_arena.h"
 #include "bench/workload/turn.h"
 
 #define QUICK_SECONDS 8.0 /* of turns, for each page size */
@@ -12,11 +14,8 @@
 #define PRECISION     0.02
 #define CHILD_SECONDS 120 /* more than the turns' */
 
-static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
-static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072};
-
-_Static_assert(sizeof(full_sizes) / sizeof(*full_sizes) <= MISS_MAX_RINGS, "room for the results");
-_Static_assert(2 * ARENA_NR_STRIDES <= MISS_MAX_RINGS, "room for the results");
+#define CPUID_EXTENDED 0x80000001
+#define CPUID_PAGE_1G  (1u << 26) /* EDX; AMD APM 3, appendix E.4.2 */
 
 /* The environments that take part; the native ones are what the others are compared with. */
 static unsigned who_of(unsigned where, bool aa)
@@ -29,39 +28,49 @@ static unsigned who_of(unsigned where, bool aa)
 	return set;
 }
 
-static void fill_in_sizes(struct miss_request *q, bool quick)
+/* kvm_pvm ends a guest that has an entry of 1 GiB. Shadow mode gives it none. */
+static unsigned unable(const struct miss_request *q, const struct host_info *h)
 {
-	const uint32_t *const sizes = quick ? quick_sizes : full_sizes;
-
-	q->nr_rings = (quick ? sizeof(quick_sizes) : sizeof(full_sizes)) / sizeof(*sizes);
-	for (size_t i = 0; i < q->nr_rings; i++)
-		q->ring[i] = (struct miss_ring){.pages = sizes[i]};
+	return q->kind == ARENA_GIANT && h->second_stage == HOST_STAGE_SOFTWARE_PVM
+	           ? 1 << MISS_NESTED | 1 << MISS_NESTED_AGAIN
+	           : 0;
 }
 
-static void fill_in_strides(struct miss_request *q)
+static void fill_in(struct miss_request *q, const struct bench_plan *plan)
 {
-	q->nr_rings = 2 * ARENA_NR_STRIDES;
-	for (size_t i = 0; i < q->nr_rings; i++)
-		q->ring[i] = (struct miss_ring){
-		    .pages = ARENA_APART_PAGES, .stride = i % ARENA_NR_STRIDES, .cold = i >= ARENA_NR_STRIDES};
+	q->image = plan->file[BENCH_COST];
+	q->who = who_of(plan->where, plan->aa);
+	q->unable = q->who & unable(q, plan->host);
+	q->who &= ~q->unable;
+	q->turns = plan->rounds < MISS_MAX_TURNS ? plan->rounds : MISS_MAX_TURNS;
+	q->seconds = plan->max_seconds > 0 ? plan->max_seconds : plan->quick ? QUICK_SECONDS : FULL_SECONDS;
+	q->precision = plan->precision > 0 ? plan->precision : PRECISION;
+	q->cpu = plan->cpu;
+	q->seed = plan->seed;
 }
 
-static void fill_in(struct miss_request *q, const struct bench_plan *plan, enum arena_kind kind)
+static bool has_giant_pages(void)
 {
-	*q = (struct miss_request){.image = plan->file[BENCH_COST],
-	                           .kind = kind,
-	                           .who = who_of(plan->where, plan->aa),
-	                           .turns = plan->rounds < MISS_MAX_TURNS ? plan->rounds : MISS_MAX_TURNS,
-	                           .seconds = plan->max_seconds > 0 ? plan->max_seconds
-	                                      : plan->quick         ? QUICK_SECONDS
-	                                                            : FULL_SECONDS,
-	                           .precision = plan->precision > 0 ? plan->precision : PRECISION,
-	                           .cpu = plan->cpu,
-	                           .seed = plan->seed};
-	if (kind == ARENA_APART)
-		fill_in_strides(q);
-	else
-		fill_in_sizes(q, plan->quick);
+	unsigned eax, ebx, ecx, edx;
+
+	return __get_cpuid(CPUID_EXTENDED, &eax, &ebx, &ecx, &edx) && edx & CPUID_PAGE_1G;
+}
+
+/* Gives the mapping its reason if it cannot be measured; of a pool that is too small the run itself says so. */
+static void rule_out(struct miss_results *res, size_t i)
+{
+	const struct host_info *h = res->plan->host;
+	const struct miss_request *q = &res->request[i];
+	const uint64_t bytes = miss_arena_bytes(q);
+
+	reason_without_kvm(&res->na[i], h);
+	if (!*res->na[i] && bench_times_na(h))
+		reason_set(&res->na[i], bench_times_na(h));
+	if (!*res->na[i] && q->kind == ARENA_GIANT && !has_giant_pages())
+		reason_set(&res->na[i], "this CPU has no pages of 1 GiB");
+	if (!*res->na[i] && !backing_is_pool(q->backing) && h->memory_available && bytes > h->memory_available)
+		snprintf(res->na[i], sizeof(res->na[i]), "it takes %llu MiB of memory, and the host has %llu MiB free",
+		         (unsigned long long)(bytes >> 20), (unsigned long long)(h->memory_available >> 20));
 }
 
 static int begin(void *results, const struct bench_plan *plan)
@@ -69,24 +78,23 @@ static int begin(void *results, const struct bench_plan *plan)
 	struct miss_results *res = results;
 
 	res->plan = plan;
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++) {
-		struct miss_request *q = &res->request[kind];
+	miss_choose(res);
+	for (size_t i = 0; i < res->nr; i++) {
+		struct miss_request *q = &res->request[i];
 		void *p = mmap(NULL, sizeof(*q->samples), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			return -errno;
-		fill_in(q, plan, kind);
 		q->samples = p;
-		reason_without_kvm(&res->na[kind], plan->host);
-		if (!*res->na[kind] && bench_times_na(plan->host))
-			reason_set(&res->na[kind], bench_times_na(plan->host));
+		fill_in(q, plan);
+		rule_out(res, i);
 	}
 	return 0;
 }
 
 static size_t nr_cases(const void *results)
 {
-	return ARENA_NR_KINDS;
+	return ((const struct miss_results *)results)->nr;
 }
 
 /* A round is a turn of each environment: the first of the runner's takes them all. */
@@ -101,7 +109,10 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 {
 	const struct miss_results *res = results;
 
-	snprintf(ret_text, size, "%s, up to %.0f s", miss_kind_words[i], res->request[i].seconds);
+	char words[MISS_MAPPING_WORDS];
+
+	snprintf(ret_text, size, "%s, up to %.0f s", miss_mapping_words(&res->request[i], words),
+	         res->request[i].seconds);
 }
 
 static int take_turn(void *results, const struct turn *turn)
@@ -117,8 +128,8 @@ static bool any(const void *results)
 {
 	const struct miss_results *res = results;
 
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++)
-		if (!*res->na[kind])
+	for (size_t i = 0; i < res->nr; i++)
+		if (!*res->na[i])
 			return true;
 	return false;
 }
@@ -127,9 +138,9 @@ static void release(void *results)
 {
 	struct miss_results *res = results;
 
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++)
-		if (res->request[kind].samples)
-			munmap(res->request[kind].samples, sizeof(*res->request[kind].samples));
+	for (size_t i = 0; i < res->nr; i++)
+		if (res->request[i].samples)
+			munmap(res->request[i].samples, sizeof(*res->request[i].samples));
 }
 
 const struct workload miss_workload = {

@@ -6,8 +6,9 @@
  * A second native chase in each turn shows what the method itself makes of no difference, and a loop written by hand
  * what the chase itself adds: whatever made all of them slower would show nowhere else.
  *
- *   miss.c          the workload: a case is a page size with all of its numbers of pages, or the strides; all of its
+ *   miss.c          the workload: a case is a mapping with all of its numbers of pages, or the strides; all of its
  *                   rings and environments are one run
+ *   miss_mapping.c  which mappings and sizes there are
  *   miss_turns.c    the run: rings, turns, in a process of its own
  *   miss_arena.c    its arena
  *   miss_reference.c  the loop written by hand
@@ -23,6 +24,7 @@
 #include "../guest/arena.h"
 #include "bench/stats.h"
 #include "bench/workload/workload.h"
+#include "mem/backing.h"
 #include "model/walk_live.h"
 
 extern const struct workload miss_workload;
@@ -74,8 +76,10 @@ struct miss_request {
 	const char *image;
 	struct miss_ring ring[MISS_MAX_RINGS];
 	size_t nr_rings;
-	enum arena_kind kind;
+	enum arena_kind kind; /* the guests' pages */
+	enum backing backing; /* the host's */
 	unsigned who;     /* 1 << enum miss_who */
+	unsigned unable;  /* the same: asked for, but this host cannot have them in this mapping */
 	uint32_t turns;   /* at most */
 	double seconds;   /* no new turn after these */
 	double precision; /* half of each ratio's 95 % interval, relative: it is over when all are within */
@@ -97,11 +101,28 @@ int must_check miss_ratio(const struct miss_request *q, size_t ring, enum miss_w
 /* The widest interval of a ratio, as half its width by its median; 0: there is none. -ENOMEM. */
 int must_check miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision);
 
+#define MISS_MAX_MAPPINGS (BENCH_NR_PAGES * BACKING_NR + 1)
+
 struct miss_results {
 	const struct bench_plan *plan;
-	struct miss_request request[ARENA_NR_KINDS];
-	bench_reason na[ARENA_NR_KINDS];
+	size_t nr; /* mappings; rings are numbers of pages, except where pages lie apart */
+	struct miss_request request[MISS_MAX_MAPPINGS];
+	bench_reason na[MISS_MAX_MAPPINGS];
 };
+
+/* Chooses mappings: kind, backing and rings of each request. */
+void miss_choose(struct miss_results *res);
+
+/* "4k on thp", in buf; pages that lie apart: their words. */
+#define MISS_MAPPING_WORDS 32
+const char *miss_mapping_words(const struct miss_request *q, char buf[MISS_MAPPING_WORDS]);
+const char *miss_page_name(const struct miss_request *q);
+
+/* Bytes from ARENA_AT on: those of the largest ring, rounded up to 2 MiB or to a page of the host's pool. */
+uint64_t miss_arena_bytes(const struct miss_request *q);
+
+/* The number of the mapping of pages that lie apart; `nr`: it was not chosen. */
+size_t miss_apart(const struct miss_results *res);
 
 /* What miss_report() and miss_levels() have in common: ns, exits and turns of a ring in an environment. -ENOMEM. */
 int must_check miss_set_samples(struct report *table, const struct host_info *host, const struct miss_request *q,
@@ -116,7 +137,5 @@ void miss_find(const void *results, FILE *to);
 void miss_explain(const void *results, FILE *to);
 
 void miss_explain_levels(const struct miss_request *q, FILE *to);
-
-extern const char *const miss_kind_words[ARENA_NR_KINDS];
 
 #endif

@@ -14,15 +14,6 @@
 #define CACHE_MOST  (128ull << 20) /* what a larger one leaves to one of its CPUs is less */
 #define CACHE_GUESS (32ull << 20)  /* where the host does not say */
 
-uint64_t miss_arena_bytes(const struct miss_request *q)
-{
-	uint64_t pages = 0;
-
-	for (size_t i = 0; i < q->nr_rings; i++)
-		pages = q->ring[i].pages > pages ? q->ring[i].pages : pages;
-	return (pages * PAGE_SIZE + PAGE_2M - 1) & -PAGE_2M;
-}
-
 /* What was asked for is what there is, or the row would be another. */
 static int check_huge(const uint8_t *arena, uint64_t bytes)
 {
@@ -71,17 +62,27 @@ static int open_file(uint64_t bytes)
 
 /* ---- the whole ---- */
 
-static int map_at_one_place(uint64_t bytes, int fd, enum arena_kind kind)
+static int map_file(uint64_t bytes, int fd)
 {
-	const int flags = (fd >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE) | MAP_FIXED_NOREPLACE;
-	uint8_t *p = mmap((void *)ARENA_AT, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+	const int flags = MAP_SHARED | MAP_FIXED_NOREPLACE;
 
-	if (p == MAP_FAILED)
+	if (mmap((void *)ARENA_AT, bytes, PROT_READ | PROT_WRITE, flags, fd, 0) == MAP_FAILED)
 		return log_errno(errno, "no memory for an arena of %llu MiB", (unsigned long long)(bytes >> 20));
-	backing_advise(kind == ARENA_HUGE ? BACKING_THP : BACKING_4K, p, bytes);
-	for (uint64_t at = 0; at < bytes; at += PAGE_SIZE)
+	return 0;
+}
+
+static int map_at_one_place(uint64_t bytes, int fd, enum backing backing)
+{
+	uint8_t *const p = (void *)ARENA_AT;
+	int r = 0;
+
+	if (fd >= 0)
+		r = map_file(bytes, fd);
+	else if (!backing_map_at(backing, p, bytes))
+		r = backing_refused(backing, bytes, errno);
+	for (uint64_t at = 0; r == 0 && at < bytes; at += PAGE_SIZE)
 		p[at] = 1;
-	return kind == ARENA_HUGE ? check_huge(p, bytes) : 0;
+	return r == 0 && backing == BACKING_THP ? check_huge(p, bytes) : r;
 }
 
 int miss_arena_map(const struct miss_request *q)
@@ -94,7 +95,7 @@ int miss_arena_map(const struct miss_request *q)
 		if (fd < 0)
 			return fd;
 	}
-	r = map_at_one_place(bytes, fd, q->kind);
+	r = map_at_one_place(bytes, fd, q->backing);
 	if (fd >= 0) {
 		if (r == 0)
 			r = map_apart(fd, ARENA_APART_PAGES);

@@ -7,9 +7,6 @@
 
 #include "bench/workload/miss.h"
 
-/* Bytes from ARENA_AT on: those of the largest ring, rounded up to 2 MiB. */
-uint64_t miss_arena_bytes(const struct miss_request *q);
-
 /*
  * Maps the arena at ARENA_AT, with pages that lie apart at all strides, too, and links all rings. -ENOMEM, also where the
  * host does not give the huge pages that were asked for; -errno. Logged.

@@ -74,7 +74,7 @@ static int set_step(struct report *t, const struct miss_request *q, size_t ring,
 	int r;
 
 	if (q->ring[ring].stride == 0) {
-		report_set_na(t, "step", "it is what the next is compared with");
+		report_set_na(t, "step", "it is what the next stride is compared with");
 		return 0;
 	}
 	r = summarise_step(q, ring, who, &step);
@@ -89,7 +89,8 @@ static int set_step(struct report *t, const struct miss_request *q, size_t ring,
 static int add_row(struct report *t, const void *results, size_t row)
 {
 	const struct miss_results *res = results;
-	const struct miss_request *q = &res->request[ARENA_APART];
+	const size_t apart = miss_apart(res);
+	const struct miss_request *q = &res->request[apart];
 	const struct entry e = entry_of(row);
 	int r;
 
@@ -101,8 +102,8 @@ static int add_row(struct report *t, const void *results, size_t row)
 	report_set_text(t, "stride", strides[q->ring[e.ring].stride].name);
 	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	report_set_text(t, "walk", bench_walk_words(res->plan->host, miss_who[e.who].where));
-	if (*res->na[ARENA_APART]) {
-		report_set_rest_na(t, res->na[ARENA_APART]);
+	if (*res->na[apart]) {
+		report_set_rest_na(t, res->na[apart]);
 		return 0;
 	}
 	r = miss_set_samples(t, res->plan->host, q, e.ring, e.who);
@@ -111,8 +112,11 @@ static int add_row(struct report *t, const void *results, size_t row)
 
 int miss_levels(const void *results, struct report **ret_table)
 {
+	const struct miss_results *res = results;
 	const size_t rows = 2 * ARENA_NR_STRIDES * MISS_NR_WHO;
 
+	if (miss_apart(res) == res->nr)
+		return 0;
 	return report_build(&layout, results, rows, add_row, ret_table);
 }
 

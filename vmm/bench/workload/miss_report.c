@@ -5,6 +5,7 @@
 static const struct report_column columns[] = {
     {"pages", "pages", NULL, 0},
     {"page", "page", NULL, 0},
+    {"backing", "on", NULL, 0},
     {"environment", "run", NULL, 0},
     {"second_stage", "second stage", NULL, 0},
     {"walk_refs", "refs", NULL, REPORT_RANGE},
@@ -25,37 +26,40 @@ static const struct report_plot plot = {
     .title = "A load that misses the TLB", .panel = "page", .line = "environment", .x = "pages", .y = "load"};
 static const struct report_layout layout = {"miss", columns, sizeof(columns) / sizeof(*columns), &plot};
 
-/* Rows are numbered by page size, within each by number of pages, within each by environment. */
+/* Rows are numbered by mapping, within each by number of pages, within each by environment. */
 struct entry {
-	enum arena_kind page;
-	size_t size;
+	size_t mapping, size;
 	enum miss_who who;
 };
 
-static struct entry entry_of(const struct miss_results *res, size_t row)
+static struct entry entry_of(size_t row)
 {
-	const size_t nr = res->request[0].nr_rings;
-
-	return (struct entry){row / MISS_NR_WHO / nr, row / MISS_NR_WHO % nr, row % MISS_NR_WHO};
+	return (struct entry){row / MISS_NR_WHO / MISS_MAX_RINGS, row / MISS_NR_WHO % MISS_MAX_RINGS,
+	                      row % MISS_NR_WHO};
 }
 
 static int add_row(struct report *t, const void *results, size_t row)
 {
 	const struct miss_results *res = results;
-	const struct entry e = entry_of(res, row);
-	const struct miss_request *q = &res->request[e.page];
+	const struct entry e = entry_of(row);
+	const struct miss_request *q = &res->request[e.mapping];
 
-	if (!(q->who >> e.who & 1))
+	if (q->kind == ARENA_APART || e.size >= q->nr_rings || !((q->who | q->unable) >> e.who & 1))
 		return 0;
 	report_row(t);
 	report_set_number(t, "pages", q->ring[e.size].pages);
-	report_set_text(t, "page", e.page == ARENA_HUGE ? "2m" : "4k");
+	report_set_text(t, "page", miss_page_name(q));
+	report_set_text(t, "backing", backing_name(q->backing));
 	report_set_text(t, "environment", miss_who[e.who].name);
 	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	report_set_text(t, "walk", bench_walk_words(res->plan->host, miss_who[e.who].where));
-	if (!*res->na[e.page])
+	if (q->unable >> e.who & 1) {
+		report_set_rest_na(t, "KVM's own shadow MMU takes no 1 GiB pages of a guest here");
+		return 0;
+	}
+	if (!*res->na[e.mapping])
 		return miss_set_samples(t, res->plan->host, q, e.size, e.who);
-	report_set_rest_na(t, res->na[e.page]);
+	report_set_rest_na(t, res->na[e.mapping]);
 	return 0;
 }
 
@@ -63,7 +67,7 @@ int miss_report(const void *results, struct report **ret_table)
 {
 	const struct miss_results *res = results;
 
-	return report_build(&layout, results, ARENA_APART * res->request[0].nr_rings * MISS_NR_WHO, add_row, ret_table);
+	return report_build(&layout, results, res->nr * MISS_MAX_RINGS * MISS_NR_WHO, add_row, ret_table);
 }
 
 /* How often the method finds no difference where there is none. */
@@ -93,12 +97,13 @@ static void explain_itself(const struct miss_request *q, FILE *to)
 
 static void explain_method(const struct miss_request *q, FILE *to)
 {
+	char words[MISS_MAPPING_WORDS];
 	double precision;
 
 	if (miss_precision(q, q->samples->turns, &precision) < 0)
 		return;
 	fprintf(to, "With %s, the widest interval of a ratio is +-%.1f %% after %u turns%s.\n",
-	        miss_kind_words[q->kind], 100 * precision, q->samples->turns,
+	        miss_mapping_words(q, words), 100 * precision, q->samples->turns,
 	        precision <= q->precision
 	            ? ""
 	            : ": wider than wanted (--precision), the host was too busy or the time too short "
@@ -106,15 +111,16 @@ static void explain_method(const struct miss_request *q, FILE *to)
 	explain_itself(q, to);
 }
 
-/* Of the largest ring with 4 KiB pages. */
+/* Of the largest ring of the first mapping. */
 void miss_find(const void *results, FILE *to)
 {
 	const struct miss_results *res = results;
-	const struct miss_request *q = &res->request[ARENA_SMALL];
+	const struct miss_request *q = &res->request[0];
 	const size_t ring = q->nr_rings - 1;
+	char words[MISS_MAPPING_WORDS];
 	struct stats_ratio ratio;
 
-	if (*res->na[ARENA_SMALL])
+	if (!res->nr || *res->na[0])
 		return;
 	for (unsigned who = 0; who < MISS_NR_WHO; who++) {
 		if (miss_who[who].again || miss_who[who].where == BENCH_NATIVE || !(q->who >> who & 1) ||
@@ -122,8 +128,9 @@ void miss_find(const void *results, FILE *to)
 			continue;
 		fprintf(to,
 		        "A load that misses the TLB takes %.3f times as long in %s mode as in a process of the host "
-		        "(95%% interval %.3f to %.3f, %u pages of 4 KiB): %s. A miss there walks %s.\n",
+		        "(95%% interval %.3f to %.3f, %u %s): %s. A miss there walks %s.\n",
 		        ratio.median, miss_who[who].name, ratio.ci_low, ratio.ci_high, q->ring[ring].pages,
+		        miss_mapping_words(q, words),
 		        ratio.ci_low > 1    ? "longer"
 		        : ratio.ci_high < 1 ? "less long"
 		                            : "no difference",
@@ -134,22 +141,24 @@ void miss_find(const void *results, FILE *to)
 void miss_explain(const void *results, FILE *to)
 {
 	const struct miss_results *res = results;
+	const size_t apart = miss_apart(res);
 	bool measured = false;
 
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++)
-		measured |= !*res->na[kind];
+	for (size_t i = 0; i < res->nr; i++)
+		measured |= !*res->na[i];
 	if (!measured)
 		return;
 	fputs(
 	    "A load is one step of a random chase through one line in each page. All environments chase\n"
 	    "through the same physical lines, in turns of 2 ms and a random order, after loads that are not timed.\n"
 	    "Ratios are taken turn by turn. \"native again\" is the native chase once more: its ratio shows what the\n"
-	    "method makes of no difference. 4 KiB pages have 4 KiB pages of the host behind them, 2 MiB pages such of "
-	    "2 MiB.\n",
+	    "method makes of no difference. \"reference\" is a loop written by hand: native's ratio is what the chase "
+	    "adds.\n"
+	    "\"on\" is what the host has behind a guest's pages; a process of the host has no other pages than that.\n",
 	    to);
-	if (!*res->na[ARENA_APART])
-		miss_explain_levels(&res->request[ARENA_APART], to);
-	for (int kind = 0; kind < ARENA_NR_KINDS; kind++)
-		if (!*res->na[kind])
-			explain_method(&res->request[kind], to);
+	if (apart < res->nr && !*res->na[apart])
+		miss_explain_levels(&res->request[apart], to);
+	for (size_t i = 0; i < res->nr; i++)
+		if (!*res->na[i])
+			explain_method(&res->request[i], to);
 }

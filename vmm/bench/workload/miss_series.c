@@ -20,9 +20,6 @@ int miss_ratio(const struct miss_request *q, size_t ring, enum miss_who who, uin
 	return stats_paired_ratio(s->ns[who], s->ns[miss_who[who].of], turns, STATS_SEED, ret_ratio);
 }
 
-const char *const miss_kind_words[ARENA_NR_KINDS] = {
-    [ARENA_SMALL] = "4 KiB pages", [ARENA_HUGE] = "2 MiB pages", [ARENA_APART] = "pages that lie apart"};
-
 int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision)
 {
 	struct stats_ratio ratio;
@@ -44,12 +41,15 @@ int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_pre
 	return 0;
 }
 
+/* Levels that a walk of a process has less over such memory. */
+static const int levels_less[BACKING_NR] = {[BACKING_THP] = 1, [BACKING_HUGETLB2M] = 1, [BACKING_HUGETLB1G] = 2};
+
 /* What a miss reads by the model: of a process by its page size, of a guest by its tables. */
 static void set_refs(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
                      enum miss_who who)
 {
 	const struct walk_refs *guest = &q->samples->series[ring].refs[who];
-	const int native = bench_native_refs(host, q->kind == ARENA_HUGE);
+	const int native = bench_native_refs(host, false) - levels_less[q->backing];
 
 	if (miss_who[who].where == BENCH_NATIVE)
 		report_set_range(t, "walk_refs", native, native);
@@ -63,7 +63,7 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
                      enum miss_who who)
 {
 	const struct miss_series *s = &q->samples->series[ring];
-	static const char what_it_is[] = "it is what the others are compared with";
+	static const char what_it_is[] = "it is what native is compared with";
 	const uint32_t turns = q->samples->turns;
 	struct stats_summary ns;
 	struct stats_ratio ratio;

@@ -25,6 +25,18 @@
 /* Files that come with Gnomon. */
 enum bench_file { BENCH_KERNEL, BENCH_COST, BENCH_SHORTEST, BENCH_NR_FILES };
 
+#define BENCH_MAX_SIZES 16
+
+/* A guest's pages. */
+enum bench_page { BENCH_PAGE_4K, BENCH_PAGE_2M, BENCH_PAGE_1G, BENCH_NR_PAGES };
+
+/* What workload `miss` maps, and how much of it. 0: its own choice. */
+struct bench_mappings {
+	unsigned pages, backings;        /* 1 << enum bench_page, 1 << enum backing */
+	uint32_t sizes[BENCH_MAX_SIZES]; /* pages of 4 KiB */
+	size_t nr_sizes;
+};
+
 /* What is asked of a workload. */
 struct bench_plan {
 	const struct host_info *host;
@@ -37,6 +49,7 @@ struct bench_plan {
 	/* Of workloads that go on until they are precise, or for so long. 0: the workload's own. */
 	double precision, max_seconds;
 	bool aa; /* each environment is measured twice, and compared with itself */
+	struct bench_mappings mappings;
 	int cpu; /* for these to stay on; negative: any */
 	struct child_limits limits;
 };

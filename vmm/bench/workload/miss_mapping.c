@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* Which pages a guest has over which of the host's, and how many. Pure. */
+#include <gnomon/addr.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/workload/miss.h"
+
+static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
+static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072};
+
+#define NR(list) (sizeof(list) / sizeof(*(list)))
+_Static_assert(NR(full_sizes) <= MISS_MAX_RINGS && BENCH_MAX_SIZES <= MISS_MAX_RINGS, "room for the results");
+_Static_assert(2 * ARENA_NR_STRIDES <= MISS_MAX_RINGS, "room for the results");
+
+static const enum arena_kind kinds[BENCH_NR_PAGES] = {
+    [BENCH_PAGE_4K] = ARENA_SMALL, [BENCH_PAGE_2M] = ARENA_HUGE, [BENCH_PAGE_1G] = ARENA_GIANT};
+
+static const char *const page_names[ARENA_NR_KINDS] = {
+    [ARENA_SMALL] = "4k", [ARENA_HUGE] = "2m", [ARENA_APART] = "4k", [ARENA_GIANT] = "1g"};
+
+static void choose_sizes(struct miss_request *q, const struct bench_plan *plan)
+{
+	const struct bench_mappings *m = &plan->mappings;
+	const uint32_t *sizes = m->nr_sizes ? m->sizes : plan->quick ? quick_sizes : full_sizes;
+
+	q->nr_rings = m->nr_sizes ? m->nr_sizes : plan->quick ? NR(quick_sizes) : NR(full_sizes);
+	for (size_t i = 0; i < q->nr_rings; i++)
+		q->ring[i] = (struct miss_ring){.pages = sizes[i]};
+}
+
+static void choose_strides(struct miss_request *q)
+{
+	q->nr_rings = 2 * ARENA_NR_STRIDES;
+	for (size_t i = 0; i < q->nr_rings; i++)
+		q->ring[i] = (struct miss_ring){
+		    .pages = ARENA_APART_PAGES, .stride = i % ARENA_NR_STRIDES, .cold = i >= ARENA_NR_STRIDES};
+}
+
+static void add(struct miss_results *res, enum arena_kind kind, enum backing backing)
+{
+	struct miss_request *q = &res->request[res->nr++];
+
+	q->kind = kind;
+	q->backing = backing;
+	if (kind == ARENA_APART)
+		choose_strides(q);
+	else
+		choose_sizes(q, res->plan);
+}
+
+/* Pages of one size in guest and host, and those that lie apart, unless the plan says something else. */
+void miss_choose(struct miss_results *res)
+{
+	const struct bench_mappings *m = &res->plan->mappings;
+	const unsigned pages = m->pages ? m->pages : 1 << BENCH_PAGE_4K | 1 << BENCH_PAGE_2M;
+	const unsigned backings = m->backings ? m->backings : 1 << BACKING_4K | 1 << BACKING_THP;
+
+	res->nr = 0;
+	if (!m->pages && !m->backings) {
+		add(res, ARENA_SMALL, BACKING_4K);
+		add(res, ARENA_HUGE, BACKING_THP);
+		if (!m->nr_sizes)
+			add(res, ARENA_APART, BACKING_4K);
+		return;
+	}
+	for (int page = 0; page < BENCH_NR_PAGES; page++)
+		for (int backing = 0; backing < BACKING_NR; backing++)
+			if (pages >> page & 1 && backings >> backing & 1)
+				add(res, kinds[page], backing);
+}
+
+const char *miss_page_name(const struct miss_request *q)
+{
+	return page_names[q->kind];
+}
+
+const char *miss_mapping_words(const struct miss_request *q, char buf[MISS_MAPPING_WORDS])
+{
+	if (q->kind == ARENA_APART)
+		return "pages that lie apart";
+	snprintf(buf, MISS_MAPPING_WORDS, "pages of %s on %s", page_names[q->kind], backing_name(q->backing));
+	return buf;
+}
+
+size_t miss_apart(const struct miss_results *res)
+{
+	size_t i = 0;
+
+	while (i < res->nr && res->request[i].kind != ARENA_APART)
+		i++;
+	return i;
+}
+
+uint64_t miss_arena_bytes(const struct miss_request *q)
+{
+	const uint64_t unit = q->backing == BACKING_HUGETLB1G ? PAGE_1G : PAGE_2M;
+	uint64_t pages = 0;
+
+	for (size_t i = 0; i < q->nr_rings; i++)
+		pages = q->ring[i].pages > pages ? q->ring[i].pages : pages;
+	return (pages * PAGE_SIZE + unit - 1) & -unit;
+}
