@@ -113,10 +113,11 @@ struct miss_results {
 /* Chooses mappings: kind, backing and rings of each request. */
 void miss_choose(struct miss_results *res);
 
-/* "4k on thp", in buf; pages that lie apart: their words. */
+/* "4k on thp", in buf; the guest's pages on the host's. */
 #define MISS_MAPPING_WORDS 32
+const char *miss_mapping_name(const struct miss_request *q, char buf[MISS_MAPPING_WORDS]);
+/* "pages of 4k on thp", or "pages that lie apart". */
 const char *miss_mapping_words(const struct miss_request *q, char buf[MISS_MAPPING_WORDS]);
-const char *miss_page_name(const struct miss_request *q);
 
 /* Bytes from ARENA_AT on: those of the largest ring, rounded up to 2 MiB or to a page of the host's pool. */
 uint64_t miss_arena_bytes(const struct miss_request *q);

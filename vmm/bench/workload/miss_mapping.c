@@ -70,9 +70,10 @@ void miss_choose(struct miss_results *res)
 				add(res, kinds[page], backing);
 }
 
-const char *miss_page_name(const struct miss_request *q)
+const char *miss_mapping_name(const struct miss_request *q, char buf[MISS_MAPPING_WORDS])
 {
-	return page_names[q->kind];
+	snprintf(buf, MISS_MAPPING_WORDS, "%s on %s", page_names[q->kind], backing_name(q->backing));
+	return buf;
 }
 
 const char *miss_mapping_words(const struct miss_request *q, char buf[MISS_MAPPING_WORDS])

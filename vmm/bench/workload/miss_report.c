@@ -4,8 +4,7 @@
 
 static const struct report_column columns[] = {
     {"pages", "pages", NULL, 0},
-    {"page", "page", NULL, 0},
-    {"backing", "on", NULL, 0},
+    {"mapping", "guest on host", NULL, 0},
     {"environment", "run", NULL, 0},
     {"second_stage", "second stage", NULL, 0},
     {"walk_refs", "refs", NULL, REPORT_RANGE},
@@ -23,7 +22,7 @@ static const struct report_column columns[] = {
     {"n", "turns", NULL, 0},
 };
 static const struct report_plot plot = {
-    .title = "A load that misses the TLB", .panel = "page", .line = "environment", .x = "pages", .y = "load"};
+    .title = "A load that misses the TLB", .panel = "mapping", .line = "environment", .x = "pages", .y = "load"};
 static const struct report_layout layout = {"miss", columns, sizeof(columns) / sizeof(*columns), &plot};
 
 /* Rows are numbered by mapping, within each by number of pages, within each by environment. */
@@ -43,13 +42,13 @@ static int add_row(struct report *t, const void *results, size_t row)
 	const struct miss_results *res = results;
 	const struct entry e = entry_of(row);
 	const struct miss_request *q = &res->request[e.mapping];
+	char buf[MISS_MAPPING_WORDS];
 
 	if (q->kind == ARENA_APART || e.size >= q->nr_rings || !((q->who | q->unable) >> e.who & 1))
 		return 0;
 	report_row(t);
 	report_set_number(t, "pages", q->ring[e.size].pages);
-	report_set_text(t, "page", miss_page_name(q));
-	report_set_text(t, "backing", backing_name(q->backing));
+	report_set_text(t, "mapping", miss_mapping_name(q, buf));
 	report_set_text(t, "environment", miss_who[e.who].name);
 	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
 	report_set_text(t, "walk", bench_walk_words(res->plan->host, miss_who[e.who].where));
@@ -128,9 +127,9 @@ void miss_find(const void *results, FILE *to)
 			continue;
 		fprintf(to,
 		        "A load that misses the TLB takes %.3f times as long in %s mode as in a process of the host "
-		        "(95%% interval %.3f to %.3f, %u %s): %s. A miss there walks %s.\n",
+		        "(95%% interval %.3f to %.3f, %u pages of %s): %s. A miss there walks %s.\n",
 		        ratio.median, miss_who[who].name, ratio.ci_low, ratio.ci_high, q->ring[ring].pages,
-		        miss_mapping_words(q, words),
+		        miss_mapping_name(q, words),
 		        ratio.ci_low > 1    ? "longer"
 		        : ratio.ci_high < 1 ? "less long"
 		                            : "no difference",
@@ -154,7 +153,7 @@ void miss_explain(const void *results, FILE *to)
 	    "Ratios are taken turn by turn. \"native again\" is the native chase once more: its ratio shows what the\n"
 	    "method makes of no difference. \"reference\" is a loop written by hand: native's ratio is what the chase "
 	    "adds.\n"
-	    "\"on\" is what the host has behind a guest's pages; a process of the host has no other pages than that.\n",
+	    "\"4k on thp\": the guest maps pages of 4 KiB, the host has THP behind them, and a process has these alone.\n",
 	    to);
 	if (apart < res->nr && !*res->na[apart])
 		miss_explain_levels(&res->request[apart], to);
