@@ -6,7 +6,8 @@ _gnomon_values() {
 	case "$1 $2" in
 	"run --paging") echo nested shadow auto ;;
 	"bench --paging") echo nested shadow ;;
-	"run --backing") echo 4k thp hugetlb2m hugetlb1g ;;
+	"bench --pages") echo 4k 2m 1g ;;
+	"run --backing" | "bench --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
 	"bench --only") "$gnomon" bench --help 2>/dev/null | sed -n '/^Workloads:$/,/^$/s/^  \([^ ]*\).*/\1/p' ;;

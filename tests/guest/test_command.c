@@ -188,6 +188,8 @@ Test(command, bench_refuses)
 	    {{"bench", "--precision", "51%"}, "--precision"},
 	    {{"bench", "--precision", "%"}, "--precision"},
 	    {{"bench", "--max-time", "0"}, "--max-time"},
+	    {{"bench", "--label", ""}, "--label"},
+	    {{"bench", "--label", "a\nb"}, "--label"},
 	    {{"bench", "--pages", "3m"}, "--pages: '3m' is not a list of guest pages (4k, 2m, 1g)"},
 	    {{"bench", "--backing", "thp,"}, "--backing"},
 	    {{"bench", "--ws", "2G"}, "beyond 64K..1G"},

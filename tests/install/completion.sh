@@ -53,7 +53,7 @@ check "balloon's features" "deflate-on-oom free-page-reporting" "$(completed 'gn
 wanted=$({ printf '%s\n' all none && "$gnomon" run --list-shadow-opts | awk '{ print $1 }'; } | sort | xargs)
 check "shadow options" "$wanted" "$(completed 'gnomon run --shadow-opt ')"
 check "the next name of a list" "flood,prefetch,promote" "$(completed 'gnomon run --shadow-opt flood,prefetch,prom')"
-check "workloads" "auto balloon chase costs enclave miss startup switch walks" "$(completed 'gnomon bench --only ')"
+check "workloads" "ablation auto balloon chase costs enclave miss startup switch walks" "$(completed 'gnomon bench --only ')"
 check "workloads, a list" "chase,walks" "$(completed 'gnomon bench --only chase,w')"
 check "bench's paging modes, a list" "nested,shadow" "$(completed 'gnomon bench --paging nested,s')"
 check "nothing for a number" "" "$(completed 'gnomon run --cpus ')"
@@ -72,7 +72,7 @@ check "an enclave's file" "kernel.elf" "$(completed 'gnomon enclave measure --js
 check "a file that has a key" "kernel.elf" "$(completed 'gnomon enclave verify --key k')"
 check "a report behind a key" "kernel.elf" "$(completed 'gnomon enclave verify --key 00 k')"
 
-for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging"; do
+for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing"; do
 	help=$("$gnomon" "${option% *}" --help)
 	# shellcheck disable=SC2086 # words
 	for word in $(_gnomon_values $option); do

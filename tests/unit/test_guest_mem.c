@@ -308,7 +308,25 @@ Test(guest_mem, huge_again)
 		cr_assert_eq(*(uint8_t *)at(i, 1), i < PAGE_2M + PAGE_SIZE ? 0 : 0xa5);
 }
 
-/* Small pages become a huge one when asked for and at least half of them are there; their content stays. */
+/* Whether 2 MiB with `pages` small pages are a huge one after it was asked for. Their content stays. */
+static bool becomes_huge(unsigned pages)
+{
+	bool huge;
+
+	/* The other 2 MiB are a huge page throughout: huge_kib() sees one mapping. */
+	cr_assert_eq(guest_mem_discard(&mem, maddr_init(0), PAGE_2M), 0);
+	cr_assert_eq(madvise(at(0, SMALL), SMALL, MADV_NOHUGEPAGE), 0);
+	for (unsigned page = 0; page < pages; page++)
+		*(uint8_t *)at(page * PAGE_SIZE, 1) = page + 1;
+	cr_assert_eq(madvise(at(0, SMALL), SMALL, MADV_HUGEPAGE), 0);
+	guest_mem_ask_huge(&mem, maddr_init(0), PAGE_2M);
+	huge = huge_kib() == 2 * PAGE_2M / 1024;
+	for (unsigned page = 0; page < 512; page++)
+		cr_assert_eq(*(uint8_t *)at(page * PAGE_SIZE, 1), page < pages ? (uint8_t)(page + 1) : 0);
+	return huge;
+}
+
+/* When at least half of them are there. khugepaged may come by, and take fewer: hardly three times in a row. */
 Test(guest_mem, huge_when_asked)
 {
 	static const struct {
@@ -321,17 +339,12 @@ Test(guest_mem, huge_when_asked)
 	if (huge_kib() != SMALL / 1024)
 		cr_skip_test("the host gives no transparent huge pages");
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
-		/* The other 2 MiB are a huge page throughout: huge_kib() sees one mapping. */
-		cr_assert_eq(guest_mem_discard(&mem, maddr_init(0), PAGE_2M), 0);
-		cr_assert_eq(madvise(at(0, SMALL), SMALL, MADV_NOHUGEPAGE), 0);
-		for (unsigned page = 0; page < t[i].pages; page++)
-			*(uint8_t *)at(page * PAGE_SIZE, 1) = page + 1;
-		cr_assert_eq(madvise(at(0, SMALL), SMALL, MADV_HUGEPAGE), 0);
-		cr_assert_eq(huge_kib(), PAGE_2M / 1024);
-		guest_mem_ask_huge(&mem, maddr_init(0), PAGE_2M);
-		cr_assert_eq(huge_kib(), (1 + t[i].huge) * PAGE_2M / 1024, "%u pages", t[i].pages);
-		for (unsigned page = 0; page < 512; page++)
-			cr_assert_eq(*(uint8_t *)at(page * PAGE_SIZE, 1), page < t[i].pages ? (uint8_t)(page + 1) : 0);
+		const unsigned n = t[i].pages;
+
+		if (t[i].huge)
+			cr_expect(becomes_huge(n), "%u pages", n);
+		else
+			cr_expect(!becomes_huge(n) || !becomes_huge(n) || !becomes_huge(n), "%u pages", n);
 	}
 }
 

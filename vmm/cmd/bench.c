@@ -168,6 +168,7 @@ static int bench(struct bench_session *s)
 		return log_errno(-r, "GNOMON_KVM_DEVICE");
 	report_environment_capture(&s->host, &env);
 	env.seed = s->options->seed;
+	env.label = s->options->label;
 	for (const struct workload *const *w = workload_catalogue; *w; w++)
 		if ((*w)->note)
 			(*w)->note(s->options->quick, &env);

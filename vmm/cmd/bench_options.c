@@ -9,6 +9,7 @@
 
 #include "base/names.h"
 #include "base/outfile.h"
+#include "base/plain.h"
 #include "bench/workload/workload.h"
 #include "cmd/args.h"
 #include "cmd/bench_mappings.h"
@@ -22,6 +23,7 @@ const char *const bench_formats[BENCH_NR_FORMATS] = {"--json", "--csv", "--html"
 #define MAX_RUNS 1000
 #define MAX_SEED 1000000000
 #define MAX_TIME 3600
+#define MAX_LABEL 80
 
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
@@ -41,6 +43,7 @@ static const char help[] =
     "  --backing LIST   workload miss: the host's behind them: 4k, thp, hugetlb2m, hugetlb1g\n"
     "  --aa             workload miss: each environment twice in each turn, compared with itself\n"
     "  --cpu N          workload miss: the CPU to stay on (default: where it starts)\n"
+    "  --label TEXT     in the results: what this run is called, a line of up to 80 bytes\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
     "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
@@ -146,6 +149,21 @@ static int parse_cpu(const char *arg, long *ret_cpu)
 	return 0;
 }
 
+/* It is printed, and goes into JSON. */
+static int parse_label(const char *arg, const char **ret_label)
+{
+	char plain[MAX_LABEL + 1];
+
+	snprintf(plain, sizeof(plain), "%s", arg);
+	plain_string(plain);
+	if (!*arg || strcmp(plain, arg) != 0) {
+		log_error("--label: not a line of 1 to %d bytes", MAX_LABEL);
+		return -EINVAL;
+	}
+	*ret_label = arg;
+	return 0;
+}
+
 /* 0: go on. -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct bench_options *o)
 {
@@ -187,6 +205,8 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 'a':
 		o->aa = true;
 		return 0;
+	case 'y':
+		return parse_label(arg, &o->label);
 	case 'l':
 		o->plot = arg;
 		return 0;
@@ -249,6 +269,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"backing", required_argument, NULL, 'k'},
 	    {"aa", no_argument, NULL, 'a'},
 	    {"cpu", required_argument, NULL, 'u'},
+	    {"label", required_argument, NULL, 'y'},
 	    {"plot", required_argument, NULL, 'l'},
 	    {"baseline", required_argument, NULL, 'b'},
 	    {"threshold", required_argument, NULL, 'd'},

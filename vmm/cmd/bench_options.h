@@ -19,6 +19,7 @@ struct bench_options {
 	bool aa; /* each environment is compared with itself, too */
 	const char *out[BENCH_NR_FORMATS];   /* files; "-" is stdout; NULL: none */
 	const char *plot;                    /* directory; NULL: none */
+	const char *label;                   /* of the results; NULL: none */
 	const char *baseline;                /* results to compare with; NULL: none */
 	double threshold;                    /* percent, of the comparison; negative: not given */
 	char file[BENCH_NR_FILES][PATH_MAX]; /* "": the one that comes with Gnomon, until bench_options_check() */

@@ -40,6 +40,7 @@ struct report_environment {
 	char thp[24], thp_shmem[24];
 	long seed;  /* of the order of runs and of the rings; filled in by the caller, as the next */
 	long loads; /* of each measurement of the chase */
+	const char *label; /* what the user calls this run; NULL: nothing */
 };
 
 /* An empty table. `name`, `columns` and what they point to must outlive it. NULL: no memory. */

@@ -105,8 +105,11 @@ void report_heat_maps(const struct report *r, FILE *to)
 /* Words side by side: a function of them, and an axis. */
 static void put_places(const struct report_values *v, const char *axis, const char *function, bool down, FILE *to)
 {
-	fprintf(to, "set %srange [%s\nset %stics %s(", axis, down ? "*:*] reverse" : "*:*]", axis,
-	        down ? "" : "rotate by -30 ");
+	if (down)
+		fprintf(to, "set %srange [%zu.5:-0.5]\n", axis, v->nr - 1);
+	else
+		fprintf(to, "set %srange [-0.5:%zu.5]\n", axis, v->nr - 1);
+	fprintf(to, "set %stics scale 0 %s(", axis, down ? "" : "rotate by -30 ");
 	for (size_t i = 0; i < v->nr; i++)
 		fprintf(to, "%s\"%s\" %zu", i ? ", " : "", v->text[i], i);
 	fprintf(to, ")\n%s(word) = ", function);
@@ -130,7 +133,7 @@ void report_heat_gnuplot(const struct report *r, FILE *to)
 	put_places(&lines, "y", "down", true, to);
 	fprintf(to,
 	        "set palette defined (-2 \"#0072b2\", 0 \"white\", 2 \"#e07000\")\nset cbrange [-2:2]\n"
-	        "set cblabel \"%s, log2\"\nunset key\nset offsets 0.5, 0.5, 0.5, 0.5\n"
+	        "set cblabel \"%s, log2\"\nunset key\n"
 	        "set multiplot layout %zu,1 title \"%s\"\n",
 	        r->column[report_column_of(r, r->plot->y)].title, panels.nr, r->plot->title);
 	for (size_t i = 0; i < panels.nr; i++) {
