@@ -154,21 +154,22 @@ static void add_measured(unsigned n, unsigned content)
  */
 Test(enclave_measure, does_not_depend_on_when_it_is_hashed)
 {
-	const struct gnomon_enclave_create c = ew_create(EW_PAGES / 2);
+	enum { PAGES = EW_PAGES * 3 / 4, ROUNDS = 3 }; /* more than can be due */
+	const struct gnomon_enclave_create c = ew_create(PAGES);
 	uint8_t m[3][GNOMON_ENCLAVE_MEASUREMENT];
 	struct enclave_info info;
 
 	for (unsigned way = 0; way < 3; way++) {
 		ew_ok(enclave_create(ew.all, 1, &c));
-		for (unsigned i = 0; way && i < 20 * EW_PAGES / 2; i++) { /* of which the last of each page stays */
-			if (i >= EW_PAGES / 2)
-				ew_ok(enclave_remove(ew.all, 1, EW_BASE + i % (EW_PAGES / 2) * PAGE_SIZE));
-			add_measured(i % (EW_PAGES / 2), i);
+		for (unsigned i = 0; way && i < ROUNDS * PAGES; i++) { /* of which the last of each page stays */
+			if (i >= PAGES)
+				ew_ok(enclave_remove(ew.all, 1, EW_BASE + i % PAGES * PAGE_SIZE));
+			add_measured(i % PAGES, i);
 			if (way == 2 && i % 3 == 0)
 				(void)enclaves_measure_due(ew.all);
 		}
-		for (unsigned i = 0; !way && i < EW_PAGES / 2; i++) {
-			add_measured(i, 19 * EW_PAGES / 2 + i);
+		for (unsigned i = 0; !way && i < PAGES; i++) {
+			add_measured(i, (ROUNDS - 1) * PAGES + i);
 			cr_assert(enclaves_measure_due(ew.all));
 			cr_assert(!enclaves_measure_due(ew.all));
 		}

@@ -7,8 +7,8 @@
 
 #define ENCLAVE_HASH GNOMON_ENCLAVE_MEASUREMENT
 
-/* Pages of an enclave whose hash can be due. It bounds what INIT has to make up for. */
-#define ENCLAVE_DUE_MAX 1024
+/* Pages of an enclave whose hash can be due: those of one ADD. It bounds what INIT has to make up for. */
+#define ENCLAVE_DUE_MAX GNOMON_ENCLAVE_ADD_MAX
 
 /* Page n of an enclave is the page at base + n * PAGE_SIZE, in frame n of its run. */
 struct enclave_page {
