@@ -11,7 +11,8 @@ here=$(dirname "${BASH_SOURCE[0]}")
 
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 fresh "$root"
-zstd -qdc "$archive" | tar -C "$root" -x
+# Not by a pipe of ours: tar ends at the archive's end, before its padding, and zstd may then die of SIGPIPE.
+tar -C "$root" --zstd -xf "$archive"
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount -t tmpfs -o mode=755 dev "$root/dev"
