@@ -54,6 +54,12 @@ static inline uint64_t level_span(int level)
 	return PAGE_SIZE << 9 * (level - 1);
 }
 
+/* `unit`: a power of two. */
+static inline uint64_t round_up(uint64_t raw, uint64_t unit)
+{
+	return (raw + unit - 1) & ~(unit - 1);
+}
+
 static inline uint64_t page_offset(uint64_t raw) { return raw & (PAGE_SIZE - 1); }
 
 #endif

@@ -128,7 +128,7 @@ MUTANTS = [
      "c->shared->locked = true;", "the monitor says that it is locked, and is not", "monitor wall/monitor_is_locked"),
     ("discard-keeps", SECURE, "MADV_DONTNEED_LOCKED) == 0 ||", "MADV_DONTNEED) == 0 ||",
      "what was erased stays in memory", "monitor wall/monitor_gives_memory_back"),
-    ("small-run-huge", SECURE, "up(maddr_raw(at)), to", "maddr_raw(at) & ~(PAGE_2M - 1), to",
+    ("small-run-huge", SECURE, "round_up(maddr_raw(at), PAGE_2M), to", "maddr_raw(at) & ~(PAGE_2M - 1), to",
      "the neighbours of a large enclave come as huge pages", "unit secure"),
     ("huge-for-ever", SECURE, "backing_advise(BACKING_4K, at_frame(memory, at), size);", ";",
      "a small enclave where a large one was takes 2 MiB", "unit secure"),

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench/workload/ablation_parts.h"
+#include "table_text.h"
 
 #define ROUNDS 3
 
@@ -75,15 +76,9 @@ static void times_of(size_t operation, size_t setting, double a_round, double b,
 static char *csv(int (*make)(const void *results, struct report **ret_table))
 {
 	struct report *table = NULL;
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
 
 	cr_assert_eq(make(&a, &table), 0);
-	cr_assert_eq(report_write_csv(table, to), 0);
-	fclose(to);
-	report_free(table);
-	return text;
+	return table_text(table, report_write_csv);
 }
 
 /* Of two that lose it names the greater; what may be chance is none. */
@@ -118,31 +113,20 @@ Test(bench_ablation, rows)
 	free(text);
 }
 
-static char *said(void (*say)(const void *results, FILE *to))
-{
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-
-	say(&a, to);
-	fclose(to);
-	return text;
-}
-
 Test(bench_ablation, sentences)
 {
 	char *text;
 
 	times_of(0, ABLATION_LEFT_OUT + number_of("unsync"), 3, 3, 3);
-	text = said(ablation_find);
+	text = said_text(ablation_find, &a);
 	cr_expect_str_eq(text, "Without unsync fault takes 1.50 times as long (95% interval 1.50 to 1.50).\n");
 	free(text);
 	for (size_t i = 0; i < ABLATION_CASES; i++)
 		strcpy(a.op.series[i].na, "no /dev/kvm");
-	text = said(ablation_find);
+	text = said_text(ablation_find, &a);
 	cr_expect_str_eq(text, "");
 	free(text);
-	text = said(ablation_explain);
+	text = said_text(ablation_explain, &a);
 	cr_expect_str_eq(text, "");
 	free(text);
 }

@@ -155,17 +155,6 @@ static char *written(int (*write)(const struct report *, FILE *))
 	return table_text(table, write);
 }
 
-static char *explained(void)
-{
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-
-	auto_explain(&results, to);
-	fclose(to);
-	return text;
-}
-
 /* The ratio is to nested in init and again, to shadow in steady. */
 Test(bench_auto_report, figures)
 {
@@ -201,7 +190,7 @@ Test(bench_auto_report, figures)
 /* again is 1.2 times nested, at the same CPU time. */
 Test(bench_auto_report, bars)
 {
-	char *text = explained();
+	char *text = said_text(auto_explain, &results);
 
 	cr_expect(strstr(text, "4k, init: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met.\n"), "%s", text);
 	cr_expect(strstr(text, "thp, steady: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met.\n"), "%s", text);
@@ -221,13 +210,13 @@ Test(bench_auto_report, failed)
 	cr_expect(strstr(text, "it takes both modes"), "%s", text);
 	cr_expect(strstr(text, "4.28"), "%s", text);
 	free(text);
-	text = explained();
+	text = said_text(auto_explain, &results);
 	cr_expect_null(strstr(text, "4k, init"), "%s", text);
 	free(text);
 	for (int i = 0; i < AUTO_NR_CASES; i++)
 		strcpy(results.na[i], "no KVM");
 	cr_expect_not(auto_any(&results));
-	text = explained();
+	text = said_text(auto_explain, &results);
 	cr_expect_str_eq(text, "");
 	free(text);
 }
@@ -244,7 +233,7 @@ Test(bench_auto_report, emulated)
 	text = written(report_print);
 	cr_expect(strstr(text, "emulated by Bochs"), "%s", text);
 	free(text);
-	text = explained();
+	text = said_text(auto_explain, &results);
 	cr_expect_null(strstr(text, "bar"), "%s", text);
 	free(text);
 }

@@ -181,12 +181,8 @@ Test(bench_enclave_report, walks)
 /* Bars on either side. */
 Test(bench_enclave_report, bars)
 {
-	char *all = NULL;
-	size_t len;
-	FILE *to = open_memstream(&all, &len);
+	char *all = said_text(enclave_explain, &results);
 
-	enclave_explain(&results, to);
-	fclose(to);
 	expect_line(all, "enclave-call, nested, monitor a thread: 2.000 floors, bar 2.50: met.\n");
 	expect_line(all, "enclave-build-4k, shadow, monitor a process: 0.500 of BLAKE2b's rate, bar 0.80: NOT met.\n");
 	expect_line(all, "enclave-rules-4k, native: 1.000 of BLAKE2b's rate, bar 0.80: met.\n");

@@ -8,6 +8,7 @@
 
 #include "bench/workload/miss.h"
 #include "bench/workload/miss_clock.h"
+#include "table_text.h"
 
 #define TURNS 64
 
@@ -75,15 +76,9 @@ TestSuite(bench_miss, .init = begin, .fini = end);
 static char *csv(int (*make)(const void *results, struct report **ret_table))
 {
 	struct report *table;
-	char *text = NULL;
-	size_t len;
-	FILE *f = open_memstream(&text, &len);
 
 	cr_assert_eq(make(&results, &table), 0);
-	cr_assert_eq(report_write_csv(table, f), 0);
-	report_free(table);
-	fclose(f);
-	return text;
+	return table_text(table, report_write_csv);
 }
 
 static int compare(const void *a, const void *b)
@@ -93,26 +88,17 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static size_t count(const char *text, const char *word)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, word)); text += strlen(word))
-		n++;
-	return n;
-}
-
 Test(bench_miss, ratios_are_of_pairs)
 {
 	char *text = csv(miss_report);
 
-	cr_expect_eq(count(text, "\n"), 1u + 2 * 2 * MISS_NR_WHO, "%s", text);
-	cr_expect_eq(count(text, ",native,1.25,1.25,1.25,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",native,2,2,2,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",native,1,1,1,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",reference,1,1,1,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",nested,1,1,1,"), 4u, "%s", text);
-	cr_expect_eq(count(text, ",shadow,1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(text_count(text, "\n"), 1u + 2 * 2 * MISS_NR_WHO, "%s", text);
+	cr_expect_eq(text_count(text, ",native,1.25,1.25,1.25,"), 4u, "%s", text);
+	cr_expect_eq(text_count(text, ",native,2,2,2,"), 4u, "%s", text);
+	cr_expect_eq(text_count(text, ",native,1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(text_count(text, ",reference,1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(text_count(text, ",nested,1,1,1,"), 4u, "%s", text);
+	cr_expect_eq(text_count(text, ",shadow,1,1,1,"), 4u, "%s", text);
 	free(text);
 }
 
@@ -123,8 +109,8 @@ Test(bench_miss, only_what_takes_part)
 	results.request[ARENA_SMALL].who = results.request[ARENA_HUGE].who =
 	    1 << MISS_REFERENCE | 1 << MISS_NATIVE | 1 << MISS_SHADOW;
 	text = csv(miss_report);
-	cr_expect_eq(count(text, "\n"), 1u + 2 * 2 * 3, "%s", text);
-	cr_expect_eq(count(text, "nested"), 0u, "%s", text);
+	cr_expect_eq(text_count(text, "\n"), 1u + 2 * 2 * 3, "%s", text);
+	cr_expect_eq(text_count(text, "nested"), 0u, "%s", text);
 	free(text);
 }
 
@@ -193,7 +179,7 @@ Test(bench_miss, reason_instead)
 	strcpy(results.na[ARENA_HUGE], "no huge pages");
 	results.request[ARENA_HUGE].samples->turns = 0;
 	text = csv(miss_report);
-	cr_expect_eq(count(text, ",1.25,1.25,1.25,"), 2u, "%s", text);
+	cr_expect_eq(text_count(text, ",1.25,1.25,1.25,"), 2u, "%s", text);
 	free(text);
 }
 
@@ -202,15 +188,15 @@ Test(bench_miss, levels_add_up)
 {
 	char *text = csv(miss_levels);
 
-	cr_expect_eq(count(text, "\n"), 1u + 2 * MISS_NR_WHO * ARENA_NR_STRIDES, "%s", text);
-	cr_expect_eq(count(text, ",10,10,10,"), 12u, "%s", text);
-	cr_expect_eq(count(text, ",30,30,30,"), 6u, "%s", text);
-	cr_expect_eq(count(text, ",40,40,40,"), 6u, "%s", text);
-	cr_expect_eq(count(text, "\ncold,shadow,"), (size_t)ARENA_NR_STRIDES, "%s", text);
+	cr_expect_eq(text_count(text, "\n"), 1u + 2 * MISS_NR_WHO * ARENA_NR_STRIDES, "%s", text);
+	cr_expect_eq(text_count(text, ",10,10,10,"), 12u, "%s", text);
+	cr_expect_eq(text_count(text, ",30,30,30,"), 6u, "%s", text);
+	cr_expect_eq(text_count(text, ",40,40,40,"), 6u, "%s", text);
+	cr_expect_eq(text_count(text, "\ncold,shadow,"), (size_t)ARENA_NR_STRIDES, "%s", text);
 	free(text);
 	strcpy(results.na[ARENA_APART], "no memory");
 	text = csv(miss_levels);
-	cr_expect_eq(count(text, ",10,10,10,"), 0u, "%s", text);
+	cr_expect_eq(text_count(text, ",10,10,10,"), 0u, "%s", text);
 	free(text);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bench/report/report.h"
+#include "table_text.h"
 
 static const struct report_column columns[] = {
     {"page", "page", NULL, 0}, {"environment", "run", NULL, 0},      {"pages", "pages", NULL, 0},
@@ -61,15 +62,6 @@ static char *page_of(size_t nr, const char *words)
 	return text;
 }
 
-static size_t count(const char *text, const char *word)
-{
-	size_t n = 0;
-
-	for (; (text = strstr(text, word)); text += strlen(word))
-		n++;
-	return n;
-}
-
 Test(report_html, texts_are_no_tags)
 {
 	char *page = page_of(6, "a < b & c");
@@ -77,7 +69,7 @@ Test(report_html, texts_are_no_tags)
 	cr_expect(strstr(page, "a &lt;CPU&gt; &amp; &quot;more&quot;"), "%s", page);
 	cr_expect(strstr(page, "<p>a &lt; b &amp; c</p>"), "%s", page);
 	cr_expect(strstr(page, "title=\"it was &lt;too&gt; busy\">n/a</td>"), "%s", page);
-	cr_expect_eq(count(page, "<nested>"), 0u);
+	cr_expect_eq(text_count(page, "<nested>"), 0u);
 	free(page);
 }
 
@@ -86,13 +78,13 @@ Test(report_html, points_have_places)
 {
 	char *page = page_of(6, "");
 
-	cr_expect_eq(count(page, "<figure>"), 1u, "%s", page);
-	cr_expect_eq(count(page, "<circle"), 3u, "%s", page);
-	cr_expect_eq(count(page, "nan") + count(page, "inf"), 0u, "%s", page);
-	cr_expect_eq(count(page, "<td"), 6u * sizeof(columns) / sizeof(*columns), "%s", page);
+	cr_expect_eq(text_count(page, "<figure>"), 1u, "%s", page);
+	cr_expect_eq(text_count(page, "<circle"), 3u, "%s", page);
+	cr_expect_eq(text_count(page, "nan") + text_count(page, "inf"), 0u, "%s", page);
+	cr_expect_eq(text_count(page, "<td"), 6u * sizeof(columns) / sizeof(*columns), "%s", page);
 	free(page);
 	page = page_of(0, "");
-	cr_expect_eq(count(page, "<figure>"), 0u);
+	cr_expect_eq(text_count(page, "<figure>"), 0u);
 	cr_expect(strstr(page, "0 rows"));
 	free(page);
 }
@@ -104,7 +96,7 @@ Test(report_html, needs_nothing_else)
 	char *page = page_of(6, "");
 
 	for (size_t i = 0; i < sizeof(wants) / sizeof(*wants); i++)
-		cr_expect_eq(count(page, wants[i]), 0u, "%s", wants[i]);
+		cr_expect_eq(text_count(page, wants[i]), 0u, "%s", wants[i]);
 	cr_expect(strstr(page, "</main>\n</body>\n</html>\n"));
 	free(page);
 }
@@ -159,17 +151,17 @@ Test(report_html, heat_maps)
 	section.table = (const struct report *const *)&table;
 	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
 	fclose(f);
-	cr_expect_eq(count(text, "<figure>"), 2u, "%s", text);
-	cr_expect_eq(count(text, "background:rgb(224 112 0/"), 2u, "%s", text);
-	cr_expect_eq(count(text, "background:rgb(0 114 178/"), 1u, "%s", text);
+	cr_expect_eq(text_count(text, "<figure>"), 2u, "%s", text);
+	cr_expect_eq(text_count(text, "background:rgb(224 112 0/"), 2u, "%s", text);
+	cr_expect_eq(text_count(text, "background:rgb(0 114 178/"), 1u, "%s", text);
 	cr_expect(strstr(text, "background:rgb(224 112 0/0.70)\" title=\"90 to 108\">99.00</td></tr>"), "%s", text);
 	cr_expect(strstr(text, "<td class=\"n\">n/a</td></tr>"), "%s", text);
-	cr_expect_eq(count(text, "nan") + count(text, "inf"), 0u, "%s", text);
+	cr_expect_eq(text_count(text, "nan") + text_count(text, "inf"), 0u, "%s", text);
 	free(text);
 	f = open_memstream(&script, &len);
 	cr_assert_eq(report_write_gnuplot(table, f), 0);
 	fclose(f);
-	cr_expect_eq(count(script, "with labels"), 2u, "%s", script);
+	cr_expect_eq(text_count(script, "with labels"), 2u, "%s", script);
 	free(script);
 	report_free(table);
 }

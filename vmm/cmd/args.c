@@ -78,3 +78,14 @@ int parse_memory(const char *text, uint64_t *ret_bytes)
 	*ret_bytes = v;
 	return 0;
 }
+
+int parse_names(const char *option, const char *text, names_of *names, const char *what, unsigned *ret_set)
+{
+	char known[256];
+
+	if (names_parse(text, names, ret_set) == 0)
+		return 0;
+	names_join(names, known, sizeof(known));
+	log_error("%s: '%s' is not a list of %s (%s)", option, text, what, known);
+	return -EINVAL;
+}

@@ -5,7 +5,6 @@
 #include <gnomon/addr.h>
 #include <string.h>
 
-#include "base/names.h"
 #include "cmd/args.h"
 #include "mem/backing.h"
 
@@ -26,17 +25,6 @@ static const char *page_name(size_t i)
 static const char *backing_of(size_t i)
 {
 	return i < BACKING_NR ? backing_name((enum backing)i) : NULL;
-}
-
-static int parse_names(const char *option, const char *arg, names_of *name, const char *what, unsigned *ret_set)
-{
-	char known[64];
-
-	if (names_parse(arg, name, ret_set) == 0)
-		return 0;
-	names_join(name, known, sizeof(known));
-	log_error("%s: '%s' is not a list of %s (%s)", option, arg, what, known);
-	return -EINVAL;
 }
 
 int bench_parse_pages(const char *arg, struct bench_mappings *m)

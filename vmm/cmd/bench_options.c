@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/names.h"
 #include "base/outfile.h"
 #include "base/plain.h"
 #include "bench/workload/workload.h"
@@ -91,27 +90,12 @@ static void print_list(void)
 
 static int parse_paging(const char *arg, unsigned *ret_where)
 {
-	char known[64];
 	unsigned set;
 
-	if (names_parse(arg, paging_name, &set) < 0) {
-		names_join(paging_name, known, sizeof(known));
-		log_error("--paging: '%s' is not a list of paging modes (%s)", arg, known);
+	if (parse_names("--paging", arg, paging_name, "paging modes", &set) < 0)
 		return -EINVAL;
-	}
 	*ret_where = set << 1 | 1 << BENCH_NATIVE;
 	return 0;
-}
-
-static int parse_workloads(const char *arg, unsigned *ret_workloads)
-{
-	char known[256];
-
-	if (names_parse(arg, workload_name, ret_workloads) == 0)
-		return 0;
-	names_join(workload_name, known, sizeof(known));
-	log_error("--only: '%s' is not a list of workloads (%s)", arg, known);
-	return -EINVAL;
 }
 
 /* What runs when --only does not say. */
@@ -187,7 +171,7 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 's':
 		return parse_count("--seed", arg, 0, MAX_SEED, &o->seed);
 	case 'o':
-		return parse_workloads(arg, &o->workloads);
+		return parse_names("--only", arg, workload_name, "workloads", &o->workloads);
 	case 'p':
 		return parse_paging(arg, &o->where);
 	case 'e':

@@ -27,9 +27,8 @@ struct enclave {
 	uint64_t nr_pages, nr_tables;
 	struct enclave_page *page;
 	uint64_t nr_added;
-	uint64_t
-	    due[ENCLAVE_DUE_MAX]; /* a ring of page numbers, oldest first; which are no longer `due` are passed over */
-	uint64_t first_due, nr_due;
+	/* A ring of page numbers, oldest first; those of pages that are no longer `due` are passed over. */
+	uint64_t due[ENCLAVE_DUE_MAX], first_due, nr_due;
 
 	struct pt view;         /* stage 1, from INIT on */
 	struct pt_table *table; /* table n is frame nr_pages + n */

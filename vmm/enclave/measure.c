@@ -130,7 +130,7 @@ bool enclave_measure_due(struct enclave *e)
 		e->first_due = (e->first_due + 1) % ENCLAVE_DUE_MAX;
 		e->nr_due--;
 		if (!page->due)
-			continue; /* removed since, or hashed in its turn of another time */
+			continue; /* removed since, or hashed at the place of an earlier ADD */
 		enclave_measure_page(va, page->rights, enclave_memory(e->all, enclave_frame_of(e, va)), page->leaf);
 		page->due = false;
 		return true;

@@ -27,7 +27,7 @@ static bool find_run(const struct enclaves *all, uint64_t size, uint64_t boundar
 			*ret_at = maddr_init(at);
 			return true;
 		}
-		at = (maddr_raw(e->memory) + enclave_run_size(e) + boundary - 1) & -boundary;
+		at = round_up(maddr_raw(e->memory) + enclave_run_size(e), boundary);
 	}
 	return false;
 }

@@ -157,7 +157,7 @@ static int restore_pool(enum backing b, void *p, uint64_t size)
  */
 static void make_room_for_huge(void *p, uint64_t size)
 {
-	const uintptr_t first = ((uintptr_t)p + PAGE_2M - 1) & ~(PAGE_2M - 1);
+	const uintptr_t first = round_up((uintptr_t)p, PAGE_2M);
 	const uintptr_t end = ((uintptr_t)p + size) & ~(PAGE_2M - 1);
 
 	if (first < end)

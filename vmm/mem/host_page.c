@@ -117,7 +117,7 @@ static void tell_apart(const struct mapping *m, uint64_t first, uint64_t end, ui
 /* What a mapping says of the whole 2 MiB in it. */
 static void judge(const struct mapping *m, uint64_t base, uint64_t size, uint8_t *pages)
 {
-	const uint64_t from = (m->first + PAGE_2M - 1) & ~(PAGE_2M - 1), to = m->end & ~(PAGE_2M - 1);
+	const uint64_t from = round_up(m->first, PAGE_2M), to = m->end & ~(PAGE_2M - 1);
 	const uint64_t first = from > base ? from : base, end = to < base + size ? to : base + size;
 
 	if (first >= end || !m->huge)

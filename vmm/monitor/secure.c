@@ -10,28 +10,23 @@ static uint8_t *at_frame(void *memory, maddr_t at)
 	return (uint8_t *)memory + maddr_raw(at);
 }
 
-static uint64_t up(uint64_t size)
-{
-	return (size + PAGE_2M - 1) & ~(PAGE_2M - 1);
-}
-
 void *secure_map(uint64_t size)
 {
-	void *memory = backing_map(BACKING_4K, up(size));
+	void *memory = backing_map(BACKING_4K, round_up(size, PAGE_2M));
 
 	if (memory)
-		(void)madvise(memory, up(size), MADV_DONTDUMP);
+		(void)madvise(memory, round_up(size, PAGE_2M), MADV_DONTDUMP);
 	return memory;
 }
 
 void secure_unmap(void *memory, uint64_t size)
 {
-	munmap(memory, up(size));
+	munmap(memory, round_up(size, PAGE_2M));
 }
 
 void secure_claim(void *memory, maddr_t at, uint64_t size)
 {
-	const uint64_t from = up(maddr_raw(at)), to = (maddr_raw(at) + size) & ~(PAGE_2M - 1);
+	const uint64_t from = round_up(maddr_raw(at), PAGE_2M), to = (maddr_raw(at) + size) & ~(PAGE_2M - 1);
 
 	backing_advise(BACKING_4K, at_frame(memory, at), size); /* another enclave may have had it */
 	if (from < to)

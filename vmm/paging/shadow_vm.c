@@ -93,7 +93,7 @@ static void *map_tables(const struct vm *vm, uint64_t size)
 /* Whole 2 MiB: less is never one page of the host. */
 static uint64_t stub_size(int cpus)
 {
-	return (stub_pages(cpus) * PAGE_SIZE + PAGE_2M - 1) & ~(PAGE_2M - 1);
+	return round_up(stub_pages(cpus) * PAGE_SIZE, PAGE_2M);
 }
 
 static struct shadow *create_mmu(struct shadow_vm *s)

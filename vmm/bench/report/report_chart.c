@@ -53,17 +53,11 @@ static double y_of(const struct chart *c, double value)
 	return HEIGHT - BOTTOM - value / c->y_most * (HEIGHT - TOP - BOTTOM);
 }
 
-static bool is_text(const struct chart *c, size_t row, size_t column, const char *text)
-{
-	const struct cell *cell = report_cell(c->r, row, column);
-
-	return cell->kind == CELL_TEXT && strcmp(cell->text, text) == 0;
-}
-
 /* A point of this panel, and of this line unless that is NULL. */
 static bool is_point(const struct chart *c, size_t row, const char *line)
 {
-	return is_text(c, row, c->panel_column, c->panel) && (!line || is_text(c, row, c->line_column, line)) &&
+	return report_has_text(c->r, row, c->panel_column, c->panel) &&
+	       (!line || report_has_text(c->r, row, c->line_column, line)) &&
 	       report_cell(c->r, row, c->y)->kind == CELL_NUMBER && isfinite(place(c, row));
 }
 
@@ -229,7 +223,6 @@ static void put_panel(const struct chart *c, const struct report_values *lines, 
 void report_charts(const struct report *r, FILE *to)
 {
 	struct report_values panels, lines;
-	char name[REPORT_CELL];
 	struct chart c = {.r = r};
 
 	if (!r->plot || !report_has_points(r))
@@ -245,10 +238,8 @@ void report_charts(const struct report *r, FILE *to)
 	c.x = report_column_of(r, r->plot->x);
 	c.y = report_column_of(r, r->plot->y);
 	c.x_words = report_values_of(r, r->plot->x);
-	snprintf(name, sizeof(name), "%s_ci_low", r->plot->y);
-	c.low = report_column_of(r, name);
-	snprintf(name, sizeof(name), "%s_ci_high", r->plot->y);
-	c.high = report_column_of(r, name);
+	c.low = report_end_of(r, "_ci_low");
+	c.high = report_end_of(r, "_ci_high");
 	fputs("<div class=\"charts\">\n", to);
 	for (size_t i = 0; i < panels.nr; i++) {
 		c.panel = panels.text[i];

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A table of ratios as a heat map: lines down, x across, a map for each panel. 1 has no colour, and each doubling or
- * halving has more of one, up to fourfold; so has no value whose interval includes 1.
+ * halving has more of one, up to fourfold. A value whose interval includes 1 has none either.
  */
 #include <math.h>
-#include <string.h>
 
 #include "bench/report/report_parts.h"
 
@@ -15,19 +14,12 @@
 static const struct cell *find(const struct report *r, const char *panel, const char *line, const char *x,
                                size_t *ret_row)
 {
-	const size_t column[] = {report_column_of(r, r->plot->panel), report_column_of(r, r->plot->line),
-	                         report_column_of(r, r->plot->x)};
-	const char *const want[] = {panel, line, x};
+	const size_t panels = report_column_of(r, r->plot->panel), lines = report_column_of(r, r->plot->line),
+	             xs = report_column_of(r, r->plot->x);
 
 	for (size_t row = 0; row < r->nr_rows; row++) {
-		bool same = true;
-
-		for (size_t i = 0; same && i < 3; i++) {
-			const struct cell *cell = report_cell(r, row, column[i]);
-
-			same = cell->kind == CELL_TEXT && strcmp(cell->text, want[i]) == 0;
-		}
-		if (!same)
+		if (!report_has_text(r, row, panels, panel) || !report_has_text(r, row, lines, line) ||
+		    !report_has_text(r, row, xs, x))
 			continue;
 		*ret_row = row;
 		return report_cell(r, row, report_column_of(r, r->plot->y));
@@ -37,11 +29,8 @@ static const struct cell *find(const struct report *r, const char *panel, const 
 
 static double end_of(const struct report *r, size_t row, const char *end)
 {
-	char name[REPORT_CELL];
-	const struct cell *cell;
+	const struct cell *cell = report_cell(r, row, report_end_of(r, end));
 
-	snprintf(name, sizeof(name), "%s%s", r->plot->y, end);
-	cell = report_cell(r, row, report_column_of(r, name));
 	return cell->kind == CELL_NUMBER ? cell->number : NAN;
 }
 
@@ -102,22 +91,6 @@ void report_heat_maps(const struct report *r, FILE *to)
 
 /* ---- gnuplot ---- */
 
-/* Words side by side: a function of them, and an axis. */
-static void put_places(const struct report_values *v, const char *axis, const char *function, bool down, FILE *to)
-{
-	if (down)
-		fprintf(to, "set %srange [%zu.5:-0.5]\n", axis, v->nr - 1);
-	else
-		fprintf(to, "set %srange [-0.5:%zu.5]\n", axis, v->nr - 1);
-	fprintf(to, "set %stics scale 0 %s(", axis, down ? "" : "rotate by -30 ");
-	for (size_t i = 0; i < v->nr; i++)
-		fprintf(to, "%s\"%s\" %zu", i ? ", " : "", v->text[i], i);
-	fprintf(to, ")\n%s(word) = ", function);
-	for (size_t i = 0; i < v->nr; i++)
-		fprintf(to, "word eq \"%s\" ? %zu : ", v->text[i], i);
-	fputs("NaN\n", to);
-}
-
 static void put_cells(const struct report *r, const char *panel, FILE *to)
 {
 	fprintf(to, "\"%s.csv\" using (strcol(\"%s\") eq \"%s\" ? across(strcol(\"%s\")) : NaN):(down(strcol(\"%s\")))",
@@ -129,8 +102,10 @@ void report_heat_gnuplot(const struct report *r, FILE *to)
 	const struct report_values panels = report_values_of(r, r->plot->panel);
 	const struct report_values lines = report_values_of(r, r->plot->line), xs = report_values_of(r, r->plot->x);
 
-	put_places(&xs, "x", "across", false, to);
-	put_places(&lines, "y", "down", true, to);
+	fprintf(to, "set xrange [-0.5:%zu.5]\nset xtics scale 0 rotate by -30 ", xs.nr - 1);
+	report_gnuplot_places(&xs, "across", to);
+	fprintf(to, "set yrange [%zu.5:-0.5]\nset ytics scale 0 ", lines.nr - 1);
+	report_gnuplot_places(&lines, "down", to);
 	fprintf(to,
 	        "set palette defined (-2 \"#0072b2\", 0 \"white\", 2 \"#e07000\")\nset cbrange [-2:2]\n"
 	        "set cblabel \"%s, log2\"\nunset key\n"

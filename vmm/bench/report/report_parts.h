@@ -59,6 +59,12 @@ struct report_values {
 struct report_values report_values_of(const struct report *r, const char *name);
 /* The number of a column that is there. */
 size_t report_column_of(const struct report *r, const char *name);
+/* That of NAME_ci_low or NAME_ci_high (`end`: from the underscore on), NAME being the plot's `y`. */
+size_t report_end_of(const struct report *r, const char *end);
+/* Whether the cell has this text. */
+bool report_has_text(const struct report *r, size_t row, size_t column, const char *text);
+/* For gnuplot, behind "set xtics ": the words at 0, 1, ...; and a function of that name that gives a word's place. */
+void report_gnuplot_places(const struct report_values *words, const char *function, FILE *to);
 /* Whether the plot has anything to draw. */
 bool report_has_points(const struct report *r);
 

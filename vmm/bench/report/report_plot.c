@@ -57,13 +57,8 @@ static void put_axes(const struct report *r, const struct report_values *x, FILE
 		fputs("set logscale x 2\nset format x \"%.0f\"\n", to);
 		return;
 	}
-	fprintf(to, "set xrange [-0.5:%zu.5]\nset xtics (", x->nr - 1);
-	for (size_t i = 0; i < x->nr; i++)
-		fprintf(to, "%s\"%s\" %zu", i ? ", " : "", x->text[i], i);
-	fputs(")\nplace(word) = ", to);
-	for (size_t i = 0; i < x->nr; i++)
-		fprintf(to, "word eq \"%s\" ? %zu : ", x->text[i], i);
-	fputs("NaN\n", to);
+	fprintf(to, "set xrange [-0.5:%zu.5]\nset xtics ", x->nr - 1);
+	report_gnuplot_places(x, "place", to);
 }
 
 static void put_panel(const struct report *r, bool words, const char *panel, const struct report_values *lines,

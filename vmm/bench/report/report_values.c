@@ -39,6 +39,32 @@ struct report_values report_values_of(const struct report *r, const char *name)
 	return v;
 }
 
+size_t report_end_of(const struct report *r, const char *end)
+{
+	char name[REPORT_CELL];
+
+	snprintf(name, sizeof(name), "%s%s", r->plot->y, end);
+	return report_column_of(r, name);
+}
+
+bool report_has_text(const struct report *r, size_t row, size_t column, const char *text)
+{
+	const struct cell *cell = report_cell(r, row, column);
+
+	return cell->kind == CELL_TEXT && strcmp(cell->text, text) == 0;
+}
+
+void report_gnuplot_places(const struct report_values *words, const char *function, FILE *to)
+{
+	fputc('(', to);
+	for (size_t i = 0; i < words->nr; i++)
+		fprintf(to, "%s\"%s\" %zu", i ? ", " : "", words->text[i], i);
+	fprintf(to, ")\n%s(word) = ", function);
+	for (size_t i = 0; i < words->nr; i++)
+		fprintf(to, "word eq \"%s\" ? %zu : ", words->text[i], i);
+	fputs("NaN\n", to);
+}
+
 bool report_has_points(const struct report *r)
 {
 	const size_t c = report_column_of(r, r->plot->y);

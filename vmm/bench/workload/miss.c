@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/workload/miss.h"
 
-#include <cpuid.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "bench/workload/miss_arena.h"
 #include "bench/workload/turn.h"
+#include "kvm/cpuid.h"
 
 #define QUICK_SECONDS 8.0 /* of turns, for each page size */
 #define FULL_SECONDS  90.0
 #define PRECISION     0.02
 #define CHILD_SECONDS 120 /* more than the turns' */
-
-#define CPUID_EXTENDED 0x80000001
-#define CPUID_PAGE_1G  (1u << 26) /* EDX; AMD APM 3, appendix E.4.2 */
 
 /* The environments that take part; the native ones are what the others are compared with. */
 static unsigned who_of(unsigned where, bool aa)
@@ -49,13 +46,6 @@ static void fill_in(struct miss_request *q, const struct bench_plan *plan)
 	q->seed = plan->seed;
 }
 
-static bool has_giant_pages(void)
-{
-	unsigned eax, ebx, ecx, edx;
-
-	return __get_cpuid(CPUID_EXTENDED, &eax, &ebx, &ecx, &edx) && edx & CPUID_PAGE_1G;
-}
-
 /* Gives the mapping its reason if it cannot be measured; of a pool that is too small the run itself says so. */
 static void rule_out(struct miss_results *res, size_t i)
 {
@@ -66,7 +56,7 @@ static void rule_out(struct miss_results *res, size_t i)
 	reason_without_kvm(&res->na[i], h);
 	if (!*res->na[i] && bench_times_na(h))
 		reason_set(&res->na[i], bench_times_na(h));
-	if (!*res->na[i] && q->kind == ARENA_GIANT && !has_giant_pages())
+	if (!*res->na[i] && q->kind == ARENA_GIANT && !cpuid_gbpages())
 		reason_set(&res->na[i], "this CPU has no pages of 1 GiB");
 	if (!*res->na[i] && !backing_is_pool(q->backing) && h->memory_available && bytes > h->memory_available)
 		snprintf(res->na[i], sizeof(res->na[i]), "it takes %llu MiB of memory, and the host has %llu MiB free",

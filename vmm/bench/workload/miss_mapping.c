@@ -100,5 +100,5 @@ uint64_t miss_arena_bytes(const struct miss_request *q)
 
 	for (size_t i = 0; i < q->nr_rings; i++)
 		pages = q->ring[i].pages > pages ? q->ring[i].pages : pages;
-	return (pages * PAGE_SIZE + unit - 1) & -unit;
+	return round_up(pages * PAGE_SIZE, unit);
 }
