@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arena_apps.h"
 #include "chase_core.h"
 
 #define ARENA_PAGES 0x40000 /* most pages of 4 KiB side by side: 1 GiB */
@@ -68,6 +69,8 @@ struct arena_block {
 	uint64_t line;        /* virtual address of the line to begin at; then that of the line behind the last load */
 	uint64_t warm, loads; /* multiples of 16; only `loads` are timed */
 	uint64_t tsc;         /* what they took */
+	uint64_t bytes; /* of the arena, for an application. Its loads are operations, `line` its state, then its sum */
+	uint32_t app;   /* enum arena_app */
 };
 
 /* Line of page `i` that belongs to ring `ring`: no ring has a line of another's. */
@@ -89,7 +92,17 @@ static inline void arena_build(enum arena_stride stride, uint64_t pages, unsigne
 	chase_link(NULL, pages, arena_line_of, stride * ARENA_RINGS + ring, seed);
 }
 
-static inline void arena_run(struct arena_block *b)
+static inline void arena_run_app(struct arena_block *b)
+{
+	uint64_t sum = arena_app_run(b->app, (void *)ARENA_AT, b->bytes, &b->line, b->warm);
+	const uint64_t before = chase_tsc();
+
+	sum += arena_app_run(b->app, (void *)ARENA_AT, b->bytes, &b->line, b->loads);
+	b->tsc = chase_tsc() - before;
+	b->line = sum;
+}
+
+static inline void arena_run_chase(struct arena_block *b)
 {
 	void **p = chase_walk((void **)(uintptr_t)b->line, b->warm);
 	const uint64_t before = chase_tsc();
@@ -97,6 +110,14 @@ static inline void arena_run(struct arena_block *b)
 	p = chase_walk(p, b->loads);
 	b->tsc = chase_tsc() - before;
 	b->line = (uint64_t)(uintptr_t)p;
+}
+
+static inline void arena_run(struct arena_block *b)
+{
+	if (b->app)
+		arena_run_app(b);
+	else
+		arena_run_chase(b);
 }
 
 #endif

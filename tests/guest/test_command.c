@@ -152,6 +152,32 @@ Test(command, bench_miss)
 	json_decref(all);
 }
 
+/* All environments do the operations of all applications, and read the same in memory, or the run fails. */
+Test(command, bench_apps)
+{
+	const size_t environments = 4, applications = 4;
+	json_t *all, *table, *row;
+	size_t i;
+
+	need_bench();
+	run_gnomon(&r, "bench", "--only", "apps", "--quick", "--runs", "2", "--ws", "4M", "--backing", "4k,thp",
+	           "--pages", "4k", "--json", "-");
+	cr_assert_eq(r.status, 0, "%s", r.err);
+	all = json_loads(r.out, 0, NULL);
+	table = json_object_get(json_array_get(json_object_get(all, "tables"), 0), "rows");
+	cr_expect_eq(json_array_size(table), applications * 2 * environments);
+	json_array_foreach (table, i, row) {
+		cr_expect_gt(json_number_value(json_object_get(row, "time")), 0.0, "row %zu", i);
+		cr_expect_eq(json_number_value(json_object_get(row, "pages")), 1024);
+		cr_expect_eq(json_is_number(json_object_get(row, "ratio")), i % environments != 0);
+	}
+	json_decref(all);
+	run_gnomon(&r, "bench", "--only", "apps", "--ws", "1M..128M:x2", "--pages", "4k,2m,1g", "--backing",
+	           "4k,thp,hugetlb2m");
+	cr_expect_neq(r.status, 0);
+	cr_expect(strstr(r.err, "workload apps takes 128 cases at most: choose fewer sizes"), "%s", r.err);
+}
+
 /* The page has the tables of the text, and takes its place on stdout. */
 Test(command, bench_html)
 {

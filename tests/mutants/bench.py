@@ -4,6 +4,7 @@
 TURNS, VM, REPORT, ARENA = ("vmm/bench/workload/miss_turns.c", "vmm/bench/workload/miss_vm.c",
                             "vmm/bench/workload/miss_series.c", "guest/cost/arena.c")
 JUDGE, MATCH, RULE = "vmm/bench/compare/judge.c", "vmm/bench/compare/match.c", "vmm/bench/compare/rule.c"
+APPS = "guest/arena_apps.c"
 LAP, UNIT, COMPARED = "guest command/bench_miss", "unit bench_miss", "unit compare"
 
 MUTANTS = [
@@ -18,6 +19,14 @@ MUTANTS = [
     ("miss-guest-stays", ARENA, "arena_run(&block);", "block.tsc = 1;", "a guest does not chase at all", LAP),
     ("miss-lap-not-compared", TURNS, "*ret_line = b.line;", "*ret_line = b.line + who;",
      "environments come to different lines", LAP),
+    ("apps-other-memory", ARENA, "*entry(arena_page(stride, i), 1) = (PHYS + i * CHASE_PAGE) | USED;",
+     "*entry(arena_page(stride, i), 1) = (PHYS + (i ^ 1) * CHASE_PAGE) | USED;",
+     "a guest has another page where the process has its", "guest command/bench_apps"),
+    ("apps-gups-reads-only", APPS, "*word ^= random;", "*word ^= 0;", "gups writes nothing new", "unit bench_apps"),
+    ("apps-btree-below", APPS, "node->key[i] <= key", "node->key[i] < key", "a lookup ends at a neighbour",
+     "unit bench_apps"),
+    ("apps-scan-skips", APPS, "at = at + 1 < pages ? at + 1 : 0;", "at = at + 2 < pages ? at + 2 : 0;",
+     "a scan leaves pages out", "unit bench_apps"),
     ("miss-ratio-of-medians", REPORT, "report_set_ratio(t, \"ratio\", &ratio);",
      "report_set_number(t, \"ratio\", ns.p99);", "something else is given for the ratio", UNIT),
     ("miss-one-interval", REPORT, "widest = fmax(widest, (ratio.ci_high", "widest = fmin(widest, (ratio.ci_high",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* All workloads. Their order is that of the tables. */
 #include "bench/workload/ablation.h"
+#include "bench/workload/apps.h"
 #include "bench/workload/auto.h"
 #include "bench/workload/balloon.h"
 #include "bench/workload/chase.h"
@@ -12,17 +13,8 @@
 #include "bench/workload/walks.h"
 
 const struct workload *const workload_catalogue[] = {
-    &chase_workload,
-    &startup_workload,
-    &costs_workload,
-    &ablation_workload,
-    &balloon_workload,
-    &walks_workload,
-    &switch_workload,
-    &auto_workload,
-    &enclave_workload,
-    &miss_workload,
-    NULL,
+    &chase_workload,  &startup_workload, &costs_workload,   &ablation_workload, &balloon_workload, &walks_workload,
+    &switch_workload, &auto_workload,    &enclave_workload, &miss_workload,     &apps_workload,    NULL,
 };
 
 const char *workload_name(size_t i)

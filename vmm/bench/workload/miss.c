@@ -33,14 +33,15 @@ static unsigned unable(const struct miss_request *q, const struct host_info *h)
 	           : 0;
 }
 
-static void fill_in(struct miss_request *q, const struct bench_plan *plan)
+/* `seconds`: of turns, where the plan does not say. The loop written by hand is one of loads. */
+static void fill_in(struct miss_request *q, const struct bench_plan *plan, double seconds)
 {
 	q->image = plan->file[BENCH_COST];
-	q->who = who_of(plan->where, plan->aa);
+	q->who = who_of(plan->where, plan->aa) & ~(q->app ? 1u << MISS_REFERENCE : 0);
 	q->unable = q->who & unable(q, plan->host);
 	q->who &= ~q->unable;
 	q->turns = plan->rounds < MISS_MAX_TURNS ? plan->rounds : MISS_MAX_TURNS;
-	q->seconds = plan->max_seconds > 0 ? plan->max_seconds : plan->quick ? QUICK_SECONDS : FULL_SECONDS;
+	q->seconds = plan->max_seconds > 0 ? plan->max_seconds : seconds;
 	q->precision = plan->precision > 0 ? plan->precision : PRECISION;
 	q->cpu = plan->cpu;
 	q->seed = plan->seed;
@@ -63,32 +64,38 @@ static void rule_out(struct miss_results *res, size_t i)
 		         (unsigned long long)(bytes >> 20), (unsigned long long)(h->memory_available >> 20));
 }
 
-static int begin(void *results, const struct bench_plan *plan)
+int miss_begin(struct miss_results *res, const struct bench_plan *plan, int (*choose)(struct miss_results *res),
+               double quick, double full)
 {
-	struct miss_results *res = results;
+	int r;
 
 	res->plan = plan;
-	miss_choose(res);
-	for (size_t i = 0; i < res->nr; i++) {
+	r = choose(res);
+	for (size_t i = 0; r == 0 && i < res->nr; i++) {
 		struct miss_request *q = &res->request[i];
 		void *p = mmap(NULL, sizeof(*q->samples), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			return -errno;
 		q->samples = p;
-		fill_in(q, plan);
+		fill_in(q, plan, plan->quick ? quick : full);
 		rule_out(res, i);
 	}
-	return 0;
+	return r;
 }
 
-static size_t nr_cases(const void *results)
+static int begin(void *results, const struct bench_plan *plan)
+{
+	return miss_begin(results, plan, miss_choose, QUICK_SECONDS, FULL_SECONDS);
+}
+
+size_t miss_nr_cases(const void *results)
 {
 	return ((const struct miss_results *)results)->nr;
 }
 
 /* A round is a turn of each environment: the first of the runner's takes them all. */
-static bool is_due(const void *results, size_t i)
+bool miss_is_due(const void *results, size_t i)
 {
 	const struct miss_results *res = results;
 
@@ -105,7 +112,7 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 	         res->request[i].seconds);
 }
 
-static int take_turn(void *results, const struct turn *turn)
+int miss_turn(void *results, const struct turn *turn)
 {
 	struct miss_results *res = results;
 	struct turn t = *turn;
@@ -114,17 +121,7 @@ static int take_turn(void *results, const struct turn *turn)
 	return turn_call(&t, miss_turns, &res->request[turn->i], &res->na[turn->i]);
 }
 
-static bool any(const void *results)
-{
-	const struct miss_results *res = results;
-
-	for (size_t i = 0; i < res->nr; i++)
-		if (!*res->na[i])
-			return true;
-	return false;
-}
-
-static void release(void *results)
+void miss_release(void *results)
 {
 	struct miss_results *res = results;
 
@@ -142,13 +139,13 @@ const struct workload miss_workload = {
     .untimed_rounds = 1,
     .results_size = sizeof(struct miss_results),
     .begin = begin,
-    .nr_cases = nr_cases,
-    .is_due = is_due,
+    .nr_cases = miss_nr_cases,
+    .is_due = miss_is_due,
     .describe = describe,
-    .turn = take_turn,
-    .any = any,
+    .turn = miss_turn,
+    .any = miss_any,
     .tables = {miss_report, miss_levels},
     .find = miss_find,
     .explain = miss_explain,
-    .release = release,
+    .release = miss_release,
 };

@@ -43,7 +43,7 @@ enum miss_who {
 extern const struct miss_who_is {
 	const char *name; /* of a guest: its paging mode */
 	enum bench_where where;
-	enum miss_who of; /* whose loads its own are compared with; of itself: it is compared with nothing */
+	enum miss_who of; /* whose loads its own are compared with (miss_base()) */
 	bool again;       /* `of` once more */
 } miss_who[MISS_NR_WHO];
 
@@ -76,6 +76,7 @@ struct miss_request {
 	const char *image;
 	struct miss_ring ring[MISS_MAX_RINGS];
 	size_t nr_rings;
+	enum arena_app app;   /* in place of the chase; it has one ring, whose pages it uses all */
 	enum arena_kind kind; /* the guests' pages */
 	enum backing backing; /* the host's */
 	unsigned who;     /* 1 << enum miss_who */
@@ -94,24 +95,32 @@ int miss_turns(const void *request);
 /* As arena_run(), and with no line of it (guest/arena.h). */
 void miss_reference(struct arena_block *b);
 
+/* What `who` is compared with in this run; `who` itself: with nothing. */
+enum miss_who miss_base(const struct miss_request *q, enum miss_who who);
+
 /* Loads in a ring by those they are compared with, of the first `turns`. As stats_paired_ratio(). */
 int must_check miss_ratio(const struct miss_request *q, size_t ring, enum miss_who who, uint32_t turns,
                           struct stats_ratio *ret_ratio);
 
+/* Adds how many environments are compared with themselves, and of how many the interval holds 1. */
+void miss_count_again(const struct miss_request *q, unsigned *rows, unsigned *held);
+
 /* The widest interval of a ratio, as half its width by its median; 0: there is none. -ENOMEM. */
 int must_check miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision);
 
-#define MISS_MAX_MAPPINGS (BENCH_NR_PAGES * BACKING_NR + 1)
+#define MISS_MAX_CASES WORKLOAD_MAX_CASES
 
+/* A case of `miss` is a mapping; its rings are numbers of pages, or strides. One of `apps` is an application, too. */
 struct miss_results {
 	const struct bench_plan *plan;
-	size_t nr; /* mappings; rings are numbers of pages, except where pages lie apart */
-	struct miss_request request[MISS_MAX_MAPPINGS];
-	bench_reason na[MISS_MAX_MAPPINGS];
+	size_t nr;
+	struct miss_request request[MISS_MAX_CASES];
+	bench_reason na[MISS_MAX_CASES];
 };
 
-/* Chooses mappings: kind, backing and rings of each request. */
-void miss_choose(struct miss_results *res);
+/* Chooses the cases of `miss`, and of `apps`: kind, backing and rings of each request. -E2BIG, logged: too many. */
+int must_check miss_choose(struct miss_results *res);
+int must_check miss_choose_apps(struct miss_results *res);
 
 /* "4k on thp", in buf; the guest's pages on the host's. */
 #define MISS_MAPPING_WORDS 32
@@ -122,10 +131,27 @@ const char *miss_mapping_words(const struct miss_request *q, char buf[MISS_MAPPI
 /* Bytes from ARENA_AT on: those of the largest ring, rounded up to 2 MiB or to a page of the host's pool. */
 uint64_t miss_arena_bytes(const struct miss_request *q);
 
+/*
+ * Members of a struct workload. `begin` calls miss_begin(), which chooses the cases by `choose`, and gives each `quick` or
+ * `full` seconds of turns unless the plan says something else.
+ */
+int must_check miss_begin(struct miss_results *res, const struct bench_plan *plan,
+                          int (*choose)(struct miss_results *res), double quick, double full);
+size_t miss_nr_cases(const void *results);
+bool miss_is_due(const void *results, size_t i);
+int must_check miss_turn(void *results, const struct turn *turn);
+bool miss_any(const void *results);
+void miss_release(void *results);
+
 /* The number of the mapping of pages that lie apart; `nr`: it was not chosen. */
 size_t miss_apart(const struct miss_results *res);
 
-/* What miss_report() and miss_levels() have in common: ns, exits and turns of a ring in an environment. -ENOMEM. */
+/* What tables have in common: where a ring's row was measured, and why an environment is unable. */
+void miss_set_place(struct report *table, const struct host_info *host, const struct miss_request *q, size_t ring,
+                    enum miss_who who);
+extern const char miss_unable_words[];
+
+/* The same: ns, exits and turns of a ring in an environment. -ENOMEM. */
 int must_check miss_set_samples(struct report *table, const struct host_info *host, const struct miss_request *q,
                                 size_t ring, enum miss_who who);
 

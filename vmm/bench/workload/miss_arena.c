@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bench/workload/apps_build.h"
 #include "mem/backing.h"
 #include "mem/host_page.h"
 
@@ -101,7 +102,9 @@ int miss_arena_map(const struct miss_request *q)
 			r = map_apart(fd, ARENA_APART_PAGES);
 		close(fd);
 	}
-	for (size_t i = 0; r == 0 && i < q->nr_rings; i++)
+	if (r == 0 && q->app)
+		app_build(q->app, (void *)ARENA_AT, q->ring[0].pages * PAGE_SIZE, q->seed);
+	for (size_t i = 0; r == 0 && !q->app && i < q->nr_rings; i++)
 		arena_build(q->ring[i].stride, q->ring[i].pages, i, q->seed + i);
 	return r;
 }

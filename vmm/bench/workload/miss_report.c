@@ -42,23 +42,17 @@ static int add_row(struct report *t, const void *results, size_t row)
 	const struct miss_results *res = results;
 	const struct entry e = entry_of(row);
 	const struct miss_request *q = &res->request[e.mapping];
-	char buf[MISS_MAPPING_WORDS];
 
 	if (q->kind == ARENA_APART || e.size >= q->nr_rings || !((q->who | q->unable) >> e.who & 1))
 		return 0;
 	report_row(t);
-	report_set_number(t, "pages", q->ring[e.size].pages);
-	report_set_text(t, "mapping", miss_mapping_name(q, buf));
-	report_set_text(t, "environment", miss_who[e.who].name);
-	report_set_text(t, "second_stage", host_second_stage_label(res->plan->host));
-	report_set_text(t, "walk", bench_walk_words(res->plan->host, miss_who[e.who].where));
-	if (q->unable >> e.who & 1) {
-		report_set_rest_na(t, "KVM's own shadow MMU takes no 1 GiB pages of a guest here");
-		return 0;
-	}
-	if (!*res->na[e.mapping])
+	miss_set_place(t, res->plan->host, q, e.size, e.who);
+	if (q->unable >> e.who & 1)
+		report_set_rest_na(t, miss_unable_words);
+	else if (*res->na[e.mapping])
+		report_set_rest_na(t, res->na[e.mapping]);
+	else
 		return miss_set_samples(t, res->plan->host, q, e.size, e.who);
-	report_set_rest_na(t, res->na[e.mapping]);
 	return 0;
 }
 
@@ -74,17 +68,7 @@ static void explain_itself(const struct miss_request *q, FILE *to)
 {
 	unsigned rows = 0, held = 0;
 
-	for (size_t ring = 0; ring < q->nr_rings; ring++) {
-		for (int who = 0; who < MISS_NR_WHO; who++) {
-			struct stats_ratio ratio;
-
-			if (!miss_who[who].again || !(q->who >> who & 1) ||
-			    miss_ratio(q, ring, who, q->samples->turns, &ratio) < 0)
-				continue;
-			rows++;
-			held += ratio.ci_low <= 1 && 1 <= ratio.ci_high;
-		}
-	}
+	miss_count_again(q, &rows, &held);
 	fprintf(
 	    to,
 	    "  Of %u environments compared with themselves, %u agree. Outside of blocks went %.1f %% of the time.\n",
@@ -141,11 +125,8 @@ void miss_explain(const void *results, FILE *to)
 {
 	const struct miss_results *res = results;
 	const size_t apart = miss_apart(res);
-	bool measured = false;
 
-	for (size_t i = 0; i < res->nr; i++)
-		measured |= !*res->na[i];
-	if (!measured)
+	if (!miss_any(res))
 		return;
 	fputs(
 	    "A load is one step of a random chase through one line in each page. All environments chase\n"

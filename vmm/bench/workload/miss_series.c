@@ -12,12 +12,42 @@ const struct miss_who_is miss_who[MISS_NR_WHO] = {
     [MISS_SHADOW] = {"shadow", BENCH_SHADOW, MISS_NATIVE, false},
     [MISS_SHADOW_AGAIN] = {"shadow again", BENCH_SHADOW, MISS_SHADOW, true}};
 
+enum miss_who miss_base(const struct miss_request *q, enum miss_who who)
+{
+	return q->who >> miss_who[who].of & 1 ? miss_who[who].of : who;
+}
+
 int miss_ratio(const struct miss_request *q, size_t ring, enum miss_who who, uint32_t turns,
                struct stats_ratio *ret_ratio)
 {
 	const struct miss_series *s = &q->samples->series[ring];
 
-	return stats_paired_ratio(s->ns[who], s->ns[miss_who[who].of], turns, STATS_SEED, ret_ratio);
+	return stats_paired_ratio(s->ns[who], s->ns[miss_base(q, who)], turns, STATS_SEED, ret_ratio);
+}
+
+void miss_count_again(const struct miss_request *q, unsigned *rows, unsigned *held)
+{
+	for (size_t ring = 0; ring < q->nr_rings; ring++) {
+		for (int who = 0; who < MISS_NR_WHO; who++) {
+			struct stats_ratio ratio;
+
+			if (!miss_who[who].again || !(q->who >> who & 1) ||
+			    miss_ratio(q, ring, who, q->samples->turns, &ratio) < 0)
+				continue;
+			(*rows)++;
+			*held += ratio.ci_low <= 1 && 1 <= ratio.ci_high;
+		}
+	}
+}
+
+bool miss_any(const void *results)
+{
+	const struct miss_results *res = results;
+
+	for (size_t i = 0; i < res->nr; i++)
+		if (!*res->na[i])
+			return true;
+	return false;
 }
 
 int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_precision)
@@ -29,7 +59,7 @@ int miss_precision(const struct miss_request *q, uint32_t turns, double *ret_pre
 		for (unsigned who = 0; who < MISS_NR_WHO; who++) {
 			int r;
 
-			if (!(q->who >> who & 1) || miss_who[who].of == who)
+			if (!(q->who >> who & 1) || miss_base(q, who) == who)
 				continue;
 			r = miss_ratio(q, i, who, turns, &ratio);
 			if (r < 0)
@@ -59,11 +89,33 @@ static void set_refs(struct report *t, const struct host_info *host, const struc
 		report_set_na(t, "walk_refs", "the second stage is not known");
 }
 
+const char miss_unable_words[] = "KVM's own shadow MMU takes no 1 GiB pages of a guest here";
+
+void miss_set_place(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
+                    enum miss_who who)
+{
+	char words[MISS_MAPPING_WORDS];
+
+	report_set_number(t, "pages", q->ring[ring].pages);
+	report_set_text(t, "mapping", miss_mapping_name(q, words));
+	report_set_text(t, "environment", miss_who[who].name);
+	report_set_text(t, "second_stage", host_second_stage_label(host));
+	report_set_text(t, "walk", bench_walk_words(host, miss_who[who].where));
+}
+
+/* Columns: of loads, and of an application's operations. */
+static const struct {
+	const char *time, *low, *high, *p99, *exits;
+} names[] = {{"load", "load_ci_low", "load_ci_high", "load_p99", "exits_load"},
+             {"time", "time_ci_low", "time_ci_high", "time_p99", "exits"}};
+
 int miss_set_samples(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
                      enum miss_who who)
 {
 	const struct miss_series *s = &q->samples->series[ring];
-	static const char what_it_is[] = "it is what native is compared with";
+	static const char what_it_is[] = "it is what the others are compared with";
+	const enum miss_who base = miss_base(q, who);
+	const int kind = q->app != ARENA_NO_APP;
 	const uint32_t turns = q->samples->turns;
 	struct stats_summary ns;
 	struct stats_ratio ratio;
@@ -74,18 +126,18 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 	if (r < 0)
 		return r;
 	set_refs(t, host, q, ring, who);
-	report_set_number(t, "load", ns.median);
-	report_set_number(t, "load_ci_low", ns.ci_low);
-	report_set_number(t, "load_ci_high", ns.ci_high);
-	report_set_number(t, "load_p99", ns.p99);
-	if (miss_who[who].of == who) {
+	report_set_number(t, names[kind].time, ns.median);
+	report_set_number(t, names[kind].low, ns.ci_low);
+	report_set_number(t, names[kind].high, ns.ci_high);
+	report_set_number(t, names[kind].p99, ns.p99);
+	if (base == who) {
 		report_set_na(t, "ratio_to", what_it_is);
 		report_set_na(t, "ratio", what_it_is);
 	} else {
-		report_set_text(t, "ratio_to", miss_who[miss_who[who].of].name);
+		report_set_text(t, "ratio_to", miss_who[base].name);
 		report_set_ratio(t, "ratio", &ratio);
 	}
-	report_set_number(t, "exits_load", (double)s->exits[who] / s->loads[who]);
+	report_set_number(t, names[kind].exits, (double)s->exits[who] / s->loads[who]);
 	report_set_number(t, "disturbed", s->disturbed[who]);
 	report_set_number(t, "n", turns);
 	return 0;

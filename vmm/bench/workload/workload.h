@@ -30,7 +30,7 @@ enum bench_file { BENCH_KERNEL, BENCH_COST, BENCH_SHORTEST, BENCH_NR_FILES };
 /* A guest's pages. */
 enum bench_page { BENCH_PAGE_4K, BENCH_PAGE_2M, BENCH_PAGE_1G, BENCH_NR_PAGES };
 
-/* What workload `miss` maps, and how much of it. 0: its own choice. */
+/* What workloads `miss` and `apps` map, and how much of it. 0: its own choice. */
 struct bench_mappings {
 	unsigned pages, backings;        /* 1 << enum bench_page, 1 << enum backing */
 	uint32_t sizes[BENCH_MAX_SIZES]; /* pages of 4 KiB */
