@@ -304,9 +304,9 @@ def measure_named(tree, mutants):
 
 
 def targets(checks):
-    """What to build anew for them."""
+    """What to build anew for them. The guests, too: a mutant may be in one, or the one before was."""
     words = [word for _, command, _ in checks for word in command]
-    return ["gnomon"] + sorted({w.removeprefix("build/") for w in words
+    return ["gnomon", "guest/cost.elf", "guest/kernel.elf"] + sorted({w.removeprefix("build/") for w in words
                                  if w.startswith(("build/tests/unit/", "tests/monitor/"))})
 
 
