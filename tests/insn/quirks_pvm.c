@@ -106,6 +106,8 @@ static bool is_not_offered(const struct pair *p)
 	case M(ENQCMDS):
 	case M(HRESET):
 	case M(INVPCID):
+	case M(MOVDIR64B): /* AMD's family 26 executes it and MOVDIRI, whatever the host's CPUID says */
+	case M(MOVDIRI):
 	case M(PSMASH):
 	case M(PTWRITE):
 	case M(PVALIDATE):
@@ -194,8 +196,8 @@ static const struct quirk pvm[] = {
     {"CMPS and MOVS whose operands would both fault: KVM's emulator begins with the other", false, NULL,
      is_two_operands},
     {"what is no instruction: KVM's emulator executes it now and then", false, NULL, is_no_instruction},
-    {"ENCLU, ENQCMDS, HRESET, INVPCID, PTWRITE, SEAMCALL, XEND, AMD's of SNP: #UD is right as well, for CPUID does not "
-     "offer them",
+    {"ENCLU, ENQCMDS, HRESET, INVPCID, MOVDIR64B, MOVDIRI, PTWRITE, SEAMCALL, XEND, AMD's of SNP: #UD is right as well, "
+     "for CPUID does not offer them",
      false, NULL, is_not_offered},
     {"SERIALIZE and PREFETCH of a register, which this CPU does not have: KVM goes on behind them", false, NULL,
      is_executed_by_kvm},
