@@ -89,6 +89,7 @@
 #define RFLAGS_IF    (1 << 9)
 #define RFLAGS_DF    (1 << 10)
 #define RFLAGS_IOPL  (3 << 12)
+#define RFLAGS_RF    (1 << 16)
 #define RFLAGS_AC    (1 << 18)
 
 /* Exception vectors, APM2 8.2 */

@@ -187,6 +187,20 @@ static bool is_end_of_half(const struct pair *p)
 	       m != M(CLFLUSHOPT) && m != M(CLWB);
 }
 
+/* It begins anew behind a fault of ours, which the process had not. Everything else is as it was. */
+static bool is_gather_resumed(const struct pair *p)
+{
+	struct trapped got = *p->got;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+
+	got.rflags ^= RFLAGS_RF;
+	return p->got->vector == VEC_DB && p->got->rip == p->gen->c.rip && memcmp(&got, p->want, sizeof(got)) == 0 &&
+	       quirk_decode(p->gen, &z, op) &&
+	       (z.meta.category == ZYDIS_CATEGORY_AVX2GATHER || z.meta.category == ZYDIS_CATEGORY_GATHER ||
+	        z.meta.category == ZYDIS_CATEGORY_SCATTER);
+}
+
 static const struct quirk pvm[] = {
     {"a program whose RSP is not canonical: KVM's emulator executes it, and knows few instructions", false,
      rsp_not_canonical, leaves_rsp_not_canonical},
@@ -196,7 +210,8 @@ static const struct quirk pvm[] = {
     {"CMPS and MOVS whose operands would both fault: KVM's emulator begins with the other", false, NULL,
      is_two_operands},
     {"what is no instruction: KVM's emulator executes it now and then", false, NULL, is_no_instruction},
-    {"ENCLU, ENQCMDS, HRESET, INVPCID, MOVDIR64B, MOVDIRI, PTWRITE, SEAMCALL, XEND, AMD's of SNP: #UD is right as well, "
+    {"ENCLU, ENQCMDS, HRESET, INVPCID, MOVDIR64B, MOVDIRI, PTWRITE, SEAMCALL, XEND, AMD's of SNP: #UD is right as "
+     "well, "
      "for CPUID does not offer them",
      false, NULL, is_not_offered},
     {"SERIALIZE and PREFETCH of a register, which this CPU does not have: KVM goes on behind them", false, NULL,
@@ -213,6 +228,8 @@ static const struct quirk pvm[] = {
     {"#GP of an MMX instruction: KVM's emulator has set the x87 tags before", false, NULL, is_mmx_fault},
     {"FXSAVE and FXRSTOR that are not aligned: KVM's emulator does not mind", false, NULL, is_fxsave_done},
     {"#PF where #GP is due, of FXSAVE and FXRSTOR", true, NULL, is_fxsave_fault},
+    {"RF of a #DB between two elements of a gather or scatter: it is set behind a fault, as on a CPU", false, NULL,
+     is_gather_resumed},
     {"#PF or #GP of what crosses the end of the lower half: which bytes come first depends on who executes it", false,
      NULL, is_end_of_half},
 };
