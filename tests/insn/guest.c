@@ -7,7 +7,7 @@
 #include "insn.h"
 
 #define INTERRUPT_GATE  0x8e00
-#define BREAKPOINT_GATE 0xee00 /* DPL 3 */
+#define PROGRAM_GATE    0xee00 /* DPL 3: #BP and #OF, as Linux has them */
 #define TSS_BYTES       104
 #define TSS_RSP0        4 /* byte offset, APM2 12.2.5 */
 #define RFLAGS_NT       (1 << 14)
@@ -56,7 +56,7 @@ static void load_descriptors(void)
 		uint64_t stub = address_of(vectors) + 16 * i;
 
 		idt[2 * i] = (stub & 0xffff) | GNOMON_BOOT_CS << 16 | (stub & 0xffff0000) << 32 |
-		             (uint64_t)(i == VEC_BP ? BREAKPOINT_GATE : INTERRUPT_GATE) << 32;
+		             (uint64_t)(i == VEC_BP || i == VEC_OF ? PROGRAM_GATE : INTERRUPT_GATE) << 32;
 	}
 	__builtin_memcpy(tss + TSS_RSP0, &(uint64_t){address_of(trap_stack)}, sizeof(uint64_t));
 	tss[TSS_BYTES - 2] = TSS_BYTES; /* the I/O map lies beyond the limit */

@@ -188,7 +188,10 @@ static void trap_page_fault(struct vcpu *vcpu, uint32_t error, uint64_t cr2)
 	}
 }
 
-/* INT3, or INT 4 where no gate of the stub's denies it: a trap; RIP is behind its `length` bytes already. */
+/*
+ * INT3, or INT 4 where no gate of the stub's denies it: a trap; RIP is behind its `length` bytes already. If the guest's gate
+ * denies it, #GP has that RIP: of prefixes before it nothing is known.
+ */
 static void trap_software(struct vcpu *vcpu, uint8_t vector, unsigned length)
 {
 	struct cpu_state *c = &vcpu->shadow->cpu;
