@@ -133,14 +133,17 @@ static bool is_sysexit(const struct pair *p)
 	return p->gen->mnemonic == M(SYSEXIT) && p->want->vector == VEC_GP && p->got->vector == VEC_UD;
 }
 
-/* The selector behind the offset is in the error code. */
+/* The selector behind the offset is in the error code; and KVM's may be one that can be loaded. */
 static bool is_wide_far_pointer(const struct pair *p)
 {
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction z;
 
-	return !cpu_is_intel() && p->want->vector == VEC_GP && p->got->vector == VEC_GP &&
-	       quirk_decode(p->gen, &z, op) && z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR && z.raw.rex.W;
+	if (cpu_is_intel() || p->want->vector != VEC_GP || !quirk_decode(p->gen, &z, op) || !z.raw.rex.W)
+		return false;
+	if (z.mnemonic == M(LFS) || z.mnemonic == M(LGS) || z.mnemonic == M(LSS))
+		return true;
+	return p->got->vector == VEC_GP && z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR;
 }
 
 /* FS or GS, and behind it one that counts for nothing in 64-bit mode. */
@@ -217,8 +220,9 @@ static const struct quirk pvm[] = {
     {"SERIALIZE and PREFETCH of a register, which this CPU does not have: KVM goes on behind them", false, NULL,
      is_executed_by_kvm},
     {"SYSEXIT on AMD: #UD by APM3, #GP by the CPU", false, NULL, is_sysexit},
-    {"far JMP and CALL with REX.W on AMD: KVM's emulator reads an offset of 64 bits, as Intel's CPUs do", false, NULL,
-     is_wide_far_pointer},
+    {"far JMP and CALL, LFS, LGS and LSS with REX.W on AMD: KVM's emulator reads an offset of 64 bits, as Intel's CPUs "
+     "do",
+     false, NULL, is_wide_far_pointer},
     {"#PF where #GP is due, of FS or GS and another segment behind it: KVM's emulator takes the last", false, NULL,
      is_segment_order},
     {"#SS where #GP is due: KVM's emulator takes SS for a segment", true, NULL, is_stack_segment},
