@@ -109,6 +109,7 @@ ALONE(unsync, "unsync")
 ALONE(large, "large")
 ALONE(promote, "promote")
 ALONE(ad_fast, "ad-fast")
+ALONE(lazy, "lazy")
 
 Test(kernel, selftest_in_shadow_with_all_optimisations)
 {

@@ -38,14 +38,14 @@ static unsigned opts_of(size_t setting)
 	char list[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 	unsigned opts;
 
-	op_options(a.cases[setting].without, list, words);
+	op_case_options(&a.cases[setting], list, words);
 	cr_assert_eq(shadow_opt_parse(list, &opts), 0, "%s", list);
 	return opts;
 }
 
 static size_t number_of(const char *option)
 {
-	for (size_t n = 0; n < SHADOW_OPTS; n++)
+	for (size_t n = 0; n < SHADOW_OPTS_ON; n++)
 		if (strcmp(shadow_opt_desc[n].name, option) == 0)
 			return n;
 	cr_assert_fail("no option %s", option);
@@ -57,7 +57,8 @@ Test(bench_ablation, settings)
 {
 	cr_expect_eq(opts_of(ABLATION_ALL), SHADOW_OPT_ALL);
 	cr_expect_eq(opts_of(ABLATION_NONE), 0u);
-	for (size_t n = 0; n < SHADOW_OPTS; n++) {
+	cr_expect_eq(opts_of(ABLATION_LAZY), SHADOW_OPT_ALL | SHADOW_OPT_LAZY);
+	for (size_t n = 0; n < SHADOW_OPTS_ON; n++) {
 		const struct shadow_opt_desc *d = &shadow_opt_desc[n];
 
 		cr_expect_eq(opts_of(ABLATION_ALONE + n), (unsigned)d->opt | d->needs, "%s alone", d->name);

@@ -261,7 +261,7 @@ static void random_guest(unsigned opts)
 		} else if (r & 2 && !sh->nr_unsync) {
 			*guest_word(at) = page | RW;
 		}
-		shadow_flushed(sh, &counters);
+		shadow_flushed(sh, &counters, gpa_init(TABLES));
 		if (touch(gva, write) == SHADOW_FILLED) {
 			const uint64_t to = *guest_word(at) & PTE_ADDR;
 

@@ -284,6 +284,37 @@ Test(shadow_sizes, a_large_page_comes_back)
 	audit();
 }
 
+/* Lazily no table is protected, at no level; all of them catch up at the flush, and what is linked anew does before. */
+Test(shadow_sizes, lazy_tables_catch_up_at_the_flush)
+{
+	const uint64_t window = PAGE_2M, other = TABLE(1) + PAGE_SIZE;
+	int level;
+
+	sh->opts = SHADOW_OPT_ALL | SHADOW_OPT_LAZY;
+	guest_word(TABLE(1))[9] &= ~PTE_W; /* no promotion */
+	*guest_word(other) = TABLE(2) | RW;
+	guest_word(other)[1] = RUN | RW;
+	*guest_entry(2, window) = other | RW;
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	cr_assert_eq(touch(window, true), SHADOW_FILLED);
+	store_edits();
+	cr_assert_eq(live(window, &level) & (PTE_ADDR | PTE_W), TABLE(2) | PTE_W,
+	             "a table of level 2, writable at once");
+	*guest_entry(2, GVA) = other | RW; /* unseen */
+	cr_assert_neq(live(GVA, &level) & PTE_ADDR, TABLE(2));
+	audit();
+	shadow_flushed(sh, &counters, gpa_init(TABLES));
+	store_edits();
+	cr_assert_eq(live(GVA, &level), 0);
+	guest_word(other)[1] = 0; /* not flushed; but GVA's 2 MiB have never led here */
+	cr_assert_eq(touch(GVA, true), SHADOW_FILLED);
+	store_edits();
+	cr_assert_eq(live(GVA, &level) & PTE_ADDR, TABLE(2));
+	cr_assert_eq(live(GVA + PAGE_SIZE, &level), 0);
+	cr_assert_eq(counter_read(&counters, CTR_SHADOW_WRITE_PROTECTS), 0u);
+	audit();
+}
+
 /* A leaf table that the guest maps for itself becomes writable at the first write, and catches up at the flush. */
 Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 {
@@ -299,11 +330,11 @@ Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 	cr_assert_eq(live(window, &level) & PTE_W, PTE_W);
 	guest_word(TABLE(1))[5] = 0; /* unseen */
 	audit();
-	shadow_flushed(sh, &counters);
+	shadow_flushed(sh, &counters, gpa_init(TABLES));
 	store_edits();
 	cr_assert_eq(live(GVA + 5 * PAGE_SIZE, &level), 0);
 	cr_assert_eq(live(window, &level) & PTE_W, PTE_W, "it changed: it stays writable");
-	shadow_flushed(sh, &counters);
+	shadow_flushed(sh, &counters, gpa_init(TABLES));
 	store_edits();
 	cr_assert_eq(live(window, &level) & (PTE_P | PTE_W), PTE_P, "it did not change: it is protected again");
 	audit();

@@ -227,25 +227,29 @@ static int op_port_out(void *ctx, uint16_t port, unsigned size, uint32_t value)
 	return 0;
 }
 
-static void flushed(struct vcpu *vcpu)
+static void flushed(struct vcpu *vcpu, uint64_t cr3)
 {
-	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters);
+	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters, gpa_init(cr3 & PTE_ADDR));
 }
 
 static void op_cr3_loaded(void *ctx, uint64_t old_cr3, uint64_t new_cr3)
 {
-	flushed(ctx);
+	flushed(ctx, new_cr3);
 }
 
 static void op_mmu_changed(void *ctx, uint64_t cr0, uint64_t cr4, uint64_t efer)
 {
+	const struct vcpu *vcpu = ctx;
+
 	/* The role of a shadow page holds these bits: the next root is another one. */
-	flushed(ctx);
+	flushed(ctx, vcpu->shadow->cpu.cr3);
 }
 
 static void op_invlpg(void *ctx, gva_t addr)
 {
-	flushed(ctx);
+	const struct vcpu *vcpu = ctx;
+
+	flushed(ctx, vcpu->shadow->cpu.cr3);
 }
 
 static int op_tsc(void *ctx, uint64_t *ret_value)

@@ -20,7 +20,7 @@ int shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state)
 	vcpu->run->kvm_dirty_regs = 0;
 	vcpu->run->cr8 = 0;
 	/* Its TLB is empty: nothing of the shadow may lag for it. */
-	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters);
+	shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters, gpa_init(state->cr3 & PTE_ADDR));
 	return shadow_real_start(vcpu);
 }
 

@@ -44,12 +44,13 @@ static bool differs(const struct shadow *sh, char *text, size_t len, const struc
 	return false;
 }
 
-/* The guest may have written an unsync table since it flushed last, or just writes an open one. */
+/* The guest may have written an unsync table since it flushed last, or just writes an open one. Any table, when lazy:
+ * the audit of what a flush has brought up to date looks then (lazy.c). */
 static bool may_lag(const struct shadow *sh, const struct shadow_page *p)
 {
 	const struct shadow_track *track = p->role.direct ? NULL : &sh->track[shadow_frame(sh, p->gfn)];
 
-	return track && (track->unsync || track->open);
+	return track && (track->unsync || track->open || sh->opts & SHADOW_OPT_LAZY);
 }
 
 static bool audit_page(const struct shadow *sh, const struct shadow_page *p, bool lags, char *text, size_t len)
@@ -100,6 +101,11 @@ bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len)
 		if (!audit_page(sh, p, may_lag(sh, p), ret_text, len) || !audit_protection(sh, p, ret_text, len))
 			return false;
 	return true;
+}
+
+bool shadow_may_audit_below(const struct shadow *sh)
+{
+	return !(sh->opts & SHADOW_OPT_LAZY) || sh->ops->oldest_flush(sh->ctx) == UINT64_MAX;
 }
 
 /* From the top down, by the entries: shadow_sync_below() goes up, by the links. */

@@ -66,10 +66,11 @@ static enum shadow_result link_child(struct shadow *sh, struct counters *counter
 
 	if (page->spte[index].raw == way.raw)
 		return SHADOW_DONE;
-	r = shadow_sync_below(sh, counters, child);
+	r = sh->opts & SHADOW_OPT_LAZY ? shadow_lazy_sync_below(sh, counters, child)
+	                               : shadow_sync_below(sh, counters, child);
 	if (r != SHADOW_DONE)
 		return r;
-	if (sh->audited && !shadow_audit_below(sh, child, text, sizeof(text)))
+	if (sh->audited && shadow_may_audit_below(sh) && !shadow_audit_below(sh, child, text, sizeof(text)))
 		bug(__FILE__, __LINE__, text);
 	return shadow_set(sh, counters, page, index, way);
 }
@@ -176,7 +177,8 @@ static bool filled_fast(struct shadow *sh, struct counters *counters, const stru
 {
 	enum shadow_result r;
 
-	if (!(sh->opts & SHADOW_OPT_AD_FAST))
+	/* It rests on the tables above the leaf's, which may lag when lazy. */
+	if (!(sh->opts & SHADOW_OPT_AD_FAST) || sh->opts & SHADOW_OPT_LAZY)
 		return false;
 	r = shadow_fault_fast(sh, counters, view, gva, access);
 	shadow_recover(sh, counters, r);

@@ -14,7 +14,7 @@
  *   recompose audit           what each entry has to be, and whether it is
  *   promote zap protect       larger leaves; pages that go; tables that lose their writers
  *   drop evict                all pages go; the oldest go
- *   unsync                    leaf tables that are writable for a while
+ *   unsync lazy               leaf tables that are writable for a while; all tables always
  *   page                      the page for a table, found or made
  *   track open withdraw       writes to tables, by whom they come; what the second stage takes away
  *   fast fault                the fault path, and its short cut
@@ -60,6 +60,7 @@ struct shadow_page {
 	unsigned present; /* entries that are, in spte[] */
 	unsigned writes;  /* emulated ones since the last fault that went through this page */
 	bool promoted;    /* its parents hold a 2 MiB leaf in place of the way to it */
+	uint64_t synced;  /* lazy: the round that looked at it last */
 	struct shadow_page *hash_next;
 	struct shadow_page *older, *newer; /* by the time it was built */
 };
@@ -82,7 +83,8 @@ struct shadow_area {
 
 /* What is known of one guest frame of RAM. */
 struct shadow_track {
-	uint16_t pages; /* shadow pages of the table in it; when not 0, it is write-protected unless unsync or open */
+	uint16_t
+	    pages; /* shadow pages of the table in it; when not 0, it is write-protected unless unsync, open or lazy */
 	bool unsync; /* the guest may write it unseen until it flushes */
 	bool open;   /* one instruction may write it: see shadow_open() */
 };
@@ -123,6 +125,8 @@ struct shadow {
 	/* unsync.c */
 	gfn_t unsync[SHADOW_UNSYNC_MAX];
 	unsigned nr_unsync;
+	/* lazy.c */
+	uint64_t sync_round;
 	/* open.c */
 	gfn_t open[SHADOW_OPEN_MAX];
 	unsigned nr_open;
@@ -267,6 +271,8 @@ spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page,
 bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
 
 /* audit.c */
+/* False when lazy and another vCPU executes guest code: it may write the tables at this moment. */
+bool shadow_may_audit_below(const struct shadow *sh);
 /* As shadow_audit(), of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new
  * place. */
 bool must_check shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len);
@@ -312,6 +318,17 @@ enum shadow_result must_check shadow_sync_below(struct shadow *sh, struct counte
                                                 const struct shadow_page *top);
 /* Brings one unsync table up to date and protects it again. */
 enum shadow_result must_check shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
+
+/* Brings one page up to date, and adds to *changed. SHADOW_RETRY: the page is gone. */
+enum shadow_result must_check shadow_sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                               unsigned *changed);
+
+/* lazy.c: the same with SHADOW_OPT_LAZY, where any table may lag */
+/* The guest flushed: brings every table that `cr3` leads to up to date. */
+enum shadow_result must_check shadow_lazy_sync_root(struct shadow *sh, struct counters *counters, gfn_t cr3);
+/* As shadow_sync_below(). */
+enum shadow_result must_check shadow_lazy_sync_below(struct shadow *sh, struct counters *counters,
+                                                     struct shadow_page *top);
 
 /* page.c */
 /* Finds or makes a page; takes write access to `gfn` away from the guest first. The caller has reserved a frame for it,

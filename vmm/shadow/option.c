@@ -21,6 +21,8 @@ const struct shadow_opt_desc shadow_opt_desc[SHADOW_OPTS] = {
      "shadow a full leaf table of contiguous, like 4 KiB pages by one 2 MiB entry"},
     {SHADOW_OPT_AD_FAST, 0, "ad-fast",
      "when only A or D of a linked leaf entry is missing, set it without a whole walk"},
+    {SHADOW_OPT_LAZY, SHADOW_OPT_EMULATE_UPDATE, "lazy",
+     "protect no table: compare all that CR3 leads to when the guest flushes (not part of all)"},
 };
 
 static unsigned named(const char *name, size_t len)
@@ -30,7 +32,7 @@ static unsigned named(const char *name, size_t len)
 	for (int i = 0; i < SHADOW_OPTS; i++) {
 		const struct shadow_opt_desc *d = &shadow_opt_desc[i];
 
-		if ((len == 3 && strncmp(name, "all", len) == 0) ||
+		if ((len == 3 && strncmp(name, "all", len) == 0 && d->opt & SHADOW_OPT_ALL) ||
 		    (strlen(d->name) == len && strncmp(name, d->name, len) == 0))
 			found |= d->opt | d->needs;
 	}

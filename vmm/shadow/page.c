@@ -8,7 +8,7 @@ static enum shadow_result protect_table(struct shadow *sh, struct counters *coun
 {
 	const struct shadow_track *t = role.direct ? NULL : shadow_track_of(sh, gfn);
 
-	if (!t || (t->unsync && role.level == 1))
+	if (!t || sh->opts & SHADOW_OPT_LAZY || (t->unsync && role.level == 1))
 		return SHADOW_DONE;
 	return t->unsync ? shadow_unsync_end(sh, counters, gfn) : shadow_write_protect(sh, counters, gfn);
 }

@@ -3,7 +3,8 @@
  * The shadow MMU: tables gva -> maddr that the real CPU walks, composed from the guest's
  * tables and the second stage. A shadow page is keyed by (gfn, role); the role says
  * everything else that changes its content. Guest tables that have a shadow are
- * write-protected ("tracked"), so the shadow is never out of step with them.
+ * write-protected ("tracked"), so the shadow is never out of step with them; the options
+ * unsync and lazy let it lag as a TLB may.
  *
  *   guest:   gl4 ----> gl3 ----> gl2 ----> gl1 ----> page          large leaf: gl2 ------> 2 MiB page
  *             |         |         |         |         |                         |
@@ -34,9 +35,11 @@ enum shadow_opt {
 	SHADOW_OPT_LARGE = 1 << 5,
 	SHADOW_OPT_PROMOTE = 1 << 6,
 	SHADOW_OPT_AD_FAST = 1 << 7,
+	SHADOW_OPT_LAZY = 1 << 8,
 };
-#define SHADOW_OPTS    8
-#define SHADOW_OPT_ALL ((1u << SHADOW_OPTS) - 1)
+#define SHADOW_OPTS    9
+#define SHADOW_OPTS_ON 8 /* the first so many make "all", the default; lazy is another way to keep in step */
+#define SHADOW_OPT_ALL ((1u << SHADOW_OPTS_ON) - 1)
 
 #define SHADOW_MEMORY_DEFAULT (32ull << 20) /* bytes for shadow tables */
 
@@ -121,8 +124,9 @@ enum shadow_outcome must_check shadow_fault(struct shadow *sh, struct counters *
 void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len);
 
 /* The guest flushed its TLB or a part of it: it loaded CR3, executed INVLPG, or changed what every translation depends
- * on. Brings every unsync table up to date. */
-void shadow_flushed(struct shadow *sh, struct counters *counters);
+ * on. `cr3` is what the vCPU's CR3 points to from now on. Brings every unsync table up to date; lazily, every table
+ * that `cr3` leads to. */
+void shadow_flushed(struct shadow *sh, struct counters *counters, gpa_t cr3);
 
 /*
  * Lets one instruction of the guest write the table in frame `gfn`. No vCPU but the one that executes it may enter the

@@ -54,9 +54,13 @@ void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsi
 	shadow_recover(sh, counters, shadow_update(sh, counters, at, len));
 }
 
-void shadow_flushed(struct shadow *sh, struct counters *counters)
+void shadow_flushed(struct shadow *sh, struct counters *counters, gpa_t cr3)
 {
-	const bool keep = sh->opts & SHADOW_OPT_ROOT_CACHE;
+	enum shadow_result r = SHADOW_MUST_DROP;
 
-	shadow_recover(sh, counters, keep ? shadow_sync_all(sh, counters) : SHADOW_MUST_DROP);
+	if (sh->opts & SHADOW_OPT_ROOT_CACHE && sh->opts & SHADOW_OPT_LAZY)
+		r = shadow_lazy_sync_root(sh, counters, gpa_to_gfn(cr3));
+	else if (sh->opts & SHADOW_OPT_ROOT_CACHE)
+		r = shadow_sync_all(sh, counters);
+	shadow_recover(sh, counters, r);
 }

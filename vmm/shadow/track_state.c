@@ -6,7 +6,8 @@ bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn)
 {
 	int64_t n = shadow_frame(sh, gfn);
 
-	return n >= 0 && sh->track[n].pages && !sh->track[n].unsync && !sh->track[n].open;
+	return n >= 0 && sh->track[n].pages && !sh->track[n].unsync && !sh->track[n].open &&
+	       !(sh->opts & SHADOW_OPT_LAZY);
 }
 
 struct shadow_track *shadow_track_of(const struct shadow *sh, gfn_t gfn)

@@ -33,8 +33,7 @@ static unsigned count_changed(const struct shadow *sh, const struct shadow_page 
 	return n;
 }
 
-/* Brings one page up to date, and adds to *changed. SHADOW_RETRY: the page is gone. */
-static enum shadow_result sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
                                     unsigned *changed)
 {
 	const unsigned here = count_changed(sh, page);
@@ -46,9 +45,10 @@ static enum shadow_result sync_page(struct shadow *sh, struct counters *counters
 		r = shadow_page_zap(sh, counters, page);
 		return r == SHADOW_DONE ? SHADOW_RETRY : r;
 	}
+	/* A way to another child the fault path links, when that is up to date. */
 	for (unsigned i = 0; r == SHADOW_DONE && here && i < 512; i++)
 		if (!shadow_entry_stands(sh, page, i, &must))
-			r = shadow_set(sh, counters, page, i, must);
+			r = shadow_set(sh, counters, page, i, page->role.level == 1 ? must : (spte_t){0});
 	return r;
 }
 
@@ -59,7 +59,7 @@ static enum shadow_result sync_table(struct shadow *sh, struct counters *counter
 
 	counter_inc(counters, CTR_SHADOW_SYNCS);
 	while (p) {
-		const enum shadow_result r = sync_page(sh, counters, p, changed);
+		const enum shadow_result r = shadow_sync_page(sh, counters, p, changed);
 
 		if (r != SHADOW_DONE && r != SHADOW_RETRY)
 			return r;
@@ -89,7 +89,8 @@ static enum shadow_result sync_table_below(struct shadow *sh, struct counters *c
 
 	while (p) {
 		const bool is_top = p == top;
-		const enum shadow_result r = is_below(p, top) ? sync_page(sh, counters, p, &changed) : SHADOW_DONE;
+		const enum shadow_result r =
+		    is_below(p, top) ? shadow_sync_page(sh, counters, p, &changed) : SHADOW_DONE;
 
 		if (r != SHADOW_DONE && (r != SHADOW_RETRY || is_top))
 			return r;

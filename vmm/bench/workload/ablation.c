@@ -21,11 +21,11 @@ static const struct op_case operations[ABLATION_OPERATIONS] = {
 /* Optimisations that are off in a setting. One that needs another goes with it; one that is needed stays with it. */
 static unsigned off_in(size_t setting)
 {
-	const size_t n = (setting - ABLATION_LEFT_OUT) % SHADOW_OPTS;
+	const size_t n = (setting - ABLATION_LEFT_OUT) % SHADOW_OPTS_ON;
 	const struct shadow_opt_desc *d = &shadow_opt_desc[n];
 	unsigned off = 0;
 
-	for (size_t i = 0; i < SHADOW_OPTS; i++) {
+	for (size_t i = 0; i < SHADOW_OPTS_ON; i++) {
 		const struct shadow_opt_desc *other = &shadow_opt_desc[i];
 		bool is_off = setting == ABLATION_NONE;
 
@@ -49,9 +49,10 @@ void ablation_init(struct ablation *a)
 		*c = operations[i / ABLATION_SETTINGS];
 		if (i % ABLATION_SETTINGS)
 			c->what = NULL;
-		for (size_t k = 0; k < SHADOW_OPTS; k++)
+		for (size_t k = 0; k < SHADOW_OPTS_ON; k++)
 			if (off >> k & 1)
 				c->without[n++] = shadow_opt_desc[k].name;
+		c->with = i % ABLATION_SETTINGS == ABLATION_LAZY ? shadow_opt_desc[SHADOW_OPTS_ON].name : NULL;
 	}
 }
 
@@ -67,7 +68,7 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 {
 	char list[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 
-	op_options(op_case_of(results, i)->without, list, words);
+	op_case_options(op_case_of(results, i), list, words);
 	snprintf(ret_text, size, "%s, %s", op_case_of(results, i)->row, list);
 }
 
@@ -94,4 +95,4 @@ const struct workload ablation_workload = {
 };
 
 _Static_assert(ABLATION_CASES <= OP_MAX_CASES, "room for the results");
-_Static_assert(SHADOW_OPTS <= OP_MAX_WITHOUT, "none is all of them left out");
+_Static_assert(SHADOW_OPTS_ON <= OP_MAX_WITHOUT, "none is all of them left out");

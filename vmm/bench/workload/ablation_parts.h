@@ -8,12 +8,13 @@
 #include "bench/workload/op.h"
 #include "shadow/shadow.h"
 
-/* All; each left out; each alone; none. */
-#define ABLATION_SETTINGS (2 * SHADOW_OPTS + 2)
+/* All; each left out; each alone; none; all, and tables that are not protected (lazy). */
+#define ABLATION_SETTINGS (2 * SHADOW_OPTS_ON + 3)
 #define ABLATION_ALL      0
 #define ABLATION_LEFT_OUT 1 /* and the next: optimisation 0 of shadow_opt_desc, 1, ... */
-#define ABLATION_ALONE    (ABLATION_LEFT_OUT + SHADOW_OPTS)
-#define ABLATION_NONE     (ABLATION_ALONE + SHADOW_OPTS)
+#define ABLATION_ALONE    (ABLATION_LEFT_OUT + SHADOW_OPTS_ON)
+#define ABLATION_NONE     (ABLATION_ALONE + SHADOW_OPTS_ON)
+#define ABLATION_LAZY     (ABLATION_NONE + 1)
 
 #define ABLATION_OPERATIONS 7
 #define ABLATION_CASES      (ABLATION_OPERATIONS * ABLATION_SETTINGS)

@@ -17,7 +17,7 @@
 #include "bench/workload/op_line.h"
 #include "bench/workload/workload.h"
 
-#define OP_MAX_CASES 126
+#define OP_MAX_CASES 133
 
 /* One row of the table. Those of the same operation stand next to each other: native, nested, shadow. */
 struct op_case {
@@ -25,6 +25,7 @@ struct op_case {
 	const char *what; /* one operation, for people; NULL where it is the same as above */
 	enum bench_where where;
 	const char *without[OP_MAX_WITHOUT]; /* optimisations that would be in the way */
+	const char *with;                    /* an optimisation that is not one of all; NULL: none */
 	const char *needs;                   /* the optimisation that it is about; NULL: none */
 	bool thp;                            /* 2 MiB pages of the host behind the guest's memory */
 	uint32_t ops, blocks;                /* of one run; blocks divides ops */
@@ -71,6 +72,9 @@ static inline const struct op_case *op_case_of(const struct op_results *results,
 {
 	return &results->set->cases[i];
 }
+
+/* As op_options(), of a case: with what it has beside. */
+void op_case_options(const struct op_case *c, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS]);
 
 /* op.c: members of a struct workload, whose results are a struct op_results. `begin` calls op_begin(). */
 int must_check op_begin(struct op_results *results, const struct op_set *set, const struct bench_plan *plan);

@@ -84,7 +84,7 @@ void op_options(const char *const *without, char ret_list[OP_MAX_OPTIONS], char 
 	char left_out[OP_MAX_OPTIONS] = "";
 
 	*ret_list = 0;
-	for (int i = 0; i < SHADOW_OPTS; i++) {
+	for (int i = 0; i < SHADOW_OPTS_ON; i++) {
 		const char *name = shadow_opt_desc[i].name;
 		const bool out = is_among(name, without);
 
