@@ -299,8 +299,8 @@ Test(shadow, wrong_options)
 
 Test(shadow, list_of_options)
 {
-	static const char *const names[] = {"root-cache", "emulate-update", "prefetch", "flood",
-	                                    "unsync",     "large",          "promote",  "ad-fast"};
+	static const char *const names[] = {"root-cache", "emulate-update", "prefetch", "flood", "unsync",
+	                                    "large",      "promote",        "ad-fast",  "lazy"};
 	size_t lines = 0;
 
 	run_gnomon(&r, "run", "--list-shadow-opts");

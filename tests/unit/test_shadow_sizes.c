@@ -315,6 +315,22 @@ Test(shadow_sizes, lazy_tables_catch_up_at_the_flush)
 	audit();
 }
 
+/* A fault walks the tables as they stand: D goes into the table that leads there now, not into the one that did. */
+Test(shadow_sizes, lazy_faults_take_no_short_cut)
+{
+	const uint64_t other = TABLE(1) + PAGE_SIZE;
+
+	sh->opts = SHADOW_OPT_ALL | SHADOW_OPT_LAZY;
+	guest_word(TABLE(1))[3] &= ~PTE_D;
+	guest_word(other)[3] = RUN | (RW & ~PTE_D);
+	cr_assert_eq(touch(GVA + 3 * PAGE_SIZE, false), SHADOW_FILLED);
+	*guest_entry(2, GVA) = other | RW; /* unseen, not flushed */
+	cr_assert_eq(touch(GVA + 3 * PAGE_SIZE, true), SHADOW_FILLED);
+	cr_assert_eq(guest_word(TABLE(1))[3] & PTE_D, 0u);
+	cr_assert_eq(guest_word(other)[3] & PTE_D, PTE_D);
+	audit();
+}
+
 /* A leaf table that the guest maps for itself becomes writable at the first write, and catches up at the flush. */
 Test(shadow_sizes, an_unsync_table_catches_up_at_the_flush)
 {
