@@ -38,15 +38,15 @@ MUTANTS = [
      "a frame becomes another table while a CPU still walks it", "unit shadow_sizes"),
 
     # What is linked at a new place is in step.
-    ("no-sync-at-new-place", "vmm/shadow/fault.c", "r = shadow_sync_below(sh, counters, child);", "r = SHADOW_DONE;",
+    ("no-sync-at-new-place", "vmm/shadow/fault.c", ": shadow_sync_below(sh, counters, child);", ": SHADOW_DONE;",
      "a table that lags is linked where no TLB holds anything", "guest shadow_tables/linked_anew"),
-    ("no-sync-told-by-oracle", "vmm/shadow/fault.c", "r = shadow_sync_below(sh, counters, child);", "r = SHADOW_DONE;",
+    ("no-sync-told-by-oracle", "vmm/shadow/fault.c", ": shadow_sync_below(sh, counters, child);", ": SHADOW_DONE;",
      "the same: the oracle must see it, too", "oracle"),
     ("sync-one-level-below", "vmm/shadow/unsync.c", "if (is_below(ref->page, top))", "if (ref->page == top)",
      "a table that lags is linked by way of one above it", "guest shadow_tables/linked_anew"),
     ("sync-below-forgets-one", "vmm/shadow/unsync.c", "top->present && i-- > 0", "top->present && i-- > 1",
      "the first of the tables that lag goes on lagging", "guest shadow_tables/linked_anew"),
-    ("start-without-sync", VCPU, "shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters);", ";",
+    ("start-without-sync", VCPU, "shadow_flushed(vcpu->vm->shadow->mmu, &vcpu->counters, gpa_init(state->cr3 & PTE_ADDR));", ";",
      "a CPU that starts sees what its tables said before", "guest shadow_tables/started_cpu"),
 
     # Tables that are open for one instruction.

@@ -139,7 +139,7 @@ static struct miss_results results;
 static int chosen(bool quick, unsigned pages, unsigned backings, size_t nr_sizes)
 {
 	plan = (struct bench_plan){
-	    .host = &host, .quick = quick, .mappings = {pages, backings, {4096, 8192, 16384}, nr_sizes}};
+	    .host = &host, .quick = quick, .mappings = {pages, backings, {4096, 8192, 16384, 32768}, nr_sizes}};
 	results = (struct miss_results){.plan = &plan};
 	return miss_choose_apps(&results);
 }
@@ -159,7 +159,9 @@ Test(bench_apps, cases)
 	cr_assert_eq(results.nr, 12u);
 	cr_expect_eq(results.request[1].ring[0].pages, 8192u);
 	cr_expect_eq(miss_arena_bytes(&results.request[2]), 16384u * PAGE_SIZE);
-	cr_expect_eq(chosen(true, ~0u, ~0u, 3), -E2BIG);
+	cr_assert_eq(chosen(true, ~0u, ~0u, 3), 0);
+	cr_expect_eq(results.nr, (size_t)(ARENA_NR_APPS - 1) * BENCH_NR_PAGES * BACKING_NR * 3);
+	cr_expect_eq(chosen(true, ~0u, ~0u, 4), -E2BIG);
 }
 
 /* Guests take 1.5 and 2 times what the process of their own turn takes, while all drift. */
