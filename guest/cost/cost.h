@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A guest of its own that does one thing many times and measures the time: `gnomon bench --only costs`, `balloon`,
- * `walks`, `enclave` and `miss`. It has no kernel and no protection. Both privilege levels can reach everything. cost_main()
- * runs at CPL 3 and calls what has to run at CPL 0 through a breakpoint (entry.S).
+ * `walks`, `enclave`, `nano` and `miss`. It has no kernel and no protection. Both privilege levels can reach all of it.
+ * cost_main() runs at CPL 3 and calls what has to run at CPL 0 through a breakpoint (entry.S).
  *
  *   0          loader                     all of memory is mapped at its own address, by 2 MiB pages
  *   2 MiB      this image, its tables

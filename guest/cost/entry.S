@@ -50,11 +50,11 @@ entry:					/* RDI: the device tree */
 set_gate:
 	shl $4, %ecx
 	mov %edx, %eax
-	mov %ax, idt(%rcx)
-	movw $GNOMON_BOOT_CS, idt + 2(%rcx)
-	mov %r8b, idt + 5(%rcx)
+	mov %ax, cost_idt(%rcx)
+	movw $GNOMON_BOOT_CS, cost_idt + 2(%rcx)
+	mov %r8b, cost_idt + 5(%rcx)
 	shr $16, %eax
-	mov %ax, idt + 6(%rcx)
+	mov %ax, cost_idt + 6(%rcx)
 	ret
 
 breakpoint:
@@ -87,7 +87,7 @@ gdt_pointer:
 	.quad gdt
 idt_pointer:
 	.word 256 * 16 - 1
-	.quad idt
+	.quad cost_idt
 	.balign 16
 tss:	.long 0
 	.quad kernel_stack_top
@@ -98,7 +98,6 @@ tss:	.long 0
 
 	.bss
 	.balign 4096
-idt:	.skip 256 * 16
 	.skip 8192
 user_stack_top:
 	.skip 8192

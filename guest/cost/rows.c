@@ -2,10 +2,12 @@
 /* The operations, one for each row of the benchmark's table. The README.md at the top says what they mean. */
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
+#include <stddef.h>
 
 #include "balloon.h"
 #include "cost.h"
 #include "enclave.h"
+#include "nano.h"
 #include "walks.h"
 
 #define PAGE      4096ull
@@ -216,6 +218,15 @@ static bool check_interrupt(uint32_t n)
 	{                                                                                                              \
 		.name = NAME, .unit = UNIT, .most = MOST, .prepare = PREPARE, .run = RUN, .check = check_balloon       \
 	}
+#define NANO(NAME, UNIT, MOST, PREPARE, RUN, CHECK)                                                                    \
+	{                                                                                                              \
+		.name = NAME, .unit = UNIT, .most = MOST, .prepare = PREPARE, .run = RUN, .check = CHECK               \
+	}
+#define NANO_KERNEL(NAME, UNIT, MOST, PREPARE, RUN, CHECK)                                                             \
+	{                                                                                                              \
+		.name = NAME, .kernel = true, .unit = UNIT, .most = MOST, .prepare = PREPARE, .run = RUN,              \
+		.check = CHECK                                                                                         \
+	}
 
 const struct cost_row cost_rows[] = {
     {.name = "floor", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_floor},
@@ -289,5 +300,22 @@ const struct cost_row cost_rows[] = {
      .prepare = prepare_enclave_chase,
      .run = run_enclave_chase,
      .check = check_enclave_walks},
+    NANO_KERNEL("hypercall", 8, COST_MANY, NULL, run_floor, NULL),
+    NANO_KERNEL("in", 8, COST_MANY, NULL, run_in, NULL),
+    NANO_KERNEL("cr8wr", 8, COST_MANY, NULL, run_cr8wr, NULL),
+    NANO_KERNEL("callret", 8, COST_MANY, NULL, run_callret, NULL),
+    NANO("callret-user", 8, COST_MANY, NULL, run_callret, NULL),
+    NANO("pgfault", 1, COST_MANY, prepare_pgfault, run_store, check_faults),
+    NANO("protfault", 1, COST_MANY, prepare_protfault, run_store, check_faults),
+    NANO("divzero", 1, COST_MANY, prepare_divzero, run_divzero, check_faults),
+    NANO_KERNEL("ptemod", 8, COST_MANY, prepare_one_table, run_table_write, check_table_write),
+    NANO("demand-fill", 1, COST_TABLES *NANO_FILLS, prepare_fill, run_fill, check_faults),
+    NANO("munmap", 1, COST_TABLES, prepare_ranges, run_munmap, check_ranges),
+    NANO("mprotect", 1, COST_TABLES, prepare_ranges, run_mprotect, check_ranges),
+    NANO("fork-1", 1, COST_MANY, prepare_fork_1, run_fork, check_spaces),
+    NANO("fork-32", 1, COST_MANY, prepare_fork_32, run_fork, check_spaces),
+    NANO("ctx-2", 1, COST_MANY, prepare_ctx_2, run_ctx, check_spaces),
+    NANO("ctx-8", 1, COST_MANY, prepare_ctx_8, run_ctx, check_spaces),
+    NANO("ctx-64", 1, COST_MANY, prepare_ctx_64, run_ctx, check_spaces),
 };
 const uint32_t cost_nr_rows = sizeof(cost_rows) / sizeof(*cost_rows);

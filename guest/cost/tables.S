@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Page tables: all memory and the devices at their own address, and REGION. */
+/* Page tables: all memory and the devices at their own address, and REGION. The IDT, which entry.S fills. */
 #include <gnomon/abi.h>
 #include <gnomon/x86.h>
 
@@ -10,7 +10,7 @@
 
 	.data
 	.balign 4096
-	.globl cost_pml4, cost_pd, cost_pt
+	.globl cost_pml4, cost_pd, cost_pt, cost_idt
 cost_pml4:
 	.rept 2
 	.quad low_pdpt + ALL, region_pdpt + ALL
@@ -47,4 +47,6 @@ cost_pd:
 	.balign 4096
 cost_pt:
 	.skip COST_TABLES * 4096
+cost_idt:
+	.skip 256 * 16
 	.section .note.GNU-stack, "", @progbits
