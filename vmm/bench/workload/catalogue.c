@@ -8,14 +8,28 @@
 #include "bench/workload/costs.h"
 #include "bench/workload/enclave.h"
 #include "bench/workload/miss.h"
+#include "bench/workload/nano.h"
 #include "bench/workload/startup.h"
 #include "bench/workload/switch.h"
 #include "bench/workload/walks.h"
 
+/* clang-format off: one a line */
 const struct workload *const workload_catalogue[] = {
-    &chase_workload,  &startup_workload, &costs_workload,   &ablation_workload, &balloon_workload, &walks_workload,
-    &switch_workload, &auto_workload,    &enclave_workload, &miss_workload,     &apps_workload,    NULL,
+    &chase_workload,
+    &startup_workload,
+    &costs_workload,
+    &nano_workload,
+    &ablation_workload,
+    &balloon_workload,
+    &walks_workload,
+    &switch_workload,
+    &auto_workload,
+    &enclave_workload,
+    &miss_workload,
+    &apps_workload,
+    NULL,
 };
+/* clang-format on */
 
 const char *workload_name(size_t i)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the workloads `costs`, `balloon` and `enclave` share: guest/cost does one operation many times, in blocks that
- * take turns with blocks of the floor, the cheapest trap that the VMM resumes at once. Drift hits both, so that the
- * ratio stands.
+ * What the workloads `costs`, `balloon`, `enclave` and `nano` share: guest/cost does one operation many times, in
+ * blocks that take turns with blocks of the floor, the cheapest trap that the VMM resumes at once. Drift hits both, so
+ * that the ratio stands.
  * A workload of this kind is a table of cases, `struct op_set`, and a report. `walks` shares op_line.h alone.
  *
  *   op.c          the turns, and the counts of exits

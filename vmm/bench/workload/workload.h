@@ -20,7 +20,7 @@
 #include "bench/report/report.h"
 
 #define WORKLOAD_MAX_CASES  144
-#define WORKLOAD_MAX_TABLES 2
+#define WORKLOAD_MAX_TABLES 3
 
 /* Files that come with Gnomon. */
 enum bench_file { BENCH_KERNEL, BENCH_COST, BENCH_SHORTEST, BENCH_NR_FILES };

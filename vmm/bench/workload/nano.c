@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#include "bench/workload/nano.h"
+
+static int begin(void *results, const struct bench_plan *plan)
+{
+	return op_begin(results, &nano_set, plan);
+}
+
+const struct workload nano_workload = {
+    .name = "nano",
+    .what = "single instructions, faults and what a kernel does, beside published figures",
+    .needs = 1 << BENCH_COST,
+    .rounds = 11,
+    .quick_rounds = 5,
+    .results_size = sizeof(struct op_results),
+    .begin = begin,
+    .nr_cases = op_nr,
+    .is_due = op_is_due,
+    .group_end = op_group_end,
+    .describe = op_describe,
+    .prepare = op_count,
+    .turn = op_turn,
+    .finish = op_finish,
+    .any = op_any,
+    .tables = {nano_report, nano_adams_agesen_report, nano_pvm_report},
+    .explain = nano_explain,
+    .release = op_release,
+};
