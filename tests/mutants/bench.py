@@ -6,6 +6,7 @@ TURNS, VM, REPORT, ARENA = ("vmm/bench/workload/miss_turns.c", "vmm/bench/worklo
 JUDGE, MATCH, RULE = "vmm/bench/compare/judge.c", "vmm/bench/compare/match.c", "vmm/bench/compare/rule.c"
 APPS = "guest/arena_apps.c"
 LAP, UNIT, COMPARED = "guest command/bench_miss", "unit bench_miss", "unit compare"
+SPACES, SPACES_CHECK = "guest/cost/nano_spaces.c", "guest bench_nano/nested"
 
 MUTANTS = [
     ("reference-short", "vmm/bench/workload/miss_reference.c", "loads = b->loads / 16", "loads = b->loads / 32",
@@ -49,4 +50,13 @@ MUTANTS = [
      "two rows that are alike are both taken", COMPARED),
     ("compare-half-an-interval", JUDGE, "!base->has_interval || !other->has_interval", "!base->has_interval",
      "a value without an interval counts as one from 0 to 0", COMPARED),
+    ("nano-ratio-upside-down", "vmm/bench/workload/nano_report.c", "op_time_ratio(res, i, nested, &ratio)",
+     "op_time_ratio(res, nested, i, &ratio)", "nested is given by the others", "unit bench_nano"),
+    ("nano-theirs-judged", RULE, "{\"nano-*\", \"theirs_*\", NULL, .role = COMPARE_NOTE},", "",
+     "what others published counts as measured", "unit bench_nano"),
+    ("nano-fork-shares", SPACES, "entry &= ~PTE_W;", ";", "a child writes to its parent's pages", SPACES_CHECK),
+    ("nano-child-not-copied", SPACES, "if (current < spaces + PARENTS) {", "if (1) {",
+     "a child's page is its parent's, made writable", SPACES_CHECK),
+    ("nano-one-space", SPACES, "s->pt[i] = (uint64_t)s->page[i] | USED;", "s->pt[i] = (uint64_t)spaces->page[i] | USED;",
+     "a ring of address spaces is one", SPACES_CHECK),
 ]
