@@ -7,6 +7,7 @@
 #include "balloon.h"
 #include "cost.h"
 #include "enclave.h"
+#include "mmu.h"
 #include "nano.h"
 #include "walks.h"
 
@@ -251,6 +252,19 @@ const struct cost_row cost_rows[] = {
     {.name = "touch-4k", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch, .run = run_touch},
     {.name = "touch-4k-cold", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch_cold, .run = run_touch},
     {.name = "touch-2m", .unit = 1, .most = COST_TABLES, .prepare = prepare_touch_large, .run = run_touch},
+    {.name = "first-write",
+     .unit = 1,
+     .most = MMU_PAGES,
+     .prepare = prepare_first_write,
+     .run = run_first_write,
+     .check = check_first_write},
+    {.name = "table-data",
+     .kernel = true,
+     .unit = 1,
+     .most = MMU_TABLES,
+     .prepare = prepare_table_data,
+     .run = run_table_data,
+     .check = check_table_data},
     {.name = "syscall", .unit = 8, .most = COST_MANY, .run = run_syscall},
     {.name = "interrupt", .kernel = true, .unit = 8, .most = COST_MANY, .run = run_interrupt, .check = check_interrupt},
     BALLOON("reclaim-4k", 1, COST_SINGLES, prepare_singles, run_reclaim_4k),

@@ -133,6 +133,23 @@ Test(cost, fault_is_one_exit)
 	cr_assert_eq(c.n[PREFETCHED], 0);
 }
 
+/* A table that is none any more is written freely after a few stores. Without flood each store to it is an exit. */
+Test(cost, flood_frees_a_former_table)
+{
+	const struct counts with = cost("shadow", "root-cache,emulate-update,flood", "table-data", 8);
+	const struct counts without = cost("shadow", "root-cache,emulate-update", "table-data", 8);
+
+	cr_expect_leq(with.n[EXITS], 8 * 12, "%lld", with.n[EXITS]);
+	cr_expect_geq(without.n[EXITS], 8 * 64, "%lld", without.n[EXITS]);
+}
+
+/* D missing is one exit, whoever sets it. */
+Test(cost, first_write_is_one_exit)
+{
+	cr_expect_eq(cost("shadow", "all", "first-write", 128).n[EXITS], 128);
+	cr_expect_eq(cost("shadow", "root-cache,emulate-update", "first-write", 128).n[EXITS], 128);
+}
+
 /* A CR3 load that hits the root cache is the trap of the instruction and nothing more. */
 Test(cost, cr3_load_builds_nothing)
 {

@@ -14,6 +14,9 @@ static const struct op_case operations[ABLATION_OPERATIONS] = {
     OPERATION("invlpg", 256, 32, .what = "INVLPG of a page and a load from it"),
     OPERATION("table-write", 512, 64, .what = "store to an entry of a leaf table in use"),
     OPERATION("table-flush", 16, 16, .what = "512 stores to one leaf table in use, a CR3 load, a load through it"),
+    OPERATION("table-data", 32, 32,
+              .what = "a page directory linked, used and unlinked, a CR3 load, 64 stores to its frame"),
+    OPERATION("first-write", 512, 64, .what = "first store to a page that was read before: D is set"),
     OPERATION("touch-4k", 32, 32, .what = "first store to each 4 KiB page of 2 MiB that the host has"),
     OPERATION("touch-2m", 32, 32, .thp = true, .what = "as touch-4k, by one 2 MiB guest page on one of the host's"),
 };

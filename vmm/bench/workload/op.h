@@ -17,7 +17,7 @@
 #include "bench/workload/op_line.h"
 #include "bench/workload/workload.h"
 
-#define OP_MAX_CASES 133
+#define OP_MAX_CASES 171
 
 /* One row of the table. Those of the same operation stand next to each other: native, nested, shadow. */
 struct op_case {

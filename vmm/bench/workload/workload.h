@@ -19,7 +19,7 @@
 #include "bench/environment.h"
 #include "bench/report/report.h"
 
-#define WORKLOAD_MAX_CASES  144
+#define WORKLOAD_MAX_CASES  176
 #define WORKLOAD_MAX_TABLES 3
 
 /* Files that come with Gnomon. */
