@@ -111,6 +111,19 @@ Test(report_html, words_flow)
 	free(page);
 }
 
+/* Names with what they mean are a list, whose columns the reader's window decides. */
+Test(report_html, definitions)
+{
+	char *page =
+	    page_of(1, "These:\n  a&b     one thing\n  longer  two, and\n  of one sentence\nAfter.\n  last    three");
+
+	cr_expect(strstr(page, "<p>These:</p>\n<dl>\n<dt>a&amp;b</dt><dd>one thing</dd>\n"
+	                       "<dt>longer</dt><dd>two, and</dd>\n</dl>\n<p>  of one sentence</p>\n<p>After.</p>\n"
+	                       "<dl>\n<dt>last</dt><dd>three</dd>\n</dl>\n</div>"),
+	          "%s", page);
+	free(page);
+}
+
 /* ---- heat maps ---- */
 
 static const struct report_plot heat = {

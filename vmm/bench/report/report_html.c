@@ -16,6 +16,8 @@ static const char style[] =
     "h1{font-size:1.5rem;line-height:1.25;margin:0 0 .25rem}h2{font-size:1.2rem;margin:1.5rem 0 .25rem}"
     "p{margin:.25rem 0;max-width:65rem}.dim{color:var(--dim)}.finding{font-size:1.125rem;white-space:pre-line}.words "
     "p{white-space:pre-wrap}\n"
+    "dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:.5rem 0;max-width:65rem}"
+    "dt{font-weight:600}dd{margin:0}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr));gap:1rem}"
     "figure{margin:.5rem 0}figcaption{font-weight:600}figure svg{width:100%;height:auto;display:block}\n"
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.25rem 0;padding:0}"
@@ -54,32 +56,81 @@ static void put_head(const struct report_environment *e, FILE *to)
 	report_html_text(e->kernel, to);
 	fputs("; host ", to);
 	report_html_text(e->host, to);
-	fprintf(to, "; THP %s. gnomon %s, %s, seed %ld.</p>\n</header>\n<main>\n", e->thp, e->gnomon, e->date, e->seed);
-}
-
-/* A line that goes on with the next is one with it; what is set in by blanks stays a line. */
-static void put_words(const char *words, FILE *to)
-{
-	fputs("<div class=\"words\">\n", to);
-	while (*words == '\n')
-		words++;
-	while (*words) {
-		const bool set_in = *words == ' ';
-
+	fprintf(to, "; THP %s. gnomon %s, %s, seed %ld.</p>\n", e->thp, e->gnomon, e->date, e->seed);
+	if (e->label) {
 		fputs("<p>", to);
-		for (bool ends = false; !ends && *words; words++) {
-			const char before = *words == '\n' ? words[-1] : 0;
-
-			ends = *words == '\n' &&
-			       (set_in || words[1] == ' ' || !words[1] || before == '.' || before == ':');
-			if (*words == '\n')
-				fputs(ends ? "" : " ", to);
-			else
-				report_html_text((char[]){*words, 0}, to);
-		}
+		report_html_text(e->label, to);
 		fputs("</p>\n", to);
 	}
-	fputs("</div>\n", to);
+	fputs("</header>\n<main>\n", to);
+}
+
+/* ---- sentences ---- */
+
+static void put_text(const char *text, size_t len, FILE *to)
+{
+	for (size_t i = 0; i < len; i++)
+		report_html_text((char[]){text[i], 0}, to);
+}
+
+/* "  name   what it is", set in and with two blanks behind the name. *ret_what: where that begins. */
+static bool is_definition(const char *line, size_t len, size_t *ret_name_len, const char **ret_what)
+{
+	const size_t name = len > 2 && line[0] == ' ' && line[1] == ' ' ? strcspn(line + 2, " \n") : 0;
+
+	*ret_name_len = name;
+	*ret_what = line + 2 + name;
+	*ret_what += strspn(*ret_what, " ");
+	return name && *ret_what >= line + name + 4 && *ret_what < line + len;
+}
+
+/* The paragraph that begins with this line: a line that goes on with the next is one with it. Returns its end. */
+static const char *put_paragraph(const char *line, FILE *to)
+{
+	const bool set_in = *line == ' ';
+	bool ends = false;
+
+	fputs("<p>", to);
+	for (; !ends && *line; line++) {
+		const char before = *line == '\n' ? line[-1] : 0;
+
+		ends = *line == '\n' && (set_in || line[1] == ' ' || !line[1] || before == '.' || before == ':');
+		if (*line == '\n')
+			fputs(ends ? "" : " ", to);
+		else
+			put_text(line, 1, to);
+	}
+	fputs("</p>\n", to);
+	return line;
+}
+
+static void put_words(const char *words, FILE *to)
+{
+	bool in_list = false;
+
+	fputs("<div class=\"words\">\n", to);
+	words += strspn(words, "\n");
+	while (*words) {
+		const size_t len = strcspn(words, "\n");
+		const char *what;
+		size_t name;
+		const bool defines = is_definition(words, len, &name, &what);
+
+		if (defines != in_list)
+			fputs(defines ? "<dl>\n" : "</dl>\n", to);
+		in_list = defines;
+		if (!defines) {
+			words = put_paragraph(words, to);
+			continue;
+		}
+		fputs("<dt>", to);
+		put_text(words + 2, name, to);
+		fputs("</dt><dd>", to);
+		put_text(what, words + len - what, to);
+		fputs("</dd>\n", to);
+		words += len + (words[len] == '\n');
+	}
+	fputs(in_list ? "</dl>\n</div>\n" : "</div>\n", to);
 }
 
 static void put_cell(const struct report *r, size_t row, size_t c, FILE *to)
