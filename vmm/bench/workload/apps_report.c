@@ -74,36 +74,49 @@ int apps_report(const void *results, struct report **ret_table)
 	return report_build(one_size ? &layout : &unplotted, results, res->nr * MISS_NR_WHO, add_row, ret_table);
 }
 
-/* A guest's, by a process's. */
-static bool has_ratio(const struct miss_request *q, enum miss_who who, struct stats_ratio *ret_ratio)
+/* The case of the application in which the guest takes longest by a process's time; nr: it has none. */
+static size_t find_longest(const struct miss_results *res, enum arena_app app, enum miss_who who,
+                           struct stats_ratio *ret_ratio)
 {
-	return !miss_who[who].again && miss_who[who].where != BENCH_NATIVE && q->who >> who & 1 &&
-	       miss_ratio(q, 0, who, q->samples->turns, ret_ratio) == 0;
+	size_t longest = res->nr;
+
+	*ret_ratio = (struct stats_ratio){0};
+	for (size_t i = 0; i < res->nr; i++) {
+		const struct miss_request *q = &res->request[i];
+		struct stats_ratio ratio;
+
+		if (q->app != app || *res->na[i] || !(q->who >> who & 1) ||
+		    miss_ratio(q, 0, who, q->samples->turns, &ratio) < 0 || ratio.median <= ret_ratio->median)
+			continue;
+		longest = i;
+		*ret_ratio = ratio;
+	}
+	return longest;
 }
 
-/* A line for each case. */
+/* A line for each application: the mapping that each guest takes longest with. */
 void apps_find(const void *results, FILE *to)
 {
 	const struct miss_results *res = results;
 	char words[MISS_MAPPING_WORDS];
 	struct stats_ratio ratio;
 
-	for (size_t i = 0; i < res->nr; i++) {
-		const struct miss_request *q = &res->request[i];
-		const char *before = "";
+	for (int app = ARENA_NO_APP + 1; app < ARENA_NR_APPS; app++) {
+		const char *before = ": ";
 
-		if (*res->na[i])
-			continue;
-		fprintf(to, "%s, %u pages of %s, by a process's time:", app_name(q->app), q->ring[0].pages,
-		        miss_mapping_name(q, words));
 		for (int who = 0; who < MISS_NR_WHO; who++) {
-			if (!has_ratio(q, who, &ratio))
+			const bool guest = !miss_who[who].again && miss_who[who].where != BENCH_NATIVE;
+			const size_t i = guest ? find_longest(res, app, who, &ratio) : res->nr;
+
+			if (i == res->nr)
 				continue;
-			fprintf(to, "%s %s %.3f (%.3f to %.3f)", before, miss_who[who].name, ratio.median, ratio.ci_low,
-			        ratio.ci_high);
-			before = ",";
+			fprintf(to, "%s%s%s at most %.3f of a process's time (%.3f to %.3f; %u pages, %s)",
+			        *before == ':' ? app_name(app) : "", before, miss_who[who].name, ratio.median,
+			        ratio.ci_low, ratio.ci_high, res->request[i].ring[0].pages,
+			        miss_mapping_name(&res->request[i], words));
+			before = ", ";
 		}
-		fputs(".\n", to);
+		fputs(*before == ':' ? "" : ".\n", to);
 	}
 }
 
