@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* From samples to the table of `miss`: ratios are of pairs, the worst interval counts, reasons fill the row. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <gnomon/addr.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "bench/workload/miss.h"
 #include "bench/workload/miss_clock.h"
+#include "bench/workload/miss_pmu.h"
 #include "table_text.h"
 
 #define TURNS 64
@@ -197,6 +201,49 @@ Test(bench_miss, levels_add_up)
 	strcpy(results.na[ARENA_APART], "no memory");
 	text = csv(miss_levels);
 	cr_expect_eq(text_count(text, ",10,10,10,"), 0u, "%s", text);
+	free(text);
+}
+
+/* By the kernel's own counters, since the CPU's may be missing: a thread counts what it did, and no other. */
+Test(bench_miss, counter)
+{
+	const int fd = miss_pmu_open(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_PAGE_FAULTS);
+	uint64_t before, after;
+	char *pages;
+
+	if (fd < 0)
+		cr_skip_test("perf_event_open: %s", strerror(-fd));
+	pages = mmap(NULL, 16 * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq((void *)pages, MAP_FAILED);
+	madvise(pages, 16 * PAGE_SIZE, MADV_NOHUGEPAGE);
+	cr_assert_eq(miss_pmu_read(fd, &before), 0);
+	for (int i = 0; i < 16; i++)
+		pages[i * PAGE_SIZE] = 1;
+	cr_assert_eq(miss_pmu_read(fd, &after), 0);
+	cr_expect_geq(after - before, 16u);
+	cr_expect_leq(after - before, 32u);
+	munmap(pages, 16 * PAGE_SIZE);
+	close(fd);
+	cr_expect_eq(miss_pmu_read(-1, &after), -EBADF);
+	cr_expect_lt(miss_pmu_open(~0u, 0), 0);
+}
+
+/* Misses are by all loads that were counted, and n/a with the reason where none were. */
+Test(bench_miss, dtlb_misses)
+{
+	struct miss_samples *s = results.request[ARENA_SMALL].samples;
+	struct report *table;
+	char *text;
+
+	s->series[0].counted[MISS_NATIVE] = 4000;
+	s->series[0].dtlb[MISS_NATIVE] = 3000;
+	text = csv(miss_report);
+	cr_expect_eq(text_count(text, ",0.75,"), 1u, "%s", text);
+	free(text);
+	s->pmu_error = EACCES;
+	cr_assert_eq(miss_report(&results, &table), 0);
+	text = table_text(table, report_print);
+	cr_expect(strstr(text, "n/a: no counter of dTLB misses: Permission denied\n"), "%s", text);
 	free(text);
 }
 

@@ -44,6 +44,7 @@ static const struct compare_rule rules[] = {
     {"*", "ratio", NULL, .role = COMPARE_VALUE},
     {"*", "*_ratio", NULL, .role = COMPARE_VALUE},
     {"*", "floors", NULL, .role = COMPARE_VALUE},
+    {"*", "dtlb*", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
     {"*", "exits*", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
     {"*", "pages_built", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
     {"*", "*_mean", NULL, .role = COMPARE_VALUE},

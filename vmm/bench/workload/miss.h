@@ -14,6 +14,7 @@
  *   miss_reference.c  the loop written by hand
  *   miss_clock.h    the TSC beside the host's clock
  *   miss_vm.c       a VM of that process
+ *   miss_pmu.c      a hardware counter of a thread
  *   miss_series.c   samples to numbers
  *   miss_report.c   these to a table, and to sentences
  *   miss_levels.c   the same for strides: what each level of a walk costs
@@ -61,6 +62,8 @@ struct miss_series {
 	double ns[MISS_NR_WHO][MISS_MAX_TURNS]; /* a load; ticks until the run is over */
 	uint32_t disturbed[MISS_NR_WHO];        /* turns in which the thread lost its CPU */
 	uint64_t loads[MISS_NR_WHO], exits[MISS_NR_WHO];
+	uint64_t counted[MISS_NR_WHO],
+	    dtlb[MISS_NR_WHO];              /* loads, those not timed, too; and their misses (miss_pmu.h) */
 	struct walk_refs refs[MISS_NR_WHO]; /* of guests */
 };
 
@@ -69,6 +72,7 @@ struct miss_samples {
 	uint32_t turns;
 	uint32_t jumps;            /* turns that were taken anew, because the clocks did not agree */
 	double seconds, in_blocks; /* that all turns took, and their blocks alone */
+	int pmu_error;             /* errno: why dtlb[] is nothing */
 	struct miss_series series[MISS_MAX_RINGS];
 };
 

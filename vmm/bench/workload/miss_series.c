@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "bench/workload/miss.h"
 
@@ -105,9 +108,24 @@ void miss_set_place(struct report *t, const struct host_info *host, const struct
 
 /* Columns: of loads, and of an application's operations. */
 static const struct {
-	const char *time, *low, *high, *p99, *exits;
-} names[] = {{"load", "load_ci_low", "load_ci_high", "load_p99", "exits_load"},
-             {"time", "time_ci_low", "time_ci_high", "time_p99", "exits"}};
+	const char *time, *low, *high, *p99, *exits, *dtlb;
+} names[] = {{"load", "load_ci_low", "load_ci_high", "load_p99", "exits_load", "dtlb_load"},
+             {"time", "time_ci_low", "time_ci_high", "time_p99", "exits", "dtlb"}};
+
+static void set_dtlb(struct report *t, const char *column, const struct miss_request *q, size_t ring, enum miss_who who)
+{
+	const struct miss_series *s = &q->samples->series[ring];
+	const int error = q->samples->pmu_error;
+	char reason[160];
+
+	if (!error && s->counted[who]) {
+		report_set_number(t, column, (double)s->dtlb[who] / s->counted[who]);
+		return;
+	}
+	snprintf(reason, sizeof(reason), "no counter of dTLB misses: %s",
+	         error == ENOENT || error == EOPNOTSUPP || !error ? "the CPU shows none here" : strerror(error));
+	report_set_na(t, column, reason);
+}
 
 int miss_set_samples(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
                      enum miss_who who)
@@ -138,6 +156,7 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 		report_set_ratio(t, "ratio", &ratio);
 	}
 	report_set_number(t, names[kind].exits, (double)s->exits[who] / s->loads[who]);
+	set_dtlb(t, names[kind].dtlb, q, ring, who);
 	report_set_number(t, "disturbed", s->disturbed[who]);
 	report_set_number(t, "n", turns);
 	return 0;

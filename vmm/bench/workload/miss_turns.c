@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "bench/workload/miss.h"
 #include "bench/workload/miss_arena.h"
 #include "bench/workload/miss_clock.h"
+#include "bench/workload/miss_pmu.h"
 #include "bench/workload/miss_vm.h"
 #include "paging/switch.h"
 
@@ -28,6 +30,7 @@ struct run {
 	const struct miss_request *q;
 	struct miss_broom *broom;        /* NULL: no ring is cold */
 	struct miss_vm *vm[MISS_NR_WHO]; /* of guests */
+	int pmu;                         /* this thread's counter; -errno */
 	uint64_t loads[MISS_MAX_RINGS];
 	uint64_t random;
 	double rate;        /* of the TSC, ticks a microsecond */
@@ -52,6 +55,11 @@ static uint64_t lost_cpu(const struct run *run, enum miss_who who)
 	return usage.ru_nivcsw;
 }
 
+static uint64_t warm_loads(const struct miss_ring *ring)
+{
+	return ALIGN(ring->pages < WARM_MOST ? ring->pages : WARM_MOST);
+}
+
 /*
  * `loads` from page `from` of a ring on, or so many operations of the application. Ticks for each in *ret_ticks; in
  * *ret_line the line behind, or the application's sum.
@@ -73,7 +81,7 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 	if (is->cold)
 		miss_broom_sweep(run->broom);
 	else
-		b.warm = ALIGN(is->pages < WARM_MOST ? is->pages : WARM_MOST);
+		b.warm = warm_loads(is);
 	if (run->vm[who])
 		r = miss_vm_run(run->vm[who], &b);
 	else if (who == MISS_REFERENCE)
@@ -83,6 +91,25 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 	*ret_line = b.line;
 	*ret_ticks = (double)b.tsc / loads;
 	return r;
+}
+
+/* Of the block that was just done, by whoever did it. `before`: this thread's count when it began, or why there is none. */
+static void count_misses(struct run *run, enum miss_who who, size_t ring, int pmu, uint64_t before)
+{
+	const struct miss_ring *is = &run->q->ring[ring];
+	struct miss_series *s = &run->q->samples->series[ring];
+	uint64_t now = 0;
+
+	if (run->vm[who])
+		pmu = miss_vm_dtlb(run->vm[who], &now);
+	else if (pmu == 0)
+		pmu = miss_pmu_read(run->pmu, &now);
+	if (pmu < 0) {
+		run->q->samples->pmu_error = run->pmu < 0 ? -run->pmu : -pmu;
+		return;
+	}
+	s->dtlb[who] += run->vm[who] ? now : now - before;
+	s->counted[who] += run->loads[ring] + (is->cold ? 0 : warm_loads(is));
 }
 
 /*
@@ -95,9 +122,12 @@ static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t
 	const uint64_t lost = lost_cpu(run, who), exits = run->vm[who] ? miss_vm_exits(run->vm[who]) : 0;
 	const uint64_t from = chase_random(&run->random) % run->q->ring[ring].pages;
 	const int64_t began = clock_us();
-	uint64_t line;
+	uint64_t line, before = 0;
+	int pmu = miss_pmu_read(run->pmu, &before);
 	int r = run_block(run, who, ring, from, run->loads[ring], &s->ns[who][turn], &line);
 
+	if (r == 0)
+		count_misses(run, who, ring, pmu, before);
 	run->in_blocks += clock_us() - began;
 	s->disturbed[who] += lost_cpu(run, who) != lost;
 	s->loads[who] += run->loads[ring];
@@ -325,6 +355,7 @@ int miss_turns(const void *request)
 	int r = stay_on_one_cpu(q->cpu);
 
 	run.rate = tsc_rate();
+	run.pmu = miss_pmu_open(MISS_PMU_TYPE, MISS_PMU_CONFIG);
 	if (r == 0)
 		r = miss_arena_map(q);
 	if (r == 0 && any_cold(q)) {
@@ -339,5 +370,7 @@ int miss_turns(const void *request)
 		r = take_turns(&run);
 	scale(&run);
 	stop_guests(&run);
+	if (run.pmu >= 0)
+		close(run.pmu);
 	return r < 0;
 }

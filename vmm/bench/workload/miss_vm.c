@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench/workload/miss_pmu.h"
 #include "dev/serial.h"
 #include "platform/platform.h"
 #include "platform/walks.h"
@@ -34,6 +35,9 @@ struct miss_vm {
 	int go, done; /* eventfds: a block is there; the guest is at its port */
 	struct arena_block block;
 	uint64_t disturbances;
+	int pmu;                 /* the vCPU's thread's; -errno */
+	int pmu_error;           /* -errno of the last block's */
+	uint64_t before, misses; /* counted before the last block, and in it */
 	/* A count in place of a block: only the vCPU's own thread can walk. */
 	const uint64_t *pages; /* NULL: a block */
 	size_t nr_pages;
@@ -74,6 +78,22 @@ static void count(struct miss_vm *m, struct vcpu *vcpu)
 	m->pages = NULL;
 }
 
+/* The vCPU's thread, which opens its counter when it comes here first. */
+static void count_block(struct miss_vm *m, bool begins)
+{
+	uint64_t now = 0;
+	int r;
+
+	if (m->pmu == -EAGAIN)
+		m->pmu = miss_pmu_open(MISS_PMU_TYPE, MISS_PMU_CONFIG);
+	r = miss_pmu_read(m->pmu, &now);
+	m->pmu_error = m->pmu < 0 ? m->pmu : r;
+	if (begins)
+		m->before = now;
+	else
+		m->misses = now - m->before;
+}
+
 /* The vCPU's thread: what was measured goes out, the next block comes in. */
 static void at_port(struct bus_device *dev, void *who, const struct bus_access *a)
 {
@@ -92,6 +112,7 @@ static void at_port(struct bus_device *dev, void *who, const struct bus_access *
 		return;
 	}
 	m->block = *guests;
+	count_block(m, false);
 	getrusage(RUSAGE_THREAD, &usage);
 	m->disturbances = usage.ru_nivcsw;
 	wake(m->done);
@@ -102,6 +123,7 @@ static void at_port(struct bus_device *dev, void *who, const struct bus_access *
 		(void)await(m->go);
 	}
 	*guests = m->block;
+	count_block(m, true);
 }
 
 /* Until the guest is at its port. */
@@ -159,6 +181,7 @@ struct miss_vm *miss_vm_start(const struct miss_vm_config *config)
 		return NULL;
 	m->go = eventfd(0, EFD_CLOEXEC);
 	m->done = eventfd(0, EFD_CLOEXEC);
+	m->pmu = -EAGAIN; /* not opened yet */
 	if (m->go >= 0 && m->done >= 0 && start(m, config) == 0)
 		return m;
 	miss_vm_stop(m);
@@ -186,6 +209,12 @@ struct walk_refs miss_vm_refs(struct miss_vm *m, const uint64_t *pages, size_t n
 	return m->refs;
 }
 
+int miss_vm_dtlb(const struct miss_vm *m, uint64_t *ret_misses)
+{
+	*ret_misses = m->misses;
+	return m->pmu_error;
+}
+
 uint64_t miss_vm_disturbances(const struct miss_vm *m)
 {
 	return m->disturbances;
@@ -210,5 +239,7 @@ void miss_vm_stop(struct miss_vm *m)
 	}
 	close(m->go);
 	close(m->done);
+	if (m->pmu >= 0)
+		close(m->pmu);
 	free(m);
 }
