@@ -15,7 +15,7 @@ bench() { "$gnomon" bench --only chase --quick --runs 1 --paging nested "$@"; }
 there() { local f; for f; do [ -s "$f" ] || { echo "# no $f"; return 1; }; done; }
 told() { grep -q -- "$1" "$work/out"; }
 a_picture() { # of two panels, with a line of each environment in it
-	grep -q '<svg' "$1" && grep -q '>page 2m<' "$1" && [ "$(grep -c '>native<' "$1")" -ge 2 ]
+	grep -q '<svg' "$1" && grep -q '>page: 2m<' "$1" && [ "$(grep -c '>native<' "$1")" -ge 2 ]
 }
 # A gnuplot of our own, or none: what gnomon needs itself is found by its path.
 with_path() { PATH=$1 bench --plot "$2"; }

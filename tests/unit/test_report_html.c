@@ -111,6 +111,35 @@ Test(report_html, words_flow)
 	free(page);
 }
 
+/* A line that only checks the method is in the table, and in no picture. */
+Test(report_html, undrawn_lines)
+{
+	static const char *const undrawn[] = {"native", NULL};
+	struct report_plot without = plot;
+	const struct report_layout changed = {"made-up", columns, sizeof(columns) / sizeof(*columns), &without};
+	struct report_section section = {.name = "x", .what = "", .finding = "", .words = "", .nr_tables = 1};
+	struct report *table;
+	char *text = NULL, *script = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	without.undrawn = undrawn;
+	cr_assert_eq(report_build(&changed, samples, 3, add, &table), 0);
+	section.table = (const struct report *const *)&table;
+	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
+	fclose(f);
+	cr_expect(strstr(text, "<td>native</td>"), "%s", text);
+	cr_expect_eq(text_count(text, "<circle"), 1u, "%s", text);
+	f = open_memstream(&script, &len);
+	cr_assert_eq(report_write_gnuplot(table, f), 0);
+	fclose(f);
+	cr_expect_null(strstr(script, "native"), "%s", script);
+	cr_expect(strstr(script, "<nested>"), "%s", script);
+	report_free(table);
+	free(text);
+	free(script);
+}
+
 /* Names with what they mean are a list, whose columns the reader's window decides. */
 Test(report_html, definitions)
 {

@@ -55,6 +55,7 @@ struct report_plot {
 	const char *title;
 	const char *panel, *line;
 	const char *x, *y;
+	const char *const *undrawn; /* lines that are in the table alone, NULL behind the last; NULL: all are drawn */
 	bool heat; /* `y` is a ratio: a heat map of lines by x, both of which are words */
 };
 

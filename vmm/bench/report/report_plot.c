@@ -64,7 +64,7 @@ static void put_axes(const struct report *r, const struct report_values *x, FILE
 static void put_panel(const struct report *r, bool words, const char *panel, const struct report_values *lines,
                       FILE *to)
 {
-	fprintf(to, "\nset title \"%s %s\"\nplot ", r->column[report_column_of(r, r->plot->panel)].title, panel);
+	fprintf(to, "\nset title \"%s: %s\"\nplot ", r->column[report_column_of(r, r->plot->panel)].title, panel);
 	for (size_t i = 0; i < lines->nr; i++) {
 		put_line(r, words, panel, lines->text[i], i + 1, to);
 		fputs(i + 1 < lines->nr ? ", \\\n     " : "\n", to);
@@ -79,6 +79,7 @@ const char *report_name(const struct report *r)
 int report_write_gnuplot(const struct report *r, FILE *to)
 {
 	struct report_values panels, lines, x;
+	size_t columns, rows;
 
 	if (r->error)
 		return r->error;
@@ -87,19 +88,21 @@ int report_write_gnuplot(const struct report *r, FILE *to)
 	panels = report_values_of(r, r->plot->panel);
 	lines = report_values_of(r, r->plot->line);
 	x = report_values_of(r, r->plot->x);
+	columns = panels.nr > 1 && !r->plot->heat ? 2 : 1; /* heat maps have long names across */
+	rows = (panels.nr + columns - 1) / columns;
 	fprintf(to,
 	        "# gnuplot %s.gp draws %s.svg from %s.csv, in this directory.\n"
-	        "set terminal svg size 900,%zu font \"sans,13\" background \"white\"\n"
+	        "set terminal svg size %zu,%zu font \"sans,13\" background \"white\"\n"
 	        "set output \"%s.svg\"\n"
 	        "set datafile separator comma\nset datafile missing NaN\n",
-	        r->name, r->name, r->name, 60 + 380 * panels.nr, r->name);
+	        r->name, r->name, r->name, columns == 1 ? 900 : 600 * columns, 60 + 380 * rows, r->name);
 	if (r->plot->heat) {
 		report_heat_gnuplot(r, to);
 		return fflush(to) || ferror(to) ? -EIO : 0;
 	}
 	fputs("set key top left\nset grid\nset yrange [0:*]\n", to);
 	put_axes(r, &x, to);
-	fprintf(to, "set multiplot layout %zu,1 title \"%s\"\n", panels.nr, r->plot->title);
+	fprintf(to, "set multiplot layout %zu,%zu title \"%s\"\n", rows, columns, r->plot->title);
 	for (size_t i = 0; i < panels.nr; i++)
 		put_panel(r, x.words, panels.text[i], &lines, to);
 	fputs("\nunset multiplot\n", to);

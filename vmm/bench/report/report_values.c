@@ -22,6 +22,16 @@ static bool has(const struct report_values *v, const char *text)
 	return false;
 }
 
+/* It is a line that only the table has. */
+static bool is_undrawn(const struct report *r, const char *column, const char *text)
+{
+	const char *const *name = strcmp(column, r->plot->line) == 0 ? r->plot->undrawn : NULL;
+
+	while (name && *name && strcmp(*name, text) != 0)
+		name++;
+	return name && *name;
+}
+
 struct report_values report_values_of(const struct report *r, const char *name)
 {
 	const size_t c = report_column_of(r, name);
@@ -33,7 +43,7 @@ struct report_values report_values_of(const struct report *r, const char *name)
 		if (cell->kind != CELL_TEXT)
 			continue;
 		v.words = true;
-		if (v.nr < REPORT_MOST_VALUES && !has(&v, cell->text))
+		if (v.nr < REPORT_MOST_VALUES && !has(&v, cell->text) && !is_undrawn(r, name, cell->text))
 			v.text[v.nr++] = cell->text;
 	}
 	return v;

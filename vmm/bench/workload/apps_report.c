@@ -23,11 +23,14 @@ static const struct report_column columns[] = {
     {"disturbed", "disturbed", NULL, 0},
     {"n", "turns", NULL, 0},
 };
+/* A process is what the others are divided by. */
+static const char *const apps_undrawn[] = {"native", NULL};
 static const struct report_plot plot = {.title = "The time of applications by a process's",
                                         .panel = "application",
                                         .line = "environment",
                                         .x = "mapping",
                                         .y = "ratio",
+                                        .undrawn = apps_undrawn,
                                         .heat = true};
 static const struct report_layout layout = {"apps", columns, sizeof(columns) / sizeof(*columns), &plot},
                                   unplotted = {"apps", columns, sizeof(columns) / sizeof(*columns), NULL};

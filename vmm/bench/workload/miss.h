@@ -154,6 +154,7 @@ size_t miss_apart(const struct miss_results *res);
 void miss_set_place(struct report *table, const struct host_info *host, const struct miss_request *q, size_t ring,
                     enum miss_who who);
 extern const char miss_unable_words[];
+extern const char *const miss_undrawn[]; /* of pictures: environments that check the method */
 
 /* The same: ns, exits and turns of a ring in an environment. -ENOMEM. */
 int must_check miss_set_samples(struct report *table, const struct host_info *host, const struct miss_request *q,

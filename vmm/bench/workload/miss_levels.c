@@ -28,8 +28,12 @@ static const struct report_column columns[] = {
     {"disturbed", "disturbed", NULL, 0},
     {"n", "turns", NULL, 0},
 };
-static const struct report_plot plot = {
-    .title = "What each level of a walk costs", .panel = "caches", .line = "environment", .x = "stride", .y = "load"};
+static const struct report_plot plot = {.title = "What each level of a walk costs",
+                                        .panel = "caches",
+                                        .line = "environment",
+                                        .x = "stride",
+                                        .y = "load",
+                                        .undrawn = miss_undrawn};
 static const struct report_layout layout = {"levels", columns, sizeof(columns) / sizeof(*columns), &plot};
 
 static const struct {

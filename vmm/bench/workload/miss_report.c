@@ -22,8 +22,12 @@ static const struct report_column columns[] = {
     {"disturbed", "disturbed", NULL, 0},
     {"n", "turns", NULL, 0},
 };
-static const struct report_plot plot = {
-    .title = "A load that misses the TLB", .panel = "mapping", .line = "environment", .x = "pages", .y = "load"};
+static const struct report_plot plot = {.title = "A load that misses the TLB",
+                                        .panel = "mapping",
+                                        .line = "environment",
+                                        .x = "pages",
+                                        .y = "load",
+                                        .undrawn = miss_undrawn};
 static const struct report_layout layout = {"miss", columns, sizeof(columns) / sizeof(*columns), &plot};
 
 /* Rows are numbered by mapping, within each by number of pages, within each by environment. */

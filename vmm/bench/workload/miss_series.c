@@ -92,6 +92,7 @@ static void set_refs(struct report *t, const struct host_info *host, const struc
 		report_set_na(t, "walk_refs", "the second stage is not known");
 }
 
+const char *const miss_undrawn[] = {"reference", "native again", "nested again", "shadow again", NULL};
 const char miss_unable_words[] = "KVM's own shadow MMU takes no 1 GiB pages of a guest here";
 
 void miss_set_place(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
