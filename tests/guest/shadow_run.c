@@ -6,7 +6,7 @@
 
 #include "../host_kind.h"
 
-const char *const shadow_opts[NR_SHADOW_OPTS] = {"none", "all"};
+const char *const shadow_opts[NR_SHADOW_OPTS] = {"none", "all", "all,lazy"};
 
 static struct run r;
 

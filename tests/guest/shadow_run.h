@@ -9,7 +9,7 @@
 #include "run_gnomon.h"
 
 /* What each guest runs with in turn: values of --shadow-opt. */
-#define NR_SHADOW_OPTS 2
+#define NR_SHADOW_OPTS 3
 extern const char *const shadow_opts[NR_SHADOW_OPTS];
 
 /* One run; *r tells its end. */

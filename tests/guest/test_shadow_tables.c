@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "../host_kind.h"
 #include "shadow_run.h"
 
 TestSuite(shadow_tables, .init = need_kvm);
@@ -38,6 +39,29 @@ Test(shadow_tables, stale_root)
 	                                       "all", "upper", "large", "large-upper", "kicked"};
 
 	each_variant("shadow-stale-root", variants, NR(variants), "2");
+}
+
+/* Nobody is kept from getting on by what another CPU writes into tables. */
+Test(shadow_tables, races)
+{
+	static const char *const variants[] = {"entry", "upper", "accessed"};
+
+	each_variant("shadow-table-races", variants, NR(variants), "2");
+}
+
+/* A fault ends what a CPU knew of its address. */
+Test(shadow_tables, fault_invalidates)
+{
+	good_in_both_modes("shadow-fault-invalidates", "1");
+}
+
+/* kvm_pvm ends a nested guest that has an entry of 1 GiB. */
+Test(shadow_tables, in_a_huge_page)
+{
+	if (on_pvm())
+		shadow_good("shadow-table-in-huge", "1");
+	else
+		good_in_both_modes("shadow-table-in-huge", "1");
 }
 
 /* Nor has a CPU that was just started a translation from before. */

@@ -179,6 +179,13 @@ LAZY = [
      "unit shadow_random"),
     ("lazy-linked-behind", "vmm/shadow/lazy.c", "sh->sync_round++; return sync_tree(sh, counters, top);",
      "return SHADOW_DONE;", "lazily a table that lags is linked at a new place", "unit shadow_random"),
+    ("lazy-leaves-denied", "vmm/shadow/compose.c", "(sh->opts & SHADOW_OPT_LAZY || !sh->tables_2m[n / 512])",
+     "!sh->tables_2m[n / 512]", "lazily a 2 MiB leaf is denied that stands", "guest shadow_tables/in_a_huge_page"),
+    ("fault-invalidates-nothing", "vmm/paging/shadow_inject.c", "if (exc->vector == VEC_PF)", "if (0)",
+     "behind a #PF what was known of its address still counts", "guest shadow_tables/fault_invalidates"),
+    ("changes-are-fatal", "vmm/shadow/fault.c", "return r == SHADOW_CHANGED ? SHADOW_FILLED : SHADOW_NO_MEMORY;",
+     "return SHADOW_NO_MEMORY;",
+     "tables that change while they are read end the VM", "guest shadow_tables/races"),
     ("lazy-fast", "vmm/shadow/fault.c", "!(sh->opts & SHADOW_OPT_AD_FAST) || sh->opts & SHADOW_OPT_LAZY",
      "!(sh->opts & SHADOW_OPT_AD_FAST)", "A and D are set along a path that lags", "unit shadow_sizes"),
 ]

@@ -109,19 +109,27 @@ bool shadow_may_audit_below(const struct shadow *sh)
 }
 
 /* From the top down, by the entries: shadow_sync_below() goes up, by the links. */
-bool shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len)
+static bool audit_tree(struct shadow *sh, struct shadow_page *top, char *ret_text, size_t len)
 {
 	spte_t must;
 
+	if (top->audited == sh->audit_round) /* there may be 512 ways to it */
+		return true;
+	top->audited = sh->audit_round;
 	for (unsigned i = 0; i < 512; i++) {
 		const spte_t e = top->spte[i];
 
 		if (!shadow_entry_stands(sh, top, i, &must))
 			return differs(sh, ret_text, len, top, i,
 			               "linked at a new place, the guest's tables say otherwise", e.raw, must.raw);
-		if (e.raw & PTE_P && !spte_is_leaf(top, e) &&
-		    !shadow_audit_below(sh, shadow_child(sh, e), ret_text, len))
+		if (e.raw & PTE_P && !spte_is_leaf(top, e) && !audit_tree(sh, shadow_child(sh, e), ret_text, len))
 			return false;
 	}
 	return true;
+}
+
+bool shadow_audit_below(struct shadow *sh, struct shadow_page *top, char *ret_text, size_t len)
+{
+	sh->audit_round++;
+	return audit_tree(sh, top, ret_text, len);
 }

@@ -23,8 +23,9 @@ bool compose_allows_2m(const struct shadow *sh, gfn_t gfn)
 	mfn_t mfn;
 	int level;
 
-	return n >= 0 && gfn.raw % 512 == 0 && !sh->tables_2m[n / 512] && shadow_gfn_to_mfn(sh, gfn, &mfn, &level) &&
-	       level >= 2 && mfn.raw % 512 == 0;
+	/* Lazily no table is protected, wherever it lies. */
+	return n >= 0 && gfn.raw % 512 == 0 && (sh->opts & SHADOW_OPT_LAZY || !sh->tables_2m[n / 512]) &&
+	       shadow_gfn_to_mfn(sh, gfn, &mfn, &level) && level >= 2 && mfn.raw % 512 == 0;
 }
 
 spte_t compose_leaf(const struct shadow *sh, struct shadow_role role, int level, gfn_t gfn, struct shadow_rights r)

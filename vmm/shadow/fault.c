@@ -9,6 +9,8 @@
 
 /* A change that cannot be made drops everything and starts again; twice in a row means it never fits. */
 #define TRIES 4
+/* While others change the tables as fast as they are read. Then the guest faults once more. */
+#define MOST_CHANGES 16
 /* Shadow pages on the way to one leaf, without the root. */
 #define PATH 3
 
@@ -68,6 +70,8 @@ static enum shadow_result link_child(struct shadow *sh, struct counters *counter
 		return SHADOW_DONE;
 	r = sh->opts & SHADOW_OPT_LAZY ? shadow_lazy_sync_below(sh, counters, child)
 	                               : shadow_sync_below(sh, counters, child);
+	if (r == SHADOW_RETRY) /* it was so far behind that it went */
+		return SHADOW_CHANGED;
 	if (r != SHADOW_DONE)
 		return r;
 	if (sh->audited && shadow_may_audit_below(sh) && !shadow_audit_below(sh, child, text, sizeof(text)))
@@ -75,7 +79,7 @@ static enum shadow_result link_child(struct shadow *sh, struct counters *counter
 	return shadow_set(sh, counters, page, index, way);
 }
 
-/* Now that the table is write-protected: does the entry still say what the walk saw? */
+/* Now that the table is write-protected, or may lag: does the entry still say what the walk saw? */
 static bool entry_unchanged(const struct shadow *sh, const struct walk *w, int level)
 {
 	const gpa_t at = gpa_add(gfn_to_gpa(w->table[level]), w->index[level] * sizeof(uint64_t));
@@ -138,7 +142,7 @@ static enum shadow_result fill_below(struct shadow *sh, struct counters *counter
 
 		page->writes = 0;
 		if (level >= w->level && !entry_unchanged(sh, w, level))
-			return SHADOW_RETRY;
+			return SHADOW_CHANGED;
 		if (level == 2 && w->level >= 2 && sh->opts & SHADOW_OPT_LARGE) {
 			const spte_t e = shadow_recompose(sh, page, index, SHADOW_FORM_LEAF);
 
@@ -154,7 +158,7 @@ static enum shadow_result fill_below(struct shadow *sh, struct counters *counter
 		page = child;
 	}
 	if (w->level == 1 && !entry_unchanged(sh, w, 1))
-		return SHADOW_RETRY;
+		return SHADOW_CHANGED;
 	return fill_leaf(sh, counters, page, gva_index(gva, 1),
 	                 shadow_recompose(sh, page, gva_index(gva, 1), SHADOW_FORM_LEAF));
 }
@@ -185,9 +189,36 @@ static bool filled_fast(struct shadow *sh, struct counters *counters, const stru
 	return r == SHADOW_DONE;
 }
 
+/* Once. SHADOW_NO_MEMORY: not done, for the reason in *ret_result. */
+static enum shadow_outcome try_fault(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
+                                     gva_t gva, struct walk_access access, struct walk *ret_walk,
+                                     enum shadow_result *ret_result)
+{
+	gfn_t gfn;
+
+	guest_walk(sh->s2, &view->walk, gva, access, true, ret_walk);
+	if (ret_walk->outcome != WALK_OK)
+		return of_walk(ret_walk);
+	gfn = gpa_to_gfn(ret_walk->gpa);
+	if (!shadow_frame_mapped(sh, gfn))
+		return SHADOW_MMIO;
+	if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, counters, gfn))
+		return SHADOW_TRACKED_WRITE;
+	/* An entry that the CPU can fetch through, it can also read through. */
+	if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
+		return SHADOW_FETCH_ONLY;
+	*ret_result = fill(sh, counters, view, gva, ret_walk);
+	if (*ret_result == SHADOW_DONE)
+		return SHADOW_FILLED;
+	shadow_recover(sh, counters, *ret_result);
+	return SHADOW_NO_MEMORY;
+}
+
 enum shadow_outcome shadow_fault(struct shadow *sh, struct counters *counters, const struct shadow_view *view,
                                  gva_t gva, struct walk_access access, struct walk *ret_walk)
 {
+	enum shadow_result r = SHADOW_RETRY;
+
 	if (gva.raw >= GNOMON_RESERVED_BASE && gva.raw < GNOMON_RESERVED_END) {
 		/* Whether there is something is the guest's affair; that nothing may be there is ours. */
 		guest_walk(sh->s2, &view->walk, gva, access, false, ret_walk);
@@ -195,27 +226,15 @@ enum shadow_outcome shadow_fault(struct shadow *sh, struct counters *counters, c
 	}
 	if (filled_fast(sh, counters, view, gva, access))
 		return SHADOW_FILLED;
-	for (int i = 0; i < TRIES; i++) {
-		enum shadow_result r;
-		gfn_t gfn;
+	for (int tries = 0, changes = 0; tries < TRIES && changes < MOST_CHANGES;) {
+		const enum shadow_outcome o = try_fault(sh, counters, view, gva, access, ret_walk, &r);
 
-		guest_walk(sh->s2, &view->walk, gva, access, true, ret_walk);
-		if (ret_walk->outcome != WALK_OK)
-			return of_walk(ret_walk);
-		gfn = gpa_to_gfn(ret_walk->gpa);
-		if (!shadow_frame_mapped(sh, gfn))
-			return SHADOW_MMIO;
-		if (access.write && shadow_is_tracked(sh, gfn) && !shadow_unsync(sh, counters, gfn))
-			return SHADOW_TRACKED_WRITE;
-		/* An entry that the CPU can fetch through, it can also read through. */
-		if (access.fetch && !access.user && ret_walk->u && view->walk.smap && !view->ac)
-			return SHADOW_FETCH_ONLY;
-		r = fill(sh, counters, view, gva, ret_walk);
-		if (r == SHADOW_DONE)
-			return SHADOW_FILLED;
-		shadow_recover(sh, counters, r);
+		if (o != SHADOW_NO_MEMORY)
+			return o;
+		tries += r != SHADOW_CHANGED;
+		changes += r == SHADOW_CHANGED;
 	}
-	return SHADOW_NO_MEMORY;
+	return r == SHADOW_CHANGED ? SHADOW_FILLED : SHADOW_NO_MEMORY;
 }
 
 bool shadow_root(struct shadow *sh, struct counters *counters, const struct shadow_view *view, maddr_t *ret_root,

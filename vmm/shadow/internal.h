@@ -61,6 +61,7 @@ struct shadow_page {
 	unsigned writes;  /* emulated ones since the last fault that went through this page */
 	bool promoted;    /* its parents hold a 2 MiB leaf in place of the way to it */
 	uint64_t synced;  /* lazy: the round that looked at it last */
+	uint64_t audited; /* the same of shadow_audit_below() */
 	struct shadow_page *hash_next;
 	struct shadow_page *older, *newer; /* by the time it was built */
 };
@@ -127,6 +128,8 @@ struct shadow {
 	unsigned nr_unsync;
 	/* lazy.c */
 	uint64_t sync_round;
+	/* audit.c */
+	uint64_t audit_round;
 	/* open.c */
 	gfn_t open[SHADOW_OPEN_MAX];
 	unsigned nr_open;
@@ -143,7 +146,8 @@ struct shadow {
  */
 enum shadow_result {
 	SHADOW_DONE,
-	SHADOW_RETRY,        /* what it rests on has changed or is gone: start again */
+	SHADOW_RETRY,        /* what it rests on is gone: start again */
+	SHADOW_CHANGED,      /* another vCPU changed the guest's tables meanwhile: start again, as often as it takes */
 	SHADOW_MUST_DROP,    /* it cannot be queued, or the host has no memory: only a drop puts it right */
 	SHADOW_MUST_RECYCLE, /* no frame is fresh */
 };
@@ -275,7 +279,7 @@ bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page
 bool shadow_may_audit_below(const struct shadow *sh);
 /* As shadow_audit(), of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new
  * place. */
-bool must_check shadow_audit_below(const struct shadow *sh, const struct shadow_page *top, char *ret_text, size_t len);
+bool must_check shadow_audit_below(struct shadow *sh, struct shadow_page *top, char *ret_text, size_t len);
 
 /* promote.c */
 /* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. shadow_set() undoes it. */
@@ -316,6 +320,8 @@ enum shadow_result must_check shadow_sync_all(struct shadow *sh, struct counters
  */
 enum shadow_result must_check shadow_sync_below(struct shadow *sh, struct counters *counters,
                                                 const struct shadow_page *top);
+/* As shadow_faulted(). */
+enum shadow_result must_check shadow_sync_address(struct shadow *sh, struct counters *counters, gfn_t cr3, gva_t gva);
 /* Brings one unsync table up to date and protects it again. */
 enum shadow_result must_check shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
 

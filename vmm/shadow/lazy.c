@@ -33,7 +33,7 @@ static enum shadow_result sync_tree(struct shadow *sh, struct counters *counters
 }
 
 /* What was brought up to date stands, unless another vCPU writes it meanwhile. */
-static void audit(const struct shadow *sh, const struct shadow_page *top)
+static void audit(struct shadow *sh, struct shadow_page *top)
 {
 	char text[512];
 

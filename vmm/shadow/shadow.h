@@ -128,6 +128,10 @@ void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsi
  * that `cr3` leads to. */
 void shadow_flushed(struct shadow *sh, struct counters *counters, gpa_t cr3);
 
+/* The guest is given a #PF at `gva`: behind it no translation of that address from before is used (SDM vol. 3 4.10.4.1).
+ * Brings the entries that lead there from `cr3` up to date. */
+void shadow_faulted(struct shadow *sh, struct counters *counters, gpa_t cr3, gva_t gva);
+
 /*
  * Lets one instruction of the guest write the table in frame `gfn`. No vCPU but the one that executes it may enter the
  * guest until shadow_close_all(), which brings the shadow up to date. Quiesces. False: too many are open already.

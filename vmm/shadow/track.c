@@ -54,6 +54,11 @@ void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsi
 	shadow_recover(sh, counters, shadow_update(sh, counters, at, len));
 }
 
+void shadow_faulted(struct shadow *sh, struct counters *counters, gpa_t cr3, gva_t gva)
+{
+	shadow_recover(sh, counters, shadow_sync_address(sh, counters, gpa_to_gfn(cr3), gva));
+}
+
 void shadow_flushed(struct shadow *sh, struct counters *counters, gpa_t cr3)
 {
 	enum shadow_result r = SHADOW_MUST_DROP;

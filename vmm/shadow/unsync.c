@@ -109,6 +109,44 @@ enum shadow_result shadow_sync_below(struct shadow *sh, struct counters *counter
 	return r;
 }
 
+/* One entry. The fault path links what is to be there. */
+static enum shadow_result sync_entry(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                     unsigned index)
+{
+	spte_t must;
+
+	if (shadow_entry_stands(sh, page, index, &must))
+		return SHADOW_DONE;
+	return shadow_set(sh, counters, page, index, page->role.level == 1 ? must : (spte_t){0});
+}
+
+static enum shadow_result sync_way(struct shadow *sh, struct counters *counters, struct shadow_page *page, gva_t gva)
+{
+	enum shadow_result r = SHADOW_DONE;
+
+	while (r == SHADOW_DONE && page) {
+		const unsigned index = gva_index(gva, page->role.level);
+		spte_t e;
+
+		r = sync_entry(sh, counters, page, index);
+		e = page->spte[index];
+		page = e.raw & PTE_P && !spte_is_leaf(page, e) ? shadow_child(sh, e) : NULL;
+	}
+	return r;
+}
+
+enum shadow_result shadow_sync_address(struct shadow *sh, struct counters *counters, gfn_t cr3, gva_t gva)
+{
+	enum shadow_result r = SHADOW_DONE;
+
+	if (!sh->nr_unsync && !(sh->opts & SHADOW_OPT_LAZY))
+		return SHADOW_DONE;
+	for (struct shadow_page *p = shadow_page_first(sh, cr3); r == SHADOW_DONE && p; p = shadow_page_next(p))
+		if (p->role.level == 4)
+			r = sync_way(sh, counters, p, gva);
+	return r;
+}
+
 enum shadow_result shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
 	enum shadow_result r;
