@@ -83,7 +83,7 @@ MUTANTS = [
      "what the guest wrote into a writable table never takes effect"),
     ("unsync-not-protected-again", "vmm/shadow/unsync.c", "r = shadow_write_protect(sh, counters, gfn);", "r = SHADOW_DONE;",
      "a table counts as protected and is writable"),
-    ("large-page-over-table", "vmm/shadow/compose.c", "&& !sh->tables_2m[n / 512] &&", "&&",
+    ("large-page-over-table", "vmm/shadow/compose.c", "&& (sh->opts & SHADOW_OPT_LAZY || !sh->tables_2m[n / 512]) &&", "&&",
      "a 2 MiB entry makes a table in it writable"),
     ("promotion-not-undone", "vmm/shadow/entry.c", "if (page->promoted)", "if (0)",
      "one page of a promoted table changes, and its 2 MiB entry stays"),

@@ -200,8 +200,8 @@ Test(bench_apps, table)
 	text = said_text(apps_find, &results);
 	cr_expect_eq(text_count(text, "\n"), 3u, "%s", text);
 	cr_expect(strstr(text,
-	                 "btree: nested at most 1.500 of a process's time (1.500 to 1.500; 16384 pages, 4k on 4k), "
-	                 "shadow at most 2.000 of a process's time (2.000 to 2.000; 16384 pages, 4k on 4k).\n"),
+	                 "btree by a process's time, where it is longest: nested 1.500 (1.500 to 1.500; 16384 pages, "
+	                 "4k on 4k), shadow 2.000 (2.000 to 2.000; 16384 pages, 4k on 4k).\n"),
 	          "%s", text);
 	free(text);
 	text = said_text(apps_explain, &results);

@@ -199,6 +199,21 @@ Test(bench_runner, interrupted)
 	cr_expect_not(measured);
 }
 
+/* What was done until then is reported: whole rounds, of which the workload is told. */
+Test(bench_runner, interrupted_later)
+{
+	asked.rounds = 5;
+	asked.limits.signal_fd = -1;
+	fails_with = -EINTR;
+	fails_at = 2 * NR_CASES + 2;
+	cr_assert_eq(run(), -EINTR);
+	cr_expect_eq(nr_turns, fails_at);
+	cr_expect_gt(nr_tables, 0u);
+	cr_expect_eq(ended.done[BOUND_SMALL], 2);
+	cr_expect_eq(released, 1);
+	cr_expect(measured);
+}
+
 /* Nobody reads the tables: that ends the run. */
 Test(bench_runner, nobody_reads)
 {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "../guest/chase_core.h"
 #include "bench/child_parts.h"
@@ -11,11 +13,12 @@
 
 struct runner {
 	const struct workload *w;
-	const struct bench_plan *plan;
+	struct bench_plan *plan; /* `rounds` is what was done, in the end */
 	void *results;
 	struct child_result *child;
 	struct bench_run run;
 	uint64_t random;
+	bool cut; /* interrupted, and what was done is reported */
 };
 
 struct bench_plan runner_plan(const struct workload *w, const struct bench_plan *asked)
@@ -139,6 +142,23 @@ static int prepare_cases(struct runner *run)
 	return r;
 }
 
+/* What there is of a run that was interrupted: whole rounds, or cases. 0: that is to be reported. */
+static int interrupted(struct runner *run)
+{
+	const int done = run->run.done[BOUND_SMALL];
+	struct signalfd_siginfo taken;
+
+	if (!run->w->interrupted && (!done || (run->plan->seconds > 0 && !run->run.done[BOUND_LARGEST])))
+		return -EINTR;
+	if (run->plan->limits.signal_fd >= 0) /* from here on another one ends the writing */
+		(void)!read(run->plan->limits.signal_fd, &taken, sizeof(taken));
+	if (run->w->interrupted)
+		run->w->interrupted(run->results);
+	else
+		run->plan->rounds = done;
+	return 0;
+}
+
 /* All that is measured. A guest's TSC has the host's rate, nobody scales it: the rate is taken over the whole run. */
 static int measure(struct runner *run)
 {
@@ -146,8 +166,13 @@ static int measure(struct runner *run)
 	const uint64_t tsc = chase_tsc();
 	int r = prepare_cases(run);
 
-	if (r == 0)
+	if (r == 0) {
 		r = run->plan->seconds > 0 ? run_bounded(run) : run_rounds(run);
+		if (r == -EINTR && interrupted(run) == 0) {
+			r = 0;
+			run->cut = true;
+		}
+	}
 	log_progress("%s", "");
 	run->run.tsc_mhz = (chase_tsc() - tsc) / (child_clock_ms() - began) / 1e3;
 	if (r == 0 && run->w->finish)
@@ -187,7 +212,7 @@ static int give_tables(const struct runner *run, const struct runner_output *out
 int runner_run(const struct workload *w, const struct bench_plan *asked, const struct runner_output *output,
                bool *ret_measured)
 {
-	const struct bench_plan plan = runner_plan(w, asked);
+	struct bench_plan plan = runner_plan(w, asked);
 	struct runner run = {.w = w,
 	                     .plan = &plan,
 	                     .results = calloc(1, w->results_size),
@@ -201,7 +226,9 @@ int runner_run(const struct workload *w, const struct bench_plan *asked, const s
 			r = measure(&run);
 		if (r == 0)
 			r = give_tables(&run, output);
-		*ret_measured |= r == 0 && w->any(run.results);
+		if (r == 0 && run.cut)
+			r = -EINTR;
+		*ret_measured |= (r == 0 || run.cut) && w->any(run.results);
 		if (w->release)
 			w->release(run.results);
 	}

@@ -158,6 +158,19 @@ static int run_workloads(struct bench_session *s)
 	return r;
 }
 
+/* After ^C: the files that were asked for have the tables that there are. */
+static int keep_what_there_is(struct bench_session *s, const struct report_environment *env)
+{
+	log_error("interrupted: tables have what was measured until then");
+	for (enum bench_format f = 0; f < BENCH_NR_FORMATS; f++)
+		if (write_file(s, env, f) < 0)
+			return -EINTR;
+	if (s->options->plot)
+		(void)!bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables,
+		                        &s->limits, s->text);
+	return -EINTR;
+}
+
 /* All that was asked for. 0 or -errno. */
 static int bench(struct bench_session *s)
 {
@@ -175,6 +188,8 @@ static int bench(struct bench_session *s)
 	if (s->text)
 		report_environment_print(&env, s->text);
 	r = run_workloads(s);
+	if (r == -EINTR && s->nr_tables && !output_error())
+		return keep_what_there_is(s, &env);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
 	for (enum bench_format f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)

@@ -30,6 +30,7 @@ const struct workload apps_workload = {
     .is_due = miss_is_due,
     .describe = describe,
     .turn = miss_turn,
+    .interrupted = miss_interrupted,
     .any = miss_any,
     .tables = {apps_report},
     .find = apps_find,

@@ -106,7 +106,7 @@ void apps_find(const void *results, FILE *to)
 	struct stats_ratio ratio;
 
 	for (int app = ARENA_NO_APP + 1; app < ARENA_NR_APPS; app++) {
-		const char *before = ": ";
+		const char *before = " by a process's time, where it is longest: ";
 
 		for (int who = 0; who < MISS_NR_WHO; who++) {
 			const bool guest = !miss_who[who].again && miss_who[who].where != BENCH_NATIVE;
@@ -114,13 +114,12 @@ void apps_find(const void *results, FILE *to)
 
 			if (i == res->nr)
 				continue;
-			fprintf(to, "%s%s%s at most %.3f of a process's time (%.3f to %.3f; %u pages, %s)",
-			        *before == ':' ? app_name(app) : "", before, miss_who[who].name, ratio.median,
-			        ratio.ci_low, ratio.ci_high, res->request[i].ring[0].pages,
-			        miss_mapping_name(&res->request[i], words));
+			fprintf(to, "%s%s%s %.3f (%.3f to %.3f; %u pages, %s)", *before == ' ' ? app_name(app) : "",
+			        before, miss_who[who].name, ratio.median, ratio.ci_low, ratio.ci_high,
+			        res->request[i].ring[0].pages, miss_mapping_name(&res->request[i], words));
 			before = ", ";
 		}
-		fputs(*before == ':' ? "" : ".\n", to);
+		fputs(*before == ' ' ? "" : ".\n", to);
 	}
 }
 

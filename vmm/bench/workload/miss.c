@@ -112,6 +112,16 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 	         res->request[i].seconds);
 }
 
+/* Of a case that was under way the times have no scale yet. */
+void miss_interrupted(void *results)
+{
+	struct miss_results *res = results;
+
+	for (size_t i = 0; i < res->nr; i++)
+		if (!*res->na[i] && !res->request[i].samples->complete)
+			reason_set(&res->na[i], "the run was interrupted before");
+}
+
 int miss_turn(void *results, const struct turn *turn)
 {
 	struct miss_results *res = results;
@@ -143,6 +153,7 @@ const struct workload miss_workload = {
     .is_due = miss_is_due,
     .describe = describe,
     .turn = miss_turn,
+    .interrupted = miss_interrupted,
     .any = miss_any,
     .tables = {miss_report, miss_levels},
     .find = miss_find,

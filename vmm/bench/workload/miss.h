@@ -73,6 +73,7 @@ struct miss_samples {
 	uint32_t jumps;            /* turns that were taken anew, because the clocks did not agree */
 	double seconds, in_blocks; /* that all turns took, and their blocks alone */
 	int pmu_error;             /* errno: why dtlb[] is nothing */
+	bool complete;             /* all turns are there, in ns */
 	struct miss_series series[MISS_MAX_RINGS];
 };
 
@@ -144,6 +145,7 @@ int must_check miss_begin(struct miss_results *res, const struct bench_plan *pla
 size_t miss_nr_cases(const void *results);
 bool miss_is_due(const void *results, size_t i);
 int must_check miss_turn(void *results, const struct turn *turn);
+void miss_interrupted(void *results);
 bool miss_any(const void *results);
 void miss_release(void *results);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A hardware counter of one thread: loads that miss the first-level data TLB, where the host has a PMU that counts them
+ * A hardware counter of one thread: loads that miss the data TLB, where the host has a PMU that counts them
  * (perf_event_open). At CPL 3 alone, in guests, too: a vCPU's thread counts its guest's.
  *
- * A CPU counts a miss of the first level, which the second may still hit. What a walk takes in cycles has no event that
- * all CPUs share.
+ * The event is the kernel's dTLB-load-misses. On Intel's CPUs since Skylake and AMD's since Zen it counts page walks. What
+ * a walk takes in cycles has no event that all CPUs share.
  */
 #ifndef GNOMON_BENCH_WORKLOAD_MISS_PMU_H
 #define GNOMON_BENCH_WORKLOAD_MISS_PMU_H

@@ -152,6 +152,8 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 	if (base == who) {
 		report_set_na(t, "ratio_to", what_it_is);
 		report_set_na(t, "ratio", what_it_is);
+		report_set_na(t, "ratio_ci_low", what_it_is);
+		report_set_na(t, "ratio_ci_high", what_it_is);
 	} else {
 		report_set_text(t, "ratio_to", miss_who[base].name);
 		report_set_ratio(t, "ratio", &ratio);

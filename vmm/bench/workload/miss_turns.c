@@ -369,6 +369,7 @@ int miss_turns(const void *request)
 	if (r == 0)
 		r = take_turns(&run);
 	scale(&run);
+	q->samples->complete = r == 0;
 	stop_guests(&run);
 	if (run.pmu >= 0)
 		close(run.pmu);

@@ -19,9 +19,9 @@ static const struct report_column columns[] = {
     {"floors_ci_high", "to", NULL, 2},
     {"exits", "exits/op", NULL, 3},
     {"pages_built", "pages built/op", NULL, 3},
-    {"ratio", "by nested", NULL, 3},
-    {"ratio_ci_low", "95% from", NULL, 3},
-    {"ratio_ci_high", "to", NULL, 3},
+    {"ratio", "by nested", NULL, 4},
+    {"ratio_ci_low", "95% from", NULL, 4},
+    {"ratio_ci_high", "to", NULL, 4},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"nano", columns, sizeof(columns) / sizeof(*columns), NULL};

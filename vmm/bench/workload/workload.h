@@ -113,6 +113,9 @@ struct workload {
 	int (*prepare)(void *results, const struct turn *turn);
 	/* One sample. -EINTR; -ETIMEDOUT only when cut short. */
 	int (*turn)(void *results, const struct turn *turn);
+	/* Optional: the run was interrupted. Gives every case that has no samples its reason. Without it only whole rounds
+	 * count, and none is nothing. */
+	void (*interrupted)(void *results);
 	/* Optional: after the last round. */
 	void (*finish)(void *results, const struct bench_run *run);
 	/* True when anything was measured. */
