@@ -20,7 +20,7 @@ static uint64_t gups(uint64_t *table, uint64_t words, uint64_t *state, uint64_t 
 /* The state gives the first page. Pages count by their places: one in another's place shows. */
 static uint64_t scan(const uint64_t *memory, uint64_t bytes, uint64_t *state, uint64_t n)
 {
-	const uint64_t words = APP_PAGE / sizeof(*memory), pages = bytes / APP_PAGE;
+	const uint64_t words = CHASE_PAGE / sizeof(*memory), pages = bytes / CHASE_PAGE;
 	uint64_t at = *state % pages, sum = 0;
 
 	for (; n; n--) {

@@ -16,8 +16,6 @@
 
 enum arena_app { ARENA_NO_APP, ARENA_GUPS, ARENA_SCAN, ARENA_BTREE, ARENA_JOIN, ARENA_NR_APPS };
 
-#define APP_PAGE 4096ull
-
 /* A node has the keys from key[i] on below child[i + 1], and those before key[0] below child[0]. */
 #define BTREE_KEYS 20
 

@@ -63,6 +63,9 @@ noreturn void cost_arena(uint32_t pages, enum arena_kind kind);
 
 /* region.c: the first `tables` leaf tables of REGION map FRAMES in order. */
 void cost_map_region(uint32_t tables);
+/* The same with these flags, and in falling order within each table, so that neither stage can make a large page of it.
+ * The host provides the frames. */
+void cost_map_falling(uint32_t tables, uint64_t flags);
 
 /* say.c: fn(arg) at CPL 0 */
 void cost_at_cpl0(void (*fn)(void *arg), void *arg);

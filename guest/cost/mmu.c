@@ -17,15 +17,12 @@ static volatile uint8_t *page(uint32_t n)
 	return (volatile uint8_t *)COST_REGION + n * PAGE;
 }
 
-/* Read, but never written: frames in falling order, so that neither stage can make a large page of them. */
+/* Read, but never written. */
 void prepare_first_write(uint32_t most)
 {
 	const uint32_t tables = (most + ENTRIES - 1) / ENTRIES;
 
-	for (uint32_t i = 0; i < tables * ENTRIES; i++) {
-		*(volatile uint8_t *)&frames[i * ENTRIES] = 0;
-		cost_pt[i / ENTRIES][i % ENTRIES] = (COST_FRAMES + (tables * ENTRIES - 1 - i) * PAGE) | USED;
-	}
+	cost_map_falling(tables, USED);
 	for (uint32_t i = 0; i < tables * ENTRIES; i++)
 		(void)*page(i);
 }

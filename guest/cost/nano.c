@@ -32,16 +32,6 @@ static inline uint64_t page(uint64_t n)
 	return COST_REGION + n * PAGE;
 }
 
-/* In falling order, so that neither stage can make a large page of the frames, which the host provides. */
-static void map_falling(uint32_t tables)
-{
-	for (uint32_t t = 0; t < tables; t++)
-		for (uint32_t i = 0; i < ENTRIES; i++) {
-			cost_pt[t][i] = (COST_FRAMES + (t * ENTRIES + (ENTRIES - 1 - i)) * PAGE) | USED;
-			*(volatile uint8_t *)(COST_FRAMES + (t * ENTRIES + i) * PAGE) = 0;
-		}
-}
-
 void run_in(uint32_t from, uint32_t n)
 {
 	for (; n; n -= 8)
@@ -65,7 +55,7 @@ void run_callret(uint32_t from, uint32_t n)
 /* The table of page 0 is in use, the page itself is not there. */
 void prepare_pgfault(uint32_t most)
 {
-	map_falling(1);
+	cost_map_falling(1, USED);
 	cost_pt[0][0] = 0;
 	store(page(1));
 	nano_handle(VEC_PF, nano_skip_store);
@@ -73,7 +63,7 @@ void prepare_pgfault(uint32_t most)
 
 void prepare_protfault(uint32_t most)
 {
-	map_falling(1);
+	cost_map_falling(1, USED);
 	cost_pt[0][0] &= ~PTE_W;
 	*(volatile uint8_t *)page(0);
 	nano_handle(VEC_PF, nano_skip_store);
@@ -106,7 +96,7 @@ bool check_faults(uint32_t n)
 /* Page 0 of each table puts the table in use. The others are not there. */
 void prepare_fill(uint32_t most)
 {
-	map_falling((most + NANO_FILLS - 1) / NANO_FILLS);
+	cost_map_falling((most + NANO_FILLS - 1) / NANO_FILLS, USED);
 	for (uint32_t i = 0; i < most; i++)
 		cost_pt[i / NANO_FILLS][1 + i % NANO_FILLS] = 0;
 	for (uint32_t i = 0; i < most; i += NANO_FILLS)
@@ -123,7 +113,7 @@ void run_fill(uint32_t from, uint32_t n)
 /* A leaf table for each, which has its range in use and more pages behind it. */
 void prepare_ranges(uint32_t most)
 {
-	map_falling(most);
+	cost_map_falling(most, USED);
 	for (uint32_t i = 0; i < most; i++)
 		for (uint32_t n = 0; n < NANO_RANGE; n++)
 			store(page(i * ENTRIES + n));

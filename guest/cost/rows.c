@@ -56,17 +56,14 @@ static void run_floor(uint32_t from, uint32_t n)
 	cost_floor(n);
 }
 
-/* Frames in falling order, so that neither stage can make a large page of them. The tables are already in use. */
+/* The tables are already in use. */
 static void prepare_fault(uint32_t most)
 {
 	const uint32_t tables = most / FAULTS;
 
-	have_memory(tables);
-	for (uint32_t t = 0; t < tables; t++) {
-		for (uint32_t i = 0; i < ENTRIES; i++)
-			cost_pt[t][i] = frame(t * ENTRIES + ENTRIES - 1 - i) | USED;
+	cost_map_falling(tables, USED);
+	for (uint32_t t = 0; t < tables; t++)
 		touch(page(t * ENTRIES));
-	}
 }
 
 static void run_fault(uint32_t from, uint32_t n)

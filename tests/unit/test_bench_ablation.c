@@ -38,7 +38,7 @@ static unsigned opts_of(size_t setting)
 	char list[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 	unsigned opts;
 
-	op_case_options(&a.cases[setting], list, words);
+	op_options(a.cases[setting].without, a.cases[setting].with, list, words);
 	cr_assert_eq(shadow_opt_parse(list, &opts), 0, "%s", list);
 	return opts;
 }

@@ -140,11 +140,11 @@ Test(bench_op_line, options)
 {
 	char list[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 
-	op_options((const char *const[OP_MAX_WITHOUT]){NULL}, list, words);
+	op_options((const char *const[OP_MAX_WITHOUT]){NULL}, NULL, list, words);
 	cr_assert_str_eq(words, "all");
 	cr_assert(strstr(list, "root-cache,"));
 	cr_assert(strstr(list, "prefetch"));
-	op_options((const char *const[OP_MAX_WITHOUT]){"prefetch", "no-such-option"}, list, words);
+	op_options((const char *const[OP_MAX_WITHOUT]){"prefetch", "no-such-option"}, NULL, list, words);
 	cr_assert_str_eq(words, "all but prefetch");
 	cr_assert_null(strstr(list, "prefetch"));
 	cr_assert(strstr(list, "root-cache"));

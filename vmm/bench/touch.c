@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/touch.h"
 
-#include <stddef.h>
 #include <sys/mman.h>
+
+#include "mem/backing.h"
 
 void bench_touch_memory(uint64_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *p = backing_map(BACKING_THP, bytes);
 
-	if (p == MAP_FAILED)
+	if (!p)
 		return;
-	(void)madvise(p, bytes, MADV_HUGEPAGE);
 	(void)madvise(p, bytes, MADV_POPULATE_WRITE); /* Linux 5.14; without it the run pays */
 	munmap(p, bytes);
 }

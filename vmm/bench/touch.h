@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* Touches so much memory, by huge pages where there are any, and gives it back: who asks for memory next gets it. */
+/* Touches so much memory, a multiple of 2 MiB, by huge pages where there are any, and gives it back: who asks for memory next gets it. */
 void bench_touch_memory(uint64_t bytes);
 
 #endif

@@ -103,6 +103,19 @@ static int write_file(const struct bench_session *s, const struct report_environ
 	return r;
 }
 
+/* All that were asked for. */
+static int must_check write_files(const struct bench_session *s, const struct report_environment *env)
+{
+	int r = 0;
+
+	for (enum bench_format f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
+		r = write_file(s, env, f);
+	if (r == 0 && s->options->plot)
+		r = bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables, &s->limits,
+		                     s->text);
+	return r;
+}
+
 /* Runs a workload, and keeps what it said for the page. */
 static int run_for_page(struct bench_session *s, const struct workload *w, const struct bench_plan *plan,
                         struct runner_output output)
@@ -162,12 +175,7 @@ static int run_workloads(struct bench_session *s)
 static int keep_what_there_is(struct bench_session *s, const struct report_environment *env)
 {
 	log_error("interrupted: tables have what was measured until then");
-	for (enum bench_format f = 0; f < BENCH_NR_FORMATS; f++)
-		if (write_file(s, env, f) < 0)
-			return -EINTR;
-	if (s->options->plot)
-		(void)!bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables,
-		                        &s->limits, s->text);
+	(void)!write_files(s, env);
 	return -EINTR;
 }
 
@@ -192,11 +200,8 @@ static int bench(struct bench_session *s)
 		return keep_what_there_is(s, &env);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
-	for (enum bench_format f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
-		r = write_file(s, &env, f);
-	if (r == 0 && s->options->plot)
-		r = bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables, &s->limits,
-		                     s->text);
+	if (r == 0)
+		r = write_files(s, &env);
 	if (r == 0 && s->baseline && s->measured)
 		r = bench_baseline_compare(s->baseline, s->options->threshold, &env,
 		                           (const struct report *const *)s->table, s->nr_tables,

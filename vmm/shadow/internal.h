@@ -84,8 +84,7 @@ struct shadow_area {
 
 /* What is known of one guest frame of RAM. */
 struct shadow_track {
-	uint16_t
-	    pages; /* shadow pages of the table in it; when not 0, it is write-protected unless unsync, open or lazy */
+	uint16_t pages; /* shadow pages of the table in it; when not 0, it is protected unless unsync, open or lazy */
 	bool unsync; /* the guest may write it unseen until it flushes */
 	bool open;   /* one instruction may write it: see shadow_open() */
 };
@@ -325,6 +324,9 @@ enum shadow_result must_check shadow_sync_address(struct shadow *sh, struct coun
 /* Brings one unsync table up to date and protects it again. */
 enum shadow_result must_check shadow_unsync_end(struct shadow *sh, struct counters *counters, gfn_t gfn);
 
+/* Brings one entry up to date. What is absent, the fault path fills; a way to another child, too. */
+enum shadow_result must_check shadow_update_entry(struct shadow *sh, struct counters *counters,
+                                                  struct shadow_page *page, unsigned index);
 /* Brings one page up to date, and adds to *changed. SHADOW_RETRY: the page is gone. */
 enum shadow_result must_check shadow_sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
                                                unsigned *changed);

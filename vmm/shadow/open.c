@@ -28,7 +28,7 @@ void shadow_close_all(struct shadow *sh, struct counters *counters)
 		enum shadow_result r;
 
 		track->open = false;
-		if (!track->pages || track->unsync || sh->opts & SHADOW_OPT_LAZY)
+		if (!track->pages || track->unsync)
 			continue;
 		r = shadow_write_protect(sh, counters, gfn);
 		if (r == SHADOW_DONE)

@@ -21,12 +21,9 @@ static enum shadow_result update_page(struct shadow *sh, struct counters *counte
                                       unsigned first, unsigned last)
 {
 	enum shadow_result r = SHADOW_DONE;
-	spte_t must;
 
-	/* What is absent, the fault path fills; a way to another child, too. */
 	for (unsigned i = first; r == SHADOW_DONE && i <= last; i++)
-		if (!shadow_entry_stands(sh, page, i, &must))
-			r = shadow_set(sh, counters, page, i, page->role.level == 1 ? must : (spte_t){0});
+		r = shadow_update_entry(sh, counters, page, i);
 	return r;
 }
 

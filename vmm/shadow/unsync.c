@@ -33,22 +33,29 @@ static unsigned count_changed(const struct shadow *sh, const struct shadow_page 
 	return n;
 }
 
+enum shadow_result shadow_update_entry(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                       unsigned index)
+{
+	spte_t must;
+
+	if (shadow_entry_stands(sh, page, index, &must))
+		return SHADOW_DONE;
+	return shadow_set(sh, counters, page, index, page->role.level == 1 ? must : (spte_t){0});
+}
+
 enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
                                     unsigned *changed)
 {
 	const unsigned here = count_changed(sh, page);
 	enum shadow_result r = SHADOW_DONE;
-	spte_t must;
 
 	*changed += here;
 	if (here > EDITS_AT_MOST) { /* before any of them is queued in vain */
 		r = shadow_page_zap(sh, counters, page);
 		return r == SHADOW_DONE ? SHADOW_RETRY : r;
 	}
-	/* A way to another child the fault path links, when that is up to date. */
 	for (unsigned i = 0; r == SHADOW_DONE && here && i < 512; i++)
-		if (!shadow_entry_stands(sh, page, i, &must))
-			r = shadow_set(sh, counters, page, i, page->role.level == 1 ? must : (spte_t){0});
+		r = shadow_update_entry(sh, counters, page, i);
 	return r;
 }
 
@@ -109,17 +116,6 @@ enum shadow_result shadow_sync_below(struct shadow *sh, struct counters *counter
 	return r;
 }
 
-/* One entry. The fault path links what is to be there. */
-static enum shadow_result sync_entry(struct shadow *sh, struct counters *counters, struct shadow_page *page,
-                                     unsigned index)
-{
-	spte_t must;
-
-	if (shadow_entry_stands(sh, page, index, &must))
-		return SHADOW_DONE;
-	return shadow_set(sh, counters, page, index, page->role.level == 1 ? must : (spte_t){0});
-}
-
 static enum shadow_result sync_way(struct shadow *sh, struct counters *counters, struct shadow_page *page, gva_t gva)
 {
 	enum shadow_result r = SHADOW_DONE;
@@ -128,7 +124,7 @@ static enum shadow_result sync_way(struct shadow *sh, struct counters *counters,
 		const unsigned index = gva_index(gva, page->role.level);
 		spte_t e;
 
-		r = sync_entry(sh, counters, page, index);
+		r = shadow_update_entry(sh, counters, page, index);
 		e = page->spte[index];
 		page = e.raw & PTE_P && !spte_is_leaf(page, e) ? shadow_child(sh, e) : NULL;
 	}

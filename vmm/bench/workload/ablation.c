@@ -69,10 +69,11 @@ static int begin(void *results, const struct bench_plan *plan)
 
 static void describe(const void *results, size_t i, char *ret_text, size_t size)
 {
+	const struct op_case *c = op_case_of(results, i);
 	char list[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
 
-	op_case_options(op_case_of(results, i), list, words);
-	snprintf(ret_text, size, "%s, %s", op_case_of(results, i)->row, list);
+	op_options(c->without, c->with, list, words);
+	snprintf(ret_text, size, "%s, %s", c->row, list);
 }
 
 const struct workload ablation_workload = {

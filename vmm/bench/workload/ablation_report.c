@@ -94,7 +94,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 
 	if (!op_takes_part(res, i))
 		return 0;
-	op_case_options(op_case_of(res, i), list, words);
+	op_options(op_case_of(res, i)->without, op_case_of(res, i)->with, list, words);
 	report_row(t);
 	report_set_text(t, "operation", op_case_of(res, i)->row);
 	report_set_text(t, "kind", alone ? "alone" : setting == ABLATION_LAZY ? "added" : "left out");
@@ -175,7 +175,7 @@ static int add_option(struct report *t, const void *results, size_t n)
 	r = effects(res, setting, &loss, &win);
 	if (r < 0)
 		return r;
-	op_case_options(op_case_of(res, setting), list, words);
+	op_options(op_case_of(res, setting)->without, op_case_of(res, setting)->with, list, words);
 	report_row(t);
 	report_set_text(t, "option", shadow_opt_desc[n].name);
 	report_set_text(t, "options", words);

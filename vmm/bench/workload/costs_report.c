@@ -45,7 +45,7 @@ static const char *options_words(const struct op_case *c, char buf[OP_MAX_OPTION
 
 	if (c->where != BENCH_SHADOW)
 		return "-";
-	op_options(c->without, list, buf);
+	op_options(c->without, c->with, list, buf);
 	return buf;
 }
 

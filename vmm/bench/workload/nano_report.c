@@ -100,7 +100,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 
 	if (!op_takes_part(res, i))
 		return 0;
-	op_options(c->without, list, words);
+	op_options(c->without, c->with, list, words);
 	report_row(t);
 	report_set_text(t, "operation", c->row);
 	report_set_text(t, "environment", bench_environments[c->where].name);

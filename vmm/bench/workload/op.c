@@ -27,7 +27,7 @@ static void guest_command_init(const struct op_results *res, const struct op_cas
 {
 	size_t n = 0;
 
-	op_case_options(c, g->options, g->words);
+	op_options(c->without, c->with, g->options, g->words);
 	snprintf(g->stats, sizeof(g->stats), "/proc/self/fd/%d", stats_fd);
 	snprintf(g->most, sizeof(g->most), "%" PRIu32, q->most);
 	snprintf(g->ops, sizeof(g->ops), "%" PRIu32, q->ops);

@@ -73,9 +73,6 @@ static inline const struct op_case *op_case_of(const struct op_results *results,
 	return &results->set->cases[i];
 }
 
-/* As op_options(), of a case: with what it has beside. */
-void op_case_options(const struct op_case *c, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS]);
-
 /* op.c: members of a struct workload, whose results are a struct op_results. `begin` calls op_begin(). */
 int must_check op_begin(struct op_results *results, const struct op_set *set, const struct bench_plan *plan);
 size_t op_nr(const void *results);

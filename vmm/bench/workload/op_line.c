@@ -79,7 +79,8 @@ static void append(char to[OP_MAX_OPTIONS], const char *separator, const char *w
 	BUG_ON(n >= (int)(OP_MAX_OPTIONS - len)); /* their names are ours */
 }
 
-void op_options(const char *const *without, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS])
+void op_options(const char *const *without, const char *with, char ret_list[OP_MAX_OPTIONS],
+                char ret_words[OP_MAX_OPTIONS])
 {
 	char left_out[OP_MAX_OPTIONS] = "";
 
@@ -90,9 +91,13 @@ void op_options(const char *const *without, char ret_list[OP_MAX_OPTIONS], char 
 
 		append(out ? left_out : ret_list, out ? ", " : ",", name);
 	}
+	if (with)
+		append(ret_list, ",", with);
 	if (!*ret_list)
 		strcpy(ret_list, "none");
 	snprintf(ret_words, OP_MAX_OPTIONS, *left_out ? "all but %s" : "all", left_out);
+	if (with)
+		append(ret_words, " and ", with);
 }
 
 bool op_has_option(const char *name)

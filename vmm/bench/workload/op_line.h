@@ -46,9 +46,11 @@ int must_check op_counts_parse(const char *json, size_t len, struct op_counts *r
 
 /*
  * Gives all optimisations of this build except those named, as a list for `--shadow-opt` and in words. `without` ends
- * with NULL or has OP_MAX_WITHOUT names. A name that this build does not know is in neither.
+ * with NULL or has OP_MAX_WITHOUT names. A name that this build does not know is in neither. `with`: one beside that is
+ * not one of all; NULL: none.
  */
-void op_options(const char *const *without, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS]);
+void op_options(const char *const *without, const char *with, char ret_list[OP_MAX_OPTIONS],
+                char ret_words[OP_MAX_OPTIONS]);
 
 /* True when this build has the optimisation. */
 bool op_has_option(const char *name);

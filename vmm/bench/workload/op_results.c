@@ -3,27 +3,12 @@
 #include "bench/workload/op.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 size_t op_nr(const void *results)
 {
 	const struct op_results *res = results;
 
 	return res->set->nr_cases;
-}
-
-void op_case_options(const struct op_case *c, char ret_list[OP_MAX_OPTIONS], char ret_words[OP_MAX_OPTIONS])
-{
-	size_t len;
-
-	op_options(c->without, ret_list, ret_words);
-	if (!c->with)
-		return;
-	len = strlen(ret_list);
-	snprintf(ret_list + len, OP_MAX_OPTIONS - len, ",%s", c->with);
-	len = strlen(ret_words);
-	snprintf(ret_words + len, OP_MAX_OPTIONS - len, " and %s", c->with);
 }
 
 bool op_takes_part(const struct op_results *results, size_t i)
