@@ -285,4 +285,8 @@ MUTANTS = [
      "the trap of a breakpoint comes elements late", "guest cpu/debug_registers"),
     ("step-tells-breakpoint-alone", TRAP, "exc->dr6 = v->hits |", "exc->dr6 = 0 |",
      "a step's own breakpoints are lost", "guest cpu/debug_registers"),
+    ("global-at-top-turned-round", "vmm/kvm/cpuid.c", "return !cpu_is_intel();", "return cpu_is_intel();",
+     "G at level 4 is what the other vendor makes of it", "guest shadow/global_at_the_top*"),
+    ("global-at-top-as-amd-on-tcg", "vmm/kvm/cpuid.c", "return info.second_stage != HOST_STAGE_NPT;", "return true;",
+     "G at level 4 is reserved where QEMU's walker ignores it", "npt guest shadow/global_at_the_top*"),
 ]

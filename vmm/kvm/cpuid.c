@@ -158,5 +158,10 @@ uint64_t cpuid_cr4_bits(void)
 
 bool cpuid_pml4_global_reserved(void)
 {
-	return !cpu_is_intel() && !(host_is_tcg() && host_runs_guests_in_hardware());
+	struct host_info info;
+
+	if (cpu_is_intel() || !host_is_tcg())
+		return !cpu_is_intel();
+	host_read_second_stage(&info);
+	return info.second_stage != HOST_STAGE_NPT;
 }

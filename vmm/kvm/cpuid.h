@@ -21,7 +21,8 @@ bool cpuid_gbpages(void);
 bool cpuid_umip(void);
 
 /*
- * G in an entry of level 4 is reserved, as nested mode has it: on AMD (APM2 5.3.3). QEMU's own walker does not mind.
+ * G in an entry of level 4 is reserved, as nested mode has it: on AMD (APM2 5.3.3). QEMU's own walker, which walks the
+ * guest's tables with nested paging alone, does not mind.
  */
 bool cpuid_pml4_global_reserved(void);
 
