@@ -153,8 +153,9 @@ int vm_start(struct vm *vm, const struct boot_state *boot)
 }
 
 #define POLL_PAUSED_NS   20000 /* a kick takes about as long */
+#define POLL_MOST_NS     1000000
 #define PAUSE_HELD_UP_US 100000
-#define PAUSE_GIVE_UP_US 2000000
+#define PAUSE_GIVE_UP_US 5000000 /* half of a client's patience, and more than a busy emulator's only CPU needs */
 
 /*
  * Whether it came out. Held up by a device, it may only be on its way to KVM_RUN: there immediate_exit, set by the
@@ -162,7 +163,7 @@ int vm_start(struct vm *vm, const struct boot_state *boot)
  */
 static bool wait_for_pause(struct vcpu *vcpu, int64_t start)
 {
-	const struct timespec pause = {.tv_nsec = POLL_PAUSED_NS};
+	struct timespec pause = {.tv_nsec = POLL_PAUSED_NS};
 
 	while (!vcpu_is_parked(vcpu)) {
 		const int64_t waited = clock_us() - start;
@@ -172,6 +173,8 @@ static bool wait_for_pause(struct vcpu *vcpu, int64_t start)
 		if (waited > PAUSE_GIVE_UP_US)
 			return false;
 		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < POLL_MOST_NS)
+			pause.tv_nsec += pause.tv_nsec / 8; /* whoever is waited for may need this CPU */
 	}
 	return true;
 }
