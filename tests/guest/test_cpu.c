@@ -167,7 +167,7 @@ Test(cpu, many_roots)
 {
 	run_gnomon(&r, "run", "--timeout", "60", guest_path("many-roots"));
 	expect_status(&r, 0);
-	for (int i = 0; i < NR_SHADOW_OPTS; i++) {
+	for (size_t i = 0; i < nr_shadow_opts(); i++) {
 		run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", shadow_opts[i], "--shadow-memory", "2M",
 		           "--timeout", "60", guest_path("many-roots"));
 		expect_status(&r, 0);

@@ -52,7 +52,7 @@ Test(shadow, global_at_the_top_is_what_nested_mode_makes_of_it)
 	run_gnomon(&r, "run", "--timeout", "60", guest_path("shadow-global-at-top"));
 	nested = r.status;
 	cr_assert(nested == 100 || nested == 101, "status %d: %s", nested, r.err);
-	for (size_t i = 0; i < NR_SHADOW_OPTS; i++) {
+	for (size_t i = 0; i < nr_shadow_opts(); i++) {
 		shadow_run(&r, shadow_opts[i], "shadow-global-at-top", "1");
 		expect_status(&r, nested);
 	}
@@ -144,7 +144,7 @@ Test(shadow, table_reported_free)
 	} with[] = {{"1", "shadow-table-reported-free-1-cpu"}, {"2", "shadow-table-reported-free-2-cpus"}};
 
 	for (int i = 0; i < 2; i++) {
-		for (size_t j = 0; j < NR_SHADOW_OPTS; j++) {
+		for (size_t j = 0; j < nr_shadow_opts(); j++) {
 			run_gnomon(&r, "run", "--paging", "shadow", "--shadow-opt", shadow_opts[j], "--audit",
 			           "--timeout", "60", "--balloon", "free-page-reporting", "--cpus", with[i].cpus,
 			           guest_path(with[i].behaviour));
@@ -211,7 +211,7 @@ Test(shadow, reserved_range)
 
 Test(shadow, console)
 {
-	for (size_t i = 0; i < NR_SHADOW_OPTS; i++) {
+	for (size_t i = 0; i < nr_shadow_opts(); i++) {
 		shadow_run(&r, shadow_opts[i], "console-bytes", "1");
 		expect_status(&r, 0);
 		cr_assert_str_eq(r.out, "byte by byte\n");
