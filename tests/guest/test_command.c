@@ -211,6 +211,8 @@ Test(command, bench_refuses)
 	    {{"bench", "--only", "nonsense"}, "nonsense"},
 	    {{"bench", "--runs", "0"}, "--runs"},
 	    {{"bench", "--precision", "0"}, "--precision"},
+	    {{"bench", "--only", "chase,nano", "--ws", "1M"}, "--ws: none of the workloads that shall run"},
+	    {{"bench", "--aa", "--only", "costs"}, "--aa: none of the workloads that shall run"},
 	    {{"bench", "--precision", "51%"}, "--precision"},
 	    {{"bench", "--precision", "%"}, "--precision"},
 	    {{"bench", "--max-time", "0"}, "--max-time"},

@@ -37,7 +37,7 @@ static const char help[] =
     "  --seed S         order of runs and rings, 0 to 1000000000 (default 1)\n"
     "  --precision P    miss, apps: over when each ratio's 95% interval is within +-P %, 1 to 50 (default 2)\n"
     "  --max-time S     miss, apps: or after S seconds for each mapping (default miss 90, apps 20 for each\n"
-    "                   application; with --quick 8 and 2)\n"
+    "                   application; with --quick 4 and 2)\n"
     "  --ws SIZES       miss, apps: working sets, a size or FROM..TO:xN (1M..1G:x2), from 64K to 1G\n"
     "  --pages LIST     miss, apps: the guest's pages: 4k, 2m, 1g\n"
     "  --backing LIST   miss, apps: the host's behind them: 4k, thp, hugetlb2m, hugetlb1g\n"
@@ -147,6 +147,18 @@ static int parse_label(const char *arg, const char **ret_label)
 	}
 	*ret_label = arg;
 	return 0;
+}
+
+/* An option that would change nothing is refused, not ignored. -EINVAL, logged. */
+static int check_arena(const struct bench_options *o)
+{
+	if (!o->arena_option)
+		return 0;
+	for (size_t i = 0; workload_catalogue[i]; i++)
+		if (o->workloads >> i & 1 && workload_catalogue[i]->has_arena)
+			return 0;
+	log_error("--%s: none of the workloads that shall run takes it; miss and apps do", o->arena_option);
+	return -EINVAL;
 }
 
 /* 0: go on. -EINVAL, logged. */
@@ -271,6 +283,9 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		}
 		if (parse_option(opt, optarg, o) < 0)
 			return -EINVAL;
+		for (size_t i = 0; strchr("etwgkau", opt) && options[i].name; i++)
+			if (options[i].val == opt)
+				o->arena_option = options[i].name;
 	}
 	if (optind < argc) {
 		log_error("bench: unexpected argument '%s' (try `gnomon bench --help`)", argv[optind]);
@@ -286,7 +301,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		o->threshold = COMPARE_THRESHOLD;
 	if (!o->workloads)
 		o->workloads = default_workloads(o->quick);
-	return 0;
+	return check_arena(o);
 }
 
 static bool is_file(const char *path)

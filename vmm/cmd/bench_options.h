@@ -27,6 +27,7 @@ struct bench_options {
 	long precision, max_seconds;         /* percent; 0: the workload's own */
 	long cpu;                            /* to stay on; negative: any */
 	unsigned workloads;                  /* bit i: number i of the catalogue */
+	const char *arena_option;            /* one that only workloads with an arena take; NULL: none is given */
 	struct bench_mappings mappings;
 	unsigned where;                      /* 1 << enum bench_where */
 };

@@ -21,6 +21,7 @@ const struct workload apps_workload = {
     .name = "apps",
     .what = "gups, scan, B-tree and hash join over the same memory in turns of milliseconds",
     .needs = 1 << BENCH_COST,
+    .has_arena = true,
     .rounds = MISS_MAX_TURNS,
     .quick_rounds = MISS_MAX_TURNS,
     .untimed_rounds = 1,

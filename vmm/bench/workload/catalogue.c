@@ -15,6 +15,7 @@
 
 /* clang-format off: one a line */
 const struct workload *const workload_catalogue[] = {
+    &miss_workload,
     &chase_workload,
     &startup_workload,
     &costs_workload,
@@ -25,7 +26,6 @@ const struct workload *const workload_catalogue[] = {
     &switch_workload,
     &auto_workload,
     &enclave_workload,
-    &miss_workload,
     &apps_workload,
     NULL,
 };

@@ -12,7 +12,7 @@
 #define GUEST_MIB     32 /* for the kernel, its tables and 2 MiB alignment, besides the arena */
 #define GUEST_WORDS   128
 #define UNTIMED_LOADS 16 /* where only references count */
-#define QUICK_SECONDS 45.0
+#define QUICK_SECONDS 30.0
 
 static const uint32_t quick_sizes[] = {16, 256, 1024, 8192, 65536};
 static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536};

@@ -9,7 +9,7 @@
 #include "bench/workload/turn.h"
 #include "kvm/cpuid.h"
 
-#define QUICK_SECONDS 8.0 /* of turns, for each page size */
+#define QUICK_SECONDS 4.0 /* of turns, for each page size */
 #define FULL_SECONDS  90.0
 #define PRECISION     0.02
 #define CHILD_SECONDS 120 /* more than the turns' */
@@ -144,6 +144,9 @@ const struct workload miss_workload = {
     .name = "miss",
     .what = "loads that miss the TLB, over the same memory in turns of milliseconds",
     .needs = 1 << BENCH_COST,
+    .in_full = true,
+    .in_quick = true,
+    .has_arena = true,
     .rounds = MISS_MAX_TURNS,
     .quick_rounds = MISS_MAX_TURNS,
     .untimed_rounds = 1,

@@ -88,6 +88,7 @@ struct workload {
 	unsigned needs;             /* 1 << enum bench_file: files that must be there */
 	bool in_quick;              /* a part of `gnomon bench --quick` */
 	bool in_full;               /* a part of `gnomon bench` */
+	bool has_arena;             /* all environments share one: mappings, precision, aa and cpu of the plan apply */
 	int rounds;                 /* where --runs does not say */
 	int quick_rounds;           /* the same with --quick */
 	int untimed_rounds;         /* on a host without times (bench_times_na): the same, whatever --runs says */
