@@ -65,7 +65,7 @@ MUTANTS = [
     ("table-in-buffer", "vmm/walk/guest_walk.c", "if (lent_to(&s2->lent, gfn_to_gpa(table), PAGE_SIZE)) return NULL;",
      "", "an enclave changes a table past its shadow", "enclave attack/unshare_table_shadow"),
     ("answer-unseen", PORT, "if (to) vm->paging->written(vm, at, sizeof(*to));", ";",
-     "an answer in a table changes the table and not its shadow", "enclave attack/answer_in_table"),
+     "an answer in a table changes the table and not its shadow", "enclave attack/other_options"),
     # The port.
     ("request-read-twice", PAGES, "platform_enclave_request(e, slot, q);\n	memcpy(monitor_content",
      "BUG_ON(stage2_read(&vm->stage2, e->errands[slot].at, &e->errands[slot].request, sizeof(*q)) < 0);\n"
