@@ -113,17 +113,22 @@ static int fuzz_tsc(void *ctx, uint64_t *ret_value)
 }
 
 static const struct cpu_ops ops = {
-	.read = fuzz_read,
-	.write = fuzz_write,
-	.cmpxchg = fuzz_cmpxchg,
-	.port_in = fuzz_in,
-	.port_out = fuzz_out,
-	.tsc = fuzz_tsc,
-	.cr3_loaded = ignore_cr3,
-	.mmu_changed = ignore_mmu,
-	.invlpg = check_invlpg,
-	.limits = {.cr4_bits = CR4_LEGAL, .efer_bits = EFER_LEGAL, .xcr0_bits = 7, .phys_bits = PHYS_BITS,
-	           .tsc_aux = true, .intel = true},
+    .read = fuzz_read,
+    .write = fuzz_write,
+    .cmpxchg = fuzz_cmpxchg,
+    .port_in = fuzz_in,
+    .port_out = fuzz_out,
+    .tsc = fuzz_tsc,
+    .cr3_loaded = ignore_cr3,
+    .mmu_changed = ignore_mmu,
+    .invlpg = check_invlpg,
+    .faulted = check_invlpg,
+    .limits = {.cr4_bits = CR4_LEGAL,
+               .efer_bits = EFER_LEGAL,
+               .xcr0_bits = 7,
+               .phys_bits = PHYS_BITS,
+               .tsc_aux = true,
+               .intel = true},
 };
 
 /* What every guest keeps true by itself or is refused. */

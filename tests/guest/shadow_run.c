@@ -17,7 +17,7 @@ static struct run r;
 
 void shadow_run(struct run *run, const char *opt, const char *behaviour, const char *cpus)
 {
-	run_gnomon(run, "run", "--paging", "shadow", "--shadow-opt", opt, "--audit", "--timeout", "60", "--cpus", cpus,
+	run_gnomon(run, "run", "--paging", "shadow", "--shadow-opt", opt, "--audit", "--timeout", "300", "--cpus", cpus,
 	           guest_path(behaviour));
 }
 

@@ -106,6 +106,21 @@ Test(cpu, debug_registers)
 	shadow_good("debug-registers-detect", "1"); /* the emulated CPU does not know it */
 }
 
+/* kvm_pvm's emulator pushes a frame as a whole. */
+Test(cpu, delivery_faults)
+{
+	if (kvm_keeps_shadow_tables())
+		shadow_good("delivery-faults", "1");
+	else
+		good_in_both_modes("delivery-faults", "1");
+}
+
+/* On kvm_pvm it is KVM's emulator that executes the kernel's. */
+Test(cpu, null_selector)
+{
+	good_and_nested_in_hardware("null-selector");
+}
+
 /* What the VMM executes for one CPU is atomic to another. QEMU dies of breakpoints on two CPUs in nested mode. */
 Test(cpu, locked_while_supervised)
 {

@@ -181,7 +181,7 @@ LAZY = [
      "return SHADOW_DONE;", "lazily a table that lags is linked at a new place", "unit shadow_random"),
     ("lazy-leaves-denied", "vmm/shadow/compose.c", "(sh->opts & SHADOW_OPT_LAZY || !sh->tables_2m[n / 512])",
      "!sh->tables_2m[n / 512]", "lazily a 2 MiB leaf is denied that stands", "guest shadow_tables/in_a_huge_page"),
-    ("fault-invalidates-nothing", "vmm/paging/shadow_inject.c", "if (exc->vector == VEC_PF)", "if (0)",
+    ("fault-invalidates-nothing", "vmm/cpu/inject.c", "ops->faulted(ctx, exc->cr2);", ";",
      "behind a #PF what was known of its address still counts", "guest shadow_tables/fault_invalidates"),
     ("changes-are-fatal", "vmm/shadow/fault.c", "return r == SHADOW_CHANGED ? SHADOW_FILLED : SHADOW_NO_MEMORY;",
      "return SHADOW_NO_MEMORY;",

@@ -80,6 +80,20 @@ Test(emulate_far, iretq_refusals)
 	}
 }
 
+/* VIF and VIP are loaded by IRET alone, and by the kernel's, SDM vol. 2 IRET. */
+Test(emulate_far, iretq_virtual_flags)
+{
+	struct emul_result r;
+	struct machine m;
+
+	machine_init(&m, 0);
+	put_frame(&m, 0x401000, USER_CS, RFLAGS_FIXED | RFLAGS_VIRTUAL, 0x7fff0008, USER_DS);
+	cr_assert(RUN(&m, &r, IRETQ) == EMUL_DONE && (m.cpu.rflags & RFLAGS_VIRTUAL) == RFLAGS_VIRTUAL);
+	m.cpu.rip = CODE_PAGE;
+	put_frame(&m, 0x401000, USER_CS, RFLAGS_FIXED, 0x7fff0008, USER_DS);
+	cr_assert(RUN(&m, &r, IRETQ) == EMUL_DONE && (m.cpu.rflags & RFLAGS_VIRTUAL) == RFLAGS_VIRTUAL);
+}
+
 /* Same privilege with a null SS; NT; 32-bit code; a frame on no page. */
 Test(emulate_far, iretq_kernel)
 {
@@ -131,6 +145,11 @@ Test(emulate_far, syscall_and_sysret)
 	m.cpu.rip = CODE_PAGE;
 	m.cpu.gpr[GPR_RCX] = CANONICAL_HOLE;
 	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x07) == EMUL_EXCEPTION && r.exc.vector == VEC_GP && m.cpu.cpl == 0);
+	m.ops.limits.intel = false;
+	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x07) == EMUL_DONE && m.cpu.cpl == 3 && m.cpu.rip == CANONICAL_HOLE,
+	          "AMD's CPUs fault at the target");
+	machine_set_cpl(&m, 0);
+	m.cpu.rip = CODE_PAGE;
 	cr_assert_eq(RUN(&m, &r, 0x0f, 0x07), EMUL_UNSUPPORTED, "sysretl");
 	m.cpu.efer &= ~(uint64_t)EFER_SCE;
 	cr_assert(RUN(&m, &r, 0x48, 0x0f, 0x07) == EMUL_EXCEPTION && r.exc.vector == VEC_UD);
@@ -216,4 +235,15 @@ Test(emulate_far, far_branches)
 	cr_assert_eq(*machine_u64(STACK_TOP - 8), (CODE_PAGE + 0x32) | (uint64_t)KERNEL_CS << 32);
 	*machine_u64(DATA_PAGE) = CODE_PAGE | (uint64_t)KERNEL_DS << 32;
 	cr_assert(RUN(&m, &r, 0xff, 0x28) == EMUL_EXCEPTION && r.exc.error == KERNEL_DS);
+
+	/* REX.W: an offset of 64 bits, or on AMD's CPUs of 32 with the selector right behind it. */
+	machine_init(&m, 0);
+	machine_u64(DATA_PAGE)[0] = CODE_PAGE + 0x30;
+	machine_u64(DATA_PAGE)[1] = KERNEL_CS;
+	m.cpu.gpr[GPR_RAX] = DATA_PAGE;
+	cr_assert(RUN(&m, &r, 0x48, 0xff, 0x28) == EMUL_DONE && m.cpu.rip == CODE_PAGE + 0x30);
+	m.ops.limits.intel = false;
+	cr_assert(RUN(&m, &r, 0x48, 0xff, 0x28) == EMUL_EXCEPTION && r.exc.vector == VEC_GP && r.exc.error == 0);
+	*machine_u64(DATA_PAGE) = (CODE_PAGE + 0x40) | (uint64_t)KERNEL_CS << 32;
+	cr_assert(RUN(&m, &r, 0x48, 0xff, 0x28) == EMUL_DONE && m.cpu.rip == CODE_PAGE + 0x40);
 }

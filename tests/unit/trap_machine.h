@@ -62,8 +62,8 @@ struct machine {
 	int accesses;
 	unsigned in_calls, out_calls;
 	uint32_t port_value, port_size, port;
-	uint64_t cr3_old, cr3_new, mmu_cr0, mmu_cr4, mmu_efer, invlpg_addr;
-	unsigned cr3_calls, mmu_calls, invlpg_calls;
+	uint64_t cr3_old, cr3_new, mmu_cr0, mmu_cr4, mmu_efer, invlpg_addr, faulted_addr;
+	unsigned cr3_calls, mmu_calls, invlpg_calls, faulted_calls;
 };
 
 static inline int machine_access(struct machine *m, gva_t addr, unsigned size, unsigned access,
@@ -178,6 +178,14 @@ static inline void machine_mmu_changed(void *ctx, uint64_t cr0, uint64_t cr4, ui
 	m->mmu_efer = efer;
 }
 
+static inline void machine_faulted(void *ctx, gva_t addr)
+{
+	struct machine *m = ctx;
+
+	m->faulted_calls++;
+	m->faulted_addr = gva_raw(addr);
+}
+
 static inline void machine_invlpg(void *ctx, gva_t addr)
 {
 	struct machine *m = ctx;
@@ -256,22 +264,23 @@ static inline void machine_init(struct machine *m, uint8_t cpl)
 	m->cpu.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE;
 	m->cpu.xcr0 = 1;
 	m->ops = (struct cpu_ops){
-		.read = machine_read,
-		.write = machine_write,
-		.cmpxchg = machine_cmpxchg,
-		.port_in = machine_in,
-		.port_out = machine_out,
-		.tsc = machine_tsc,
-		.cr3_loaded = machine_cr3_loaded,
-		.mmu_changed = machine_mmu_changed,
-		.invlpg = machine_invlpg,
-		.limits = {.cr4_bits = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXSAVE | CR4_FSGSBASE | CR4_SMEP |
-				       CR4_SMAP | CR4_UMIP | CR4_PCIDE,
-			   .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
-			   .xcr0_bits = 7,
-			   .phys_bits = 40,
-			   .tsc_aux = true,
-			   .intel = true},
+	    .read = machine_read,
+	    .write = machine_write,
+	    .cmpxchg = machine_cmpxchg,
+	    .port_in = machine_in,
+	    .port_out = machine_out,
+	    .tsc = machine_tsc,
+	    .cr3_loaded = machine_cr3_loaded,
+	    .mmu_changed = machine_mmu_changed,
+	    .invlpg = machine_invlpg,
+	    .faulted = machine_faulted,
+	    .limits = {.cr4_bits = CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXSAVE | CR4_FSGSBASE | CR4_SMEP | CR4_SMAP |
+	                           CR4_UMIP | CR4_PCIDE,
+	               .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+	               .xcr0_bits = 7,
+	               .phys_bits = 40,
+	               .tsc_aux = true,
+	               .intel = true},
 	};
 	machine_build_gdt();
 	for (unsigned v = 0; v < 256; v++)

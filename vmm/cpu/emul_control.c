@@ -129,8 +129,6 @@ static int write_dr(struct emul *e, unsigned n, uint64_t value)
 {
 	if (n >= 6 && value >> 32)
 		return gp(e);
-	if (n < 4 && !env_canonical(&e->env, value))
-		return gp(e);
 	e->env.cpu->dr[n] = n == 6 ? (value & ~(uint64_t)DR6_ZERO) | DR6_FIXED : n == 7 ? (value & ~(uint64_t)DR7_ZERO) | DR7_FIXED : value;
 	return 0;
 }

@@ -98,6 +98,8 @@ int emul_iret(struct emul *e)
 	if (err)
 		return err;
 	rflags = emul_merge_rflags(cpu, frame[FRAME_RFLAGS], size * 8);
+	if (cpu->cpl == 0 && size > 2) /* these two IRET alone loads, SDM vol. 2 IRET */
+		rflags = (rflags & ~(uint64_t)RFLAGS_VIRTUAL) | (frame[FRAME_RFLAGS] & RFLAGS_VIRTUAL);
 	err = return_to(e, frame, true);
 	if (err)
 		return err;
@@ -133,6 +135,12 @@ int emul_ret_far(struct emul *e)
 	return err;
 }
 
+/* Bytes of a far pointer's offset. AMD's CPUs know none of 64 bits, APM3 LSS, JMP (far), CALL (far). */
+static unsigned far_size(const struct emul *e, unsigned bits)
+{
+	return bits == 64 && !e->env.ops->limits.intel ? 4 : bits / 8;
+}
+
 /* A far pointer in memory: offset of `size` bytes, then selector. */
 static int read_far(struct emul *e, const ZydisDecodedOperand *op, unsigned size, uint16_t *ret_selector,
 		    uint64_t *ret_offset)
@@ -158,9 +166,7 @@ int emul_load_far(struct emul *e)
 	const enum segment which = m == ZYDIS_MNEMONIC_LSS ? SEG_SS : m == ZYDIS_MNEMONIC_LFS ? SEG_FS : SEG_GS;
 	uint64_t offset = 0;
 	uint16_t selector = 0;
-	/* AMD's CPUs know no offset of 64 bits, APM3 LSS. */
-	const unsigned size = e->insn.op[0].size == 64 && !e->env.ops->limits.intel ? 4 : e->insn.op[0].size / 8u;
-	int err = read_far(e, &e->insn.op[1], size, &selector, &offset);
+	int err = read_far(e, &e->insn.op[1], far_size(e, e->insn.op[0].size), &selector, &offset);
 
 	if (err == 0)
 		err = segment_load(&e->env, which, selector);
@@ -194,7 +200,7 @@ int emul_jmp_far(struct emul *e)
 {
 	struct cpu_segment cs = {0};
 	uint64_t rip = 0;
-	int err = far_target(e, e->insn.z.operand_width / 8u, &cs, &rip);
+	int err = far_target(e, far_size(e, e->insn.z.operand_width), &cs, &rip);
 
 	if (err)
 		return err;
@@ -206,7 +212,7 @@ int emul_jmp_far(struct emul *e)
 int emul_call_far(struct emul *e)
 {
 	struct cpu_state *cpu = e->env.cpu;
-	unsigned size = e->insn.z.operand_width / 8u;
+	unsigned size = far_size(e, e->insn.z.operand_width);
 	const uint64_t frame[] = {cpu->rip, cpu->seg[SEG_CS].selector};
 	uint64_t linear = 0, rsp = cpu->gpr[GPR_RSP] - 2 * size;
 	uint8_t raw[sizeof(frame)];

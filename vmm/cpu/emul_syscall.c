@@ -38,7 +38,7 @@ int emul_syscall(struct emul *e)
 	return 0;
 }
 
-/* A return address that is not canonical faults here, at CPL 0, as on Intel CPUs; AMD's fault at the target. */
+/* To an address that is not canonical: Intel's CPUs fault here, at CPL 0 (SDM vol. 2 SYSRET), AMD's at the target. */
 int emul_sysret(struct emul *e)
 {
 	struct cpu_state *cpu = e->env.cpu;
@@ -50,7 +50,7 @@ int emul_sysret(struct emul *e)
 		return env_fault(&e->env, VEC_GP, 0);
 	if (e->insn.z.operand_width != 64)
 		return emul_unsupported(e, "sysret to 32-bit code");
-	if (!env_canonical(&e->env, cpu->gpr[GPR_RCX]))
+	if (e->env.ops->limits.intel && !env_canonical(&e->env, cpu->gpr[GPR_RCX]))
 		return env_fault(&e->env, VEC_GP, 0);
 	cpu->rip = cpu->gpr[GPR_RCX];
 	cpu->rflags = (cpu->gpr[GPR_R11] & FLAGS_SYSRET & ~(uint64_t)RFLAGS_RF) | RFLAGS_FIXED;

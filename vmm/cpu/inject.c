@@ -46,11 +46,21 @@ const char *inject_outcome_describe(enum inject_outcome outcome)
 	return text[outcome];
 }
 
-/* RF is pushed as 1 for faults, so that the restarted instruction meets no code breakpoint again, APM2 3.1.6. */
-static bool is_fault(uint8_t vector)
+bool inject_is_fault(uint64_t vector)
 {
-	return vector != VEC_DB && vector != VEC_NMI && vector != VEC_BP && vector != VEC_OF && vector != VEC_DF &&
-	       vector != VEC_MC;
+	return vector < 32 && vector != VEC_DB && vector != VEC_NMI && vector != VEC_BP && vector != VEC_OF &&
+	       vector != VEC_DF && vector != VEC_MC;
+}
+
+/*
+ * RF is pushed as 1 for faults, so that the restarted instruction meets no code breakpoint again, APM2 3.1.6; as 0 for INT
+ * n, which is done (SDM vol. 3 17.3.1.1); as it is for interrupts, which come before an instruction.
+ */
+static uint64_t pushed_rflags(const struct event *event, uint64_t rflags)
+{
+	if (event->kind == EVENT_SOFTWARE)
+		return rflags & ~(uint64_t)RFLAGS_RF;
+	return rflags | (event->kind == EVENT_EXCEPTION && inject_is_fault(event->vector) ? RFLAGS_RF : 0);
 }
 
 static int read_gate(struct trap_env *env, const struct event *event, uint32_t ext, struct gate *ret_gate)
@@ -137,23 +147,40 @@ static int choose_stack(struct trap_env *env, const struct gate *gate, uint8_t n
 	return 0;
 }
 
+/* The CPU pushes from the top down, so that it is the uppermost push that cannot be done whose #PF comes. */
+static int fault_of_push(struct trap_env *env, uint64_t rsp, unsigned size, unsigned access)
+{
+	uint64_t slot;
+	int err = 0;
+
+	for (unsigned at = size; err == 0 && at > 0; at -= sizeof(slot))
+		err = env_read(env, rsp + at - sizeof(slot), &slot, sizeof(slot), access | ACCESS_WRITE);
+	return err ? err : -EFAULT; /* another CPU has mapped it meanwhile: what came first counts */
+}
+
 static int push_frame(struct trap_env *env, const struct event *event, uint64_t rsp, uint8_t new_cpl, uint32_t ext,
                       uint64_t *ret_rsp)
 {
 	const struct cpu_state *cpu = env->cpu;
-	uint64_t rflags = cpu->rflags | (event->kind == EVENT_EXCEPTION && is_fault(event->vector) ? RFLAGS_RF : 0);
 	uint64_t frame[] = {
-	    event->error, cpu->rip, cpu->seg[SEG_CS].selector, rflags, cpu->gpr[GPR_RSP], cpu->seg[SEG_SS].selector,
+	    event->error,
+	    cpu->rip,
+	    cpu->seg[SEG_CS].selector,
+	    pushed_rflags(event, cpu->rflags),
+	    cpu->gpr[GPR_RSP],
+	    cpu->seg[SEG_SS].selector,
 	};
 	const uint64_t *from = event->has_error ? frame : frame + 1;
 	unsigned size = (unsigned)(sizeof(frame) - (event->has_error ? 0 : sizeof(*frame)));
 	unsigned access = new_cpl == 3 ? ACCESS_USER : new_cpl != cpu->cpl ? ACCESS_IMPLICIT : 0;
+	int err;
 
 	rsp -= size;
 	if (!env_canonical(env, rsp) || !env_canonical(env, rsp + size - 1))
 		return env_fault(env, VEC_SS, ext);
 	*ret_rsp = rsp;
-	return env_write(env, rsp, from, size, access);
+	err = env_write(env, rsp, from, size, access);
+	return err == -EFAULT && env->exc.vector == VEC_PF ? fault_of_push(env, rsp, size, access) : err;
 }
 
 /* One delivery, on env->cpu. The frame is pushed last: nothing can fail after it. */
@@ -238,11 +265,15 @@ static bool combine(struct event *first, const struct event *second)
 }
 
 /* Side effects of raising an exception, before its delivery; a #PF that ends in #DF has set CR2 too. */
-static void raise(struct cpu_state *cpu, const struct cpu_exception *exc)
+static void raise(struct cpu_state *cpu, const struct cpu_ops *ops, void *ctx, const struct cpu_exception *exc)
 {
-	if (exc->vector == VEC_PF)
+	if (exc->vector == VEC_PF) {
 		cpu->cr2 = gva_raw(exc->cr2);
+		ops->faulted(ctx, exc->cr2);
+	}
 	if (exc->vector == VEC_DB) {
+		if (exc->dr6) /* of breakpoints it tells those met now, APM2 13.1.1.3; INT1 tells nothing */
+			cpu->dr[6] &= ~(uint64_t)DR6_BREAKPOINTS;
 		cpu->dr[6] |= exc->dr6;
 		cpu->dr[7] &= ~(uint64_t)DR7_GD; /* the handler may use the debug registers */
 	}
@@ -255,7 +286,7 @@ static enum inject_outcome inject(struct cpu_state *state, const struct cpu_ops 
 	struct cpu_state start = *state;
 
 	if (exc)
-		raise(&start, exc);
+		raise(&start, ops, ctx, exc);
 	for (;;) {
 		struct cpu_state next = start;
 		struct trap_env env = {.cpu = &next, .ops = ops, .ctx = ctx};
@@ -271,7 +302,7 @@ static enum inject_outcome inject(struct cpu_state *state, const struct cpu_ops 
 			return INJECT_HOST_ERROR;
 		struct event second = exception_event(&env.exc);
 
-		raise(&start, &env.exc);
+		raise(&start, ops, ctx, &env.exc);
 		if (!combine(&event, &second))
 			return INJECT_TRIPLE_FAULT;
 		outcome = INJECT_REPLACED;

@@ -19,6 +19,9 @@ enum inject_outcome {
 	INJECT_OUTCOME_COUNT,
 };
 
+/* True for an exception whose frame has the instruction that raised it, APM2 table 8-1. False for all interrupts. */
+bool inject_is_fault(uint64_t vector);
+
 /* One line on what an outcome means; static. */
 const char *inject_outcome_describe(enum inject_outcome outcome);
 

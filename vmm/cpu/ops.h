@@ -39,6 +39,7 @@ struct cpu_limits {
 	int phys_bits; /* MAXPHYADDR */
 	bool tsc_aux;  /* the MSR is there */
 	bool intel;    /* as Intel's CPUs: SYSENTER in 64-bit code, far pointers with offsets of 64 bits */
+	bool null_clears_base; /* a null selector in FS or GS clears its base */
 };
 
 /*
@@ -81,6 +82,11 @@ struct cpu_ops {
 	/* The bits of CR0, CR4 and EFER that changed; only called if one of them concerns paging. */
 	void (*mmu_changed)(void *ctx, uint64_t cr0, uint64_t cr4, uint64_t efer);
 	void (*invlpg)(void *ctx, gva_t addr);
+	/*
+	 * A #PF is raised at `addr`, whether it is delivered or becomes a double fault: from here on nothing counts
+	 * that was remembered of this address (SDM vol. 3 4.10.4.1).
+	 */
+	void (*faulted)(void *ctx, gva_t addr);
 
 	struct cpu_limits limits;
 };

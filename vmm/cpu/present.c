@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "cpu/present.h"
 
+#include <asm/prctl.h>
 #include <cpuid.h>
 #include <stdint.h>
 #include <sys/platform/x86.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "cpu/decode.h"
+
+#define SOME_BASE 0x1000ul
 
 #define SET(name)  ZYDIS_ISA_SET_##name
 #define HAS(name)  has(x86_cpu_##name)
@@ -156,4 +161,19 @@ bool cpu_is_intel(void)
 
 	__cpuid(0, a, b, c, d);
 	return b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
+}
+
+bool cpu_null_clears_base(void)
+{
+	unsigned long before, base = 1;
+	uint16_t selector;
+
+	__asm__ volatile("mov %%gs, %0" : "=r"(selector));
+	if (syscall(SYS_arch_prctl, ARCH_GET_GS, &before) != 0 || syscall(SYS_arch_prctl, ARCH_SET_GS, SOME_BASE) != 0)
+		return true;
+	__asm__ volatile("mov %0, %%gs" ::"r"(0) : "memory");
+	(void)syscall(SYS_arch_prctl, ARCH_GET_GS, &base);
+	__asm__ volatile("mov %0, %%gs" ::"r"(selector) : "memory");
+	(void)syscall(SYS_arch_prctl, ARCH_SET_GS, before);
+	return base == 0;
 }

@@ -16,4 +16,10 @@ bool insn_is_present(const struct insn *insn);
 /* Whether it says that it is Intel's: what SYSENTER and near branches do in 64-bit code depends on it. */
 bool cpu_is_intel(void);
 
+/*
+ * Whether a null selector in FS or GS clears the segment's base: some of AMD's CPUs leave it. Tried out on this thread's GS,
+ * which is as it was afterwards: the bit that tells (8000_0021 EAX.6) is not in each hypervisor's CPUID.
+ */
+bool cpu_null_clears_base(void);
+
 #endif

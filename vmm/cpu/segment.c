@@ -156,7 +156,9 @@ int segment_load(struct trap_env *env, enum segment which, uint16_t selector)
 	if (which == SEG_SS)
 		return load_stack(env, selector);
 	if (segment_is_null(selector)) {
-		/* As AMD CPUs do: the base of FS and GS survives. */
+		/* Of FS and GS it survives on some of AMD's CPUs, APM2 4.5.3. */
+		if (env->ops->limits.null_clears_base)
+			env->cpu->seg[which].base = 0;
 		env->cpu->seg[which].selector = selector;
 		env->cpu->seg[which].attributes = 0;
 		return 0;

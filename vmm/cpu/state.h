@@ -84,6 +84,7 @@ enum segment {
 #define RFLAGS_NT (1 << 14)
 #define RFLAGS_RF (1 << 16)
 #define RFLAGS_VM (1 << 17)
+#define RFLAGS_VIRTUAL (3 << 19) /* VIF and VIP */
 #define RFLAGS_ID (1 << 21)
 
 #define RFLAGS_IOPL_SHIFT 12

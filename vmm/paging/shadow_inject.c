@@ -16,12 +16,8 @@ static bool violated(struct vcpu *vcpu, enum inject_outcome outcome)
 
 void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 {
-	enum inject_outcome outcome;
+	const enum inject_outcome outcome = inject_exception(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, exc);
 
-	if (exc->vector == VEC_PF)
-		shadow_faulted(vcpu->vm->shadow->mmu, &vcpu->counters, gpa_init(vcpu->shadow->cpu.cr3 & PTE_ADDR),
-		               exc->cr2);
-	outcome = inject_exception(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, exc);
 	counter_inc(&vcpu->counters, CTR_EXCEPTIONS_INJECTED);
 	switch (outcome) {
 	case INJECT_DONE:

@@ -77,7 +77,7 @@ static void prepare_registers(struct vcpu *vcpu, maddr_t root)
 
 	v->root = root;
 	v->entry_rip = v->cpu.rip;
-	v->entry_tf = v->stepping || v->cpu.rflags & RFLAGS_TF;
+	v->entry_rflags = v->cpu.rflags;
 	shadow_real_sync(vcpu);
 	write_frame(vcpu);
 	r->rflags = RFLAGS_FIXED;

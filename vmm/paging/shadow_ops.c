@@ -252,6 +252,13 @@ static void op_invlpg(void *ctx, gva_t addr)
 	flushed(ctx, vcpu->shadow->cpu.cr3);
 }
 
+static void op_faulted(void *ctx, gva_t addr)
+{
+	struct vcpu *vcpu = ctx;
+
+	shadow_faulted(vcpu->vm->shadow->mmu, &vcpu->counters, gpa_init(vcpu->shadow->cpu.cr3 & PTE_ADDR), addr);
+}
+
 static int op_tsc(void *ctx, uint64_t *ret_value)
 {
 	const struct vcpu *vcpu = ctx;
@@ -278,10 +285,12 @@ struct cpu_ops shadow_ops_make(void)
 	    .cr3_loaded = op_cr3_loaded,
 	    .mmu_changed = op_mmu_changed,
 	    .invlpg = op_invlpg,
+	    .faulted = op_faulted,
 	    .limits = {.cr4_bits = cpuid_cr4_bits(),
 	               .efer_bits = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
 	               .xcr0_bits = 1,
 	               .phys_bits = cpuid_maxphyaddr(),
-	               .intel = cpu_is_intel()},
+	               .intel = cpu_is_intel(),
+	               .null_clears_base = cpu_null_clears_base()},
 	};
 }

@@ -27,8 +27,8 @@ uint64_t shadow_vcpu_rflags(const struct vcpu *vcpu, uint64_t real)
 {
 	const struct shadow_vcpu *v = vcpu->shadow;
 	/* Real are the flags that the guest's own code may change, but for what the VMM changed for one step. */
-	const uint64_t virtual =
-	    RFLAGS_IF | RFLAGS_IOPL | (v->stepping ? RFLAGS_TF | RFLAGS_NT : 0) | (v->without_ac ? RFLAGS_AC : 0);
+	const uint64_t virtual = RFLAGS_IF | RFLAGS_IOPL | RFLAGS_VIRTUAL | (v->stepping ? RFLAGS_TF | RFLAGS_NT : 0) |
+	                         (v->without_ac ? RFLAGS_AC : 0);
 
 	return (real & RFLAGS_REAL_MASK & ~virtual) | (v->cpu.rflags & virtual) | RFLAGS_FIXED;
 }

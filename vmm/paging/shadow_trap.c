@@ -19,6 +19,8 @@
 #define VECTORS_WITH_ERROR                                                                                             \
 	(1u << VEC_DF | 1u << VEC_TS | 1u << VEC_NP | 1u << VEC_SS | 1u << VEC_GP | 1u << VEC_PF | 1u << VEC_AC)
 
+#define OPCODE_INT1 0xf1
+
 static void inject_ud(struct vcpu *vcpu)
 {
 	shadow_trap_inject(vcpu, &(struct cpu_exception){.vector = VEC_UD});
@@ -240,7 +242,7 @@ static bool is_before_its_end(struct vcpu *vcpu)
 	struct shadow_vcpu *v = vcpu->shadow;
 	struct inspection insn;
 
-	if (v->cpu.rip != v->entry_rip || !v->entry_tf ||
+	if (v->cpu.rip != v->entry_rip || !(v->stepping || v->entry_rflags & RFLAGS_TF) ||
 	    !inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &insn))
 		return false;
 	/* Intel's CPUs set RF then, AMD's do not. */
@@ -249,6 +251,25 @@ static bool is_before_its_end(struct vcpu *vcpu)
 		return true;
 	}
 	return insn.known && !insn.stays;
+}
+
+/* RIP is behind an INT1. */
+static bool is_behind_int1(struct vcpu *vcpu)
+{
+	uint8_t byte = 0;
+
+	return vcpu_peek(vcpu, &vcpu->shadow->cpu, gva_init(vcpu->shadow->cpu.rip - 1), &byte) && byte == OPCODE_INT1;
+}
+
+/*
+ * Whether the instruction began with TF, which alone counts (SDM vol. 3 17.3.1.4): one that was done may have cleared it, and
+ * the one before may have set it. In a step of the VMM's the guest's TF is what it was.
+ */
+static bool is_single_step(struct vcpu *vcpu)
+{
+	const struct shadow_vcpu *v = vcpu->shadow;
+
+	return (v->cpu.rflags | v->entry_rflags) & RFLAGS_TF || (!v->stepping && !is_behind_int1(vcpu));
 }
 
 /* A single step of the guest's, INT1; or the end of a step of the VMM's, and perhaps of the guest's, too. */
@@ -261,7 +282,7 @@ static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
 		v->step_again = true;
 		return;
 	}
-	exc->dr6 = v->hits | (v->cpu.rflags & RFLAGS_TF ? DR6_BS : 0); /* else INT1, or the VMM's step */
+	exc->dr6 = v->hits | (is_single_step(vcpu) ? DR6_BS : 0);
 	v->hits = 0;
 	if (v->stepping)
 		v->cpu.interrupt_shadow = false;

@@ -9,6 +9,7 @@
 #include "vm/reclaim.h"
 #include "paging/shadow_vm.h"
 #include "vm/vcpu.h"
+#include "cpu/inject.h"
 #include "stub/stub.h"
 
 int shadow_vcpu_begin(struct vcpu *vcpu, const struct cpu_state *state)
@@ -35,6 +36,20 @@ static void riding_edits_stored(struct vcpu *vcpu)
 
 	vcpu->shadow->riding = 0;
 	shadow_edits_stored(mmu, riding < queued ? riding : queued);
+}
+
+/*
+ * The flags on the stub's stack after a trap. A fault pushes RF as 1, whatever it was, and the guest may never see this
+ * fault. What the guest has is what it went on with, if that instruction is the one that faults; else an instruction that
+ * was done has cleared it.
+ */
+static uint64_t trap_rflags(const struct vcpu *vcpu, const struct stub_frame *f)
+{
+	const struct shadow_vcpu *v = vcpu->shadow;
+
+	if (!inject_is_fault(f->vector))
+		return f->rflags;
+	return (f->rflags & ~(uint64_t)RFLAGS_RF) | (f->rip == v->entry_rip ? v->entry_rflags & RFLAGS_RF : 0);
 }
 
 static void capture_common(struct vcpu *vcpu, uint64_t rip, uint64_t real_rflags, uint64_t rsp)
@@ -154,7 +169,7 @@ void shadow_vcpu_take_trap(struct vcpu *vcpu)
 			vcpu->shadow->kick_queued = false;
 		else if (vcpu->shadow->kick_queued)
 			take_back_kick(vcpu);
-		capture_common(vcpu, f->rip, f->rflags, f->rsp);
+		capture_common(vcpu, f->rip, trap_rflags(vcpu, f), f->rsp);
 		audit(vcpu);
 		shadow_trap_handle(vcpu, f->vector, f->error);
 		break;

@@ -59,7 +59,7 @@ struct shadow_vcpu {
 	bool kick_queued;      /* KVM was given STUB_VECTOR_KICK for the guest; no trap came since */
 	bool leaving;          /* the next thing that happens in the guest is its way into the stub */
 	uint64_t entry_rip;    /* where the guest went on when it was entered last */
-	bool entry_tf;         /* with the real RFLAGS.TF set, the VMM's or its own */
+	uint64_t entry_rflags; /* the guest's flags then */
 	bool stepping;         /* one instruction is run alone: the real TF is ours */
 	bool step_again;       /* what hindered it is out of its way */
 	bool without_ac;       /* it runs with the real RFLAGS.AC clear: see trap_alignment() */

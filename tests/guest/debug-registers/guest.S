@@ -116,6 +116,31 @@ start:
 	/* Hints touch nothing. */
 	RUN hints
 	EXPECT VEC_UD, 44
+	/* DR6 tells the breakpoints met now, APM2 13.1.1.3. */
+	SET_DR 0, AT(at_1)
+	SET_DR 1, AT(at_2)
+	SET_DR 7, (DR7(0, 0, 0) | DR7(1, 0, 0))
+	RUN program
+	EXPECT VEC_DB, 45
+	RUN at_2
+	EXPECT VEC_DB, 46
+	EXPECT_DR6 2, 47
+	/* Any address may stand in DR0, SDM vol. 3 17.2.6. */
+	movabs $0x1234567890abcdef, %rdx
+	TRY mov %rdx, %dr0
+	EXPECT NONE, 48
+	mov %dr0, %rax
+	cmp %rax, %rdx
+	CHECK e, 49
+	/* INT n pushes RF as 0, so that a breakpoint that its handler sets behind it is met. */
+	SET_DR 7, 0x400
+	SET_GATE 0x50, arm
+	movw $0xee00, idt + 16 * 0x50 + 4
+	RUN interrupts
+	EXPECT VEC_DB, 50
+	EXPECT_RIP AT(interrupted), 51
+	EXPECT_DR6 1, 52
+	SET_DR 7, 0x400
 #ifdef GENERAL_DETECT
 	/* General detect: the access to a debug register itself. */
 	SET_DR 7, 0x2400
@@ -128,6 +153,14 @@ start:
 #endif
 	EXIT 0
 
+arm:	push %rax
+	SET_DR 0, AT(interrupted)
+	SET_DR 7, DR7(0, 0, 0)
+	pop %rax
+	iretq
+
+interrupts: int $0x50
+interrupted: ud2
 program: nop
 at_1:	nop
 at_2:	ud2

@@ -7,16 +7,19 @@
 
 #define DR6_BS 0x4000
 
+.macro EXPECT_DR6_BS status
+	mov %dr6, %rax
+	and $0xe00f, %eax
+	cmp $DR6_BS, %eax
+	CHECK e, \status
+	xor %eax, %eax
+	mov %rax, %dr6
+.endm
 .macro STEPS label, to, status
 	RUN \label, (RFLAGS_FIXED | RFLAGS_TF)
 	EXPECT VEC_DB, \status
 	EXPECT_RIP AT(\to), \status + 1
-	mov %dr6, %rax
-	and $0xe00f, %eax
-	cmp $DR6_BS, %eax
-	CHECK e, \status + 2
-	xor %eax, %eax
-	mov %rax, %dr6
+	EXPECT_DR6_BS \status + 2
 .endm
 
 start:
@@ -39,6 +42,15 @@ start:
 	STEPS repeats, repeats, 26
 	cmp $4, %rcx
 	CHECK e, 29
+	/* What POPF sets counts from the next instruction on, and what it clears, too: in a program, and in the kernel. */
+	RUN pops
+	EXPECT VEC_DB, 30
+	EXPECT_RIP AT(popped), 31
+	EXPECT_DR6_BS 32
+	TRY jmp pops
+	EXPECT VEC_DB, 33
+	EXPECT_RIP popped, 34
+	EXPECT_DR6_BS 35
 	EXIT 0
 
 shifts:	shlq $1, untouched + 8(%rip)
@@ -50,6 +62,13 @@ copied:	ud2
 jumps:	jmp jumps
 loops:	loop loops
 repeats: rep lodsb
+	ud2
+
+pops:	push $RFLAGS_FIXED
+	push $(RFLAGS_FIXED | RFLAGS_TF)
+	popfq
+	popfq
+popped:	nop
 	ud2
 
 	.balign 4096
