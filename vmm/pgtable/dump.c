@@ -7,12 +7,13 @@
  *
  * Tables of others (dump.h) show fewer attributes.
  *
- * Parts: a line of text; runs as lines; the walk of a tree; the walk of tables of others.
+ * Parts: a line of text; runs as lines; the walk of a tree; the walk of tables of others; one entry bit by bit.
  */
 #include <string.h>
 
 #include "pgtable/dump.h"
 #include "pgtable/internal.h"
+#include "pgtable/visit.h"
 
 #define ALL_ATTRS     (PT_RWX | PT_U | PT_AD | PT_MMIO | PT_G | PT_SW)
 #define FOREIGN_ATTRS (PT_RWX | PT_U | PT_AD | PT_G)
@@ -133,31 +134,64 @@ void pt_dump(struct pt *pt, void (*emit)(void *ctx, const char *line), void *ctx
 	end_run(&lines);
 }
 
-static void walk_foreign(struct pt_foreign *f, struct lines *l, uint64_t at, int level, uint64_t va)
+struct foreign {
+	struct pt_foreign *asked;
+	struct pt_visit visit;
+	struct lines lines;
+};
+
+static void add_foreign(void *ctx, const struct pt_step *step, uint64_t va)
 {
-	pte_t e;
+	struct foreign *f = ctx;
 
-	if (f->cut || !f->entry(f->ctx, at, &e))
-		return;
-	if (f->tables_left == 0) {
-		f->cut = true;
-		return;
-	}
-	f->tables_left--;
-	for (uint64_t i = 0; i < pt_nr_entries(f->fmt, level) && f->entry(f->ctx, at + sizeof(e) * i, &e); i++) {
-		const uint64_t below = pt_canonical(f->fmt, va | i << f->fmt->level[level].shift);
-
-		if (f->fmt->is_leaf(e, level))
-			add_leaf(l, below, level, e);
-		else if (f->fmt->is_present(e, level))
-			walk_foreign(f, l, f->fmt->address(e, level), level - 1, below);
-	}
+	if (f->asked->fmt->is_leaf(step->entry, step->level))
+		add_leaf(&f->lines, va, step->level, step->entry);
+	f->visit.cut |= f->asked->cut;
 }
 
-void pt_dump_foreign(struct pt_foreign *f, uint64_t root)
+void pt_dump_foreign(struct pt_foreign *asked, uint64_t root)
 {
-	struct lines lines = {.fmt = f->fmt, .shown = FOREIGN_ATTRS, .emit = f->emit, .ctx = f->ctx};
+	struct foreign f = {
+	    .asked = asked,
+	    .visit = {.source = {.fmt = asked->fmt, .root = root, .entry = asked->entry, .ctx = asked->ctx},
+	              .entry = add_foreign,
+	              .ctx = &f,
+	              .last = UINT64_MAX,
+	              .tables_left = asked->tables_left,
+	              .cut = asked->cut},
+	    .lines = {.fmt = asked->fmt, .shown = FOREIGN_ATTRS, .emit = asked->emit, .ctx = asked->ctx},
+	};
 
-	walk_foreign(f, &lines, root, f->fmt->levels, 0);
-	end_run(&lines);
+	pt_visit_foreign(&f.visit);
+	asked->tables_left = f.visit.tables_left;
+	asked->cut |= f.visit.cut;
+	end_run(&f.lines);
+}
+
+int pt_entry_flags(const struct pt_format *fmt, pte_t e, int level, struct pt_flag ret_flags[PT_FLAGS_MAX])
+{
+	/* What holds of an entry without any bit needs none, or is taken away by one. */
+	const pt_attrs_t granted = fmt->get_attrs(pte_init(0), level);
+	const bool present = fmt->is_present(e, level);
+	const pt_attrs_t has = present ? fmt->get_attrs(e, level) : granted, denied = granted & ~has;
+	const struct {
+		const char *name;
+		bool told, set;
+	} all[PT_FLAGS_MAX] = {
+	    {"P", true, present},
+	    {"R", !(granted & PT_R), has & PT_R},
+	    {"W", true, has & PT_W},
+	    {"U", fmt->attrs & PT_U, has & PT_U},
+	    {granted & PT_X ? "NX" : "X", true, granted & PT_X ? denied & PT_X : has & PT_X},
+	    {"A", fmt->attrs & PT_A, has & PT_A},
+	    {"D", fmt->attrs & PT_D, has & PT_D},
+	    {"PS", true, level > 1 && fmt->is_leaf(e, level)},
+	    {"G", fmt->attrs & PT_G, has & PT_G},
+	};
+	int nr = 0;
+
+	for (int i = 0; i < PT_FLAGS_MAX; i++)
+		if (all[i].told)
+			ret_flags[nr++] = (struct pt_flag){all[i].name, all[i].set};
+	return nr;
 }

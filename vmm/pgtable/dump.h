@@ -22,4 +22,18 @@ struct pt_foreign {
  */
 void pt_dump_foreign(struct pt_foreign *f, uint64_t root);
 
+#define PT_FLAGS_MAX 9
+
+struct pt_flag {
+	const char *name; /* "P", "W", "NX", ... */
+	bool set;
+};
+
+/*
+ * What an entry at this level says, bit by bit, in an order that is the same for all entries of a format: P R W U X A D
+ * PS G, of which a format that always grants R does not tell it, and one whose bit denies X tells NX. Returns how many.
+ * Of an entry that is not present, no other is set.
+ */
+int pt_entry_flags(const struct pt_format *fmt, pte_t e, int level, struct pt_flag ret_flags[PT_FLAGS_MAX]);
+
 #endif
