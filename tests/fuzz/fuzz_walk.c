@@ -2,7 +2,8 @@
 /*
  * Any page tables, any mode, any access. The walk ends, reads and writes nothing but entries inside memory (the
  * sanitizer watches what is around it), sets nothing but A and D, and its outcome fits the entries that it saw. A
- * second walk of the same access agrees with the first; without set_ad memory stays as it was.
+ * second walk of the same access agrees with the first; without set_ad memory stays as it was. The walk reference by
+ * reference agrees, too, and names the rule that was broken.
  *
  * Input: a header, then words. Each word goes to a slot of one of the few table frames, so that paths through four
  * levels are likely; its kind says where its address field points: one of the tables (itself too), some page, or
@@ -11,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "walk/guest_walk.h"
+#include "walk/rule.h"
+#include "walk/trace.h"
 
 #define MEMORY_SIZE  PAGE_2M
 #define TABLES       8 /* frames 0-7 are tables */
@@ -150,6 +152,29 @@ static void check_memory(const uint64_t *before, const struct walk *w, bool writ
 	}
 }
 
+/* The walk reference by reference: it ends likewise, writes nothing, and says which rule was broken. */
+static void check_trace(const struct walk_mode *mode, struct walk_access access, gva_t gva, const struct walk *dry)
+{
+	char sentence[WALK_SENTENCE];
+	struct walk_rule rule;
+	struct trace t;
+	int guest = 0;
+
+	trace_walk(&s2, mode, gva, access, &t);
+	require(t.nr <= TRACE_MAX && t.walk.outcome == dry->outcome && t.walk.level == dry->level);
+	for (int i = 0; i < t.nr; i++)
+		guest += trace_is_guest(&t.ref[i]);
+	if (dry->outcome == WALK_NON_CANONICAL)
+		require(t.nr == 0);
+	else
+		require(guest == 5 - dry->level - (dry->outcome == WALK_TABLE_OUTSIDE));
+	rule = walk_broken_rule(mode, access, dry);
+	require((rule.kind == RULE_KEPT) == (dry->outcome == WALK_OK) && rule.kind < RULE_NR);
+	require(rule.level == 0 || (rule.level >= dry->level && rule.level <= WALK_LEVELS));
+	walk_rule_sentence(mode, access, dry, sentence);
+	require(sentence[strlen(sentence) - 1] == '.');
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	const int r = guest_mem_init(&mem, MEMORY_SIZE, BACKING_4K);
@@ -186,6 +211,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .user = h.access & 1, .write = (h.access & 6) == 2, .fetch = (h.access & 6) == 4, .ac = h.access & 8};
 
 	guest_walk(&s2, &mode, gva_init(gva), access, false, &dry);
+	check_trace(&mode, access, gva_init(gva), &dry);
 	require(memcmp(before, guest_mem_ptr(&mem, maddr_init(0), TABLES_BYTES), TABLES_BYTES) == 0);
 	require(dry.outcome < WALK_NR && (dry.outcome == WALK_NON_CANONICAL) == !gva_canonical(gva_init(gva)));
 	if (dry.outcome != WALK_NON_CANONICAL)

@@ -3,8 +3,6 @@
 
 #include <stdatomic.h>
 
-#define ROOT_LEVEL 4
-
 const char *const walk_outcome_what[WALK_NR] = {
     [WALK_OK] = "translated",
     [WALK_NOT_PRESENT] = "an entry is not present",
@@ -12,6 +10,11 @@ const char *const walk_outcome_what[WALK_NR] = {
     [WALK_DENIED] = "the guest's tables forbid the access",
     [WALK_NON_CANONICAL] = "the address is not canonical",
     [WALK_TABLE_OUTSIDE] = "a table lies outside memory",
+};
+
+const char *const walk_outcome_name[WALK_NR] = {
+    [WALK_OK] = "translated", [WALK_NOT_PRESENT] = "not-present",     [WALK_RESERVED] = "reserved",
+    [WALK_DENIED] = "denied", [WALK_NON_CANONICAL] = "non-canonical", [WALK_TABLE_OUTSIDE] = "table-outside",
 };
 
 gpa_t gpte_gpa(gpte_t e)
@@ -86,7 +89,7 @@ static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode
 	gpa_t table = mode->cr3;
 
 	w->w = w->u = w->x = true;
-	for (w->level = ROOT_LEVEL;; w->level--) {
+	for (w->level = WALK_LEVELS;; w->level--) {
 		const _Atomic uint64_t *p;
 		gpte_t e;
 
@@ -117,7 +120,7 @@ static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode
 /* False when the guest changed an entry of the path meanwhile: walk again. */
 static bool set_accessed_dirty(const struct stage2 *s2, struct walk *w, bool write)
 {
-	for (int level = ROOT_LEVEL; level >= w->level; level--) {
+	for (int level = WALK_LEVELS; level >= w->level; level--) {
 		uint64_t old = w->gpte[level].raw;
 		uint64_t new = old | PTE_A | (write && level == w->level ? PTE_D : 0);
 

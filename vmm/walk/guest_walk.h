@@ -21,6 +21,8 @@
 #include "base/log.h"
 #include "stage2/stage2.h"
 
+#define WALK_LEVELS 4 /* of a guest's tables */
+
 /* A guest's entry; it does not mix with the shadow's. */
 typedef struct {
 	uint64_t raw;
@@ -57,6 +59,8 @@ enum walk_outcome {
 };
 
 extern const char *const walk_outcome_what[WALK_NR];
+/* A word for programs: "not-present". */
+extern const char *const walk_outcome_name[WALK_NR];
 
 struct walk {
 	enum walk_outcome outcome;
