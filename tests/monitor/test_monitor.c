@@ -154,6 +154,23 @@ Test(monitor, thread, .timeout = 60)
 	lives(MONITOR_THREAD);
 }
 
+/* A query with an address has its walk: before each of stage 1's entries, and the data, two of the third stage. */
+Test(monitor, tells_a_walk, .timeout = 60)
+{
+	const struct monitor_walk *w = &reply.walk;
+
+	begin(MONITOR_PROCESS);
+	build(ID);
+	cr_assert_eq(ask(MONITOR_QUERY, (struct monitor_request){.va = BASE + MONITOR_PAGE + 8}), 0);
+	cr_expect(w->nr == 14 && w->mapped);
+	cr_expect_eq(w->step[13].entry, (uint64_t)ID << 52 | (BASE + MONITOR_PAGE) | 0xf);
+	for (unsigned i = 0; i < w->nr; i++)
+		cr_expect(w->step[i].third == (i % 3 < 2) && w->step[i].row == 4 - i / 3, "%u", i);
+	cr_assert_eq(ask(MONITOR_QUERY, (struct monitor_request){.va = BUFFER}), 0);
+	cr_expect(w->mapped && w->nr == 12, "the buffer is no secure memory");
+	monitor_stop(m);
+}
+
 static struct monitor_walks walks(uint64_t reading, uint64_t cache, uint64_t levels)
 {
 	cr_assert_eq(ask(MONITOR_WALKS, (struct monitor_request){.args = {reading, cache, levels}}), 0);

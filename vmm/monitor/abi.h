@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes between the VMM and the monitor, version 2: a slot of shared memory for each vCPU. One side writes at a
+ * What goes between the VMM and the monitor, version 3: a slot of shared memory for each vCPU. One side writes at a
  * time; `turn` says which.
  *
  *   VMM      request -> turn = MONITOR ................. reads reply <- turn = VMM
@@ -20,7 +20,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define MONITOR_ABI_VERSION 2
+#define MONITOR_ABI_VERSION 3
 #define MONITOR_PAGE        4096
 
 enum monitor_op {
@@ -35,7 +35,7 @@ enum monitor_op {
 	MONITOR_DESTROY,
 	/* The VMM's own. */
 	MONITOR_MAY_ADD, /* what ADD would say */
-	MONITOR_QUERY,   /* of the enclave with this identifier */
+	MONITOR_QUERY,   /* of the enclave with this identifier, with the walk of `va` in it */
 	MONITOR_RESET,   /* destroys all enclaves */
 	MONITOR_AUDIT,   /* checks all invariants */
 	MONITOR_WALKS,   /* counts the references of walks in a sealed enclave (monitor/walks.h) */
@@ -55,7 +55,7 @@ struct monitor_request {
 	uint32_t op;
 	uint32_t id;
 	uint32_t sequence;                  /* another one than that of the slot's last request */
-	uint64_t va;                        /* ADD, EXTEND, REMOVE; ENTER: the entry */
+	uint64_t va;                        /* ADD, EXTEND, REMOVE, QUERY; ENTER: the entry */
 	uint64_t rights;                    /* ADD */
 	uint64_t pages;                     /* ADD: in the slot's content; 0: one */
 	uint64_t flags;                     /* ADD: GNOMON_ENCLAVE_MEASURE; INIT: GNOMON_ENCLAVE_EXPECT */
@@ -81,6 +81,24 @@ struct monitor_walks {
 	uint32_t low, high;
 };
 
+/* An entry that a walk reads: of stage 1, or, to check where that leads, of the third stage. */
+struct monitor_step {
+	uint64_t at, entry; /* `at`: a machine address, or one in the third stage's tree */
+	uint8_t level, row; /* row: level of the stage-1 entry that it is, or is read for; 0: the data */
+	uint8_t third;      /* 1: of the third stage */
+	uint8_t zero[5];
+};
+
+/*
+ * Of a sealed enclave, in the order of a CPU that checks each machine address once. It tells where frames lie and what
+ * tables say, which the kernel knows but for the frames' numbers; no content.
+ */
+#define MONITOR_STEPS 24
+struct monitor_walk {
+	uint32_t nr, mapped;
+	struct monitor_step step[MONITOR_STEPS];
+};
+
 struct monitor_reply {
 	uint32_t status;                 /* enum gnomon_enclave_status */
 	uint32_t failed;                 /* the host refused, or an audit found something: the run cannot go on */
@@ -88,6 +106,7 @@ struct monitor_reply {
 	struct monitor_query query;
 	uint64_t enclaves, pages, tables, stage_bytes; /* RESET: that there were; AUDIT: that there are */
 	struct monitor_walks walks;
+	struct monitor_walk walk; /* QUERY */
 	uint32_t sequence, op; /* the request's */
 };
 
@@ -104,7 +123,7 @@ struct monitor_slot {
 _Static_assert(sizeof(struct monitor_request) == 176, "ABI");
 _Static_assert(sizeof(struct monitor_query) == 152, "ABI");
 _Static_assert(offsetof(struct monitor_reply, walks) == 256, "ABI");
-_Static_assert(sizeof(struct monitor_reply) == 312, "ABI");
+_Static_assert(sizeof(struct monitor_reply) == 896, "ABI");
 _Static_assert(offsetof(struct monitor_slot, reply) == 184, "ABI");
 
 #endif

@@ -191,6 +191,7 @@ static enum gnomon_enclave_status call(struct monitor_serve *m, const struct mon
 		return destroy(m, q->id);
 	case MONITOR_QUERY:
 		query(m, q->id, reply);
+		monitor_walk(m->all, m->memory, q->id, q->va, &reply->walk);
 		return GNOMON_ENCLAVE_OK;
 	case MONITOR_RESET:
 		count(m, reply);

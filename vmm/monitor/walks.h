@@ -23,4 +23,10 @@
 enum gnomon_enclave_status monitor_walks(struct enclaves *all, const uint8_t *memory, unsigned id,
                                          const uint64_t args[GNOMON_ENCLAVE_ARGS], struct monitor_walks *ret_walks);
 
+/*
+ * The walk of one address of a sealed enclave, entry by entry; of any other and of an address that is not canonical it
+ * has none. The caller holds what guards the enclaves.
+ */
+void monitor_walk(struct enclaves *all, const uint8_t *memory, unsigned id, uint64_t va, struct monitor_walk *ret_walk);
+
 #endif

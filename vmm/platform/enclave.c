@@ -245,19 +245,35 @@ void platform_enclaves_detach(struct platform_enclaves *e)
 
 /* ---- looking ---- */
 
-static int query(struct platform_enclaves *e, unsigned id, struct monitor_reply *ret_reply)
+static bool is_walk(const struct monitor_walk *w)
+{
+	bool good = w->nr <= MONITOR_STEPS;
+
+	for (uint32_t i = 0; good && i < w->nr; i++)
+		good = w->step[i].level >= 1 && w->step[i].level <= 4 && w->step[i].row <= 4 && w->step[i].third <= 1;
+	return good;
+}
+
+static int query(struct platform_enclaves *e, unsigned id, uint64_t va, struct monitor_reply *ret_reply)
 {
 	struct monitor_request *m = monitor_request(e->monitor, e->own_slot);
 	int r;
 
 	m->op = MONITOR_QUERY;
 	m->id = id;
+	m->va = va;
 	r = monitor_call(e->monitor, e->own_slot, ret_reply);
-	return r == 0 && ret_reply->query.state >= ENCLAVE_NR_STATES ? -EIO : r;
+	return r == 0 && (ret_reply->query.state >= ENCLAVE_NR_STATES || !is_walk(&ret_reply->walk)) ? -EIO : r;
 }
 
 int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, const struct enclave_summary *summary),
                            void *ctx)
+{
+	return platform_enclaves_look_at(e, 0, fn, ctx);
+}
+
+int platform_enclaves_look_at(struct platform_enclaves *e, uint64_t va,
+                              void (*fn)(void *ctx, const struct enclave_summary *summary), void *ctx)
 {
 	struct monitor_reply reply;
 	int r = 0;
@@ -266,7 +282,7 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 	for (unsigned id = 1; r == 0 && id <= GNOMON_ENCLAVE_MAX; id++) {
 		struct enclave_summary s = {.id = id};
 
-		r = query(e, id, &reply);
+		r = query(e, id, va, &reply);
 		if (r == 0 && reply.query.state != ENCLAVE_NONE) {
 			s.state = enclave_state_name(reply.query.state);
 			s.create = reply.query.create;
@@ -274,6 +290,7 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 			s.tables = reply.query.tables;
 			s.entries = reply.query.entries;
 			s.sealed = reply.query.state != ENCLAVE_BUILDING;
+			s.walk = reply.walk;
 			memcpy(s.exits, reply.query.exits, sizeof(s.exits));
 			memcpy(s.measurement, reply.query.measurement, sizeof(s.measurement));
 			fn(ctx, &s);

@@ -54,11 +54,15 @@ struct enclave_summary {
 	uint64_t pages, tables, entries, exits[GNOMON_ENCLAVE_FAULTED + 1];
 	bool sealed; /* it has a measurement */
 	uint8_t measurement[GNOMON_ENCLAVE_MEASUREMENT];
+	struct monitor_walk walk; /* of the address that was looked at, if it is sealed */
 };
 
 /* For vm->enclaves, which has secure memory. Tells of each live enclave. -errno: the monitor is gone. Not from a vCPU's thread. */
 int must_check platform_enclaves_look(struct platform_enclaves *e,
                                       void (*fn)(void *ctx, const struct enclave_summary *summary), void *ctx);
+/* The same, with the walk of `va` in each. */
+int must_check platform_enclaves_look_at(struct platform_enclaves *e, uint64_t va,
+                                         void (*fn)(void *ctx, const struct enclave_summary *summary), void *ctx);
 /* Whether secure memory is never swapped out. */
 bool platform_enclaves_locked(const struct platform_enclaves *e);
 /* The public key of reports: PLATFORM_ENCLAVES_KEY bytes. */
