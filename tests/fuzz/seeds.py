@@ -157,13 +157,17 @@ def command(name, arguments=""):
 
 def json():
     names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
-             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "stop", "cont", "system_reset",
+             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "query-tables", "stop", "cont", "system_reset",
              "quit")
     texts = {
         "commands": b"".join(map(command, names)),
         "arguments": command("balloon", '{"value":1048576}') + command("reclaim", '{"gpa":4096,"size":8192}')
         + command("query-stats", '{"target":"vcpu","vcpus":["/machine/cpu[0]"],'
                   '"providers":[{"provider":"kvm","names":["exits"]}]}'),
+        "walks": b"".join(command("walk", a) for a in (
+            '{"address":"0x400000"}', '{"address":"18446744073709551615","access":"x","privilege":"user","cpu":1}',
+            '{"address":"0x8000000000000000","access":"w","cpu":-1}', '{"address":""}', '{"address":1}',
+            '{"address":"1","access":"rw"}')) + command("query-tables", '{"stage":"stage2","address":"0x1000","cpu":0}'),
         "wrong-arguments": b"".join(command("balloon", a) for a in ('{"value":"1"}', '{"x":1,"value":1}', "{}", "[]")),
         "no-requests": b'{"execute":1}{"exec-oob":"stop"}{"id":1}[]1 "x" null true',
         "numbers": b"".join(command("balloon", '{"value":%s}' % n)

@@ -111,6 +111,18 @@ static json_t *fake_dump(void *vm, const char *stage, struct control_error *err)
 	return lines;
 }
 
+static json_t *fake_walk(void *vm, const struct control_walk *w, struct control_error *err)
+{
+	return json_pack("{s:s, s:s, s:s, s:i}", "address", w->address, "access", w->access, "privilege",
+	                 w->privilege ? w->privilege : "as it runs", "cpu", (int)w->cpu);
+}
+
+static json_t *fake_tables(void *vm, const struct control_tables *t, struct control_error *err)
+{
+	return json_pack("{s:s, s:s, s:i}", "stage", t->stage, "address", t->address ? t->address : "all", "cpu",
+	                 (int)t->cpu);
+}
+
 static int fake_slice(struct fake_vm *f, char what, uint64_t gpa, uint64_t size)
 {
 	f->last = what;
@@ -165,6 +177,8 @@ static const struct control_ops fake_ops = {
     .paging = fake_json,
     .set_paging = fake_set_paging,
     .dump_tables = fake_dump,
+    .walk = fake_walk,
+    .tables = fake_tables,
     .reclaim = fake_reclaim,
     .release = fake_release,
     .enclaves = fake_enclaves,

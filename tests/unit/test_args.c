@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "cmd/args.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -136,4 +137,44 @@ Test(args, memory_up_to_the_host)
 	cr_assert_eq(parse_memory(text, &v), 0);
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)(host + PAGE_2M));
 	cr_assert_eq(parse_memory(text, &v), -EINVAL);
+}
+
+/* Decimal, or hexadecimal after 0x, up to 64 bits, and nothing else. */
+Test(args, addresses)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} good[] = {{"0", 0},
+	            {"0x0", 0},
+	            {"4194304", 0x400000},
+	            {"0xffffffff80200000", 0xffffffff80200000},
+	            {"0XfF", 255},
+	            {"18446744073709551615", UINT64_MAX},
+	            {"0x000000000000000000001", 1},
+	            {"010", 10}};
+	static const char *const bad[] = {"",
+	                                  "0x",
+	                                  "x",
+	                                  "-1",
+	                                  "+1",
+	                                  " 1",
+	                                  "1 ",
+	                                  "1K",
+	                                  "0x1g",
+	                                  "ffffffff",
+	                                  "0x 1",
+	                                  "0b1",
+	                                  "1e3",
+	                                  "0x10000000000000000",
+	                                  "18446744073709551616"};
+	uint64_t v = 7;
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		cr_expect_eq(address_parse(bad[i], &v), -EINVAL, "'%s'", bad[i]);
+	cr_expect_eq(v, 7u);
+	for (size_t i = 0; i < COUNT(good); i++) {
+		cr_expect_eq(address_parse(good[i].text, &v), 0, "'%s'", good[i].text);
+		cr_expect_eq(v, good[i].value, "'%s'", good[i].text);
+	}
 }

@@ -317,6 +317,33 @@ Test(qmp, dump_tables)
 	       ERR("GenericError", "Parameter 'stage' does not accept value 'x'"));
 }
 
+Test(qmp, walk)
+{
+	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"0x5\"}}",
+	       "{\"return\":{\"address\":\"0x5\",\"access\":\"r\",\"privilege\":\"as it runs\",\"cpu\":0}}");
+	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"7\",\"access\":\"x\",\"privilege\":\"user\",\"cpu\":"
+	       "3}}",
+	       "{\"return\":{\"address\":\"7\",\"access\":\"x\",\"privilege\":\"user\",\"cpu\":3}}");
+	EXPECT("{\"execute\":\"walk\"}", ERR("GenericError", "Parameter 'address' is missing"));
+	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":5}}",
+	       ERR("GenericError", "Invalid parameter type for 'address', expected: string"));
+	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"5\",\"access\":\"rw\"}}",
+	       ERR("GenericError", "Parameter 'access' does not accept value 'rw'"));
+	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"5\",\"privilege\":\"root\"}}",
+	       ERR("GenericError", "Parameter 'privilege' does not accept value 'root'"));
+}
+
+Test(qmp, query_tables)
+{
+	EXPECT("{\"execute\":\"query-tables\"}", "{\"return\":{\"stage\":\"guest\",\"address\":\"all\",\"cpu\":-1}}");
+	EXPECT("{\"execute\":\"query-tables\",\"arguments\":{\"stage\":\"shadow\",\"address\":\"0x1000\",\"cpu\":0}}",
+	       "{\"return\":{\"stage\":\"shadow\",\"address\":\"0x1000\",\"cpu\":0}}");
+	EXPECT("{\"execute\":\"query-tables\",\"arguments\":{\"cpu\":-1}}",
+	       ERR("GenericError", "Parameter 'cpu' expects the number of a vCPU"));
+	EXPECT("{\"execute\":\"query-tables\",\"arguments\":{\"stage\":\"x\"}}",
+	       ERR("GenericError", "Parameter 'stage' does not accept value 'x'"));
+}
+
 Test(qmp, query_enclaves)
 {
 	EXPECT("{\"execute\":\"query-enclaves\"}", ERR("GenericError", "no secure memory"));

@@ -131,11 +131,40 @@ static json_t *set_paging(const struct qmp *q, json_t *args, struct control_erro
 	return json_pack("{s:s, s:b, s:I}", "mode", mode, "changed", changed, "us", (json_int_t)us);
 }
 
+static const char *get_text(json_t *args, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(args, name));
+
+	return text ? text : otherwise;
+}
+
 static json_t *dump_tables(const struct qmp *q, json_t *args, struct control_error *err)
 {
-	const json_t *stage = json_object_get(args, "stage");
+	return q->ops->dump_tables(q->vm, get_text(args, "stage", "guest"), err);
+}
 
-	return q->ops->dump_tables(q->vm, stage ? json_string_value(stage) : "guest", err);
+static json_t *walk(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const struct control_walk wanted = {.address = get_text(args, "address", ""),
+	                                    .access = get_text(args, "access", "r"),
+	                                    .privilege = get_text(args, "privilege", NULL),
+	                                    .cpu = json_integer_value(json_object_get(args, "cpu"))};
+
+	return q->ops->walk(q->vm, &wanted, err);
+}
+
+static json_t *query_tables(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const json_t *cpu = json_object_get(args, "cpu");
+	const struct control_tables wanted = {.stage = get_text(args, "stage", "guest"),
+	                                      .address = get_text(args, "address", NULL),
+	                                      .cpu = cpu ? json_integer_value(cpu) : -1};
+
+	if (cpu && wanted.cpu < 0) {
+		control_fail(err, EINVAL, "Parameter 'cpu' expects the number of a vCPU");
+		return NULL;
+	}
+	return q->ops->tables(q->vm, &wanted, err);
 }
 
 static json_t *slice(const struct qmp *q, json_t *args, struct control_error *err,
@@ -186,6 +215,21 @@ static const struct arg_schema dump_args[] = {
     {.name = "stage", .type = ARG_ENUM, .values = stages},
     {0},
 };
+static const struct arg_schema tables_args[] = {
+    {.name = "stage", .type = ARG_ENUM, .values = stages},
+    {.name = "address", .type = ARG_STRING},
+    {.name = "cpu", .type = ARG_INTEGER},
+    {0},
+};
+static const char *const accesses[] = {"r", "w", "x", NULL};
+static const char *const privileges[] = {"user", "supervisor", NULL};
+static const struct arg_schema walk_args[] = {
+    {.name = "address", .type = ARG_STRING, .required = true},
+    {.name = "access", .type = ARG_ENUM, .values = accesses},
+    {.name = "privilege", .type = ARG_ENUM, .values = privileges},
+    {.name = "cpu", .type = ARG_INTEGER},
+    {0},
+};
 
 const struct qmp_command qmp_commands[] = {
     {"query-version", NULL, query_version, "version of Gnomon"},
@@ -207,6 +251,8 @@ const struct qmp_command qmp_commands[] = {
     {"reclaim", slice_args, reclaim, "take a slice of guest memory now, without asking the guest"},
     {"release", slice_args, release, "give back a slice that reclaim took, zeroed"},
     {"dump-tables", dump_args, dump_tables, "page tables of one stage: guest, stage2 or shadow"},
+    {"query-tables", tables_args, query_tables, "the same as trees, entry by entry"},
+    {"walk", walk_args, walk, "every reference of one translation, and how it ends"},
     {"query-enclaves", NULL, query_enclaves, "the guest's enclaves, and the public key of their reports"},
     {0},
 };

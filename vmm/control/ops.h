@@ -34,6 +34,21 @@ struct control_balloon {
 	uint64_t target; /* bytes it is asked to have */
 };
 
+/* What `walk` is asked. */
+struct control_walk {
+	const char *address;   /* text: 64 bits do not fit into every client's numbers */
+	const char *access;    /* "r", "w" or "x" */
+	const char *privilege; /* "user", "supervisor"; NULL: as the vCPU runs now */
+	int64_t cpu;
+};
+
+/* What `query-tables` is asked. */
+struct control_tables {
+	const char *stage;   /* "guest", "stage2" or "shadow" */
+	const char *address; /* only what leads there; NULL: everything */
+	int64_t cpu;         /* -1: of all vCPUs, each tree once */
+};
+
 struct control_ops {
 	const char *(*name)(void *vm);
 	int (*nr_vcpus)(void *vm);
@@ -61,6 +76,8 @@ struct control_ops {
 	 * false when the guest ran in that mode already.
 	 */
 	int (*set_paging)(void *vm, const char *mode, bool *ret_changed, uint64_t *ret_us, struct control_error *err);
+	json_t *(*walk)(void *vm, const struct control_walk *wanted, struct control_error *err);
+	json_t *(*tables)(void *vm, const struct control_tables *wanted, struct control_error *err);
 	/* An array of lines. */
 	json_t *(*dump_tables)(void *vm, const char *stage, struct control_error *err);
 

@@ -299,6 +299,8 @@ const struct control_ops machine_ops = {
     .paging = machine_paging,
     .set_paging = machine_set_paging,
     .dump_tables = machine_dump_tables,
+    .tables = machine_tables,
+    .walk = machine_walk,
     .reclaim = reclaim_slice,
     .release = release_slice,
     .enclaves = machine_enclaves,
@@ -314,6 +316,7 @@ int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boo
 	if (!host)
 		return log_errno(ENOMEM, "control socket");
 	m->second_stage = host_detect(host, NULL) == 0 ? host_second_stage_label(host) : "unknown";
+	m->refuses_1g = host->second_stage == HOST_STAGE_SOFTWARE_PVM;
 	free(host);
 	m->kvm_stats[0] = kvm_stats_open(vm->fd);
 	for (int i = 0; i < vm->nr_vcpus; i++) {

@@ -12,6 +12,7 @@ struct machine {
 	struct boot_image image;        /* while it is reset */
 	bool stopped;                   /* by a client */
 	const char *second_stage;       /* the host's, as `gnomon host` has it */
+	bool refuses_1g; /* in nested mode KVM takes PS at level 3 for reserved, whatever CPUID says (docs/hosts.md) */
 	int kvm_stats[1 + VM_MAX_CPUS]; /* descriptors: the VM's, then each vCPU's; negative where KVM has none */
 };
 
@@ -28,6 +29,10 @@ int must_check machine_set_paging(void *machine, const char *mode, bool *ret_cha
 
 /* machine/dump.c: a stage's tables as an array of lines; the VM is stopped meanwhile. */
 json_t *machine_dump_tables(void *machine, const char *stage, struct control_error *err);
+
+/* machine/tables_query.c and machine/walk.c: the same as trees of nodes; and each reference of one translation. */
+json_t *machine_tables(void *machine, const struct control_tables *wanted, struct control_error *err);
+json_t *machine_walk(void *machine, const struct control_walk *wanted, struct control_error *err);
 
 /* machine/enclaves.c: the enclaves and the key of their reports. See control/ops.h. */
 json_t *machine_enclaves(void *machine, struct control_error *err);

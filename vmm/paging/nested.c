@@ -225,7 +225,7 @@ static void written(struct vm *vm, gpa_t gpa, uint64_t size)
 
 /* --- looking at the guest --- */
 
-static bool tables(struct vcpu *vcpu, bool user, struct paging_tables *ret_tables)
+static bool tables(struct vcpu *vcpu, enum paging_view view, struct paging_tables *ret_tables)
 {
 	struct cpu_state c;
 

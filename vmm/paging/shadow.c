@@ -159,16 +159,16 @@ static bool shadow_entry(struct vcpu *vcpu, uint64_t at, uint64_t *ret_entry)
 	return p;
 }
 
-static bool tables(struct vcpu *vcpu, bool user, struct paging_tables *ret_tables)
+static bool tables(struct vcpu *vcpu, enum paging_view which, struct paging_tables *ret_tables)
 {
 	const struct shadow_vm *s = vcpu->vm->shadow;
 	maddr_t root = vcpu->shadow->root;
 
-	if (user) {
+	if (which != PAGING_VIEW_NOW) {
 		struct shadow_view view = shadow_vcpu_view(vcpu);
 
-		view.user = true;
-		view.ac = false;
+		view.user = which == PAGING_VIEW_USER;
+		view.ac &= !view.user;
 		if (!shadow_find_root(s->mmu, &view, &root))
 			return false;
 	}

@@ -141,7 +141,7 @@ void vcpu_count_walks(struct vcpu *vcpu, gva_t first, uint64_t bytes, struct wal
 	struct walk_live live = {.leaf = leaf, .entry = entry, .ctx = &v};
 
 	*ret_refs = (struct walk_refs){0};
-	if (!second_stage(&live.second) || !vcpu->vm->paging->tables(vcpu, true, &v.tables))
+	if (!second_stage(&live.second) || !vcpu->vm->paging->tables(vcpu, PAGING_VIEW_USER, &v.tables))
 		return;
 	live.root = v.tables.root;
 	live.levels = v.tables.levels;

@@ -31,6 +31,9 @@ struct paging_config {
 	bool audit;             /* compare the whole shadow with the guest's tables at each trap */
 };
 
+/* For whom the tables are: a mode may have others for the guest's programs than for its kernel. */
+enum paging_view { PAGING_VIEW_NOW, PAGING_VIEW_KERNEL, PAGING_VIEW_USER };
+
 /* Tables that the CPU walks for the guest, before the second stage. */
 struct paging_tables {
 	uint64_t root; /* address of the root table */
@@ -103,10 +106,10 @@ struct paging_ops {
 	void (*written)(struct vm *vm, gpa_t gpa, uint64_t size);
 
 	/*
-	 * Gives the tables that the CPU walks now, or with `user` those for the guest's CPL 3. False: there are none.
+	 * Gives the tables that the CPU walks now, or would at that CPL of the guest's. False: there are none.
 	 * The vCPU is parked, or the caller is its thread. The caller holds paging_lock while it looks at the tables.
 	 */
-	bool (*tables)(struct vcpu *vcpu, bool user, struct paging_tables *ret_tables);
+	bool (*tables)(struct vcpu *vcpu, enum paging_view view, struct paging_tables *ret_tables);
 };
 
 #endif
