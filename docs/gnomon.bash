@@ -8,6 +8,8 @@ _gnomon_values() {
 	"bench --paging") echo nested shadow ;;
 	"bench --pages") echo 4k 2m 1g ;;
 	"run --backing" | "bench --backing") echo 4k thp hugetlb2m hugetlb1g ;;
+	"walk --access") echo r w x ;;
+	"tables --stage") echo guest stage2 shadow ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
 	"bench --only") "$gnomon" bench --help 2>/dev/null | sed -n '/^Workloads:$/,/^$/s/^  \([^ ]*\).*/\1/p' ;;

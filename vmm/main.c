@@ -21,6 +21,8 @@ static const struct {
     {"ctl", cmd_ctl, "send a command to a running guest's control socket"},
     {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
     {"top", cmd_top, "show what a running guest costs, live"},
+    {"walk", cmd_walk, "show how a running guest's address is translated, step by step"},
+    {"tables", cmd_tables, "show the page tables of a running guest"},
     {"enclave", cmd_enclave, "measure enclaves, check their reports, list those of a running guest"},
 };
 

@@ -73,6 +73,25 @@ Test(enclave_run, loop_shadow)
 	loop("shadow", "nested");
 }
 
+/* Of an enclave that loops, the walk inside it: two of the third stage before each of its four entries and the data. */
+Test(enclave_run, walk)
+{
+	char address[24];
+	const char *base;
+
+	start_enclaves("nested", "1", "loop", "looping\n");
+	run_gnomon(&tool, "enclave", "list", "--json", path);
+	base = strstr(tool.out, "\"base\": ");
+	cr_assert(base, "%s", tool.out);
+	snprintf(address, sizeof(address), "%llu", strtoull(base + 8, NULL, 10));
+	run_gnomon(&tool, "walk", path, address);
+	expect_status(&tool, 0);
+	cr_expect(strstr(tool.out, "has this address. Inside it the CPU walks its own tables.\n"), "%s", tool.out);
+	cr_expect(strstr(tool.out, "\n 14  third        1") && strstr(tool.out, "frame of enclave "), "%s", tool.out);
+	cr_expect_not(strstr(tool.out, "\n 15  third"), "%s", tool.out);
+	quit();
+}
+
 Test(enclave_run, loop_interrupted)
 {
 	start_enclaves("nested", "1", "loop", "looping\n");

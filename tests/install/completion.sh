@@ -37,9 +37,9 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench compare ctl enclave host run top" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench compare ctl enclave host run tables top walk" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run top; do
+for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run tables top walk; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
@@ -64,6 +64,10 @@ check "socket's commands" "quit" "$(completed 'gnomon ctl socket qui')"
 check "a command's arguments" "gpa= size=" "$(completed 'gnomon ctl --timeout 3 socket reclaim ')"
 check "an argument's values" "guest shadow stage2" "$(completed 'gnomon ctl socket dump-tables stage=')"
 check "an argument's value" "shadow" "$(completed 'gnomon ctl socket dump-tables stage=sh')"
+check "kinds of access" "r w x" "$(completed 'gnomon walk --access ')"
+check "stages" "guest shadow stage2" "$(completed 'gnomon tables --stage ')"
+check "a file for a picture" "kernel.elf" "$(completed 'gnomon walk --svg k')"
+check "a socket to walk at" "kernel.elf" "$(completed 'gnomon walk k')"
 check "a result to compare" "kernel.elf" "$(completed 'gnomon compare --threshold 3 k')"
 check "a socket" "kernel.elf" "$(completed 'gnomon top --interval 2 k')"
 
@@ -72,7 +76,7 @@ check "an enclave's file" "kernel.elf" "$(completed 'gnomon enclave measure --js
 check "a file that has a key" "kernel.elf" "$(completed 'gnomon enclave verify --key k')"
 check "a report behind a key" "kernel.elf" "$(completed 'gnomon enclave verify --key 00 k')"
 
-for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing"; do
+for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage"; do
 	help=$("$gnomon" "${option% *}" --help)
 	# shellcheck disable=SC2086 # words
 	for word in $(_gnomon_values $option); do

@@ -10,6 +10,8 @@ int cmd_compare(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_walk(int argc, char **argv);
+int cmd_tables(int argc, char **argv);
 int cmd_enclave(int argc, char **argv);
 
 #endif

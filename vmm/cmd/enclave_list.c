@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/plain.h"
 #include "cmd/enclave.h"
 #include "cmd/options.h"
+#include "cmd/reply.h"
 #include "client/connection.h"
 #include "vm/vm.h"
 
@@ -22,34 +22,14 @@ static const char help[] =
     "\n"
     "Exit status: 0 done; 1 the guest has no secure memory, or nobody answers; 2 the arguments cannot be used.\n";
 
-/* The server's words may hold anything. */
-struct text {
-	char text[80];
-};
-
-static struct text text_at(const json_t *object, const char *name)
-{
-	const char *value = json_string_value(json_object_get(object, name));
-	struct text t;
-
-	snprintf(t.text, sizeof(t.text), "%s", value ? value : "-");
-	plain_string(t.text);
-	return t;
-}
-
-static long long number_at(const json_t *object, const char *name)
-{
-	return json_integer_value(json_object_get(object, name));
-}
-
 static void print_enclave(const json_t *e)
 {
 	const json_t *exits = json_object_get(e, "exits");
 
-	printf("%3lld  %-11.11s  %7lld  %12lld  %8lld  %8lld  %10lld  %11lld  %8lld  %.16s\n", number_at(e, "id"),
-	       text_at(e, "state").text, number_at(e, "pages"), number_at(e, "tables") * PAGE_KIB,
-	       number_at(e, "entries"), number_at(exits, "exited"), number_at(exits, "called-out"),
-	       number_at(exits, "interrupted"), number_at(exits, "faulted"), text_at(e, "measurement").text);
+	printf("%3lld  %-11.11s  %7lld  %12lld  %8lld  %8lld  %10lld  %11lld  %8lld  %.16s\n", reply_number(e, "id"),
+	       reply_text(e, "state").text, reply_number(e, "pages"), reply_number(e, "tables") * PAGE_KIB,
+	       reply_number(e, "entries"), reply_number(exits, "exited"), reply_number(exits, "called-out"),
+	       reply_number(exits, "interrupted"), reply_number(exits, "faulted"), reply_text(e, "measurement").text);
 }
 
 static int print_list(json_t *reply)
@@ -68,7 +48,7 @@ static int print_list(json_t *reply)
 		       "entries", "exited", "called out", "interrupted", "faulted", "measurement");
 	json_array_foreach (enclaves, i, e)
 		print_enclave(e);
-	printf("public key of reports: %s\n", text_at(reply, "key").text);
+	printf("public key of reports: %s\n", reply_text(reply, "key").text);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/markup.h"
 #include "bench/report/report_parts.h"
 
 #define WIDTH  640.0
@@ -102,7 +103,7 @@ static bool measure(struct chart *c)
 static void put_label(double x, double y, const char *anchor, const char *text, FILE *to)
 {
 	fprintf(to, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
-	report_html_text(text, to);
+	markup_text(text, to);
 	fputs("</text>\n", to);
 }
 
@@ -154,9 +155,9 @@ static void put_point(const struct chart *c, size_t row, const char *line, FILE 
 
 	fprintf(to, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>", x_of(c, place(c, row)),
 	        y_of(c, report_cell(c->r, row, c->y)->number));
-	report_html_text(line, to);
+	markup_text(line, to);
 	fprintf(to, ", %s ", c->r->column[c->x].title);
-	report_html_text(report_cell_text(c->r, row, c->x, x), to);
+	markup_text(report_cell_text(c->r, row, c->x, x), to);
 	fprintf(to, ": %s %s (%s to %s)</title></circle>\n", report_cell_text(c->r, row, c->y, y), unit ? unit : "",
 	        report_cell_text(c->r, row, c->low, low), report_cell_text(c->r, row, c->high, high));
 }
@@ -193,7 +194,7 @@ static void put_legend(const struct chart *c, const struct report_values *lines,
 		        "<li><svg class=\"s%zu\" width=\"34\" height=\"10\" aria-hidden=\"true\"><path class=\"line\" "
 		        "d=\"M1 5H33\"/></svg> ",
 		        i);
-		report_html_text(lines->text[i], to);
+		markup_text(lines->text[i], to);
 		fputs("</li>\n", to);
 	}
 	fputs("</ul>\n", to);
@@ -204,9 +205,9 @@ static void put_panel(const struct chart *c, const struct report_values *lines, 
 	char text[REPORT_CELL];
 
 	fputs("<figure>\n<figcaption>", to);
-	report_html_text(c->r->plot->title, to);
+	markup_text(c->r->plot->title, to);
 	fprintf(to, ", %s ", c->r->column[c->panel_column].title);
-	report_html_text(c->panel, to);
+	markup_text(c->panel, to);
 	fprintf(to, ": %s</figcaption>\n", report_column_header(&c->r->column[c->y], text));
 	put_legend(c, lines, to);
 	fprintf(to,

@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "base/markup.h"
 #include "bench/report/report_parts.h"
 
 #define MOST_DOUBLINGS 2.0
@@ -47,7 +48,7 @@ static void put_value(const struct report *r, size_t row, const struct cell *cel
 	if (cell->kind == CELL_NUMBER)
 		fprintf(to, " title=\"%.4g to %.4g\"", low, high);
 	fputc('>', to);
-	report_html_text(report_cell_text(r, row, report_column_of(r, r->plot->y), text), to);
+	markup_text(report_cell_text(r, row, report_column_of(r, r->plot->y), text), to);
 	fputs("</td>", to);
 }
 

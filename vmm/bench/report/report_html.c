@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/markup.h"
 #include "bench/report/report_parts.h"
 
 /* Colours of lines by Okabe and Ito, for people who see some colours alike; brighter ones on dark. */
@@ -44,22 +45,22 @@ static void put_head(const struct report_environment *e, FILE *to)
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>gnomon bench: ",
 	      to);
-	report_html_text(e->cpu, to);
+	markup_text(e->cpu, to);
 	fprintf(to, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<header>\n<h1>What translations cost on ", style);
-	report_html_text(e->cpu, to);
+	markup_text(e->cpu, to);
 	fputs("</h1>\n<p class=\"dim\">", to);
 	if (e->cpus)
 		fprintf(to, "%d CPUs; ", e->cpus);
 	fputs("second stage ", to);
-	report_html_text(e->second_stage, to);
+	markup_text(e->second_stage, to);
 	fputs("; Linux ", to);
-	report_html_text(e->kernel, to);
+	markup_text(e->kernel, to);
 	fputs("; host ", to);
-	report_html_text(e->host, to);
+	markup_text(e->host, to);
 	fprintf(to, "; THP %s. gnomon %s, %s, seed %ld.</p>\n", e->thp, e->gnomon, e->date, e->seed);
 	if (e->label) {
 		fputs("<p>", to);
-		report_html_text(e->label, to);
+		markup_text(e->label, to);
 		fputs("</p>\n", to);
 	}
 	fputs("</header>\n<main>\n", to);
@@ -70,7 +71,7 @@ static void put_head(const struct report_environment *e, FILE *to)
 static void put_text(const char *text, size_t len, FILE *to)
 {
 	for (size_t i = 0; i < len; i++)
-		report_html_text((char[]){text[i], 0}, to);
+		markup_text((char[]){text[i], 0}, to);
 }
 
 /* "  name   what it is", set in and with two blanks behind the name. *ret_what: where that begins. */
@@ -141,11 +142,11 @@ static void put_cell(const struct report *r, size_t row, size_t c, FILE *to)
 	fprintf(to, "<td%s", report_is_numeric(r, c) ? " class=\"n\"" : "");
 	if (cell->kind == CELL_NA) {
 		fputs(" title=\"", to);
-		report_html_text(report_na_reason(cell), to);
+		markup_text(report_na_reason(cell), to);
 		fputc('"', to);
 	}
 	fputc('>', to);
-	report_html_text(report_cell_text(r, row, c, buf), to);
+	markup_text(report_cell_text(r, row, c, buf), to);
 	fputs("</td>", to);
 }
 
@@ -160,7 +161,7 @@ static void put_table(const struct report *r, FILE *to)
 	    r->plot ? "" : " open", r->name, r->nr_rows, r->name, r->name);
 	for (size_t c = 0; c < r->nr_columns; c++) {
 		fprintf(to, "<th scope=\"col\"%s>", report_is_numeric(r, c) ? " class=\"n\"" : "");
-		report_html_text(report_column_header(&r->column[c], buf), to);
+		markup_text(report_column_header(&r->column[c], buf), to);
 		fputs("</th>", to);
 	}
 	fputs("</tr></thead>\n<tbody>\n", to);
@@ -180,11 +181,11 @@ int report_write_html(const struct report_environment *env, const struct report_
 		const struct report_section *s = &sections[i];
 
 		fprintf(to, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n<p>", s->name, s->name, s->name);
-		report_html_text(s->what, to);
+		markup_text(s->what, to);
 		fputs("</p>\n", to);
 		if (*s->finding) {
 			fputs("<p class=\"finding\">", to);
-			report_html_text(s->finding, to);
+			markup_text(s->finding, to);
 			fputs("</p>\n", to);
 		}
 		for (size_t t = 0; t < s->nr_tables; t++) {

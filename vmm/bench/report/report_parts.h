@@ -68,9 +68,6 @@ void report_gnuplot_places(const struct report_values *words, const char *functi
 /* Whether the plot has anything to draw. */
 bool report_has_points(const struct report *r);
 
-/* Text in HTML. */
-void report_html_text(const char *text, FILE *to);
-
 /* report_chart.c: a figure in HTML for each panel. Nothing, where there is nothing to draw. */
 void report_charts(const struct report *r, FILE *to);
 /* report_heat.c: the same for heat maps, and the lines of gnuplot's script that draw them. There is something to draw. */

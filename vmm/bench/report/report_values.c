@@ -84,19 +84,3 @@ bool report_has_points(const struct report *r)
 			return true;
 	return false;
 }
-
-void report_html_text(const char *text, FILE *to)
-{
-	for (; *text; text++) {
-		if (*text == '&')
-			fputs("&amp;", to);
-		else if (*text == '<')
-			fputs("&lt;", to);
-		else if (*text == '>')
-			fputs("&gt;", to);
-		else if (*text == '"')
-			fputs("&quot;", to);
-		else
-			fputc(*text, to);
-	}
-}

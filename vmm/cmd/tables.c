@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon tables: the page tables of a running guest, as trees. */
+#include "cmd/tables.h"
+
+#include <errno.h>
+#include <gnomon/addr.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/outfile.h"
+#include "client/connection.h"
+#include "cmd/args.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "vm/vm.h"
+
+#define ANSWER_MS 10000
+
+static const char help[] =
+    "Usage: gnomon tables [OPTION...] SOCKET\n"
+    "Shows the page tables of the guest behind a control socket as trees: a line for each table, and one for each run\n"
+    "of pages that follow each other and have the same flags. The guest goes on running.\n"
+    "\n"
+    "  --stage STAGE      guest (default): virtual to guest physical; stage2: guest physical to machine addresses;\n"
+    "                     shadow: what the CPU walks in shadow mode, virtual to machine addresses\n"
+    "  --address ADDRESS  only what leads to this address\n"
+    "  --frame FRAME      only say who maps this page frame: its address divided by 4096\n"
+    "  --cpu N            only of this vCPU (default: of all, a tree that several have once)\n"
+    "  --json             print the reply of the command `query-tables`\n"
+    "  --html FILE        also write a page that unfolds\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 done; 1 nobody answers, or output is lost; 2 the arguments cannot be used.\n";
+
+struct ask {
+	const char *stage, *address, *html;
+	bool by_frame, json;
+	uint64_t frame;
+	long cpu; /* -1: all */
+};
+
+static int parse_stage(const char *text, const char **ret_stage)
+{
+	if (strcmp(text, "guest") == 0 || strcmp(text, "stage2") == 0 || strcmp(text, "shadow") == 0) {
+		*ret_stage = text;
+		return 0;
+	}
+	log_error("--stage: '%s' is none of guest, stage2 and shadow", text);
+	return -EINVAL;
+}
+
+static int parse_address(const char *option, const char *text, uint64_t *ret_value)
+{
+	if (address_parse(text, ret_value) == 0)
+		return 0;
+	log_error("%s: '%s' is " ADDRESS_EXPECTED, option, text);
+	return -EINVAL;
+}
+
+static int parse_frame(const char *text, uint64_t *ret_frame)
+{
+	const int r = parse_address("--frame", text, ret_frame);
+
+	if (r == 0 && *ret_frame > UINT64_MAX / PAGE_SIZE) {
+		log_error("--frame: '%s' is no page frame: it is an address divided by 4096", text);
+		return -EINVAL;
+	}
+	return r;
+}
+
+static int parse_one(int opt, struct ask *a)
+{
+	uint64_t unused;
+
+	switch (opt) {
+	case 's':
+		return parse_stage(optarg, &a->stage);
+	case 'a':
+		a->address = optarg;
+		return parse_address("--address", optarg, &unused);
+	case 'f':
+		a->by_frame = true;
+		return parse_frame(optarg, &a->frame);
+	case 'c':
+		return parse_count("--cpu", optarg, 0, VM_MAX_CPUS - 1, &a->cpu);
+	case 'j':
+		a->json = true;
+		return 0;
+	case 't':
+		a->html = optarg;
+		return 0;
+	case OPTION_HELP:
+		fputs(help, stdout);
+		return 1;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* 1: help was shown; -EINVAL, logged. */
+static int parse(int argc, char **argv, struct ask *a)
+{
+	static const struct option options[] = {
+	    {"stage", required_argument, NULL, 's'}, {"address", required_argument, NULL, 'a'},
+	    {"frame", required_argument, NULL, 'f'}, {"cpu", required_argument, NULL, 'c'},
+	    {"json", no_argument, NULL, 'j'},        {"html", required_argument, NULL, 't'},
+	    {"help", no_argument, NULL, 'h'},        {0}};
+	int opt, r = 0;
+
+	while (r == 0 && (opt = option_next(argc, argv, options, false)) != OPTION_END)
+		r = parse_one(opt, a);
+	if (r)
+		return r;
+	if (optind != argc - 1) {
+		log_error("tables: one socket is expected (try `gnomon tables --help`)");
+		return -EINVAL;
+	}
+	return a->html ? outfile_check("--html", a->html) : 0;
+}
+
+static int write_html(const struct tables *t, const char *path)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+	int r = to ? tables_write_html(t, to) : log_errno(ENOMEM, "--html");
+
+	if (to && fclose(to) == EOF && r == 0)
+		r = log_errno(ENOMEM, "--html");
+	if (r == 0)
+		r = outfile_write("--html", path, text, len, -1);
+	free(text);
+	return r;
+}
+
+static int show(const struct ask *a, json_t *reply)
+{
+	struct tables t;
+	int r = tables_load(reply, &t);
+
+	if (r == 0 && a->json) {
+		(void)json_dumpf(reply, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else if (r == 0 && a->by_frame) {
+		tables_print_frame(&t, a->frame, stdout);
+	} else if (r == 0) {
+		r = tables_print(&t, stdout);
+	}
+	if (r == 0 && a->html)
+		r = write_html(&t, a->html);
+	tables_free(&t);
+	return r;
+}
+
+static int run(const struct ask *a, const char *path)
+{
+	json_t *args = json_pack("{s:s}", "stage", a->stage), *reply;
+	struct connection c;
+	int r = connection_open(&c, path, ANSWER_MS);
+
+	if (r < 0) {
+		json_decref(args);
+		return r;
+	}
+	if (a->address)
+		json_object_set_new(args, "address", json_string(a->address));
+	if (a->cpu >= 0)
+		json_object_set_new(args, "cpu", json_integer(a->cpu));
+	r = connection_ask(&c, "query-tables", args, &reply);
+	connection_close(&c);
+	return r < 0 ? r : show(a, reply);
+}
+
+int cmd_tables(int argc, char **argv)
+{
+	struct ask a = {.stage = "guest", .cpu = -1};
+	const int r = parse(argc, argv, &a);
+
+	if (r)
+		return r == 1 ? 0 : STATUS_USAGE;
+	return run(&a, argv[optind]) < 0 ? STATUS_HOST_FAILURE : 0;
+}

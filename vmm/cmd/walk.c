@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon walk: one translation of a running guest, reference by reference. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/outfile.h"
+#include "client/connection.h"
+#include "cmd/args.h"
+#include "cmd/cmd.h"
+#include "cmd/options.h"
+#include "cmd/walk.h"
+#include "vm/vm.h"
+
+#define ANSWER_MS 10000
+
+static const char help[] =
+    "Usage: gnomon walk [OPTION...] SOCKET ADDRESS\n"
+    "Shows how the CPU translates a virtual address of the guest behind a control socket: each table entry that it\n"
+    "reads, in order, and where that leads, or the rule that ends it. The guest goes on running, and nothing of it is\n"
+    "changed. ADDRESS is decimal, or hexadecimal after 0x.\n"
+    "\n"
+    "  --access KIND   r for a read (default), w for a write, x for a fetch of an instruction\n"
+    "  --user          as a program of the guest (default: as the vCPU runs now)\n"
+    "  --supervisor    as the guest's kernel\n"
+    "  --cpu N         with the registers of this vCPU (default 0)\n"
+    "  --json          print the reply of the command `walk`\n"
+    "  --svg FILE      also draw the walk\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 done, also when the walk ends in a fault; 1 nobody answers, or output is lost; 2 the arguments\n"
+    "cannot be used.\n";
+
+struct ask {
+	const char *access, *privilege, *svg;
+	long cpu;
+	bool json;
+};
+
+static int parse_access(const char *text, const char **ret_access)
+{
+	if (strlen(text) == 1 && strchr("rwx", *text)) {
+		*ret_access = text;
+		return 0;
+	}
+	log_error("--access: '%s' is none of r, w and x", text);
+	return -EINVAL;
+}
+
+/* 1: help was shown; -EINVAL, logged. */
+static int parse(int argc, char **argv, struct ask *a)
+{
+	static const struct option options[] = {
+	    {"access", required_argument, NULL, 'a'}, {"user", no_argument, NULL, 'u'},
+	    {"supervisor", no_argument, NULL, 's'},   {"cpu", required_argument, NULL, 'c'},
+	    {"json", no_argument, NULL, 'j'},         {"svg", required_argument, NULL, 'g'},
+	    {"help", no_argument, NULL, 'h'},         {0}};
+	int opt, r = 0;
+
+	while (r == 0 && (opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == 'a')
+			r = parse_access(optarg, &a->access);
+		else if (opt == 'u' || opt == 's')
+			a->privilege = opt == 'u' ? "user" : "supervisor";
+		else if (opt == 'c')
+			r = parse_count("--cpu", optarg, 0, VM_MAX_CPUS - 1, &a->cpu);
+		else if (opt == 'j')
+			a->json = true;
+		else if (opt == 'g')
+			a->svg = optarg;
+		else
+			r = opt == OPTION_HELP ? 1 : -EINVAL;
+	}
+	if (r == 1)
+		fputs(help, stdout);
+	return r;
+}
+
+static int check_words(int argc, char **argv)
+{
+	uint64_t address;
+
+	if (optind != argc - 2) {
+		log_error("walk: a socket and an address are expected (try `gnomon walk --help`)");
+		return -EINVAL;
+	}
+	if (address_parse(argv[optind + 1], &address) == 0)
+		return 0;
+	log_error("walk: '%s' is " ADDRESS_EXPECTED, argv[optind + 1]);
+	return -EINVAL;
+}
+
+static int draw(json_t *reply, const char *path)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+	int r;
+
+	if (to)
+		walk_draw(reply, to);
+	r = !to || fclose(to) == EOF ? log_errno(ENOMEM, "--svg") : outfile_write("--svg", path, text, len, -1);
+	free(text);
+	return r;
+}
+
+static int show(const struct ask *a, json_t *reply)
+{
+	if (!json_is_object(reply)) {
+		log_error("walk: the reply is no object");
+		return -EPROTO;
+	}
+	if (a->json) {
+		(void)json_dumpf(reply, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		walk_print(reply, stdout);
+	}
+	return a->svg ? draw(reply, a->svg) : 0;
+}
+
+static int run(const struct ask *a, const char *path, const char *address)
+{
+	json_t *args = json_pack("{s:s, s:s, s:I}", "address", address, "access", a->access, "cpu", (json_int_t)a->cpu);
+	struct connection c;
+	json_t *reply;
+	int r = connection_open(&c, path, ANSWER_MS);
+
+	if (r < 0) {
+		json_decref(args);
+		return r;
+	}
+	if (a->privilege)
+		json_object_set_new(args, "privilege", json_string(a->privilege));
+	r = connection_ask(&c, "walk", args, &reply);
+	connection_close(&c);
+	if (r < 0)
+		return r;
+	r = show(a, reply);
+	json_decref(reply);
+	return r;
+}
+
+int cmd_walk(int argc, char **argv)
+{
+	struct ask a = {.access = "r"};
+	const int r = parse(argc, argv, &a);
+
+	if (r)
+		return r == 1 ? 0 : STATUS_USAGE;
+	if (check_words(argc, argv) < 0 || (a.svg && outfile_check("--svg", a.svg) < 0))
+		return STATUS_USAGE;
+	return run(&a, argv[optind], argv[optind + 1]) < 0 ? STATUS_HOST_FAILURE : 0;
+}
