@@ -30,6 +30,7 @@ import enclave  # noqa: E402 pylint: disable=wrong-import-position
 import enclave_vm  # noqa: E402 pylint: disable=wrong-import-position
 import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
+import walk  # noqa: E402 pylint: disable=wrong-import-position
 
 # name, file, what is replaced, by what, what it means. Blanks in a text stand for any white space.
 MUTANTS = [
@@ -190,7 +191,7 @@ LAZY = [
      "!(sh->opts & SHADOW_OPT_AD_FAST)", "A and D are set along a path that lags", "unit shadow_sizes"),
 ]
 MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
-    enclave_vm.MUTANTS + bench.MUTANTS
+    enclave_vm.MUTANTS + bench.MUTANTS + walk.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
@@ -201,6 +202,7 @@ UNITS = ["tests/unit/test-" + name for name in (
     "balloon", "guest_mem", "reclaim", "shadow_crossed", "shadow_edits", "shadow_random", "shadow_sizes",
     "stage2", "virtio_mmio", "virtq", "withdraw")]
 SLICE = ["build/tests/stress/slice/slice-drive", "build/gnomon", "build/tests/stress/slice/slice.elf"]
+WALK = ["build/tests/stress/walk/walk-drive", "build/gnomon", "build/tests/stress/walk/walked.elf"]
 SWITCH = ["build/tests/stress/switch/switch-drive", "build/gnomon", "2"]
 SWITCHED = {
     "selftest": ["300", "1", "end", "build/guest/kernel.elf", "--", "selftest"],
@@ -259,6 +261,8 @@ def named_check(name):
         return at_build + ["tests/control/test-control", "--filter", what]
     if kind in ("monitor", "enclave"):
         return at_build + [f"tests/{kind}/test-{kind}", "--filter", what]
+    if kind == "walk":
+        return [*WALK, what, "2000", "5", "popf" if what == "nested" else "stac"]
     if kind == "switch":
         return SWITCH + SWITCHED[what]
     if kind == "npt" and what.startswith("switch "):
@@ -353,6 +357,8 @@ def exists(root, name):
         return os.path.isfile(os.path.join(root, "tests", "unit", f"test_{what}.c"))
     if kind == "switch":
         return what in SWITCHED
+    if kind == "walk":
+        return what in ("nested", "shadow")
     if kind not in ("guest", "control", "monitor", "enclave"):
         return name in dict(CHECKS)
     suite, test = (re.escape(word).replace(r"\*", r"\w*") for word in what.split("/"))
