@@ -5,6 +5,8 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <jansson.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdio.h>
@@ -143,6 +145,61 @@ Test(blocking, reports)
 	kill(r.pid, SIGTERM);
 	run_finish(&r);
 	cr_assert_eq(r.status, 130, "%d %s", r.status, r.err);
+}
+
+/* Whether it has no child, and sleeps. */
+static bool is_alone_and_sleeps(pid_t process)
+{
+	glob_t all;
+	bool sleeps = false, alone = true;
+
+	cr_assert_eq(glob("/proc/[0-9]*/stat", 0, NULL, &all), 0);
+	for (size_t i = 0; i < all.gl_pathc; i++) {
+		FILE *f = fopen(all.gl_pathv[i], "re");
+		int pid, parent;
+		char state;
+
+		if (f && fscanf(f, "%d (%*[^)]) %c %d", &pid, &state, &parent) == 3) {
+			sleeps |= pid == process && state == 'S';
+			alone &= parent != process;
+		}
+		if (f)
+			fclose(f);
+	}
+	globfree(&all);
+	return alone && sleeps;
+}
+
+/* What is measured runs in children, one after the other; only a reader is waited for so long without one. */
+static void wait_until_it_waits(pid_t process)
+{
+	struct limit limit = {0};
+
+	for (int in_row = 0; in_row < 30 && !limit_over(&limit); usleep(10000))
+		in_row = is_alone_and_sleeps(process) ? in_row + 1 : 0;
+}
+
+/* ^C ends a bench whose text nobody reads. What was measured is in the files all the same, and that is said. */
+Test(blocking, files_of_a_bench_without_a_reader)
+{
+	char json[128], csv[128];
+	json_t *root;
+
+	snprintf(json, sizeof(json), "%s", in_dir("json"));
+	snprintf(csv, sizeof(csv), "%s", in_dir("csv"));
+	blocked = 2;
+	r.surroundings = fill_both;
+	run_start(&r, (const char *const[]){"bench", "--only", "startup", "--runs", "1", "--json", json, "--csv", csv,
+	                                    "--plot", in_dir("plot"), NULL});
+	wait_until_it_waits(r.pid);
+	kill(r.pid, SIGINT);
+	run_finish(&r);
+	cr_assert_eq(r.status, 130, "%d %s", r.status, r.err);
+	cr_expect(strstr(r.err, "interrupted: tables have what was measured until then"), "%s", r.err);
+	root = json_load_file(json, 0, NULL);
+	cr_expect_eq(json_array_size(json_object_get(root, "tables")), 1u, "no table");
+	json_decref(root);
+	cr_expect(strstr(content(csv), "program,") && strstr(content(in_dir("plot/startup.csv")), "program,"));
 }
 
 /* --- the file of --stats --- */

@@ -134,6 +134,43 @@ Test(files, written_without_a_reader)
 	cr_assert(strstr(content(in_dir("json")), "\"first_iqr\"") && strstr(content(in_dir("csv")), "program,"));
 }
 
+/* A baseline that every start is better than. */
+static void write_baseline(const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	fputs("{\"version\": 1, \"environment\": {}, \"tables\": [{\"name\": \"startup\", \"columns\": [{\"name\": "
+	      "\"program\"}, {\"name\": \"exit\", \"unit\": \"ms\"}], \"rows\": [{\"program\": \"shortest KVM "
+	      "program\", \"exit\": 1e9}]}]}",
+	      f);
+	fclose(f);
+}
+
+/* One that cannot be written costs none of the others, whichever it is, and the comparison is made. */
+Test(files, one_lost_of_many)
+{
+	static const char *const names[] = {"json", "csv", "html", "plot/startup.csv"};
+
+	write_baseline(in_dir("old"));
+	for (size_t lost = 0; lost < sizeof(names) / sizeof(*names); lost++) {
+		mkdir(in_dir("plot"), 0755);
+		cr_assert_eq(mkfifo(in_dir(names[lost]), 0600), 0); /* to be found only at the end: nobody reads it */
+		static char to[4][128];
+
+		for (size_t i = 0; i < 4; i++)
+			snprintf(to[i], sizeof(to[i]), "%s", in_dir(i == 3 ? "plot" : names[i]));
+		run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", to[0], "--csv", to[1], "--html",
+		           to[2], "--plot", to[3], "--baseline", in_dir("old"));
+		expect_line(&r, 1, "nobody reads it");
+		cr_expect(strstr(r.out, "this run against"), "%s: not compared", names[lost]);
+		for (size_t i = 0; i < 4; i++)
+			if (i != lost)
+				cr_expect(*content(in_dir(names[i])), "%s is empty without %s", names[i], names[lost]);
+		for (size_t i = 0; i < 4; i++)
+			unlink(in_dir(names[i]));
+	}
+}
+
 /* A user to whom the directory, or the file, does not belong: found before KVM is opened. */
 Test(files, without_permission)
 {

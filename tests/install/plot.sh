@@ -14,6 +14,7 @@ cd "$work" || exit 1
 bench() { "$gnomon" bench --only chase --quick --runs 1 --paging nested "$@"; }
 there() { local f; for f; do [ -s "$f" ] || { echo "# no $f"; return 1; }; done; }
 told() { grep -q -- "$1" "$work/out"; }
+not_told() { ! told "$1"; }
 a_picture() { # of two panels, with a line of each environment in it
 	grep -q '<svg' "$1" && grep -q '>page: 2m<' "$1" && [ "$(grep -c '>native<' "$1")" -ge 2 ]
 }
@@ -40,6 +41,11 @@ ok "there are scripts" there scripts/chase.csv scripts/chase.gp
 ok "and that is said" told "no gnuplot here"
 ok "a gnuplot that fails is a failure" both ends 1 with_path "$work/broken" failed "line 1: nonsense"
 ok "whose data are there" there failed/chase.csv failed/chase.gp
+mkdir lost
+ln -s nodir/x lost/chase.csv
+ok "a table that cannot be written is a failure" both ends 1 bench --plot lost "chase.csv: No such file or directory"
+ok "and nobody says that it is there" not_told "lost has "
+ok "the other tables are there" there lost/chase-ratio.csv
 ok "a file is no directory" both ends 2 bench --plot scripts/chase.csv "Not a directory"
 ok "nowhere" both ends 2 bench --plot nowhere/at/all "No such file or directory"
 ok "nothing was measured for those" test ! -s "$work/out"

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/outfile.h"
@@ -37,6 +38,8 @@ struct bench_session {
 /* Results go somewhere else than to stdout, too. */
 static bool has_files(const struct bench_options *o)
 {
+	if (o->plot)
+		return true;
 	for (int f = 0; f < BENCH_NR_FORMATS; f++)
 		if (o->out[f] && !bench_is_stdout(o->out[f]))
 			return true;
@@ -58,8 +61,8 @@ static int add_table(void *session, struct report *table)
 		return 0;
 	fputc('\n', s->text);
 	r = report_print(table, s->text);
-	if (output_error() && output_error() != -ECANCELED && has_files(s->options))
-		return 0; /* output_end() tells of the text */
+	if (output_error() && has_files(s->options))
+		return 0; /* output_end() tells of the text, and run_workloads() looks whether ^C ended it */
 	return r < 0 ? r : output_error();
 }
 
@@ -103,16 +106,21 @@ static int write_file(const struct bench_session *s, const struct report_environ
 	return r;
 }
 
-/* All that were asked for. */
+static int first_error(int first, int r)
+{
+	return first < 0 ? first : r;
+}
+
+/* All that were asked for: one that cannot be written costs none of the others. The first -errno. */
 static int must_check write_files(const struct bench_session *s, const struct report_environment *env)
 {
 	int r = 0;
 
-	for (enum bench_format f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
-		r = write_file(s, env, f);
-	if (r == 0 && s->options->plot)
-		r = bench_plot_write(s->options->plot, (const struct report *const *)s->table, s->nr_tables, &s->limits,
-		                     s->text);
+	for (enum bench_format f = 0; f < BENCH_NR_FORMATS; f++)
+		r = first_error(r, write_file(s, env, f));
+	if (s->options->plot)
+		r = first_error(r, bench_plot_write(s->options->plot, (const struct report *const *)s->table,
+		                                    s->nr_tables, &s->limits, s->text));
 	return r;
 }
 
@@ -144,7 +152,18 @@ static int run_for_page(struct bench_session *s, const struct workload *w, const
 	return r;
 }
 
-/* The workloads that were chosen, in the catalogue's order. */
+/* A signal came while the text waited for its reader. It is taken: another one ends the writing of the files. */
+static bool text_was_given_up(const struct bench_session *s)
+{
+	struct signalfd_siginfo taken;
+
+	if (output_error() != -ECANCELED)
+		return false;
+	(void)!read(s->limits.signal_fd, &taken, sizeof(taken));
+	return true;
+}
+
+/* The workloads that were chosen, in the catalogue's order. -EINTR: a signal came; other -errno. */
 static int run_workloads(struct bench_session *s)
 {
 	const struct bench_options *o = s->options;
@@ -164,10 +183,14 @@ static int run_workloads(struct bench_session *s)
 
 	for (int f = 0; f < BENCH_NR_FILES; f++)
 		plan.file[f] = o->file[f];
-	for (size_t i = 0; r == 0 && workload_catalogue[i]; i++)
-		if (o->workloads >> i & 1)
-			r = o->out[BENCH_HTML] ? run_for_page(s, workload_catalogue[i], &plan, output)
-			                       : runner_run(workload_catalogue[i], &plan, &output, &s->measured);
+	for (size_t i = 0; r == 0 && workload_catalogue[i]; i++) {
+		if (!(o->workloads >> i & 1))
+			continue;
+		r = o->out[BENCH_HTML] ? run_for_page(s, workload_catalogue[i], &plan, output)
+		                       : runner_run(workload_catalogue[i], &plan, &output, &s->measured);
+		if ((r == 0 || r == -ECANCELED) && text_was_given_up(s))
+			r = -EINTR;
+	}
 	return r;
 }
 
@@ -196,16 +219,17 @@ static int bench(struct bench_session *s)
 	if (s->text)
 		report_environment_print(&env, s->text);
 	r = run_workloads(s);
-	if (r == -EINTR && s->nr_tables && !output_error())
+	if (r == -EINTR && s->nr_tables && (!output_error() || has_files(s->options)))
 		return keep_what_there_is(s, &env);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
-	if (r == 0)
-		r = write_files(s, &env);
-	if (r == 0 && s->baseline && s->measured)
-		r = bench_baseline_compare(s->baseline, s->options->threshold, &env,
-		                           (const struct report *const *)s->table, s->nr_tables,
-		                           s->text ? s->text : stderr, &s->worse);
+	if (r < 0)
+		return r;
+	r = write_files(s, &env);
+	if (s->baseline && s->measured)
+		r = first_error(r, bench_baseline_compare(s->baseline, s->options->threshold, &env,
+		                                          (const struct report *const *)s->table, s->nr_tables,
+		                                          s->text ? s->text : stderr, &s->worse));
 	return r;
 }
 

@@ -25,7 +25,10 @@ int bench_plot_check(const char *dir)
 	return access(dir, W_OK | X_OK) < 0 ? log_errno(errno, "--plot: %s", dir) : 0;
 }
 
-/* What a table writes becomes a file. -ENOENT: it has nothing to write. */
+/* Beside -errno, and not one of them: open(2) says -ENOENT as well. */
+enum { WRITTEN = 0, NOTHING_TO_WRITE = 1 };
+
+/* What a table writes becomes a file, or NOTHING_TO_WRITE. -errno, logged. */
 static int write_file(const char *dir, const struct report *table, const char *end,
                       int (*write)(const struct report *table, FILE *to), const struct child_limits *limits)
 {
@@ -40,11 +43,15 @@ static int write_file(const char *dir, const struct report *table, const char *e
 	r = write(table, to);
 	if (fclose(to) && r == 0)
 		r = -ENOMEM;
+	if (r == -ENOENT) { /* the table's own */
+		free(text);
+		return NOTHING_TO_WRITE;
+	}
 	if (r == 0 && snprintf(path, sizeof(path), "%s/%s%s", dir, report_name(table), end) >= (int)sizeof(path))
 		r = -ENAMETOOLONG;
-	if (r < 0 && r != -ENOENT)
+	if (r < 0)
 		log_errno(-r, "--plot: %s", dir);
-	else if (r == 0)
+	else
 		r = outfile_write("--plot", path, text, len, limits->signal_fd);
 	free(text);
 	return r;
@@ -106,27 +113,37 @@ static void tell(const char *dir, size_t scripts, bool drawn, FILE *text)
 		        dir, scripts, scripts == 1 ? "" : "s");
 }
 
+/* The files of one table. *drawn: gnuplot draws so far. -errno, logged; -EINTR. */
+static int plot_table(const char *dir, const struct report *table, const struct child_limits *limits, size_t *scripts,
+                      bool *drawn)
+{
+	int r = write_file(dir, table, ".csv", report_write_csv, limits);
+
+	if (r == WRITTEN)
+		r = write_file(dir, table, ".gp", report_write_gnuplot, limits);
+	if (r != WRITTEN)
+		return r < 0 ? r : 0;
+	++*scripts;
+	if (!*drawn)
+		return 0;
+	r = draw(dir, table, limits);
+	*drawn = r <= 0 && r != -EINTR;
+	return r < 0 ? r : 0;
+}
+
 int bench_plot_write(const char *dir, const struct report *const *tables, size_t nr_tables,
                      const struct child_limits *limits, FILE *text)
 {
 	bool drawn = true;
 	size_t scripts = 0;
+	int first = 0;
 
 	for (size_t i = 0; i < nr_tables; i++) {
-		int r = write_file(dir, tables[i], ".csv", report_write_csv, limits);
+		const int r = plot_table(dir, tables[i], limits, &scripts, &drawn);
 
-		if (r == 0)
-			r = write_file(dir, tables[i], ".gp", report_write_gnuplot, limits);
-		if (r == -ENOENT)
-			continue;
-		if (r == 0) {
-			scripts++;
-			r = drawn ? draw(dir, tables[i], limits) : 0;
-		}
-		if (r < 0)
-			return r;
-		drawn &= r == 0;
+		first = first ? first : r;
 	}
-	tell(dir, scripts, drawn, text);
-	return 0;
+	if (first == 0)
+		tell(dir, scripts, drawn, text);
+	return first;
 }

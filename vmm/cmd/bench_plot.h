@@ -12,7 +12,8 @@ int must_check bench_plot_check(const char *dir);
 
 /*
  * Writes NAME.csv for each table, NAME.gp for each that can be drawn, and has gnuplot draw NAME.svg where there is one.
- * `text` gets a sentence on what came of it; NULL: nobody reads it. -errno, logged; -EINTR.
+ * A failure costs the other tables nothing. `text` gets a sentence on what came of it if all went well; NULL: nobody
+ * reads it. The first -errno, logged; -EINTR.
  */
 int must_check bench_plot_write(const char *dir, const struct report *const *tables, size_t nr_tables,
                                 const struct child_limits *limits, FILE *text);
