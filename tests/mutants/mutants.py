@@ -167,6 +167,8 @@ MUTANTS = [
      "memcpy(desired + half, &cpu->gpr[GPR_RBX], half);", "CMPXCHG16B of a table's entries stores one of them twice"),
     ("stores-unseen", "vmm/virtio/mmio.c", "watch->begin(t->mem.ctx);", ";",
      "the shadow MMU does not hear what a device stores"),
+    ("outfile-acl-dropped", "vmm/base/outfile.c", "r = outfile_copy_attrs(old, fd);", "r = 0;",
+     "a file that is written anew loses its ACL, and its group gets rights"),
 ]
 
 # Lazily only what looks at tables that lag can find anything.

@@ -4,10 +4,8 @@
  * not a regular file is written in place. Each check of a path leaves the directory as it found it.
  */
 #include <criterion/criterion.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,85 +19,9 @@
 #include <unistd.h>
 
 #include "base/outfile.h"
+#include "outfile_dir.h"
 
-static char root[64];
-
-static void make_dir(void)
-{
-	strcpy(root, "/tmp/gnomon-outfile.XXXXXX");
-	cr_assert(mkdtemp(root));
-	cr_assert_eq(chdir(root), 0);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static void drop_dir(void)
-{
-	nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(outfile, .init = make_dir, .fini = drop_dir);
-
-static const char *content(const char *path)
-{
-	static char text[1 << 16];
-	FILE *f = fopen(path, "r");
-
-	cr_assert(f, "there is no %s", path);
-	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
-	fclose(f);
-	return text;
-}
-
-static void put(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	cr_assert(f, "%s", path);
-	fputs(text, f);
-	fclose(f);
-}
-
-static int entries(const char *path)
-{
-	DIR *d = opendir(path);
-	int n = 0;
-
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n - 2;
-}
-
-static int check(const char *path)
-{
-	const int before = entries(root), r = outfile_check("--test", path);
-
-	cr_expect_eq(entries(root), before, "%s: something stayed", path);
-	return r;
-}
-
-static int write_text(const char *path, const char *text)
-{
-	return outfile_write("--test", path, text, strlen(text), -1);
-}
-
-/* Can be written, and is; nothing is left beside it. */
-static void expect_written(const char *path, const char *where)
-{
-	const int more = access(where, F_OK) < 0 && !strchr(where, '/');
-	const int before = entries(root);
-
-	cr_expect_eq(check(path), 0, "%s", path);
-	cr_expect_eq(write_text(path, "new\n"), 0, "%s", path);
-	cr_expect_str_eq(content(where), "new\n", "%s", path);
-	cr_expect_eq(entries(root), before + more, "%s", path);
-	cr_expect_eq(write_text(path, ""), 0, "%s", path);
-	cr_expect_str_eq(content(where), "", "%s", path);
-}
+TestSuite(outfile, .init = outfile_dir_make, .fini = outfile_dir_drop);
 
 Test(outfile, names)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/outfile_attrs.h"
 #include "base/outfile_place.h"
 #include "base/patience.h"
 
@@ -202,17 +203,33 @@ static int write_in_place(const struct outfile_place *p, const char *text, size_
 	return fill(fd, text, len);
 }
 
+/*
+ * Owner, attributes and rights of the earlier file, in this order: an ACL is its owner's to set, and with one the mode's
+ * bits of the group are the ACL's mask. -EPERM: it has something that the new one cannot have.
+ */
+static int make_alike(const struct outfile_place *p, int fd)
+{
+	int old = openat(p->dir, p->name, OPEN_FLAGS | O_NOFOLLOW, 0666), r = -EPERM;
+
+	if (old >= 0 && fchown(fd, p->st.st_uid, p->st.st_gid) == 0)
+		r = outfile_copy_attrs(old, fd);
+	if (r == 0 && fchmod(fd, p->st.st_mode & 0777) < 0)
+		r = -EPERM;
+	if (old >= 0)
+		close(old);
+	return r;
+}
+
 static int write_beside(const struct outfile_place *p, const char *text, size_t len)
 {
-	const mode_t mode = p->exists ? p->st.st_mode & 0777 : 0666;
 	char name[NAME_MAX + 1];
 	int fd, r = 0;
 
-	fd = make_beside(p->dir, mode, name);
+	fd = make_beside(p->dir, p->exists ? 0600 : 0666, name);
 	if (fd < 0)
 		return only_in_place(p, fd) ? write_in_place(p, text, len) : fd;
-	if (p->exists && (fchown(fd, p->st.st_uid, p->st.st_gid) < 0 || fchmod(fd, mode) < 0))
-		r = -EPERM;
+	if (p->exists)
+		r = make_alike(p, fd);
 	if (r < 0)
 		close(fd);
 	else

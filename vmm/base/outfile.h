@@ -3,10 +3,11 @@
  * A file that a command writes at its end. What was there before stays until the new one is complete, and a file that
  * cannot be written is found before the work begins.
  *
- * A regular file is written beside, under a name of its own, and renamed: owner, rights and symbolic links to it stay.
- * Written in place are what is no regular file (a FIFO, a terminal), a descriptor of this process (/dev/stdout,
- * /dev/fd/3), a file with several hard links, and one whose directory takes no other: its space is reserved first. A
- * file that stdout or stderr already goes to is that descriptor, whatever its name: the text comes behind.
+ * A regular file is written beside, under a name of its own, and renamed: owner, rights, ACL, other extended attributes
+ * and symbolic links to it stay. Written in place are what is no regular file (a FIFO, a terminal), a descriptor of this
+ * process (/dev/stdout, /dev/fd/3), a file with several hard links, one whose directory takes no other, and one with
+ * attributes that another cannot be given: its space is reserved first. A file that stdout or stderr already goes to is
+ * that descriptor, whatever its name: the text comes behind.
  */
 #ifndef GNOMON_BASE_OUTFILE_H
 #define GNOMON_BASE_OUTFILE_H
