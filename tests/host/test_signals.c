@@ -2,7 +2,13 @@
 /* Signal masks and dispositions that gnomon inherits. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "surroundings.h"
@@ -76,6 +82,60 @@ Test(signals, meaningless)
 	kill(r.pid, SIGTERM);
 	run_finish(&r);
 	cr_assert_eq(r.status, 130);
+}
+
+static void be_traced(void)
+{
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+		_exit(253);
+}
+
+/* The signal comes when the command enters this system call for the first time. False: it cannot be traced here. */
+static bool run_with_signal_at(long call, int sig, const char *const *args)
+{
+	struct user_regs_struct regs = {.orig_rax = ~0ull};
+	int status;
+
+	r.surroundings = be_traced;
+	run_start(&r, args);
+	while (waitpid(r.pid, &status, 0) == r.pid && WIFSTOPPED(status)) {
+		cr_assert_eq(ptrace(PTRACE_GETREGS, r.pid, NULL, &regs), 0);
+		if ((long)regs.orig_rax == call)
+			break;
+		ptrace(PTRACE_SYSCALL, r.pid, NULL, NULL);
+	}
+	if (!WIFSTOPPED(status)) {
+		r.pid = 0;
+		cr_assert_eq(status, 253 << 8, "it never came there: %x", status);
+		return false;
+	}
+	kill(r.pid, sig);
+	ptrace(PTRACE_DETACH, r.pid, NULL, NULL);
+	run_finish(&r);
+	return true;
+}
+
+/* As early as files are made: the same statuses as later, and nothing is left beside what was asked for. */
+Test(signals, before_the_work)
+{
+	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+	char stats[128], json[128];
+
+	snprintf(stats, sizeof(stats), "%s", in_dir("stats"));
+	snprintf(json, sizeof(json), "%s", in_dir("json"));
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		if (!run_with_signal_at(SYS_fallocate, ends[i],
+		                        (const char *const[]){"run", "--stats", stats, guest_path("spin"), NULL}))
+			cr_skip_test("no ptrace here");
+		cr_expect_eq(r.status, 130, "run, signal %d: %d %s", ends[i], r.status, r.err);
+		cr_expect(strstr(content(stats), "\"counters\""), "it is as of any run that was interrupted");
+		cr_assert_eq(unlink(stats), 0);
+		run_with_signal_at(SYS_fallocate, ends[i],
+		                   (const char *const[]){"bench", "--only", "startup", "--json", json, NULL});
+		cr_expect_eq(r.status, 130, "bench, signal %d: %d %s", ends[i], r.status, r.err);
+		cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
+		cr_assert_eq(mkdir(dir, 0755), 0);
+	}
 }
 
 static int ignored;

@@ -167,8 +167,6 @@ MUTANTS = [
      "memcpy(desired + half, &cpu->gpr[GPR_RBX], half);", "CMPXCHG16B of a table's entries stores one of them twice"),
     ("stores-unseen", "vmm/virtio/mmio.c", "watch->begin(t->mem.ctx);", ";",
      "the shadow MMU does not hear what a device stores"),
-    ("outfile-acl-dropped", "vmm/base/outfile.c", "r = outfile_copy_attrs(old, fd);", "r = 0;",
-     "a file that is written anew loses its ACL, and its group gets rights"),
 ]
 
 # Lazily only what looks at tables that lag can find anything.
@@ -192,8 +190,14 @@ LAZY = [
     ("lazy-fast", "vmm/shadow/fault.c", "!(sh->opts & SHADOW_OPT_AD_FAST) || sh->opts & SHADOW_OPT_LAZY",
      "!(sh->opts & SHADOW_OPT_AD_FAST)", "A and D are set along a path that lags", "unit shadow_sizes"),
 ]
-MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
-    enclave_vm.MUTANTS + bench.MUTANTS + walk.MUTANTS
+HOST = [
+    ("outfile-acl-dropped", "vmm/base/outfile.c", "r = outfile_copy_attrs(old, fd);", "r = 0;",
+     "a file that is written anew loses its ACL, and its group gets rights", "unit outfile"),
+    ("outfile-signals-act", "vmm/base/process.c", "pthread_sigmask(SIG_BLOCK, &all, ret_before);",
+     "pthread_sigmask(SIG_BLOCK, NULL, ret_before);", "^C leaves a file that is to go", "unit outfile"),
+]
+MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + \
+    enclave.MUTANTS + enclave_vm.MUTANTS + bench.MUTANTS + walk.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]

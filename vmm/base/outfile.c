@@ -12,6 +12,7 @@
 #include "base/outfile_attrs.h"
 #include "base/outfile_place.h"
 #include "base/patience.h"
+#include "base/process.h"
 
 #define COMING_MS 500  /* how long a FIFO waits for a reader to come */
 #define READER_MS 1000 /* and for one that sleeps */
@@ -112,7 +113,7 @@ static bool only_in_place(const struct outfile_place *p, int r)
 	return p->exists && (r == -EACCES || r == -EPERM || r == -EROFS || r == -EBUSY || r == -EXDEV);
 }
 
-static int check_regular(const struct outfile_place *p)
+static int look_at_regular(const struct outfile_place *p)
 {
 	int fd, r;
 
@@ -126,6 +127,17 @@ static int check_regular(const struct outfile_place *p)
 		return 0;
 	r = probe(p);
 	return only_in_place(p, r) ? 0 : r;
+}
+
+static int check_regular(const struct outfile_place *p)
+{
+	sigset_t before;
+	int r;
+
+	process_hold_signals(&before); /* what probe() makes goes again */
+	r = look_at_regular(p);
+	process_let_signals(&before);
+	return r;
 }
 
 static int check(const struct outfile_place *p)
@@ -241,6 +253,17 @@ static int write_beside(const struct outfile_place *p, const char *text, size_t 
 	return only_in_place(p, r) ? write_in_place(p, text, len) : r;
 }
 
+static int write_regular(const struct outfile_place *p, const char *text, size_t len)
+{
+	sigset_t before;
+	int r;
+
+	process_hold_signals(&before);
+	r = way_of(p) == IN_PLACE ? write_in_place(p, text, len) : write_beside(p, text, len);
+	process_let_signals(&before);
+	return r;
+}
+
 static int write_to(const struct outfile_place *p, const char *text, size_t len, int give_up_fd)
 {
 	const struct patience patience = {.give_up_fd = give_up_fd, .ms = READER_MS};
@@ -250,10 +273,8 @@ static int write_to(const struct outfile_place *p, const char *text, size_t len,
 		return patience_write(&patience, p->descriptor, text, len);
 	case AS_DEVICE:
 		return write_device(p, text, len, &patience);
-	case IN_PLACE:
-		return write_in_place(p, text, len);
 	default:
-		return write_beside(p, text, len);
+		return write_regular(p, text, len);
 	}
 }
 

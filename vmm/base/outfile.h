@@ -17,6 +17,11 @@
 
 #include "base/log.h"
 
+/*
+ * A signal that ends the process waits while a regular file is looked at or written: what is made meanwhile goes, and no
+ * file is half old, half new. SIGKILL does not wait.
+ */
+
 /* Whether `path` can be written as far as that is known; leaves nothing there. -errno, logged after `option`'s name. */
 int must_check outfile_check(const char *option, const char *path);
 

@@ -68,6 +68,19 @@ int process_catch_end(void)
 	return fd < 0 ? log_errno(errno, "signalfd") : fd;
 }
 
+void process_hold_signals(sigset_t *ret_before)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, ret_before);
+}
+
+void process_let_signals(const sigset_t *before)
+{
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
 #define PROC_SELF "/proc/self/exe"
 
 const char *process_self(void)

@@ -4,6 +4,7 @@
 #define GNOMON_BASE_PROCESS_H
 
 #include <limits.h>
+#include <signal.h>
 
 #include "base/log.h"
 
@@ -26,6 +27,14 @@ void process_prepare_child(void);
  * signalfd that reports them, non-blocking and the caller's to close. -errno, logged.
  */
 int must_check process_catch_end(void);
+
+/*
+ * Between the two no signal ends or interrupts this thread: for the moments in which a file is there that is to go, or
+ * half written. What came meanwhile acts then. SIGKILL acts at once, and in a process with more threads so does a signal
+ * that ends it and that another thread does not block.
+ */
+void process_hold_signals(sigset_t *ret_before);
+void process_let_signals(const sigset_t *before);
 
 /* Paths of this program, with /proc or without: one that exec(2) takes; and the absolute one, -errno. */
 const char *process_self(void);

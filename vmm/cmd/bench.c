@@ -233,38 +233,55 @@ static int bench(struct bench_session *s)
 	return r;
 }
 
+static void forget(struct bench_session *s)
+{
+	for (size_t i = 0; i < s->nr_tables; i++)
+		report_free(s->table[i]);
+	for (size_t i = 0; i < s->nr_sections; i++) {
+		free(s->finding[i]);
+		free(s->words[i]);
+	}
+	compare_file_free(s->baseline);
+	if (s->limits.signal_fd >= 0)
+		close(s->limits.signal_fd);
+}
+
+/* The exit status. */
+static int check_and_bench(struct bench_session *s, struct bench_options *o)
+{
+	int r;
+
+	if (bench_options_check(o) < 0)
+		return STATUS_USAGE;
+	s->text = bench_uses_stdout(o) ? NULL : stdout;
+	r = bench(s);
+	if (r == -EINTR || output_error() == -ECANCELED)
+		return STATUS_INTERRUPTED;
+	if (r == 0 && !s->measured)
+		log_error("nothing could be measured; see the reasons above");
+	if (r < 0 || !s->measured)
+		return STATUS_HOST_FAILURE;
+	return s->worse ? STATUS_WORSE : 0;
+}
+
 int cmd_bench(int argc, char **argv)
 {
 	struct bench_options o = {
 	    .threshold = -1, .seed = 1, .cpu = -1, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW};
-	struct bench_session s = {.options = &o, .limits = {.seconds = CHILD_SECONDS}};
-	int r = bench_options_parse(argc, argv, &o);
+	struct bench_session s = {.options = &o, .limits = {.signal_fd = -1, .seconds = CHILD_SECONDS}};
+	int r = bench_options_parse(argc, argv, &o), status = STATUS_HOST_FAILURE;
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	if (bench_options_check(&o) < 0 || (o.baseline && compare_read(o.baseline, &s.baseline) < 0))
+	/* A baseline may be waited for, and ^C ends that; from there on files are made. */
+	if (o.baseline && compare_read(o.baseline, &s.baseline) < 0)
 		return STATUS_USAGE;
-	s.text = bench_uses_stdout(&o) ? NULL : stdout;
 	s.limits.signal_fd = process_catch_end();
-	output_give_up_on(s.limits.signal_fd);
-	r = s.limits.signal_fd < 0 ? s.limits.signal_fd : bench(&s);
-	if (output_error() == -ECANCELED)
-		r = -EINTR;
-	output_give_up_on(-1);
-	for (size_t i = 0; i < s.nr_tables; i++)
-		report_free(s.table[i]);
-	for (size_t i = 0; i < s.nr_sections; i++) {
-		free(s.finding[i]);
-		free(s.words[i]);
+	if (s.limits.signal_fd >= 0) {
+		output_give_up_on(s.limits.signal_fd);
+		status = check_and_bench(&s, &o);
+		output_give_up_on(-1);
 	}
-	compare_file_free(s.baseline);
-	if (s.limits.signal_fd >= 0)
-		close(s.limits.signal_fd);
-	if (r == -EINTR)
-		return STATUS_INTERRUPTED;
-	if (r == 0 && !s.measured)
-		log_error("nothing could be measured; see the reasons above");
-	if (r < 0 || !s.measured)
-		return STATUS_HOST_FAILURE;
-	return s.worse ? STATUS_WORSE : 0;
+	forget(&s);
+	return status;
 }

@@ -150,21 +150,15 @@ static int run_with(const struct run_options *o, struct platform_enclaves *encla
 	return status;
 }
 
-static int run(const struct run_options *o)
+static int run(const struct run_options *o, int signal_fd)
 {
-	const int signal_fd = process_catch_end();
 	struct platform_enclaves *enclaves;
 	int status = STATUS_HOST_FAILURE;
 
-	if (signal_fd < 0)
-		return status;
-	output_give_up_on(signal_fd);
 	if (platform_enclaves_start(&o->enclaves, &enclaves) == 0) { /* before there are threads */
 		status = run_with(o, enclaves, signal_fd);
 		platform_enclaves_stop(enclaves);
 	}
-	output_give_up_on(-1);
-	close(signal_fd);
 	return status;
 }
 
@@ -187,12 +181,18 @@ static bool check_outputs(const struct run_options *o, int *ret_status)
 int cmd_run(int argc, char **argv)
 {
 	struct run_options o;
-	int r = run_options_parse(argc, argv, &o), status;
+	int r = run_options_parse(argc, argv, &o), status = STATUS_HOST_FAILURE, signal_fd;
 
 	if (r)
 		return r > 0 ? 0 : STATUS_USAGE;
-	if (check_outputs(&o, &status))
-		status = run(&o);
+	signal_fd = process_catch_end(); /* from here on files are made */
+	if (signal_fd >= 0) {
+		output_give_up_on(signal_fd);
+		if (check_outputs(&o, &status))
+			status = run(&o, signal_fd);
+		output_give_up_on(-1);
+		close(signal_fd);
+	}
 	free(o.bootargs);
 	return status;
 }
