@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon compare and bench --baseline as scripts use them: status, streams, and a sentence for what cannot be used. */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +144,28 @@ Test(compare_command, refuses_arguments)
 	}
 }
 
+static const char *input; /* what stdin is */
+
+static void stdin_is_input(void)
+{
+	dup2(open(input, O_RDONLY), STDIN_FILENO);
+}
+
+/* What is compared is not what is written, by whatever name; standard input has one, too. */
+Test(compare_command, refuses_to_replace_what_it_reads)
+{
+	static const char *const names[] = {"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"};
+
+	input = old;
+	r.surroundings = stdin_is_input;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		run_gnomon(&r, "compare", "--json", old, names[i], slow);
+		expect_refusal(&r, 2, "is compared");
+		run_gnomon(&r, "compare", "--json", out, names[i], old);
+		expect_status(&r, 0);
+	}
+}
+
 /* In the emulated machine there is gnomon alone, and a bench would only take its time. */
 static void need_bench(void)
 {
@@ -194,6 +217,8 @@ Test(compare_command, bench_refuses_baseline)
 	expect_refusal(&r, 2, "version 2");
 	run_gnomon(&r, "bench", "--baseline", "/nonexistent");
 	expect_refusal(&r, 2, "/nonexistent");
+	run_gnomon(&r, "bench", "--baseline", old, "--json", old);
+	expect_refusal(&r, 2, "is the baseline");
 	run_gnomon(&r, "bench", "--threshold", "5");
 	expect_refusal(&r, 2, "--baseline");
 	run_gnomon(&r, "bench", "--baseline", old, "--threshold", "x");

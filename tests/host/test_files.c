@@ -76,6 +76,43 @@ Test(files, one_for_two)
 	expect_refusal(&r, 2, "cannot both go to");
 }
 
+static void stdout_to_a(void)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/a", dir);
+	stdout_to(path, O_WRONLY | O_CREAT | O_TRUNC);
+}
+
+static void bench_refused(const char *first, const char *to, const char *second, const char *and_to, const char *words)
+{
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", first, to, second, and_to);
+	expect_refusal(&r, 2, words);
+}
+
+/* The same, where the two have no name in common: stdout by its names, the directory of pictures, links. */
+Test(files, one_for_two_by_other_names)
+{
+	char json[128], plot[128];
+
+	bench_refused("--json", "-", "--csv", "/dev/stdout", "cannot both go to /dev/stdout");
+	bench_refused("--json", "/dev/fd/1", "--html", "-", "cannot both go to stdout");
+	r.surroundings = stdout_to_a;
+	bench_refused("--json", "-", "--csv", in_dir("a"), "cannot both go to ");
+	r.surroundings = NULL;
+	snprintf(plot, sizeof(plot), "%s", in_dir("plot"));
+	snprintf(json, sizeof(json), "%s", in_dir("json"));
+	cr_assert_eq(mkdir(plot, 0755), 0);
+	bench_refused("--json", in_dir("plot/startup.csv"), "--plot", plot, "is a file that --plot may write");
+	bench_refused("--csv", in_dir("plot/../plot/miss.gp"), "--plot", plot, "is a file that --plot may write");
+	cr_assert_eq(symlink("../json", in_dir("plot/startup.csv")), 0);
+	bench_refused("--json", json, "--plot", plot, "is a file that --plot may write");
+	cr_assert_eq(unlink(in_dir("plot/startup.csv")), 0);
+	run_gnomon(&r, "bench", "--only", "startup", "--runs", "1", "--json", in_dir("plot/json"), "--plot", plot);
+	expect_status(&r, 0);
+	expect_whole(in_dir("plot/json"));
+}
+
 /* Nothing ran: the statistics of an earlier run stay, also when the operand was forgotten and an image is named. */
 Test(files, stay_when_nothing_ran)
 {

@@ -290,3 +290,39 @@ Test(outfile, same)
 	cr_expect_not(outfile_same("/dev/null", "/dev/null"));
 	cr_expect_not(outfile_same("nodir/x", "nodir/x"));
 }
+
+/* A descriptor is the file that it was opened for, for reading or for writing, by each of its names. */
+Test(outfile, same_by_descriptor)
+{
+	char fd[32], again[32], other[32], terminal[32];
+	int ends[2];
+
+	put("a", "");
+	put("b", "");
+	snprintf(fd, sizeof(fd), "/dev/fd/%d", open("a", O_RDONLY));
+	snprintf(again, sizeof(again), "/proc/%d/fd/%d", (int)getpid(), open("a", O_WRONLY));
+	snprintf(other, sizeof(other), "/dev/fd/%d", open("b", O_RDONLY));
+	cr_expect(outfile_same(fd, "a") && outfile_same("a", fd) && outfile_same(fd, again) && outfile_same(fd, fd));
+	cr_expect_not(outfile_same(fd, "b") || outfile_same(fd, other) || outfile_same(fd, "new"));
+	cr_assert_eq(pipe(ends), 0);
+	snprintf(fd, sizeof(fd), "/dev/fd/%d", ends[0]);
+	snprintf(again, sizeof(again), "/dev/fd/%d", ends[1]);
+	cr_expect(outfile_same(fd, again), "what one writes the other reads");
+	snprintf(terminal, sizeof(terminal), "/dev/fd/%d", open("/dev/null", O_WRONLY));
+	cr_expect(outfile_same(terminal, terminal));
+	cr_expect_not(outfile_same(terminal, "/dev/null"));
+	cr_expect_not(outfile_same("/dev/fd/77", "a"));
+}
+
+Test(outfile, lies_in)
+{
+	char name[NAME_MAX + 1];
+
+	mkdir("dir", 0755);
+	cr_assert(symlink("dir/old", "link") == 0 && symlink("dir", "linked") == 0);
+	cr_expect(outfile_lies_in("dir/new", "dir", name) && strcmp(name, "new") == 0);
+	cr_expect(outfile_lies_in("link", "./linked", name) && strcmp(name, "old") == 0);
+	cr_expect_not(outfile_lies_in("dir/../new", "dir", name));
+	cr_expect_not(outfile_lies_in("new", "nodir", name));
+	cr_expect_not(outfile_lies_in("dir/no/file", "dir", name));
+}

@@ -314,26 +314,3 @@ int outfile_write(const char *option, const char *path, const char *text, size_t
 	}
 	return logged(option, path, r);
 }
-
-bool outfile_same(const char *a, const char *b)
-{
-	struct outfile_place pa, pb;
-	struct stat da, db;
-	bool same;
-
-	if (outfile_find(a, &pa) < 0)
-		return false;
-	if (outfile_find(b, &pb) < 0) {
-		outfile_leave(&pa);
-		return false;
-	}
-	if (pa.exists && pb.exists)
-		same = S_ISREG(pa.st.st_mode) && pa.st.st_dev == pb.st.st_dev && pa.st.st_ino == pb.st.st_ino;
-	else
-		same = pa.descriptor < 0 && pb.descriptor < 0 && strcmp(pa.name, pb.name) == 0 &&
-		       fstat(pa.dir, &da) == 0 && fstat(pb.dir, &db) == 0 && da.st_dev == db.st_dev &&
-		       da.st_ino == db.st_ino;
-	outfile_leave(&pa);
-	outfile_leave(&pb);
-	return same;
-}

@@ -12,6 +12,7 @@
 #ifndef GNOMON_BASE_OUTFILE_H
 #define GNOMON_BASE_OUTFILE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -31,7 +32,18 @@ int must_check outfile_check(const char *option, const char *path);
  */
 int must_check outfile_write(const char *option, const char *path, const char *text, size_t len, int give_up_fd);
 
-/* Whether both paths lead to the same regular file, there or not; what is written last would be all that is left. */
+/* What `-` means to many commands, as a path; with /proc or without. */
+#define OUTFILE_STDIN  "/proc/self/fd/0"
+#define OUTFILE_STDOUT "/proc/self/fd/1"
+
+/*
+ * Whether both paths lead to one file, there or not, or to one stream: what is written last would be all that is left, or
+ * both would be mixed. A descriptor is the file that it was opened for. Devices and sockets are never the same, but for
+ * one descriptor named twice.
+ */
 bool outfile_same(const char *a, const char *b);
+
+/* Whether `path` leads to a name in the directory `dir`, there or not: ret_name. */
+bool outfile_lies_in(const char *path, const char *dir, char ret_name[NAME_MAX + 1]);
 
 #endif

@@ -12,6 +12,7 @@
 #include "bench/runner.h"
 #include "cmd/bench_baseline.h"
 #include "cmd/bench_options.h"
+#include "cmd/bench_outputs.h"
 #include "cmd/bench_plot.h"
 #include "cmd/cmd.h"
 #include "cmd/compare_files.h"
@@ -251,7 +252,7 @@ static int check_and_bench(struct bench_session *s, struct bench_options *o)
 {
 	int r;
 
-	if (bench_options_check(o) < 0)
+	if (bench_options_check(o) < 0 || bench_outputs_check(o) < 0)
 		return STATUS_USAGE;
 	s->text = bench_uses_stdout(o) ? NULL : stdout;
 	r = bench(s);

@@ -7,12 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/outfile.h"
 #include "base/plain.h"
 #include "bench/workload/workload.h"
 #include "cmd/args.h"
 #include "cmd/bench_mappings.h"
-#include "cmd/bench_plot.h"
 #include "cmd/compare_files.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
@@ -304,44 +302,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	return check_arena(o);
 }
 
-static bool is_file(const char *path)
-{
-	return path && !bench_is_stdout(path);
-}
-
-/* A file that results go to, NULL or stdout: it can be written, and is none of those that are run. -errno, logged. */
-static int check_output(const struct bench_options *o, const char *option, const char *path)
-{
-	if (!is_file(path))
-		return 0;
-	for (int f = 0; f < BENCH_NR_FILES; f++)
-		if (outfile_same(path, o->file[f])) {
-			log_error("%s: %s is what shall be run", option, path);
-			return -EINVAL;
-		}
-	return outfile_check(option, path);
-}
-
-/* Before minutes are spent. -errno, logged. */
-static int check_outputs(const struct bench_options *o)
-{
-	int r = 0;
-
-	for (int b = 0; b < BENCH_NR_FORMATS; b++) {
-		for (int a = 0; a < b; a++) {
-			if (!is_file(o->out[a]) || !is_file(o->out[b]) || !outfile_same(o->out[a], o->out[b]))
-				continue;
-			log_error("%s and %s cannot both go to %s", bench_formats[a], bench_formats[b], o->out[b]);
-			return -EINVAL;
-		}
-	}
-	for (int f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
-		r = check_output(o, bench_formats[f], o->out[f]);
-	return r == 0 && o->plot ? bench_plot_check(o->plot) : r;
-}
-
-/* The files that the chosen workloads cannot do without. -errno, logged. */
-static int check_files(struct bench_options *o)
+int bench_options_check(struct bench_options *o)
 {
 	static const char *const built[BENCH_NR_FILES] = {
 	    [BENCH_KERNEL] = FILES_KERNEL, [BENCH_COST] = FILES_COST, [BENCH_SHORTEST] = FILES_SHORTEST};
@@ -358,11 +319,4 @@ static int check_files(struct bench_options *o)
 			r = log_errno(errno, f == BENCH_KERNEL ? "guest image %s (see --image)" : "%s", o->file[f]);
 	}
 	return r;
-}
-
-int bench_options_check(struct bench_options *o)
-{
-	const int r = check_files(o);
-
-	return r < 0 ? r : check_outputs(o);
 }

@@ -35,7 +35,7 @@ struct bench_options {
 /* 0: go on; 1: help was shown; -EINVAL, logged. */
 int must_check bench_options_parse(int argc, char **argv, struct bench_options *o);
 
-/* Finds the files, and what can be known to fail, before minutes are spent. -errno, logged. */
+/* Finds the files that the chosen workloads cannot do without. -errno, logged. */
 int must_check bench_options_check(struct bench_options *o);
 
 /* True for "-". NULL is not. */

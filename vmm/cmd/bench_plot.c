@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/bench_plot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -23,6 +24,31 @@ int bench_plot_check(const char *dir)
 	if (!S_ISDIR(st.st_mode))
 		return log_errno(ENOTDIR, "--plot: %s", dir);
 	return access(dir, W_OK | X_OK) < 0 ? log_errno(errno, "--plot: %s", dir) : 0;
+}
+
+static bool is_plot_file(const char *name)
+{
+	const char *end = strrchr(name, '.');
+
+	return end && (strcmp(end, ".csv") == 0 || strcmp(end, ".gp") == 0 || strcmp(end, ".svg") == 0);
+}
+
+bool bench_plot_takes(const char *dir, const char *path)
+{
+	char name[NAME_MAX + 1], file[PATH_MAX];
+	const struct dirent *entry;
+	bool takes = outfile_lies_in(path, dir, name) && is_plot_file(name);
+	DIR *d = takes ? NULL : opendir(dir);
+
+	if (!d)
+		return takes;
+	/* A link in the directory leads out of it, or is another name of the file. */
+	while (!takes && (entry = readdir(d)))
+		takes = is_plot_file(entry->d_name) &&
+		        snprintf(file, sizeof(file), "%s/%s", dir, entry->d_name) < (int)sizeof(file) &&
+		        outfile_same(path, file);
+	closedir(d);
+	return takes;
 }
 
 /* Beside -errno, and not one of them: open(2) says -ENOENT as well. */

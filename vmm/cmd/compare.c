@@ -66,7 +66,7 @@ static int check_output(const char *json, char **files)
 	if (!json || strcmp(json, "-") == 0)
 		return 0;
 	for (; *files; files++) {
-		if (outfile_same(json, *files)) {
+		if (outfile_same(json, compare_place(*files))) {
 			log_error("--json: %s is compared", json);
 			return -EINVAL;
 		}

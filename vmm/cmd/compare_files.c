@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/outfile.h"
 #include "cmd/input.h"
 
 #define MAX_THRESHOLD 1000
@@ -22,6 +23,11 @@ int compare_parse_threshold(const char *arg, double *ret_percent)
 	}
 	*ret_percent = v;
 	return 0;
+}
+
+const char *compare_place(const char *path)
+{
+	return strcmp(path, "-") == 0 ? OUTFILE_STDIN : path;
 }
 
 int compare_read(const char *path, struct compare_file **ret_file)

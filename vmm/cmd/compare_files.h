@@ -15,4 +15,7 @@ int must_check compare_parse_threshold(const char *arg, double *ret_percent);
 /* A file of results, `-` being stdin. -errno, logged. */
 int must_check compare_read(const char *path, struct compare_file **ret_file);
 
+/* What such a path is to outfile_same(). */
+const char *compare_place(const char *path);
+
 #endif
