@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -146,6 +147,14 @@ const char *content(const char *path)
 	text[fread(text, 1, sizeof(text) - 1, f)] = 0;
 	fclose(f);
 	return text;
+}
+
+void expect_whole(const char *path)
+{
+	json_t *root = json_load_file(path, 0, NULL);
+
+	cr_assert(root, "not JSON: %.300s", content(path));
+	json_decref(root);
 }
 
 void stdout_to(const char *path, int flags)

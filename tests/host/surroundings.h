@@ -40,6 +40,9 @@ void expect_line(const struct run *r, int status, const char *words);
 /* The whole file as text, in a static buffer; fails the test if it is not there. */
 const char *content(const char *path);
 
+/* The file is JSON. */
+void expect_whole(const char *path);
+
 /* A sanitizer wants a large address space and /proc: skips the test in a build that has one. */
 void need_no_sanitizer(void);
 

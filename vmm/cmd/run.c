@@ -46,9 +46,26 @@ static bool wait_for_end(struct vm *vm, int signal_fd, long timeout)
 	return n == 0;
 }
 
-/* Starts the guest, with its control socket if there shall be one, and waits for the end. True: the time limit. */
+/* For whoever checks reports while the guest runs, and later. -EIO, logged. */
+static int write_key(const struct run_options *o, const struct platform_enclaves *enclaves, int signal_fd)
+{
+	const uint8_t *key = o->enclave_key ? platform_enclaves_key(enclaves) : NULL;
+	char text[HEX_TEXT(PLATFORM_ENCLAVES_KEY) + 1];
+
+	if (!key)
+		return 0;
+	hex_write(text, key, PLATFORM_ENCLAVES_KEY);
+	strcat(text, "\n");
+	return outfile_write("--enclave-key", o->enclave_key, text, strlen(text), signal_fd) < 0 ? -EIO : 0;
+}
+
+/*
+ * Starts the guest, with its control socket if there shall be one, and waits for the end. True: the time limit. An earlier
+ * key is replaced only when nothing but the start can fail any more.
+ */
 static int run_guest(struct vm *vm, const struct boot_params *params, const struct boot_state *boot,
-		     const struct run_options *o, int signal_fd, bool *ret_limit)
+                     const struct run_options *o, const struct platform_enclaves *enclaves, int signal_fd,
+                     bool *ret_limit)
 {
 	struct paging_auto paging = {0};
 	struct control_socket control;
@@ -56,7 +73,9 @@ static int run_guest(struct vm *vm, const struct boot_params *params, const stru
 
 	if (r < 0)
 		return r;
-	r = vm_start(vm, boot);
+	r = write_key(o, enclaves, signal_fd);
+	if (r == 0)
+		r = vm_start(vm, boot);
 	if (r == 0)
 		r = control_serve(&control);
 	if (r == 0 && o->paging_auto)
@@ -96,7 +115,7 @@ static int run_vm(struct vm *vm, const struct run_options *o, struct platform_en
 	if (vm_create_paging(vm) < 0 || platform_init(&platform, vm, &boot, o->balloon) < 0)
 		return STATUS_HOST_FAILURE;
 	platform_enclaves_attach(enclaves, vm);
-	r = run_guest(vm, &params, &boot, o, signal_fd, &limit);
+	r = run_guest(vm, &params, &boot, o, enclaves, signal_fd, &limit);
 	platform_destroy(&platform);
 	if (r < 0)
 		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? -EINVAL : STATUS_HOST_FAILURE;
@@ -119,26 +138,13 @@ static int write_stats(struct vm *vm, const char *path, int status, int signal_f
 	return stats_write_json(vm, path, signal_fd) < 0 ? output_lost(status) : status;
 }
 
-/* For whoever checks reports while the guest runs, and later. -errno, logged. */
-static int write_key(const struct run_options *o, const struct platform_enclaves *enclaves, int signal_fd)
-{
-	const uint8_t *key = o->enclave_key ? platform_enclaves_key(enclaves) : NULL;
-	char text[HEX_TEXT(PLATFORM_ENCLAVES_KEY) + 1];
-
-	if (!key)
-		return 0;
-	hex_write(text, key, PLATFORM_ENCLAVES_KEY);
-	strcat(text, "\n");
-	return outfile_write("--enclave-key", o->enclave_key, text, strlen(text), signal_fd);
-}
-
 /* With the enclaves' monitor, if there is one. The exit status. */
 static int run_with(const struct run_options *o, struct platform_enclaves *enclaves, int signal_fd)
 {
 	int status = STATUS_HOST_FAILURE;
 	struct vm vm;
 
-	if (write_key(o, enclaves, signal_fd) < 0 || vm_create(&vm, &o->vm) < 0)
+	if (vm_create(&vm, &o->vm) < 0)
 		return status;
 	status = run_vm(&vm, o, enclaves, signal_fd);
 	if (status < 0)
@@ -162,18 +168,34 @@ static int run(const struct run_options *o, int signal_fd)
 	return status;
 }
 
-/* False, logged: an output cannot be written, or takes the place of another file of the run. */
+/* False, logged: an output takes the place of another file of the run. */
+static bool check_places(const struct run_options *o)
+{
+	const struct {
+		const char *option, *path;
+	} out[] = {{"--stats", o->stats}, {"--enclave-key", o->enclave_key}, {"--control", o->control}};
+
+	for (size_t i = 0; i < sizeof(out) / sizeof(*out); i++) {
+		if (!out[i].path)
+			continue;
+		if (outfile_same(out[i].path, o->image)) {
+			log_error("%s: %s is the guest image", out[i].option, out[i].path);
+			return false;
+		}
+		for (size_t j = 0; j < i; j++) {
+			if (!out[j].path || !outfile_same(out[i].path, out[j].path))
+				continue;
+			log_error("%s: %s is the file of %s", out[i].option, out[i].path, out[j].option);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* False, logged: an output cannot be written. */
 static bool check_outputs(const struct run_options *o, int *ret_status)
 {
-	*ret_status = STATUS_USAGE;
-	if (o->stats && outfile_same(o->stats, o->image))
-		log_error("--stats: %s is the guest image", o->stats);
-	else if (o->enclave_key && outfile_same(o->enclave_key, o->image))
-		log_error("--enclave-key: %s is the guest image", o->enclave_key);
-	else if (o->stats && o->enclave_key && outfile_same(o->stats, o->enclave_key))
-		log_error("--enclave-key: %s is the file of --stats", o->enclave_key);
-	else
-		*ret_status = STATUS_HOST_FAILURE;
+	*ret_status = check_places(o) ? STATUS_HOST_FAILURE : STATUS_USAGE;
 	return *ret_status == STATUS_HOST_FAILURE && (!o->stats || outfile_check("--stats", o->stats) == 0) &&
 	       (!o->enclave_key || outfile_check("--enclave-key", o->enclave_key) == 0);
 }
