@@ -67,5 +67,5 @@ int main(int argc, char **argv)
 {
 	process_prepare();
 	output_prepare();
-	return output_end(run_command(argc, argv));
+	return output_end(process_enlarge_stack() < 0 ? STATUS_HOST_FAILURE : run_command(argc, argv));
 }

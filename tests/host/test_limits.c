@@ -79,6 +79,48 @@ Test(limits, little_memory)
 	}
 }
 
+static void small_stack(void)
+{
+	setrlimit(RLIMIT_STACK, &(struct rlimit){80 << 10, limit});
+}
+
+/* Threads do not take the stack's limit, and the main one takes what the hard limit allows: nesting as documented. */
+Test(limits, small_stack)
+{
+	static struct run tool;
+	char nested[2100] = "x=";
+	struct rlimit now;
+
+	need_no_sanitizer();
+	memset(nested + 2, '[', 1000);
+	memset(nested + 1002, ']', 1000);
+	cr_assert_eq(getrlimit(RLIMIT_STACK, &now), 0);
+	limit = now.rlim_max;
+	r.surroundings = tool.surroundings = small_stack;
+	run_start(&r, (const char *const[]){"run", "--paging", "shadow", "--cpus", "2", "--control", in_dir("socket"),
+	                                    guest_path("spin"), NULL});
+	run_until(&r, "spinning\n");
+	run_gnomon(&tool, "ctl", in_dir("socket"), "query-status", nested);
+	expect_line(&tool, 1, "query-status");
+	run_gnomon(&tool, "ctl", in_dir("socket"), "quit");
+	expect_status(&tool, 0);
+	run_finish(&r);
+	expect_status(&r, 0);
+}
+
+/* Where the hard limit is as small, too, that is said before anything else. */
+Test(limits, stack_that_cannot_grow)
+{
+	need_no_sanitizer();
+	limit = 80 << 10;
+	r.surroundings = small_stack;
+	run_gnomon(&r, "host");
+	expect_refusal(&r, 1, "the stack may have 80 KiB, and 1024 are needed (see `ulimit -s`)");
+	limit = 1 << 20;
+	run_gnomon(&r, "host");
+	expect_status(&r, 0);
+}
+
 /* A user's full queue of signals keeps no run from its end: time limit, signal, pause. */
 Test(limits, no_room_for_signals)
 {

@@ -240,6 +240,14 @@ def check_functions():
                 yield f"{path}: {name} has {n} lines, {MAX_FUNCTION} are allowed"
 
 
+def check_threads():
+    for path in sized_files():
+        if path.startswith("vmm/") and path != "vmm/base/thread.c":
+            for i, line in enumerate(lines_of(path), 1):
+                if "pthread_create(" in line.replace("pthread_create(3)", ""):
+                    yield f"{path}:{i}: its stack is as large as the user's limit; thread_start() has a size of its own"
+
+
 def median():
     """Lines of a file; headers count as well."""
     return statistics.median(len(lines_of(path)) for path in sized_files() if path.split("/")[0] in MEDIAN_OF)
@@ -302,7 +310,7 @@ def main():
     checks += [(f"no-circles-in-{name}", check_circles(sources.graph(name), name)) for name in PROGRAMS]
     checks += [("no-circles-of-includes", check_include_circles(sources.include_graph())),
                ("folders-use-what-is-below", check_folders(sources.all_uses())), ("files-are-short", check_files()),
-               ("functions-are-short", check_functions()), ("median-is-low", check_median())]
+               ("functions-are-short", check_functions()), ("threads-have-a-stack", check_threads()), ("median-is-low", check_median())]
     print(f"1..{len(checks)}")
     failed = 0
     for i, (name, sentences) in enumerate(checks, 1):

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/nudge.h"
+#include "base/thread.h"
 
 #define TICK_NS 20000000
 
@@ -56,7 +57,7 @@ static void start_ticking(struct ticks *t)
 	if (t->timer_runs)
 		timer_settime(t->timer, 0, &when, NULL);
 	else
-		t->thread_runs = pthread_create(&t->thread, NULL, tick, t) == 0;
+		t->thread_runs = thread_start(&t->thread, tick, t) == 0;
 }
 
 static void stop_ticking(struct ticks *t)

@@ -7,11 +7,15 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 /* Lost output is told by the errno of the write. */
 static const int write_signals[] = {SIGPIPE, SIGXFSZ};
+
+#define STACK_WANTED (8u << 20)
+#define STACK_NEEDED (1u << 20) /* results with 2040 levels take more than half of it in compare */
 
 #define NR(array) (sizeof(array) / sizeof(*(array)))
 
@@ -37,6 +41,23 @@ void process_prepare(void)
 	signal(SIGTERM, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+int process_enlarge_stack(void)
+{
+	struct rlimit now, more;
+
+	if (getrlimit(RLIMIT_STACK, &now) < 0 || now.rlim_cur >= STACK_WANTED)
+		return 0;
+	more = now;
+	more.rlim_cur = now.rlim_max < STACK_WANTED ? now.rlim_max : STACK_WANTED;
+	if (setrlimit(RLIMIT_STACK, &more) < 0)
+		more = now;
+	if (more.rlim_cur >= STACK_NEEDED)
+		return 0;
+	log_error("the stack may have %llu KiB, and %u are needed (see `ulimit -s`)",
+	          (unsigned long long)more.rlim_cur >> 10, STACK_NEEDED >> 10);
+	return -ENOMEM;
 }
 
 void process_prepare_child(void)

@@ -19,6 +19,12 @@
  */
 void process_prepare(void);
 
+/*
+ * The second step: the main thread may have a stack of 8 MiB, or of as much as the user's hard limit allows. That is handed
+ * on to children. -ENOMEM, logged: it allows less than 1 MiB, and results with deep nesting would end the process.
+ */
+int must_check process_enlarge_stack(void);
+
 /* For a child before exec: undoes what process_prepare() changed and exec would hand on. Async-signal-safe. */
 void process_prepare_child(void);
 

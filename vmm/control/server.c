@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "control/message.h"
 
 #define RETRY_ACCEPT_MS 100
@@ -240,7 +241,7 @@ int server_open(struct server *s, const char *path, const struct control_ops *op
 
 int server_run(struct server *s)
 {
-	int error = pthread_create(&s->thread, NULL, serve, s);
+	int error = thread_start(&s->thread, serve, s);
 
 	s->has_thread = error == 0;
 	return error ? log_errno(error, "no thread for the control socket") : 0;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "host/host.h"
 #include "paging/switch.h"
 #include "vm/vcpu.h"
@@ -204,7 +205,7 @@ int paging_auto_start(struct paging_auto *a, struct vm *vm, bool dry_run, paging
 	    .vm = vm, .dry_run = dry_run, .changed = changed, .ctx = ctx, .fresh = fresh_window(vm)};
 	policy_init(&a->policy, is_shadow(vm));
 	sem_init(&a->end, 0, 0);
-	r = pthread_create(&a->thread, NULL, thread, a);
+	r = thread_start(&a->thread, thread, a);
 	a->has_thread = r == 0;
 	return r ? log_errno(r, "no thread for --paging auto") : 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "host/host.h"
 #include "monitor/process.h"
 #include "monitor/sandbox.h"
@@ -97,7 +98,7 @@ static int start_process(struct monitor *m)
 	r = m->config.wall ? sandbox_vmm() : 0; /* before there is a thread that it would not hold */
 	if (r < 0)
 		return r;
-	r = pthread_create(&m->watcher, NULL, watch, m);
+	r = thread_start(&m->watcher, watch, m);
 	if (r)
 		return log_errno(r, "a thread for the enclave monitor");
 	m->watched = true;

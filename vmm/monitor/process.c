@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/thread.h"
 #include "host/host.h"
 #include "monitor/sandbox.h"
 #include "monitor/serve.h"
@@ -137,7 +138,7 @@ static int start(const struct monitor_process_config *c, struct monitor_serve *s
 	memcpy(c->shared->public_key, serve->key.public, sizeof(c->shared->public_key));
 	for (int i = 0; i < c->slots; i++) {
 		w[i] = (struct worker){.serve = serve, .slot = &c->shared->slot[i], .tid = &c->shared->tid[i]};
-		r = pthread_create(&w[i].thread, NULL, work, &w[i]);
+		r = thread_start(&w[i].thread, work, &w[i]);
 		if (r)
 			return log_errno(r, "a thread of the enclave monitor");
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "virtio/worker.h"
 
+#include "base/thread.h"
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
@@ -36,7 +38,7 @@ int worker_kick(struct worker *w)
 	pthread_mutex_lock(&w->lock);
 	w->due = true;
 	if (!w->has_thread && !w->stop) {
-		r = pthread_create(&w->thread, NULL, run, w);
+		r = thread_start(&w->thread, run, w);
 		w->has_thread = r == 0;
 	}
 	pthread_cond_signal(&w->wake);

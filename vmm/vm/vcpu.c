@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/nudge.h"
+#include "base/thread.h"
 #include "kvm/cpuid.h"
 #include "vm/reset.h"
 
@@ -171,7 +172,7 @@ int vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu)
 	pthread_cond_init(&vcpu->wake, NULL);
 	nudge_catch();
 	pthread_mutex_lock(&vcpu->lock);
-	r = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
+	r = thread_start(&vcpu->thread, vcpu_thread, vcpu);
 	vcpu->has_thread = vcpu->alive = r == 0;
 	pthread_mutex_unlock(&vcpu->lock);
 	if (r) {
