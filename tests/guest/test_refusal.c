@@ -242,6 +242,25 @@ Test(options, unknown)
 	}
 }
 
+/* Options may follow words, as the manual says, whatever the environment wants of getopt(3). */
+Test(options, behind_words)
+{
+	static const char *const commands[] = {"host", "bench", "ctl", "balloon", "top", "compare"};
+	char words[128];
+
+	for (int posix = 0; posix < 2; posix++) {
+		if (posix)
+			setenv("POSIXLY_CORRECT", "1", 1);
+		for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+			snprintf(words, sizeof(words), "gnomon: %s: unrecognized option '--frobnicate'", commands[i]);
+			run_gnomon(&r, commands[i], "x", "--frobnicate");
+			expect_refusal(&r, 2, words);
+		}
+		run_gnomon(&r, "enclave", "measure", "x", "--frobnicate");
+		expect_refusal(&r, 2, "gnomon: enclave measure: unrecognized option '--frobnicate'");
+	}
+}
+
 /* Behind "--" all words are the guest's, whatever they look like. */
 Test(options, words_for_the_guest)
 {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -52,6 +53,7 @@ int option_next(int argc, char **argv, const struct option *options, bool word_e
 	int result;
 
 	opterr = 0;
+	unsetenv("POSIXLY_CORRECT"); /* with it getopt_long(3) takes no options behind words */
 	result = getopt_long(argc, argv, word_ends_them ? "+:h" : ":h", options, NULL);
 	if (result != '?' && result != ':')
 		return result;

@@ -14,7 +14,7 @@ enum { OPTION_END = -1, OPTION_WRONG = '?', OPTION_HELP = 'h' };
 /*
  * The next option of a command, argv[0] being "gnomon COMMAND": its `val`, with its argument in optarg; OPTION_END with
  * the first word in argv[optind]; OPTION_WRONG, logged. Options may stand behind words, up to "--", unless the command
- * says that the first word ends them.
+ * says that the first word ends them; POSIXLY_CORRECT, which would say that, too, is taken out of the environment.
  */
 int option_next(int argc, char **argv, const struct option *options, bool word_ends_them);
 
