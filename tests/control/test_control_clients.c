@@ -4,10 +4,12 @@
  * other clients or the VMM's memory.
  */
 #include <criterion/criterion.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -88,12 +90,43 @@ Test(control, paths_that_are_refused)
 Test(control, socket_of_another_kind)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	static const int kinds[] = {SOCK_DGRAM, SOCK_SEQPACKET};
 
 	strcpy(addr.sun_path, path);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		const int fd = socket(AF_UNIX, kinds[i] | SOCK_CLOEXEC, 0);
+
+		cr_assert_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
+		run_gnomon(&run, "run", "--control", path, guest_path("exit-status-0"));
+		expect_refusal(&run, 2, "is a socket of another kind");
+		cr_expect_eq(access(path, F_OK), 0);
+		unlink(path);
+		close(fd);
+	}
+}
+
+/* Root stays the owner of /dev/kvm, and may no longer do what it likes with others' files. */
+static void no_more_than_others(void)
+{
+	if (prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0) < 0)
+		_exit(253);
+}
+
+/* One of another user's that does not let us connect: who listens there cannot be known, and that is said. */
+Test(control, socket_of_another_user)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (getuid() != 0)
+		cr_skip_test("only root can give files away");
+	strcpy(addr.sun_path, path);
 	cr_assert_eq(bind(fd, (void *)&addr, sizeof(addr)), 0);
+	cr_assert(chmod(path, 0600) == 0 && chown(path, NOBODY, NOBODY) == 0);
+	run.surroundings = no_more_than_others;
 	run_gnomon(&run, "run", "--control", path, guest_path("exit-status-0"));
-	expect_refusal(&run, 2, "somebody listens");
+	run.surroundings = NULL;
+	expect_refusal(&run, 2, "cannot see whether somebody listens at");
 	cr_expect_eq(access(path, F_OK), 0);
 	unlink(path);
 }

@@ -13,23 +13,32 @@
 #define BACKLOG       16
 #define LOCK_ATTEMPTS 200 /* a hundredth of a second each */
 
-/* Whether somebody listens at the address. A full backlog counts: somebody made it. */
-static bool is_alive(const struct sockaddr_un *addr)
+/* 0: nobody listens at the address. -EADDRINUSE or another -errno, logged. */
+static int check_nobody_listens(const struct sockaddr_un *addr)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bool refused;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
 
 	if (fd < 0)
-		return true;
-	refused = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 && errno == ECONNREFUSED;
+		return log_errno(errno, "socket");
+	error = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? errno : 0;
 	close(fd);
-	return !refused;
+	if (error == ECONNREFUSED || error == ENOENT)
+		return 0;
+	if (error == 0 || error == EAGAIN) /* a full backlog: somebody made it */
+		log_error("--control: somebody listens at %s already", addr->sun_path);
+	else if (error == EPROTOTYPE)
+		log_error("--control: %s is a socket of another kind (datagrams, packets), and somebody has it open",
+		          addr->sun_path);
+	else
+		log_errno(error, "--control: cannot see whether somebody listens at %s", addr->sun_path);
+	return -EADDRINUSE;
 }
 
 /* What stands in the way at the path: removed if it is a socket without a listener. -errno, logged. */
 static int clear_path(const struct sockaddr_un *addr)
 {
 	struct stat st;
+	int r;
 
 	if (lstat(addr->sun_path, &st) < 0)
 		return errno == ENOENT ? 0 : log_errno(errno, "cannot look at %s", addr->sun_path);
@@ -37,10 +46,9 @@ static int clear_path(const struct sockaddr_un *addr)
 		log_error("--control: %s exists and is no socket", addr->sun_path);
 		return -EEXIST;
 	}
-	if (is_alive(addr)) {
-		log_error("--control: somebody listens at %s already", addr->sun_path);
-		return -EADDRINUSE;
-	}
+	r = check_nobody_listens(addr);
+	if (r < 0)
+		return r;
 	if (unlink(addr->sun_path) < 0 && errno != ENOENT)
 		return log_errno(errno, "cannot remove the stale socket %s", addr->sun_path);
 	return 0;
