@@ -41,7 +41,8 @@ int must_check child_call(int (*run)(const void *arg), const void *arg, const st
 
 /*
  * Gives the peak resident memory (VmHWM) of such a program at its end, in KiB. Drops its output. Stops it by ptrace, so
- * its times mean nothing. (wait's ru_maxrss starts with the parent's peak.) -errno as child_exec().
+ * its times mean nothing. (wait's ru_maxrss starts with the parent's peak.) -ENODATA: /proc does not tell it; -errno as
+ * child_exec().
  */
 int must_check child_peak_resident(const char *const *argv, const struct child_limits *limits, long *ret_kib);
 

@@ -42,7 +42,7 @@ void child_reason(int r, const struct child_result *result, char *ret_text, size
 	else if (r == -EFBIG)
 		snprintf(ret_text, size, "it wrote more than %d bytes and was killed", CHILD_MAX_OUT);
 	else if (r < 0)
-		snprintf(ret_text, size, "%s", strerror(-r));
+		snprintf(ret_text, size, "it could not be run: %s", strerror(-r));
 	else if (result->err_len)
 		first_line(result, ret_text, size);
 	else if (WIFSIGNALED(result->status))
@@ -70,7 +70,7 @@ static int next_stop(pid_t pid, const struct child_limits *limits, double deadli
 	}
 }
 
-/* VmHWM of a process that has stopped. */
+/* VmHWM of a process that has stopped. -ENODATA. */
 static int read_peak(pid_t pid, long *ret_kib)
 {
 	char path[48], line[128];
@@ -80,7 +80,7 @@ static int read_peak(pid_t pid, long *ret_kib)
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	f = fopen(path, "re");
 	if (!f)
-		return -errno;
+		return r;
 	while (fgets(line, sizeof(line), f))
 		if (sscanf(line, "VmHWM: %ld kB", ret_kib) == 1)
 			r = 0;

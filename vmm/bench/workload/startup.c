@@ -17,8 +17,8 @@ enum startup_program { STARTUP_GNOMON, STARTUP_SHORTEST, STARTUP_NR };
 struct startup_results {
 	const struct bench_plan *plan;
 	double *first_ms[STARTUP_NR], *exit_ms[STARTUP_NR]; /* by round */
-	long peak_kib[STARTUP_NR];                          /* negative: -errno */
-	bench_reason na[STARTUP_NR];
+	long peak_kib[STARTUP_NR];
+	bench_reason na[STARTUP_NR], no_peak[STARTUP_NR];
 };
 
 static const struct report_column columns[] = {
@@ -89,8 +89,11 @@ static int find_peak(void *results, const struct turn *turn)
 	const int r =
 	    child_peak_resident(program_argv(res->plan, turn->i, argv), &turn->limits, &res->peak_kib[turn->i]);
 
-	if (r < 0 && r != -EINTR)
-		res->peak_kib[turn->i] = r;
+	if (r == -ENODATA)
+		reason_set(&res->no_peak[turn->i], "/proc/PID/status does not tell it");
+	else if (r < 0 && r != -EINTR)
+		snprintf(res->no_peak[turn->i], sizeof(res->no_peak[0]), "its run for this could not be traced: %s",
+		         strerror(-r));
 	return r == -EINTR ? r : 0;
 }
 
@@ -134,8 +137,8 @@ static int add_row(struct report *t, const void *results, size_t p)
 		report_set_rest_na(t, res->na[p]);
 		return 0;
 	}
-	if (res->peak_kib[p] < 0)
-		report_set_na(t, "peak_resident", strerror(-res->peak_kib[p]));
+	if (*res->no_peak[p])
+		report_set_na(t, "peak_resident", res->no_peak[p]);
 	else
 		report_set_number(t, "peak_resident", res->peak_kib[p] / KIB_PER_MIB);
 	if (bench_times_na(res->plan->host)) {
