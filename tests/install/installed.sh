@@ -37,6 +37,13 @@ is_there() { # GLOB...: one file each, readable by all
 		[ "$(stat -Lc %A "$file" | cut -c8)" = r ] || return 1
 	done
 }
+# The section FILES has each of these, below the prefix.
+named() { # PATH...
+	local path
+	for path in $(cd "$prefix" && ls -d "$@"); do
+		sed -n '/^\.Sh FILES/,/^\.Sh EXIT/p' "$prefix/share/man/man1/gnomon.1" | grep -qF "$path" || { echo "not $path"; return 1; }
+	done
+}
 # Each of the words is said, and nothing of a file that is missing.
 bench() { # WORDS OPTION...
 	local words=$1 said word
@@ -68,6 +75,7 @@ check "guests and the shortest KVM program" is_there libexec/gnomon/{kernel.elf,
 check "headers of the guest's contract" is_there include/gnomon/{abi,addr,enclave,enclave_image,virtio,x86}.h
 check "each header stands alone" headers_stand_alone
 check "manual page" is_there share/man/man1/gnomon.1
+check "which names what is there" named libexec/gnomon/* include/gnomon
 check "completion" is_there share/bash-completion/completions/gnomon
 check "licence and documents" is_there share/doc/gnomon/{LICENSE,README.md,shadow.md,hosts.md,reclaim.md}
 mkdir "$dir/moved" && mv "$prefix" "$dir/moved/there"
