@@ -21,10 +21,10 @@ stage() {
 configure() {
 	local dir=$1 how=() said
 	shift
-	if [ -f "$dir/build.ninja" ]; then
-		[ "$(cat "$dir/.tools-test" 2>/dev/null)" != "$*" ] || return 0
-		how=(--reconfigure)
+	if [ -s "$dir/build.ninja" ] && [ "$(cat "$dir/.tools-test" 2>/dev/null)" = "$*" ]; then
+		return 0
 	fi
+	[ ! -f "$dir/meson-private/coredata.dat" ] || how=(--reconfigure)
 	said=$(meson setup "${how[@]}" "$dir" "$@" 2>&1) || { echo "$said"; return 1; }
 	echo "$*" >"$dir/.tools-test"
 }
