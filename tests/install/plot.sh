@@ -48,6 +48,7 @@ ok "and nobody says that it is there" not_told "lost has "
 ok "the other tables are there" there lost/chase-ratio.csv
 ok "a file is no directory" both ends 2 bench --plot scripts/chase.csv "Not a directory"
 ok "nowhere" both ends 2 bench --plot nowhere/at/all "No such file or directory"
+ok "no place for files" both ends 2 bench --plot /proc "^gnomon: --plot: "
 ok "nothing was measured for those" test ! -s "$work/out"
 if [ "$(id -u)" != 0 ]; then
 	mkdir -m 555 closed

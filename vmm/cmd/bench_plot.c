@@ -17,13 +17,19 @@
 
 int bench_plot_check(const char *dir)
 {
+	char probe[PATH_MAX];
 	struct stat st;
 
 	if ((mkdir(dir, 0777) < 0 && errno != EEXIST) || stat(dir, &st) < 0)
 		return log_errno(errno, "--plot: %s", dir);
 	if (!S_ISDIR(st.st_mode))
 		return log_errno(ENOTDIR, "--plot: %s", dir);
-	return access(dir, W_OK | X_OK) < 0 ? log_errno(errno, "--plot: %s", dir) : 0;
+	if (access(dir, W_OK | X_OK) < 0)
+		return log_errno(errno, "--plot: %s", dir);
+	/* Root may write everywhere, and /proc still has no files of ours, and a full disk none either. */
+	if (snprintf(probe, sizeof(probe), "%s/.gnomon.csv", dir) >= (int)sizeof(probe))
+		return log_errno(ENAMETOOLONG, "--plot");
+	return outfile_check("--plot", probe);
 }
 
 static bool is_plot_file(const char *name)
