@@ -33,6 +33,9 @@ enum model_dimension {
 	MODEL_NR_DIMENSIONS
 };
 
+/* model_ref.of: an entry of a hashed table, which has no level. */
+#define MODEL_OF_HASHED 255
+
 /* One read of the walker. */
 struct model_ref {
 	uint64_t address; /* where the entry lies, in the memory of the last dimension: a machine address */
@@ -40,42 +43,57 @@ struct model_ref {
 	uint8_t dimension;
 	uint8_t level; /* of a radix table, from 1; 0: a hashed table, which no page-walk cache shortens */
 	uint8_t of;    /* of MODEL_HOST and MODEL_ENCLAVE: the level of the guest's entry that is translated; 0: the data */
-	uint8_t shift; /* radix: the entry covers 1 << shift bytes of `key` */
+	uint8_t shift; /* radix: the entry covers 1 << shift bytes of `key`; hashed: the page size that is looked for */
 };
 
-/* More references than any walk makes: five levels on five, each access checked by a third stage of four. */
-#define MODEL_REFS_MAX 256
+/* More than radix tables need: five levels on five, each access checked by a third stage of four, make 179. */
+#define MODEL_REFS_MAX 1024
 
 struct model_walk {
 	bool mapped;
 	uint8_t page_shift; /* of the smallest page on the way: what a TLB may keep */
-	uint16_t nr;
-	uint64_t pa; /* of the byte asked for; valid if mapped */
-	struct model_ref ref[MODEL_REFS_MAX];
+	uint8_t of;         /* model_ref.of of the references to come: for the walker around this one */
+	uint32_t nr;        /* all references */
+	uint64_t pa;        /* of the byte asked for; valid if mapped */
+	struct model_ref ref[MODEL_REFS_MAX]; /* the first ones; model_walk_kept() */
 };
+
+/* References that ref[] has. Only hashed tables on hashed tables, nearly full, make more. */
+static inline unsigned model_walk_kept(const struct model_walk *walk)
+{
+	return walk->nr < MODEL_REFS_MAX ? walk->nr : MODEL_REFS_MAX;
+}
+
+static inline void model_walk_add(struct model_walk *walk, struct model_ref ref)
+{
+	if (walk->nr < MODEL_REFS_MAX)
+		walk->ref[walk->nr] = ref;
+	walk->nr++;
+}
 
 /* What the tables took to build, and what they take. */
 struct model_usage {
-	uint64_t pages;       /* mapped */
-	uint64_t table_bytes; /* in use; of a hashed table: its whole array */
-	uint64_t inserts;     /* calls of map */
-	uint64_t insert_refs; /* entries read and written by them, resizes included */
+	uint64_t pages;          /* mapped */
+	uint64_t table_bytes;    /* in use; of a hashed table: its whole array */
+	uint64_t inserts;        /* calls of map */
+	uint64_t insert_refs;    /* entries read and written by them, resizes included */
 	uint64_t resizes, moved; /* of hashed tables: how often, and the entries that moved */
 };
 
-/* Simulated physical memory of one dimension: where tables and pages lie. */
 struct model_memory;
-
 struct walker;
 
 struct walker_ops {
 	/*
-	 * Maps the page of 1 << page_shift bytes at `va`; what was mapped there is replaced. -EINVAL: the design has no such
-	 * page size, or no such address; -ENOMEM; -ENOSPC: a hashed table of fixed size is full.
+	 * Maps the page of 1 << page_shift bytes at `va`; what was mapped there is replaced. A design without this page size
+	 * maps as many smaller ones. Attributes that the entries cannot hold are left out.
+	 * -EINVAL: the design has no such address, or not these rights; -EEXIST: a page of another size is in the way, or an
+	 * inverted table has the frame at another address; -ENOMEM; -ENOSPC: a hashed table is full. After a failure parts
+	 * of the page may be mapped.
 	 */
 	int (*map)(struct walker *w, uint64_t va, uint64_t pa, int page_shift, pt_attrs_t attrs);
-	/* Every reference of the translation of `va`, up to the leaf or to the entry that ends it. */
-	void (*walk)(const struct walker *w, uint64_t va, struct model_walk *ret_walk);
+	/* Adds every reference of the translation of `va` to *walk, up to the leaf or to the entry that ends it. */
+	void (*walk)(const struct walker *w, uint64_t va, struct model_walk *walk);
 	void (*usage)(const struct walker *w, struct model_usage *ret_usage);
 	void (*destroy)(struct walker *w);
 };
@@ -83,9 +101,16 @@ struct walker_ops {
 /* The head of each design's own struct. */
 struct walker {
 	const struct walker_ops *ops;
-	const char *name; /* "radix4", "cuckoo2", "radix4 on radix4": the key of its row */
+	struct model_memory *memory; /* where the pages lie that it maps: model_memory_page() gives them */
+	uint8_t dimension;           /* of its entries */
+	uint8_t va_bits;             /* all addresses below 1 << va_bits can be mapped */
+	char name[64];               /* as model_design_parse reads it: the key of its row */
 };
 
+/*
+ * Pages of different sizes must not overlap. Radix tables notice; hashed tables have one table for each size and do
+ * not.
+ */
 static inline int must_check walker_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, pt_attrs_t attrs)
 {
 	return w->ops->map(w, va, pa, page_shift, attrs);
@@ -93,6 +118,8 @@ static inline int must_check walker_map(struct walker *w, uint64_t va, uint64_t 
 
 static inline void walker_walk(const struct walker *w, uint64_t va, struct model_walk *ret_walk)
 {
+	ret_walk->nr = 0;
+	ret_walk->of = 0;
 	w->ops->walk(w, va, ret_walk);
 }
 
@@ -101,9 +128,16 @@ static inline void walker_usage(const struct walker *w, struct model_usage *ret_
 	w->ops->usage(w, ret_usage);
 }
 
+/* Also gives back the walkers and memories inside. */
 static inline void walker_destroy(struct walker *w)
 {
 	w->ops->destroy(w);
 }
+
+/* For designs: sets the head up, and holds the memory until walker_release. Reaches 48 bits until told otherwise. */
+void walker_init(struct walker *w, const struct walker_ops *ops, struct model_memory *memory, int dimension);
+
+/* The last step of a design's destroy: lets go of the memory and frees the struct, whose first member this is. */
+void walker_release(struct walker *w);
 
 #endif

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* One design's name and arguments. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/design/parse.h"
+
+static void add_text(char *text, size_t size, const char *more)
+{
+	const size_t used = strlen(text);
+
+	snprintf(text + used, size - used, "%s%s", used ? ", " : "", more);
+}
+
+static int find_design(const struct parser *p, struct part part, int letters, const struct model_design **ret_design)
+{
+	char all[MODEL_WHY_MAX] = "";
+
+	for (size_t i = 0; model_design(i); i++) {
+		const char *name = model_design(i)->name;
+
+		if ((int)strlen(name) == letters && parse_begins(part, name)) {
+			*ret_design = model_design(i);
+			return 0;
+		}
+		add_text(all, sizeof(all), name);
+	}
+	return parse_refuse(p, EINVAL, "no design '%.*s'; there are %.150s, shadow and agile", part.len, part.at, all);
+}
+
+/* Reads the digits at *at. */
+static int read_number(struct part part, int *at)
+{
+	int n = 0;
+
+	while (*at < part.len && isdigit((unsigned char)part.at[*at]) && n < 1000)
+		n = 10 * n + part.at[(*at)++] - '0';
+	return n;
+}
+
+static int check_number(const struct parser *p, struct part part, const struct model_design *design, int number)
+{
+	char all[MODEL_WHY_MAX] = "", one[16];
+
+	for (int i = 0; i < MODEL_NUMBERS && design->numbers[i]; i++) {
+		if (design->numbers[i] == number)
+			return 0;
+		snprintf(one, sizeof(one), "%d", design->numbers[i]);
+		add_text(all, sizeof(all), one);
+	}
+	return parse_refuse(p, EINVAL, "%.*s: the %s of '%s' may be %s", part.len, part.at, design->number,
+	                    design->name, all);
+}
+
+static int read_widths(const struct parser *p, struct part part, int at, struct model_args *args)
+{
+	for (int n = 0; at < part.len && n < PT_LEVELS_MAX; n++, at++) {
+		const int before = at, width = read_number(part, &at);
+
+		if (at == before || width > UINT8_MAX || (at < part.len && part.at[at] != '+'))
+			return parse_refuse(p, EINVAL, "%.*s: widths are numbers with + between them", part.len,
+			                    part.at);
+		args->width[n] = width;
+	}
+	return at >= part.len
+	           ? 0
+	           : parse_refuse(p, EINVAL, "%.*s: there are %d levels at most", part.len, part.at, PT_LEVELS_MAX);
+}
+
+/* One name=value. */
+static int read_param(const struct parser *p, const struct model_design *design, char *text, struct model_args *args)
+{
+	const struct model_param *param = design->param;
+	char *value = strchr(text, '='), *end;
+	double number;
+
+	if (value)
+		*value++ = '\0';
+	while (param < design->param + MODEL_PARAMS && param->name && strcmp(param->name, text) != 0)
+		param++;
+	if (param == design->param + MODEL_PARAMS || !param->name)
+		return parse_refuse(p, EINVAL, "%s has no parameter '%s'", design->name, text);
+	number = value ? strtod(value, &end) : 0;
+	if (!value || end == value || *end || !(number >= param->low && number <= param->high))
+		return parse_refuse(p, EINVAL, "%s: %s is %g to %g, not '%s'", design->name, param->what, param->low,
+		                    param->high, value ? value : "");
+	args->value[param - design->param] = number;
+	return 0;
+}
+
+static int read_params(const struct parser *p, struct part part, int at, const struct model_design *design,
+                       struct model_args *args)
+{
+	char text[MODEL_WHY_MAX], *rest = text, *one;
+
+	snprintf(text, sizeof(text), "%.*s", part.len - at, part.at + at);
+	while ((one = strsep(&rest, ","))) {
+		const int r = read_param(p, design, one, args);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
+               struct model_args *ret_args)
+{
+	const struct model_design *design = NULL;
+	struct model_args args = {0};
+	const char *wrong;
+	int at = 0, r;
+
+	while (at < part.len && isalpha((unsigned char)part.at[at]))
+		at++;
+	r = find_design(p, part, at, &design);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < MODEL_PARAMS; i++)
+		args.value[i] = design->param[i].standard;
+	args.number = read_number(part, &at);
+	if (design->number)
+		r = check_number(p, part, design, args.number);
+	if (r == 0 && at < part.len && part.at[at] == ':')
+		r = design->has_widths ? read_widths(p, part, at + 1, &args)
+		                       : read_params(p, part, at + 1, design, &args);
+	else if (r == 0 && (at < part.len || (args.number && !design->number)))
+		r = parse_refuse(p, EINVAL, "%.*s: ':' and parameters may follow '%s', nothing else", part.len, part.at,
+		                 design->name);
+	if (r < 0)
+		return r;
+	wrong = design->check ? design->check(&args) : NULL;
+	if (wrong)
+		return parse_refuse(p, EINVAL, "%.*s: %s has %s", part.len, part.at, design->name, wrong);
+	*ret_design = design;
+	*ret_args = args;
+	return 0;
+}
