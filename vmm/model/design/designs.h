@@ -6,5 +6,9 @@
 #include "model/design/catalogue.h"
 
 extern const struct model_design model_design_radix, model_design_sv, model_design_flat; /* radix_design.c */
+extern const struct model_design model_design_inverted;                                  /* inverted.c */
+extern const struct model_design model_design_chain;                                     /* chain.c */
+extern const struct model_design model_design_linear, model_design_cluster;              /* linear.c */
+extern const struct model_design model_design_cuckoo;                                    /* cuckoo.c */
 
 #endif

@@ -85,8 +85,8 @@ static int read_param(const struct parser *p, const struct model_design *design,
 		return parse_refuse(p, EINVAL, "%s has no parameter '%s'", design->name, text);
 	number = value ? strtod(value, &end) : 0;
 	if (!value || end == value || *end || !(number >= param->low && number <= param->high))
-		return parse_refuse(p, EINVAL, "%s: %s is %g to %g, not '%s'", design->name, param->what, param->low,
-		                    param->high, value ? value : "");
+		return parse_refuse(p, EINVAL, "%s: %s is %.10g to %.10g, not '%s'", design->name, param->what,
+		                    param->low, param->high, value ? value : "");
 	args->value[param - design->param] = number;
 	return 0;
 }
