@@ -11,8 +11,10 @@
 struct pair {
 	struct walker w;
 	struct walker *guest, *host;
+	struct model_memory *memory; /* guest physical */
 	struct model_backing backing;
-	uint64_t backed; /* the guest's tables below have host pages */
+	uint64_t backed;     /* tables in the guest's memory below have host pages */
+	size_t backed_pages; /* and so many of the pages that it gave out */
 };
 
 static bool has_hole(const struct model_backing *b, uint64_t slice)
@@ -67,13 +69,36 @@ static int back(struct pair *p, uint64_t gpa, uint64_t bytes)
 	return 0;
 }
 
-static int back_tables(struct pair *p)
+/* What the guest's memory gave out since the last time. */
+static int back_memory(struct pair *p)
 {
-	const uint64_t top = p->guest->memory->table_top;
-	const int r = back(p, p->backed, top - p->backed);
+	const struct model_memory *m = p->memory;
+	int r = back(p, p->backed, m->table_top - p->backed);
 
-	if (r == 0)
-		p->backed = top;
+	if (r < 0)
+		return r;
+	p->backed = m->table_top;
+	while (p->backed_pages < m->nr_pages) {
+		const uint64_t page = m->page[p->backed_pages];
+
+		r = back(p, page & PAGE_MASK, 1ull << (page & ~PAGE_MASK));
+		if (r < 0)
+			return r;
+		p->backed_pages++;
+	}
+	return 0;
+}
+
+/* Guests that compose tables lead to other addresses than they were given. */
+static int back_mapped(struct pair *p, uint64_t va, int page_shift)
+{
+	struct model_walk walk;
+	int r = 0;
+
+	for (uint64_t at = va; r == 0 && at - va < 1ull << page_shift; at += 1ull << walk.page_shift) {
+		walker_walk(p->guest, at, &walk);
+		r = back(p, walk.pa, 1ull << walk.page_shift);
+	}
 	return r;
 }
 
@@ -83,9 +108,9 @@ static int pair_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, 
 	int r = walker_map(p->guest, va, pa, page_shift, attrs);
 
 	if (r == 0)
-		r = back_tables(p);
+		r = back_memory(p);
 	if (r == 0)
-		r = back(p, pa, 1ull << page_shift);
+		r = back_mapped(p, va, page_shift);
 	return r;
 }
 
@@ -136,23 +161,24 @@ static void pair_destroy(struct walker *w)
 
 	walker_destroy(p->guest);
 	walker_destroy(p->host);
+	model_memory_put(p->memory);
 	walker_release(w);
 }
 
 static const struct walker_ops pair_ops = {pair_map, pair_walk, pair_usage, pair_destroy};
 
-struct walker *pair_guest(const struct walker *w)
+struct walker *model_pair_guest(const struct walker *w)
 {
 	return w->ops == &pair_ops ? ((const struct pair *)w)->guest : NULL;
 }
 
-struct walker *pair_host(const struct walker *w)
+struct walker *model_pair_host(const struct walker *w)
 {
 	return w->ops == &pair_ops ? ((const struct pair *)w)->host : NULL;
 }
 
-int pair_create(struct walker *guest, struct walker *host, const struct model_backing *backing,
-                struct walker **ret_walker)
+int model_pair_create(struct walker *guest, struct walker *host, struct model_memory *memory,
+                      const struct model_backing *backing, struct walker **ret_walker)
 {
 	struct pair *p = calloc(1, sizeof(*p));
 	int r;
@@ -167,8 +193,9 @@ int pair_create(struct walker *guest, struct walker *host, const struct model_ba
 	p->guest = guest;
 	p->host = host;
 	p->backing = *backing;
-	p->backed = guest->memory->data;
-	r = back_tables(p);
+	p->memory = model_memory_get(memory);
+	p->backed = memory->data;
+	r = back_memory(p);
 	if (r < 0) {
 		walker_destroy(&p->w);
 		return r;

@@ -24,14 +24,14 @@ struct model_backing {
 };
 
 /*
- * Takes over both walkers, also on failure. The guest's pages and tables lie in guest->memory, the host's in
- * host->memory. -ENOMEM, and what the host's map says.
+ * Takes over both walkers, also on failure. `memory` is the guest's physical memory: the guest's tables lie there, and
+ * the pages that it leads to. -ENOMEM, and what the host's map says.
  */
-int must_check pair_create(struct walker *guest, struct walker *host, const struct model_backing *backing,
-                           struct walker **ret_walker);
+int must_check model_pair_create(struct walker *guest, struct walker *host, struct model_memory *memory,
+                                 const struct model_backing *backing, struct walker **ret_walker);
 
 /* The walkers inside; NULL: no pair. Pages that the caller maps in the host by itself stay as they are. */
-struct walker *pair_guest(const struct walker *w);
-struct walker *pair_host(const struct walker *w);
+struct walker *model_pair_guest(const struct walker *w);
+struct walker *model_pair_host(const struct walker *w);
 
 #endif

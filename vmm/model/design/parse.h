@@ -17,16 +17,12 @@ struct parser {
 };
 
 /* Writes the sentence and returns -err. */
-int parse_refuse(const struct parser *p, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int model_parse_refuse(const struct parser *p, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-bool parse_begins(struct part part, const char *word);
+bool model_parse_begins(struct part part, const char *word);
 
 /* NAME, NAME4, NAME:18+18 or NAME:name=value,...: the design, and its arguments, all in range. */
-int must_check parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
-                          struct model_args *ret_args);
-
-/* Everything but a third stage, with its tables in `memory`. */
-int must_check parse_walker(const struct parser *p, struct part part, struct model_memory *memory,
-                            struct walker **ret_walker);
+int must_check model_parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
+                                struct model_args *ret_args);
 
 #endif

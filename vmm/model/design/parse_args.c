@@ -22,13 +22,14 @@ static int find_design(const struct parser *p, struct part part, int letters, co
 	for (size_t i = 0; model_design(i); i++) {
 		const char *name = model_design(i)->name;
 
-		if ((int)strlen(name) == letters && parse_begins(part, name)) {
+		if ((int)strlen(name) == letters && model_parse_begins(part, name)) {
 			*ret_design = model_design(i);
 			return 0;
 		}
 		add_text(all, sizeof(all), name);
 	}
-	return parse_refuse(p, EINVAL, "no design '%.*s'; there are %.150s, shadow and agile", part.len, part.at, all);
+	return model_parse_refuse(p, EINVAL, "no design '%.*s'; there are %.150s, shadow and agile", part.len, part.at,
+	                          all);
 }
 
 /* Reads the digits at *at. */
@@ -51,8 +52,8 @@ static int check_number(const struct parser *p, struct part part, const struct m
 		snprintf(one, sizeof(one), "%d", design->numbers[i]);
 		add_text(all, sizeof(all), one);
 	}
-	return parse_refuse(p, EINVAL, "%.*s: the %s of '%s' may be %s", part.len, part.at, design->number,
-	                    design->name, all);
+	return model_parse_refuse(p, EINVAL, "%.*s: the %s of '%s' may be %s", part.len, part.at, design->number,
+	                          design->name, all);
 }
 
 static int read_widths(const struct parser *p, struct part part, int at, struct model_args *args)
@@ -61,13 +62,13 @@ static int read_widths(const struct parser *p, struct part part, int at, struct 
 		const int before = at, width = read_number(part, &at);
 
 		if (at == before || width > UINT8_MAX || (at < part.len && part.at[at] != '+'))
-			return parse_refuse(p, EINVAL, "%.*s: widths are numbers with + between them", part.len,
-			                    part.at);
+			return model_parse_refuse(p, EINVAL, "%.*s: widths are numbers with + between them", part.len,
+			                          part.at);
 		args->width[n] = width;
 	}
-	return at >= part.len
-	           ? 0
-	           : parse_refuse(p, EINVAL, "%.*s: there are %d levels at most", part.len, part.at, PT_LEVELS_MAX);
+	return at >= part.len ? 0
+	                      : model_parse_refuse(p, EINVAL, "%.*s: there are %d levels at most", part.len, part.at,
+	                                           PT_LEVELS_MAX);
 }
 
 /* One name=value. */
@@ -82,11 +83,11 @@ static int read_param(const struct parser *p, const struct model_design *design,
 	while (param < design->param + MODEL_PARAMS && param->name && strcmp(param->name, text) != 0)
 		param++;
 	if (param == design->param + MODEL_PARAMS || !param->name)
-		return parse_refuse(p, EINVAL, "%s has no parameter '%s'", design->name, text);
+		return model_parse_refuse(p, EINVAL, "%s has no parameter '%s'", design->name, text);
 	number = value ? strtod(value, &end) : 0;
 	if (!value || end == value || *end || !(number >= param->low && number <= param->high))
-		return parse_refuse(p, EINVAL, "%s: %s is %.10g to %.10g, not '%s'", design->name, param->what,
-		                    param->low, param->high, value ? value : "");
+		return model_parse_refuse(p, EINVAL, "%s: %s is %.10g to %.10g, not '%s'", design->name, param->what,
+		                          param->low, param->high, value ? value : "");
 	args->value[param - design->param] = number;
 	return 0;
 }
@@ -106,8 +107,8 @@ static int read_params(const struct parser *p, struct part part, int at, const s
 	return 0;
 }
 
-int parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
-               struct model_args *ret_args)
+int model_parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
+                     struct model_args *ret_args)
 {
 	const struct model_design *design = NULL;
 	struct model_args args = {0};
@@ -128,13 +129,13 @@ int parse_args(const struct parser *p, struct part part, const struct model_desi
 		r = design->has_widths ? read_widths(p, part, at + 1, &args)
 		                       : read_params(p, part, at + 1, design, &args);
 	else if (r == 0 && (at < part.len || (args.number && !design->number)))
-		r = parse_refuse(p, EINVAL, "%.*s: ':' and parameters may follow '%s', nothing else", part.len, part.at,
-		                 design->name);
+		r = model_parse_refuse(p, EINVAL, "%.*s: ':' and parameters may follow '%s', nothing else", part.len,
+		                       part.at, design->name);
 	if (r < 0)
 		return r;
 	wrong = design->check ? design->check(&args) : NULL;
 	if (wrong)
-		return parse_refuse(p, EINVAL, "%.*s: %s has %s", part.len, part.at, design->name, wrong);
+		return model_parse_refuse(p, EINVAL, "%.*s: %s has %s", part.len, part.at, design->name, wrong);
 	*ret_design = design;
 	*ret_args = args;
 	return 0;

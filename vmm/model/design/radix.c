@@ -126,7 +126,7 @@ static int radix_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift,
 	return 0;
 }
 
-int radix_link(struct walker *w, uint64_t va, int level, uint64_t address)
+int model_radix_link(struct walker *w, uint64_t va, int level, uint64_t address)
 {
 	struct radix *r = (struct radix *)w;
 	uint64_t at;
@@ -179,13 +179,13 @@ static void radix_destroy(struct walker *w)
 
 static const struct walker_ops radix_ops = {radix_map, radix_walk, radix_usage, radix_destroy};
 
-const struct pt_format *radix_format(const struct walker *w)
+const struct pt_format *model_radix_format(const struct walker *w)
 {
 	return w->ops == &radix_ops ? &((const struct radix *)w)->fmt : NULL;
 }
 
-int radix_create(const struct pt_format *fmt, struct model_memory *memory, enum model_dimension dimension,
-                 struct walker **ret_walker)
+int model_radix_create(const struct pt_format *fmt, struct model_memory *memory, enum model_dimension dimension,
+                       struct walker **ret_walker)
 {
 	struct radix *r = calloc(1, sizeof(*r));
 	int ret;

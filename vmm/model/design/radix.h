@@ -16,25 +16,25 @@ struct model_memory;
  * An empty tree; `fmt` is copied. As MODEL_HOST its input addresses are physical: they have no sign. A format may have
  * wider tables than 512 entries. -ENOMEM. Undone by walker_destroy.
  */
-int must_check radix_create(const struct pt_format *fmt, struct model_memory *memory, enum model_dimension dimension,
-                            struct walker **ret_walker);
+int must_check model_radix_create(const struct pt_format *fmt, struct model_memory *memory,
+                                  enum model_dimension dimension, struct walker **ret_walker);
 
 /*
  * For agile paging: the entry for `va` at this level leads to a table that is not the tree's own. A walk ends there,
  * not mapped, with that table's address as its pa. -EINVAL, -EEXIST: a leaf is in the way; -ENOMEM.
  */
-int must_check radix_link(struct walker *w, uint64_t va, int level, uint64_t address);
+int must_check model_radix_link(struct walker *w, uint64_t va, int level, uint64_t address);
 
 /* NULL: another design. */
-const struct pt_format *radix_format(const struct walker *w);
+const struct pt_format *model_radix_format(const struct walker *w);
 
 /* x86-64's entries in tables of 1 to 5 levels. */
-struct pt_format radix_format_x86(int levels);
+struct pt_format model_radix_format_x86(int levels);
 
 /*
  * x86-64's entries in tables of the widths that are given, the root's first. -EINVAL: no level or more than five, a
  * width that is not 1 to 27, or more than 57 bits with the offset.
  */
-int must_check radix_format_flat(const uint8_t *bits, int levels, struct pt_format *ret_format);
+int must_check model_radix_format_flat(const uint8_t *bits, int levels, struct pt_format *ret_format);
 
 #endif

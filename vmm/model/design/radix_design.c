@@ -10,9 +10,9 @@
 static int create_x86(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
                       struct walker **ret_walker)
 {
-	const struct pt_format fmt = radix_format_x86(args->number);
+	const struct pt_format fmt = model_radix_format_x86(args->number);
 
-	return radix_create(&fmt, memory, dimension, ret_walker);
+	return model_radix_create(&fmt, memory, dimension, ret_walker);
 }
 
 static int create_sv(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
@@ -20,7 +20,7 @@ static int create_sv(const struct model_args *args, struct model_memory *memory,
 {
 	const struct pt_format *fmt = args->number == 39 ? &pt_sv39 : args->number == 48 ? &pt_sv48 : &pt_sv57;
 
-	return radix_create(fmt, memory, dimension, ret_walker);
+	return model_radix_create(fmt, memory, dimension, ret_walker);
 }
 
 static int levels(const struct model_args *args)
@@ -36,7 +36,7 @@ static const char *check_flat(const struct model_args *args)
 {
 	struct pt_format fmt;
 
-	return radix_format_flat(args->width, levels(args), &fmt) == 0
+	return model_radix_format_flat(args->width, levels(args), &fmt) == 0
 	           ? NULL
 	           : "1 to 5 widths of 1 to 27 bits, which with the 12 of the offset are not more than 57";
 }
@@ -45,9 +45,9 @@ static int create_flat(const struct model_args *args, struct model_memory *memor
                        struct walker **ret_walker)
 {
 	struct pt_format fmt;
-	const int r = radix_format_flat(args->width, levels(args), &fmt);
+	const int r = model_radix_format_flat(args->width, levels(args), &fmt);
 
-	return r < 0 ? r : radix_create(&fmt, memory, dimension, ret_walker);
+	return r < 0 ? r : model_radix_create(&fmt, memory, dimension, ret_walker);
 }
 
 const struct model_design model_design_radix = {

@@ -6,7 +6,7 @@
 
 #define WIDEST 27 /* a table of 1 GiB */
 
-struct pt_format radix_format_x86(int levels)
+struct pt_format model_radix_format_x86(int levels)
 {
 	struct pt_format fmt = levels == 5 ? pt_x86_64_la57 : pt_x86_64;
 
@@ -21,7 +21,7 @@ static bool is_leaf_shift(int level, int shift)
 	return shift == 12 || (level <= 3 && (shift == 21 || shift == 30));
 }
 
-int radix_format_flat(const uint8_t *bits, int levels, struct pt_format *ret_format)
+int model_radix_format_flat(const uint8_t *bits, int levels, struct pt_format *ret_format)
 {
 	struct pt_format fmt = pt_x86_64;
 	int shift = PAGE_SHIFT;
