@@ -77,3 +77,199 @@ Test(model_design, closed_form_of_every_pair_of_page_sizes)
 		}
 	}
 }
+
+/* A leaf above level 1 shortens a native walk, in x86-64's format and in RISC-V's. */
+Test(model_design, closed_form_of_every_native_page_size)
+{
+	config = MODEL_CONFIG_DEFAULT;
+	for (int size = 0; size < 3; size++) {
+		cr_expect_eq(refs("radix4", 12 + 9 * size), walk_refs_1d(4 - size));
+		cr_expect_eq(refs("radix5", 12 + 9 * size), walk_refs_1d(5 - size));
+		cr_expect_eq(refs("sv39", 12 + 9 * size), walk_refs_1d(3 - size));
+		cr_expect_eq(refs("sv48", 12 + 9 * size), walk_refs_1d(4 - size));
+		cr_expect_eq(refs("sv57", 12 + 9 * size), walk_refs_1d(5 - size));
+	}
+	/* A design without the size maps 512 smaller pages. */
+	cr_expect_eq(refs("flat:18+18", 12), 2);
+	cr_expect_eq(refs("flat:18+18", 21), 2);
+	cr_expect_eq(refs("flat:18+18", 30), 1);
+	cr_expect_eq(refs("flat:9+9+18", 21), 3);
+}
+
+/* The third stage checks each of the Lg + 1 machine addresses, or every access: 29, 34, 44 and 49, 74, 124 among them. */
+Test(model_design, closed_form_of_the_third_stage)
+{
+	char text[64];
+
+	config = MODEL_CONFIG_DEFAULT;
+	for (int depth = 1; depth <= 4; depth++) {
+		for (int guest = 3; guest <= 5; guest++) {
+			for (int host = 3; host <= 5; host++) {
+				snprintf(text, sizeof(text), "radix%d/radix%d+enclave%d:once", guest, host, depth);
+				cr_expect_eq(refs(text, 12), walk_refs_3d_once(guest, host, depth), "%s", text);
+				snprintf(text, sizeof(text), "radix%d/radix%d+enclave%d:every", guest, host, depth);
+				cr_expect_eq(refs(text, 12), walk_refs_3d_every(guest, host, depth), "%s", text);
+			}
+		}
+		/* Native: the two readings are one, for nothing but stage 1 and the data is accessed. */
+		snprintf(text, sizeof(text), "radix4+enclave%d:once", depth);
+		cr_expect_eq(refs(text, 12), 4 + 5 * depth);
+		snprintf(text, sizeof(text), "radix4+enclave%d:every", depth);
+		cr_expect_eq(refs(text, 12), 4 + 5 * depth);
+	}
+}
+
+/* Agile paging with k nested levels reads Lg + k * Lh entries: 4, 8, 12, 16, 20 as its paper says. */
+Test(model_design, closed_form_of_shadow_and_agile)
+{
+	char text[64];
+
+	config = MODEL_CONFIG_DEFAULT;
+	cr_expect_eq(refs("shadow", 12), 4);
+	cr_expect_eq(refs("shadow/radix4", 12), 24);
+	cr_expect_eq(refs("shadow(sv39/radix4)/radix5", 12), walk_refs_2d(3, 5));
+	for (int nested = 0; nested <= 4; nested++) {
+		snprintf(text, sizeof(text), "agile:%d", nested);
+		cr_expect_eq(refs(text, 12), 4 + 4 * nested, "%s", text);
+		snprintf(text, sizeof(text), "agile(radix4/sv39):%d", nested);
+		cr_expect_eq(refs(text, 12), 4 + 3 * nested, "%s", text);
+	}
+	/* A leaf above the nested levels is composed. */
+	cr_expect_eq(refs("agile:1", 21), 4);
+	config.backing.page_shift = 21;
+	cr_expect_eq(refs("agile:1", 21), 3);
+	cr_expect_eq(refs("shadow", 21), 3);
+	cr_expect_eq(refs("shadow", 12), 4);
+}
+
+/* Whatever reads the tables, an address is one place: composing and checking change what is read, not what it says. */
+Test(model_design, every_way_of_a_pair_leads_to_one_address)
+{
+	static const char *const same[] = {
+	    "shadow", "agile:0", "agile:1", "agile:2", "agile:3", "agile:4", "radix4/radix4+enclave2:every"};
+	struct walker *pair, *w;
+	struct model_walk a, b;
+	uint64_t pa = 0;
+
+	config = MODEL_CONFIG_DEFAULT;
+	config.backing = (struct model_backing){21, 100, 7};
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		pair = make("radix4/radix4");
+		w = make(same[i]);
+		for (uint64_t n = 0; n < 300; n++) {
+			const uint64_t va = n * n * 0x123000;
+
+			cr_assert_eq(model_memory_page(pair->memory, 12, &pa), 0);
+			cr_assert_eq(walker_map(pair, va, pa, 12, PT_RWX), 0);
+			cr_assert_eq(model_memory_page(w->memory, 12, &pa), 0);
+			cr_assert_eq(walker_map(w, va, pa, 12, PT_RWX), 0);
+		}
+		for (uint64_t n = 0; n < 600; n++) {
+			const uint64_t va = n * n * 0x123000 / 4 + 77;
+
+			walker_walk(pair, va, &a);
+			walker_walk(w, va, &b);
+			cr_assert_eq(a.mapped, b.mapped, "%s, %#lx", w->name, va);
+			cr_assert(!a.mapped || (a.pa == b.pa && a.page_shift == b.page_shift), "%s, %#lx", w->name, va);
+		}
+		walker_destroy(pair);
+		walker_destroy(w);
+	}
+}
+
+/* A text that names no design, or one out of range, is refused with the sentence that says what there is. */
+Test(model_design, parameters_out_of_range_are_refused)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+	    {"", "1 to 63 characters"},
+	    {"tree", "no design 'tree'; there are radix, sv, flat, inverted, chain,"},
+	    {"radix", "levels of 'radix' may be 1, 2, 3, 4, 5"},
+	    {"radix9", "levels of 'radix' may be 1, 2, 3, 4, 5"},
+	    {"radix4x", "nothing else"},
+	    {"radix4/radix0", "may be 1, 2, 3, 4, 5"},
+	    {"sv40", "may be 39, 48, 57"},
+	    {"flat", "flat has 1 to 5 widths"},
+	    {"flat:18+0", "1 to 27 bits"},
+	    {"flat:9+9+9+9+9+9", "5 levels at most"},
+	    {"flat:18,18", "with + between them"},
+	    {"flat:27+27", "not more than 57"},
+	    {"cuckoo0", "the ways of 'cuckoo' may be 2, 3"},
+	    {"cuckoo4", "may be 2, 3"},
+	    {"cuckoo2:load=0.5", "0.49 at most"},
+	    {"cluster4", "may be 8, 16"},
+	    {"linear:load=1.0", "the load limit is 0.1 to 0.95, not '1.0'"},
+	    {"linear:load=nan", "not 'nan'"},
+	    {"linear:load=", "not ''"},
+	    {"linear:load", "not ''"},
+	    {"linear:ways=2", "no parameter 'ways'"},
+	    {"linear:slots=100", "a power of two of slots"},
+	    {"chain8", "nothing else"},
+	    {"shadow(radix4", "parenthesis is not closed"},
+	    {"shadow(radix4)", "guest/host"},
+	    {"shadow4", "after shadow comes nothing"},
+	    {"agile", "how many levels are nested"},
+	    {"agile:5", "0 to 4 are nested"},
+	    {"agile(chain/radix4):1", "its guest is a radix table"},
+	    {"radix4/radix4/radix4", "nothing else"},
+	    {"radix4+enclave0:once", "a depth of 1 to 4"},
+	    {"radix4+enclave5:once", "a depth of 1 to 4"},
+	    {"radix4+enclave2:twice", ":once or :every"},
+	    {"radix4+enclave2", ":once or :every"},
+	};
+
+	config = MODEL_CONFIG_DEFAULT;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char why[MODEL_WHY_MAX] = "";
+		struct walker *w = NULL;
+
+		cr_expect_eq(model_design_parse(bad[i].text, &config, &w, why), -EINVAL, "'%s'", bad[i].text);
+		cr_expect(strstr(why, bad[i].why), "'%s': %s", bad[i].text, why);
+	}
+}
+
+/* Tables have the room that was given, and say when it is used up. */
+Test(model_design, memory_has_a_limit)
+{
+	char why[MODEL_WHY_MAX] = "";
+	struct walker *w;
+	int r = 0;
+
+	config = MODEL_CONFIG_DEFAULT;
+	config.limit = 64 << 10;
+	w = make("radix4");
+	for (uint64_t i = 0; r == 0; i++)
+		r = walker_map(w, i << 21, i << 21, 12, PT_RWX);
+	cr_expect_eq(r, -ENOMEM);
+	walker_destroy(w);
+	cr_expect_eq(model_design_parse("flat:27", &config, &w, why), -ENOMEM);
+	cr_expect(strstr(why, "more than the memory"), "%s", why);
+	config.limit = 0;
+	cr_expect_eq(model_design_parse("radix4", &config, &w, why), -EINVAL);
+}
+
+/* What cannot be mapped is refused: an address that is not canonical, a page that is not aligned, another size's place. */
+Test(model_design, map_refuses)
+{
+	struct walker *w;
+
+	config = MODEL_CONFIG_DEFAULT;
+	w = make("radix4");
+	cr_expect_eq(walker_map(w, 1ull << 47, 0, 12, PT_RWX), -EINVAL);
+	cr_expect_eq(walker_map(w, 0, 0x800, 12, PT_RWX), -EINVAL);
+	cr_expect_eq(walker_map(w, 0, 1ull << 52, 12, PT_RWX), -EINVAL);
+	cr_expect_eq(walker_map(w, 0, 0, 12, PT_W), -EINVAL);
+	cr_expect_eq(walker_map(w, 0, 0, 21, PT_RWX), 0);
+	cr_expect_eq(walker_map(w, 0, 0, 12, PT_RWX), -EEXIST);
+	cr_expect_eq(walker_map(w, 0, 0, 30, PT_RWX), -EEXIST);
+	cr_expect_eq(walker_map(w, -PAGE_2M, PAGE_2M, 21, PT_R | PT_MMIO), 0);
+	walker_destroy(w);
+	w = make("inverted");
+	cr_expect_eq(walker_map(w, 0x1000, 0x5000, 12, PT_RWX), 0);
+	cr_expect_eq(walker_map(w, 0x2000, 0x5000, 12, PT_RWX), -EEXIST);
+	cr_expect_eq(walker_map(w, 0x1000, 0x6000, 12, PT_RWX), 0);
+	cr_expect_eq(walker_map(w, 0x2000, 0x5000, 12, PT_RWX), 0);
+	cr_expect_eq(walker_map(w, 0x3000, config.data, 12, PT_RWX), -EINVAL);
+	walker_destroy(w);
+}

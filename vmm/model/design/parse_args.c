@@ -59,11 +59,11 @@ static int check_number(const struct parser *p, struct part part, const struct m
 static int read_widths(const struct parser *p, struct part part, int at, struct model_args *args)
 {
 	for (int n = 0; at < part.len && n < PT_LEVELS_MAX; n++, at++) {
-		const int before = at, width = read_number(part, &at);
+		const int width = read_number(part, &at);
 
-		if (at == before || width > UINT8_MAX || (at < part.len && part.at[at] != '+'))
-			return model_parse_refuse(p, EINVAL, "%.*s: widths are numbers with + between them", part.len,
-			                          part.at);
+		if (!width || width > UINT8_MAX || (at < part.len && part.at[at] != '+'))
+			return model_parse_refuse(p, EINVAL, "%.*s: widths are 1 to 27 bits, with + between them",
+			                          part.len, part.at);
 		args->width[n] = width;
 	}
 	return at >= part.len ? 0
