@@ -13,37 +13,17 @@ struct enclave {
 	struct walker *inner, *stage;
 	struct model_memory *machine;
 	enum walk_reading reading;
-	uint64_t owned;     /* tables of the machine's memory below are */
-	size_t owned_pages; /* pages of it: so many of the first */
+	struct model_memory_seen owned; /* of the machine's memory */
 };
 
-static int own(struct enclave *e, uint64_t first, uint64_t bytes)
+static int own(void *enclave, uint64_t first, uint64_t bytes)
 {
+	struct enclave *e = enclave;
 	int r = 0;
 
 	for (uint64_t at = first & PAGE_MASK; r == 0 && at < first + bytes; at += PAGE_SIZE)
 		r = walker_map(e->stage, at, at, PAGE_SHIFT, PT_RWX | PT_OWNER(1));
 	return r;
-}
-
-/* What came into use since the last time. */
-static int own_memory(struct enclave *e)
-{
-	const struct model_memory *m = e->machine;
-	int r = own(e, e->owned, m->table_top - e->owned);
-
-	if (r < 0)
-		return r;
-	e->owned = m->table_top;
-	while (e->owned_pages < m->nr_pages) {
-		const uint64_t page = m->page[e->owned_pages];
-
-		r = own(e, page & PAGE_MASK, 1ull << (page & ~PAGE_MASK));
-		if (r < 0)
-			return r;
-		e->owned_pages++;
-	}
-	return 0;
 }
 
 static int enclave_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, pt_attrs_t attrs)
@@ -52,8 +32,8 @@ static int enclave_map(struct walker *w, uint64_t va, uint64_t pa, int page_shif
 	int r = walker_map(e->inner, va, pa, page_shift, attrs);
 
 	if (r == 0)
-		r = own_memory(e);
-	/* Else a host maps `pa`, to pages of the machine's that own_memory has found. */
+		r = model_memory_news(e->machine, &e->owned, own, e);
+	/* Else a host maps `pa`, to pages of the machine's that were given out. */
 	if (r == 0 && e->inner->memory == e->machine)
 		r = own(e, pa, 1ull << page_shift);
 	return r;
@@ -94,12 +74,9 @@ static void enclave_walk(const struct walker *w, uint64_t va, struct model_walk 
 static void enclave_usage(const struct walker *w, struct model_usage *ret_usage)
 {
 	const struct enclave *e = (const struct enclave *)w;
-	struct model_usage stage;
 
 	walker_usage(e->inner, ret_usage);
-	walker_usage(e->stage, &stage);
-	ret_usage->table_bytes += stage.table_bytes;
-	ret_usage->insert_refs += stage.insert_refs;
+	walker_usage_beside(e->stage, ret_usage);
 }
 
 static void enclave_destroy(struct walker *w)
@@ -145,7 +122,7 @@ static int create_stage(struct enclave *e, int depth, uint64_t limit)
 		return r;
 	r = model_radix_create(&fmt, own_tables, MODEL_ENCLAVE, &e->stage);
 	model_memory_put(own_tables);
-	return r < 0 ? r : own_memory(e);
+	return r < 0 ? r : model_memory_news(e->machine, &e->owned, own, e);
 }
 
 int model_enclave_create(struct walker *inner, struct model_memory *machine, uint64_t limit, int depth,
@@ -164,7 +141,6 @@ int model_enclave_create(struct walker *inner, struct model_memory *machine, uin
 	e->inner = inner;
 	e->machine = model_memory_get(machine);
 	e->reading = reading;
-	e->owned = machine->data;
 	r = create_stage(e, depth, limit);
 	if (r < 0) {
 		walker_destroy(&e->w);

@@ -131,3 +131,22 @@ void model_memory_free(struct model_memory *m, uint64_t address, uint64_t bytes)
 	/* Advice only: what the host does not take back costs memory, nothing else. */
 	(void)madvise(model_memory_at(m, address), bytes, MADV_DONTNEED);
 }
+
+int model_memory_news(const struct model_memory *m, struct model_memory_seen *seen,
+                      int (*use)(void *ctx, uint64_t first, uint64_t bytes), void *ctx)
+{
+	const uint64_t table_bytes = m->table_top - m->data;
+	int r = 0;
+
+	if (seen->table_bytes < table_bytes)
+		r = use(ctx, m->data + seen->table_bytes, table_bytes - seen->table_bytes);
+	if (r < 0)
+		return r;
+	seen->table_bytes = table_bytes;
+	for (; r == 0 && seen->pages < m->nr_pages; seen->pages += r == 0) {
+		const uint64_t page = m->page[seen->pages];
+
+		r = use(ctx, page & PAGE_MASK, 1ull << (page & ~PAGE_MASK));
+	}
+	return r;
+}

@@ -46,6 +46,19 @@ int must_check model_memory_table(struct model_memory *m, uint64_t bytes, uint64
 /* A table that is not used any more. Its address is not given out again. */
 void model_memory_free(struct model_memory *m, uint64_t address, uint64_t bytes);
 
+/* How much of what a memory gave out somebody has seen. All zero: nothing. */
+struct model_memory_seen {
+	uint64_t table_bytes;
+	size_t pages;
+};
+
+/*
+ * Calls `use` for tables and pages that were given out since the last time, whole 4 KiB pages. Ends with the first
+ * result that is not 0, and returns it; what was seen stays so.
+ */
+int must_check model_memory_news(const struct model_memory *m, struct model_memory_seen *seen,
+                                 int (*use)(void *ctx, uint64_t first, uint64_t bytes), void *ctx);
+
 /* The bytes at an address in a table. */
 static inline void *model_memory_at(const struct model_memory *m, uint64_t address)
 {

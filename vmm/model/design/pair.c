@@ -13,8 +13,7 @@ struct pair {
 	struct walker *guest, *host;
 	struct model_memory *memory; /* guest physical */
 	struct model_backing backing;
-	uint64_t backed;     /* tables in the guest's memory below have host pages */
-	size_t backed_pages; /* and so many of the pages that it gave out */
+	struct model_memory_seen backed; /* of the guest's memory: it has host pages */
 };
 
 static bool has_hole(const struct model_backing *b, uint64_t slice)
@@ -52,8 +51,9 @@ static int back_page(struct pair *p, uint64_t gpa)
 	return 0;
 }
 
-static int back(struct pair *p, uint64_t gpa, uint64_t bytes)
+static int back(void *pair, uint64_t gpa, uint64_t bytes)
 {
+	struct pair *p = pair;
 	struct model_walk walk;
 
 	for (uint64_t at = gpa; at < gpa + bytes; at = ((at >> walk.page_shift) + 1) << walk.page_shift) {
@@ -65,26 +65,6 @@ static int back(struct pair *p, uint64_t gpa, uint64_t bytes)
 				return r;
 			walker_walk(p->host, at, &walk);
 		}
-	}
-	return 0;
-}
-
-/* What the guest's memory gave out since the last time. */
-static int back_memory(struct pair *p)
-{
-	const struct model_memory *m = p->memory;
-	int r = back(p, p->backed, m->table_top - p->backed);
-
-	if (r < 0)
-		return r;
-	p->backed = m->table_top;
-	while (p->backed_pages < m->nr_pages) {
-		const uint64_t page = m->page[p->backed_pages];
-
-		r = back(p, page & PAGE_MASK, 1ull << (page & ~PAGE_MASK));
-		if (r < 0)
-			return r;
-		p->backed_pages++;
 	}
 	return 0;
 }
@@ -108,7 +88,7 @@ static int pair_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, 
 	int r = walker_map(p->guest, va, pa, page_shift, attrs);
 
 	if (r == 0)
-		r = back_memory(p);
+		r = model_memory_news(p->memory, &p->backed, back, p);
 	if (r == 0)
 		r = back_mapped(p, va, page_shift);
 	return r;
@@ -145,14 +125,9 @@ static void pair_walk(const struct walker *w, uint64_t va, struct model_walk *wa
 static void pair_usage(const struct walker *w, struct model_usage *ret_usage)
 {
 	const struct pair *p = (const struct pair *)w;
-	struct model_usage host;
 
 	walker_usage(p->guest, ret_usage);
-	walker_usage(p->host, &host);
-	ret_usage->table_bytes += host.table_bytes;
-	ret_usage->insert_refs += host.insert_refs;
-	ret_usage->resizes += host.resizes;
-	ret_usage->moved += host.moved;
+	walker_usage_beside(p->host, ret_usage);
 }
 
 static void pair_destroy(struct walker *w)
@@ -194,8 +169,7 @@ int model_pair_create(struct walker *guest, struct walker *host, struct model_me
 	p->host = host;
 	p->backing = *backing;
 	p->memory = model_memory_get(memory);
-	p->backed = memory->data;
-	r = back_memory(p);
+	r = model_memory_news(p->memory, &p->backed, back, p);
 	if (r < 0) {
 		walker_destroy(&p->w);
 		return r;

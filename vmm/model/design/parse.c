@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <gnomon/addr.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,21 +15,6 @@
 #include "model/design/memory.h"
 #include "model/design/radix.h"
 #include "model/design/shadow.h"
-
-int model_parse_refuse(const struct parser *p, int err, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(p->why, MODEL_WHY_MAX, fmt, ap);
-	va_end(ap);
-	return -err;
-}
-
-bool model_parse_begins(struct part part, const char *word)
-{
-	return part.len >= (int)strlen(word) && memcmp(part.at, word, strlen(word)) == 0;
-}
 
 /* The first `c` outside parentheses; part.len: there is none. */
 static int find(struct part part, char c)

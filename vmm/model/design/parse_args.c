@@ -2,11 +2,27 @@
 /* One design's name and arguments. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/design/parse.h"
+
+int model_parse_refuse(const struct parser *p, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(p->why, MODEL_WHY_MAX, fmt, ap);
+	va_end(ap);
+	return -err;
+}
+
+bool model_parse_begins(struct part part, const char *word)
+{
+	return part.len >= (int)strlen(word) && memcmp(part.at, word, strlen(word)) == 0;
+}
 
 static void add_text(char *text, size_t size, const char *more)
 {

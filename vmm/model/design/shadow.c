@@ -108,14 +108,9 @@ static void agile_walk(const struct walker *w, uint64_t va, struct model_walk *w
 static void shadow_usage(const struct walker *w, struct model_usage *ret_usage)
 {
 	const struct shadow *s = (const struct shadow *)w;
-	struct model_usage composed;
 
 	walker_usage(s->pair, ret_usage);
-	walker_usage(s->composed, &composed);
-	ret_usage->table_bytes += composed.table_bytes;
-	ret_usage->insert_refs += composed.insert_refs;
-	ret_usage->resizes += composed.resizes;
-	ret_usage->moved += composed.moved;
+	walker_usage_beside(s->composed, ret_usage);
 }
 
 static void shadow_destroy(struct walker *w)

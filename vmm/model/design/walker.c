@@ -18,3 +18,14 @@ void walker_release(struct walker *w)
 	model_memory_put(w->memory);
 	free(w);
 }
+
+void walker_usage_beside(const struct walker *w, struct model_usage *usage)
+{
+	struct model_usage more;
+
+	walker_usage(w, &more);
+	usage->table_bytes += more.table_bytes;
+	usage->insert_refs += more.insert_refs;
+	usage->resizes += more.resizes;
+	usage->moved += more.moved;
+}

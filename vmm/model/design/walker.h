@@ -128,6 +128,9 @@ static inline void walker_usage(const struct walker *w, struct model_usage *ret_
 	w->ops->usage(w, ret_usage);
 }
 
+/* For designs: adds what another walker's tables took, without its pages and its calls of map. */
+void walker_usage_beside(const struct walker *w, struct model_usage *usage);
+
 /* Also gives back the walkers and memories inside. */
 static inline void walker_destroy(struct walker *w)
 {
