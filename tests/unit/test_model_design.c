@@ -152,7 +152,7 @@ Test(model_design, every_way_of_a_pair_leads_to_one_address)
 	uint64_t pa = 0;
 
 	config = MODEL_CONFIG_DEFAULT;
-	config.backing = (struct model_backing){21, 100, 7};
+	config.backing = (struct model_backing){.page_shift = 21, .per_mille = 100, .seed = 7};
 	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
 		pair = make("radix4/radix4");
 		w = make(same[i]);

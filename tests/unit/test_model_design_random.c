@@ -212,7 +212,7 @@ static void run_nested(uint64_t first_seed, unsigned holes)
 		struct walker *w;
 		char text[64];
 
-		config.backing = (struct model_backing){12 + 9 * below(3), holes, seed};
+		config.backing = (struct model_backing){12 + 9 * below(3), holes, seed, i % 2};
 		snprintf(text, sizeof(text), "%s/%s", radix[g].name, radix[h].name);
 		w = make(text, &config);
 		guest.memory = model_pair_guest(w)->memory;

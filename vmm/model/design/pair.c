@@ -4,9 +4,18 @@
 #include <errno.h>
 #include <gnomon/addr.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/design/memory.h"
 #include "model/design/random.h"
+
+/* The host's walk to a frame of the guest's tables. */
+struct kept {
+	uint64_t changes; /* of the host, when it was walked, and 1; 0: never */
+	uint64_t frame;   /* machine address */
+	uint32_t nr;
+	struct model_ref ref[MODEL_REFS_SPARE];
+};
 
 struct pair {
 	struct walker w;
@@ -14,6 +23,7 @@ struct pair {
 	struct model_memory *memory; /* guest physical */
 	struct model_backing backing;
 	struct model_memory_seen backed; /* of the guest's memory: it has host pages */
+	struct kept *kept;               /* of each frame for tables in the guest's memory; NULL: none is kept */
 };
 
 static bool has_hole(const struct model_backing *b, uint64_t slice)
@@ -94,6 +104,41 @@ static int pair_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, 
 	return r;
 }
 
+static void keep(const struct pair *p, struct kept *kept, uint64_t gpa, const struct model_walk *walk, uint32_t before)
+{
+	const uint32_t nr = walk->nr - before;
+
+	if (!walk->mapped || nr > MODEL_REFS_SPARE || walk->nr > MODEL_REFS_MAX)
+		return;
+	kept->changes = p->host->changes + 1;
+	kept->frame = walk->pa - page_offset(gpa);
+	kept->nr = nr;
+	memcpy(kept->ref, &walk->ref[before], nr * sizeof(kept->ref[0]));
+}
+
+/* The host's walk to an entry of the guest's at `gpa`. */
+static void walk_to_entry(const struct pair *p, uint64_t gpa, struct model_walk *walk)
+{
+	const struct model_memory *m = p->memory;
+	struct kept *kept = p->kept && gpa - m->data < m->limit ? &p->kept[(gpa - m->data) >> PAGE_SHIFT] : NULL;
+	struct model_ref *ref = model_walk_next(walk);
+	const uint32_t before = walk->nr;
+
+	if (!kept || kept->changes != p->host->changes + 1) {
+		p->host->ops->walk(p->host, gpa, walk);
+		if (kept)
+			keep(p, kept, gpa, walk, before);
+		return;
+	}
+	for (uint32_t i = 0; i < kept->nr; i++) {
+		ref[i] = kept->ref[i];
+		ref[i].key = gpa;
+	}
+	walk->nr += kept->nr;
+	walk->mapped = true;
+	walk->pa = kept->frame | page_offset(gpa);
+}
+
 static void pair_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
 	const struct pair *p = (const struct pair *)w;
@@ -106,7 +151,7 @@ static void pair_walk(const struct walker *w, uint64_t va, struct model_walk *wa
 		struct model_ref *ref = &guest.ref[i];
 
 		walk->of = ref->level ? ref->level : MODEL_OF_HASHED;
-		p->host->ops->walk(p->host, ref->address, walk);
+		walk_to_entry(p, ref->address, walk);
 		if (!walk->mapped)
 			return;
 		ref->address = walk->pa;
@@ -130,12 +175,18 @@ static void pair_usage(const struct walker *w, struct model_usage *ret_usage)
 	walker_usage_beside(p->host, ret_usage);
 }
 
+static uint64_t kept_bytes(const struct model_memory *m)
+{
+	return (m->limit >> PAGE_SHIFT) * sizeof(struct kept);
+}
+
 static void pair_destroy(struct walker *w)
 {
 	struct pair *p = (struct pair *)w;
 
 	walker_destroy(p->guest);
 	walker_destroy(p->host);
+	model_unreserve(p->kept, kept_bytes(p->memory));
 	model_memory_put(p->memory);
 	walker_release(w);
 }
@@ -169,6 +220,8 @@ int model_pair_create(struct walker *guest, struct walker *host, struct model_me
 	p->host = host;
 	p->backing = *backing;
 	p->memory = model_memory_get(memory);
+	/* Without room for it, walks are slower. */
+	p->kept = backing->plain ? NULL : model_reserve(kept_bytes(memory));
 	r = model_memory_news(p->memory, &p->backed, back, p);
 	if (r < 0) {
 		walker_destroy(&p->w);

@@ -8,6 +8,9 @@
  *
  * The host maps what the guest uses: its tables as they are made, its pages as they are mapped. By default the host's
  * pages have one size. Those that a balloon took a 4 KiB page from are split (words.md: hole).
+ *
+ * The host's walk to each frame of the guest's tables is kept until something is mapped in the host: it is the same for
+ * all entries of the frame.
  */
 #ifndef GNOMON_MODEL_DESIGN_PAIR_H
 #define GNOMON_MODEL_DESIGN_PAIR_H
@@ -21,6 +24,7 @@ struct model_backing {
 	int page_shift;     /* 12, 21 or 30 */
 	unsigned per_mille; /* of the 2 MiB slices that have a hole: 4 KiB pages map them */
 	uint64_t seed;      /* which ones */
+	bool plain;         /* keep no host's walk at hand: slower, and the same. For tests */
 };
 
 /*

@@ -8,7 +8,9 @@
 #include "model/design/radix.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/design/memory.h"
 
@@ -17,11 +19,26 @@
 #define SEEN_LINK    4ull
 #define SEEN_ADDRESS PAGE_MASK
 
+/* The bytes of a reference that tell where it is made: they are written as one word, on a little-endian host. */
+#define WHERE    offsetof(struct model_ref, dimension)
+#define OF_SHIFT (8 * (offsetof(struct model_ref, of) - WHERE))
+
+/* What a walk needs of a level. */
+struct step {
+	uint64_t mask;       /* of the index, as a byte offset in the table */
+	uint8_t shift;       /* of the address to that offset */
+	uint8_t entry_shift; /* an entry covers 1 << entry_shift bytes */
+	uint32_t where;      /* model_ref from `dimension` on, but for `of` */
+};
+
 struct radix {
 	struct walker w;
 	struct pt_format fmt;
 	uint64_t root;
 	uint64_t *seen; /* what the format says of the entry in the same place of the memory */
+	/* Canonical is what does not reach `reach` when `half` is added: half of it, if addresses have a sign. */
+	uint64_t half, reach;
+	struct step step[PT_LEVELS_MAX + 1];
 	struct model_usage usage;
 };
 
@@ -144,26 +161,34 @@ int model_radix_link(struct walker *w, uint64_t va, int level, uint64_t address)
 	return 0;
 }
 
+/* The hot loop of the model: no call, and three stores for each reference. */
 static void radix_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
 	const struct radix *r = (const struct radix *)w;
-	const struct pt_level *l = &r->fmt.level[r->fmt.levels];
+	const struct step *step = &r->step[r->fmt.levels];
+	struct model_ref *ref = model_walk_next(walk);
+	const uintptr_t seen = (uintptr_t)r->seen - w->memory->data;
+	const uint32_t of = (uint32_t)walk->of << OF_SHIFT;
 	uint64_t e = r->root | SEEN_TABLE;
 
 	walk->mapped = false;
-	if (!pt_is_canonical(&r->fmt, va))
+	if (va + r->half >= r->reach)
 		return;
-	for (int level = r->fmt.levels; e & SEEN_TABLE; level--) {
-		uint64_t at;
+	for (;; step--, ref++) {
+		const uint64_t at = (e & SEEN_ADDRESS) + (va >> step->shift & step->mask);
+		const uint32_t where = step->where | of;
 
-		l = &r->fmt.level[level];
-		at = (e & SEEN_ADDRESS) + (va >> l->shift & ((1ull << l->bits) - 1)) * sizeof(uint64_t);
-		e = *seen_at(r, at);
-		model_walk_add(walk, (struct model_ref){at, va, w->dimension, level, walk->of, l->shift});
+		e = *(const uint64_t *)(seen + at);
+		ref->address = at;
+		ref->key = va;
+		memcpy((char *)ref + WHERE, &where, sizeof(where));
+		if (!(e & SEEN_TABLE))
+			break;
 	}
+	walk->nr += &r->step[r->fmt.levels] - step + 1;
 	walk->mapped = e & SEEN_LEAF;
-	walk->page_shift = l->shift;
-	walk->pa = (e & SEEN_ADDRESS) | (e & SEEN_LEAF ? va & ((1ull << l->shift) - 1) : 0);
+	walk->page_shift = step->entry_shift;
+	walk->pa = (e & SEEN_ADDRESS) | (e & SEEN_LEAF ? va & ((1ull << step->entry_shift) - 1) : 0);
 }
 
 static void radix_usage(const struct walker *w, struct model_usage *ret_usage)
@@ -184,6 +209,21 @@ const struct pt_format *model_radix_format(const struct walker *w)
 	return w->ops == &radix_ops ? &((const struct radix *)w)->fmt : NULL;
 }
 
+static void prepare_steps(struct radix *r)
+{
+	r->reach = pt_linear_max(&r->fmt) + 1;
+	r->half = r->fmt.sign_extended ? r->reach / 2 : 0;
+	for (int level = 1; level <= r->fmt.levels; level++) {
+		const struct pt_level *l = &r->fmt.level[level];
+		const struct model_ref ref = {.dimension = r->w.dimension, .level = level, .shift = l->shift};
+
+		r->step[level] = (struct step){.mask = (pt_nr_entries(&r->fmt, level) - 1) * sizeof(uint64_t),
+		                               .shift = l->shift - 3,
+		                               .entry_shift = l->shift};
+		memcpy(&r->step[level].where, (const char *)&ref + WHERE, sizeof(r->step[level].where));
+	}
+}
+
 int model_radix_create(const struct pt_format *fmt, struct model_memory *memory, enum model_dimension dimension,
                        struct walker **ret_walker)
 {
@@ -196,6 +236,7 @@ int model_radix_create(const struct pt_format *fmt, struct model_memory *memory,
 	r->fmt = *fmt;
 	r->fmt.sign_extended = fmt->sign_extended && dimension == MODEL_GUEST;
 	r->w.va_bits = pt_va_bits(&r->fmt) - r->fmt.sign_extended;
+	prepare_steps(r);
 	r->seen = model_reserve(memory->limit);
 	ret = r->seen ? new_table(r, r->fmt.levels, &r->root) : -ENOMEM;
 	if (ret < 0) {

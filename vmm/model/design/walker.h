@@ -49,13 +49,16 @@ struct model_ref {
 /* More than radix tables need: five levels on five, each access checked by a third stage of four, make 179. */
 #define MODEL_REFS_MAX 1024
 
+/* Places behind them, so that a radix walk needs to ask only once whether there is room. */
+#define MODEL_REFS_SPARE 8
+
 struct model_walk {
 	bool mapped;
 	uint8_t page_shift; /* of the smallest page on the way: what a TLB may keep */
 	uint8_t of;         /* model_ref.of of the references to come: for the walker around this one */
 	uint32_t nr;        /* all references */
 	uint64_t pa;        /* of the byte asked for; valid if mapped */
-	struct model_ref ref[MODEL_REFS_MAX]; /* the first ones; model_walk_kept() */
+	struct model_ref ref[MODEL_REFS_MAX + MODEL_REFS_SPARE]; /* the first ones; model_walk_kept() */
 };
 
 /* References that ref[] has. Only hashed tables on hashed tables, nearly full, make more. */
@@ -64,10 +67,15 @@ static inline unsigned model_walk_kept(const struct model_walk *walk)
 	return walk->nr < MODEL_REFS_MAX ? walk->nr : MODEL_REFS_MAX;
 }
 
+/* Where the next ones go, MODEL_REFS_SPARE at most; the caller counts them. */
+static inline struct model_ref *model_walk_next(struct model_walk *walk)
+{
+	return &walk->ref[model_walk_kept(walk)];
+}
+
 static inline void model_walk_add(struct model_walk *walk, struct model_ref ref)
 {
-	if (walk->nr < MODEL_REFS_MAX)
-		walk->ref[walk->nr] = ref;
+	*model_walk_next(walk) = ref;
 	walk->nr++;
 }
 
@@ -104,6 +112,7 @@ struct walker {
 	struct model_memory *memory; /* where the pages lie that it maps: model_memory_page() gives them */
 	uint8_t dimension;           /* of its entries */
 	uint8_t va_bits;             /* all addresses below 1 << va_bits can be mapped */
+	uint64_t changes; /* calls of walker_map: what was read of the tables before may not be so any more */
 	char name[64];               /* as model_design_parse reads it: the key of its row */
 };
 
@@ -113,6 +122,7 @@ struct walker {
  */
 static inline int must_check walker_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, pt_attrs_t attrs)
 {
+	w->changes++;
 	return w->ops->map(w, va, pa, page_shift, attrs);
 }
 
