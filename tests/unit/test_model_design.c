@@ -177,6 +177,51 @@ Test(model_design, every_way_of_a_pair_leads_to_one_address)
 	}
 }
 
+/* A slice with a hole is mapped by 4 KiB pages, and a 1 GiB page with one by smaller ones. */
+Test(model_design, holes_split_the_hosts_pages)
+{
+	config = MODEL_CONFIG_DEFAULT;
+	for (int shift = 12; shift <= 30; shift += 9) {
+		config.backing = (struct model_backing){.page_shift = shift, .per_mille = 1000};
+		cr_expect_eq(refs("radix4/radix4", 12), 24, "%d", shift);
+		config.backing.per_mille = 0;
+		cr_expect_eq(refs("radix4/radix4", 12), walk_refs_2d(4, 4 - (shift - 12) / 9), "%d", shift);
+	}
+}
+
+/* What a pair keeps of the host's walks is what a walk finds, also after the host's table was resized. */
+Test(model_design, kept_walks_end_when_the_host_changes)
+{
+	static const char *const designs[] = {"radix4/chain:slots=8", "radix4/cuckoo2:slots=8",
+	                                      "chain:slots=8/linear:slots=8", "cluster8/radix4"};
+	static struct model_walk a, b;
+
+	config = MODEL_CONFIG_DEFAULT;
+	for (size_t d = 0; d < sizeof(designs) / sizeof(designs[0]); d++) {
+		struct walker *kept = make(designs[d]), *plain;
+
+		config.backing.plain = true;
+		plain = make(designs[d]);
+		config.backing.plain = false;
+		for (uint64_t i = 0; i < 1500; i++) {
+			const uint64_t va = i / 2 * 0x7000, other = (i * i * 0x3000) & 0xffffff;
+
+			if (i % 2 == 0) {
+				map(plain, va, 12);
+				map(kept, va, 12);
+			}
+			walker_walk(kept, other, &a);
+			walker_walk(plain, other, &b);
+			cr_assert_eq(a.nr, b.nr, "%s, %lu", kept->name, i);
+			cr_assert(a.mapped == b.mapped && (!a.mapped || a.pa == b.pa), "%s, %lu", kept->name, i);
+			cr_assert_arr_eq(a.ref, b.ref, model_walk_kept(&a) * sizeof(a.ref[0]), "%s, %lu", kept->name,
+			                 i);
+		}
+		walker_destroy(kept);
+		walker_destroy(plain);
+	}
+}
+
 /* A text that names no design, or one out of range, is refused with the sentence that says what there is. */
 Test(model_design, parameters_out_of_range_are_refused)
 {
