@@ -166,11 +166,13 @@ Test(model_design_hashed, cuckoo_never_reads_more_than_its_ways)
 /* Mapping a page again replaces it, before and after resizes, and counts as one page. */
 Test(model_design_hashed, replacing_keeps_the_others)
 {
-	static const char *const designs[] = {"radix4",   "chain:slots=8",   "linear:slots=8",  "cluster8:slots=8",
-	                                      "inverted", "cuckoo2:slots=8", "cuckoo3:slots=8", "cluster16:slots=8"};
+	static const char *const designs[] = {"radix4",           "chain:slots=8",    "linear:slots=8",
+	                                      "cluster8:slots=8", "inverted:load=8",  "cuckoo2:slots=8",
+	                                      "cuckoo3:slots=8",  "cluster16:slots=8"};
 	const uint64_t pages = 3000;
 
 	config = MODEL_CONFIG_DEFAULT;
+	config.data = 64 << 20; /* of the inverted table: 2048 anchors */
 	for (size_t d = 0; d < sizeof(designs) / sizeof(designs[0]); d++) {
 		struct walker *w = make(designs[d]);
 		struct model_usage usage;
