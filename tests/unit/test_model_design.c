@@ -7,6 +7,7 @@
 
 #include "model/design/catalogue.h"
 #include "model/design/memory.h"
+#include "model/design/random.h"
 #include "model/walk.h"
 
 static struct model_config config;
@@ -251,6 +252,7 @@ Test(model_design, parameters_out_of_range_are_refused)
 	    {"linear:ways=2", "no parameter 'ways'"},
 	    {"linear:slots=100", "a power of two of slots"},
 	    {"chain8", "nothing else"},
+	    {"chain0", "nothing else"},
 	    {"shadow(radix4", "parenthesis is not closed"},
 	    {"shadow(radix4)", "guest/host"},
 	    {"shadow4", "after shadow comes nothing"},
@@ -272,6 +274,33 @@ Test(model_design, parameters_out_of_range_are_refused)
 		cr_expect_eq(model_design_parse(bad[i].text, &config, &w, why), -EINVAL, "'%s'", bad[i].text);
 		cr_expect(strstr(why, bad[i].why), "'%s': %s", bad[i].text, why);
 	}
+}
+
+/* No text ends the process: it is a design, or there is a sentence. */
+Test(model_design, any_text_is_a_design_or_refused)
+{
+	static const char *const piece[] = {
+	    "radix4", "sv48",  "/", "shadow",    "agile", "(",      ")",     ":",   "2",  "+",  "chain", "18", "flat",
+	    ",",      "load=", "=", "+enclave2", ":once", "cuckoo", "slots", "0.3", "-1", "e9", " ",     "%s"};
+	unsigned designs = 0;
+	uint64_t seed = 1;
+
+	config = MODEL_CONFIG_DEFAULT;
+	for (int i = 0; i < 20000; i++) {
+		char text[128] = "", why[MODEL_WHY_MAX] = "";
+		struct walker *w;
+
+		for (uint64_t n = model_random_below(&seed, 8); n > 0; n--)
+			strcat(text, piece[model_random_below(&seed, sizeof(piece) / sizeof(piece[0]))]);
+		if (model_design_parse(text, &config, &w, why) == 0) {
+			cr_assert_str_eq(w->name, text);
+			walker_destroy(w);
+			designs++;
+		} else {
+			cr_assert(*why, "'%s'", text);
+		}
+	}
+	cr_expect_gt(designs, 100);
 }
 
 /* Tables have the room that was given, and say when it is used up. */

@@ -129,11 +129,12 @@ int model_parse_args(const struct parser *p, struct part part, const struct mode
 	const struct model_design *design = NULL;
 	struct model_args args = {0};
 	const char *wrong;
-	int at = 0, r;
+	int at = 0, letters, r;
 
 	while (at < part.len && isalpha((unsigned char)part.at[at]))
 		at++;
-	r = find_design(p, part, at, &design);
+	letters = at;
+	r = find_design(p, part, letters, &design);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < MODEL_PARAMS; i++)
@@ -144,7 +145,7 @@ int model_parse_args(const struct parser *p, struct part part, const struct mode
 	if (r == 0 && at < part.len && part.at[at] == ':')
 		r = design->has_widths ? read_widths(p, part, at + 1, &args)
 		                       : read_params(p, part, at + 1, design, &args);
-	else if (r == 0 && (at < part.len || (args.number && !design->number)))
+	else if (r == 0 && (at < part.len || (at > letters && !design->number)))
 		r = model_parse_refuse(p, EINVAL, "%.*s: ':' and parameters may follow '%s', nothing else", part.len,
 		                       part.at, design->name);
 	if (r < 0)
