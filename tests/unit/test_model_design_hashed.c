@@ -225,6 +225,37 @@ Test(model_design_hashed, resizes_are_counted)
 	walker_destroy(w);
 }
 
+/*
+ * Without a resize an insertion reads what a walk to the page would have read before it, and writes the entry: of all
+ * pages together, the sum of all hits and one each. In a chain a new entry comes second, and costs a link in place of
+ * the read of itself.
+ */
+Test(model_design_hashed, insertions_cost_what_hits_say)
+{
+	static const char *const designs[] = {"chain:slots=2048,load=8", "linear:slots=2048,load=0.95"};
+	const uint64_t pages = 1900;
+
+	config = MODEL_CONFIG_DEFAULT;
+	for (size_t d = 0; d < 2; d++) {
+		struct walker *w = make(designs[d]);
+		struct model_usage usage;
+		unsigned heads = 0;
+		uint64_t hits = 0;
+
+		map_pages(w, 1, 0, pages);
+		for (uint64_t i = 0; i < pages; i++) {
+			walker_walk(w, page(1, i), &walk);
+			hits += walk.nr;
+			heads += walk.nr == 1;
+		}
+		walker_usage(w, &usage);
+		cr_expect_eq(usage.insert_refs, hits + pages, "%s: %lu", w->name, usage.insert_refs);
+		cr_expect_eq(usage.table_bytes, d ? 2048 * 16 : 2048 * 32 + (pages - heads + 126) / 127 * PAGE_SIZE,
+		             "%s", w->name);
+		walker_destroy(w);
+	}
+}
+
 static int by_value(const void *a, const void *b)
 {
 	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;

@@ -32,6 +32,7 @@ struct model_param {
 
 /* What the text says of one design; all in range. */
 struct model_args {
+	const struct model_design *design;
 	int number;                   /* behind the name */
 	uint8_t width[PT_LEVELS_MAX]; /* of a table's index, root first; 0 behind the last */
 	double value[MODEL_PARAMS];   /* in the order of model_design.param */
@@ -47,6 +48,7 @@ struct model_design {
 	struct model_param param[MODEL_PARAMS];
 	/* Optional: NULL, or the sentence that says what is wrong with values that are in range one by one. */
 	const char *(*check)(const struct model_args *args);
+	const void *with; /* for `create`: what several designs differ in that share it */
 	/* An empty table. -ENOMEM. */
 	int (*create)(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
 	              struct walker **ret_walker);

@@ -96,7 +96,7 @@ static int add(struct hashed *h, struct chain *c, uint64_t vpn, uint64_t leaf)
 {
 	struct chained *first = head(c, vpn), *e = first;
 
-	h->usage.insert_refs += 2;
+	h->usage.insert_refs++;
 	if (first->tag) {
 		const int r = new_entry(h, c, &e);
 
@@ -130,7 +130,7 @@ static int copy(struct hashed *h, struct chain *c, const struct chain *old)
 
 			if (r < 0)
 				return r;
-			h->usage.insert_refs++;
+			h->usage.insert_refs += 2; /* this entry, and the chain's first one */
 		}
 	}
 	return 0;
@@ -180,18 +180,7 @@ static int chain_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, pt
 	return r;
 }
 
-static void chain_destroy(struct hash_table *t)
-{
-	free(t);
-}
-
-static const struct hashed_ops chain_ops = {chain_create, chain_insert, chain_find, chain_destroy};
-
-static int create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
-                  struct walker **ret_walker)
-{
-	return hashed_create(&chain_ops, args, memory, dimension, ret_walker);
-}
+static const struct hashed_ops chain_ops = {chain_create, chain_insert, chain_find, NULL};
 
 const struct model_design model_design_chain = {
     .name = "chain",
@@ -199,5 +188,6 @@ const struct model_design model_design_chain = {
     .sharing = HASHED_SHARING,
     .param = {[HASHED_LOAD] = {"load", "the load limit", 0.1, 8, 1}, [HASHED_SLOTS] = HASHED_SLOTS_PARAM},
     .check = hashed_check,
-    .create = create,
+    .with = &chain_ops,
+    .create = hashed_create,
 };

@@ -242,18 +242,7 @@ static int cuckoo_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, p
 	return r;
 }
 
-static void cuckoo_destroy(struct hash_table *t)
-{
-	free(t);
-}
-
-static const struct hashed_ops cuckoo_ops = {cuckoo_create, cuckoo_insert, cuckoo_find, cuckoo_destroy};
-
-static int create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
-                  struct walker **ret_walker)
-{
-	return hashed_create(&cuckoo_ops, args, memory, dimension, ret_walker);
-}
+static const struct hashed_ops cuckoo_ops = {cuckoo_create, cuckoo_insert, cuckoo_find, NULL};
 
 static const char *check(const struct model_args *args)
 {
@@ -270,5 +259,6 @@ const struct model_design model_design_cuckoo = {
     .numbers = {2, 3},
     .param = {[HASHED_LOAD] = {"load", "the load limit", 0.1, 0.9, 0.45}, [HASHED_SLOTS] = HASHED_SLOTS_PARAM},
     .check = check,
-    .create = create,
+    .with = &cuckoo_ops,
+    .create = hashed_create,
 };

@@ -64,23 +64,24 @@ static void hashed_destroy(struct walker *w)
 	struct hashed *h = (struct hashed *)w;
 
 	for (int size = 0; size < HASHED_SIZES; size++) {
-		if (h->table[size])
+		if (h->table[size] && h->ops->destroy)
 			h->ops->destroy(h->table[size]);
+		free(h->table[size]);
 	}
 	walker_release(w);
 }
 
 static const struct walker_ops ops_of_walker = {hashed_map, hashed_walk, hashed_usage, hashed_destroy};
 
-int hashed_create(const struct hashed_ops *ops, const struct model_args *args, struct model_memory *memory,
-                  enum model_dimension dimension, struct walker **ret_walker)
+int hashed_create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
+                  struct walker **ret_walker)
 {
 	struct hashed *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return -ENOMEM;
 	walker_init(&h->w, &ops_of_walker, memory, dimension);
-	h->ops = ops;
+	h->ops = args->design->with;
 	h->args = *args;
 	*ret_walker = &h->w;
 	return 0;

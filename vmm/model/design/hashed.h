@@ -49,12 +49,13 @@ struct hashed_ops {
 	int (*insert)(struct hashed *h, struct hash_table *t, uint64_t vpn, pte_t leaf);
 	/* Adds the entries that are read on the way to the leaf of `va` to *walk. Returns it; 0: there is none. */
 	uint64_t (*find)(const struct hashed *h, const struct hash_table *t, uint64_t va, struct model_walk *walk);
+	/* Optional: frees what the table has beside its struct and the simulated memory. */
 	void (*destroy)(struct hash_table *t);
 };
 
-/* A design's create: an empty walker. -ENOMEM. */
-int must_check hashed_create(const struct hashed_ops *ops, const struct model_args *args, struct model_memory *memory,
-                             enum model_dimension dimension, struct walker **ret_walker);
+/* model_design.create of all hashed designs; `with` is their struct hashed_ops. */
+int must_check hashed_create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
+                             struct walker **ret_walker);
 
 /* model_design.check: the number of slots is a power of two. */
 const char *hashed_check(const struct model_args *args);

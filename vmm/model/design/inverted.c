@@ -122,23 +122,13 @@ static int inverted_insert(struct hashed *h, struct hash_table *t, uint64_t vpn,
 	return 0;
 }
 
-static void inverted_destroy(struct hash_table *t)
-{
-	free(t);
-}
-
-static const struct hashed_ops inverted_ops = {inverted_create, inverted_insert, inverted_find, inverted_destroy};
-
-static int create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
-                  struct walker **ret_walker)
-{
-	return hashed_create(&inverted_ops, args, memory, dimension, ret_walker);
-}
+static const struct hashed_ops inverted_ops = {inverted_create, inverted_insert, inverted_find, NULL};
 
 const struct model_design model_design_inverted = {
     .name = "inverted",
     .what = "one entry for each frame of memory, found through hash anchors and chains",
     .sharing = "impossible: a frame has one entry, and so one address",
     .param = {[LOAD] = {"load", "the number of frames for each anchor", 0.25, 64, 1}},
-    .create = create,
+    .with = &inverted_ops,
+    .create = hashed_create,
 };

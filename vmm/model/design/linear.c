@@ -165,16 +165,9 @@ static int linear_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, p
 static void linear_destroy(struct hash_table *t)
 {
 	free(((struct linear *)t)->tag);
-	free(t);
 }
 
 static const struct hashed_ops linear_ops = {linear_create, linear_insert, linear_find, linear_destroy};
-
-static int create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
-                  struct walker **ret_walker)
-{
-	return hashed_create(&linear_ops, args, memory, dimension, ret_walker);
-}
 
 const struct model_design model_design_linear = {
     .name = "linear",
@@ -182,7 +175,8 @@ const struct model_design model_design_linear = {
     .sharing = HASHED_SHARING,
     .param = {[HASHED_LOAD] = {"load", "the load limit", 0.1, 0.95, 0.7}, [HASHED_SLOTS] = HASHED_SLOTS_PARAM},
     .check = hashed_check,
-    .create = create,
+    .with = &linear_ops,
+    .create = hashed_create,
 };
 
 const struct model_design model_design_cluster = {
@@ -193,5 +187,6 @@ const struct model_design model_design_cluster = {
     .numbers = {8, 16},
     .param = {[HASHED_LOAD] = {"load", "the load limit", 0.1, 0.95, 0.7}, [HASHED_SLOTS] = HASHED_SLOTS_PARAM},
     .check = hashed_check,
-    .create = create,
+    .with = &linear_ops,
+    .create = hashed_create,
 };

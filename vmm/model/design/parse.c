@@ -38,13 +38,12 @@ static struct part from(struct part part, int i)
 static int build_simple(const struct parser *p, struct part part, struct model_memory *memory,
                         enum model_dimension dimension, struct walker **ret_walker)
 {
-	const struct model_design *design;
 	struct model_args args;
-	int r = model_parse_args(p, part, &design, &args);
+	int r = model_parse_args(p, part, &args);
 
 	if (r < 0)
 		return r;
-	r = design->create(&args, memory, dimension, ret_walker);
+	r = args.design->create(&args, memory, dimension, ret_walker);
 	if (r < 0)
 		return model_parse_refuse(
 		    p, -r, "%.*s: its empty table needs more than the memory that tables may take", part.len, part.at);

@@ -21,8 +21,7 @@ int model_parse_refuse(const struct parser *p, int err, const char *fmt, ...) __
 
 bool model_parse_begins(struct part part, const char *word);
 
-/* NAME, NAME4, NAME:18+18 or NAME:name=value,...: the design, and its arguments, all in range. */
-int must_check model_parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
-                                struct model_args *ret_args);
+/* NAME, NAME4, NAME:18+18 or NAME:name=value,...: the arguments, all in range, and the design. */
+int must_check model_parse_args(const struct parser *p, struct part part, struct model_args *ret_args);
 
 #endif

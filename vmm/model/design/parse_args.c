@@ -123,8 +123,7 @@ static int read_params(const struct parser *p, struct part part, int at, const s
 	return 0;
 }
 
-int model_parse_args(const struct parser *p, struct part part, const struct model_design **ret_design,
-                     struct model_args *ret_args)
+int model_parse_args(const struct parser *p, struct part part, struct model_args *ret_args)
 {
 	const struct model_design *design = NULL;
 	struct model_args args = {0};
@@ -139,6 +138,7 @@ int model_parse_args(const struct parser *p, struct part part, const struct mode
 		return r;
 	for (int i = 0; i < MODEL_PARAMS; i++)
 		args.value[i] = design->param[i].standard;
+	args.design = design;
 	args.number = read_number(part, &at);
 	if (design->number)
 		r = check_number(p, part, design, args.number);
@@ -153,7 +153,6 @@ int model_parse_args(const struct parser *p, struct part part, const struct mode
 	wrong = design->check ? design->check(&args) : NULL;
 	if (wrong)
 		return model_parse_refuse(p, EINVAL, "%.*s: %s has %s", part.len, part.at, design->name, wrong);
-	*ret_design = design;
 	*ret_args = args;
 	return 0;
 }
