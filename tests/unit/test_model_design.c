@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Page-table designs: the closed forms of model/walk.h come out of tables that stand, and bad parameters are refused. */
+/* Page-table designs: the closed forms of model/walk.h come out of tables that stand; bad parameters are refused. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -97,7 +97,7 @@ Test(model_design, closed_form_of_every_native_page_size)
 	cr_expect_eq(refs("flat:9+9+18", 21), 3);
 }
 
-/* The third stage checks each of the Lg + 1 machine addresses, or every access: 29, 34, 44 and 49, 74, 124 among them. */
+/* The third stage checks each of the Lg + 1 machine addresses, or every access: 29, 34, 44 or 49, 74, 124 on 4 x 4. */
 Test(model_design, closed_form_of_the_third_stage)
 {
 	char text[64];
@@ -323,7 +323,7 @@ Test(model_design, memory_has_a_limit)
 	cr_expect_eq(model_design_parse("radix4", &config, &w, why), -EINVAL);
 }
 
-/* What cannot be mapped is refused: an address that is not canonical, a page that is not aligned, another size's place. */
+/* What cannot be mapped is refused: no canonical address, a page that is not aligned, another size's place. */
 Test(model_design, map_refuses)
 {
 	struct walker *w;

@@ -112,7 +112,7 @@ static double knuth_q0(double m, double n)
 	return sum;
 }
 
-/* Linear probing: half of 1 + 1/(1 - load), to which Knuth's finite sum tends. Clusters of one page each cost the same. */
+/* Linear probing: half of 1 + 1/(1 - load), to which Knuth's finite sum tends. Clusters of one page cost the same. */
 Test(model_design_hashed, linear_probing_costs_what_knuth_says)
 {
 	static const char *const designs[] = {"linear:slots=2048,load=0.95", "cluster8:slots=2048,load=0.95"};
@@ -263,7 +263,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A radix table's bytes are the frames that walks to all pages read; its insertions read each level and write a leaf. */
+/* A radix table's bytes are the frames that walks to all pages read; insertions read each level and write a leaf. */
 Test(model_design_hashed, radix_usage_is_what_a_recount_finds)
 {
 	static uint64_t frame[5 * 2000];

@@ -18,8 +18,8 @@
 #define MODEL_ENCLAVE_DEPTH 4
 
 /*
- * Takes over `inner`, also on failure. `machine`: the memory in which the last dimension of `inner` lies; `limit`: bytes
- * that the stage may take. Depth 1 to MODEL_ENCLAVE_DEPTH. -ENOMEM.
+ * Takes over `inner`, also on failure. `machine`: the memory in which the last dimension of `inner` lies. `limit`:
+ * bytes that the stage may take. Depth 1 to MODEL_ENCLAVE_DEPTH. -ENOMEM.
  */
 int must_check model_enclave_create(struct walker *inner, struct model_memory *machine, uint64_t limit, int depth,
                                     enum walk_reading reading, struct walker **ret_walker);

@@ -43,7 +43,8 @@ struct hashed_ops {
 	/* An empty table; shift is set by the caller. -ENOMEM. */
 	int (*create)(struct hashed *h, int shift, struct hash_table **ret_table);
 	/*
-	 * Puts the leaf of page number `vpn` in; what was there for it is replaced. Counts in h->usage, but for `inserts`.
+	 * Puts the leaf of page number `vpn` in; what was there for it is replaced. Counts in h->usage, all but
+	 * `inserts`.
 	 * -ENOMEM, -ENOSPC, -EEXIST: nothing is changed.
 	 */
 	int (*insert)(struct hashed *h, struct hash_table *t, uint64_t vpn, pte_t leaf);

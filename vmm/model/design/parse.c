@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <gnomon/addr.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -259,9 +260,12 @@ int model_design_parse(const char *text, const struct model_config *config, stru
 	if (!part.len || part.len == sizeof((*ret_walker)->name))
 		return model_parse_refuse(&p, EINVAL, "a design's name has 1 to 63 characters");
 	r = model_memory_create(config->data, config->limit, &memory);
+	if (r == -ENOMEM)
+		return model_parse_refuse(&p, ENOMEM,
+		                          "there is no room for %" PRIu64 " MiB of tables: set a lower limit",
+		                          config->limit >> 20);
 	if (r < 0)
-		return model_parse_refuse(
-		    &p, -r, "memory for pages and for tables is whole 4 KiB pages, of which there are some");
+		return model_parse_refuse(&p, -r, "memory for pages and memory for tables are whole 4 KiB pages");
 	plus = strstr(text, "+e");
 	r = build_all(&p, part, plus ? (int)(plus - text) : part.len, memory, ret_walker);
 	model_memory_put(memory);

@@ -6,15 +6,15 @@
  *
  * Designs compose. A nested pair is a walker of two walkers: each entry of the guest's, and the data, lies at a guest
  * physical address, which the host's walker translates. A third stage is a walker around another one. So a design knows
- * one dimension, and pair.c and enclave.c alone know how dimensions meet.
+ * one dimension; pair.c, enclave.c and shadow.c alone know how dimensions meet.
  *
  *     what                    gives                       in
  *     struct walker           references of one walk      design/
  *     struct model_mmu        what they cost              mmu/
  *     struct model_source     the addresses to walk to    trace/
  *
- * Addresses are plain numbers here, as in pgtable: what they mean depends on the dimension. Pure; a walker belongs to one
- * thread at a time, and walking changes nothing in it.
+ * Addresses are plain numbers here, as in pgtable: what they mean depends on the dimension. Pure; a walker belongs to
+ * one thread at a time, and walking changes nothing that a caller can see.
  */
 #ifndef GNOMON_MODEL_DESIGN_WALKER_H
 #define GNOMON_MODEL_DESIGN_WALKER_H
@@ -42,7 +42,7 @@ struct model_ref {
 	uint64_t key;     /* the address that this entry helps to translate; of MODEL_GUEST: the program's */
 	uint8_t dimension;
 	uint8_t level; /* of a radix table, from 1; 0: a hashed table, which no page-walk cache shortens */
-	uint8_t of;    /* of MODEL_HOST and MODEL_ENCLAVE: the level of the guest's entry that is translated; 0: the data */
+	uint8_t of;    /* MODEL_HOST, MODEL_ENCLAVE: level of the guest's entry that is translated; 0: the data */
 	uint8_t shift; /* radix: the entry covers 1 << shift bytes of `key`; hashed: the page size that is looked for */
 };
 
@@ -93,11 +93,11 @@ struct walker;
 
 struct walker_ops {
 	/*
-	 * Maps the page of 1 << page_shift bytes at `va`; what was mapped there is replaced. A design without this page size
-	 * maps as many smaller ones. Attributes that the entries cannot hold are left out.
-	 * -EINVAL: the design has no such address, or not these rights; -EEXIST: a page of another size is in the way, or an
-	 * inverted table has the frame at another address; -ENOMEM; -ENOSPC: a hashed table is full. After a failure parts
-	 * of the page may be mapped.
+	 * Maps the page of 1 << page_shift bytes at `va`; what was mapped there is replaced. A design without this page
+	 * size maps as many smaller ones. Attributes that the entries cannot hold are left out.
+	 * -EINVAL: the design has no such address, or not these rights; -EEXIST: a page of another size is in the way,
+	 * or an inverted table has the frame at another address; -ENOMEM; -ENOSPC: a hashed table is full. After a
+	 * failure parts of the page may be mapped.
 	 */
 	int (*map)(struct walker *w, uint64_t va, uint64_t pa, int page_shift, pt_attrs_t attrs);
 	/* Adds every reference of the translation of `va` to *walk, up to the leaf or to the entry that ends it. */
@@ -112,7 +112,7 @@ struct walker {
 	struct model_memory *memory; /* where the pages lie that it maps: model_memory_page() gives them */
 	uint8_t dimension;           /* of its entries */
 	uint8_t va_bits;             /* all addresses below 1 << va_bits can be mapped */
-	uint64_t changes; /* calls of walker_map: what was read of the tables before may not be so any more */
+	uint64_t changes;            /* calls of walker_map: what was read before may not be so any more */
 	char name[64];               /* as model_design_parse reads it: the key of its row */
 };
 

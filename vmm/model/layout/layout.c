@@ -52,8 +52,8 @@ int model_layout_check(const struct model_layout *layout, const char **ret_why)
 }
 
 /*
- * Number i of a random order of 0 to n - 1: a permutation of the next power of four, by four rounds of a Feistel network,
- * walked until it comes to a number below n.
+ * Number i of a random order of 0 to n - 1: a permutation of the next power of four, by four rounds of a Feistel
+ * network, walked until it comes to a number below n.
  */
 static uint64_t permute(uint64_t i, uint64_t n, uint64_t seed)
 {
