@@ -20,12 +20,12 @@
 #include "model/design/walker.h"
 
 /*
- * Takes over both walkers, also on failure. `pair` is the guest's and the host's tables (pair.h); `composed` is an empty
- * table in the host's memory. -ENOMEM.
+ * Takes over both walkers, also on failure. `pair` is the guest's and the host's tables (pair.h); `composed` is an
+ * empty table in the host's memory. -ENOMEM.
  */
 int must_check model_shadow_create(struct walker *pair, struct walker *composed, struct walker **ret_walker);
 
-/* As model_shadow_create. The guest's tables and `composed` are radix tables of one format with `nested` levels or more. */
+/* The same. The guest's tables and `composed` are radix tables of one format with `nested` levels or more. */
 int must_check model_agile_create(struct walker *pair, struct walker *composed, int nested, struct walker **ret_walker);
 
 #endif
