@@ -103,19 +103,19 @@ Test(model_design, closed_form_of_the_third_stage)
 	char text[64];
 
 	config = MODEL_CONFIG_DEFAULT;
-	for (int depth = 1; depth <= 4; depth++) {
+	for (unsigned depth = 1; depth <= 4; depth++) {
 		for (int guest = 3; guest <= 5; guest++) {
 			for (int host = 3; host <= 5; host++) {
-				snprintf(text, sizeof(text), "radix%d/radix%d+enclave%d:once", guest, host, depth);
+				snprintf(text, sizeof(text), "radix%d/radix%d+enclave%u:once", guest, host, depth);
 				cr_expect_eq(refs(text, 12), walk_refs_3d_once(guest, host, depth), "%s", text);
-				snprintf(text, sizeof(text), "radix%d/radix%d+enclave%d:every", guest, host, depth);
+				snprintf(text, sizeof(text), "radix%d/radix%d+enclave%u:every", guest, host, depth);
 				cr_expect_eq(refs(text, 12), walk_refs_3d_every(guest, host, depth), "%s", text);
 			}
 		}
 		/* Native: the two readings are one, for nothing but stage 1 and the data is accessed. */
-		snprintf(text, sizeof(text), "radix4+enclave%d:once", depth);
+		snprintf(text, sizeof(text), "radix4+enclave%u:once", depth);
 		cr_expect_eq(refs(text, 12), 4 + 5 * depth);
-		snprintf(text, sizeof(text), "radix4+enclave%d:every", depth);
+		snprintf(text, sizeof(text), "radix4+enclave%u:every", depth);
 		cr_expect_eq(refs(text, 12), 4 + 5 * depth);
 	}
 }
@@ -129,10 +129,10 @@ Test(model_design, closed_form_of_shadow_and_agile)
 	cr_expect_eq(refs("shadow", 12), 4);
 	cr_expect_eq(refs("shadow/radix4", 12), 24);
 	cr_expect_eq(refs("shadow(sv39/radix4)/radix5", 12), walk_refs_2d(3, 5));
-	for (int nested = 0; nested <= 4; nested++) {
-		snprintf(text, sizeof(text), "agile:%d", nested);
+	for (unsigned nested = 0; nested <= 4; nested++) {
+		snprintf(text, sizeof(text), "agile:%u", nested);
 		cr_expect_eq(refs(text, 12), 4 + 4 * nested, "%s", text);
-		snprintf(text, sizeof(text), "agile(radix4/sv39):%d", nested);
+		snprintf(text, sizeof(text), "agile(radix4/sv39):%u", nested);
 		cr_expect_eq(refs(text, 12), 4 + 3 * nested, "%s", text);
 	}
 	/* A leaf above the nested levels is composed. */

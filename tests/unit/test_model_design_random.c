@@ -33,7 +33,8 @@ struct tree {
 
 struct expected {
 	bool mapped;
-	int nr, shift;
+	unsigned nr;
+	int shift;
 	uint64_t pa;
 	struct model_ref ref[64];
 };
@@ -96,7 +97,7 @@ static void walk_nested(const struct tree *guest, const struct tree *host, uint6
 	int shift, host_shift;
 	const bool mapped = walk_bytes(guest, va, MODEL_GUEST, 0, &one, &gpa, &shift);
 
-	for (int i = 0; i < one.nr; i++) {
+	for (unsigned i = 0; i < one.nr; i++) {
 		if (!walk_bytes(host, one.ref[i].address, MODEL_HOST, one.ref[i].level, e, &maddr, &host_shift))
 			return;
 		expect(e, maddr, va, MODEL_GUEST, one.ref[i].level, 0);
@@ -110,9 +111,9 @@ static void compare(const struct walker *w, uint64_t va, const struct expected *
 	static struct model_walk walk;
 
 	walker_walk(w, va, &walk);
-	cr_assert_eq(walk.nr, e->nr, "%s, %#lx: %u references, not %d", w->name, va, walk.nr, e->nr);
-	for (int i = 0; i < e->nr; i++)
-		cr_assert_arr_eq(&walk.ref[i], &e->ref[i], sizeof(e->ref[i]), "%s, %#lx: reference %d", w->name, va, i);
+	cr_assert_eq(walk.nr, e->nr, "%s, %#lx: %u references, not %u", w->name, va, walk.nr, e->nr);
+	for (unsigned i = 0; i < e->nr; i++)
+		cr_assert_arr_eq(&walk.ref[i], &e->ref[i], sizeof(e->ref[i]), "%s, %#lx: reference %u", w->name, va, i);
 	cr_assert_eq(walk.mapped, e->mapped, "%s, %#lx", w->name, va);
 	if (e->mapped) {
 		cr_assert_eq(walk.pa, e->pa, "%s, %#lx", w->name, va);

@@ -57,7 +57,7 @@ static uint64_t inverted_find(const struct hashed *h, const struct hash_table *t
 static int inverted_create(struct hashed *h, int shift, struct hash_table **ret_table)
 {
 	struct inverted *v = calloc(1, sizeof(*v));
-	void *frame, *anchor;
+	void *frame = NULL, *anchor = NULL;
 	int r;
 
 	if (!v)

@@ -31,21 +31,21 @@ static void add_text(char *text, size_t size, const char *more)
 	snprintf(text + used, size - used, "%s%s", used ? ", " : "", more);
 }
 
-static int find_design(const struct parser *p, struct part part, int letters, const struct model_design **ret_design)
+/* NULL: there is none, and the sentence is written. */
+static const struct model_design *find_design(const struct parser *p, struct part part, int letters)
 {
 	char all[MODEL_WHY_MAX] = "";
 
 	for (size_t i = 0; model_design(i); i++) {
 		const char *name = model_design(i)->name;
 
-		if ((int)strlen(name) == letters && model_parse_begins(part, name)) {
-			*ret_design = model_design(i);
-			return 0;
-		}
+		if ((int)strlen(name) == letters && model_parse_begins(part, name))
+			return model_design(i);
 		add_text(all, sizeof(all), name);
 	}
-	return model_parse_refuse(p, EINVAL, "no design '%.*s'; there are %.150s, shadow and agile", part.len, part.at,
-	                          all);
+	(void)model_parse_refuse(p, EINVAL, "no design '%.*s'; there are %.150s, shadow and agile", part.len, part.at,
+	                         all);
+	return NULL;
 }
 
 /* Reads the digits at *at. */
@@ -125,17 +125,17 @@ static int read_params(const struct parser *p, struct part part, int at, const s
 
 int model_parse_args(const struct parser *p, struct part part, struct model_args *ret_args)
 {
-	const struct model_design *design = NULL;
+	const struct model_design *design;
 	struct model_args args = {0};
 	const char *wrong;
-	int at = 0, letters, r;
+	int at = 0, letters, r = 0;
 
 	while (at < part.len && isalpha((unsigned char)part.at[at]))
 		at++;
 	letters = at;
-	r = find_design(p, part, letters, &design);
-	if (r < 0)
-		return r;
+	design = find_design(p, part, letters);
+	if (!design)
+		return -EINVAL;
 	for (int i = 0; i < MODEL_PARAMS; i++)
 		args.value[i] = design->param[i].standard;
 	args.design = design;
