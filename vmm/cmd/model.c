@@ -20,6 +20,8 @@
 
 #define QUIET_SECONDS 2
 #define MAX_TABLES    3
+/* Simulated memory of pages; only those that are touched take any. LINES_LIMIT holds for all addresses. */
+#define DATA_BYTES (1ull << 42)
 
 struct session {
 	const struct model_options *o;
@@ -69,7 +71,7 @@ static int make_lanes(struct session *s)
 	struct model_config config = MODEL_CONFIG_DEFAULT;
 
 	config.backing.page_shift = s->o->host_page_shift;
-	config.data = 1ull << 46;
+	config.data = DATA_BYTES;
 	for (size_t i = 0; i < s->o->nr_designs; i++) {
 		struct run_lane *const lane = &s->lane[i];
 		const int r = model_design_parse(s->o->design[i], &config, &lane->walker, s->why[i]);

@@ -91,6 +91,7 @@ void model_mmu_walk(struct model_mmu *mmu, uint64_t va, const struct model_walk 
 	unsigned refs;
 
 	BUG_ON(!walk->mapped);
+	mmu_prefetch_line(mmu, walk->pa);
 	refs = mmu_read_walk(mmu, walk, &cycles);
 	c->walk_cycles += cycles;
 	c->translation_cycles += cycles;
@@ -118,7 +119,8 @@ static int init_arrays(struct model_mmu *mmu)
 	for (size_t i = 0; r == 0 && i < s->nr_pwcs; i++)
 		r = assoc_init(&mmu->pwc[i], &s->pwc[i].array);
 	for (size_t i = 0; r == 0 && i < s->nr_caches; i++)
-		r = assoc_init(&mmu->cache[i], &s->cache[i].array);
+		r = lines_fit(&s->cache[i].array) ? lines_init(&mmu->narrow[i], &s->cache[i].array)
+		                                  : assoc_init(&mmu->wide[i], &s->cache[i].array);
 	return r;
 }
 
@@ -149,8 +151,10 @@ void model_mmu_free(struct model_mmu *mmu)
 		assoc_destroy(&mmu->tlb[i]);
 	for (size_t i = 0; i < SHAPE_PWCS; i++)
 		assoc_destroy(&mmu->pwc[i]);
-	for (size_t i = 0; i < SHAPE_CACHES; i++)
-		assoc_destroy(&mmu->cache[i]);
+	for (size_t i = 0; i < SHAPE_CACHES; i++) {
+		lines_destroy(&mmu->narrow[i]);
+		assoc_destroy(&mmu->wide[i]);
+	}
 	assoc_destroy(&mmu->nested);
 	assoc_destroy(&mmu->check);
 	line_set_free(&mmu->lines);
