@@ -11,9 +11,9 @@
 
 #include "model/mmu/assoc.h"
 
-/* From so many sets on the numbers of lines below 16 TiB fit. */
+/* From so many sets on the numbers of lines below 8 TiB fit. */
 #define LINES_FEWEST_SETS 64
-#define LINES_LIMIT       (1ull << 44)
+#define LINES_LIMIT       (1ull << 43)
 
 struct lines {
 	uint32_t *tag; /* NULL: there is none */
