@@ -20,8 +20,10 @@
 
 #define QUIET_SECONDS 2
 #define MAX_TABLES    3
-/* Simulated memory of pages; only those that are touched take any. LINES_LIMIT holds for all addresses. */
-#define DATA_BYTES (1ull << 42)
+
+/* Simulated memory for pages; only those that are touched take any. All addresses stay below LINES_LIMIT. */
+#define DATA_LEAST (64ull << 30)
+#define DATA_MOST  (4ull << 40)
 
 struct session {
 	const struct model_options *o;
@@ -35,7 +37,7 @@ struct session {
 	const char *pattern;
 	uint64_t bytes;
 	struct run_lane lane[MODEL_MAX_DESIGNS];
-	char why[MODEL_MAX_DESIGNS][MODEL_WHY_MAX]; /* a design that is not there */
+	char why[MODEL_WHY_MAX]; /* a design cannot be had */
 	time_t began;
 	bool failed; /* a page could not be mapped */
 };
@@ -65,19 +67,32 @@ static void tap(void *ctx, const uint64_t *va, size_t nr)
 	trace_write(&((struct session *)ctx)->writer, va, nr);
 }
 
+/* Twice what can be touched, as some of it is lost between pages of several sizes. */
+static uint64_t data_bytes(const struct session *s)
+{
+	const uint64_t accesses = (uint64_t)(s->o->accesses + s->o->warm), page = 1ull << s->o->page_shift;
+	uint64_t touched = s->o->trace ? DATA_MOST : (s->bytes + page - 1) / page * page, data = DATA_LEAST;
+
+	if (accesses && touched / page > accesses)
+		touched = accesses * page;
+	while (data < 2 * touched && data < DATA_MOST)
+		data *= 2;
+	return data;
+}
+
 /* Each design's walker and MMU. A design that cannot be had says why. -ENOMEM, logged. */
 static int make_lanes(struct session *s)
 {
 	struct model_config config = MODEL_CONFIG_DEFAULT;
 
 	config.backing.page_shift = s->o->host_page_shift;
-	config.data = DATA_BYTES;
+	config.data = data_bytes(s);
 	for (size_t i = 0; i < s->o->nr_designs; i++) {
 		struct run_lane *const lane = &s->lane[i];
-		const int r = model_design_parse(s->o->design[i], &config, &lane->walker, s->why[i]);
+		const int r = model_design_parse(s->o->design[i], &config, &lane->walker, s->why);
 
 		if (r < 0) {
-			log_error("--designs: %s: %s", s->o->design[i], s->why[i]);
+			log_error("--designs: %s", s->why);
 			return r;
 		}
 		lane->mmu = model_mmu_new(&s->o->shape);
@@ -162,9 +177,9 @@ static int simulate_all(struct session *s)
 	s->table[0] = model_report_time();
 	s->table[1] = model_report_tables();
 	s->table[2] = model_report_cpu(o);
-	s->nr_tables = 3;
 	if (!s->table[0] || !s->table[1] || !s->table[2])
 		return log_errno(ENOMEM, "model");
+	s->nr_tables = 3;
 	if (o->trace)
 		return simulate(s, 0, 0);
 	for (size_t n = 0; r == 0 && n < MODEL_NR_WORKLOADS; n++)
@@ -178,9 +193,9 @@ static int show_closed_forms(struct session *s)
 	bool is_right = false;
 
 	s->table[0] = model_report_closed((uint64_t)s->o->seed, &is_right);
-	s->nr_tables = 1;
 	if (!s->table[0])
 		return log_errno(ENOMEM, "model");
+	s->nr_tables = 1;
 	if (is_right)
 		return 0;
 	log_error("a simulated count is not what the formula says");
@@ -311,7 +326,7 @@ int cmd_model(int argc, char **argv)
 	if (output_error() == -ECANCELED)
 		r = -EINTR;
 	output_give_up_on(-1);
-	for (size_t i = 0; i < s.nr_tables; i++)
+	for (size_t i = 0; i < MAX_TABLES; i++)
 		report_free(s.table[i]);
 	if (s.limits.signal_fd >= 0)
 		close(s.limits.signal_fd);

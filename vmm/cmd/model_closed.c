@@ -108,7 +108,6 @@ static int add_form(struct report *report, const struct closed_form *f, uint64_t
 	report_set_text(report, "formula", formula);
 	report_set_number(report, "references", refs);
 	config.backing.page_shift = f->host_page_shift;
-	config.data = 1ull << 42;
 	r = model_design_parse(f->design, &config, &w, why);
 	if (r < 0) {
 		report_set_rest_na(report, why);

@@ -81,11 +81,29 @@ const char *model_workload_name(size_t i)
 	return i < MODEL_NR_WORKLOADS ? workloads[i] : NULL;
 }
 
+/* A line for each number that belongs to the name. */
+static void print_design(const struct model_design *d)
+{
+	char name[32];
+
+	if (!d->number)
+		printf("%-16s design: %s\n", d->name, d->what);
+	for (size_t i = 0; d->number && i < MODEL_NUMBERS && d->numbers[i]; i++) {
+		snprintf(name, sizeof(name), "%s%u", d->name, d->numbers[i]);
+		printf("%-16s design: %s\n", name, d->what);
+	}
+}
+
 /* For people and for scripts: the first word is the name. */
 static void print_list(void)
 {
 	for (size_t i = 0; model_design(i); i++)
-		printf("%-16s design: %s\n", model_design(i)->name, model_design(i)->what);
+		print_design(model_design(i));
+	puts("shadow           design: a guest's and a host's tree composed into one; shadow(GUEST/HOST) of others\n"
+	     "agile:2          design: the lowest 2 levels of the guest nested, those above composed; "
+	     "agile(GUEST/HOST):N\n"
+	     "radix4/radix4    design: a guest's tables on a host's, of any two\n"
+	     "radix4+enclave1:once design: any of these with a third stage of 1 to 4 levels; once, or every");
 	for (size_t i = 0; i < MODEL_NR_WORKLOADS; i++)
 		printf("%-16s pattern: %s\n", workloads[i], what[i]);
 	for (size_t i = 0; shape_preset_name(i); i++)

@@ -29,6 +29,7 @@ static const struct report_column table_columns[] = {
 };
 
 static const struct report_column cpu_columns[] = {
+    {"line", "line", NULL, 0},
     {"part", "part", NULL, 0},
     {"value", "value", NULL, 0},
     {"source", "source", NULL, 0},
@@ -71,7 +72,7 @@ struct report *model_report_tables(void)
 }
 
 /* One line of a shape: KEY = VALUE # SOURCE. */
-static void add_part(struct report *report, const char *line, size_t len)
+static void add_part(struct report *report, unsigned number, const char *line, size_t len)
 {
 	char text[512], *equals, *comment, *value;
 
@@ -89,6 +90,7 @@ static void add_part(struct report *report, const char *line, size_t len)
 	for (char *end = value + strlen(value); end > value && strchr(" \t\r", end[-1]); end--)
 		end[-1] = 0;
 	report_row(report);
+	report_set_number(report, "line", number);
 	report_set_text(report, "part", text + strspn(text, " \t"));
 	report_set_text(report, "value", value);
 	if (comment)
@@ -103,12 +105,13 @@ struct report *model_report_cpu(const struct model_options *o)
 	                                            sizeof(cpu_columns) / sizeof(*cpu_columns), NULL};
 	struct report *report = empty(&layout);
 	const char *end = o->shape_text + o->shape_len;
+	unsigned number = 1;
 
 	for (const char *at = o->shape_text; report && at < end;) {
 		const char *newline = memchr(at, '\n', end - at);
 		const size_t len = (newline ? newline : end) - at;
 
-		add_part(report, at, len);
+		add_part(report, number++, at, len);
 		at += len + 1;
 	}
 	return report;
@@ -123,7 +126,8 @@ static const char *page_name(int shift)
 static void add_row(struct report *report, const struct model_result *r)
 {
 	char pages[16];
-	const bool nested = strchr(r->design, '/') != NULL;
+	const bool nested =
+	    strchr(r->design, '/') || strncmp(r->design, "shadow", 6) == 0 || strncmp(r->design, "agile", 5) == 0;
 
 	snprintf(pages, sizeof(pages), nested ? "%s on %s" : "%s", page_name(r->page_shift),
 	         page_name(r->host_page_shift));
