@@ -170,7 +170,7 @@ Test(model_mmu, nothing_is_found_in_no_array)
 	"pwc = guest 3+4+5 6 6\npwc = host 2+3+4 7 7\nnested = 10 5\ncheck = 6 6\ncache = 2K 4 3\n"                    \
 	"cache = 12K 6 11\ncache = 64K 8 40\nmemory.cycles = 200\nwalker.cache = 2\n"
 
-/* Every access costs what the lists say. */
+/* Every access costs what the lists say. Shift 0: the upper half has pages of 2 MiB, the lower of 4 KiB. */
 static void same_as_lists(const char *name, int shift, int host_shift, uint64_t bytes)
 {
 	struct walker *w = design(name, host_shift);
@@ -184,7 +184,9 @@ static void same_as_lists(const char *name, int shift, int host_shift, uint64_t 
 		uint64_t va = app_below(chase_random(&random), i % 2 ? bytes : bytes / 16);
 		bool hit;
 
-		map(w, va, shift, walk);
+		if (i % 4 == 2)
+			va += bytes / 2;
+		map(w, va, shift ? shift : va < bytes / 2 ? 12 : 21, walk);
 		hit = model_mmu_hit(mmu, va);
 		if (!hit)
 			model_mmu_walk(mmu, va, walk);
@@ -208,6 +210,7 @@ Test(model_mmu, native_walks_cost_what_the_lists_say)
 	same_as_lists("radix5", 12, 12, 4ull << 30);
 	same_as_lists("sv39", 21, 12, 64ull << 30);
 	same_as_lists("radix4", 30, 12, 1ull << 38);
+	same_as_lists("radix4", 0, 12, 128ull << 20);
 }
 
 Test(model_mmu, nested_walks_cost_what_the_lists_say)
@@ -215,6 +218,7 @@ Test(model_mmu, nested_walks_cost_what_the_lists_say)
 	same_as_lists("radix4/radix4", 12, 12, 64ull << 20);
 	same_as_lists("radix4/radix4", 12, 21, 4ull << 30);
 	same_as_lists("radix4/radix5", 21, 21, 8ull << 30);
+	same_as_lists("radix4/radix4", 0, 21, 128ull << 20);
 	same_as_lists("radix5/sv39", 12, 12, 64ull << 20);
 }
 
