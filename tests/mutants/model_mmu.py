@@ -8,7 +8,7 @@ LACKEY, BINARY, GENERATE, RUN = ("vmm/model/trace/lackey.c", "vmm/model/trace/bi
 COSTS, TRACES, RUNS = "unit model_mmu", "unit model_trace", "unit model_run"
 
 MUTANTS = [
-    ("model-lru-is-fifo", ASSOC, "else if (way)\n\t\t\tmove_to_front(", "else if (way == ways)\n\t\t\tmove_to_front(",
+    ("model-lru-is-fifo", ASSOC, "else if (way)\n\t\tmove_to_front(", "else if (way > a->shape.ways)\n\t\tmove_to_front(",
      "what is used is replaced all the same", COSTS),
     ("model-lines-forget-last", LINES, "uint32_t way = l->ways - 1;", "uint32_t way = l->ways / 2;",
      "a cache has half of its ways", COSTS),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/mmu/assoc.h"
 
+#include <emmintrin.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,26 +24,38 @@ const char *assoc_shape_fault(const struct assoc_shape *shape)
 	return NULL;
 }
 
+static uint32_t tag_of(uint64_t key)
+{
+	return (uint32_t)(key ^ key >> 32);
+}
+
 int assoc_init(struct assoc *a, const struct assoc_shape *shape)
 {
+	size_t places;
+
 	*a = (struct assoc){.shape = *shape};
 	BUG_ON(assoc_shape_fault(shape));
 	if (!shape->entries)
 		return 0;
 	a->sets = shape->entries / shape->ways;
-	a->key = malloc(shape->entries * sizeof(*a->key));
-	a->value = malloc(shape->entries * sizeof(*a->value));
+	a->stride = (shape->ways + 3) / 4 * 4;
+	places = (size_t)a->sets * a->stride;
+	a->tag = malloc(places * sizeof(*a->tag));
+	a->key = malloc(places * sizeof(*a->key));
+	a->value = malloc(places * sizeof(*a->value));
 	a->used = shape->policy == ASSOC_PLRU ? calloc(a->sets, sizeof(*a->used)) : NULL;
-	if (!a->key || !a->value || (shape->policy == ASSOC_PLRU && !a->used)) {
+	if (!a->tag || !a->key || !a->value || (shape->policy == ASSOC_PLRU && !a->used)) {
 		assoc_destroy(a);
 		return -ENOMEM;
 	}
-	memset(a->key, 0xff, shape->entries * sizeof(*a->key));
+	memset(a->key, 0xff, places * sizeof(*a->key));
+	memset(a->tag, 0, places * sizeof(*a->tag)); /* of EMPTY */
 	return 0;
 }
 
 void assoc_destroy(struct assoc *a)
 {
+	free(a->tag);
 	free(a->key);
 	free(a->value);
 	free(a->used);
@@ -68,85 +81,92 @@ static void mark(struct assoc *a, uint32_t set, uint32_t way)
 		a->used[set] = 1ull << way;
 }
 
+/* Of the set whose places begin at `first`; `ways`: it is not there. */
+static uint32_t find(const struct assoc *a, size_t first, uint64_t key)
+{
+	const __m128i wanted = _mm_set1_epi32((int)tag_of(key));
+
+	for (uint32_t way = 0; way < a->shape.ways; way += 4) {
+		const __m128i here = _mm_loadu_si128((const __m128i *)(a->tag + first + way));
+		unsigned equal = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi32(here, wanted));
+
+		for (; equal; equal &= ~(15u << (__builtin_ctz(equal) & ~3))) {
+			const uint32_t at = way + (uint32_t)__builtin_ctz(equal) / 4;
+
+			if (a->key[first + at] == key)
+				return at;
+		}
+	}
+	return a->shape.ways;
+}
+
 static uint32_t victim(const struct assoc *a, uint32_t set)
 {
-	const uint64_t *key = a->key + (size_t)set * a->shape.ways;
+	const uint32_t empty = find(a, (size_t)set * a->stride, EMPTY);
 
-	for (uint32_t way = 0; way < a->shape.ways; way++)
-		if (key[way] == EMPTY)
-			return way;
+	if (empty < a->shape.ways)
+		return empty;
 	/* One way alone is always the victim; of several, one is not marked. */
 	return a->shape.ways == 1 ? 0 : (uint32_t)__builtin_ctzll(~a->used[set]);
 }
 
-/* Of LRU: what stands before `way` moves back by one, and the key comes first. */
-static void move_to_front(struct assoc *a, uint32_t set, uint32_t way, uint64_t key, uint64_t value)
+static void put(struct assoc *a, size_t at, uint64_t key, uint64_t value)
 {
-	uint64_t *const k = a->key + (size_t)set * a->shape.ways, *const v = a->value + (size_t)set * a->shape.ways;
+	a->tag[at] = tag_of(key);
+	a->key[at] = key;
+	a->value[at] = value;
+}
 
-	memmove(k + 1, k, way * sizeof(*k));
-	memmove(v + 1, v, way * sizeof(*v));
-	*k = key;
-	*v = value;
+/* Of LRU: what stands before `way` moves back by one, and the key comes first. */
+static void move_to_front(struct assoc *a, size_t first, uint32_t way, uint64_t key, uint64_t value)
+{
+	memmove(a->tag + first + 1, a->tag + first, way * sizeof(*a->tag));
+	memmove(a->key + first + 1, a->key + first, way * sizeof(*a->key));
+	memmove(a->value + first + 1, a->value + first, way * sizeof(*a->value));
+	put(a, first, key, value);
 }
 
 bool assoc_look_up(struct assoc *a, uint64_t key, uint64_t *ret_value)
 {
-	const uint32_t set = a->sets ? set_of(a, key) : 0, ways = a->sets ? a->shape.ways : 0;
-	const size_t first = (size_t)set * ways;
+	uint32_t set, way;
+	size_t first;
 
-	for (uint32_t way = 0; way < ways; way++) {
-		if (a->key[first + way] != key)
-			continue;
-		if (ret_value)
-			*ret_value = a->value[first + way];
-		if (a->shape.policy == ASSOC_PLRU)
-			mark(a, set, way);
-		else if (way)
-			move_to_front(a, set, way, key, a->value[first + way]);
-		return true;
-	}
-	return false;
+	if (!a->sets)
+		return false;
+	set = set_of(a, key);
+	first = (size_t)set * a->stride;
+	way = find(a, first, key);
+	if (way == a->shape.ways)
+		return false;
+	if (ret_value)
+		*ret_value = a->value[first + way];
+	if (a->shape.policy == ASSOC_PLRU)
+		mark(a, set, way);
+	else if (way)
+		move_to_front(a, first, way, key, a->value[first + way]);
+	return true;
 }
 
 void assoc_insert(struct assoc *a, uint64_t key, uint64_t value)
 {
-	const uint32_t set = a->sets ? set_of(a, key) : 0;
-	uint32_t way;
+	uint32_t set, way;
 
 	if (!a->sets)
 		return;
+	set = set_of(a, key);
 	if (a->shape.policy == ASSOC_LRU) {
-		move_to_front(a, set, a->shape.ways - 1, key, value);
+		move_to_front(a, (size_t)set * a->stride, a->shape.ways - 1, key, value);
 		return;
 	}
 	way = victim(a, set);
-	a->key[(size_t)set * a->shape.ways + way] = key;
-	a->value[(size_t)set * a->shape.ways + way] = value;
+	put(a, (size_t)set * a->stride + way, key, value);
 	mark(a, set, way);
 }
 
-/* Looks for the key and moves the others back in one go: this is where a simulation spends its time. */
 bool assoc_touch(struct assoc *a, uint64_t key)
 {
-	uint64_t *k, moved = key;
-
-	if (!a->sets)
-		return false;
-	if (a->shape.policy == ASSOC_PLRU) {
-		if (assoc_look_up(a, key, NULL))
-			return true;
-		assoc_insert(a, key, 0);
-		return false;
-	}
-	k = a->key + (size_t)set_of(a, key) * a->shape.ways;
-	for (uint32_t way = 0; way < a->shape.ways; way++) {
-		const uint64_t here = k[way];
-
-		k[way] = moved;
-		if (here == key)
-			return true;
-		moved = here;
-	}
+	if (assoc_look_up(a, key, NULL))
+		return true;
+	assoc_insert(a, key, 0);
 	return false;
 }

@@ -40,10 +40,11 @@ struct assoc_shape {
 
 struct assoc {
 	struct assoc_shape shape;
-	uint32_t sets;
-	uint64_t *key;   /* set by set; all ones: empty */
-	uint64_t *value; /* of the same place */
-	uint64_t *used;  /* of each set; pseudo-LRU alone */
+	uint32_t sets, stride; /* stride: from a set to the next */
+	uint32_t *tag;         /* 32 bits of each key, which are looked at first, four at a time */
+	uint64_t *key;         /* set by set; all ones: empty */
+	uint64_t *value;       /* of the same place */
+	uint64_t *used;        /* of each set; pseudo-LRU alone */
 };
 
 /* What is wrong with a shape, as half a sentence; NULL: nothing. */

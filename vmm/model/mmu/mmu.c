@@ -6,9 +6,21 @@
 
 #include "model/mmu/mmu_parts.h"
 
+/* Before anything else goes through the caches. */
+static void finish_data(struct model_mmu *mmu)
+{
+	if (mmu->pending)
+		mmu->counts.data_at[mmu_find_line(mmu, mmu->data, 0, &mmu->counts.data_cycles)]++;
+	mmu->pending = false;
+}
+
+/* Of the last access. It is done while the next one looks into its TLBs: until then the caches' sets come from memory. */
 static void load_data(struct model_mmu *mmu, uint64_t pa)
 {
-	mmu->counts.data_at[mmu_find_line(mmu, pa, 0, &mmu->counts.data_cycles)]++;
+	finish_data(mmu);
+	mmu_prefetch_line(mmu, pa);
+	mmu->data = pa;
+	mmu->pending = true;
 }
 
 /* ---- TLBs ---- */
@@ -91,6 +103,7 @@ void model_mmu_walk(struct model_mmu *mmu, uint64_t va, const struct model_walk 
 	unsigned refs;
 
 	BUG_ON(!walk->mapped);
+	finish_data(mmu);
 	mmu_prefetch_line(mmu, walk->pa);
 	refs = mmu_read_walk(mmu, walk, &cycles);
 	c->walk_cycles += cycles;
@@ -161,8 +174,9 @@ void model_mmu_free(struct model_mmu *mmu)
 	free(mmu);
 }
 
-const struct mmu_counts *model_mmu_counts(const struct model_mmu *mmu)
+const struct mmu_counts *model_mmu_counts(struct model_mmu *mmu)
 {
+	finish_data(mmu);
 	return &mmu->counts;
 }
 
@@ -173,6 +187,7 @@ uint64_t model_mmu_lines(const struct model_mmu *mmu)
 
 void model_mmu_forget_counts(struct model_mmu *mmu)
 {
+	finish_data(mmu);
 	mmu->counts = (struct mmu_counts){0};
 }
 

@@ -16,6 +16,8 @@ struct model_mmu {
 	struct assoc wide[SHAPE_CACHES];
 	uint64_t seen;                                     /* bit n: a TLB was given a page of 1 << n bytes */
 	uint8_t pwc_of[MODEL_NR_DIMENSIONS][SHAPE_LEVELS]; /* MMU_NO_PWC: none */
+	bool pending;  /* the data of the last access has not gone through the caches yet */
+	uint64_t data; /* where it lies */
 	struct mmu_counts counts;
 	struct line_set lines; /* of tables */
 };
