@@ -21,8 +21,12 @@
 #define QUIET_SECONDS 2
 #define MAX_TABLES    3
 
-/* Simulated memory for pages; only those that are touched take any. All addresses stay below LINES_LIMIT. */
-#define DATA_LEAST (64ull << 30)
+/*
+ * Simulated memory for pages. Only those that are touched take any of ours, but an inverted table has an entry for each
+ * frame. All addresses stay below LINES_LIMIT.
+ */
+#define DATA_LEAST (1ull << 30)
+#define DATA_TRACE (64ull << 30) /* of a trace nobody knows how much it touches */
 #define DATA_MOST  (4ull << 40)
 
 struct session {
@@ -71,8 +75,10 @@ static void tap(void *ctx, const uint64_t *va, size_t nr)
 static uint64_t data_bytes(const struct session *s)
 {
 	const uint64_t accesses = (uint64_t)(s->o->accesses + s->o->warm), page = 1ull << s->o->page_shift;
-	uint64_t touched = s->o->trace ? DATA_MOST : (s->bytes + page - 1) / page * page, data = DATA_LEAST;
+	uint64_t touched = (s->bytes + page - 1) / page * page, data = DATA_LEAST;
 
+	if (s->o->trace)
+		return DATA_TRACE;
 	if (accesses && touched / page > accesses)
 		touched = accesses * page;
 	while (data < 2 * touched && data < DATA_MOST)
