@@ -162,6 +162,30 @@ Test(model_command, address_out_of_reach)
 	          r.out);
 }
 
+/* The tables of a live guest, in any design. */
+Test(model_command, tables_of_a_guest)
+{
+	static struct run guest;
+	char socket[80], kernel[256];
+
+	need_kvm();
+	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf"));
+	snprintf(socket, sizeof(socket), "%s/socket", dir);
+	run_start(&guest, (const char *const[]){"run", "--control", socket, kernel, "--", "idle", NULL});
+	for (int i = 0; i < 1000 && access(socket, F_OK) < 0; i++)
+		usleep(10000);
+	run_until(&guest, "idle");
+	run_gnomon(&r, "model", "--from", socket, "--designs", "radix4,linear,radix4/radix4", "--accesses", "20000",
+	           "--json", "-");
+	cr_expect_eq(r.status, 0, "%s%s", r.out, r.err);
+	cr_expect_gt(value(1, "mapped"), 20);
+	kill(guest.pid, SIGTERM);
+	run_finish(&guest);
+	unlink(socket);
+	run_gnomon(&r, "model", "--from", socket);
+	expect_refusal(&r, 1, socket);
+}
+
 Test(model_command, lost_output)
 {
 	char command[256];
@@ -247,7 +271,8 @@ Test(model_command, refuses_arguments)
 	    {{"model", "--accesses", "0"}, "--accesses"},
 	    {{"model", "--threads", "0"}, "--threads"},
 	    {{"model", "--seed", "-1"}, "--seed"},
-	    {{"model", "--trace", "-", "--pattern", "zipf"}, "--trace and --pattern"},
+	    {{"model", "--trace", "-", "--pattern", "zipf"}, "the addresses come from one of them"},
+	    {{"model", "--trace", "-", "--from", "x"}, "the addresses come from one of them"},
 	    {{"model", "--write-trace", out}, "--write-trace: one trace"},
 	    {{"model", "--json", "-", "--csv", "-"}, "cannot both go to stdout"},
 	    {{"model", "--json", "/nonexistent/x"}, "/nonexistent/x"},

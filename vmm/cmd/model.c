@@ -125,7 +125,7 @@ static void add_rows(struct session *s)
 		const struct run_lane *lane = &s->lane[i];
 		struct model_result result = {.pattern = s->pattern,
 		                              .bytes = s->bytes,
-		                              .page_shift = s->o->page_shift,
+		                              .page_shift = s->o->from ? 0 : s->o->page_shift,
 		                              .host_page_shift = s->o->host_page_shift,
 		                              .design = s->o->design[i],
 		                              .counts = *model_mmu_counts(lane->mmu),
@@ -156,13 +156,17 @@ static int simulate(struct session *s, size_t n, uint64_t bytes)
 	                        .ctx = s};
 	int r = model_input_open(o, n, bytes, s->limits.signal_fd, &in);
 
-	s->pattern = o->trace ? "trace" : model_workload_name(n);
-	s->bytes = o->trace ? 0 : bytes;
+	s->pattern = o->trace ? "trace" : o->from ? "guest" : model_workload_name(n);
+	s->bytes = o->trace || o->from ? 0 : bytes;
 	s->began = time(NULL);
+	for (size_t i = 0; i < in.nr_ranges; i++)
+		s->bytes += in.range[i].bytes;
 	if (r == 0)
 		r = make_lanes(s);
 	if (r == 0) {
 		plan.source = in.source;
+		plan.range = in.range;
+		plan.nr_ranges = in.nr_ranges;
 		r = model_run(&plan, s->lane, o->nr_designs);
 		log_progress("%s", "");
 		if (r == 0 || r == -EINTR)
@@ -186,7 +190,7 @@ static int simulate_all(struct session *s)
 	if (!s->table[0] || !s->table[1] || !s->table[2])
 		return log_errno(ENOMEM, "model");
 	s->nr_tables = 3;
-	if (o->trace)
+	if (o->trace || o->from)
 		return simulate(s, 0, 0);
 	for (size_t n = 0; r == 0 && n < MODEL_NR_WORKLOADS; n++)
 		for (size_t i = 0; r == 0 && o->patterns >> n & 1 && i < o->nr_sizes; i++)

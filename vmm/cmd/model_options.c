@@ -34,6 +34,7 @@ static const char help[] =
     "  --pattern LIST     addresses to translate: names with commas between them (default uniform; see --list)\n"
     "  --trace FILE       translate those of a trace: what valgrind's lackey writes, or Gnomon's own format; - is "
     "stdin\n"
+    "  --from SOCKET      map what the guest behind this control socket has mapped, and translate any word of it\n"
     "  --write-trace FILE  write the addresses of the pattern or the trace in Gnomon's own format\n"
     "  --cpu-model NAME   the CPU: a preset (default " DEFAULT_PRESET "; see --list)\n"
     "  --shape FILE       the CPU: a file with its TLBs and caches (docs/model.md)\n"
@@ -239,6 +240,10 @@ static bool takes_word(int opt, const char *arg, struct model_options *o)
 		o->trace = arg;
 		o->simulate = true;
 		return true;
+	case 'F':
+		o->from = arg;
+		o->simulate = true;
+		return true;
 	case 'W':
 		o->write_trace = arg;
 		return true;
@@ -298,8 +303,8 @@ static int complete(struct model_options *o)
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int r = 0;
 
-	if (o->trace && o->patterns) {
-		log_error("--trace and --pattern: the addresses come from one of them");
+	if (!!o->trace + !!o->patterns + !!o->from > 1) {
+		log_error("--trace, --pattern and --from: the addresses come from one of them");
 		return -EINVAL;
 	}
 	if (o->write_trace && (!o->simulate || __builtin_popcount(o->patterns) > 1 || o->nr_sizes > 1)) {
@@ -312,7 +317,7 @@ static int complete(struct model_options *o)
 			          workloads[__builtin_ctz(o->patterns >> MODEL_CHASE) + MODEL_CHASE]);
 			return -EINVAL;
 		}
-	if (!o->patterns && !o->trace)
+	if (!o->patterns && !o->trace && !o->from)
 		o->patterns = 1 << MODEL_UNIFORM;
 	if (!o->nr_designs) {
 		const bool simulate = o->simulate;
@@ -340,6 +345,7 @@ int model_options_parse(int argc, char **argv, struct model_options *o)
 	    {"pattern", required_argument, NULL, 'p'},
 	    {"trace", required_argument, NULL, 'T'},
 	    {"write-trace", required_argument, NULL, 'W'},
+	    {"from", required_argument, NULL, 'F'},
 	    {"cpu-model", required_argument, NULL, 'u'},
 	    {"shape", required_argument, NULL, 'f'},
 	    {"pages", required_argument, NULL, 'g'},

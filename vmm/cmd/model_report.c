@@ -119,7 +119,7 @@ struct report *model_report_cpu(const struct model_options *o)
 
 static const char *page_name(int shift)
 {
-	return shift == 30 ? "1g" : shift == 21 ? "2m" : "4k";
+	return shift == 30 ? "1g" : shift == 21 ? "2m" : shift == 12 ? "4k" : "mixed";
 }
 
 /* The first columns, which are those of both tables. */

@@ -11,7 +11,7 @@
 struct model_result {
 	const char *pattern;
 	uint64_t bytes; /* of the working set; 0: a trace's */
-	int page_shift, host_page_shift;
+	int page_shift, host_page_shift; /* page_shift 0: of several sizes, as a guest has them */
 	const char *design; /* as it was asked for */
 	char why[256];      /* it was not simulated, or not to its end; "": it was */
 	struct mmu_counts counts;

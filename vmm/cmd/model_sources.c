@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "../guest/arena.h"
 #include "bench/workload/apps_build.h"
+#include "cmd/model_from.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15
 
@@ -72,6 +74,18 @@ static int open_trace(const struct model_options *o, struct model_input *in)
 	return model_source_trace(&in->trace, &in->source);
 }
 
+/* ---- a guest ---- */
+
+static int open_guest(const struct model_options *o, struct model_input *in)
+{
+	int r = model_from_socket(o->from, &in->range, &in->nr_ranges);
+
+	if (r < 0)
+		return r;
+	r = model_source_ranges(in->range, in->nr_ranges, (uint64_t)o->seed, &in->source);
+	return r < 0 ? log_errno(-r, "model") : 0;
+}
+
 /* ---- any ---- */
 
 int model_input_open(const struct model_options *o, size_t n, uint64_t bytes, int give_up_fd,
@@ -82,6 +96,8 @@ int model_input_open(const struct model_options *o, size_t n, uint64_t bytes, in
 	*ret_input = (struct model_input){.fd = -1, .give_up_fd = give_up_fd};
 	if (o->trace)
 		return open_trace(o, ret_input);
+	if (o->from)
+		return open_guest(o, ret_input);
 	if (n >= MODEL_CHASE)
 		return open_arena(o, n == MODEL_CHASE ? ARENA_NO_APP : (enum arena_app)(n - MODEL_APPS + 1), bytes,
 		                  ret_input);
@@ -93,6 +109,8 @@ void model_input_close(struct model_input *in)
 {
 	model_source_destroy(in->source);
 	in->source = NULL;
+	free(in->range);
+	in->range = NULL;
 	if (in->memory)
 		munmap(in->memory, in->bytes);
 	in->memory = NULL;

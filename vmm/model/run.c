@@ -33,7 +33,14 @@ static int map_page(struct run_lane *lane, uint64_t va, int shift)
 	return r < 0 ? r : walker_map(lane->walker, va >> shift << shift, pa, shift, PT_RWX);
 }
 
-static int translate(struct run_lane *lane, uint64_t va, int shift, struct model_walk *walk)
+static int shift_of(const struct run_plan *plan, uint64_t va)
+{
+	const struct model_range *range = model_range_of(plan->range, plan->nr_ranges, va);
+
+	return range ? range->page_shift : plan->page_shift;
+}
+
+static int translate(struct run_lane *lane, uint64_t va, const struct run_plan *plan, struct model_walk *walk)
 {
 	int r;
 
@@ -41,7 +48,7 @@ static int translate(struct run_lane *lane, uint64_t va, int shift, struct model
 		return 0;
 	walker_walk(lane->walker, va, walk);
 	if (!walk->mapped) {
-		r = map_page(lane, va, shift);
+		r = map_page(lane, va, shift_of(plan, va));
 		if (r < 0)
 			return r;
 		walker_walk(lane->walker, va, walk);
@@ -57,7 +64,7 @@ static void run_lane(const struct run *run, struct run_lane *lane, struct model_
 	for (size_t i = 0; i < run->count && !lane->error; i++) {
 		if (i == run->warm && run->warm)
 			model_mmu_forget_counts(lane->mmu);
-		lane->error = translate(lane, run->va[i], run->plan->page_shift, walk);
+		lane->error = translate(lane, run->va[i], run->plan, walk);
 		lane->error_at = run->va[i];
 	}
 	if (run->warm && run->warm == run->count)

@@ -26,7 +26,9 @@ struct run_lane {
 
 struct run_plan {
 	struct model_source *source;
-	int page_shift;    /* of the pages that are mapped */
+	int page_shift;                  /* of the pages that are mapped, but for those of a range */
+	const struct model_range *range; /* ascending; NULL: none */
+	size_t nr_ranges;
 	uint64_t accesses; /* after the first `warm`, which fill caches and do not count; 0: as many as there are */
 	uint64_t warm;
 	unsigned threads; /* 0: the caller's alone */

@@ -4,6 +4,7 @@
  * not grow with how many it has given.
  *
  *     generate.c   numbers: uniform, zipf, stride, sequential
+ *     ranges.c     any word of what is mapped somewhere
  *     arena.c      the benchmark's own workloads, in the order in which the guest does them
  *     lackey.c     what `valgrind --tool=lackey --trace-mem=yes` prints
  *     binary.c     Gnomon's own format (docs/model.md)
@@ -57,6 +58,19 @@ enum model_pattern {
 /* In the range of `bytes` bytes at `base`, whole pages of 4 KiB and at least one. The seed is any number. -ENOMEM. */
 int must_check model_source_generate(enum model_pattern pattern, uint64_t base, uint64_t bytes, uint64_t seed,
                                      struct model_source **ret_source);
+
+/* Pages side by side, all of one size. */
+struct model_range {
+	uint64_t first, bytes;
+	int page_shift;
+};
+
+/* Any word of the ranges, of which there are one at least, in ascending order. They are copied. Never ends. -ENOMEM. */
+int must_check model_source_ranges(const struct model_range *range, size_t nr, uint64_t seed,
+                                   struct model_source **ret_source);
+
+/* The one of ranges in ascending order that has the address; NULL: none. */
+const struct model_range *model_range_of(const struct model_range *range, size_t nr, uint64_t va);
 
 /*
  * The operations of an application of the arena (guest/arena_apps.h), or, with ARENA_NO_APP, the loads of a chase. The
