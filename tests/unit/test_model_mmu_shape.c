@@ -111,6 +111,7 @@ REFUSED(cycles, "tlb1 = 4k 64 4\nmemory.cycles = 1e9\n", "a number from 0 to 100
 REFUSED(ghz, "tlb1 = 4k 64 4\nghz = nan\n", "a number from 0.1 to 20")
 REFUSED(no_equals, "tlb1 = 4k 64 4\nnonsense\n", "line 2: a line is KEY = VALUE")
 REFUSED(two_keys, "tlb1 x = 4k 64 4\n", "a line is KEY = VALUE")
+REFUSED(no_key, "tlb1 = 4k 64 4\n = 7\n", "line 2: a line is KEY = VALUE")
 REFUSED(unknown_key, "tlb3 = 4k 64 4\n", "tlb3: there is no such key")
 REFUSED(no_value, "tlb1 =\n", "pages are expected")
 REFUSED(words, "name = a b c d e f g h i j\n", "too many words")

@@ -11,7 +11,7 @@ static const struct report_column time_columns[] = {
     {"walks", "walks", "%", 2},      {"refs", "refs/walk", NULL, 2},    {"refs_p50", "p50", NULL, 0},
     {"refs_p99", "p99", NULL, 0},    {"refs_worst", "worst", NULL, 0},  {"at_l1", "L1", "%", 1},
     {"at_l2", "L2", "%", 1},         {"at_l3", "L3", "%", 1},           {"at_memory", "memory", "%", 1},
-    {"walk", "walk", "cycles", 1},   {"access", "access", "cycles", 2}, {"access_ns", "access", "ns", 2},
+    {"walk", "walk", "cycles", 1},   {"access", "access", "cycles", 2}, {"time", "access", "ns", 2},
 };
 
 static const struct report_column table_columns[] = {
@@ -39,7 +39,7 @@ static const struct report_plot time_plot = {.title = "A memory access with its 
                                              .panel = "pattern",
                                              .line = "design",
                                              .x = "ws",
-                                             .y = "access_ns",
+                                             .y = "time",
                                              .exact = true};
 static const struct report_plot table_plot = {.title = "Bytes of tables for a page",
                                               .panel = "pattern",
@@ -157,7 +157,7 @@ static void add_time(struct report *report, const struct mmu_counts *c, double g
 	report_set_number(report, "tlb2", percent(c->tlb2, c->accesses));
 	report_set_number(report, "walks", percent(c->walks, c->accesses));
 	report_set_number(report, "access", cycles);
-	report_set_number(report, "access_ns", cycles / ghz);
+	report_set_number(report, "time", cycles / ghz);
 	if (!c->walks) {
 		report_set_rest_na(report, "no access missed the TLBs");
 		return;

@@ -284,9 +284,10 @@ static int parse_line(char *text, struct line *l)
 	if (!equals)
 		return text[strspn(text, " \t\r")] ? wrong(l, "a line is KEY = VALUE") : 0;
 	*equals = 0;
-	l->key = strtok_r(text, " \t", &rest);
-	if (!l->key || strtok_r(NULL, " \t", &rest))
+	word = strtok_r(text, " \t", &rest);
+	if (!word || strtok_r(NULL, " \t", &rest))
 		return wrong(l, "a line is KEY = VALUE");
+	l->key = word;
 	for (word = strtok_r(equals + 1, " \t\r", &rest); word; word = strtok_r(NULL, " \t\r", &rest)) {
 		if (l->nr == MAX_WORDS)
 			return wrong(l, "there are too many words");
