@@ -264,6 +264,38 @@ Test(model_mmu, nothing_is_skipped_without_caches)
 	walker_destroy(w);
 }
 
+/* A check is skipped as a whole when its frame is known: then a third stage costs nothing. */
+Test(model_mmu, check_cache_spares_the_third_stage)
+{
+	static const char *const designs[] = {"radix4/radix4+enclave2:once", "radix4/radix4+enclave3:every",
+	                                      "radix4+enclave2:once"};
+	static const unsigned with[] = {34, 99, 14}, without[] = {24, 24, 4};
+
+	for (size_t d = 0; d < 3; d++) {
+		const struct mmu_shape shape = shape_of("tlb1 = 4k 1 1\ncheck = 4096 4096\n");
+		struct model_mmu *known = model_mmu_new(&shape), *none = model_mmu_new(&shape_none);
+		struct walker *w = design(designs[d], 12);
+		struct model_walk *walk = malloc(sizeof(*walk));
+
+		for (uint64_t i = 0; i < 200; i++) {
+			map(w, i % 100 << 12, 12, walk);
+			if (i == 100) {
+				model_mmu_forget_counts(known);
+				model_mmu_forget_counts(none);
+			}
+			model_mmu_walk(known, i % 100 << 12, walk);
+			model_mmu_walk(none, i % 100 << 12, walk);
+		}
+		cr_assert_eq(model_mmu_counts(known)->with[without[d]], 100, "%s", designs[d]);
+		cr_assert_eq(model_mmu_counts(none)->with[with[d]], 100, "%s", designs[d]);
+		cr_assert_eq(model_mmu_counts(known)->of[MODEL_ENCLAVE], 0);
+		model_mmu_free(known);
+		model_mmu_free(none);
+		free(walk);
+		walker_destroy(w);
+	}
+}
+
 /* A TLB of n entries keeps n pages that are gone through in turn, and not one of n + 1. */
 Test(model_mmu, knee_lies_where_the_tlb_ends)
 {

@@ -19,6 +19,11 @@
 #include "vm/vm.h"
 
 #define QUIET_SECONDS 2
+
+static const char words[] =
+    "Each design translates the same addresses, on a CPU of its own. Walks are accesses that no TLB "
+    "served, refs their references that page-walk caches did not spare. References follow each "
+    "other: a walk takes the sum of their latencies. docs/model.md says more.";
 #define MAX_TABLES    3
 
 /*
@@ -239,10 +244,11 @@ static int print(const struct session *s)
 
 static int write_files(const struct session *s)
 {
+	char finding[320];
 	const struct report_section section = {.name = "model",
 	                                       .what = s->o->simulate ? "page walks, simulated" : "references of walks",
-	                                       .finding = "",
-	                                       .words = "",
+	                                       .finding = finding,
+	                                       .words = s->o->simulate ? words : "",
 	                                       .table = (const struct report *const *)s->table,
 	                                       .nr_tables = s->nr_tables};
 	const struct report_results results = {.command = "model",
@@ -254,6 +260,9 @@ static int write_files(const struct session *s)
 	                                       .limits = &s->limits,
 	                                       .text = s->text};
 
+	snprintf(finding, sizeof(finding),
+	         s->o->simulate ? "Simulated on %s. Nobody published, and so assumed: %s." : "", s->o->shape.name,
+	         *s->o->shape.assumed ? s->o->shape.assumed : "nothing");
 	return report_files_write(&s->o->files, &results);
 }
 
