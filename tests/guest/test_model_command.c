@@ -102,6 +102,20 @@ Test(model_command, same_seed_same_tables)
 	free(first);
 }
 
+/* Every size of pages on every other. */
+Test(model_command, page_sizes)
+{
+	static const char *const size[] = {"4k", "2m", "1g"};
+
+	for (int i = 0; i < 9; i++) {
+		run_gnomon(&r, "model", "--pattern", "uniform", "--ws", "1G", "--accesses", "3000", "--designs",
+		           "radix4,radix4/radix4,shadow,agile:2,linear/radix4", "--pages", size[i / 3], "--host-pages",
+		           size[i % 3]);
+		expect_status(&r, 0);
+		cr_expect_not(strstr(r.out, "could not"), "%s", r.out);
+	}
+}
+
 /* What a pattern was written as is read as the same. */
 Test(model_command, trace_written_and_read)
 {
@@ -110,10 +124,10 @@ Test(model_command, trace_written_and_read)
 	run_gnomon(&r, "model", "--pattern", "zipf", "--ws", "16M", "--accesses", "30000", "--warm", "0", "--designs",
 	           "radix5", "--write-trace", in, "--json", "-");
 	expect_status(&r, 0);
-	refs = value(0, "access");
+	refs = value(0, "refs");
 	run_gnomon(&r, "model", "--trace", in, "--designs", "radix5", "--json", "-");
 	expect_status(&r, 0);
-	cr_expect_eq(value(0, "access"), refs);
+	cr_expect_eq(value(0, "refs"), refs);
 	cr_expect_eq(value(0, "accesses"), 30000);
 }
 

@@ -33,6 +33,7 @@ static const char words[] =
 #define DATA_LEAST (1ull << 30)
 #define DATA_TRACE (64ull << 30) /* of a trace nobody knows how much it touches */
 #define DATA_MOST  (4ull << 40)
+#define DATA_GIANT (8ull << 30)
 
 struct session {
 	const struct model_options *o;
@@ -88,7 +89,8 @@ static uint64_t data_bytes(const struct session *s)
 		touched = accesses * page;
 	while (data < 2 * touched && data < DATA_MOST)
 		data *= 2;
-	return data;
+	/* The first GiB has no page of 1 GiB, and others are cut up (design/memory.c): there are some more, or none. */
+	return s->o->from || s->o->page_shift == 30 || s->o->host_page_shift == 30 ? data + DATA_GIANT : data - 4096;
 }
 
 /* Each design's walker and MMU. A design that cannot be had says why. -ENOMEM, logged. */

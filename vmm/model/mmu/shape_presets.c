@@ -6,7 +6,7 @@
  *   SOG       AMD's Software Optimization Guides: 56305 (family 17h, models 30h on), 58455 (Zen 5)
  *   HC 2024   "Next Generation Zen 5 Core", Cohen and Subramony, Hot Chips 2024
  *   WikiChip  its page on AMD's Zen 2
- *   C&C       chipsandcheese.com: "A Peek at Sapphire Rapids", "Neoverse N1 vs Zen 2" (2021)
+ *   C&C       chipsandcheese.com: on Neoverse N1 beside Zen 2
  *   CPUID     leaves 80000005 and 8000001D of an EPYC of family 26 model 2
  *   measured  `gnomon bench --only miss` on the same EPYC, 2026-11-29 (docs/model.md)
  *
@@ -51,7 +51,7 @@ static const char sapphire[] =
     "check = 64 4                    # assumed\n"
     "cache = 48K 12 5                # SOM, cache parameters of Golden Cove\n"
     "cache = 2M 16 14                # SOM, the same, server\n"
-    "cache = 30M 15 100              # assumed: 1.875 MiB for each core, 15 ways; 16 cores. C&C: 33 ns\n"
+    "cache = 30M 15 100              # assumed: 1.875 MiB for each core, 15 ways, 33 ns; 16 cores\n"
     "memory.cycles = 330             # assumed: 110 ns\n"
     "walker.cache = 1                # SOM: walks read through the first-level cache\n";
 

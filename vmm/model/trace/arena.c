@@ -42,30 +42,39 @@ static void record(const void *at)
 	s->va[s->nr++] = s->base + offset;
 }
 
-/* What gcc and clang call with -fsanitize=thread. */
-#define RECORDED(name)                                                                                                 \
-	void name(const void *at);                                                                                     \
-	void name(const void *at)                                                                                      \
-	{                                                                                                              \
-		record(at);                                                                                            \
-	}
-RECORDED(__tsan_read4)
-RECORDED(__tsan_read8)
-RECORDED(__tsan_write8)
+/* What gcc and clang call with -fsanitize=thread, by the names that they call it. */
+void arena_begins(void) __asm__("__tsan_init");
+void arena_enters(const void *caller) __asm__("__tsan_func_entry");
+void arena_leaves(void) __asm__("__tsan_func_exit");
+void arena_reads4(const void *at) __asm__("__tsan_read4");
+void arena_reads8(const void *at) __asm__("__tsan_read8");
+void arena_writes8(const void *at) __asm__("__tsan_write8");
 
-void __tsan_init(void);
-void __tsan_init(void)
+void arena_begins(void)
 {
 }
 
-void __tsan_func_entry(const void *caller);
-void __tsan_func_entry(const void *caller)
+void arena_enters(const void *caller)
 {
 }
 
-void __tsan_func_exit(void);
-void __tsan_func_exit(void)
+void arena_leaves(void)
 {
+}
+
+void arena_reads4(const void *at)
+{
+	record(at);
+}
+
+void arena_reads8(const void *at)
+{
+	record(at);
+}
+
+void arena_writes8(const void *at)
+{
+	record(at);
 }
 
 static void run_operation(struct arena_source *s)
