@@ -7,17 +7,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/outfile.h"
 #include "base/plain.h"
 #include "bench/workload/workload.h"
 #include "cmd/args.h"
 #include "cmd/bench_mappings.h"
-#include "cmd/bench_plot.h"
 #include "cmd/compare_files.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
-
-const char *const bench_formats[BENCH_NR_FORMATS] = {"--json", "--csv", "--html"};
 
 #define MAX_RUNS 1000
 #define MAX_SEED 1000000000
@@ -169,13 +165,13 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		o->quick = true;
 		return 0;
 	case 'j':
-		o->out[BENCH_JSON] = arg;
+		o->files.out[REPORT_JSON] = arg;
 		return 0;
 	case 'c':
-		o->out[BENCH_CSV] = arg;
+		o->files.out[REPORT_CSV] = arg;
 		return 0;
 	case 'm':
-		o->out[BENCH_HTML] = arg;
+		o->files.out[REPORT_HTML] = arg;
 		return 0;
 	case 'i':
 		return image_file(arg, o->file[BENCH_KERNEL]);
@@ -205,7 +201,7 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 'y':
 		return parse_label(arg, &o->label);
 	case 'l':
-		o->plot = arg;
+		o->files.plot = arg;
 		return 0;
 	case 'b':
 		o->baseline = arg;
@@ -215,36 +211,6 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	default:
 		return -EINVAL; /* option_next() logged it */
 	}
-}
-
-bool bench_is_stdout(const char *path)
-{
-	return path && strcmp(path, "-") == 0;
-}
-
-bool bench_uses_stdout(const struct bench_options *o)
-{
-	for (int f = 0; f < BENCH_NR_FORMATS; f++)
-		if (bench_is_stdout(o->out[f]))
-			return true;
-	return false;
-}
-
-/* Two cannot both go to stdout. -EINVAL, logged. */
-static int check_stdout(const struct bench_options *o)
-{
-	int first = -1;
-
-	for (int f = 0; f < BENCH_NR_FORMATS; f++) {
-		if (!bench_is_stdout(o->out[f]))
-			continue;
-		if (first >= 0) {
-			log_error("%s and %s cannot both go to stdout", bench_formats[first], bench_formats[f]);
-			return -EINVAL;
-		}
-		first = f;
-	}
-	return 0;
 }
 
 int bench_options_parse(int argc, char **argv, struct bench_options *o)
@@ -291,7 +257,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		log_error("bench: unexpected argument '%s' (try `gnomon bench --help`)", argv[optind]);
 		return -EINVAL;
 	}
-	if (check_stdout(o) < 0)
+	if (report_files_check_stdout(&o->files) < 0)
 		return -EINVAL;
 	if (o->threshold >= 0 && !o->baseline) {
 		log_error("--threshold: there is nothing to compare with (see --baseline)");
@@ -302,42 +268,6 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	if (!o->workloads)
 		o->workloads = default_workloads(o->quick);
 	return check_arena(o);
-}
-
-static bool is_file(const char *path)
-{
-	return path && !bench_is_stdout(path);
-}
-
-/* A file that results go to, NULL or stdout: it can be written, and is none of those that are run. -errno, logged. */
-static int check_output(const struct bench_options *o, const char *option, const char *path)
-{
-	if (!is_file(path))
-		return 0;
-	for (int f = 0; f < BENCH_NR_FILES; f++)
-		if (outfile_same(path, o->file[f])) {
-			log_error("%s: %s is what shall be run", option, path);
-			return -EINVAL;
-		}
-	return outfile_check(option, path);
-}
-
-/* Before minutes are spent. -errno, logged. */
-static int check_outputs(const struct bench_options *o)
-{
-	int r = 0;
-
-	for (int b = 0; b < BENCH_NR_FORMATS; b++) {
-		for (int a = 0; a < b; a++) {
-			if (!is_file(o->out[a]) || !is_file(o->out[b]) || !outfile_same(o->out[a], o->out[b]))
-				continue;
-			log_error("%s and %s cannot both go to %s", bench_formats[a], bench_formats[b], o->out[b]);
-			return -EINVAL;
-		}
-	}
-	for (int f = 0; r == 0 && f < BENCH_NR_FORMATS; f++)
-		r = check_output(o, bench_formats[f], o->out[f]);
-	return r == 0 && o->plot ? bench_plot_check(o->plot) : r;
 }
 
 /* The files that the chosen workloads cannot do without. -errno, logged. */
@@ -362,7 +292,10 @@ static int check_files(struct bench_options *o)
 
 int bench_options_check(struct bench_options *o)
 {
+	const char *input[BENCH_NR_FILES + 1] = {NULL};
 	const int r = check_files(o);
 
-	return r < 0 ? r : check_outputs(o);
+	for (int f = 0; f < BENCH_NR_FILES; f++)
+		input[f] = o->file[f];
+	return r < 0 ? r : report_files_check(&o->files, input, "run");
 }
