@@ -6,12 +6,15 @@ _gnomon_values() {
 	case "$1 $2" in
 	"run --paging") echo nested shadow auto ;;
 	"bench --paging") echo nested shadow ;;
-	"bench --pages") echo 4k 2m 1g ;;
+	"bench --pages" | "model --pages" | "model --host-pages") echo 4k 2m 1g ;;
 	"run --backing" | "bench --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"walk --access") echo r w x ;;
 	"tables --stage") echo guest stage2 shadow ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
+	"model --designs") "$gnomon" model --list 2>/dev/null | awk '$2 == "design:" { print $1 }' ;;
+	"model --pattern") "$gnomon" model --list 2>/dev/null | awk '$2 == "pattern:" { print $1 }' ;;
+	"model --cpu-model") "$gnomon" model --list 2>/dev/null | awk '$2 == "CPU" { print $1 }' ;;
 	"bench --only") "$gnomon" bench --help 2>/dev/null | sed -n '/^Workloads:$/,/^$/s/^  \([^ ]*\).*/\1/p' ;;
 	esac
 }
@@ -36,7 +39,7 @@ _gnomon_value() {
 	local list=
 	case $3 in
 	LIST) list=1 ;;
-	FILE | PATH | KERNEL | HEX | DIR) _gnomon_files; return ;;
+	FILE | PATH | KERNEL | HEX | DIR | SOCKET) _gnomon_files; return ;;
 	esac
 	_gnomon_offer "$(_gnomon_values "$1" "$2")"
 }
@@ -92,7 +95,7 @@ _gnomon() {
 		word=
 		[ "${COMP_WORDS[COMP_CWORD]}" != = ] && [ "${COMP_WORDS[COMP_CWORD - 1]}" != = ] || word=$prev
 		_gnomon_ctl "${operands[1]}" "$word"
-	elif [ "$command" != host ] && [ "$command" != bench ]; then
+	elif [ "$command" != host ] && [ "$command" != bench ] && [ "$command" != model ]; then
 		_gnomon_files
 	fi
 }

@@ -18,6 +18,7 @@ static const struct {
     {"run", cmd_run, "boot a guest image with a chosen paging mode"},
     {"bench", cmd_bench, "measure what a translation costs, side by side"},
     {"compare", cmd_compare, "tell what changed between results of bench"},
+    {"model", cmd_model, "simulate page walks of any design, on any CPU"},
     {"ctl", cmd_ctl, "send a command to a running guest's control socket"},
     {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
     {"top", cmd_top, "show what a running guest costs, live"},

@@ -250,9 +250,34 @@ def compare():
     yield "no-columns", b"\0" + result([()], ()) + b"\0" + result([()], ())
 
 
+# --- model_trace: the size of a piece, then a trace or a shape ---
+
+def trace(*addresses, number=None, version=1, reserved=0):
+    return (b"\x93GNTR\r\n\x1a" + struct.pack("<II", version, reserved) + struct.pack(f"<{len(addresses)}Q", *addresses) +
+            struct.pack("<QQ", 1 << 63, len(addresses) if number is None else number))
+
+
+def model_trace():
+    yield "lackey", b"\5==1== Lackey\nI  04001000,3\n L 1ffefffe58,8\n S 1fff,4\n M 421c7cc,4\n"
+    yield "lackey-cut", b"\5 L 1ffefffe58,8\n S 1f"
+    yield "lackey-not-canonical", b"\5 L 0100000000000000,8\n"
+    yield "lackey-size", b"\5 L 1000,4097\n"
+    yield "binary", b"\3" + trace(0x1000, 0xffff800000000000, 2**64 - 1)
+    yield "binary-cut", b"\3" + trace(0x1000)[:-9]
+    yield "binary-not-canonical", b"\3" + trace(1 << 60)
+    yield "binary-other-number", b"\3" + trace(0x1000, number=2)
+    yield "binary-goes-on", b"\3" + trace(0x1000) + b"xxxxxxxx"
+    yield "binary-version", b"\3" + trace(0x1000, version=2)
+    yield "binary-reserved", b"\3" + trace(0x1000, reserved=1)
+    yield "binary-nothing", b"\3" + trace()
+    yield "shape", (b"\3name = x\nghz = 2.5\ntlb1 = 4k 64 4 # assumed\ntlb2 = 4k+2m 30 5 plru hash\ntlb2.cycles = 7\n"
+                    b"pwc = guest+host 3+4 24 24\nnested = 16 16\ncheck = 8 2\ncache = 48K 12 5\nmemory.cycles = 9\n"
+                    b"walker.cache = 1\n")
+
+
 def main(target, directory):
     seeds = {"balloon": balloon, "compare": compare, "enclave_image": enclave_image, "json": json,
-             "virtq": virtq}.get(target, lambda: ())
+             "model_trace": model_trace, "virtq": virtq}.get(target, lambda: ())
     pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
     for name, text in seeds():
         with open(pathlib.Path(directory, name), "xb") as file:

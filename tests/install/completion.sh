@@ -37,9 +37,9 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench compare ctl enclave host run tables top walk" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench compare ctl enclave host model run tables top walk" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run tables top walk; do
+for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host model run tables top walk; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
@@ -56,6 +56,10 @@ check "the next name of a list" "flood,prefetch,promote" "$(completed 'gnomon ru
 check "workloads" "ablation apps auto balloon chase costs enclave miss nano startup switch walks" "$(completed 'gnomon bench --only ')"
 check "workloads, a list" "chase,walks" "$(completed 'gnomon bench --only chase,w')"
 check "bench's paging modes, a list" "nested,shadow" "$(completed 'gnomon bench --paging nested,s')"
+check "a pattern of a list" "uniform,zipf" "$(completed 'gnomon model --pattern uniform,z')"
+check "CPUs" "sapphire-rapids skylake-sp zen2 zen5" "$(completed 'gnomon model --cpu-model ')"
+check "a design" "radix5" "$(completed 'gnomon model --designs radix5')"
+check "a trace" "kernel.elf" "$(completed 'gnomon model --trace k')"
 check "nothing for a number" "" "$(completed 'gnomon run --cpus ')"
 check "an image" "kernel.elf" "$(completed 'gnomon run --paging shadow k')"
 check "a file that an option names" "a file kernel.elf sub" "$(completed 'gnomon bench --json ')"
@@ -76,7 +80,7 @@ check "an enclave's file" "kernel.elf" "$(completed 'gnomon enclave measure --js
 check "a file that has a key" "kernel.elf" "$(completed 'gnomon enclave verify --key k')"
 check "a report behind a key" "kernel.elf" "$(completed 'gnomon enclave verify --key 00 k')"
 
-for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage"; do
+for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage" "model --pages" "model --host-pages"; do
 	help=$("$gnomon" "${option% *}" --help)
 	# shellcheck disable=SC2086 # words
 	for word in $(_gnomon_values $option); do

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What `gnomon bench --json` writes is what docs/results.schema.json says, by a validator that is not ours.
+"""What `gnomon bench` and `gnomon model` write with --json is what docs/results.schema.json says, by a validator that is
+not ours.
 
 usage: schema.py GNOMON SCHEMA
 TAP on stdout. Without /dev/kvm all is n/a, which has to be valid, too."""
@@ -32,12 +33,12 @@ def check(name, wrong):
         print(f"# {line}")
 
 
-def bench(*args, **environment):
+def bench(*args, command="bench", **environment):
     """Status 1: nothing could be measured, and the results say so."""
-    run = subprocess.run([gnomon, "bench", "--json", "-", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    run = subprocess.run([gnomon, command, "--json", "-", *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                          env=os.environ | environment)
     if run.returncode not in (0, 1):
-        raise SystemExit(f"Bail out! gnomon bench ended with {run.returncode}: {run.stderr}")
+        raise SystemExit(f"Bail out! gnomon {command} ended with {run.returncode}: {run.stderr}")
     return json.loads(run.stdout)
 
 
@@ -82,7 +83,9 @@ listed = subprocess.run([gnomon, "bench", "--list"], capture_output=True, text=T
 workloads = re.findall(r"^(\S+) +workload: ", listed, re.MULTILINE)
 nothing = bench("--only", ",".join(workloads), "--quick", "--runs", "1", GNOMON_KVM_DEVICE="/dev/null")
 check("every workload has a table", [] if len(nothing["tables"]) >= len(workloads) >= 9 else [str(workloads)])
-all_results = {"without KVM": nothing, "startup": startup, "miss": bench("--only", "miss", "--quick", "--runs", "2", "--max-time", "1")}
+all_results = {"without KVM": nothing, "startup": startup, "miss": bench("--only", "miss", "--quick", "--runs", "2", "--max-time", "1"),
+               "model": bench(command="model"),
+               "model of patterns": bench("--pattern", "uniform,btree", "--ws", "64K..1M:x16", "--accesses", "1000", command="model")}
 for name, results in all_results.items():
     check(f"{name} is valid", faults(results))
     check(f"{name}: keys and reasons", list(rows_and_columns(results)))

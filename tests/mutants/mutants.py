@@ -28,6 +28,8 @@ sys.dont_write_bytecode = True  # the tree may not be ours
 import bench  # noqa: E402 pylint: disable=wrong-import-position
 import enclave  # noqa: E402 pylint: disable=wrong-import-position
 import enclave_vm  # noqa: E402 pylint: disable=wrong-import-position
+import model_design  # noqa: E402 pylint: disable=wrong-import-position
+import model_mmu  # noqa: E402 pylint: disable=wrong-import-position
 import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 import walk  # noqa: E402 pylint: disable=wrong-import-position
@@ -197,7 +199,7 @@ HOST = [
      "pthread_sigmask(SIG_BLOCK, NULL, ret_before);", "^C leaves a file that is to go", "unit outfile"),
 ]
 MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + \
-    enclave.MUTANTS + enclave_vm.MUTANTS + bench.MUTANTS + walk.MUTANTS
+    enclave.MUTANTS + enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]

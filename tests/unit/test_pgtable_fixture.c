@@ -97,8 +97,8 @@ static const struct pt_format pt_fake = {
     .make_leaf = fake_make_leaf,
 };
 
-static const struct pt_format *const all_formats[] = {&pt_x86_64, &pt_x86_64_la57, &pt_ept, &pt_sv39,
-                                                      &pt_sv48,   &pt_enclave,     &pt_fake};
+static const struct pt_format *const all_formats[] = {&pt_x86_64, &pt_x86_64_la57, &pt_ept,     &pt_sv39,
+                                                      &pt_sv48,   &pt_sv57,        &pt_enclave, &pt_fake};
 #define NR_FORMATS (sizeof(all_formats) / sizeof(all_formats[0]))
 
 /* Attributes that every format can hold in a leaf. */

@@ -22,6 +22,7 @@ Test(pgtable_format, entries_match_the_manuals)
 	    {&pt_ept, 2, 0x40000000, PT_R | PT_X | PT_AD | PT_MMIO, 0x0000000040000385},
 	    {&pt_sv39, 1, 0x12345000, PT_R | PT_X | PT_U | PT_AD, 0x00000000048d14db},
 	    {&pt_sv48, 2, 0x40000000, PT_R | PT_W | PT_SW0, 0x0000000010000107},
+	    {&pt_sv57, 5, 1ull << 48, PT_R | PT_X | PT_G, 0x000040000000002b},
 	    {&pt_enclave, 1, 0x12345000, PT_R | PT_W | PT_OWNER(0xabc), 0xabc000001234500f},
 	};
 	const struct {

@@ -314,6 +314,10 @@ Test(pgtable_model, sv48_across_a_root_entry)
 {
 	run(&pt_sv48, (1ull << 39) - 2 * PAGE_2M, 5);
 }
+Test(pgtable_model, sv57_from_the_first_upper_byte)
+{
+	run(&pt_sv57, 0xff00000000000000, 8);
+}
 Test(pgtable_model, enclave_from_zero)
 {
 	run(&pt_enclave, 0, 6);

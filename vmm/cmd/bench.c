@@ -6,14 +6,11 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/outfile.h"
 #include "base/output.h"
 #include "base/process.h"
 #include "bench/runner.h"
 #include "cmd/bench_baseline.h"
 #include "cmd/bench_options.h"
-#include "cmd/bench_outputs.h"
-#include "cmd/bench_plot.h"
 #include "cmd/cmd.h"
 #include "cmd/compare_files.h"
 #include "vm/vm.h"
@@ -36,17 +33,6 @@ struct bench_session {
 	bool measured, worse;
 };
 
-/* Results go somewhere else than to stdout, too. */
-static bool has_files(const struct bench_options *o)
-{
-	if (o->plot)
-		return true;
-	for (int f = 0; f < BENCH_NR_FORMATS; f++)
-		if (o->out[f] && !bench_is_stdout(o->out[f]))
-			return true;
-	return false;
-}
-
 /*
  * Takes over a finished table, and prints it. -errno also when nobody can read it: nothing more is measured then,
  * unless for a file.
@@ -62,49 +48,9 @@ static int add_table(void *session, struct report *table)
 		return 0;
 	fputc('\n', s->text);
 	r = report_print(table, s->text);
-	if (output_error() && has_files(s->options))
+	if (output_error() && report_files_any(&s->options->files))
 		return 0; /* output_end() tells of the text, and run_workloads() looks whether ^C ended it */
 	return r < 0 ? r : output_error();
-}
-
-/* All tables; with their environment as JSON or HTML. */
-static int write_tables(const struct bench_session *s, const struct report_environment *env, enum bench_format f,
-                        FILE *to)
-{
-	int r = 0;
-
-	if (f == BENCH_JSON)
-		return report_write_json(env, (const struct report *const *)s->table, s->nr_tables, to);
-	if (f == BENCH_HTML)
-		return report_write_html(env, s->section, s->nr_sections, to);
-	for (size_t i = 0; r == 0 && i < s->nr_tables; i++) {
-		if (i)
-			fputc('\n', to);
-		r = report_write_csv(s->table[i], to);
-	}
-	return r;
-}
-
-static int write_file(const struct bench_session *s, const struct report_environment *env, enum bench_format f)
-{
-	const char *path = s->options->out[f];
-	char *text = NULL;
-	size_t len;
-	FILE *to;
-	int r;
-
-	if (!path)
-		return 0;
-	to = bench_is_stdout(path) ? stdout : open_memstream(&text, &len);
-	r = to ? write_tables(s, env, f, to) : -ENOMEM;
-	if (to && to != stdout && fclose(to) && r == 0)
-		r = -ENOMEM;
-	if (r < 0 && r != -EINVAL && (to != stdout || !output_error()))
-		log_errno(-r, "bench");
-	else if (r == 0 && to != stdout)
-		r = outfile_write(bench_formats[f], path, text, len, s->limits.signal_fd);
-	free(text);
-	return r;
 }
 
 static int first_error(int first, int r)
@@ -112,17 +58,19 @@ static int first_error(int first, int r)
 	return first < 0 ? first : r;
 }
 
-/* All that were asked for: one that cannot be written costs none of the others. The first -errno. */
+/* All that were asked for. */
 static int must_check write_files(const struct bench_session *s, const struct report_environment *env)
 {
-	int r = 0;
+	const struct report_results results = {.command = "bench",
+	                                       .env = env,
+	                                       .table = (const struct report *const *)s->table,
+	                                       .nr_tables = s->nr_tables,
+	                                       .section = s->section,
+	                                       .nr_sections = s->nr_sections,
+	                                       .limits = &s->limits,
+	                                       .text = s->text};
 
-	for (enum bench_format f = 0; f < BENCH_NR_FORMATS; f++)
-		r = first_error(r, write_file(s, env, f));
-	if (s->options->plot)
-		r = first_error(r, bench_plot_write(s->options->plot, (const struct report *const *)s->table,
-		                                    s->nr_tables, &s->limits, s->text));
-	return r;
+	return report_files_write(&s->options->files, &results);
 }
 
 /* Runs a workload, and keeps what it said for the page. */
@@ -187,8 +135,8 @@ static int run_workloads(struct bench_session *s)
 	for (size_t i = 0; r == 0 && workload_catalogue[i]; i++) {
 		if (!(o->workloads >> i & 1))
 			continue;
-		r = o->out[BENCH_HTML] ? run_for_page(s, workload_catalogue[i], &plan, output)
-		                       : runner_run(workload_catalogue[i], &plan, &output, &s->measured);
+		r = o->files.out[REPORT_HTML] ? run_for_page(s, workload_catalogue[i], &plan, output)
+		                              : runner_run(workload_catalogue[i], &plan, &output, &s->measured);
 		if ((r == 0 || r == -ECANCELED) && text_was_given_up(s))
 			r = -EINTR;
 	}
@@ -220,7 +168,7 @@ static int bench(struct bench_session *s)
 	if (s->text)
 		report_environment_print(&env, s->text);
 	r = run_workloads(s);
-	if (r == -EINTR && s->nr_tables && (!output_error() || has_files(s->options)))
+	if (r == -EINTR && s->nr_tables && (!output_error() || report_files_any(&s->options->files)))
 		return keep_what_there_is(s, &env);
 	if (r < 0 && r != -EINTR && !output_error())
 		log_errno(-r, "bench");
@@ -252,9 +200,9 @@ static int check_and_bench(struct bench_session *s, struct bench_options *o)
 {
 	int r;
 
-	if (bench_options_check(o) < 0 || bench_outputs_check(o) < 0)
+	if (bench_options_check(o) < 0)
 		return STATUS_USAGE;
-	s->text = bench_uses_stdout(o) ? NULL : stdout;
+	s->text = report_files_use_stdout(&o->files) ? NULL : stdout;
 	r = bench(s);
 	if (r == -EINTR || output_error() == -ECANCELED)
 		return STATUS_INTERRUPTED;

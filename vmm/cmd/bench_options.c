@@ -15,8 +15,6 @@
 #include "cmd/files.h"
 #include "cmd/options.h"
 
-const char *const bench_formats[BENCH_NR_FORMATS] = {"--json", "--csv", "--html"};
-
 #define MAX_RUNS 1000
 #define MAX_SEED 1000000000
 #define MAX_TIME 3600
@@ -167,13 +165,13 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 		o->quick = true;
 		return 0;
 	case 'j':
-		o->out[BENCH_JSON] = arg;
+		o->files.out[REPORT_JSON] = arg;
 		return 0;
 	case 'c':
-		o->out[BENCH_CSV] = arg;
+		o->files.out[REPORT_CSV] = arg;
 		return 0;
 	case 'm':
-		o->out[BENCH_HTML] = arg;
+		o->files.out[REPORT_HTML] = arg;
 		return 0;
 	case 'i':
 		return image_file(arg, o->file[BENCH_KERNEL]);
@@ -203,7 +201,7 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 'y':
 		return parse_label(arg, &o->label);
 	case 'l':
-		o->plot = arg;
+		o->files.plot = arg;
 		return 0;
 	case 'b':
 		o->baseline = arg;
@@ -213,36 +211,6 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	default:
 		return -EINVAL; /* option_next() logged it */
 	}
-}
-
-bool bench_is_stdout(const char *path)
-{
-	return path && strcmp(path, "-") == 0;
-}
-
-bool bench_uses_stdout(const struct bench_options *o)
-{
-	for (int f = 0; f < BENCH_NR_FORMATS; f++)
-		if (bench_is_stdout(o->out[f]))
-			return true;
-	return false;
-}
-
-/* Two cannot both go to stdout. -EINVAL, logged. */
-static int check_stdout(const struct bench_options *o)
-{
-	int first = -1;
-
-	for (int f = 0; f < BENCH_NR_FORMATS; f++) {
-		if (!bench_is_stdout(o->out[f]))
-			continue;
-		if (first >= 0) {
-			log_error("%s and %s cannot both go to stdout", bench_formats[first], bench_formats[f]);
-			return -EINVAL;
-		}
-		first = f;
-	}
-	return 0;
 }
 
 int bench_options_parse(int argc, char **argv, struct bench_options *o)
@@ -289,7 +257,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 		log_error("bench: unexpected argument '%s' (try `gnomon bench --help`)", argv[optind]);
 		return -EINVAL;
 	}
-	if (check_stdout(o) < 0)
+	if (report_files_check_stdout(&o->files) < 0)
 		return -EINVAL;
 	if (o->threshold >= 0 && !o->baseline) {
 		log_error("--threshold: there is nothing to compare with (see --baseline)");
@@ -302,7 +270,8 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	return check_arena(o);
 }
 
-int bench_options_check(struct bench_options *o)
+/* The files that the chosen workloads cannot do without. -errno, logged. */
+static int check_files(struct bench_options *o)
 {
 	static const char *const built[BENCH_NR_FILES] = {
 	    [BENCH_KERNEL] = FILES_KERNEL, [BENCH_COST] = FILES_COST, [BENCH_SHORTEST] = FILES_SHORTEST};
@@ -319,4 +288,22 @@ int bench_options_check(struct bench_options *o)
 			r = log_errno(errno, f == BENCH_KERNEL ? "guest image %s (see --image)" : "%s", o->file[f]);
 	}
 	return r;
+}
+
+/* -errno, logged. */
+static int check_outputs(const struct bench_options *o, const char *const *input)
+{
+	const int r = report_files_check(&o->files, input, "run");
+
+	return r < 0 || !o->baseline ? r : report_files_check_apart(&o->files, o->baseline, "the baseline");
+}
+
+int bench_options_check(struct bench_options *o)
+{
+	const char *input[BENCH_NR_FILES + 1] = {NULL};
+	const int r = check_files(o);
+
+	for (int f = 0; f < BENCH_NR_FILES; f++)
+		input[f] = o->file[f];
+	return r < 0 ? r : check_outputs(o, input);
 }

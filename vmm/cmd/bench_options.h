@@ -8,17 +8,12 @@
 
 #include "base/log.h"
 #include "bench/workload/workload.h"
-
-enum bench_format { BENCH_JSON, BENCH_CSV, BENCH_HTML, BENCH_NR_FORMATS };
-
-/* "--json" */
-extern const char *const bench_formats[BENCH_NR_FORMATS];
+#include "cmd/report_files.h"
 
 struct bench_options {
 	bool quick;
 	bool aa; /* each environment is compared with itself, too */
-	const char *out[BENCH_NR_FORMATS];   /* files; "-" is stdout; NULL: none */
-	const char *plot;                    /* directory; NULL: none */
+	struct report_files files;
 	const char *label;                   /* of the results; NULL: none */
 	const char *baseline;                /* results to compare with; NULL: none */
 	double threshold;                    /* percent, of the comparison; negative: not given */
@@ -35,13 +30,7 @@ struct bench_options {
 /* 0: go on; 1: help was shown; -EINVAL, logged. */
 int must_check bench_options_parse(int argc, char **argv, struct bench_options *o);
 
-/* Finds the files that the chosen workloads cannot do without. -errno, logged. */
+/* Finds the files, and what can be known to fail, before minutes are spent. -errno, logged. */
 int must_check bench_options_check(struct bench_options *o);
-
-/* True for "-". NULL is not. */
-bool bench_is_stdout(const char *path);
-
-/* Results go to stdout, in place of the text. */
-bool bench_uses_stdout(const struct bench_options *o);
 
 #endif

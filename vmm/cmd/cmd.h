@@ -7,6 +7,7 @@ int cmd_host(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_model(int argc, char **argv);
 int cmd_ctl(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_top(int argc, char **argv);

@@ -99,6 +99,7 @@ extern const struct pt_format pt_x86_64_la57; /* 5-level */
 extern const struct pt_format pt_ept;         /* SDM vol. 3, 28.3.2 */
 extern const struct pt_format pt_sv39;        /* RISC-V privileged architecture, 4.4 */
 extern const struct pt_format pt_sv48;        /* 4.5 */
+extern const struct pt_format pt_sv57;        /* 4.6 */
 extern const struct pt_format pt_enclave;     /* maddr -> owner, rights, where it may appear */
 
 static inline uint64_t pt_span(const struct pt_format *fmt, int level)

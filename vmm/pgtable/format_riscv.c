@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RISC-V Sv39 and Sv48, privileged architecture 4.3 to 4.5, without Svpbmt and Svnapot.
+ * RISC-V Sv39, Sv48 and Sv57, privileged architecture 4.3 to 4.6, without Svpbmt and Svnapot.
  *
  *     63  62..61  60..54    53 ....... 10  9..8  7  6  5  4  3  2  1  0
  *     N    PBMT   reserved   page number   RSW   D  A  G  U  X  W  R  V
@@ -9,7 +9,7 @@
  * R is reserved. Every level may hold leaves; the page number bits below a leaf's size must
  * be zero. The CPU may remember V = 0 until SFENCE.VMA (4.2.1).
  *
- * Parts: predicates; attributes; constructors; the two formats.
+ * Parts: predicates; attributes; constructors; the three formats.
  */
 #include "pgtable/format.h"
 
@@ -93,5 +93,13 @@ const struct pt_format pt_sv48 = {
     .name = "sv48",
     .levels = 4,
     .level = {RV_LEVELS_1_TO_3, [4] = {39, 9, true, LEAF_RESERVED(39), TABLE_RESERVED}},
+    RV_COMMON,
+};
+
+const struct pt_format pt_sv57 = {
+    .name = "sv57",
+    .levels = 5,
+    .level = {RV_LEVELS_1_TO_3, [4] = {39, 9, true, LEAF_RESERVED(39), TABLE_RESERVED},
+              [5] = {48, 9, true, LEAF_RESERVED(48), TABLE_RESERVED}},
     RV_COMMON,
 };

@@ -56,7 +56,8 @@ struct report_plot {
 	const char *panel, *line;
 	const char *x, *y;
 	const char *const *undrawn; /* lines that are in the table alone, NULL behind the last; NULL: all are drawn */
-	bool heat; /* `y` is a ratio: a heat map of lines by x, both of which are words */
+	bool heat;                  /* `y` is a ratio: a heat map of lines by x, both of which are words */
+	bool exact;                 /* `y` has no interval */
 };
 
 /* A table's name and columns. */

@@ -29,7 +29,7 @@ static void put_points(const struct report *r, bool words, const char *panel, co
 static void put_column(const struct report *r, const char *end, FILE *to)
 {
 	fputs(":(column(\"", to);
-	put_name(r, r->plot->y, end, to);
+	put_name(r, r->plot->y, r->plot->exact ? "" : end, to);
 	fputs("\"))", to);
 }
 

@@ -53,7 +53,7 @@ size_t report_end_of(const struct report *r, const char *end)
 {
 	char name[REPORT_CELL];
 
-	snprintf(name, sizeof(name), "%s%s", r->plot->y, end);
+	snprintf(name, sizeof(name), "%s%s", r->plot->y, r->plot->exact ? "" : end);
 	return report_column_of(r, name);
 }
 

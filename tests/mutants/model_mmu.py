@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+"""Bugs of what walks cost, and of traces. As in shadow_cpu.py each names the check that must find it."""
+
+ASSOC, LINES, WALK, MMU = ("vmm/model/mmu/assoc.c", "vmm/model/mmu/lines.h", "vmm/model/mmu/mmu_walk.c",
+                           "vmm/model/mmu/mmu.c")
+LACKEY, BINARY, GENERATE, RUN = ("vmm/model/trace/lackey.c", "vmm/model/trace/binary.c", "vmm/model/trace/generate.c",
+                                 "vmm/model/run.c")
+COSTS, TRACES, RUNS = "unit model_mmu", "unit model_trace", "unit model_run"
+
+MUTANTS = [
+    ("model-lru-is-fifo", ASSOC, "else if (way)\n\t\tmove_to_front(", "else if (way > a->shape.ways)\n\t\tmove_to_front(",
+     "what is used is replaced all the same", COSTS),
+    ("model-lines-forget-last", LINES, "uint32_t way = l->ways - 1;", "uint32_t way = l->ways / 2;",
+     "a cache has half of its ways", COSTS),
+    ("model-leaf-in-walk-cache", WALK, "if (end != leaf)", "if (end <= leaf)",
+     "a page-walk cache fills with entries that map pages", COSTS),
+    ("model-nested-tlb-per-4k", WALK, "const int shift = ref->shift ? ref->shift : 12;", "const int shift = 12;",
+     "the nested TLB has no large pages", COSTS),
+    ("model-host-cache-not-used", WALK, "cached = last_cached(w, first, end, MODEL_HOST);", "cached = -1;",
+     "the host's walks are never shortened", COSTS),
+    ("model-walker-reads-l1", WALK, "ref->address, w->mmu->shape.walker_cache,", "ref->address, 0,",
+     "the walker reads from a cache that it does not see", COSTS),
+    ("model-tlb-keeps-whole-page", MMU, "if (fits > shift) {", "if (fits >= 0 && shift < 0) {",
+     "a large page goes into the first TLB that has a part of it", COSTS),
+    ("trace-second-page-lost", LACKEY, "va / PAGE != (va + size - 1) / PAGE ? va + size - 1 : 0", "0",
+     "of an access to two pages one is not translated", TRACES),
+    ("trace-cut-is-taken", BINARY, 'return r < 0 ? r : refuse(t, "the trace is cut short: its end is not there");',
+     "return r < 0 ? r : (*ret_nr = n, 0);", "a trace that is cut short counts as whole", TRACES),
+    ("trace-zipf-flat", GENERATE, "return exp(-EXPONENT * log1p(rank));", "return exp(-EXPONENT * log(2 + rank));",
+     "zipf has other weights", TRACES),
+    ("model-warm-counts", RUN, "if (i == run->warm && run->warm)", "if (i == run->warm && run->warm > 1)",
+     "accesses that fill the caches count", RUNS),
+]

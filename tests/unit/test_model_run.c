@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Several designs over the same addresses: whatever threads there are, each does what it does alone. */
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <errno.h>
+#include <string.h>
+
+#include "model/design/catalogue.h"
+#include "model/run.h"
+
+#define LANES 5
+
+TestSuite(model_run);
+
+static const char *const designs[LANES] = {"radix4", "radix5", "radix4/radix4", "linear", "sv39"};
+
+static struct mmu_shape small(void)
+{
+	static const char text[] = "tlb1 = 4k 16 4\ntlb2 = 4k 64 4\npwc = guest+host 2+3+4 16 16\nnested = 8 8\n"
+	                           "cache = 32K 8 4\ncache = 256K 8 12\nmemory.cycles = 200\n";
+	struct mmu_shape shape;
+
+	cr_assert_eq(shape_parse("test", text, sizeof(text) - 1, &shape), 0);
+	return shape;
+}
+
+static void make(struct run_lane *lane)
+{
+	const struct mmu_shape shape = small();
+	const struct model_config config = MODEL_CONFIG_DEFAULT;
+	char why[MODEL_WHY_MAX];
+
+	memset(lane, 0, LANES * sizeof(*lane));
+	for (int i = 0; i < LANES; i++) {
+		cr_assert_eq(model_design_parse(designs[i], &config, &lane[i].walker, why), 0, "%s", why);
+		lane[i].mmu = model_mmu_new(&shape);
+	}
+}
+
+static void drop(struct run_lane *lane)
+{
+	for (int i = 0; i < LANES; i++) {
+		walker_destroy(lane[i].walker);
+		model_mmu_free(lane[i].mmu);
+	}
+}
+
+static int run(struct run_lane *lane, struct run_plan plan, enum model_pattern pattern, uint64_t base)
+{
+	int r;
+
+	cr_assert_eq(model_source_generate(pattern, base, 4ull << 20, 3, &plan.source), 0);
+	plan.page_shift = 12;
+	r = model_run(&plan, lane, LANES);
+	model_source_destroy(plan.source);
+	return r;
+}
+
+Test(model_run, threads_change_nothing)
+{
+	struct run_lane alone[LANES], together[LANES];
+
+	make(alone);
+	make(together);
+	cr_assert_eq(run(alone, (struct run_plan){.accesses = 50000, .warm = 5000}, MODEL_UNIFORM, 1 << 30), 0);
+	cr_assert_eq(
+	    run(together, (struct run_plan){.accesses = 50000, .warm = 5000, .threads = 7}, MODEL_UNIFORM, 1 << 30), 0);
+	for (int i = 0; i < LANES; i++) {
+		cr_assert_eq(memcmp(model_mmu_counts(alone[i].mmu), model_mmu_counts(together[i].mmu),
+		                    sizeof(struct mmu_counts)),
+		             0, "%s", designs[i]);
+		cr_assert_eq(model_mmu_counts(alone[i].mmu)->accesses, 50000);
+		cr_assert_eq(model_mmu_lines(alone[i].mmu), model_mmu_lines(together[i].mmu));
+		cr_assert_gt(model_mmu_lines(alone[i].mmu), 0);
+	}
+	drop(alone);
+	drop(together);
+}
+
+/* The accesses that do not count end anywhere, at a batch's end and beside it. */
+Test(model_run, warm_accesses_do_not_count)
+{
+	static const uint64_t warm[] = {0, 1, RUN_BATCH - 1, RUN_BATCH, RUN_BATCH + 1, 2 * RUN_BATCH};
+
+	for (size_t i = 0; i < sizeof(warm) / sizeof(*warm); i++) {
+		struct run_lane lane[LANES];
+
+		make(lane);
+		cr_assert_eq(run(lane, (struct run_plan){.accesses = 1000, .warm = warm[i]}, MODEL_STRIDE, 1 << 30), 0);
+		for (int l = 0; l < LANES; l++)
+			cr_assert_eq(model_mmu_counts(lane[l].mmu)->accesses, 1000, "%s, %llu", designs[l],
+			             (unsigned long long)warm[i]);
+		drop(lane);
+	}
+}
+
+static bool end_after_three(void *ctx, uint64_t done)
+{
+	return ++*(int *)ctx == 3;
+}
+
+Test(model_run, ended_in_the_middle_keeps_what_was_done)
+{
+	struct run_lane lane[LANES];
+	int asked = 0;
+
+	make(lane);
+	cr_assert_eq(run(lane,
+	                 (struct run_plan){.accesses = 1000000, .threads = 2, .ask = end_after_three, .ctx = &asked},
+	                 MODEL_UNIFORM, 1 << 30),
+	             -EINTR);
+	for (int i = 0; i < LANES; i++)
+		cr_assert_eq(model_mmu_counts(lane[i].mmu)->accesses, 3 * RUN_BATCH);
+	drop(lane);
+}
+
+/* Sv39 has no such address. The others go on. */
+Test(model_run, design_that_cannot_map_stops_alone)
+{
+	struct run_lane lane[LANES];
+
+	make(lane);
+	cr_assert_eq(run(lane, (struct run_plan){.accesses = 10000, .threads = 1}, MODEL_SEQUENTIAL, 1ull << 46), 0);
+	for (int i = 0; i < LANES; i++) {
+		const bool reaches = strcmp(designs[i], "sv39") != 0;
+
+		cr_assert_eq(lane[i].error, reaches ? 0 : -EINVAL, "%s: %d", designs[i], lane[i].error);
+		cr_assert_eq(model_mmu_counts(lane[i].mmu)->accesses, reaches ? 10000 : 0);
+	}
+	cr_assert_eq(lane[4].error_at, 1ull << 46);
+	drop(lane);
+}

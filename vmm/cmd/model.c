@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon model: page walks of any design, simulated. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/outfile.h"
+#include "base/output.h"
+#include "base/process.h"
+#include "cmd/cmd.h"
+#include "cmd/model_options.h"
+#include "cmd/model_report.h"
+#include "cmd/model_sources.h"
+#include "model/design/catalogue.h"
+#include "model/trace/write.h"
+#include "vm/vm.h"
+
+#define QUIET_SECONDS 2
+
+static const char words[] =
+    "Each design translates the same addresses, on a CPU of its own. Walks are accesses that no TLB "
+    "served, refs their references that page-walk caches did not spare. References follow each "
+    "other: a walk takes the sum of their latencies. docs/model.md says more.";
+#define MAX_TABLES 3
+
+/*
+ * Simulated memory for pages. Only those that are touched take any of ours, but an inverted table has an entry for each
+ * frame. All addresses stay below LINES_LIMIT.
+ */
+#define DATA_LEAST (1ull << 30)
+#define DATA_TRACE (64ull << 30) /* of a trace nobody knows how much it touches */
+#define DATA_MOST  (4ull << 40)
+#define DATA_GIANT (8ull << 30)
+
+struct session {
+	const struct model_options *o;
+	struct child_limits limits;
+	struct report_environment env;
+	struct report *table[MAX_TABLES];
+	size_t nr_tables;
+	FILE *text; /* where people look; NULL when stdout carries data */
+	struct trace_writer writer;
+	/* Of the run that is under way. */
+	const char *pattern;
+	uint64_t bytes;
+	struct run_lane lane[MODEL_MAX_DESIGNS];
+	char why[MODEL_WHY_MAX]; /* a design cannot be had */
+	time_t began;
+	bool failed; /* a page could not be mapped */
+};
+
+/* ---- one pattern ---- */
+
+static bool ask(void *ctx, uint64_t done)
+{
+	struct session *s = ctx;
+	struct pollfd fd = {.fd = s->limits.signal_fd, .events = POLLIN};
+	const uint64_t all = s->o->accesses ? (uint64_t)(s->o->accesses + s->o->warm) : 0;
+
+	if (done / RUN_BATCH % 64 == 0 && log_progress_wanted() && time(NULL) - s->began >= QUIET_SECONDS) {
+		if (all)
+			log_progress("model: %s, %llu MiB: %llu of %llu million accesses", s->pattern,
+			             (unsigned long long)(s->bytes >> 20), (unsigned long long)(done / 1000000),
+			             (unsigned long long)(all / 1000000));
+		else
+			log_progress("model: %s: %llu million accesses", s->pattern,
+			             (unsigned long long)(done / 1000000));
+	}
+	return poll(&fd, 1, 0) > 0;
+}
+
+static void tap(void *ctx, const uint64_t *va, size_t nr)
+{
+	trace_write(&((struct session *)ctx)->writer, va, nr);
+}
+
+/* Twice what can be touched, as some of it is lost between pages of several sizes. */
+static uint64_t data_bytes(const struct session *s)
+{
+	const uint64_t accesses = (uint64_t)(s->o->accesses + s->o->warm), page = 1ull << s->o->page_shift;
+	uint64_t touched = (s->bytes + page - 1) / page * page, data = DATA_LEAST;
+
+	if (s->o->trace)
+		return DATA_TRACE;
+	if (accesses && touched / page > accesses)
+		touched = accesses * page;
+	while (data < 2 * touched && data < DATA_MOST)
+		data *= 2;
+	/* The first GiB has no page of 1 GiB, and others are cut up (design/memory.c): there are some more, or none. */
+	return s->o->from || s->o->page_shift == 30 || s->o->host_page_shift == 30 ? data + DATA_GIANT : data - 4096;
+}
+
+/* Each design's walker and MMU. A design that cannot be had says why. -ENOMEM, logged. */
+static int make_lanes(struct session *s)
+{
+	struct model_config config = MODEL_CONFIG_DEFAULT;
+
+	config.backing.page_shift = s->o->host_page_shift;
+	config.data = data_bytes(s);
+	for (size_t i = 0; i < s->o->nr_designs; i++) {
+		struct run_lane *const lane = &s->lane[i];
+		const int r = model_design_parse(s->o->design[i], &config, &lane->walker, s->why);
+
+		if (r < 0) {
+			log_error("--designs: %s", s->why);
+			return r;
+		}
+		lane->mmu = model_mmu_new(&s->o->shape);
+		if (!lane->mmu)
+			return log_errno(ENOMEM, "model");
+	}
+	return 0;
+}
+
+static void free_lanes(struct session *s)
+{
+	for (size_t i = 0; i < s->o->nr_designs; i++) {
+		if (s->lane[i].walker)
+			walker_destroy(s->lane[i].walker);
+		model_mmu_free(s->lane[i].mmu);
+	}
+	memset(s->lane, 0, sizeof(s->lane));
+}
+
+/* A row of both tables for each design. */
+static void add_rows(struct session *s)
+{
+	for (size_t i = 0; i < s->o->nr_designs; i++) {
+		const struct run_lane *lane = &s->lane[i];
+		struct model_result result = {.pattern = s->pattern,
+		                              .bytes = s->bytes,
+		                              .page_shift = s->o->from ? 0 : s->o->page_shift,
+		                              .host_page_shift = s->o->host_page_shift,
+		                              .design = s->o->design[i],
+		                              .counts = *model_mmu_counts(lane->mmu),
+		                              .lines = model_mmu_lines(lane->mmu)};
+
+		walker_usage(lane->walker, &result.usage);
+		if (lane->error) {
+			s->failed = true;
+			snprintf(result.why, sizeof(result.why), "the page of 0x%llx could not be mapped: %s",
+			         (unsigned long long)lane->error_at,
+			         lane->error == -EINVAL ? "the design has no such address" : strerror(-lane->error));
+		}
+		model_report_add(s->table[0], s->table[1], &result, s->o->shape.ghz);
+	}
+}
+
+/* Pattern `n`, or the trace. 0 or -errno, logged; -EINTR: what was done has rows. */
+static int simulate(struct session *s, size_t n, uint64_t bytes)
+{
+	const struct model_options *o = s->o;
+	struct model_input in;
+	struct run_plan plan = {.page_shift = o->page_shift,
+	                        .accesses = (uint64_t)o->accesses,
+	                        .warm = (uint64_t)o->warm,
+	                        .threads = (unsigned)o->threads - 1, /* this one works, too */
+	                        .ask = ask,
+	                        .tap = s->writer.to ? tap : NULL,
+	                        .ctx = s};
+	int r = model_input_open(o, n, bytes, s->limits.signal_fd, &in);
+
+	s->pattern = o->trace ? "trace" : o->from ? "guest" : model_workload_name(n);
+	s->bytes = o->trace || o->from ? 0 : bytes;
+	s->began = time(NULL);
+	for (size_t i = 0; i < in.nr_ranges; i++)
+		s->bytes += in.range[i].bytes;
+	if (r == 0)
+		r = make_lanes(s);
+	if (r == 0) {
+		plan.source = in.source;
+		plan.range = in.range;
+		plan.nr_ranges = in.nr_ranges;
+		r = model_run(&plan, s->lane, o->nr_designs);
+		log_progress("%s", "");
+		if (r == 0 || r == -EINTR)
+			add_rows(s);
+	}
+	free_lanes(s);
+	model_input_close(&in);
+	return r;
+}
+
+/* ---- all ---- */
+
+static int simulate_all(struct session *s)
+{
+	const struct model_options *o = s->o;
+	int r = 0;
+
+	s->table[0] = model_report_time();
+	s->table[1] = model_report_tables();
+	s->table[2] = model_report_cpu(o);
+	if (!s->table[0] || !s->table[1] || !s->table[2])
+		return log_errno(ENOMEM, "model");
+	s->nr_tables = 3;
+	if (o->trace || o->from)
+		return simulate(s, 0, 0);
+	for (size_t n = 0; r == 0 && n < MODEL_NR_WORKLOADS; n++)
+		for (size_t i = 0; r == 0 && o->patterns >> n & 1 && i < o->nr_sizes; i++)
+			r = simulate(s, n, o->size[i]);
+	return r;
+}
+
+static int show_closed_forms(struct session *s)
+{
+	bool is_right = false;
+
+	s->table[0] = model_report_closed((uint64_t)s->o->seed, &is_right);
+	if (!s->table[0])
+		return log_errno(ENOMEM, "model");
+	s->nr_tables = 1;
+	if (is_right)
+		return 0;
+	log_error("a simulated count is not what the formula says");
+	return -EIO;
+}
+
+static void print_cpu(const struct mmu_shape *shape, FILE *to)
+{
+	fprintf(to, "simulated CPU: %s at %.1f GHz", shape->name, shape->ghz);
+	if (*shape->assumed)
+		fprintf(to, "; nobody published, and so assumed: %s", shape->assumed);
+	fputc('\n', to);
+}
+
+/* Tables for people. The CPU's is in the files, and in --list. */
+static int print(const struct session *s)
+{
+	const size_t nr = s->o->simulate ? 2 : 1;
+	int r = 0;
+
+	if (!s->text)
+		return 0;
+	if (s->o->simulate)
+		print_cpu(&s->o->shape, s->text);
+	for (size_t i = 0; r == 0 && i < nr; i++) {
+		fputc('\n', s->text);
+		r = report_print(s->table[i], s->text);
+	}
+	return r < 0 ? r : output_error();
+}
+
+static int write_files(const struct session *s)
+{
+	char finding[320];
+	const struct report_section section = {.name = "model",
+	                                       .what = s->o->simulate ? "page walks, simulated" : "references of walks",
+	                                       .finding = finding,
+	                                       .words = s->o->simulate ? words : "",
+	                                       .table = (const struct report *const *)s->table,
+	                                       .nr_tables = s->nr_tables};
+	const struct report_results results = {.command = "model",
+	                                       .env = &s->env,
+	                                       .table = (const struct report *const *)s->table,
+	                                       .nr_tables = s->nr_tables,
+	                                       .section = &section,
+	                                       .nr_sections = 1,
+	                                       .limits = &s->limits,
+	                                       .text = s->text};
+
+	snprintf(finding, sizeof(finding),
+	         s->o->simulate ? "Simulated on %s. Nobody published, and so assumed: %s." : "", s->o->shape.name,
+	         *s->o->shape.assumed ? s->o->shape.assumed : "nothing");
+	return report_files_write(&s->o->files, &results);
+}
+
+/* The written trace is whole, or the command failed. */
+static int end_trace(struct session *s, int r)
+{
+	int bad;
+
+	if (!s->writer.to)
+		return r;
+	trace_write_end(&s->writer);
+	bad = ferror(s->writer.to);
+	if ((fclose(s->writer.to) || bad) && r == 0)
+		r = log_errno(errno ? errno : EIO, "--write-trace: %s", s->o->write_trace);
+	s->writer.to = NULL;
+	return r;
+}
+
+static int begin_trace(struct session *s)
+{
+	if (!s->o->write_trace)
+		return 0;
+	s->writer.to = fopen(s->o->write_trace, "we");
+	if (!s->writer.to)
+		return log_errno(errno, "--write-trace: %s", s->o->write_trace);
+	trace_write_head(&s->writer);
+	return 0;
+}
+
+/* What -errno of the simulation leaves is shown, if there is something. */
+static int model(struct session *s)
+{
+	struct host_info host;
+	int r = host_detect(&host, NULL), shown;
+
+	if (r < 0)
+		return log_errno(-r, "GNOMON_KVM_DEVICE");
+	report_environment_capture(&host, &s->env);
+	s->env.seed = s->o->seed;
+	r = begin_trace(s);
+	if (r == 0)
+		r = end_trace(s, s->o->simulate ? simulate_all(s) : show_closed_forms(s));
+	if (r == -EINTR && !output_error())
+		log_error("interrupted: tables have what was simulated until then");
+	if ((r < 0 && r != -EINTR && s->o->simulate) || !s->nr_tables)
+		return r;
+	shown = print(s);
+	if (shown == 0 || report_files_any(&s->o->files))
+		shown = write_files(s);
+	return r < 0 ? r : shown;
+}
+
+static int check_files(const struct model_options *o)
+{
+	const char *const trace = o->trace && strcmp(o->trace, "-") == 0 ? OUTFILE_STDIN : o->trace;
+	const char *const input[] = {trace, NULL};
+
+	if (o->write_trace && *input && outfile_same(o->write_trace, *input)) {
+		log_error("--write-trace: %s is what shall be read", o->write_trace);
+		return -EINVAL;
+	}
+	if (report_files_check(&o->files, input, "read") < 0)
+		return -EINVAL;
+	if (!o->write_trace)
+		return 0;
+	if (report_files_check_apart(&o->files, o->write_trace, "the file of --write-trace") < 0)
+		return -EINVAL;
+	return outfile_check("--write-trace", o->write_trace);
+}
+
+int cmd_model(int argc, char **argv)
+{
+	struct model_options o = {.page_shift = 12, .host_page_shift = 12, .seed = 1, .accesses = -1, .warm = -1};
+	struct session s = {.o = &o, .limits = {.signal_fd = -1, .seconds = 60}};
+	int r = model_options_parse(argc, argv, &o), status;
+
+	if (r) {
+		model_options_free(&o);
+		return r > 0 ? 0 : STATUS_USAGE;
+	}
+	s.text = report_files_use_stdout(&o.files) ? NULL : stdout;
+	s.limits.signal_fd = process_catch_end(); /* from here on files are made */
+	output_give_up_on(s.limits.signal_fd);
+	r = s.limits.signal_fd;
+	if (r >= 0)
+		r = check_files(&o) < 0 ? -EINVAL : model(&s);
+	if (output_error() == -ECANCELED)
+		r = -EINTR;
+	output_give_up_on(-1);
+	for (size_t i = 0; i < MAX_TABLES; i++)
+		report_free(s.table[i]);
+	if (s.limits.signal_fd >= 0)
+		close(s.limits.signal_fd);
+	status = r == -EINTR ? STATUS_INTERRUPTED : r == -EINVAL ? STATUS_USAGE : r < 0 ? STATUS_HOST_FAILURE : 0;
+	model_options_free(&o);
+	return status ? status : s.failed ? STATUS_HOST_FAILURE : 0;
+}

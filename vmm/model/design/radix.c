@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *     va    | index L | ... | index 1 | offset |
+ *                |                |
+ *     root --> table L --> ... table 1 --> page          raw:  the format's entry, in the simulated memory
+ *                                                        seen: address | SEEN_TABLE, SEEN_LEAF or SEEN_LINK; 0: absent
+ */
+#include "model/design/radix.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/design/memory.h"
+
+#define SEEN_TABLE   1ull
+#define SEEN_LEAF    2ull
+#define SEEN_LINK    4ull
+#define SEEN_ADDRESS PAGE_MASK
+
+/* The bytes of a reference that tell where it is made: they are written as one word, on a little-endian host. */
+#define WHERE    offsetof(struct model_ref, dimension)
+#define OF_SHIFT (8 * (offsetof(struct model_ref, of) - WHERE))
+
+/* What a walk needs of a level. */
+struct step {
+	uint64_t mask;       /* of the index, as a byte offset in the table */
+	uint8_t shift;       /* of the address to that offset */
+	uint8_t entry_shift; /* an entry covers 1 << entry_shift bytes */
+	uint32_t where;      /* model_ref from `dimension` on, but for `of` */
+};
+
+struct radix {
+	struct walker w;
+	struct pt_format fmt;
+	uint64_t root;
+	uint64_t *seen; /* what the format says of the entry in the same place of the memory */
+	/* Canonical is what does not reach `reach` when `half` is added: half of it, if addresses have a sign. */
+	uint64_t half, reach;
+	struct step step[PT_LEVELS_MAX + 1];
+	struct model_usage usage;
+};
+
+static uint64_t table_bytes(const struct pt_format *fmt, int level)
+{
+	return round_up((uint64_t)pt_nr_entries(fmt, level) * sizeof(uint64_t), PAGE_SIZE);
+}
+
+static uint64_t *seen_at(const struct radix *r, uint64_t at)
+{
+	return &r->seen[(at - r->w.memory->data) / sizeof(uint64_t)];
+}
+
+/* Nothing but the model walks here: a plain store does. */
+static void store(struct radix *r, uint64_t at, pte_t e, int level)
+{
+	const bool leaf = r->fmt.is_leaf(e, level);
+
+	*(uint64_t *)model_memory_at(r->w.memory, at) = pte_raw(e);
+	*seen_at(r, at) = r->fmt.address(e, level) | (leaf ? SEEN_LEAF : SEEN_TABLE);
+	r->usage.insert_refs++;
+}
+
+static int new_table(struct radix *r, int level, uint64_t *ret_address)
+{
+	const uint64_t bytes = table_bytes(&r->fmt, level);
+	const int ret = model_memory_table(r->w.memory, bytes, ret_address);
+
+	if (ret == 0)
+		r->usage.table_bytes += bytes;
+	return ret;
+}
+
+/* Where the entry for `va` at `level` lies; makes the tables above. */
+static int descend(struct radix *r, uint64_t va, int level, uint64_t *ret_at)
+{
+	uint64_t table = r->root;
+
+	for (int l = r->fmt.levels;; l--) {
+		const uint64_t at = table + pt_index(&r->fmt, va, l) * sizeof(uint64_t);
+		const uint64_t e = *seen_at(r, at);
+
+		r->usage.insert_refs++;
+		if (l == level) {
+			*ret_at = at;
+			return 0;
+		}
+		if (e & (SEEN_LEAF | SEEN_LINK))
+			return -EEXIST;
+		table = e & SEEN_ADDRESS;
+		if (!e) {
+			const int ret = new_table(r, l - 1, &table);
+
+			if (ret < 0)
+				return ret;
+			store(r, at, r->fmt.make_table(l, table), l);
+		}
+	}
+}
+
+static int map_leaf(struct radix *r, uint64_t va, uint64_t pa, int level, pt_attrs_t attrs)
+{
+	uint64_t at;
+	int ret = descend(r, va, level, &at);
+
+	if (ret < 0)
+		return ret;
+	if (*seen_at(r, at) & (SEEN_TABLE | SEEN_LINK))
+		return -EEXIST;
+	r->usage.pages += !*seen_at(r, at);
+	store(r, at, r->fmt.make_leaf(level, pa, attrs), level);
+	return 0;
+}
+
+/* The level with the largest pages that fit into one of 1 << shift bytes. 0: none. */
+static int leaf_level(const struct pt_format *fmt, int shift)
+{
+	int level = 0;
+
+	while (level < fmt->levels && fmt->level[level + 1].leaf && fmt->level[level + 1].shift <= shift)
+		level++;
+	return level;
+}
+
+static int radix_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, pt_attrs_t attrs)
+{
+	struct radix *r = (struct radix *)w;
+	const uint64_t bytes = 1ull << page_shift;
+	const int level = leaf_level(&r->fmt, page_shift);
+
+	attrs &= r->fmt.attrs;
+	if (!level || (va | pa) & (bytes - 1) || !r->fmt.allows(attrs) || pa >> r->fmt.phys_bits ||
+	    !pt_is_canonical(&r->fmt, va) || !pt_is_canonical(&r->fmt, va + bytes - 1))
+		return -EINVAL;
+	r->usage.inserts++;
+	for (uint64_t done = 0; done < bytes; done += pt_span(&r->fmt, level)) {
+		const int ret = map_leaf(r, va + done, pa + done, level, attrs);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int model_radix_link(struct walker *w, uint64_t va, int level, uint64_t address)
+{
+	struct radix *r = (struct radix *)w;
+	uint64_t at;
+	int ret;
+
+	if (level < 1 || level > r->fmt.levels || !pt_is_canonical(&r->fmt, va))
+		return -EINVAL;
+	ret = descend(r, va, level, &at);
+	if (ret < 0)
+		return ret;
+	if (*seen_at(r, at) & (SEEN_TABLE | SEEN_LEAF))
+		return -EEXIST;
+	store(r, at, r->fmt.make_table(level, address), level);
+	*seen_at(r, at) = address | SEEN_LINK;
+	return 0;
+}
+
+/* The hot loop of the model: no call, and three stores for each reference. */
+static void radix_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
+{
+	const struct radix *r = (const struct radix *)w;
+	const struct step *step = &r->step[r->fmt.levels];
+	struct model_ref *ref = model_walk_next(walk);
+	const uintptr_t seen = (uintptr_t)r->seen - w->memory->data;
+	const uint32_t of = (uint32_t)walk->of << OF_SHIFT;
+	uint64_t e = r->root | SEEN_TABLE;
+
+	walk->mapped = false;
+	if (va + r->half >= r->reach)
+		return;
+	for (;; step--, ref++) {
+		const uint64_t at = (e & SEEN_ADDRESS) + (va >> step->shift & step->mask);
+		const uint32_t where = step->where | of;
+
+		e = *(const uint64_t *)(seen + at);
+		ref->address = at;
+		ref->key = va;
+		memcpy((char *)ref + WHERE, &where, sizeof(where));
+		if (!(e & SEEN_TABLE))
+			break;
+	}
+	walk->nr += &r->step[r->fmt.levels] - step + 1;
+	walk->mapped = e & SEEN_LEAF;
+	walk->page_shift = step->entry_shift;
+	walk->pa = (e & SEEN_ADDRESS) | (e & SEEN_LEAF ? va & ((1ull << step->entry_shift) - 1) : 0);
+}
+
+static void radix_usage(const struct walker *w, struct model_usage *ret_usage)
+{
+	*ret_usage = ((const struct radix *)w)->usage;
+}
+
+static void radix_destroy(struct walker *w)
+{
+	model_unreserve(((struct radix *)w)->seen, w->memory->limit);
+	walker_release(w);
+}
+
+static const struct walker_ops radix_ops = {radix_map, radix_walk, radix_usage, radix_destroy};
+
+const struct pt_format *model_radix_format(const struct walker *w)
+{
+	return w->ops == &radix_ops ? &((const struct radix *)w)->fmt : NULL;
+}
+
+static void prepare_steps(struct radix *r)
+{
+	r->reach = pt_linear_max(&r->fmt) + 1;
+	r->half = r->fmt.sign_extended ? r->reach / 2 : 0;
+	for (int level = 1; level <= r->fmt.levels; level++) {
+		const struct pt_level *l = &r->fmt.level[level];
+		const struct model_ref ref = {.dimension = r->w.dimension, .level = level, .shift = l->shift};
+
+		r->step[level] = (struct step){.mask = (pt_nr_entries(&r->fmt, level) - 1) * sizeof(uint64_t),
+		                               .shift = l->shift - 3,
+		                               .entry_shift = l->shift};
+		memcpy(&r->step[level].where, (const char *)&ref + WHERE, sizeof(r->step[level].where));
+	}
+}
+
+int model_radix_create(const struct pt_format *fmt, struct model_memory *memory, enum model_dimension dimension,
+                       struct walker **ret_walker)
+{
+	struct radix *r = calloc(1, sizeof(*r));
+	int ret;
+
+	if (!r)
+		return -ENOMEM;
+	walker_init(&r->w, &radix_ops, memory, dimension);
+	r->fmt = *fmt;
+	r->fmt.sign_extended = fmt->sign_extended && dimension == MODEL_GUEST;
+	r->w.va_bits = pt_va_bits(&r->fmt) - r->fmt.sign_extended;
+	prepare_steps(r);
+	r->seen = model_reserve(memory->limit);
+	ret = r->seen ? new_table(r, r->fmt.levels, &r->root) : -ENOMEM;
+	if (ret < 0) {
+		walker_destroy(&r->w);
+		return ret;
+	}
+	*ret_walker = &r->w;
+	return 0;
+}
