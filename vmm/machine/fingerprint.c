@@ -35,16 +35,16 @@ void machine_fingerprints_end(struct machine *m)
 int machine_idle(void *machine)
 {
 	struct machine *m = machine;
-	const int64_t now = clock_ms();
+	const int64_t now = clock_us();
 	int64_t last = INT64_MIN;
 
 	for (int i = 0; i < FINGERPRINTS; i++)
-		if (m->fingerprints.all[i].f && m->fingerprints.all[i].asked_ms > last)
-			last = m->fingerprints.all[i].asked_ms;
+		if (m->fingerprints.all[i].f && m->fingerprints.all[i].asked_us > last)
+			last = m->fingerprints.all[i].asked_us;
 	if (last == INT64_MIN)
 		return -1;
-	if (now - last < FINGERPRINT_KEEP_MS)
-		return (int)(FINGERPRINT_KEEP_MS - (now - last));
+	if (now - last < FINGERPRINT_KEEP_MS * 1000ll)
+		return (int)(FINGERPRINT_KEEP_MS - (now - last) / 1000);
 	machine_fingerprints_end(m);
 	return -1;
 }
@@ -82,7 +82,7 @@ static struct machine_fingerprint *make_room(struct machine_fingerprints *all)
 	struct machine_fingerprint *oldest = &all->all[0];
 
 	for (int i = 0; i < FINGERPRINTS; i++)
-		if (!all->all[i].f || (oldest->f && all->all[i].asked_ms < oldest->asked_ms))
+		if (!all->all[i].f || (oldest->f && all->all[i].asked_us < oldest->asked_us))
 			oldest = &all->all[i];
 	forget(oldest);
 	return oldest;
@@ -112,7 +112,7 @@ static struct machine_fingerprint *get(struct machine *m, const struct control_f
 		control_fail(err, ENOMEM, "The host has no memory for a fingerprint");
 		return NULL;
 	}
-	p->asked_ms = clock_ms();
+	p->asked_us = clock_us();
 	return p;
 }
 

@@ -28,7 +28,7 @@
 /* One of them, with what was done since a client last had the answer that it is up to date. */
 struct machine_fingerprint {
 	struct fingerprint *f;
-	int64_t asked_ms;             /* when a client last did */
+	int64_t asked_us;             /* when a client last did */
 	unsigned rounds;              /* with the guest running */
 	struct fingerprint_round sum; /* of these */
 	int64_t us;                   /* at work */
