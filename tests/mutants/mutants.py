@@ -31,6 +31,7 @@ import enclave_vm  # noqa: E402 pylint: disable=wrong-import-position
 import model_design  # noqa: E402 pylint: disable=wrong-import-position
 import model_mmu  # noqa: E402 pylint: disable=wrong-import-position
 import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
+import sharing  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 import walk  # noqa: E402 pylint: disable=wrong-import-position
 
@@ -193,7 +194,7 @@ LAZY = [
      "!(sh->opts & SHADOW_OPT_AD_FAST)", "A and D are set along a path that lags", "unit shadow_sizes"),
 ]
 MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
-    enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS
+    enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS + sharing.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]

@@ -10,6 +10,7 @@
 #include "mem/touched.h"
 #include "share_oracle.h"
 #include "stage2_machine.h"
+#include "walk/guest_walk.h"
 
 #define PAGES (SMALL / PAGE_SIZE)
 #define WORDS (PAGES / 64)
@@ -229,6 +230,31 @@ Test(stage2, fingerprint_keeps_what_becomes_due_meanwhile)
 	cr_assert_eq(f->round.pages, 1);
 	expect_right(f);
 	fingerprint_destroy(f);
+}
+
+/* Where the walker sets A and D, the VMM has changed a guest's table; where they are set already, it has not. */
+Test(stage2, written_by_the_walker)
+{
+	const struct walk_mode mode = {.cr3 = gpa_init(BLOCK), .nxe = true, .maxphyaddr = 40};
+	const struct walk_access store = {.write = true};
+	uint64_t got[WORDS] = {0}, none[WORDS] = {0};
+	struct walk w;
+
+	make(SMALL);
+	for (unsigned i = 0; i < 4; i++)
+		*(uint64_t *)ptr(BLOCK + i * PAGE_SIZE, 8) = (BLOCK + (i + 1) * PAGE_SIZE) | PTE_P | PTE_W;
+	cr_assert_eq(written_begin(&s2.written, SMALL), 0);
+	guest_walk(&s2, &mode, gva_init(0), store, false, &w);
+	written_take(&s2.written, got);
+	cr_assert_arr_eq(got, none, sizeof(none), "it only looked");
+	guest_walk(&s2, &mode, gva_init(0), store, true, &w);
+	cr_assert_eq(w.outcome, WALK_OK);
+	written_take(&s2.written, got);
+	cr_assert_eq(got[BLOCK / PAGE_SIZE / 64], 0xf);
+	memset(got, 0, sizeof(got));
+	guest_walk(&s2, &mode, gva_init(0), store, true, &w);
+	written_take(&s2.written, got);
+	cr_assert_arr_eq(got, none, sizeof(none), "they were set already");
 }
 
 /* Exactly the pages that a range touches are noted, across words of the map and up to its end. */
