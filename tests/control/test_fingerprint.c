@@ -59,6 +59,7 @@ static json_int_t expect_as_from_scratch(const char *after)
 	tell("stop");
 	reply = fingerprint("blake2b", NULL, true);
 	cr_assert(json_is_true(json_object_get(reply, "exact")));
+	cr_assert(json_is_true(json_object_get(reply, "logged")), "all pages were hashed: the log does not work");
 	root_of(reply, known);
 	looked = of_round(reply, "pages");
 	json_decref(reply);

@@ -59,30 +59,24 @@ static void change_rights(uint64_t gpa, uint64_t size, pt_attrs_t clear)
 	cr_assert_eq(pt_protect(&s2.pt, gpa, size, 0, clear, &g), 0);
 }
 
-/* A page is written, taken, given back zeroed, or loses a right. All but the last is noted; the last is told here. */
+/* A page is taken or given back zeroed, which notes itself; or it is written or loses a right, which is noted here. */
 static void change_at_random(unsigned *seed)
 {
 	const uint64_t gpa = rand_r(seed) % PAGES * PAGE_SIZE;
 	uint8_t *page = ptr(gpa, PAGE_SIZE);
+	const int what = page ? rand_r(seed) % 5 : -1;
 
-	switch (page ? rand_r(seed) % 6 : 5) {
-	case 0:
-		cr_assert_eq(stage2_unmap(&s2, gpa_init(gpa), PAGE_SIZE, &g), 0);
+	if (what <= 0) {
+		cr_assert_eq((page ? stage2_unmap : stage2_map)(&s2, gpa_init(gpa), PAGE_SIZE, &g), 0);
 		pt_gather_finish(&s2.pt, &g);
-		break;
-	case 1:
-		memset(page, 0, PAGE_SIZE);
-		break;
-	case 2:
-		change_rights(gpa, PAGE_SIZE, PT_X);
-		break;
-	case 5:
-		cr_assert_eq(stage2_map(&s2, gpa_init(gpa), PAGE_SIZE, &g), 0);
-		pt_gather_finish(&s2.pt, &g);
-		break;
-	default:
-		page[rand_r(seed) % PAGE_SIZE]++;
+		return;
 	}
+	if (what == 1)
+		memset(page, 0, PAGE_SIZE);
+	else if (what == 2)
+		change_rights(gpa, PAGE_SIZE, PT_X);
+	else
+		page[rand_r(seed) % PAGE_SIZE]++;
 	written_note(&s2.written, gpa_init(gpa), 1);
 }
 

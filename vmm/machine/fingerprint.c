@@ -213,14 +213,15 @@ static json_t *answer(struct machine_fingerprint *p, int64_t paused_us)
 	                  (json_int_t)f->version, "pages", (json_int_t)f->pages, "logged", p->logged, "exact",
 	                  paused_us >= 0, "paused-us", (json_int_t)(paused_us < 0 ? 0 : paused_us));
 	json_object_set_new(reply, "round",
-	                    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->sum.pages,
+	                    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pages", (json_int_t)p->sum.pages,
 	                              "absent", (json_int_t)p->sum.absent, "zero", (json_int_t)p->sum.zero, "hashed",
 	                              (json_int_t)p->sum.hashed, "changed", (json_int_t)p->sum.changed, "nodes",
-	                              (json_int_t)p->sum.nodes, "us", (json_int_t)p->us));
+	                              (json_int_t)p->sum.nodes, "us", (json_int_t)p->us, "cpu-us",
+	                              (json_int_t)p->cpu_us));
 	json_object_set_new(reply, "absent", digests(f->hash.absent, SHARE_LEVELS + 1));
 	json_object_set_new(reply, "zero", digests(f->hash.zero, SHARE_LEVELS + 1));
 	p->sum = (struct fingerprint_round){0};
-	p->us = p->rounds = 0;
+	p->us = p->cpu_us = p->rounds = 0;
 	return reply;
 }
 
@@ -235,7 +236,7 @@ json_t *machine_fingerprint(void *machine, const struct control_fingerprint *whi
 {
 	struct machine *m = machine;
 	struct machine_fingerprint *p = get(m, which, err);
-	const int64_t start = clock_us();
+	const int64_t start = clock_us(), cpu_start = clock_cpu_us();
 	int64_t paused_us = -1;
 	int r = 1;
 
@@ -254,6 +255,7 @@ json_t *machine_fingerprint(void *machine, const struct control_fingerprint *whi
 		return NULL;
 	}
 	p->us += clock_us() - start;
+	p->cpu_us += clock_cpu_us() - cpu_start;
 	return r ? answer(p, paused_us) : json_pack("{s:b}", "done", false);
 }
 

@@ -31,7 +31,7 @@ struct machine_fingerprint {
 	int64_t asked_us;             /* when a client last did */
 	unsigned rounds;              /* with the guest running */
 	struct fingerprint_round sum; /* of these */
-	int64_t us;                   /* at work */
+	int64_t us, cpu_us;           /* at work; on a CPU meanwhile */
 	bool logged;                  /* the log told which pages were written; else all were taken for it */
 };
 
