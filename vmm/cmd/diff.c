@@ -106,11 +106,12 @@ static void print_text(const struct diff *d, const struct descent_result *res)
 
 static void print_json(const struct diff *d, const struct descent_result *res)
 {
-	json_t *out = json_pack(
-	    "{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "same", res->pages == 0, "pages", (json_int_t)res->pages,
-	    "comparisons", (json_int_t)res->comparisons, "hashes", (json_int_t)res->hashes, "requests",
-	    (json_int_t)(d->guest[0].requests + d->guest[1].requests), "hashed", (json_int_t)d->hashed, "update_us",
-	    (json_int_t)d->update_us, "descent_us", (json_int_t)d->descent_us, "ranges", d->ranges);
+	const uint64_t requests = d->guest[0].requests + d->guest[1].requests;
+	json_t *out = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O}", "same", res->pages == 0, "pages",
+	                        (json_int_t)res->pages, "comparisons", (json_int_t)res->comparisons, "hashes",
+	                        (json_int_t)res->hashes, "requests", (json_int_t)requests, "hashed",
+	                        (json_int_t)d->hashed, "update_us", (json_int_t)d->update_us, "descent_us",
+	                        (json_int_t)d->descent_us, "ranges", d->ranges);
 
 	(void)json_dumpf(out, stdout, JSON_INDENT(2));
 	putchar('\n');

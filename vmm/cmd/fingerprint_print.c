@@ -45,6 +45,7 @@ static void print_level(const json_t *reply, const struct fingerprint_level *now
 
 	for (uint64_t i = 0, next; i < now->n; i = next) {
 		char hex[HEX_TEXT(SHARE_DIGEST)];
+		unsigned long long first, last;
 
 		next = i + 1;
 		if (!has_changed(now, before, i))
@@ -52,9 +53,10 @@ static void print_level(const json_t *reply, const struct fingerprint_level *now
 		while (next < now->n && share_digest_equal(&now->digest[i], &now->digest[next]) &&
 		       has_changed(now, before, next))
 			next++;
+		first = i * span;
+		last = next * span - 1;
 		hex_write(hex, now->digest[i].byte, SHARE_DIGEST);
-		printf("  0x%012llx-0x%012llx  %s\n", (unsigned long long)(i * span),
-		       (unsigned long long)(next * span - 1),
+		printf("  0x%012llx-0x%012llx  %s\n", first, last,
 		       is_known(reply, "absent", now->level, hex) ? "absent"
 		       : is_known(reply, "zero", now->level, hex) ? "zero"
 		                                                  : hex);
@@ -85,12 +87,13 @@ static json_t *level_object(const struct fingerprint_level *now, const struct fi
 
 	for (uint64_t i = 0; i < now->n; i++) {
 		char hex[HEX_TEXT(SHARE_DIGEST)];
+		const uint64_t gpa = i * span;
 
 		if (!has_changed(now, before, i))
 			continue;
 		hex_write(hex, now->digest[i].byte, SHARE_DIGEST);
-		json_array_append_new(list, json_pack("{s:I, s:I, s:s}", "gpa", (json_int_t)(i * span), "size",
-		                                      (json_int_t)span, "hash", hex));
+		json_array_append_new(
+		    list, json_pack("{s:I, s:I, s:s}", "gpa", (json_int_t)gpa, "size", (json_int_t)span, "hash", hex));
 	}
 	return list;
 }

@@ -24,7 +24,8 @@ int share_tree_init(struct share_tree *t, const struct share_hash *hash, uint64_
 	*t = (struct share_tree){.hash = hash};
 	for (int level = 0; level <= SHARE_LEVELS; level++) {
 		t->nr[level] = level < SHARE_LEVELS ? stored(needed) : 1;
-		t->node[level] = malloc(t->nr[level] * sizeof(*t->node[level]));
+		BUG_ON(!t->nr[level] || t->nr[level] > share_nodes(level));
+		t->node[level] = calloc(t->nr[level], sizeof(*t->node[level]));
 		t->stale[level] = calloc(words(t->nr[level]), sizeof(*t->stale[level]));
 		if (!t->node[level] || !t->stale[level]) {
 			share_tree_destroy(t);
