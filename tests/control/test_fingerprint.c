@@ -83,14 +83,16 @@ static void let_run(void)
 		usleep(1000);
 }
 
-static void start_kernel(const char *mode)
+/* PROGRAM with its arguments, which serves the balloon; until it says `words`. */
+static void start_kernel(const char *mode, const char *words, const char *program, const char *keep, const char *loose)
 {
 	char kernel[4096];
 
 	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf"));
-	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control",
-	                                      path, kernel, "--", "idle", "hold", "8", "8", NULL});
-	run_until(&run, "round 1");
+	run_start(&run,
+	          (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control", path,
+	                                "--enclave-memory", "16M", kernel, "--", "idle", program, keep, loose, NULL});
+	run_until(&run, words);
 	must_work(connection_open(&client, path, ANSWER_MS), "connect");
 }
 
@@ -115,7 +117,7 @@ static void kernel_in(const char *mode)
 {
 	const char *other = strcmp(mode, "nested") == 0 ? "shadow" : "nested";
 
-	start_kernel(mode);
+	start_kernel(mode, "round 1", "hold", "8", "8");
 	json_decref(fingerprint("blake2b", NULL, false));
 	for (int i = 0; i < 12; i++) {
 		let_run();
@@ -146,6 +148,29 @@ Test(control, fingerprint_nested)
 Test(control, fingerprint_shadow)
 {
 	kernel_in("shadow");
+}
+
+/* Pages go to enclaves and come back, and buffers are shared, which an enclave writes past every log. */
+static void enclaves_in(const char *mode)
+{
+	start_kernel(mode, "serving", "enclave", NULL, NULL);
+	for (int i = 0; i < 8; i++) {
+		json_decref(fingerprint("blake2b", NULL, false));
+		expect_as_from_scratch("enclaves");
+	}
+	run_until(&run, "counter: spun");
+	expect_as_from_scratch("the end of enclaves");
+	quit();
+}
+
+Test(control, fingerprint_beside_enclaves_nested)
+{
+	enclaves_in("nested");
+}
+
+Test(control, fingerprint_beside_enclaves_shadow)
+{
+	enclaves_in("shadow");
 }
 
 static void slice(const char *command, int gpa, int size)
