@@ -24,6 +24,8 @@ static const struct {
     {"top", cmd_top, "show what a running guest costs, live"},
     {"walk", cmd_walk, "show how a running guest's address is translated, step by step"},
     {"tables", cmd_tables, "show the page tables of a running guest"},
+    {"fingerprint", cmd_fingerprint, "print the hash of a running guest's memory, and what changed"},
+    {"diff", cmd_diff, "compare the memories of two running guests"},
     {"enclave", cmd_enclave, "measure enclaves, check their reports, list those of a running guest"},
 };
 
@@ -33,7 +35,7 @@ static void usage(FILE *to)
 	      "Runs one guest image under nested or shadow paging and measures what every translation costs.\n\n",
 	      to);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].what);
+		fprintf(to, "  %-11s %s\n", commands[i].name, commands[i].what);
 	fputs("\n`gnomon COMMAND --help` lists the options of each.\n", to);
 }
 

@@ -157,7 +157,8 @@ def command(name, arguments=""):
 
 def json():
     names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
-             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "query-tables", "stop", "cont", "system_reset",
+             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "query-tables", "fingerprint", "stop",
+             "cont", "system_reset",
              "quit")
     texts = {
         "commands": b"".join(map(command, names)),
@@ -168,6 +169,10 @@ def json():
             '{"address":"0x400000"}', '{"address":"18446744073709551615","access":"x","privilege":"user","cpu":1}',
             '{"address":"0x8000000000000000","access":"w","cpu":-1}', '{"address":""}', '{"address":1}',
             '{"address":"1","access":"rw"}')) + command("query-tables", '{"stage":"stage2","address":"0x1000","cpu":0}'),
+        "fingerprints": command("fingerprint", '{"algorithm":"xxh3","key":"%s","stop":true}' % ("0f" * 32))
+        + command("fingerprint-hashes", '{"version":1,"level":0,"first":512,"count":512}')
+        + b"".join(command("fingerprint-hashes", '{"version":1,"level":%s,"first":%s,"count":%s}' % a) for a in (
+            (5, 0, 1), (4, 1, 1), (0, 2**36 - 1, 2), (0, 0, 4097), (0, 0, 0), (-1, 0, 1), (0, 2**63 - 1, 4096))),
         "wrong-arguments": b"".join(command("balloon", a) for a in ('{"value":"1"}', '{"x":1,"value":1}', "{}", "[]")),
         "no-requests": b'{"execute":1}{"exec-oob":"stop"}{"id":1}[]1 "x" null true',
         "numbers": b"".join(command("balloon", '{"value":%s}' % n)

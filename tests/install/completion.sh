@@ -37,9 +37,9 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench compare ctl enclave host model run tables top walk" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench compare ctl diff enclave fingerprint host model run tables top walk" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host model run tables top walk; do
+for command in balloon bench compare ctl diff fingerprint enclave 'enclave list' 'enclave measure' 'enclave verify' host model run tables top walk; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
@@ -53,7 +53,7 @@ check "balloon's features" "deflate-on-oom free-page-reporting" "$(completed 'gn
 wanted=$({ printf '%s\n' all none && "$gnomon" run --list-shadow-opts | awk '{ print $1 }'; } | sort | xargs)
 check "shadow options" "$wanted" "$(completed 'gnomon run --shadow-opt ')"
 check "the next name of a list" "flood,prefetch,promote" "$(completed 'gnomon run --shadow-opt flood,prefetch,prom')"
-check "workloads" "ablation apps auto balloon chase costs enclave miss nano startup switch walks" "$(completed 'gnomon bench --only ')"
+check "workloads" "ablation apps auto balloon chase costs enclave miss nano sharing startup switch walks" "$(completed 'gnomon bench --only ')"
 check "workloads, a list" "chase,walks" "$(completed 'gnomon bench --only chase,w')"
 check "bench's paging modes, a list" "nested,shadow" "$(completed 'gnomon bench --paging nested,s')"
 check "a pattern of a list" "uniform,zipf" "$(completed 'gnomon model --pattern uniform,z')"
@@ -75,12 +75,15 @@ check "a socket to walk at" "kernel.elf" "$(completed 'gnomon walk k')"
 check "a result to compare" "kernel.elf" "$(completed 'gnomon compare --threshold 3 k')"
 check "a socket" "kernel.elf" "$(completed 'gnomon top --interval 2 k')"
 
+check "hashes" "blake2b xxh3" "$(completed 'gnomon fingerprint --hash ')"
+check "two sockets" "kernel.elf" "$(completed 'gnomon diff --stop kernel.elf k')"
+
 check "enclave's actions" "list measure verify" "$(completed 'gnomon enclave ')"
 check "an enclave's file" "kernel.elf" "$(completed 'gnomon enclave measure --json k')"
 check "a file that has a key" "kernel.elf" "$(completed 'gnomon enclave verify --key k')"
 check "a report behind a key" "kernel.elf" "$(completed 'gnomon enclave verify --key 00 k')"
 
-for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage" "model --pages" "model --host-pages"; do
+for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage" "fingerprint --hash" "diff --hash" "model --pages" "model --host-pages"; do
 	help=$("$gnomon" "${option% *}" --help)
 	# shellcheck disable=SC2086 # words
 	for word in $(_gnomon_values $option); do

@@ -31,6 +31,7 @@ import enclave_vm  # noqa: E402 pylint: disable=wrong-import-position
 import model_design  # noqa: E402 pylint: disable=wrong-import-position
 import model_mmu  # noqa: E402 pylint: disable=wrong-import-position
 import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
+import sharing  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 import walk  # noqa: E402 pylint: disable=wrong-import-position
 
@@ -198,8 +199,8 @@ HOST = [
     ("outfile-signals-act", "vmm/base/process.c", "pthread_sigmask(SIG_BLOCK, &all, ret_before);",
      "pthread_sigmask(SIG_BLOCK, NULL, ret_before);", "^C leaves a file that is to go", "unit outfile"),
 ]
-MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + \
-    enclave.MUTANTS + enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS
+MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
+    enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS + sharing.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]

@@ -162,6 +162,24 @@ static json_t *fake_enclaves(void *vm, struct control_error *err)
 	                 "building");
 }
 
+static json_t *fake_fingerprint(void *vm, const struct control_fingerprint *which, bool stop, struct control_error *err)
+{
+	return json_pack("{s:s, s:s, s:b}", "algorithm", which->algorithm, "key", which->key ? which->key : "own",
+	                 "stop", stop);
+}
+
+static json_t *fake_hashes(void *vm, const struct control_fingerprint *which, const struct control_hashes *hashes,
+                           struct control_error *err)
+{
+	return json_pack("[I, i, I, i]", (json_int_t)hashes->version, hashes->level, (json_int_t)hashes->first,
+	                 (int)hashes->count);
+}
+
+static int fake_idle(void *vm)
+{
+	return -1;
+}
+
 static const struct control_ops fake_ops = {
     .name = fake_name,
     .nr_vcpus = fake_nr_vcpus,
@@ -182,6 +200,9 @@ static const struct control_ops fake_ops = {
     .reclaim = fake_reclaim,
     .release = fake_release,
     .enclaves = fake_enclaves,
+    .fingerprint = fake_fingerprint,
+    .fingerprint_hashes = fake_hashes,
+    .idle = fake_idle,
 };
 
 #endif

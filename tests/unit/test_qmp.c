@@ -353,6 +353,35 @@ Test(qmp, query_enclaves)
 	cr_expect(strstr(ask("{\"execute\":\"query-enclaves\"}"), "{\"return\":{\"key\":\"c0ffee\",\"enclaves\":["));
 }
 
+Test(qmp, fingerprint)
+{
+	EXPECT("{\"execute\":\"fingerprint\"}",
+	       "{\"return\":{\"algorithm\":\"blake2b\",\"key\":\"own\",\"stop\":false}}");
+	EXPECT("{\"execute\":\"fingerprint\",\"arguments\":{\"algorithm\":\"xxh3\",\"key\":\"00\",\"stop\":true}}",
+	       "{\"return\":{\"algorithm\":\"xxh3\",\"key\":\"00\",\"stop\":true}}");
+	EXPECT("{\"execute\":\"fingerprint\",\"arguments\":{\"algorithm\":\"md5\"}}",
+	       ERR("GenericError", "Parameter 'algorithm' does not accept value 'md5'"));
+}
+
+/* Only nodes that the address space has, and not more at once than a reply can hold. */
+Test(qmp, fingerprint_hashes)
+{
+#define HASHES(rest) "{\"execute\":\"fingerprint-hashes\",\"arguments\":{\"version\":7,\"level\":" rest "}}"
+	static const char *const wrong[] = {HASHES("5"),
+	                                    HASHES("4,\"first\":1"),
+	                                    HASHES("0,\"count\":0"),
+	                                    HASHES("0,\"count\":4097"),
+	                                    HASHES("3,\"first\":511,\"count\":2"),
+	                                    HASHES("0,\"first\":9223372036854775807,\"count\":4096")};
+
+	EXPECT(HASHES("1,\"first\":512,\"count\":512"), "{\"return\":[7,1,512,512]}");
+	EXPECT(HASHES("4"), "{\"return\":[7,4,0,1]}");
+	EXPECT(HASHES("0,\"first\":68719476735"), "{\"return\":[7,0,68719476735,1]}");
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		cr_expect(strstr(ask(wrong[i]), "each of the nodes exist"), "%s", wrong[i]);
+	EXPECT(HASHES("-1"), ERR("GenericError", "Parameter 'level' expects a size"));
+}
+
 /* The first words of a server, key by key. */
 Test(qmp, greeting)
 {

@@ -14,6 +14,15 @@ static inline int64_t clock_us(void)
 	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
 }
 
+/* The calling thread's own time on a CPU, in microseconds. */
+static inline int64_t clock_cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000ll + t.tv_nsec / 1000;
+}
+
 static inline int64_t clock_ms(void)
 {
 	return clock_us() / 1000;

@@ -13,6 +13,8 @@ int cmd_balloon(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 int cmd_tables(int argc, char **argv);
+int cmd_fingerprint(int argc, char **argv);
+int cmd_diff(int argc, char **argv);
 int cmd_enclave(int argc, char **argv);
 
 #endif

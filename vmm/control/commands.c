@@ -196,6 +196,46 @@ static json_t *query_enclaves(const struct qmp *q, json_t *args, struct control_
 	return q->ops->enclaves(q->vm, err);
 }
 
+static struct control_fingerprint which_fingerprint(json_t *args)
+{
+	const char *algorithm = json_string_value(json_object_get(args, "algorithm"));
+
+	return (struct control_fingerprint){.algorithm = algorithm ? algorithm : "blake2b",
+	                                    .key = json_string_value(json_object_get(args, "key"))};
+}
+
+static json_t *fingerprint(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const struct control_fingerprint which = which_fingerprint(args);
+
+	return q->ops->fingerprint(q->vm, &which, json_is_true(json_object_get(args, "stop")), err);
+}
+
+#define LEVEL_MAX  4
+#define HASHES_MAX 4096 /* in a reply */
+
+static json_t *fingerprint_hashes(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const struct control_fingerprint which = which_fingerprint(args);
+	uint64_t version = 0, level = 0, first = 0, count = 1;
+
+	if (get_size(args, "version", &version, err) < 0 || get_size(args, "level", &level, err) < 0 ||
+	    get_size(args, "first", &first, err) < 0)
+		return NULL;
+	if (json_object_get(args, "count") && get_size(args, "count", &count, err) < 0)
+		return NULL;
+	if (level > LEVEL_MAX || count == 0 || count > HASHES_MAX || first >= 1ull << 9 * (LEVEL_MAX - level) ||
+	    count > (1ull << 9 * (LEVEL_MAX - level)) - first) {
+		control_fail(err, EINVAL, "level must be 0 to %d, count 1 to %d, and each of the nodes exist",
+		             LEVEL_MAX, HASHES_MAX);
+		return NULL;
+	}
+	return q->ops->fingerprint_hashes(
+	    q->vm, &which,
+	    &(struct control_hashes){.version = version, .level = (int)level, .first = first, .count = (unsigned)count},
+	    err);
+}
+
 static const struct arg_schema balloon_args[] = {
     {.name = "value", .type = ARG_INTEGER, .required = true},
     {0},
@@ -230,6 +270,22 @@ static const struct arg_schema walk_args[] = {
     {.name = "cpu", .type = ARG_INTEGER},
     {0},
 };
+static const char *const algorithms[] = {"blake2b", "xxh3", NULL};
+static const struct arg_schema fingerprint_args[] = {
+    {.name = "algorithm", .type = ARG_ENUM, .values = algorithms},
+    {.name = "key", .type = ARG_STRING},
+    {.name = "stop", .type = ARG_BOOLEAN},
+    {0},
+};
+static const struct arg_schema hashes_args[] = {
+    {.name = "version", .type = ARG_INTEGER, .required = true},
+    {.name = "level", .type = ARG_INTEGER, .required = true},
+    {.name = "first", .type = ARG_INTEGER},
+    {.name = "count", .type = ARG_INTEGER},
+    {.name = "algorithm", .type = ARG_ENUM, .values = algorithms},
+    {.name = "key", .type = ARG_STRING},
+    {0},
+};
 
 const struct qmp_command qmp_commands[] = {
     {"query-version", NULL, query_version, "version of Gnomon"},
@@ -254,5 +310,8 @@ const struct qmp_command qmp_commands[] = {
     {"query-tables", tables_args, query_tables, "the same as trees, entry by entry"},
     {"walk", walk_args, walk, "every reference of one translation, and how it ends"},
     {"query-enclaves", NULL, query_enclaves, "the guest's enclaves, and the public key of their reports"},
+    {"fingerprint", fingerprint_args, fingerprint,
+     "bring a fingerprint of guest memory up to date, for a tenth of a second"},
+    {"fingerprint-hashes", hashes_args, fingerprint_hashes, "some hashes of such a fingerprint"},
     {0},
 };

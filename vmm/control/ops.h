@@ -49,6 +49,20 @@ struct control_tables {
 	int64_t cpu;         /* -1: of all vCPUs, each tree once */
 };
 
+/* A fingerprint of guest memory (share/digest.h); a VM has one for each algorithm and key that somebody asks with. */
+struct control_fingerprint {
+	const char *algorithm; /* one of SHARE_ALGORITHM_NAMES */
+	const char *key;       /* hex digits; NULL: the VM's own */
+};
+
+/* Some of its hashes: `count` of a level, from `first` on, of a version. */
+struct control_hashes {
+	uint64_t version;
+	int level;
+	uint64_t first;
+	unsigned count;
+};
+
 struct control_ops {
 	const char *(*name)(void *vm);
 	int (*nr_vcpus)(void *vm);
@@ -87,6 +101,17 @@ struct control_ops {
 
 	/* The VM's enclaves, the public key of their reports, and whether their memory is locked. */
 	json_t *(*enclaves)(void *vm, struct control_error *err);
+
+	/*
+	 * Works for a bounded time on bringing the fingerprint up to date, and says whether that is done; with `stop`, with
+	 * the guest out of the way at last. The other gives hashes of what was brought up to date.
+	 */
+	json_t *(*fingerprint)(void *vm, const struct control_fingerprint *which, bool stop, struct control_error *err);
+	json_t *(*fingerprint_hashes)(void *vm, const struct control_fingerprint *which,
+	                              const struct control_hashes *hashes, struct control_error *err);
+
+	/* Called between commands: gives up what nobody asked for lately. Returns in how many ms to call again; -1: never. */
+	int (*idle)(void *vm);
 };
 
 #endif

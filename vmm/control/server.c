@@ -191,7 +191,8 @@ static void *serve(void *arg)
 	struct epoll_event events[EPOLL_EVENTS];
 
 	while (!atomic_load(&s->ending)) {
-		int n = epoll_wait(s->epoll_fd, events, EPOLL_EVENTS, s->listening ? -1 : RETRY_ACCEPT_MS);
+		const int idle = s->qmp.ops->idle(s->qmp.vm);
+		int n = epoll_wait(s->epoll_fd, events, EPOLL_EVENTS, s->listening ? idle : RETRY_ACCEPT_MS);
 
 		for (int i = 0; i < n; i++)
 			handle(s, &events[i]);

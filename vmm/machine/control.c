@@ -304,6 +304,9 @@ const struct control_ops machine_ops = {
     .reclaim = reclaim_slice,
     .release = release_slice,
     .enclaves = machine_enclaves,
+    .fingerprint = machine_fingerprint,
+    .fingerprint_hashes = machine_fingerprint_hashes,
+    .idle = machine_idle,
 };
 
 int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot)
@@ -333,6 +336,7 @@ int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boo
 
 void machine_destroy(struct machine *m)
 {
+	machine_fingerprints_end(m);
 	for (int i = 0; i <= VM_MAX_CPUS; i++)
 		if (m->kvm_stats[i] >= 0)
 			close(m->kvm_stats[i]);

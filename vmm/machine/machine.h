@@ -4,6 +4,7 @@
 #define GNOMON_MACHINE_MACHINE_H
 
 #include "control/ops.h"
+#include "machine/fingerprint.h"
 #include "vm/vm.h"
 
 struct machine {
@@ -13,6 +14,7 @@ struct machine {
 	bool stopped;                   /* by a client */
 	const char *second_stage;       /* the host's, as `gnomon host` has it */
 	bool refuses_1g; /* in nested mode KVM takes PS at level 3 for reserved, whatever CPUID says (docs/hosts.md) */
+	struct machine_fingerprints fingerprints;
 	int kvm_stats[1 + VM_MAX_CPUS]; /* descriptors: the VM's, then each vCPU's; negative where KVM has none */
 };
 

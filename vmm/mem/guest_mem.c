@@ -67,6 +67,13 @@ void guest_mem_borrow(struct guest_mem *mem, uint8_t *host, uint64_t size)
 	mem->size += size;
 }
 
+maddr_t guest_mem_end(const struct guest_mem *mem)
+{
+	const struct mem_region *last = &mem->region[mem->nr_regions - 1];
+
+	return maddr_add(last->base, last->size);
+}
+
 void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len)
 {
 	for (int i = 0; i < mem->nr_regions; i++) {

@@ -44,6 +44,9 @@ void guest_mem_destroy(struct guest_mem *mem);
  */
 void guest_mem_borrow(struct guest_mem *mem, uint8_t *host, uint64_t size);
 
+/* Where the last region ends. */
+maddr_t guest_mem_end(const struct guest_mem *mem);
+
 /* Returns the bytes [at, at + len), or NULL unless all of them are RAM of one region. NULL for len 0, too. */
 void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 

@@ -221,6 +221,7 @@ static void joined(struct vm *vm, gpa_t gpa)
 
 static void written(struct vm *vm, gpa_t gpa, uint64_t size)
 {
+	written_note(&vm->stage2.written, gpa, size);
 }
 
 /* --- looking at the guest --- */

@@ -49,6 +49,7 @@ enum shadow_result shadow_fault_fast(struct shadow *sh, struct counters *counter
 		return SHADOW_RETRY;
 	if (!atomic_compare_exchange_strong(p, &old, new))
 		return SHADOW_RETRY;
+	written_note(&sh->s2->written, gfn_to_gpa(page->gfn), PAGE_SIZE);
 	r = shadow_set(sh, counters, page, index, shadow_recompose(sh, page, index, SHADOW_FORM_LEAF));
 	if (r == SHADOW_DONE)
 		counter_inc(counters, CTR_SHADOW_AD_FAST);

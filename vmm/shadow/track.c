@@ -48,6 +48,7 @@ enum shadow_result shadow_update(struct shadow *sh, struct counters *counters, g
 
 void shadow_written(struct shadow *sh, struct counters *counters, gpa_t at, unsigned len)
 {
+	written_note(&sh->s2->written, at, len);
 	shadow_recover(sh, counters, shadow_update(sh, counters, at, len));
 }
 

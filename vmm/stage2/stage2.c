@@ -13,7 +13,7 @@ static maddr_t frame_of(gpa_t gpa)
 	return maddr_init(gpa_raw(gpa));
 }
 
-static gpa_t page_of(maddr_t frame)
+gpa_t stage2_page_of(maddr_t frame)
 {
 	return gpa_init(maddr_raw(frame));
 }
@@ -21,7 +21,7 @@ static gpa_t page_of(maddr_t frame)
 /* Tables that a region can need: every page mapped by 4 KiB. */
 static uint64_t tables_of(const struct mem_region *r)
 {
-	const uint64_t first = gpa_raw(page_of(r->base)), last = first + r->size - 1;
+	const uint64_t first = gpa_raw(stage2_page_of(r->base)), last = first + r->size - 1;
 	uint64_t nr = 0;
 
 	for (int level = LEVEL_2M; level <= pt_ept.levels; level++)
@@ -43,7 +43,7 @@ int stage2_init(struct stage2 *s2, const struct guest_mem *mem)
 	if (r == 0)
 		r = pt_init(&s2->pt, &pt_ept, &stage2_table_ops, &s2->tables);
 	for (int i = 0; r == 0 && i < mem->nr_regions; i++)
-		r = stage2_map(s2, page_of(mem->region[i].base), mem->region[i].size, &g);
+		r = stage2_map(s2, stage2_page_of(mem->region[i].base), mem->region[i].size, &g);
 	if (r < 0)
 		stage2_destroy(s2);
 	return r;
@@ -55,6 +55,7 @@ void stage2_destroy(struct stage2 *s2)
 		pt_destroy(&s2->pt);
 	stage2_tables_destroy(&s2->tables);
 	lent_destroy(&s2->lent);
+	written_destroy(&s2->written);
 	*s2 = (struct stage2){0};
 }
 
@@ -63,16 +64,23 @@ bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size)
 	return guest_mem_ptr(s2->mem, frame_of(gpa), size);
 }
 
+static int note(struct stage2 *s2, gpa_t gpa, uint64_t size, int r)
+{
+	if (r == 0)
+		written_note(&s2->written, gpa, size);
+	return r;
+}
+
 int stage2_map(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g)
 {
 	if (!stage2_is_ram(s2, gpa, size))
 		return -EINVAL;
-	return pt_map(&s2->pt, gpa_raw(gpa), size, maddr_raw(frame_of(gpa)), PT_RWX, LEVEL_2M, g);
+	return note(s2, gpa, size, pt_map(&s2->pt, gpa_raw(gpa), size, maddr_raw(frame_of(gpa)), PT_RWX, LEVEL_2M, g));
 }
 
 int stage2_unmap(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g)
 {
-	return stage2_is_ram(s2, gpa, size) ? pt_zap(&s2->pt, gpa_raw(gpa), size, g) : -EINVAL;
+	return stage2_is_ram(s2, gpa, size) ? note(s2, gpa, size, pt_zap(&s2->pt, gpa_raw(gpa), size, g)) : -EINVAL;
 }
 
 int stage2_split(struct stage2 *s2, gpa_t gpa, struct pt_gather *g)

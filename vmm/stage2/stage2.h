@@ -33,6 +33,7 @@
 #include "mem/guest_mem.h"
 #include "pgtable/pt.h"
 #include "stage2/lent.h"
+#include "stage2/written.h"
 
 /* table.c: table n has page n; freed ones are used again. */
 struct stage2_tables {
@@ -48,6 +49,7 @@ struct stage2 {
 	const struct guest_mem *mem;
 	struct stage2_tables tables;
 	struct lent lent; /* what enclaves have of it (vm/lend.h) */
+	struct written written; /* what the VMM changed of it */
 };
 
 struct stage2_mapping {
@@ -75,6 +77,9 @@ void *stage2_ptr(const struct stage2 *s2, gpa_t gpa, uint64_t len);
 /* Copies, wherever the frames lie. -EFAULT, with nothing copied, unless all of the range is mapped. */
 int must_check stage2_read(const struct stage2 *s2, gpa_t gpa, void *to, uint64_t len);
 
+/* The page whose frame this is, mapped there now or not. */
+gpa_t stage2_page_of(maddr_t frame);
+
 /* True when all of [gpa, gpa + size), size > 0, is the guest's RAM, mapped or reclaimed. */
 bool stage2_is_ram(const struct stage2 *s2, gpa_t gpa, uint64_t size);
 
@@ -85,7 +90,7 @@ int must_check stage2_range_state(const struct stage2 *s2, gpa_t gpa, uint64_t s
 
 /*
  * Maps [gpa, gpa + size) one to one again by leaves of up to 2 MiB, or unmaps it and splits the leaves that reach
- * beyond it. `g` collects what needs a flush (pt.h): the caller flushes, then calls pt_gather_finish(&s2->pt, g).
+ * beyond it. Both note the range as written. `g` collects what needs a flush (pt.h): the caller flushes, then calls pt_gather_finish(&s2->pt, g).
  * -EINVAL, -ENOMEM: nothing is changed.
  */
 int must_check stage2_map(struct stage2 *s2, gpa_t gpa, uint64_t size, struct pt_gather *g);

@@ -6,13 +6,6 @@
 
 #include "vm/reclaim.h"
 
-static uint64_t end_of_memory(const struct vm *vm)
-{
-	const struct mem_region *last = &vm->mem.region[vm->mem.nr_regions - 1];
-
-	return maddr_raw(last->base) + last->size;
-}
-
 /* Both locks; what is lent is known. -EINVAL, -ENOMEM, -EBUSY: the locks are not held. */
 static int begin(struct vm *vm, gpa_t gpa, uint64_t size)
 {
@@ -23,7 +16,7 @@ static int begin(struct vm *vm, gpa_t gpa, uint64_t size)
 	r = vm_lock_paging(vm);
 	if (r < 0)
 		return r;
-	r = lent_init(&vm->stage2.lent, end_of_memory(vm));
+	r = lent_init(&vm->stage2.lent, maddr_raw(guest_mem_end(&vm->mem)));
 	if (r < 0)
 		vm_unlock_paging(vm);
 	return r;
@@ -139,6 +132,7 @@ int vm_unshare(struct vm *vm, gpa_t gpa, uint64_t size)
 		r = guest_mem_unshare(&vm->mem, at, size);
 	if (r == 0)
 		lent_set(&vm->stage2.lent, gpa, size, 0);
+	written_note(&vm->stage2.written, gpa, size);
 	return end(vm, r);
 }
 

@@ -102,7 +102,10 @@ struct paging_ops {
 	unsigned (*shootdown)(struct vm *vm, const struct stage2_slice *slice, unsigned n);
 	/* The second stage maps the 2 MiB at `gpa` by one leaf again. */
 	void (*joined)(struct vm *vm, gpa_t gpa);
-	/* The VMM wrote [gpa, gpa + size) for the guest or a device; the bytes may be entries of a table. */
+	/*
+	 * The VMM wrote [gpa, gpa + size) for the guest or a device; the bytes may be entries of a table. Notes it in the
+	 * second stage (stage2/written.h).
+	 */
 	void (*written)(struct vm *vm, gpa_t gpa, uint64_t size);
 
 	/*

@@ -25,6 +25,16 @@ static bool lock_within_bound(pthread_mutex_t *mutex)
 	return pthread_mutex_timedlock(mutex, &until) == 0;
 }
 
+int vm_lock_reclaim(struct vm *vm)
+{
+	return lock_within_bound(&vm->reclaim_lock) ? 0 : -EBUSY;
+}
+
+void vm_unlock_reclaim(struct vm *vm)
+{
+	pthread_mutex_unlock(&vm->reclaim_lock);
+}
+
 int vm_lock_paging(struct vm *vm)
 {
 	if (!lock_within_bound(&vm->reclaim_lock))

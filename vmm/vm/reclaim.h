@@ -73,6 +73,10 @@ int must_check vm_release_all(struct vm *vm);
 int must_check vm_lock_paging(struct vm *vm);
 void vm_unlock_paging(struct vm *vm);
 
+/* Takes reclaim_lock alone: for whoever reads guest memory that must stay where it is. -EBUSY after two seconds. */
+int must_check vm_lock_reclaim(struct vm *vm);
+void vm_unlock_reclaim(struct vm *vm);
+
 /* The same for whoever has both locks, without a look at what is lent (vm/lend.c). */
 int must_check vm_reclaim_locked(struct vm *vm, struct stage2_slice *slice, unsigned n);
 int must_check vm_release_locked(struct vm *vm, const struct stage2_slice *slice, unsigned n, unsigned *ret_done);

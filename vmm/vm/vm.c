@@ -41,6 +41,7 @@ int vm_set_memslots(struct vm *vm, bool present)
 		const struct mem_region *m = &vm->mem.region[i];
 		const struct kvm_userspace_memory_region slot = {
 		    .slot = i,
+		    .flags = present && vm->logs_writes ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 		    .guest_phys_addr = maddr_raw(m->base),
 		    .memory_size = present ? m->size : 0,
 		    .userspace_addr = (uintptr_t)m->host,
@@ -49,6 +50,8 @@ int vm_set_memslots(struct vm *vm, bool present)
 		if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 			return log_errno(errno, "KVM refuses %llu MiB of guest memory",
 			                 (unsigned long long)(m->size >> 20));
+		if (!present)
+			written_note(&vm->stage2.written, stage2_page_of(m->base), m->size);
 	}
 	return 0;
 }

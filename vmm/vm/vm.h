@@ -56,6 +56,7 @@ struct vm {
 	int fd;
 	int run_size;   /* bytes of a vCPU's struct kvm_run mapping */
 	bool sync_regs; /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
+	bool logs_writes; /* KVM logs what the guest writes (vm/dirty.h) */
 	struct guest_mem mem;
 	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
 	struct bus pio, mmio;
@@ -107,7 +108,7 @@ void vm_destroy(struct vm *vm);
 /* Makes what the paging mode needs (paging_ops.create). Call it once, before vm_start(). -errno, logged. */
 int must_check vm_create_paging(struct vm *vm);
 
-/* Shows guest RAM to KVM, or takes it away. -errno, logged. */
+/* Shows guest RAM to KVM, as it is to be logged, or takes it away with its log (vm/dirty.h). -errno, logged. */
 int must_check vm_set_memslots(struct vm *vm, bool present);
 
 /* Starts the boot CPU at `boot`; the others wait for GNOMON_PORT_CPU_START. */

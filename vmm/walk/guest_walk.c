@@ -128,6 +128,7 @@ static bool set_accessed_dirty(const struct stage2 *s2, struct walk *w, bool wri
 			continue;
 		if (!atomic_compare_exchange_strong(entry_ptr(s2, w->table[level], w->index[level]), &old, new))
 			return false;
+		written_note(&s2->written, gfn_to_gpa(w->table[level]), PAGE_SIZE);
 		w->gpte[level].raw = new;
 	}
 	return true;

@@ -20,6 +20,7 @@ static const struct compare_rule rules[] = {
     /* what the host or the run was like, and verdicts */
     {"*", "second_stage", NULL, .role = COMPARE_NOTE},
     {"*", "ratio_to", NULL, .role = COMPARE_NOTE}, /* what the row is says it already */
+    {"sharing", "memory", NULL, .role = COMPARE_KEY},
     {"enclave-walks", "walk", NULL, .role = COMPARE_KEY},
     {"model*", "ws", NULL, .role = COMPARE_KEY}, /* MiB are what was asked for */
     {"model*", "value", NULL, .role = COMPARE_NOTE},
@@ -52,6 +53,8 @@ static const struct compare_rule rules[] = {
     {"walks", "walks", NULL, .role = COMPARE_NOTE},
     {"walks", "loads", NULL, .role = COMPARE_NOTE},
     {"walks", "exits", NULL, .role = COMPARE_NOTE},
+    /* the descent finds what it finds */
+    {"sharing-diff", "compared", NULL, .role = COMPARE_NOTE},
     /* shares of what a process or an algorithm does alone, and of hits */
     {"*", "of_*", NULL, .role = COMPARE_VALUE, .more_is_better = true},
     {"*", "hits_*", NULL, .role = COMPARE_VALUE, .more_is_better = true},

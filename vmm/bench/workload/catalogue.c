@@ -9,6 +9,7 @@
 #include "bench/workload/enclave.h"
 #include "bench/workload/miss.h"
 #include "bench/workload/nano.h"
+#include "bench/workload/sharing.h"
 #include "bench/workload/startup.h"
 #include "bench/workload/switch.h"
 #include "bench/workload/walks.h"
@@ -27,6 +28,7 @@ const struct workload *const workload_catalogue[] = {
     &auto_workload,
     &enclave_workload,
     &apps_workload,
+    &sharing_workload,
     NULL,
 };
 /* clang-format on */

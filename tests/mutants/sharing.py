@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""Bugs in the fingerprints of guest memory: each names the check that must find it, as in enclave.py."""
+
+DIGEST, FINGERPRINT, DESCENT = "vmm/share/digest.c", "vmm/share/fingerprint.c", "vmm/share/descent.c"
+DIRTY, STAGE2, WRITTEN = "vmm/vm/dirty.c", "vmm/stage2/stage2.c", "vmm/stage2/written.c"
+
+MUTANTS = [
+    # What a hash is of.
+    ("fingerprint-without-rights", DIGEST, "PAGE | rights", "PAGE",
+     "a page that lost a right has the hash that it had", "unit share"),
+    ("fingerprint-without-level", DIGEST, "(uint8_t)(NODE | level)", "NODE",
+     "nodes of two levels with the same children are the same", "unit share"),
+    ("fingerprint-absent-is-zero", FINGERPRINT, "return f->hash.absent[0];", "return share_hash_zero(&f->hash, 7);",
+     "a page that was taken passes for one of zeroes", "unit share"),
+    ("fingerprint-all-untouched", FINGERPRINT, "memset(touched, 0xff, sizeof(touched));", "memset(touched, 0, sizeof(touched));",
+     "pages that hold something pass for untouched ones", "unit share"),
+    ("fingerprint-node-not-stale", "vmm/share/tree.c", "if (level < SHARE_LEVELS)", "if (level < 2)",
+     "a change does not reach the root", "unit share"),
+    # What is hashed again.
+    ("fingerprint-first-word-alone-noted", WRITTEN, "page += n;", "page += BITS * BITS;",
+     "of a range that the VMM wrote only the first word of bits is noted", "unit share"),
+    ("fingerprint-slice-unnoted", STAGE2, "written_note(&s2->written, gpa, size);", "written_note(&s2->written, gpa, 0);",
+     "what is taken from the guest stays in its fingerprint", "unit share"),
+    ("fingerprint-walk-unnoted", "vmm/walk/guest_walk.c", "written_note(&s2->written, gfn_to_gpa(w->table[level]), PAGE_SIZE);",
+     ";", "A and D that the VMM sets in a guest's table are not seen", "unit share"),
+    ("fingerprint-short-cut-unnoted", "vmm/shadow/fast.c", "written_note(&sh->s2->written, gfn_to_gpa(page->gfn), PAGE_SIZE);",
+     ";", "A and D that shadow mode's short cut sets are not seen", "control control/fingerprint_shadow"),
+    ("fingerprint-log-of-first-pages", DIRTY, "w < words; w++", "w < words / 64; w++",
+     "of KVM's log only the beginning is looked at", "control control/fingerprint_nested"),
+    ("fingerprint-log-not-on", "vmm/vm/vm.c", "present && vm->logs_writes ? KVM_MEM_LOG_DIRTY_PAGES : 0", "0",
+     "KVM does not log, and nobody notices", "control control/fingerprint_nested"),
+    # The comparison.
+    ("diff-skips-the-last-child", DESCENT, "i < count; i++", "i + (count > 1) < count; i++",
+     "the last page of 2 MiB is never compared", "unit share"),
+    ("diff-goes-below-what-is-equal", DESCENT, "if (share_digest_equal(&a[i], &b[i])) continue;",
+     "if (level < 3 && share_digest_equal(&a[i], &b[i])) continue;",
+     "the descent compares everything", "unit share"),
+]
