@@ -22,6 +22,7 @@ static const struct {
     {"balloon", cmd_balloon, "take memory from a running guest, or give it back"},
     {"top", cmd_top, "show what a running guest costs, live"},
     {"enclave", cmd_enclave, "measure enclaves, check their reports, list those of a running guest"},
+    {"snapshot", cmd_snapshot, "save a running guest to a file, go on from it, check it"},
 };
 
 static void usage(FILE *to)

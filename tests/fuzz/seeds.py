@@ -157,13 +157,15 @@ def command(name, arguments=""):
 
 def json():
     names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
-             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "stop", "cont", "system_reset",
+             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves",
+             "query-snapshot", "stop", "cont", "system_reset",
              "quit")
     texts = {
         "commands": b"".join(map(command, names)),
         "arguments": command("balloon", '{"value":1048576}') + command("reclaim", '{"gpa":4096,"size":8192}')
         + command("query-stats", '{"target":"vcpu","vcpus":["/machine/cpu[0]"],'
                   '"providers":[{"provider":"kvm","names":["exits"]}]}'),
+        "snapshot": command("snapshot-save", '{"file":"/dev/null"}') + command("query-snapshot"),
         "wrong-arguments": b"".join(command("balloon", a) for a in ('{"value":"1"}', '{"x":1,"value":1}', "{}", "[]")),
         "no-requests": b'{"execute":1}{"exec-oob":"stop"}{"id":1}[]1 "x" null true',
         "numbers": b"".join(command("balloon", '{"value":%s}' % n)
@@ -246,8 +248,30 @@ def compare():
     yield "no-columns", b"\0" + result([()], ()) + b"\0" + result([()], ())
 
 
+# --- snapshot: what it is, then its bytes ---
+
+
+def entry(gfn, pages, kind, at=0, size=0):
+    return struct.pack("<QIIQQ", gfn, pages, kind, at, size)
+
+
+def snapshot():
+    stored, absent, page = 1, 2, 4096
+    yield "magic", b"\0GNOMSNAP" + struct.pack("<II", 1, 65536) + bytes(4096)
+    yield "version-2", b"\0GNOMSNAP" + struct.pack("<II", 2, 65536) + bytes(4096)
+    yield "header", b"\1" + struct.pack("<QI", 4 << 20, 1) + b"nested"
+    yield "no-memory", b"\1" + struct.pack("<QI", 0, 1)
+    yield "no-cpus", b"\1" + struct.pack("<QI", 4 << 20, 0)
+    yield "entries", b"\2" + entry(1, 2, stored, page, 2 * page) + entry(5, 4, absent)
+    yield "entries-overlap", b"\2" + entry(1, 2, absent) + entry(2, 1, absent)
+    yield "entry-in-hole", b"\2" + entry(786432, 1, absent)
+    yield "entry-wraps", b"\2" + entry(2 ** 64 - 1, 2, absent) + entry(1, 1, stored, 2 ** 64 - page, page)
+    yield "no-state", b"\3"
+    yield "state-power", b"\3" + struct.pack("<HB", 0, 0)
+
+
 def main(target, directory):
-    seeds = {"balloon": balloon, "compare": compare, "enclave_image": enclave_image, "json": json,
+    seeds = {"balloon": balloon, "compare": compare, "enclave_image": enclave_image, "json": json, "snapshot": snapshot,
              "virtq": virtq}.get(target, lambda: ())
     pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
     for name, text in seeds():

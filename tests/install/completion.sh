@@ -37,13 +37,15 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench compare ctl enclave host run top" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench compare ctl enclave host run snapshot top" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run top; do
+for command in balloon bench compare ctl enclave 'enclave list' 'enclave measure' 'enclave verify' host run 'snapshot diff' 'snapshot restore' 'snapshot save' 'snapshot verify' snapshot \
+	top; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
 done
+check "the actions of snapshot" "diff restore save verify" "$(completed 'gnomon snapshot ')"
 check "one option" "--paging" "$(completed 'gnomon run --pag')"
 check "paging modes" "auto nested shadow" "$(completed 'gnomon run --paging ')"
 check "paging modes behind =" "auto nested shadow" "$(completed 'gnomon run --paging=')"

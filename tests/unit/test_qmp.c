@@ -326,6 +326,20 @@ Test(qmp, query_enclaves)
 	cr_expect(strstr(ask("{\"execute\":\"query-enclaves\"}"), "{\"return\":{\"key\":\"c0ffee\",\"enclaves\":["));
 }
 
+Test(qmp, snapshot)
+{
+	EXPECT("{\"execute\":\"query-snapshot\"}", "{\"return\":{\"status\":\"none\"}}");
+	EXPECT("{\"execute\":\"snapshot-save\"}", ERR("GenericError", "Parameter 'file' is missing"));
+	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":1}}",
+	       ERR("GenericError", "Invalid parameter type for 'file', expected: string"));
+	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/x\"}}", "{\"return\":{\"pause-us\":456}}");
+	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/y\"}}",
+	       ERR("GenericError", "A snapshot is being saved to /x"));
+	EXPECT("{\"execute\":\"query-snapshot\"}",
+	       "{\"return\":{\"status\":\"saving\",\"file\":\"/x\",\"pause-us\":456,\"ms\":0,\"pages\":7,\"done\":3,"
+	       "\"stored\":0,\"zero\":0,\"absent\":0,\"bytes\":0}}");
+}
+
 /* The first words of a server, key by key. */
 Test(qmp, greeting)
 {

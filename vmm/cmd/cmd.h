@@ -11,5 +11,6 @@ int cmd_ctl(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_enclave(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
 
 #endif

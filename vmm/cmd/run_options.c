@@ -10,6 +10,7 @@
 #include "cmd/args.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
+#include "machine/restore.h"
 #include "paging/nested.h"
 #include "paging/switch.h"
 #include "shadow/shadow.h"
@@ -21,6 +22,7 @@
 
 static const char help[] =
     "Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
+    "       gnomon run [OPTION...] --restore FILE\n"
     "Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
     "If there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
     "\n"
@@ -38,6 +40,8 @@ static const char help[] =
     "  --enclave-monitor KIND  who has the secure memory: process (default), or thread, which is not safe and only\n"
     "                     shows what the wall between two processes costs\n"
     "  --enclave-key FILE write the public key of the enclaves' reports to FILE, in hexadecimal\n"
+    "  --restore FILE     go on from a snapshot (`gnomon snapshot`), with its memory, CPUs and, unless --paging says\n"
+    "                     another, its paging mode\n"
     "  --stats FILE       write every counter to FILE as JSON at the end\n"
     "  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
     "  --timeout SECONDS  kill a guest that has not ended by then\n"
@@ -137,6 +141,16 @@ static int parse_enclave_option(int opt, const char *arg, struct run_options *o)
 	}
 }
 
+static int parse_path(const char *option, const char *arg, char ret_path[PATH_MAX])
+{
+	if (strlen(arg) < PATH_MAX) {
+		strcpy(ret_path, arg);
+		return 0;
+	}
+	log_error("%s: the path is too long", option);
+	return -EINVAL;
+}
+
 /* 0: go on; otherwise -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct run_options *o)
 {
@@ -184,6 +198,9 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 		return r;
 	case 'B':
 		return parse_balloon(arg, &o->balloon);
+	case 'R':
+		o->restore = true;
+		return parse_path("--restore", arg, o->image);
 	case 's':
 		o->stats = arg;
 		return 0;
@@ -217,11 +234,46 @@ static int check_after_image(char **words)
 	return 0;
 }
 
+/* What the snapshot has, where no option contradicts it. -EINVAL, logged. */
+static int settle_restore(struct run_options *o)
+{
+	const struct snapshot_shape *shape = &o->snapshot.shape;
+	const uint64_t features = restore_balloon_features(&o->snapshot);
+
+	if (o->vm.memory && o->vm.memory != shape->memory) {
+		log_error("--memory: the snapshot has %llu MiB, and %llu MiB are %s",
+		          (unsigned long long)(shape->memory >> 20), (unsigned long long)(o->vm.memory >> 20),
+		          o->vm.memory < shape->memory ? "too few" : "more than it knows of");
+		return -EINVAL;
+	}
+	if (o->vm.cpus && (uint32_t)o->vm.cpus != shape->cpus) {
+		log_error("--cpus: the snapshot has %u CPUs, and %d are %s", shape->cpus, o->vm.cpus,
+		          (uint32_t)o->vm.cpus < shape->cpus ? "too few" : "more than it knows of");
+		return -EINVAL;
+	}
+	if (o->balloon && o->balloon != features) {
+		log_error("--balloon: the snapshot's guest was offered something else");
+		return -EINVAL;
+	}
+	o->vm.memory = shape->memory;
+	o->vm.cpus = (int)shape->cpus;
+	o->balloon = features;
+	if (!o->vm.paging)
+		o->vm.paging = paging_by_name(shape->paging);
+	return 0;
+}
+
 /* What is asked for goes together, or -EINVAL, logged. */
 static int settle(struct run_options *o)
 {
 	const uint64_t page = backing_page(o->vm.backing);
 
+	if (o->restore && settle_restore(o) < 0)
+		return -EINVAL;
+	if (!o->vm.cpus)
+		o->vm.cpus = 1;
+	if (!o->vm.paging)
+		o->vm.paging = &paging_nested;
 	if (!o->vm.memory)
 		o->vm.memory = page > DEFAULT_MEMORY ? page : DEFAULT_MEMORY;
 	if (o->vm.memory % page) {
@@ -255,6 +307,31 @@ static int settle(struct run_options *o)
 	return 0;
 }
 
+/* Opens the snapshot, and settles the rest by it. As run_options_parse(). */
+static int end_of_restore(int argc, char **argv, struct run_options *o)
+{
+	char why[SNAPSHOT_WHY_MAX];
+
+	if (optind != argc) {
+		log_error("run: --restore takes no image: '%s'", argv[optind]);
+		return -EINVAL;
+	}
+	if (snapshot_open(o->image, &o->snapshot, why) < 0) {
+		log_error("--restore: %s: %s", o->image, why);
+		return -EINVAL;
+	}
+	if (restore_check(&o->snapshot, why) < 0)
+		log_error("--restore: %s: %s", o->image, why);
+	else if (settle(o) == 0) {
+		o->bootargs = strdup("");
+		if (o->bootargs)
+			return 0;
+		log_errno(ENOMEM, "command line");
+	}
+	snapshot_close(&o->snapshot);
+	return -EINVAL;
+}
+
 int run_options_parse(int argc, char **argv, struct run_options *o)
 {
 	static const struct option options[] = {
@@ -270,6 +347,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"enclave-key", required_argument, NULL, 'k'},
 	    {"control", required_argument, NULL, 'C'},
 	    {"balloon", required_argument, NULL, 'B'},
+	    {"restore", required_argument, NULL, 'R'},
 	    {"dry-run", no_argument, NULL, 'd'},
 	    {"shadow-opt", required_argument, NULL, 'o'},
 	    {"shadow-memory", required_argument, NULL, 'M'},
@@ -281,9 +359,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	int opt;
 
 	*o = (struct run_options){
-	    .vm = {.cpus = 1,
-	           .backing = BACKING_4K,
-	           .paging = &paging_nested,
+	    .vm = {.backing = BACKING_4K,
 	           .paging_config = {.shadow_opts = SHADOW_OPT_ALL, .shadow_memory = SHADOW_MEMORY_DEFAULT}}};
 	while ((opt = option_next(argc, argv, options, true)) != OPTION_END) {
 		if (opt == OPTION_HELP) {
@@ -297,6 +373,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		if (parse_option(opt, optarg, o) < 0)
 			return -EINVAL;
 	}
+	if (o->restore)
+		return end_of_restore(argc, argv, o);
 	if (optind == argc) {
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;

@@ -6,11 +6,14 @@
 #include <limits.h>
 
 #include "platform/enclave.h"
+#include "snapshot/reader.h"
 #include "vm/vm.h"
 
 struct run_options {
 	struct vm_config vm;
-	char image[PATH_MAX];
+	char image[PATH_MAX]; /* or the snapshot's path */
+	bool restore;         /* from `snapshot`, which is open, the caller's to close */
+	struct snapshot snapshot;
 	const char *stats;
 	const char *control; /* path of the control socket; NULL: none */
 	long timeout;        /* seconds; 0: none */

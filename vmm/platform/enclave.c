@@ -283,6 +283,14 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 	return r;
 }
 
+bool platform_enclaves_any(const struct platform_enclaves *e)
+{
+	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++)
+		if (e->pages[id].gpa)
+			return true;
+	return false;
+}
+
 bool platform_enclaves_locked(const struct platform_enclaves *e)
 {
 	return monitor_is_locked(e->monitor);

@@ -59,6 +59,8 @@ struct enclave_summary {
 /* For vm->enclaves, which has secure memory. Tells of each live enclave. -errno: the monitor is gone. Not from a vCPU's thread. */
 int must_check platform_enclaves_look(struct platform_enclaves *e,
                                       void (*fn)(void *ctx, const struct enclave_summary *summary), void *ctx);
+/* Whether there is an enclave. The VM is at rest (vm/rest.h), so that none comes or goes. */
+bool platform_enclaves_any(const struct platform_enclaves *e);
 /* Whether secure memory is never swapped out. */
 bool platform_enclaves_locked(const struct platform_enclaves *e);
 /* The public key of reports: PLATFORM_ENCLAVES_KEY bytes. */

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "machine/restore.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/plain.h"
+#include "kvm/cpuid.h"
+#include "paging/switch.h"
+#include "vm/reclaim.h"
+#include "vm/saved.h"
+
+#define PROGRESS_MS 2000
+#define SLICES      256 /* at once */
+
+/* --- this host --- */
+
+static int refuse(char *ret_why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int refuse(char *ret_why, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(ret_why, SNAPSHOT_WHY_MAX, fmt, args);
+	va_end(args);
+	return -ENOTSUP;
+}
+
+int restore_check(const struct snapshot *s, char *ret_why)
+{
+	const struct snapshot_shape *shape = &s->shape;
+	uint32_t here[CPUID_FEATURE_WORDS];
+	char vendor[13], theirs[sizeof(shape->vendor)];
+	const char *name;
+	bool missing;
+
+	memcpy(theirs, shape->vendor, sizeof(theirs));
+	plain_string(theirs);
+	cpuid_features(here, vendor);
+	if (strcmp(vendor, shape->vendor) != 0)
+		return refuse(ret_why, "it comes from a CPU of %s, and this one is of %s", theirs, vendor);
+	name = cpuid_missing(shape->features, &missing);
+	if (missing)
+		return refuse(ret_why, "its guest uses a CPU feature that this host lacks: %s",
+		              name ? name : "one without a name");
+	if (shape->maxphyaddr > (uint32_t)cpuid_maxphyaddr())
+		return refuse(ret_why, "its CPU has %u bits of physical address, and this one %d", shape->maxphyaddr,
+		              cpuid_maxphyaddr());
+	if (!paging_by_name(shape->paging))
+		return refuse(ret_why, "it ran in a paging mode that this version does not have");
+	return 0;
+}
+
+/* --- memory --- */
+
+static int damaged(const char *path, int r, const char *why)
+{
+	log_error("--restore: %s: %s", path, why);
+	return r;
+}
+
+int restore_memory(struct snapshot *s, const char *path, struct vm *vm)
+{
+	const int64_t start = clock_ms();
+	char why[SNAPSHOT_WHY_MAX];
+	uint64_t done = 0;
+	int r = 0;
+
+	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
+		const struct snapshot_run *run = &s->run[i];
+
+		for (uint32_t n = 0; r == 0 && run->kind == SNAPSHOT_STORED && n < run->pages; n++) {
+			void *to = stage2_ptr(&vm->stage2, gpa_init((run->gfn + n) * PAGE_SIZE), PAGE_SIZE);
+
+			BUG_ON(!to); /* snapshot_run_read() has checked it */
+			r = snapshot_page(s, run, n, to, why);
+			if (++done % 4096 == 0 && clock_ms() - start > PROGRESS_MS)
+				log_progress("restore: %llu of %llu MiB", (unsigned long long)(done >> 8),
+				             (unsigned long long)(s->shape.stored_pages >> 8));
+		}
+	}
+	if (clock_ms() - start > PROGRESS_MS)
+		log_progress("%s", "");
+	return r < 0 ? damaged(path, r, why) : 0;
+}
+
+/* --- devices, and what is missing of memory --- */
+
+struct boot_state restore_boot_state(const struct snapshot *s)
+{
+	return (struct boot_state){.image = gpa_init(s->state.image), .image_end = gpa_init(s->state.image_end)};
+}
+
+uint64_t restore_balloon_features(const struct snapshot *s)
+{
+	return s->state.balloon.transport.features & BALLOON_OPTIONAL;
+}
+
+static int take_slices(struct vm *vm, struct stage2_slice *slice, unsigned n)
+{
+	return n ? vm_reclaim_slices(vm, slice, n) : 0;
+}
+
+/* The host has what the guest did not have. */
+static int take_absent(const struct snapshot *s, struct vm *vm)
+{
+	struct stage2_slice slice[SLICES];
+	unsigned n = 0;
+	int r = 0;
+
+	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
+		const struct snapshot_run *run = &s->run[i];
+		const uint64_t at = run->gfn * PAGE_SIZE, size = run->pages * PAGE_SIZE;
+
+		if (run->kind != SNAPSHOT_ABSENT)
+			continue;
+		if (n && gpa_raw(slice[n - 1].gpa) + slice[n - 1].size == at) {
+			slice[n - 1].size += size;
+			continue;
+		}
+		if (n == SLICES) {
+			r = take_slices(vm, slice, n);
+			n = 0;
+		}
+		slice[n++] = (struct stage2_slice){.gpa = gpa_init(at), .size = size};
+	}
+	return r < 0 ? r : take_slices(vm, slice, n);
+}
+
+/* Before any runs: whether the mode can go on with each. */
+static int check_cpus(const struct snapshot *s, const char *path, struct vm *vm)
+{
+	const char *why = NULL;
+
+	for (uint32_t i = 0; i < s->state.nr_cpus; i++) {
+		if (s->state.cpu[i].power != CPU_RUNS)
+			continue;
+		pthread_mutex_lock(&vm->paging_lock);
+		why = vm->paging->refuses(vm->vcpu[i], &s->state.cpu[i].state);
+		pthread_mutex_unlock(&vm->paging_lock);
+		if (!why)
+			continue;
+		log_error("--restore: %s: the guest cannot go on with %s paging: CPU %u: %s", path, vm->paging->name, i,
+		          why);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+int restore_machine(const struct snapshot *s, const char *path, struct vm *vm, struct serial *console,
+                    struct platform *platform)
+{
+	const struct snapshot_state *state = &s->state;
+	const char *why = balloon_restore(&platform->balloon, &state->balloon);
+	int r;
+
+	if (why) {
+		log_error("--restore: %s: its balloon cannot be: %s", path, why);
+		return -EBADMSG;
+	}
+	serial_restore(console, &state->serial);
+	vm->history = (struct paging_history){
+	    .changes = state->changes, .since_ms = state->since_ms, .us = state->change_us, .reason = "restore"};
+	r = take_absent(s, vm);
+	if (r == -EINVAL)
+		log_error(
+		    "--restore: %s: the guest lacks pages of 4 KiB, and memory of %s pages (--backing %s) goes in "
+		    "whole ones",
+		    path, backing_page_words(vm->mem.backing), backing_name(vm->mem.backing));
+	else if (r < 0)
+		log_errno(-r, "--restore: %s: pages that the guest does not have cannot be taken", path);
+	return r < 0 ? r : check_cpus(s, path, vm);
+}
+
+int restore_start(const struct snapshot *s, struct vm *vm)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
+		r = vcpu_wait_made(vm->vcpu[i]);
+	for (int i = 0; r == 0 && i < vm->nr_vcpus; i++)
+		r = vcpu_start_saved(vm->vcpu[i], &s->state.cpu[i]);
+	if (r == 0)
+		balloon_go_on(vm->balloon);
+	return r;
+}
