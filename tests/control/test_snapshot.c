@@ -4,6 +4,7 @@
  * between: test_snapshot_between.c. The format alone: tests/unit/test_snapshot.c.
  */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -211,6 +212,10 @@ static void balloon_goes_on(const char *from, const char *to)
 	snapshot_close(&s);
 	restore(to);
 	await_balloon(80 * MIB);
+	save();
+	cr_assert_eq(snapshot_open(file, &s, why), 0, "%s", why);
+	cr_expect_eq(s.shape.absent_pages, 48u * MIB / 4096, "what the balloon took before is gone here, too");
+	snapshot_close(&s);
 	set_balloon(128 * MIB);
 	await_balloon(128 * MIB);
 	usleep(50000);
@@ -260,4 +265,58 @@ Test(control, snapshot_of_a_stopped_guest)
 	quit();
 	unlink(file);
 	unlink(other);
+}
+
+/* --- mapped --- */
+
+/* Work that goes on, a page at a time from the file. */
+Test(control, snapshot_lazy_work_goes_on)
+{
+	prepare();
+	run_start(&run, (const char *const[]){"run", "--cpus", "2", "--timeout", "100", "--control", path, kernel, "--",
+	                                      "selftest", NULL});
+	run_until(&run, "ok ");
+	save();
+	run_finish(&run);
+	for (int m = 0; m < 2; m++) {
+		run_gnomon(&tool, "run", "--lazy", "--paging", modes[m], "--audit", "--timeout", "100", "--restore",
+		           file);
+		expect_status(&tool, 0);
+		cr_expect(strstr(tool.out, "ok smp-every-cpu-maps"), "%s: %s", modes[m], tool.out);
+	}
+	unlink(file);
+}
+
+/* What goes to the balloon and comes back is zeroed, and not the file's bytes again: `hold` looks. Two guests, one file. */
+Test(control, snapshot_lazy_balloon)
+{
+	struct run other = {0};
+
+	prepare();
+	run_start(&run, (const char *const[]){"run", "--memory", "128M", "--timeout", "100", "--control", path, kernel,
+	                                      "--", "idle", "hold", "8", "64", NULL});
+	run_until(&run, "round");
+	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+	await_driver();
+	save();
+	quit();
+	run_start(&other, (const char *const[]){"run", "--lazy", "--timeout", "100", "--restore", file, NULL});
+	run_until(&other, "round");
+	run_start(&run, (const char *const[]){"run", "--lazy", "--timeout", "100", "--control", path, "--restore", file,
+	                                      NULL});
+	run_until(&run, "round");
+	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
+	for (int i = 0; i < 3; i++) {
+		set_balloon(40 * MIB);
+		await_balloon(40 * MIB);
+		set_balloon(128 * MIB);
+		await_balloon(128 * MIB);
+		await("round", (unsigned)i + 2);
+	}
+	cr_expect_null(strstr(run.out, "damaged"), "%s", run.out);
+	quit();
+	kill(other.pid, SIGTERM);
+	run_finish(&other);
+	cr_expect_null(strstr(other.out, "damaged"), "%s", other.out);
+	unlink(file);
 }

@@ -258,6 +258,8 @@ Test(control, snapshot_refused)
 	snapshot_close(&s);
 	cr_assert_eq(truncate(file, 8192), 0);
 	expect_no_restore("it was cut off", "--timeout", "10");
+	run_gnomon(&tool, "run", "--lazy", kernel);
+	expect_refusal(&tool, 2, "--lazy: it is for --restore");
 	unlink(file);
 	expect_no_restore("No such file", "--timeout", "10");
 }
@@ -281,6 +283,9 @@ Test(control, snapshot_damaged_page)
 	expect_refusal(&tool, 2, "its block 0 is damaged (bytes 4096 to");
 	run_gnomon(&tool, "snapshot", "verify", file);
 	expect_refusal(&tool, 1, "its block 0 is damaged");
+	run_gnomon(&tool, "run", "--lazy", "--restore", file);
+	cr_expect(tool.status == 1 || tool.status == 2, "%d", tool.status);
+	cr_expect(strstr(tool.err, "its block 0 is damaged"), "%s", tool.err);
 	unlink(file);
 }
 

@@ -86,16 +86,19 @@ static bool is_users_mistake(int r)
 }
 
 /* Fills guest memory from the image or the snapshot. -errno, logged. */
-static int load(struct vm *vm, struct run_options *o, const struct boot_params *params, struct boot_state *ret_boot)
+static int load(struct vm *vm, struct run_options *o, const struct boot_params *params, struct boot_state *ret_boot,
+                struct restore_lazy *ret_lazy)
 {
 	if (!o->restore)
 		return boot_load(params, &vm->mem, ret_boot);
 	*ret_boot = restore_boot_state(&o->snapshot);
-	return restore_memory(&o->snapshot, o->image, vm);
+	return o->lazy ? restore_memory_lazily(&o->snapshot, o->image, vm, ret_lazy)
+	               : restore_memory(&o->snapshot, o->image, vm);
 }
 
 /* The exit status; -EINVAL, logged, when nothing ran because the image, the words or the socket cannot be used. */
-static int run_vm(struct vm *vm, struct run_options *o, struct platform_enclaves *enclaves, int signal_fd)
+static int run_vm(struct vm *vm, struct run_options *o, struct platform_enclaves *enclaves, int signal_fd,
+                  struct restore_lazy *lazy)
 {
 	struct serial console;
 	struct platform platform;
@@ -109,7 +112,7 @@ static int run_vm(struct vm *vm, struct run_options *o, struct platform_enclaves
 	                                             .tsc_hz = vm_tsc_hz(vm)}};
 	struct boot_state boot;
 	bool limit = false;
-	int r = load(vm, o, &parts.boot, &boot);
+	int r = load(vm, o, &parts.boot, &boot, lazy);
 
 	if (r < 0)
 		return is_host_failure(r) ? STATUS_HOST_FAILURE : -EINVAL;
@@ -159,12 +162,15 @@ static int write_key(const struct run_options *o, const struct platform_enclaves
 /* With the enclaves' monitor, if there is one. The exit status. */
 static int run_with(struct run_options *o, struct platform_enclaves *enclaves, int signal_fd)
 {
+	struct restore_lazy lazy = {0};
 	int status = STATUS_HOST_FAILURE;
 	struct vm vm;
 
 	if (write_key(o, enclaves, signal_fd) < 0 || vm_create(&vm, &o->vm) < 0)
 		return status;
-	status = run_vm(&vm, o, enclaves, signal_fd);
+	status = run_vm(&vm, o, enclaves, signal_fd, &lazy);
+	vm_end(&vm, VM_HOST_FAILED, STATUS_HOST_FAILURE); /* if it has not ended: its checker may not go on */
+	restore_lazy_end(&lazy);
 	if (status < 0)
 		status = STATUS_USAGE; /* the earlier statistics stay */
 	else if (o->stats)

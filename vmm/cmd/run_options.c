@@ -42,6 +42,7 @@ static const char help[] =
     "  --enclave-key FILE write the public key of the enclaves' reports to FILE, in hexadecimal\n"
     "  --restore FILE     go on from a snapshot (`gnomon snapshot`), with its memory, CPUs and, unless --paging says\n"
     "                     another, its paging mode\n"
+    "  --lazy             with --restore: map FILE, which may not change, and check it while the guest runs\n"
     "  --stats FILE       write every counter to FILE as JSON at the end\n"
     "  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
     "  --timeout SECONDS  kill a guest that has not ended by then\n"
@@ -198,6 +199,9 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 		return r;
 	case 'B':
 		return parse_balloon(arg, &o->balloon);
+	case 'z':
+		o->lazy = true;
+		return 0;
 	case 'R':
 		o->restore = true;
 		return parse_path("--restore", arg, o->image);
@@ -282,6 +286,11 @@ static int settle(struct run_options *o)
 		          backing_name(o->vm.backing));
 		return -EINVAL;
 	}
+	if (o->lazy && (!o->restore || backing_is_pool(o->vm.backing))) {
+		log_error(o->restore ? "--lazy: --backing %s has no pages of a file" : "--lazy: it is for --restore",
+		          backing_name(o->vm.backing));
+		return -EINVAL;
+	}
 	if (o->dry_run && !o->paging_auto) {
 		log_error("--dry-run: it is for --paging auto");
 		return -EINVAL;
@@ -348,6 +357,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"control", required_argument, NULL, 'C'},
 	    {"balloon", required_argument, NULL, 'B'},
 	    {"restore", required_argument, NULL, 'R'},
+	    {"lazy", no_argument, NULL, 'z'},
 	    {"dry-run", no_argument, NULL, 'd'},
 	    {"shadow-opt", required_argument, NULL, 'o'},
 	    {"shadow-memory", required_argument, NULL, 'M'},

@@ -13,6 +13,7 @@ struct run_options {
 	struct vm_config vm;
 	char image[PATH_MAX]; /* or the snapshot's path */
 	bool restore;         /* from `snapshot`, which is open, the caller's to close */
+	bool lazy;            /* maps it, and checks it while the guest runs */
 	struct snapshot snapshot;
 	const char *stats;
 	const char *control; /* path of the control socket; NULL: none */

@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/plain.h"
 #include "kvm/cpuid.h"
 #include "paging/switch.h"
 #include "vm/reclaim.h"
 #include "vm/saved.h"
 
-#define PROGRESS_MS 2000
 #define SLICES      256 /* at once */
 
 /* --- this host --- */
@@ -52,39 +50,6 @@ int restore_check(const struct snapshot *s, char *ret_why)
 	if (!paging_by_name(shape->paging))
 		return refuse(ret_why, "it ran in a paging mode that this version does not have");
 	return 0;
-}
-
-/* --- memory --- */
-
-static int damaged(const char *path, int r, const char *why)
-{
-	log_error("--restore: %s: %s", path, why);
-	return r;
-}
-
-int restore_memory(struct snapshot *s, const char *path, struct vm *vm)
-{
-	const int64_t start = clock_ms();
-	char why[SNAPSHOT_WHY_MAX];
-	uint64_t done = 0;
-	int r = 0;
-
-	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
-		const struct snapshot_run *run = &s->run[i];
-
-		for (uint32_t n = 0; r == 0 && run->kind == SNAPSHOT_STORED && n < run->pages; n++) {
-			void *to = stage2_ptr(&vm->stage2, gpa_init((run->gfn + n) * PAGE_SIZE), PAGE_SIZE);
-
-			BUG_ON(!to); /* snapshot_run_read() has checked it */
-			r = snapshot_page(s, run, n, to, why);
-			if (++done % 4096 == 0 && clock_ms() - start > PROGRESS_MS)
-				log_progress("restore: %llu of %llu MiB", (unsigned long long)(done >> 8),
-				             (unsigned long long)(s->shape.stored_pages >> 8));
-		}
-	}
-	if (clock_ms() - start > PROGRESS_MS)
-		log_progress("%s", "");
-	return r < 0 ? damaged(path, r, why) : 0;
 }
 
 /* --- devices, and what is missing of memory --- */
