@@ -16,7 +16,6 @@
 #include "shadow/shadow.h"
 #include "virtio/balloon.h"
 
-#define DEFAULT_MEMORY     (64ull << 20)
 #define ENCLAVE_MEMORY_MAX (64ull << 30)
 #define SHADOW_MEMORY_MAX  (256ull << 20)
 
@@ -142,14 +141,24 @@ static int parse_enclave_option(int opt, const char *arg, struct run_options *o)
 	}
 }
 
-static int parse_path(const char *option, const char *arg, char ret_path[PATH_MAX])
+/* Those of a restore. 0: go on; otherwise -EINVAL, logged. */
+static int parse_restore_option(int opt, const char *arg, struct run_options *o)
 {
-	if (strlen(arg) < PATH_MAX) {
-		strcpy(ret_path, arg);
+	switch (opt) {
+	case 'z':
+		o->lazy = true;
 		return 0;
+	case 'R':
+		o->restore = true;
+		if (strlen(arg) >= sizeof(o->image)) {
+			log_error("--restore: the path is too long");
+			return -EINVAL;
+		}
+		strcpy(o->image, arg);
+		return 0;
+	default:
+		return parse_enclave_option(opt, arg, o);
 	}
-	log_error("%s: the path is too long", option);
-	return -EINVAL;
 }
 
 /* 0: go on; otherwise -EINVAL, logged. */
@@ -199,12 +208,6 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 		return r;
 	case 'B':
 		return parse_balloon(arg, &o->balloon);
-	case 'z':
-		o->lazy = true;
-		return 0;
-	case 'R':
-		o->restore = true;
-		return parse_path("--restore", arg, o->image);
 	case 's':
 		o->stats = arg;
 		return 0;
@@ -214,7 +217,7 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 't':
 		return parse_count("--timeout", arg, 1, 1000000, &o->timeout);
 	default:
-		return parse_enclave_option(opt, arg, o);
+		return parse_restore_option(opt, arg, o);
 	}
 }
 
@@ -238,84 +241,6 @@ static int check_after_image(char **words)
 	return 0;
 }
 
-/* What the snapshot has, where no option contradicts it. -EINVAL, logged. */
-static int settle_restore(struct run_options *o)
-{
-	const struct snapshot_shape *shape = &o->snapshot.shape;
-	const uint64_t features = restore_balloon_features(&o->snapshot);
-
-	if (o->vm.memory && o->vm.memory != shape->memory) {
-		log_error("--memory: the snapshot has %llu MiB, and %llu MiB are %s",
-		          (unsigned long long)(shape->memory >> 20), (unsigned long long)(o->vm.memory >> 20),
-		          o->vm.memory < shape->memory ? "too few" : "more than it knows of");
-		return -EINVAL;
-	}
-	if (o->vm.cpus && (uint32_t)o->vm.cpus != shape->cpus) {
-		log_error("--cpus: the snapshot has %u CPUs, and %d are %s", shape->cpus, o->vm.cpus,
-		          (uint32_t)o->vm.cpus < shape->cpus ? "too few" : "more than it knows of");
-		return -EINVAL;
-	}
-	if (o->balloon && o->balloon != features) {
-		log_error("--balloon: the snapshot's guest was offered something else");
-		return -EINVAL;
-	}
-	o->vm.memory = shape->memory;
-	o->vm.cpus = (int)shape->cpus;
-	o->balloon = features;
-	if (!o->vm.paging)
-		o->vm.paging = paging_by_name(shape->paging);
-	return 0;
-}
-
-/* What is asked for goes together, or -EINVAL, logged. */
-static int settle(struct run_options *o)
-{
-	const uint64_t page = backing_page(o->vm.backing);
-
-	if (o->restore && settle_restore(o) < 0)
-		return -EINVAL;
-	if (!o->vm.cpus)
-		o->vm.cpus = 1;
-	if (!o->vm.paging)
-		o->vm.paging = &paging_nested;
-	if (!o->vm.memory)
-		o->vm.memory = page > DEFAULT_MEMORY ? page : DEFAULT_MEMORY;
-	if (o->vm.memory % page) {
-		log_error("--memory: %llu MiB is not a multiple of %s, as --backing %s needs",
-		          (unsigned long long)(o->vm.memory >> 20), backing_page_words(o->vm.backing),
-		          backing_name(o->vm.backing));
-		return -EINVAL;
-	}
-	if (o->lazy && (!o->restore || backing_is_pool(o->vm.backing))) {
-		log_error(o->restore ? "--lazy: --backing %s has no pages of a file" : "--lazy: it is for --restore",
-		          backing_name(o->vm.backing));
-		return -EINVAL;
-	}
-	if (o->dry_run && !o->paging_auto) {
-		log_error("--dry-run: it is for --paging auto");
-		return -EINVAL;
-	}
-	if (!o->enclaves.memory && (o->enclaves.levels || o->enclaves.kind != MONITOR_PROCESS || o->enclave_key)) {
-		log_error("--enclave-levels, --enclave-monitor and --enclave-key: they are for --enclave-memory");
-		return -EINVAL;
-	}
-	if (o->enclaves.memory && page > PAGE_SIZE) {
-		log_error("--enclave-memory: enclaves take guest memory in pages of 4 KiB, and --backing %s has none",
-		          backing_name(o->vm.backing));
-		return -EINVAL;
-	}
-	if (!o->enclaves.levels)
-		o->enclaves.levels = 2;
-	o->enclaves.cpus = o->vm.cpus;
-	if (page > PAGE_2M && o->balloon & VIRTIO_BALLOON_F_REPORTING) {
-		log_error("--balloon: free-page-reporting has no effect with --backing %s: no guest reports whole "
-		          "pages of %s",
-		          backing_name(o->vm.backing), backing_page_words(o->vm.backing));
-		return -EINVAL;
-	}
-	return 0;
-}
-
 /* Opens the snapshot, and settles the rest by it. As run_options_parse(). */
 static int end_of_restore(int argc, char **argv, struct run_options *o)
 {
@@ -331,7 +256,7 @@ static int end_of_restore(int argc, char **argv, struct run_options *o)
 	}
 	if (restore_check(&o->snapshot, why) < 0)
 		log_error("--restore: %s: %s", o->image, why);
-	else if (settle(o) == 0) {
+	else if (run_options_settle(o) == 0) {
 		o->bootargs = strdup("");
 		if (o->bootargs)
 			return 0;
@@ -389,7 +314,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;
 	}
-	if (image_file(argv[optind++], o->image) < 0 || check_after_image(argv + optind) < 0 || settle(o) < 0)
+	if (image_file(argv[optind++], o->image) < 0 || check_after_image(argv + optind) < 0 ||
+	    run_options_settle(o) < 0)
 		return -EINVAL;
 	if (optind < argc && strcmp(argv[optind], "--") == 0)
 		optind++;

@@ -28,4 +28,7 @@ struct run_options {
 /* 0: run, and `bootargs` is the caller's to free; 1: help or a list was shown; -EINVAL: logged. */
 int must_check run_options_parse(int argc, char **argv, struct run_options *ret_options);
 
+/* cmd/run_settle.c: what is asked for goes together, and what was left open is filled in; or -EINVAL, logged. */
+int must_check run_options_settle(struct run_options *o);
+
 #endif

@@ -2,8 +2,6 @@
 #include "machine/restore.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/plain.h"
@@ -15,17 +13,6 @@
 #define SLICES      256 /* at once */
 
 /* --- this host --- */
-
-static int refuse(char *ret_why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int refuse(char *ret_why, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(ret_why, SNAPSHOT_WHY_MAX, fmt, args);
-	va_end(args);
-	return -ENOTSUP;
-}
 
 int restore_check(const struct snapshot *s, char *ret_why)
 {
@@ -39,16 +26,17 @@ int restore_check(const struct snapshot *s, char *ret_why)
 	plain_string(theirs);
 	cpuid_features(here, vendor);
 	if (strcmp(vendor, shape->vendor) != 0)
-		return refuse(ret_why, "it comes from a CPU of %s, and this one is of %s", theirs, vendor);
+		return snapshot_refuse(ENOTSUP, ret_why, "it comes from a CPU of %s, and this one is of %s", theirs,
+		                       vendor);
 	name = cpuid_missing(shape->features, &missing);
 	if (missing)
-		return refuse(ret_why, "its guest uses a CPU feature that this host lacks: %s",
-		              name ? name : "one without a name");
+		return snapshot_refuse(ENOTSUP, ret_why, "its guest uses a CPU feature that this host lacks: %s",
+		                       name ? name : "one without a name");
 	if (shape->maxphyaddr > (uint32_t)cpuid_maxphyaddr())
-		return refuse(ret_why, "its CPU has %u bits of physical address, and this one %d", shape->maxphyaddr,
-		              cpuid_maxphyaddr());
+		return snapshot_refuse(ENOTSUP, ret_why, "its CPU has %u bits of physical address, and this one %d",
+		                       shape->maxphyaddr, cpuid_maxphyaddr());
 	if (!paging_by_name(shape->paging))
-		return refuse(ret_why, "it ran in a paging mode that this version does not have");
+		return snapshot_refuse(ENOTSUP, ret_why, "it ran in a paging mode that this version does not have");
 	return 0;
 }
 

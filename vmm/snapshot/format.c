@@ -92,15 +92,14 @@ void snapshot_shape_write(const struct snapshot_shape *s, uint8_t ret_header[SNA
 	hash(HASH_HEADER, ret_header, CHECK_AT, ret_header + CHECK_AT);
 }
 
-static int refuse(char *ret_why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static int refuse(char *ret_why, const char *fmt, ...)
+int snapshot_refuse(int error, char *ret_why, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
 	vsnprintf(ret_why, SNAPSHOT_WHY_MAX, fmt, args);
 	va_end(args);
-	return -EBADMSG;
+	return -error;
 }
 
 static bool is_text(const char *text, size_t room)
@@ -142,20 +141,20 @@ int snapshot_shape_read(const uint8_t header[SNAPSHOT_HEADER], uint64_t file_siz
 	codec_u32(&c, &version);
 	codec_u32(&c, &block);
 	if (magic != MAGIC)
-		return refuse(ret_why, "it is no snapshot");
+		return snapshot_refuse(EBADMSG, ret_why, "it is no snapshot");
 	if (version != SNAPSHOT_VERSION)
-		return refuse(ret_why, "it is of version %u, and this program reads version %d", version,
-		              SNAPSHOT_VERSION);
+		return snapshot_refuse(EBADMSG, ret_why, "it is of version %u, and this program reads version %d",
+		                       version, SNAPSHOT_VERSION);
 	hash(HASH_HEADER, copy, CHECK_AT, check);
 	if (sodium_memcmp(check, copy + CHECK_AT, sizeof(check)) != 0)
-		return refuse(ret_why, "its header is damaged");
+		return snapshot_refuse(EBADMSG, ret_why, "its header is damaged");
 	shape(&c, &s);
 	if (block != SNAPSHOT_BLOCK || !shape_is_possible(&s) || !places_add_up(&s))
-		return refuse(ret_why, "its header describes no machine that can be");
+		return snapshot_refuse(EBADMSG, ret_why, "its header describes no machine that can be");
 	if (s.file_size != file_size)
-		return refuse(ret_why, "it has %llu bytes, and should have %llu: it was %s",
-		              (unsigned long long)file_size, (unsigned long long)s.file_size,
-		              file_size < s.file_size ? "cut off" : "written to behind its end");
+		return snapshot_refuse(EBADMSG, ret_why, "it has %llu bytes, and should have %llu: it was %s",
+		                       (unsigned long long)file_size, (unsigned long long)s.file_size,
+		                       file_size < s.file_size ? "cut off" : "written to behind its end");
 	*ret_shape = s;
 	return 0;
 }

@@ -76,6 +76,9 @@ static inline uint64_t snapshot_nr_leaves(uint64_t leaves_at)
 	return (leaves_at - SNAPSHOT_HEADER + SNAPSHOT_BLOCK - 1) / SNAPSHOT_BLOCK;
 }
 
+/* Writes a clause of at most SNAPSHOT_WHY_MAX bytes, and returns -error. */
+int must_check snapshot_refuse(int error, char *ret_why, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
 /* Writes the header with its hash; all places are set. */
 void snapshot_shape_write(const struct snapshot_shape *shape, uint8_t ret_header[SNAPSHOT_HEADER]);
 

@@ -5,23 +5,10 @@
 #include <fcntl.h>
 #include <gnomon/addr.h>
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int refuse(int error, char *ret_why, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static int refuse(int error, char *ret_why, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(ret_why, SNAPSHOT_WHY_MAX, fmt, args);
-	va_end(args);
-	return -error;
-}
 
 static int read_at(int fd, void *to, uint64_t size, uint64_t at, char *ret_why)
 {
@@ -33,9 +20,9 @@ static int read_at(int fd, void *to, uint64_t size, uint64_t at, char *ret_why)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return refuse(errno, ret_why, "it cannot be read (%s)", strerror(errno));
+			return snapshot_refuse(errno, ret_why, "it cannot be read (%s)", strerror(errno));
 		if (n == 0)
-			return refuse(EBADMSG, ret_why, "it has become shorter");
+			return snapshot_refuse(EBADMSG, ret_why, "it has become shorter");
 		p += n;
 		at += (uint64_t)n;
 		size -= (uint64_t)n;
@@ -71,9 +58,9 @@ static int load_block(struct snapshot *s, uint64_t nr, char *ret_why)
 		return r;
 	snapshot_leaf(s->block, size, hash);
 	if (memcmp(hash, s->leaf[nr], sizeof(hash)) != 0)
-		return refuse(EBADMSG, ret_why, "its block %llu is damaged (bytes %llu to %llu: %s)",
-		              (unsigned long long)nr, (unsigned long long)at, (unsigned long long)(at + size - 1),
-		              what_lies_at(&s->shape, at, at + size));
+		return snapshot_refuse(EBADMSG, ret_why, "its block %llu is damaged (bytes %llu to %llu: %s)",
+		                       (unsigned long long)nr, (unsigned long long)at,
+		                       (unsigned long long)(at + size - 1), what_lies_at(&s->shape, at, at + size));
 	s->block_nr = nr;
 	return 0;
 }
@@ -116,11 +103,11 @@ static int read_header(struct snapshot *s, char *ret_why)
 	int r;
 
 	if (fstat(s->fd, &st) < 0)
-		return refuse(errno, ret_why, "it cannot be read (%s)", strerror(errno));
+		return snapshot_refuse(errno, ret_why, "it cannot be read (%s)", strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return refuse(EINVAL, ret_why, "it is no regular file");
+		return snapshot_refuse(EINVAL, ret_why, "it is no regular file");
 	if (st.st_size < SNAPSHOT_HEADER)
-		return refuse(EBADMSG, ret_why, "it is no snapshot, or was cut off");
+		return snapshot_refuse(EBADMSG, ret_why, "it is no snapshot, or was cut off");
 	r = read_at(s->fd, header, sizeof(header), 0, ret_why);
 	return r < 0 ? r : snapshot_shape_read(header, (uint64_t)st.st_size, &s->shape, ret_why);
 }
@@ -136,14 +123,14 @@ static int read_leaves(struct snapshot *s, char *ret_why)
 	s->block = malloc(SNAPSHOT_BLOCK);
 	if (!copy || !s->leaf || !s->block) {
 		free(copy);
-		return refuse(ENOMEM, ret_why, "the host has no memory for it");
+		return snapshot_refuse(ENOMEM, ret_why, "the host has no memory for it");
 	}
 	r = read_at(s->fd, s->leaf, size, s->shape.leaves_at, ret_why);
 	if (r == 0) {
 		memcpy(copy, s->leaf, size);
 		snapshot_root(copy, s->nr_leaves, root);
 		if (memcmp(root, s->shape.root, sizeof(root)) != 0)
-			r = refuse(EBADMSG, ret_why, "its table of hashes is damaged");
+			r = snapshot_refuse(EBADMSG, ret_why, "its table of hashes is damaged");
 	}
 	free(copy);
 	return r;
@@ -156,12 +143,12 @@ static int read_index(struct snapshot *s, char *ret_why)
 
 	s->run = calloc(s->shape.nr_runs + 1, sizeof(*s->run));
 	if (!s->run)
-		return refuse(ENOMEM, ret_why, "the host has no memory for it");
+		return snapshot_refuse(ENOMEM, ret_why, "the host has no memory for it");
 	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
 		r = get(s, s->shape.index_at + i * SNAPSHOT_RUN, SNAPSHOT_RUN, bytes, ret_why);
 		if (r == 0 && !snapshot_run_read(bytes, &s->shape, i ? &s->run[i - 1] : NULL, &s->run[i]))
-			r = refuse(EBADMSG, ret_why, "entry %llu of its index names pages that cannot be",
-			           (unsigned long long)i);
+			r = snapshot_refuse(EBADMSG, ret_why, "entry %llu of its index names pages that cannot be",
+			                    (unsigned long long)i);
 	}
 	return r;
 }
@@ -172,7 +159,7 @@ static int read_state(struct snapshot *s, char *ret_why)
 	int r;
 
 	if (!bytes)
-		return refuse(ENOMEM, ret_why, "the host has no memory for it");
+		return snapshot_refuse(ENOMEM, ret_why, "the host has no memory for it");
 	r = get(s, s->shape.state_at, s->shape.state_size, bytes, ret_why);
 	if (r == 0)
 		r = snapshot_state_read(bytes, s->shape.state_size, &s->shape, &s->state, ret_why);
@@ -186,7 +173,7 @@ int snapshot_open_fd(int fd, struct snapshot *ret, char *ret_why)
 
 	*ret = (struct snapshot){.fd = fd, .block_nr = UINT64_MAX};
 	if (sodium_init() < 0)
-		r = refuse(EIO, ret_why, "libsodium does not start");
+		r = snapshot_refuse(EIO, ret_why, "libsodium does not start");
 	else
 		r = read_header(ret, ret_why);
 	if (r == 0)
@@ -205,7 +192,7 @@ int snapshot_open(const char *path, struct snapshot *ret, char *ret_why)
 	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return refuse(errno, ret_why, "%s", strerror(errno));
+		return snapshot_refuse(errno, ret_why, "%s", strerror(errno));
 	return snapshot_open_fd(fd, ret, ret_why);
 }
 
