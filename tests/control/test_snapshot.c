@@ -269,15 +269,26 @@ Test(control, snapshot_of_a_stopped_guest)
 
 /* --- mapped --- */
 
-/* Work that goes on, a page at a time from the file. */
+/* Work that goes on, a page at a time from the file; and from one whose pages are packed. */
 Test(control, snapshot_lazy_work_goes_on)
 {
+	char packed[160];
+
 	prepare();
+	snprintf(packed, sizeof(packed), "%s-packed", file);
 	run_start(&run, (const char *const[]){"run", "--cpus", "2", "--timeout", "100", "--control", path, kernel, "--",
 	                                      "selftest", NULL});
 	run_until(&run, "ok ");
 	save();
+	run_gnomon(&tool, "snapshot", "save", "--compress", path, packed);
+	expect_status(&tool, 0);
 	run_finish(&run);
+	run_gnomon(&tool, "run", "--timeout", "100", "--restore", packed);
+	expect_status(&tool, 0);
+	run_gnomon(&tool, "run", "--lazy", "--timeout", "100", "--restore", packed);
+	expect_status(&tool, 0);
+	cr_expect(strstr(tool.out, "ok smp-every-cpu-maps"), "%s", tool.out);
+	unlink(packed);
 	for (int m = 0; m < 2; m++) {
 		run_gnomon(&tool, "run", "--lazy", "--paging", modes[m], "--audit", "--timeout", "100", "--restore",
 		           file);

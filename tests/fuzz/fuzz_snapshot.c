@@ -31,7 +31,7 @@ static void read_all(int fd)
 		return;
 	}
 	for (uint64_t i = 0; i < s.shape.nr_runs && i < 64; i++)
-		if (s.run[i].kind == SNAPSHOT_STORED && snapshot_page(&s, &s.run[i], s.run[i].pages - 1, page, why) < 0)
+		if (s.run[i].kind != SNAPSHOT_ABSENT && snapshot_page(&s, &s.run[i], s.run[i].pages - 1, page, why) < 0)
 			require(*why);
 	snapshot_close(&s);
 }
@@ -47,7 +47,7 @@ static void whole_file(const uint8_t *data, size_t size)
 /* A good file with another header. */
 static void header(const uint8_t *data, size_t size)
 {
-	const int fd = made_file(1);
+	const int fd = made_file_packed(1, size & 1);
 	uint8_t bytes[SNAPSHOT_HEADER];
 	struct snapshot_shape shape = made_shape();
 

@@ -263,6 +263,8 @@ def snapshot():
     yield "no-memory", b"\1" + struct.pack("<QI", 0, 1)
     yield "no-cpus", b"\1" + struct.pack("<QI", 4 << 20, 0)
     yield "entries", b"\2" + entry(1, 2, stored, page, 2 * page) + entry(5, 4, absent)
+    yield "entry-packed", b"\2" + entry(1, 16, 3, 5000, 7)
+    yield "entry-packed-too-many", b"\2" + entry(1, 17, 3, 5000, 7)
     yield "entries-overlap", b"\2" + entry(1, 2, absent) + entry(2, 1, absent)
     yield "entry-in-hole", b"\2" + entry(786432, 1, absent)
     yield "entry-wraps", b"\2" + entry(2 ** 64 - 1, 2, absent) + entry(1, 1, stored, 2 ** 64 - page, page)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Bugs of snapshots. Each names the check that must find it."""
 
-SAVED, KVM, RESTORE = "vmm/vm/saved.c", "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
+KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
 READER, FORMAT, STATE = "vmm/snapshot/reader.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
 
 MUTANTS = [
-    ("snapshot-loses-interrupts", SAVED, "atomic_store(&vcpu->vectors[i], saved->vectors[i]);",
-     "atomic_store(&vcpu->vectors[i], 0);", "interrupts that waited are gone", "control control/snapshot_balloon_nested"),
+    ("snapshot-loses-interrupts", STATE, "codec_u64(c, &s->vectors[i]);", "", "interrupts that waited are gone",
+     "unit snapshot"),
     ("snapshot-loses-floating-point", KVM, "return set_fpu(fd, cpu);", "return 0;",
      "x87 and vector registers are those of a new CPU", "control control/snapshot_keeps_the_state_nested"),
     ("snapshot-loses-holes", RESTORE, "return r < 0 ? r : take_slices(vm, slice, n);", "return r;",

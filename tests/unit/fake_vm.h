@@ -137,7 +137,8 @@ static int fake_set_paging(void *vm, const char *mode, bool *ret_changed, uint64
 	return 0;
 }
 
-static int fake_snapshot_save(void *vm, const char *file, uint64_t *ret_pause_us, struct control_error *err)
+static int fake_snapshot_save(void *vm, const char *file, bool compress, uint64_t *ret_pause_us,
+                              struct control_error *err)
 {
 	struct fake_vm *f = vm;
 

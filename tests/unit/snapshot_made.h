@@ -61,7 +61,7 @@ static inline struct snapshot_state made_state(uint32_t cpus)
 }
 
 /* A file with made_gfn's pages, and pages 512 to 515 absent. */
-static inline int made_file(uint32_t cpus)
+static inline int made_file_packed(uint32_t cpus, bool pack)
 {
 	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
 	struct snapshot_shape shape = made_shape();
@@ -71,7 +71,7 @@ static inline int made_file(uint32_t cpus)
 	size_t size;
 
 	shape.cpus = cpus;
-	if (snapshot_writer_begin(&w, fd) < 0 || snapshot_state_write(&state, &bytes, &size) < 0)
+	if (snapshot_writer_begin(&w, fd, pack) < 0 || snapshot_state_write(&state, &bytes, &size) < 0)
 		abort();
 	for (uint64_t gfn = 0; gfn < MADE_MEMORY / PAGE_SIZE; gfn++) {
 		memset(page, 0, sizeof(page));
@@ -88,6 +88,11 @@ static inline int made_file(uint32_t cpus)
 	free(bytes);
 	snapshot_state_free(&state);
 	return fd;
+}
+
+static inline int made_file(uint32_t cpus)
+{
+	return made_file_packed(cpus, false);
 }
 
 #endif

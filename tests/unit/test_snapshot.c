@@ -71,6 +71,41 @@ Test(snapshot, comes_back)
 	close(fd);
 }
 
+/* The same pages out of fewer bytes; packed bytes that are wrong, though their hash is right, give a clause. */
+Test(snapshot, packed)
+{
+	uint8_t page[PAGE_SIZE], want[PAGE_SIZE];
+	char why[SNAPSHOT_WHY_MAX];
+	struct snapshot_run run;
+	struct snapshot s, plain;
+	int fd = made_file_packed(1, true), other = made_file(1);
+
+	cr_assert_eq(open_copy(fd, &s, why), 0, "%s", why);
+	cr_assert_eq(open_copy(other, &plain, why), 0, "%s", why);
+	cr_assert_eq(s.shape.nr_runs, 3u);
+	cr_expect_eq(s.run[0].kind, SNAPSHOT_PACKED);
+	cr_expect_lt(s.shape.file_size, plain.shape.file_size);
+	for (uint32_t i = 0; i < 3; i++) {
+		made_page(made_gfn[i], want);
+		cr_assert_eq(snapshot_page(&s, &s.run[i == 2 ? 2 : 0], i % 2, page, why), 0, "%s", why);
+		cr_expect_arr_eq(page, want, sizeof(page));
+	}
+	run = s.run[0];
+	run.pages = 1;
+	cr_expect_eq(snapshot_page(&s, &run, 0, page, why), -EBADMSG, "more comes out");
+	run.pages = 3;
+	cr_expect_eq(snapshot_page(&s, &run, 0, page, why), -EBADMSG, "less comes out");
+	run = s.run[0];
+	run.at++;
+	cr_expect_eq(snapshot_page(&s, &run, 0, page, why), -EBADMSG, "no frame");
+	cr_expect(strstr(why, "cannot be unpacked"));
+	snapshot_close(&plain);
+	snapshot_close(&s);
+	cr_expect_eq(read_all(fd, why), 0);
+	close(fd);
+	close(other);
+}
+
 /* A machine that has nothing but zeroes is a file without pages. */
 Test(snapshot, zeroes_cost_nothing)
 {
@@ -84,7 +119,7 @@ Test(snapshot, zeroes_cost_nothing)
 	size_t size;
 
 	cr_assert_eq(snapshot_state_write(&state, &bytes, &size), 0);
-	cr_assert_eq(snapshot_writer_begin(&w, fd), 0);
+	cr_assert_eq(snapshot_writer_begin(&w, fd, false), 0);
 	for (uint64_t gfn = 0; gfn < 1024; gfn++)
 		snapshot_writer_page(&w, gfn, zero);
 	cr_assert_eq(snapshot_writer_end(&w, &shape, bytes, size), 0);
@@ -218,12 +253,18 @@ Test(snapshot, runs_that_cannot_be)
 	    {15, 99, SNAPSHOT_STORED, SNAPSHOT_HEADER, 99 * PAGE_SIZE},
 	    {786431, 1, SNAPSHOT_ABSENT, 0, 0},
 	    {1048576, 1310720, SNAPSHOT_ABSENT, 0, 0},
+	    {15, 16, SNAPSHOT_PACKED, SNAPSHOT_HEADER + 1, 5},
 	};
 	static const struct snapshot_run bad[] = {
 	    {14, 1, SNAPSHOT_STORED, SNAPSHOT_HEADER, PAGE_SIZE},
 	    {15, 0, SNAPSHOT_ABSENT, 0, 0},
 	    {15, 1, 0, 0, 0},
-	    {15, 1, 3, 0, 0},
+	    {15, 1, 4, 0, 0},
+	    {15, 17, SNAPSHOT_PACKED, SNAPSHOT_HEADER, 5},
+	    {15, 1, SNAPSHOT_PACKED, SNAPSHOT_HEADER, 0},
+	    {15, 1, SNAPSHOT_PACKED, SNAPSHOT_HEADER, PAGE_SIZE},
+	    {15, 1, SNAPSHOT_PACKED, 100 * PAGE_SIZE - 4, 5},
+	    {15, 1, SNAPSHOT_PACKED, 1, 5},
 	    {15, 1, SNAPSHOT_STORED, SNAPSHOT_HEADER, 2 * PAGE_SIZE},
 	    {15, 1, SNAPSHOT_STORED, SNAPSHOT_HEADER, 0},
 	    {15, 1, SNAPSHOT_STORED, 0, PAGE_SIZE},
@@ -320,7 +361,7 @@ Test(snapshot, no_room)
 	struct snapshot_writer w;
 	int fd = open("/dev/full", O_RDWR);
 
-	cr_assert_eq(snapshot_writer_begin(&w, fd), 0);
+	cr_assert_eq(snapshot_writer_begin(&w, fd, false), 0);
 	for (uint64_t gfn = 0; gfn < 100; gfn++) {
 		made_page(gfn, page);
 		snapshot_writer_page(&w, gfn, page);

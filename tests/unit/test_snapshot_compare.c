@@ -36,7 +36,7 @@ static void make(struct snapshot *s, uint64_t salt, uint64_t absent, uint64_t ri
 
 	state.cpu[0].state.rip = rip;
 	cr_assert_eq(snapshot_state_write(&state, &packed, &size), 0);
-	cr_assert_eq(snapshot_writer_begin(&w, fd), 0);
+	cr_assert_eq(snapshot_writer_begin(&w, fd, false), 0);
 	for (uint64_t gfn = 0; gfn < 1024; gfn++) {
 		memset(bytes, 0, sizeof(bytes));
 		if (gfn >= 10 && gfn < 14)

@@ -168,7 +168,9 @@ static json_t *snapshot_save(const struct qmp *q, json_t *args, struct control_e
 	const char *file = json_string_value(json_object_get(args, "file"));
 	uint64_t us;
 
-	return q->ops->snapshot_save(q->vm, file, &us, err) < 0 ? NULL : json_pack("{s:I}", "pause-us", (json_int_t)us);
+	return q->ops->snapshot_save(q->vm, file, json_is_true(json_object_get(args, "compress")), &us, err) < 0
+	           ? NULL
+	           : json_pack("{s:I}", "pause-us", (json_int_t)us);
 }
 
 static json_t *query_snapshot(const struct qmp *q, json_t *args, struct control_error *err)
@@ -211,6 +213,7 @@ static const struct arg_schema dump_args[] = {
 
 static const struct arg_schema snapshot_args[] = {
     {.name = "file", .type = ARG_STRING, .required = true},
+    {.name = "compress", .type = ARG_BOOLEAN},
     {0},
 };
 

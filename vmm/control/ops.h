@@ -80,10 +80,11 @@ struct control_ops {
 	int (*release)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 
 	/*
-	 * Begins to save a snapshot to `file`: the guest has gone on when this returns, and the end is an event
+	 * Begins to save a snapshot to `file`, with pages packed where that pays if `compress`: the guest has gone on when this returns, and the end is an event
 	 * (server_snapshot_ended()). -EBUSY: one is being saved.
 	 */
-	int (*snapshot_save)(void *vm, const char *file, uint64_t *ret_pause_us, struct control_error *err);
+	int (*snapshot_save)(void *vm, const char *file, bool compress, uint64_t *ret_pause_us,
+	                     struct control_error *err);
 	void (*snapshot)(void *vm, struct control_snapshot *ret_snapshot);
 
 	/* The VM's enclaves, the public key of their reports, and whether their memory is locked. */

@@ -289,9 +289,10 @@ static int release_slice(void *machine, uint64_t gpa, uint64_t size, struct cont
 	return slice(machine, gpa, size, false, err);
 }
 
-static int snapshot_save(void *machine, const char *file, uint64_t *ret_pause_us, struct control_error *err)
+static int snapshot_save(void *machine, const char *file, bool compress, uint64_t *ret_pause_us,
+                         struct control_error *err)
 {
-	return save_begin(&((struct machine *)machine)->save, file, ret_pause_us, err);
+	return save_begin(&((struct machine *)machine)->save, file, compress, ret_pause_us, err);
 }
 
 static void snapshot(void *machine, struct control_snapshot *ret_snapshot)

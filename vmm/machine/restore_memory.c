@@ -40,7 +40,7 @@ int restore_memory(struct snapshot *s, const char *path, struct vm *vm)
 	int r = 0;
 
 	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
-		if (s->run[i].kind != SNAPSHOT_STORED)
+		if (s->run[i].kind == SNAPSHOT_ABSENT)
 			continue;
 		r = read_run(s, &s->run[i], vm, why);
 		done += s->run[i].pages;
@@ -106,9 +106,9 @@ int restore_memory_lazily(struct snapshot *s, const char *path, struct vm *vm, s
 	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
 		const struct snapshot_run *run = &s->run[i];
 
-		if (run->kind != SNAPSHOT_STORED)
+		if (run->kind == SNAPSHOT_ABSENT)
 			continue;
-		if (run->pages < MAPPED_PAGES || mapped == MAPPED_RUNS) {
+		if (run->kind == SNAPSHOT_PACKED || run->pages < MAPPED_PAGES || mapped == MAPPED_RUNS) {
 			r = read_run(s, run, vm, why);
 			continue;
 		}

@@ -227,7 +227,7 @@ static int begin(struct save *s, struct control_error *err)
 	return control_fail(err, r, "The host gives no thread to watch it");
 }
 
-int save_begin(struct save *s, const char *file, uint64_t *ret_pause_us, struct control_error *err)
+int save_begin(struct save *s, const char *file, bool compress, uint64_t *ret_pause_us, struct control_error *err)
 {
 	bool saving;
 	int r;
@@ -245,6 +245,7 @@ int save_begin(struct save *s, const char *file, uint64_t *ret_pause_us, struct 
 		return control_fail(err, -r, "The file %s cannot be made: %s", file,
 		                    r == -EEXIST ? "something else stands there" : strerror(-r));
 	pthread_mutex_lock(&s->lock);
+	s->compress = compress;
 	r = begin(s, err);
 	if (r == 0) {
 		strcpy(s->file, file);

@@ -46,6 +46,7 @@ struct save {
 	int64_t start_us, end_us;
 	uint64_t pause_us;
 	struct replace out;
+	bool compress;
 	struct save_progress *progress;
 	/* For the child, made while the VM is at rest. */
 	struct snapshot_shape shape;
@@ -59,7 +60,8 @@ int must_check save_init(struct save *s, struct vm *vm, struct serial *console, 
 void save_destroy(struct save *s);
 
 /* Callbacks of struct control_ops, see there. The control thread. */
-int must_check save_begin(struct save *s, const char *file, uint64_t *ret_pause_us, struct control_error *err);
+int must_check save_begin(struct save *s, const char *file, bool compress, uint64_t *ret_pause_us,
+                          struct control_error *err);
 void save_look(struct save *s, struct control_snapshot *ret_snapshot);
 
 /* Waits for the end of a save; with `cancel` ends it first, and the old file stays. The control thread still lives. */

@@ -50,7 +50,7 @@ static void write_region(struct save *s, struct snapshot_writer *w, const struct
 static int write_all(struct save *s)
 {
 	struct snapshot_writer w;
-	int r = snapshot_writer_begin(&w, s->out.fd);
+	int r = snapshot_writer_begin(&w, s->out.fd, s->compress);
 
 	if (r < 0)
 		return r;

@@ -35,7 +35,7 @@ static int content(struct cursor *c, uint64_t gfn, uint8_t ret_page[PAGE_SIZE], 
 {
 	const struct snapshot_run *run = run_at(c, gfn);
 
-	if (run && run->kind == SNAPSHOT_STORED)
+	if (run && run->kind != SNAPSHOT_ABSENT)
 		return snapshot_page(c->s, run, gfn - run->gfn, ret_page, ret_why);
 	memset(ret_page, 0, PAGE_SIZE);
 	return 0;

@@ -197,6 +197,25 @@ static bool is_stored_well(const struct snapshot_run *r, const struct snapshot_s
 	       r->at <= s->state_at && r->size <= s->state_at - r->at;
 }
 
+/* Packed means smaller. */
+static bool is_packed_well(const struct snapshot_run *r, const struct snapshot_shape *s)
+{
+	return r->pages <= SNAPSHOT_CHUNK && r->size && r->size < r->pages * PAGE_SIZE && r->at >= SNAPSHOT_HEADER &&
+	       r->at <= s->state_at && r->size <= s->state_at - r->at;
+}
+
+static bool lies_well(const struct snapshot_run *r, const struct snapshot_shape *s)
+{
+	switch (r->kind) {
+	case SNAPSHOT_STORED:
+		return is_stored_well(r, s);
+	case SNAPSHOT_PACKED:
+		return is_packed_well(r, s);
+	default:
+		return r->kind == SNAPSHOT_ABSENT && !r->at && !r->size;
+	}
+}
+
 bool snapshot_run_read(const uint8_t bytes[SNAPSHOT_RUN], const struct snapshot_shape *s,
                        const struct snapshot_run *before, struct snapshot_run *ret_run)
 {
@@ -208,7 +227,7 @@ bool snapshot_run_read(const uint8_t bytes[SNAPSHOT_RUN], const struct snapshot_
 	run(&c, &r);
 	if (!snapshot_is_ram(s->memory, r.gfn, r.pages) || (before && r.gfn < before->gfn + before->pages))
 		return false;
-	if (r.kind == SNAPSHOT_STORED ? !is_stored_well(&r, s) : r.kind != SNAPSHOT_ABSENT || r.at || r.size)
+	if (!lies_well(&r, s))
 		return false;
 	*ret_run = r;
 	return true;

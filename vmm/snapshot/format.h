@@ -4,7 +4,7 @@
  * once, here.
  *
  *   0          header    4096 bytes: the shape, the places below, the tree's root, a hash of itself
- *   4096       pages     those that are not all zero, 4096 bytes each
+ *   4096       pages     those that are not all zero, 4096 bytes each or packed by zstd
  *   state      state     vCPUs and devices (snapshot/state.h)
  *   index      runs      32 bytes each, ascending: which pages of the guest lie where, and which it does not have
  *   leaves     hashes    BLAKE2b-256 of each 64 KiB from 4096 to here
@@ -25,6 +25,7 @@
 #define SNAPSHOT_BLOCK      65536
 #define SNAPSHOT_HASH       32
 #define SNAPSHOT_RUN        32
+#define SNAPSHOT_CHUNK      16 /* pages */
 #define SNAPSHOT_CPUS_MAX   64
 #define SNAPSHOT_MEMORY_MAX (1ull << 46) /* bytes */
 #define SNAPSHOT_STATE_MAX  (1ull << 31)
@@ -62,6 +63,7 @@ struct snapshot_shape {
 enum snapshot_kind {
 	SNAPSHOT_STORED = 1, /* `pages` pages lie at `at` */
 	SNAPSHOT_ABSENT,     /* the guest does not have these pages; the host had taken them */
+	SNAPSHOT_PACKED,     /* at most SNAPSHOT_CHUNK pages, as one frame of zstd's of `size` bytes at `at` */
 };
 
 /* Consecutive pages. Those of RAM in no run are all zero. */

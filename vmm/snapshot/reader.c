@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zstd.h>
 
 static int read_at(int fd, void *to, uint64_t size, uint64_t at, char *ret_why)
 {
@@ -49,7 +50,7 @@ static int load_block(struct snapshot *s, uint64_t nr, char *ret_why)
 	uint8_t hash[SNAPSHOT_HASH];
 	int r;
 
-	BUG_ON(nr >= s->nr_leaves);
+	BUG_ON(nr >= s->nr_leaves || !s->leaf);
 	if (nr == s->block_nr)
 		return 0;
 	s->block_nr = UINT64_MAX;
@@ -88,9 +89,38 @@ static int get(struct snapshot *s, uint64_t at, uint64_t size, uint8_t *to, char
 	return 0;
 }
 
+/* Into s->chunk. */
+static int unpack(struct snapshot *s, const struct snapshot_run *run, char *ret_why)
+{
+	uint8_t *packed = s->chunk + SNAPSHOT_CHUNK * PAGE_SIZE;
+	const size_t size = run->pages * PAGE_SIZE;
+	int r;
+
+	if (s->chunk_at == run->at && s->chunk_pages == run->pages)
+		return 0;
+	s->chunk_at = 0;
+	r = get(s, run->at, run->size, packed, ret_why);
+	if (r < 0)
+		return r;
+	/* Whatever stands there, no more than `size` bytes come out. */
+	if (ZSTD_decompress(s->chunk, size, packed, run->size) != size)
+		return snapshot_refuse(EBADMSG, ret_why, "the pages from 0x%llx on cannot be unpacked",
+		                       (unsigned long long)(run->gfn * PAGE_SIZE));
+	s->chunk_at = run->at;
+	s->chunk_pages = run->pages;
+	return 0;
+}
+
 int snapshot_page(struct snapshot *s, const struct snapshot_run *run, uint32_t n, void *ret_page, char *ret_why)
 {
-	BUG_ON(run->kind != SNAPSHOT_STORED || n >= run->pages);
+	BUG_ON(run->kind == SNAPSHOT_ABSENT || n >= run->pages);
+	if (run->kind == SNAPSHOT_PACKED) {
+		const int r = unpack(s, run, ret_why);
+
+		if (r == 0)
+			memcpy(ret_page, s->chunk + n * PAGE_SIZE, PAGE_SIZE);
+		return r;
+	}
 	return get(s, run->at + n * PAGE_SIZE, PAGE_SIZE, ret_page, ret_why);
 }
 
@@ -121,7 +151,8 @@ static int read_leaves(struct snapshot *s, char *ret_why)
 	s->nr_leaves = size / SNAPSHOT_HASH;
 	s->leaf = malloc(size ? size : 1);
 	s->block = malloc(SNAPSHOT_BLOCK);
-	if (!copy || !s->leaf || !s->block) {
+	s->chunk = malloc(2 * SNAPSHOT_CHUNK * PAGE_SIZE);
+	if (!copy || !s->leaf || !s->block || !s->chunk) {
 		free(copy);
 		return snapshot_refuse(ENOMEM, ret_why, "the host has no memory for it");
 	}
@@ -203,6 +234,7 @@ void snapshot_close(struct snapshot *s)
 	free(s->run);
 	free(s->leaf);
 	free(s->block);
+	free(s->chunk);
 	snapshot_state_free(&s->state);
 	*s = (struct snapshot){.fd = -1};
 }

@@ -16,6 +16,9 @@ struct snapshot {
 	uint8_t (*leaf)[SNAPSHOT_HASH];
 	uint64_t nr_leaves;
 	uint8_t *block;    /* the last that was read and found good */
+	uint8_t *chunk;    /* the last packed run that was unpacked; behind it room for it as it was */
+	uint64_t chunk_at; /* where it lies in the file; 0: none */
+	uint32_t chunk_pages;
 	uint64_t block_nr; /* its number; UINT64_MAX: none */
 };
 

@@ -7,6 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zstd.h>
+
+#define PACK_LEVEL 1 /* the fastest: a disk that is slower is rare */
+
+struct snapshot_packer {
+	ZSTD_CCtx *zstd;
+	uint64_t gfn;
+	uint32_t pages; /* in `bytes` */
+	uint8_t bytes[SNAPSHOT_CHUNK * PAGE_SIZE], packed[SNAPSHOT_CHUNK * PAGE_SIZE];
+};
 
 static void failed(struct snapshot_writer *w, int error)
 {
@@ -48,9 +58,12 @@ static void *grow(struct snapshot_writer *w, void *list, uint64_t nr, uint64_t *
 
 static void end_block(struct snapshot_writer *w)
 {
-	uint8_t(*leaf)[SNAPSHOT_HASH] = grow(w, w->leaf, w->nr_leaves, &w->leaf_room, sizeof(*leaf));
+	uint8_t(*leaf)[SNAPSHOT_HASH];
 
-	if (!leaf || !w->filled)
+	if (!w->filled)
+		return;
+	leaf = grow(w, w->leaf, w->nr_leaves, &w->leaf_room, sizeof(*leaf));
+	if (!leaf)
 		return;
 	w->leaf = leaf;
 	snapshot_leaf(w->block, w->filled, w->leaf[w->nr_leaves++]);
@@ -74,21 +87,33 @@ static void append(struct snapshot_writer *w, const uint8_t *bytes, size_t size)
 	}
 }
 
-int snapshot_writer_begin(struct snapshot_writer *w, int fd)
+int snapshot_writer_begin(struct snapshot_writer *w, int fd, bool pack)
 {
 	*w = (struct snapshot_writer){.fd = fd, .at = SNAPSHOT_HEADER, .block = malloc(SNAPSHOT_BLOCK)};
-	if (sodium_init() < 0 || !w->block) {
-		free(w->block);
-		w->block = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	if (pack)
+		w->packer = calloc(1, sizeof(*w->packer));
+	if (w->packer)
+		w->packer->zstd = ZSTD_createCCtx();
+	if (sodium_init() >= 0 && w->block && (!pack || (w->packer && w->packer->zstd)))
+		return 0;
+	snapshot_writer_abandon(w);
+	return -ENOMEM;
+}
+
+static void begin_run(struct snapshot_writer *w, struct snapshot_run run)
+{
+	struct snapshot_run *list = grow(w, w->run, w->nr_runs, &w->run_room, sizeof(*list));
+
+	if (!list)
+		return;
+	w->run = list;
+	w->run[w->nr_runs++] = run;
 }
 
 /* Makes the last run longer by this page, or begins another. */
 static void note(struct snapshot_writer *w, uint64_t gfn, enum snapshot_kind kind, uint64_t at)
 {
-	struct snapshot_run *last = w->nr_runs ? &w->run[w->nr_runs - 1] : NULL, *run;
+	struct snapshot_run *last = w->nr_runs ? &w->run[w->nr_runs - 1] : NULL;
 	const uint64_t size = kind == SNAPSHOT_STORED ? PAGE_SIZE : 0;
 
 	if (last && last->kind == kind && last->gfn + last->pages == gfn && last->pages < UINT32_MAX) {
@@ -96,11 +121,57 @@ static void note(struct snapshot_writer *w, uint64_t gfn, enum snapshot_kind kin
 		last->size += size;
 		return;
 	}
-	run = grow(w, w->run, w->nr_runs, &w->run_room, sizeof(*run));
-	if (!run)
+	begin_run(w, (struct snapshot_run){.gfn = gfn, .pages = 1, .kind = kind, .at = at, .size = size});
+}
+
+/* What is not packed lies at a multiple of its size, so that it can be mapped. */
+static void align(struct snapshot_writer *w)
+{
+	static const uint8_t zero[PAGE_SIZE];
+
+	append(w, zero, -snapshot_writer_bytes(w) & (PAGE_SIZE - 1));
+}
+
+static void store(struct snapshot_writer *w, uint64_t gfn, const uint8_t *page)
+{
+	align(w);
+	note(w, gfn, SNAPSHOT_STORED, snapshot_writer_bytes(w));
+	append(w, page, PAGE_SIZE);
+}
+
+/* Writes the pages that wait: packed if that saves a quarter. */
+static void flush(struct snapshot_writer *w)
+{
+	struct snapshot_packer *p = w->packer;
+	size_t raw, size;
+
+	if (!p || !p->pages)
 		return;
-	w->run = run;
-	w->run[w->nr_runs++] = (struct snapshot_run){.gfn = gfn, .pages = 1, .kind = kind, .at = at, .size = size};
+	raw = p->pages * PAGE_SIZE;
+	size = ZSTD_compressCCtx(p->zstd, p->packed, raw - raw / 4, p->bytes, raw, PACK_LEVEL);
+	if (ZSTD_isError(size)) { /* there was no room: it does not pay */
+		for (uint32_t i = 0; i < p->pages; i++)
+			store(w, p->gfn + i, p->bytes + i * PAGE_SIZE);
+	} else {
+		begin_run(w, (struct snapshot_run){.gfn = p->gfn,
+		                                   .pages = p->pages,
+		                                   .kind = SNAPSHOT_PACKED,
+		                                   .at = snapshot_writer_bytes(w),
+		                                   .size = size});
+		append(w, p->packed, size);
+	}
+	p->pages = 0;
+}
+
+static void pack(struct snapshot_writer *w, uint64_t gfn, const void *page)
+{
+	struct snapshot_packer *p = w->packer;
+
+	if (p->pages && (p->gfn + p->pages != gfn || p->pages == SNAPSHOT_CHUNK))
+		flush(w);
+	if (!p->pages)
+		p->gfn = gfn;
+	memcpy(p->bytes + p->pages++ * PAGE_SIZE, page, PAGE_SIZE);
 }
 
 static bool is_zero(const void *page)
@@ -121,13 +192,16 @@ void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *p
 		w->zero++;
 		return;
 	}
-	note(w, gfn, SNAPSHOT_STORED, snapshot_writer_bytes(w));
-	append(w, page, PAGE_SIZE);
+	if (w->packer)
+		pack(w, gfn, page);
+	else
+		store(w, gfn, page);
 	w->stored++;
 }
 
 void snapshot_writer_absent(struct snapshot_writer *w, uint64_t gfn)
 {
+	flush(w); /* runs ascend */
 	note(w, gfn, SNAPSHOT_ABSENT, 0);
 	w->absent++;
 }
@@ -149,6 +223,8 @@ int snapshot_writer_end(struct snapshot_writer *w, struct snapshot_shape *shape,
 	uint8_t bytes[SNAPSHOT_RUN];
 	int r;
 
+	flush(w);
+	align(w);
 	shape->state_at = snapshot_writer_bytes(w);
 	shape->state_size = state_size;
 	append(w, state, state_size);
@@ -172,9 +248,13 @@ int snapshot_writer_end(struct snapshot_writer *w, struct snapshot_shape *shape,
 
 void snapshot_writer_abandon(struct snapshot_writer *w)
 {
+	if (w->packer)
+		ZSTD_freeCCtx(w->packer->zstd);
+	free(w->packer);
 	free(w->block);
 	free(w->leaf);
 	free(w->run);
+	w->packer = NULL;
 	w->block = NULL;
 	w->leaf = NULL;
 	w->run = NULL;

@@ -19,10 +19,11 @@ struct snapshot_writer {
 	struct snapshot_run *run;
 	uint64_t nr_runs, run_room;
 	uint64_t stored, zero, absent; /* pages */
+	struct snapshot_packer *packer; /* pages in a row that wait to be packed; NULL: none are packed */
 };
 
-/* Begins a file at `fd`, which is empty and stays the caller's. -ENOMEM. snapshot_writer_end() ends it in any case. */
-int must_check snapshot_writer_begin(struct snapshot_writer *w, int fd);
+/* Begins a file at `fd`, which is empty and stays the caller's. With `pack` pages are packed where that pays. -ENOMEM. snapshot_writer_end() ends it in any case. */
+int must_check snapshot_writer_begin(struct snapshot_writer *w, int fd, bool pack);
 
 /* A page of the guest's, 4096 bytes; one that is all zero takes no room. */
 void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *page);
