@@ -255,6 +255,11 @@ Test(control, snapshot_refused)
 	strcpy(shape.paging, "sideways");
 	with_shape(&shape);
 	expect_no_restore("a paging mode that this version does not have", "--timeout", "10");
+	shape = s.shape;
+	shape.tsc_hz *= 2;
+	with_shape(&shape);
+	if (shape.tsc_hz) /* else KVM does not tell */
+		expect_no_restore("its guest's time-stamp counter runs at", "--timeout", "10");
 	snapshot_close(&s);
 	cr_assert_eq(truncate(file, 8192), 0);
 	expect_no_restore("it was cut off", "--timeout", "10");

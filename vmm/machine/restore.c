@@ -103,13 +103,29 @@ static int check_cpus(const struct snapshot *s, const char *path, struct vm *vm)
 	return 0;
 }
 
+/* The guest counts time by its TSC. A different one would have it go wrong without a word. */
+static bool has_other_clock(const struct snapshot *s, const char *path, struct vm *vm)
+{
+	const uint64_t here = vm_tsc_hz(vm), there = s->shape.tsc_hz;
+	const uint64_t apart = here > there ? here - there : there - here;
+
+	if (!here || !there || apart <= here / 100)
+		return false;
+	log_error("--restore: %s: its guest's time-stamp counter runs at %llu MHz, and this host's at %llu MHz", path,
+	          (unsigned long long)(there / 1000000), (unsigned long long)(here / 1000000));
+	return true;
+}
+
 int restore_machine(const struct snapshot *s, const char *path, struct vm *vm, struct serial *console,
                     struct platform *platform)
 {
 	const struct snapshot_state *state = &s->state;
-	const char *why = balloon_restore(&platform->balloon, &state->balloon);
+	const char *why;
 	int r;
 
+	if (has_other_clock(s, path, vm))
+		return -ENOTSUP;
+	why = balloon_restore(&platform->balloon, &state->balloon);
 	if (why) {
 		log_error("--restore: %s: its balloon cannot be: %s", path, why);
 		return -EBADMSG;
