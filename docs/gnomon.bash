@@ -65,8 +65,8 @@ _gnomon() {
 		_gnomon_offer "$("$gnomon" --help 2>/dev/null | awk '/^  [a-z]/ { print $1 }') --help --version"
 		return
 	fi
-	# The actions of enclave have options of their own.
-	[ "$command" != enclave ] || [ "$COMP_CWORD" = 2 ] || action=${COMP_WORDS[2]}
+	# The actions of enclave and snapshot have options of their own.
+	[[ $command != @(enclave|snapshot) ]] || [ "$COMP_CWORD" = 2 ] || action=${COMP_WORDS[2]}
 	help=$("$gnomon" "$command" ${action:+"$action"} --help 2>/dev/null) || return
 	# "--name" or "--name KIND" a line.
 	options=$(grep -Eo '^  --[a-z0-9-]+( [A-Z]+)?' <<<"$help")
@@ -90,7 +90,7 @@ _gnomon() {
 		_gnomon_value "$command" "$prev" "$kind"
 	elif [[ $cur == -* ]] && { [ "$command" != run ] || [ ${#operands[@]} = 0 ]; }; then
 		_gnomon_offer "$(awk '{ print $1 }' <<<"$options")"
-	elif [ "$command$action" = enclave ] || { [ "$command" = ctl ] && [ ${#operands[@]} = 1 ]; }; then
+	elif [[ $command$action == @(enclave|snapshot) ]] || { [ "$command" = ctl ] && [ ${#operands[@]} = 1 ]; }; then
 		_gnomon_offer "$(awk '/^  [a-z]/ { print $1 }' <<<"$help")"
 	elif [ "$command" = ctl ] && [ ${#operands[@]} -gt 1 ]; then
 		word=

@@ -27,6 +27,7 @@ static const struct {
     {"fingerprint", cmd_fingerprint, "print the hash of a running guest's memory, and what changed"},
     {"diff", cmd_diff, "compare the memories of two running guests"},
     {"enclave", cmd_enclave, "measure enclaves, check their reports, list those of a running guest"},
+    {"snapshot", cmd_snapshot, "save a running guest to a file, go on from it, check it"},
 };
 
 static void usage(FILE *to)

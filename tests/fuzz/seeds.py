@@ -157,7 +157,7 @@ def command(name, arguments=""):
 
 def json():
     names = ("query-version", "query-commands", "query-name", "query-status", "query-balloon", "query-balloon-stats",
-             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "query-tables", "fingerprint", "stop",
+             "query-stats", "query-stats-schemas", "query-paging", "query-enclaves", "query-tables", "query-snapshot", "fingerprint", "stop",
              "cont", "system_reset",
              "quit")
     texts = {
@@ -173,6 +173,7 @@ def json():
         + command("fingerprint-hashes", '{"version":1,"level":0,"first":512,"count":512}')
         + b"".join(command("fingerprint-hashes", '{"version":1,"level":%s,"first":%s,"count":%s}' % a) for a in (
             (5, 0, 1), (4, 1, 1), (0, 2**36 - 1, 2), (0, 0, 4097), (0, 0, 0), (-1, 0, 1), (0, 2**63 - 1, 4096))),
+        "snapshot": command("snapshot-save", '{"file":"/dev/null"}') + command("query-snapshot"),
         "wrong-arguments": b"".join(command("balloon", a) for a in ('{"value":"1"}', '{"x":1,"value":1}', "{}", "[]")),
         "no-requests": b'{"execute":1}{"exec-oob":"stop"}{"id":1}[]1 "x" null true',
         "numbers": b"".join(command("balloon", '{"value":%s}' % n)
@@ -280,9 +281,33 @@ def model_trace():
                     b"walker.cache = 1\n")
 
 
+# --- snapshot: what it is, then its bytes ---
+
+
+def entry(gfn, pages, kind, at=0, size=0):
+    return struct.pack("<QIIQQ", gfn, pages, kind, at, size)
+
+
+def snapshot():
+    stored, absent, page = 1, 2, 4096
+    yield "magic", b"\0GNOMSNAP" + struct.pack("<II", 1, 65536) + bytes(4096)
+    yield "version-2", b"\0GNOMSNAP" + struct.pack("<II", 2, 65536) + bytes(4096)
+    yield "header", b"\1" + struct.pack("<QI", 4 << 20, 1) + b"nested"
+    yield "no-memory", b"\1" + struct.pack("<QI", 0, 1)
+    yield "no-cpus", b"\1" + struct.pack("<QI", 4 << 20, 0)
+    yield "entries", b"\2" + entry(1, 2, stored, page, 2 * page) + entry(5, 4, absent)
+    yield "entry-packed", b"\2" + entry(1, 16, 3, 5000, 7)
+    yield "entry-packed-too-many", b"\2" + entry(1, 17, 3, 5000, 7)
+    yield "entries-overlap", b"\2" + entry(1, 2, absent) + entry(2, 1, absent)
+    yield "entry-in-hole", b"\2" + entry(786432, 1, absent)
+    yield "entry-wraps", b"\2" + entry(2 ** 64 - 1, 2, absent) + entry(1, 1, stored, 2 ** 64 - page, page)
+    yield "no-state", b"\3"
+    yield "state-power", b"\3" + struct.pack("<HB", 0, 0)
+
+
 def main(target, directory):
     seeds = {"balloon": balloon, "compare": compare, "enclave_image": enclave_image, "json": json,
-             "model_trace": model_trace, "virtq": virtq}.get(target, lambda: ())
+             "model_trace": model_trace, "snapshot": snapshot, "virtq": virtq}.get(target, lambda: ())
     pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
     for name, text in seeds():
         with open(pathlib.Path(directory, name), "xb") as file:

@@ -2,7 +2,7 @@
 """Bugs of a change of the paging mode while the guest runs. As in shadow_cpu.py each names the check that must find it:
 "switch NAME" is a change at random moments (tests/stress/switch)."""
 
-NESTED, SHADOW, REGS, SWITCH = "vmm/paging/nested.c", "vmm/paging/shadow.c", "vmm/kvm/cpu_regs.c", "vmm/paging/switch.c"
+NESTED, SHADOW, REGS, REST = "vmm/paging/nested.c", "vmm/paging/shadow.c", "vmm/kvm/cpu_regs.c", "vmm/vm/rest.c"
 STATE = "control control/set_paging_keeps_the_state"
 
 MUTANTS = [
@@ -21,6 +21,6 @@ MUTANTS = [
      STATE),
     ("switch-past-slot-508", SHADOW, "return pml4 && pml4[", "return 0 && pml4 && pml4[",
      "a guest is taken whose tables use Gnomon's slot", "control control/set_paging_slot_in_use"),
-    ("switch-past-half-done", SWITCH, "else if (vcpu->live && vcpu->unsettled)", "else if (0)",
+    ("switch-past-half-done", REST, "else if (vcpu->live && vcpu->unsettled)", "else if (0)",
      "the state is taken in the middle of an instruction", "switch selftest"),
 ]

@@ -16,6 +16,7 @@ struct fake_vm {
 	const char *name;
 	struct control_balloon balloon;
 	uint64_t gpa, size; /* of the last reclaim or release */
+	char file[64];      /* of a snapshot; empty: there is none */
 	char last;          /* 'c' for reclaim, 'l' for release */
 };
 
@@ -148,6 +149,27 @@ static int fake_set_paging(void *vm, const char *mode, bool *ret_changed, uint64
 	return 0;
 }
 
+static int fake_snapshot_save(void *vm, const char *file, bool compress, uint64_t *ret_pause_us,
+                              struct control_error *err)
+{
+	struct fake_vm *f = vm;
+
+	if (*f->file)
+		return control_fail(err, EBUSY, "A snapshot is being saved to %s", f->file);
+	strncpy(f->file, file, sizeof(f->file) - 1);
+	*ret_pause_us = 456;
+	return 0;
+}
+
+static void fake_snapshot(void *vm, struct control_snapshot *ret)
+{
+	const struct fake_vm *f = vm;
+
+	*ret =
+	    (struct control_snapshot){.status = *f->file ? "saving" : "none", .pause_us = 456, .pages = 7, .done = 3};
+	memcpy(ret->file, f->file, sizeof(f->file));
+}
+
 /* One that is ready, and one that is still built. */
 static json_t *fake_enclaves(void *vm, struct control_error *err)
 {
@@ -199,6 +221,8 @@ static const struct control_ops fake_ops = {
     .tables = fake_tables,
     .reclaim = fake_reclaim,
     .release = fake_release,
+    .snapshot_save = fake_snapshot_save,
+    .snapshot = fake_snapshot,
     .enclaves = fake_enclaves,
     .fingerprint = fake_fingerprint,
     .fingerprint_hashes = fake_hashes,

@@ -1,71 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a QMP server answers: QEMU's shapes, classes and words, from a VM made of a few variables. */
-#include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "control/message.h"
-#include "control/qmp.h"
-#include "control/stream.h"
-#include "fake_vm.h"
-
-static struct fake_vm vm;
-static struct qmp_session session;
-static char events[4096];
-
-static void note_event(void *ctx, json_t *event)
-{
-	const json_t *time = json_object_get(event, "timestamp");
-
-	cr_expect_gt(json_integer_value(json_object_get(time, "seconds")), 1600000000);
-	cr_expect_lt(json_integer_value(json_object_get(time, "microseconds")), 1000000);
-	snprintf(events + strlen(events), sizeof(events) - strlen(events), "%s ",
-	         json_string_value(json_object_get(event, "event")));
-	json_decref(event);
-}
-
-static const struct qmp qmp = {.ops = &fake_ops, .vm = &vm, .broadcast = note_event};
-
-static void setup(void)
-{
-	vm = (struct fake_vm){.running = true, .name = "kernel.elf"};
-	session.negotiated = true;
-	events[0] = 0;
-}
+#include "qmp_session.h"
 
 TestSuite(qmp, .init = setup);
-
-/* The reply as text, in a buffer that lives until the next call. */
-static const char *ask(const char *request)
-{
-	static char *text;
-	struct json_stream stream = {0};
-	size_t len = strlen(request);
-	json_t *value = NULL, *reply;
-
-	if (stream_take(&stream, &request, &len, &value) == STREAM_MORE) { /* a number ends with what is behind it */
-		request = " ";
-		len = 1;
-		cr_assert_eq(stream_take(&stream, &request, &len, &value), STREAM_VALUE);
-	}
-	cr_assert(value, "the test's own JSON: %s", stream.error);
-	reply = qmp_execute(&qmp, &session, value);
-	free(text);
-	text = message_text(reply, stream.id);
-	json_decref(reply);
-	json_decref(value);
-	stream_reset(&stream);
-	reply = json_loads(text, 0, NULL);
-	if (reply) { /* for the tests' sake without blanks; else with a number that jansson does not hold */
-		free(text);
-		text = json_dumps(reply, JSON_COMPACT);
-	}
-	json_decref(reply);
-	return text;
-}
-
-#define EXPECT(request, reply) cr_expect_str_eq(ask(request), reply, "%s gave %s", request, ask(request))
-#define ERR(class, desc)       "{\"error\":{\"class\":\"" class "\",\"desc\":\"" desc "\"}}"
 
 /* Nothing but qmp_capabilities before qmp_capabilities; that one once. Its words are QEMU's. */
 Test(qmp, negotiation)
@@ -315,71 +252,6 @@ Test(qmp, dump_tables)
 	                  "{\"return\":[\"stage2\",", 20) == 0);
 	EXPECT("{\"execute\":\"dump-tables\",\"arguments\":{\"stage\":\"x\"}}",
 	       ERR("GenericError", "Parameter 'stage' does not accept value 'x'"));
-}
-
-Test(qmp, walk)
-{
-	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"0x5\"}}",
-	       "{\"return\":{\"address\":\"0x5\",\"access\":\"r\",\"privilege\":\"as it runs\",\"cpu\":0}}");
-	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"7\",\"access\":\"x\",\"privilege\":\"user\",\"cpu\":"
-	       "3}}",
-	       "{\"return\":{\"address\":\"7\",\"access\":\"x\",\"privilege\":\"user\",\"cpu\":3}}");
-	EXPECT("{\"execute\":\"walk\"}", ERR("GenericError", "Parameter 'address' is missing"));
-	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":5}}",
-	       ERR("GenericError", "Invalid parameter type for 'address', expected: string"));
-	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"5\",\"access\":\"rw\"}}",
-	       ERR("GenericError", "Parameter 'access' does not accept value 'rw'"));
-	EXPECT("{\"execute\":\"walk\",\"arguments\":{\"address\":\"5\",\"privilege\":\"root\"}}",
-	       ERR("GenericError", "Parameter 'privilege' does not accept value 'root'"));
-}
-
-Test(qmp, query_tables)
-{
-	EXPECT("{\"execute\":\"query-tables\"}", "{\"return\":{\"stage\":\"guest\",\"address\":\"all\",\"cpu\":-1}}");
-	EXPECT("{\"execute\":\"query-tables\",\"arguments\":{\"stage\":\"shadow\",\"address\":\"0x1000\",\"cpu\":0}}",
-	       "{\"return\":{\"stage\":\"shadow\",\"address\":\"0x1000\",\"cpu\":0}}");
-	EXPECT("{\"execute\":\"query-tables\",\"arguments\":{\"cpu\":-1}}",
-	       ERR("GenericError", "Parameter 'cpu' expects the number of a vCPU"));
-	EXPECT("{\"execute\":\"query-tables\",\"arguments\":{\"stage\":\"x\"}}",
-	       ERR("GenericError", "Parameter 'stage' does not accept value 'x'"));
-}
-
-Test(qmp, query_enclaves)
-{
-	EXPECT("{\"execute\":\"query-enclaves\"}", ERR("GenericError", "no secure memory"));
-	EXPECT("{\"execute\":\"query-enclaves\",\"arguments\":{\"id\":1}}",
-	       ERR("GenericError", "Parameter 'id' is unexpected"));
-	vm.has_enclaves = true;
-	cr_expect(strstr(ask("{\"execute\":\"query-enclaves\"}"), "{\"return\":{\"key\":\"c0ffee\",\"enclaves\":["));
-}
-
-Test(qmp, fingerprint)
-{
-	EXPECT("{\"execute\":\"fingerprint\"}",
-	       "{\"return\":{\"algorithm\":\"blake2b\",\"key\":\"own\",\"stop\":false}}");
-	EXPECT("{\"execute\":\"fingerprint\",\"arguments\":{\"algorithm\":\"xxh3\",\"key\":\"00\",\"stop\":true}}",
-	       "{\"return\":{\"algorithm\":\"xxh3\",\"key\":\"00\",\"stop\":true}}");
-	EXPECT("{\"execute\":\"fingerprint\",\"arguments\":{\"algorithm\":\"md5\"}}",
-	       ERR("GenericError", "Parameter 'algorithm' does not accept value 'md5'"));
-}
-
-/* Only nodes that the address space has, and not more at once than a reply can hold. */
-Test(qmp, fingerprint_hashes)
-{
-#define HASHES(rest) "{\"execute\":\"fingerprint-hashes\",\"arguments\":{\"version\":7,\"level\":" rest "}}"
-	static const char *const wrong[] = {HASHES("5"),
-	                                    HASHES("4,\"first\":1"),
-	                                    HASHES("0,\"count\":0"),
-	                                    HASHES("0,\"count\":4097"),
-	                                    HASHES("3,\"first\":511,\"count\":2"),
-	                                    HASHES("0,\"first\":9223372036854775807,\"count\":4096")};
-
-	EXPECT(HASHES("1,\"first\":512,\"count\":512"), "{\"return\":[7,1,512,512]}");
-	EXPECT(HASHES("4"), "{\"return\":[7,4,0,1]}");
-	EXPECT(HASHES("0,\"first\":68719476735"), "{\"return\":[7,0,68719476735,1]}");
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
-		cr_expect(strstr(ask(wrong[i]), "each of the nodes exist"), "%s", wrong[i]);
-	EXPECT(HASHES("-1"), ERR("GenericError", "Parameter 'level' expects a size"));
 }
 
 /* The first words of a server, key by key. */

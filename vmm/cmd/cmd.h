@@ -16,5 +16,6 @@ int cmd_tables(int argc, char **argv);
 int cmd_fingerprint(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_enclave(int argc, char **argv);
+int cmd_snapshot(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@
 #include "cmd/cmd.h"
 #include "cmd/run_options.h"
 #include "machine/auto.h"
+#include "machine/restore.h"
 #include "machine/socket.h"
 #include "machine/stats.h"
 #include "dev/serial.h"
@@ -63,19 +64,19 @@ static int write_key(const struct run_options *o, const struct platform_enclaves
  * Starts the guest, with its control socket if there shall be one, and waits for the end. True: the time limit. An earlier
  * key is replaced only when nothing but the start can fail any more.
  */
-static int run_guest(struct vm *vm, const struct boot_params *params, const struct boot_state *boot,
-                     const struct run_options *o, const struct platform_enclaves *enclaves, int signal_fd,
-                     bool *ret_limit)
+static int run_guest(const struct machine_parts *parts, const struct boot_state *boot, const struct run_options *o,
+                     const struct platform_enclaves *enclaves, int signal_fd, bool *ret_limit)
 {
+	struct vm *vm = parts->vm;
 	struct paging_auto paging = {0};
 	struct control_socket control;
-	int r = control_open(&control, o->control, vm, params);
+	int r = control_open(&control, o->control, parts);
 
 	if (r < 0)
 		return r;
 	r = write_key(o, enclaves, signal_fd);
 	if (r == 0)
-		r = vm_start(vm, boot);
+		r = o->restore ? restore_start(&o->snapshot, vm) : vm_start(vm, boot);
 	if (r == 0)
 		r = control_serve(&control);
 	if (r == 0 && o->paging_auto)
@@ -96,18 +97,41 @@ static bool is_host_failure(int r)
 	return r == -EIO || r == -ENOMEM || r == -EMFILE || r == -ENFILE;
 }
 
-/* The exit status; -EINVAL, logged, when nothing ran because the image, the words or the socket cannot be used. */
-static int run_vm(struct vm *vm, const struct run_options *o, struct platform_enclaves *enclaves, int signal_fd)
+/* About the socket's path, or a snapshot that cannot be used. */
+static bool is_users_mistake(int r)
 {
-	const struct boot_params params = {
-		.image = o->image, .bootargs = o->bootargs, .cpus = o->vm.cpus, .tsc_hz = vm_tsc_hz(vm)};
+	return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG || r == -EBADMSG || r == -ENOTSUP || r == -EINVAL;
+}
+
+/* Fills guest memory from the image or the snapshot. -errno, logged. */
+static int load(struct vm *vm, struct run_options *o, const struct boot_params *params, struct boot_state *ret_boot,
+                struct restore_lazy *ret_lazy)
+{
+	if (!o->restore)
+		return boot_load(params, &vm->mem, ret_boot);
+	*ret_boot = restore_boot_state(&o->snapshot);
+	return o->lazy ? restore_memory_lazily(&o->snapshot, o->image, vm, ret_lazy)
+	               : restore_memory(&o->snapshot, o->image, vm);
+}
+
+/* The exit status; -EINVAL, logged, when nothing ran because the image, the words or the socket cannot be used. */
+static int run_vm(struct vm *vm, struct run_options *o, struct platform_enclaves *enclaves, int signal_fd,
+                  struct restore_lazy *lazy)
+{
 	struct serial console;
 	struct platform platform;
+	const struct machine_parts parts = {.vm = vm,
+	                                    .console = &console,
+	                                    .platform = &platform,
+	                                    .restored = o->restore,
+	                                    .boot = {.image = o->restore ? o->snapshot.shape.guest : o->image,
+	                                             .bootargs = o->bootargs,
+	                                             .cpus = o->vm.cpus,
+	                                             .tsc_hz = vm_tsc_hz(vm)}};
 	struct boot_state boot;
 	bool limit = false;
-	int r;
+	int r = load(vm, o, &parts.boot, &boot, lazy);
 
-	r = boot_load(&params, &vm->mem, &boot);
 	if (r < 0)
 		return is_host_failure(r) ? STATUS_HOST_FAILURE : -EINVAL;
 	serial_init(&console, STDOUT_FILENO, vm->end_fd, &vm->vcpu[0]->counters);
@@ -115,10 +139,12 @@ static int run_vm(struct vm *vm, const struct run_options *o, struct platform_en
 	if (vm_create_paging(vm) < 0 || platform_init(&platform, vm, &boot, o->balloon) < 0)
 		return STATUS_HOST_FAILURE;
 	platform_enclaves_attach(enclaves, vm);
-	r = run_guest(vm, &params, &boot, o, enclaves, signal_fd, &limit);
+	r = o->restore ? restore_machine(&o->snapshot, o->image, vm, &console, &platform) : 0;
+	if (r == 0)
+		r = run_guest(&parts, &boot, o, enclaves, signal_fd, &limit);
 	platform_destroy(&platform);
 	if (r < 0)
-		return r == -EEXIST || r == -EADDRINUSE || r == -ENAMETOOLONG ? -EINVAL : STATUS_HOST_FAILURE;
+		return is_users_mistake(r) ? -EINVAL : STATUS_HOST_FAILURE;
 	for (int i = 0; limit && i < vm->nr_vcpus; i++)
 		if (vm->vcpu[i]->live)
 			vcpu_print(vm->vcpu[i]);
@@ -139,14 +165,17 @@ static int write_stats(struct vm *vm, const char *path, int status, int signal_f
 }
 
 /* With the enclaves' monitor, if there is one. The exit status. */
-static int run_with(const struct run_options *o, struct platform_enclaves *enclaves, int signal_fd)
+static int run_with(struct run_options *o, struct platform_enclaves *enclaves, int signal_fd)
 {
+	struct restore_lazy lazy = {0};
 	int status = STATUS_HOST_FAILURE;
 	struct vm vm;
 
 	if (vm_create(&vm, &o->vm) < 0)
 		return status;
-	status = run_vm(&vm, o, enclaves, signal_fd);
+	status = run_vm(&vm, o, enclaves, signal_fd, &lazy);
+	vm_end(&vm, VM_HOST_FAILED, STATUS_HOST_FAILURE); /* if it has not ended: its checker may not go on */
+	restore_lazy_end(&lazy);
 	if (status < 0)
 		status = STATUS_USAGE; /* the earlier statistics stay */
 	else if (o->stats)
@@ -156,7 +185,7 @@ static int run_with(const struct run_options *o, struct platform_enclaves *encla
 	return status;
 }
 
-static int run(const struct run_options *o, int signal_fd)
+static int run(struct run_options *o, int signal_fd)
 {
 	struct platform_enclaves *enclaves;
 	int status = STATUS_HOST_FAILURE;
@@ -215,6 +244,8 @@ int cmd_run(int argc, char **argv)
 		output_give_up_on(-1);
 		close(signal_fd);
 	}
+	if (o.restore)
+		snapshot_close(&o.snapshot);
 	free(o.bootargs);
 	return status;
 }

@@ -10,17 +10,18 @@
 #include "cmd/args.h"
 #include "cmd/files.h"
 #include "cmd/options.h"
+#include "machine/restore.h"
 #include "paging/nested.h"
 #include "paging/switch.h"
 #include "shadow/shadow.h"
 #include "virtio/balloon.h"
 
-#define DEFAULT_MEMORY     (64ull << 20)
 #define ENCLAVE_MEMORY_MAX (64ull << 30)
 #define SHADOW_MEMORY_MAX  (256ull << 20)
 
 static const char help[] =
     "Usage: gnomon run [OPTION...] IMAGE [-- PROGRAM [ARG...]]\n"
+    "       gnomon run [OPTION...] --restore FILE\n"
     "Boots the ELF64 guest image IMAGE; PROGRAM and its arguments become the guest's command line.\n"
     "If there is no file kernel.elf, that name means the guest kernel that comes with Gnomon.\n"
     "\n"
@@ -38,6 +39,9 @@ static const char help[] =
     "  --enclave-monitor KIND  who has the secure memory: process (default), or thread, which is not safe and only\n"
     "                     shows what the wall between two processes costs\n"
     "  --enclave-key FILE write the public key of the enclaves' reports to FILE, in hexadecimal\n"
+    "  --restore FILE     go on from a snapshot (`gnomon snapshot`), with its memory, CPUs and, unless --paging says\n"
+    "                     another, its paging mode\n"
+    "  --lazy             with --restore: map FILE, which may not change, and check it while the guest runs\n"
     "  --stats FILE       write every counter to FILE as JSON at the end\n"
     "  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
     "  --timeout SECONDS  kill a guest that has not ended by then\n"
@@ -137,6 +141,26 @@ static int parse_enclave_option(int opt, const char *arg, struct run_options *o)
 	}
 }
 
+/* Those of a restore. 0: go on; otherwise -EINVAL, logged. */
+static int parse_restore_option(int opt, const char *arg, struct run_options *o)
+{
+	switch (opt) {
+	case 'z':
+		o->lazy = true;
+		return 0;
+	case 'R':
+		o->restore = true;
+		if (strlen(arg) >= sizeof(o->image)) {
+			log_error("--restore: the path is too long");
+			return -EINVAL;
+		}
+		strcpy(o->image, arg);
+		return 0;
+	default:
+		return parse_enclave_option(opt, arg, o);
+	}
+}
+
 /* 0: go on; otherwise -EINVAL, logged. */
 static int parse_option(int opt, const char *arg, struct run_options *o)
 {
@@ -193,7 +217,7 @@ static int parse_option(int opt, const char *arg, struct run_options *o)
 	case 't':
 		return parse_count("--timeout", arg, 1, 1000000, &o->timeout);
 	default:
-		return parse_enclave_option(opt, arg, o);
+		return parse_restore_option(opt, arg, o);
 	}
 }
 
@@ -217,42 +241,29 @@ static int check_after_image(char **words)
 	return 0;
 }
 
-/* What is asked for goes together, or -EINVAL, logged. */
-static int settle(struct run_options *o)
+/* Opens the snapshot, and settles the rest by it. As run_options_parse(). */
+static int end_of_restore(int argc, char **argv, struct run_options *o)
 {
-	const uint64_t page = backing_page(o->vm.backing);
+	char why[SNAPSHOT_WHY_MAX];
 
-	if (!o->vm.memory)
-		o->vm.memory = page > DEFAULT_MEMORY ? page : DEFAULT_MEMORY;
-	if (o->vm.memory % page) {
-		log_error("--memory: %llu MiB is not a multiple of %s, as --backing %s needs",
-		          (unsigned long long)(o->vm.memory >> 20), backing_page_words(o->vm.backing),
-		          backing_name(o->vm.backing));
+	if (optind != argc) {
+		log_error("run: --restore takes no image: '%s'", argv[optind]);
 		return -EINVAL;
 	}
-	if (o->dry_run && !o->paging_auto) {
-		log_error("--dry-run: it is for --paging auto");
+	if (snapshot_open(o->image, &o->snapshot, why) < 0) {
+		log_error("--restore: %s: %s", o->image, why);
 		return -EINVAL;
 	}
-	if (!o->enclaves.memory && (o->enclaves.levels || o->enclaves.kind != MONITOR_PROCESS || o->enclave_key)) {
-		log_error("--enclave-levels, --enclave-monitor and --enclave-key: they are for --enclave-memory");
-		return -EINVAL;
+	if (restore_check(&o->snapshot, why) < 0)
+		log_error("--restore: %s: %s", o->image, why);
+	else if (run_options_settle(o) == 0) {
+		o->bootargs = strdup("");
+		if (o->bootargs)
+			return 0;
+		log_errno(ENOMEM, "command line");
 	}
-	if (o->enclaves.memory && page > PAGE_SIZE) {
-		log_error("--enclave-memory: enclaves take guest memory in pages of 4 KiB, and --backing %s has none",
-		          backing_name(o->vm.backing));
-		return -EINVAL;
-	}
-	if (!o->enclaves.levels)
-		o->enclaves.levels = 2;
-	o->enclaves.cpus = o->vm.cpus;
-	if (page > PAGE_2M && o->balloon & VIRTIO_BALLOON_F_REPORTING) {
-		log_error("--balloon: free-page-reporting has no effect with --backing %s: no guest reports whole "
-		          "pages of %s",
-		          backing_name(o->vm.backing), backing_page_words(o->vm.backing));
-		return -EINVAL;
-	}
-	return 0;
+	snapshot_close(&o->snapshot);
+	return -EINVAL;
 }
 
 int run_options_parse(int argc, char **argv, struct run_options *o)
@@ -270,6 +281,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"enclave-key", required_argument, NULL, 'k'},
 	    {"control", required_argument, NULL, 'C'},
 	    {"balloon", required_argument, NULL, 'B'},
+	    {"restore", required_argument, NULL, 'R'},
+	    {"lazy", no_argument, NULL, 'z'},
 	    {"dry-run", no_argument, NULL, 'd'},
 	    {"shadow-opt", required_argument, NULL, 'o'},
 	    {"shadow-memory", required_argument, NULL, 'M'},
@@ -281,9 +294,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	int opt;
 
 	*o = (struct run_options){
-	    .vm = {.cpus = 1,
-	           .backing = BACKING_4K,
-	           .paging = &paging_nested,
+	    .vm = {.backing = BACKING_4K,
 	           .paging_config = {.shadow_opts = SHADOW_OPT_ALL, .shadow_memory = SHADOW_MEMORY_DEFAULT}}};
 	while ((opt = option_next(argc, argv, options, true)) != OPTION_END) {
 		if (opt == OPTION_HELP) {
@@ -297,11 +308,14 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 		if (parse_option(opt, optarg, o) < 0)
 			return -EINVAL;
 	}
+	if (o->restore)
+		return end_of_restore(argc, argv, o);
 	if (optind == argc) {
 		log_error("run: no image given (try `gnomon run --help`)");
 		return -EINVAL;
 	}
-	if (image_file(argv[optind++], o->image) < 0 || check_after_image(argv + optind) < 0 || settle(o) < 0)
+	if (image_file(argv[optind++], o->image) < 0 || check_after_image(argv + optind) < 0 ||
+	    run_options_settle(o) < 0)
 		return -EINVAL;
 	if (optind < argc && strcmp(argv[optind], "--") == 0)
 		optind++;

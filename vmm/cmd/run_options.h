@@ -6,11 +6,15 @@
 #include <limits.h>
 
 #include "platform/enclave.h"
+#include "snapshot/reader.h"
 #include "vm/vm.h"
 
 struct run_options {
 	struct vm_config vm;
-	char image[PATH_MAX];
+	char image[PATH_MAX]; /* or the snapshot's path */
+	bool restore;         /* from `snapshot`, which is open, the caller's to close */
+	bool lazy;            /* maps it, and checks it while the guest runs */
+	struct snapshot snapshot;
 	const char *stats;
 	const char *control; /* path of the control socket; NULL: none */
 	long timeout;        /* seconds; 0: none */
@@ -23,5 +27,8 @@ struct run_options {
 
 /* 0: run, and `bootargs` is the caller's to free; 1: help or a list was shown; -EINVAL: logged. */
 int must_check run_options_parse(int argc, char **argv, struct run_options *ret_options);
+
+/* cmd/run_settle.c: what is asked for goes together, and what was left open is filled in; or -EINVAL, logged. */
+int must_check run_options_settle(struct run_options *o);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The commands but for statistics: what each takes, what it asks of the VM, what it answers. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "control/message.h"
 #include "control/qmp.h"
@@ -191,6 +192,29 @@ static json_t *release(const struct qmp *q, json_t *args, struct control_error *
 	return slice(q, args, err, q->ops->release);
 }
 
+static json_t *snapshot_save(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	const char *file = json_string_value(json_object_get(args, "file"));
+	uint64_t us;
+
+	return q->ops->snapshot_save(q->vm, file, json_is_true(json_object_get(args, "compress")), &us, err) < 0
+	           ? NULL
+	           : json_pack("{s:I}", "pause-us", (json_int_t)us);
+}
+
+static json_t *query_snapshot(const struct qmp *q, json_t *args, struct control_error *err)
+{
+	struct control_snapshot *s = calloc(1, sizeof(*s));
+	json_t *reply = NULL;
+
+	if (s) {
+		q->ops->snapshot(q->vm, s);
+		reply = message_snapshot(s);
+	}
+	free(s);
+	return reply;
+}
+
 static json_t *query_enclaves(const struct qmp *q, json_t *args, struct control_error *err)
 {
 	return q->ops->enclaves(q->vm, err);
@@ -287,6 +311,12 @@ static const struct arg_schema hashes_args[] = {
     {0},
 };
 
+static const struct arg_schema snapshot_args[] = {
+    {.name = "file", .type = ARG_STRING, .required = true},
+    {.name = "compress", .type = ARG_BOOLEAN},
+    {0},
+};
+
 const struct qmp_command qmp_commands[] = {
     {"query-version", NULL, query_version, "version of Gnomon"},
     {"query-commands", NULL, query_commands, "list the commands"},
@@ -309,6 +339,8 @@ const struct qmp_command qmp_commands[] = {
     {"dump-tables", dump_args, dump_tables, "page tables of one stage: guest, stage2 or shadow"},
     {"query-tables", tables_args, query_tables, "the same as trees, entry by entry"},
     {"walk", walk_args, walk, "every reference of one translation, and how it ends"},
+    {"snapshot-save", snapshot_args, snapshot_save, "save the whole machine to a file while the guest runs"},
+    {"query-snapshot", NULL, query_snapshot, "how far the snapshot is, or how the last one ended"},
     {"query-enclaves", NULL, query_enclaves, "the guest's enclaves, and the public key of their reports"},
     {"fingerprint", fingerprint_args, fingerprint,
      "bring a fingerprint of guest memory up to date, for a tenth of a second"},

@@ -75,3 +75,27 @@ char *message_text(const json_t *message, const char *id)
 	strcpy(more + len, "\n");
 	return more;
 }
+
+json_t *message_snapshot(const struct control_snapshot *s)
+{
+	json_t *o = json_pack("{s:s}", "status", s->status);
+	json_t *file = json_string(s->file); /* NULL: a file's name need not be UTF-8 */
+
+	if (!o || !*s->file)
+		json_decref(file);
+	if (!o || !*s->file)
+		return o;
+	if (file)
+		json_object_set_new(o, "file", file);
+	if (*s->error)
+		json_object_set_new(o, "error", json_string(s->error));
+	json_object_set_new(o, "pause-us", json_integer((json_int_t)s->pause_us));
+	json_object_set_new(o, "ms", json_integer((json_int_t)s->ms));
+	json_object_set_new(o, "pages", json_integer((json_int_t)s->pages));
+	json_object_set_new(o, "done", json_integer((json_int_t)s->done));
+	json_object_set_new(o, "stored", json_integer((json_int_t)s->stored));
+	json_object_set_new(o, "zero", json_integer((json_int_t)s->zero));
+	json_object_set_new(o, "absent", json_integer((json_int_t)s->absent));
+	json_object_set_new(o, "bytes", json_integer((json_int_t)s->bytes));
+	return o;
+}

@@ -6,12 +6,16 @@
 #include <jansson.h>
 
 #include "control/error.h"
+#include "control/ops.h"
 
 /* {"QMP": {"version": ..., "capabilities": []}}: a server's first words. */
 json_t *message_greeting(void);
 
 /* The version object of greeting and query-version. Its key is "qemu" because clients look there. */
 json_t *message_version(void);
+
+/* What query-snapshot returns, and the event at the end of a snapshot has. */
+json_t *message_snapshot(const struct control_snapshot *snapshot);
 
 /* {"return": value}: takes over the caller's reference to `value`; NULL without it. */
 json_t *message_return(json_t *value);

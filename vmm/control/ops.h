@@ -63,6 +63,17 @@ struct control_hashes {
 	unsigned count;
 };
 
+/* A snapshot that is being saved, or was, the last one. */
+struct control_snapshot {
+	const char *status; /* "none", "saving", "saved" or "failed" */
+	char file[4096];
+	char error[192];                      /* a sentence; "" unless it failed */
+	uint64_t pause_us;                    /* for which the guest stood still */
+	uint64_t ms;                          /* from the pause to the end, or to now */
+	uint64_t pages, done;                 /* of the guest: all, and those that were looked at */
+	uint64_t stored, zero, absent, bytes; /* pages; the file's size so far */
+};
+
 struct control_ops {
 	const char *(*name)(void *vm);
 	int (*nr_vcpus)(void *vm);
@@ -98,6 +109,14 @@ struct control_ops {
 	/* Takes a named slice of guest memory away from the guest, or gives it back zeroed. */
 	int (*reclaim)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 	int (*release)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
+
+	/*
+	 * Begins to save a snapshot to `file`, with pages packed where that pays if `compress`: the guest has gone on when this returns, and the end is an event
+	 * (server_snapshot_ended()). -EBUSY: one is being saved.
+	 */
+	int (*snapshot_save)(void *vm, const char *file, bool compress, uint64_t *ret_pause_us,
+	                     struct control_error *err);
+	void (*snapshot)(void *vm, struct control_snapshot *ret_snapshot);
 
 	/* The VM's enclaves, the public key of their reports, and whether their memory is locked. */
 	json_t *(*enclaves)(void *vm, struct control_error *err);

@@ -144,6 +144,9 @@ static void take_notices(struct server *s)
 	if (s->paging_change)
 		broadcast(s, message_event("PAGING_CHANGE", s->paging_change));
 	s->paging_change = NULL;
+	if (s->snapshot_end)
+		broadcast(s, message_event("SNAPSHOT_END", s->snapshot_end));
+	s->snapshot_end = NULL;
 	pthread_mutex_unlock(&s->paging_lock);
 }
 
@@ -153,6 +156,7 @@ static void last_words(struct server *s)
 	const int64_t limit = clock_ms() + SERVER_LAST_WORDS_MS;
 	bool waiting;
 
+	take_notices(s); /* of what ended with the run */
 	broadcast(s, message_event("SHUTDOWN", json_pack("{s:b, s:s}", "guest", s->shutdown_by_guest, "reason",
 	                                                 s->shutdown_reason)));
 	do {
@@ -265,6 +269,7 @@ void server_stop(struct server *s, bool by_guest, const char *reason)
 	if (s->has_thread)
 		pthread_join(s->thread, NULL);
 	json_decref(s->paging_change);
+	json_decref(s->snapshot_end);
 	pthread_mutex_destroy(&s->paging_lock);
 	close_fds(s);
 }
@@ -284,6 +289,17 @@ void server_paging_changed(struct server *s, const char *mode, const char *reaso
 	pthread_mutex_lock(&s->paging_lock);
 	json_decref(s->paging_change);
 	s->paging_change = data;
+	pthread_mutex_unlock(&s->paging_lock);
+	wake(s);
+}
+
+void server_snapshot_ended(struct server *s, const struct control_snapshot *snapshot)
+{
+	json_t *data = message_snapshot(snapshot);
+
+	pthread_mutex_lock(&s->paging_lock);
+	json_decref(s->snapshot_end);
+	s->snapshot_end = data;
 	pthread_mutex_unlock(&s->paging_lock);
 	wake(s);
 }

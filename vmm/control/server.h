@@ -30,6 +30,7 @@ struct server {
 	_Atomic uint64_t balloon_actual; /* bytes */
 	pthread_mutex_t paging_lock;
 	json_t *paging_change; /* the data of an event that is due, or NULL; under paging_lock */
+	json_t *snapshot_end;  /* likewise */
 	atomic_bool ending;
 	bool shutdown_by_guest;      /* these two are set before `ending` */
 	const char *shutdown_reason; /* QEMU's ShutdownCause */
@@ -61,5 +62,8 @@ void server_balloon_changed(struct server *s, uint64_t actual);
  * with figures. Any thread.
  */
 void server_paging_changed(struct server *s, const char *mode, const char *reason, const char *detail, uint64_t us);
+
+/* Sends SNAPSHOT_END to all clients: what query-snapshot says. Any thread. */
+void server_snapshot_ended(struct server *s, const struct control_snapshot *snapshot);
 
 #endif

@@ -13,6 +13,8 @@
 
 enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR, REG_NR };
 
+#define IER_MASK        0x0f
+#define MCR_MASK        0x1f
 #define LCR_DLAB        0x80 /* the divisor stands in the first two registers */
 #define IIR_NO_INTR     0x01
 #define LSR_THRE        0x20 /* transmitter can take a byte */
@@ -73,13 +75,13 @@ static void reg_write(struct serial *s, uint64_t reg, uint8_t v)
 		if (dlab)
 			s->divisor = (s->divisor & 0x00ff) | v << 8;
 		else
-			s->ier = v & 0x0f;
+			s->ier = v & IER_MASK;
 		break;
 	case REG_LCR:
 		s->lcr = v;
 		break;
 	case REG_MCR:
-		s->mcr = v & 0x1f;
+		s->mcr = v & MCR_MASK;
 		break;
 	case REG_SCR:
 		s->scr = v;
@@ -151,4 +153,23 @@ void serial_init(struct serial *s, int out_fd, int end_fd, struct counters *coun
 	    .counters = counters,
 	};
 	pthread_mutex_init(&s->lock, NULL);
+}
+
+void serial_save(struct serial *s, struct serial_saved *ret_saved)
+{
+	pthread_mutex_lock(&s->lock);
+	*ret_saved =
+	    (struct serial_saved){.ier = s->ier, .lcr = s->lcr, .mcr = s->mcr, .scr = s->scr, .divisor = s->divisor};
+	pthread_mutex_unlock(&s->lock);
+}
+
+void serial_restore(struct serial *s, const struct serial_saved *saved)
+{
+	pthread_mutex_lock(&s->lock);
+	s->ier = saved->ier & IER_MASK;
+	s->lcr = saved->lcr;
+	s->mcr = saved->mcr & MCR_MASK;
+	s->scr = saved->scr;
+	s->divisor = saved->divisor;
+	pthread_mutex_unlock(&s->lock);
 }

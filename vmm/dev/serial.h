@@ -28,4 +28,13 @@ struct serial {
  */
 void serial_init(struct serial *s, int out_fd, int end_fd, struct counters *counters);
 
+/* Its registers, for a snapshot. */
+struct serial_saved {
+	uint8_t ier, lcr, mcr, scr;
+	uint16_t divisor;
+};
+void serial_save(struct serial *s, struct serial_saved *ret_saved);
+/* Bits that no register has are dropped. */
+void serial_restore(struct serial *s, const struct serial_saved *saved);
+
 #endif

@@ -7,6 +7,7 @@
 #include <linux/kvm.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/platform/x86.h>
 
@@ -117,6 +118,55 @@ static uint32_t offered(uint32_t leaf, enum word word)
 			return __x86_get_cpuid_feature_leaf(leaves[i].feature)->cpuid_array[word] & keep[word];
 	}
 	return 0;
+}
+
+static const struct {
+	uint32_t leaf;
+	enum word word;
+} feature_words[CPUID_FEATURE_WORDS] = {{1, WORD_ECX}, {1, WORD_EDX},          {7, WORD_EBX},
+                                        {7, WORD_ECX}, {0x80000001, WORD_ECX}, {0x80000001, WORD_EDX}};
+
+void cpuid_features(uint32_t ret_word[CPUID_FEATURE_WORDS], char ret_vendor[13])
+{
+	uint32_t r[4];
+
+	for (int i = 0; i < CPUID_FEATURE_WORDS; i++)
+		ret_word[i] = offered(feature_words[i].leaf, feature_words[i].word);
+	if (!host_runs_guests_in_hardware())
+		ret_word[5] &= ~LX1_EDX_RDTSCP; /* as in cpuid_set() */
+	__cpuid(0, r[0], r[1], r[2], r[3]);
+	memcpy(ret_vendor, &r[1], 4);
+	memcpy(ret_vendor + 4, &r[3], 4);
+	memcpy(ret_vendor + 8, &r[2], 4);
+	ret_vendor[12] = 0;
+}
+
+const char *cpuid_missing(const uint32_t word[CPUID_FEATURE_WORDS], bool *ret_missing)
+{
+	static const struct {
+		int word;
+		uint32_t bit;
+		const char *name;
+	} names[] = {
+	    {0, L1_ECX_CX16, "cx16"},     {1, L1_EDX_PSE, "pse"},          {1, L1_EDX_TSC, "tsc"},
+	    {1, L1_EDX_PGE, "pge"},       {1, L1_EDX_SSE2, "sse2"},        {2, L7_EBX_FSGSBASE, "fsgsbase"},
+	    {2, L7_EBX_SMEP, "smep"},     {2, L7_EBX_SMAP, "smap"},        {3, L7_ECX_UMIP, "umip"},
+	    {4, LX1_ECX_LAHF, "lahf_lm"}, {5, LX1_EDX_SYSCALL, "syscall"}, {5, LX1_EDX_NX, "nx"},
+	    {5, LX1_EDX_1G, "pdpe1gb"},   {5, LX1_EDX_RDTSCP, "rdtscp"},   {5, LX1_EDX_LM, "lm"},
+	};
+	uint32_t here[CPUID_FEATURE_WORDS], missing[CPUID_FEATURE_WORDS];
+	char vendor[13];
+
+	cpuid_features(here, vendor);
+	*ret_missing = false;
+	for (int i = 0; i < CPUID_FEATURE_WORDS; i++) {
+		missing[i] = word[i] & ~here[i];
+		*ret_missing |= missing[i] != 0;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (missing[names[i].word] & names[i].bit)
+			return names[i].name;
+	return NULL;
 }
 
 int cpuid_maxphyaddr(void)

@@ -15,6 +15,16 @@
  */
 int must_check cpuid_set(int vcpu_fd, int id);
 
+/* Words of leaves 1 (ECX, EDX), 7 (EBX, ECX) and 8000_0001 (ECX, EDX), and leaf 0's 12 letters, as guests see them. */
+#define CPUID_FEATURE_WORDS 6
+void cpuid_features(uint32_t ret_word[CPUID_FEATURE_WORDS], char ret_vendor[13]);
+
+/*
+ * What the host does not offer of those words: a feature's name in CPUID's language ("smap"), NULL for none or one that
+ * has no name here.
+ */
+const char *cpuid_missing(const uint32_t word[CPUID_FEATURE_WORDS], bool *ret_missing);
+
 /* What of it the shadow MMU must know: physical address bits, 1 GiB pages, UMIP. */
 int cpuid_maxphyaddr(void);
 bool cpuid_gbpages(void);

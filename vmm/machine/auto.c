@@ -139,7 +139,7 @@ static void begin_window(struct paging_auto *a)
 static void change(struct paging_auto *a, const char *reason)
 {
 	const struct paging_ops *to = paging_by_name(a->policy.shadow ? "nested" : "shadow");
-	char why[PAGING_WHY_MAX];
+	char why[VM_WHY_MAX];
 	bool changed;
 	uint64_t us;
 

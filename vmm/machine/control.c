@@ -67,8 +67,13 @@ static int load_image(void *machine, struct boot_state *ret_boot)
 static int reset(void *machine, struct control_error *err)
 {
 	struct machine *m = machine;
-	int vcpu, r = boot_read(&m->boot, &m->vm->mem, &m->image); /* before the guest is given up for it */
+	int vcpu, r;
 
+	if (m->restored)
+		return control_fail(err, ENOENT,
+		                    "The machine comes from a snapshot, which has no image to start anew; the "
+		                    "guest goes on");
+	r = boot_read(&m->boot, &m->vm->mem, &m->image); /* before the guest is given up for it */
 	if (r < 0)
 		return control_fail(err, -r, "The image cannot be loaded (%s); the guest goes on", strerror(-r));
 	r = machine_pause(m, err);
@@ -284,6 +289,17 @@ static int release_slice(void *machine, uint64_t gpa, uint64_t size, struct cont
 	return slice(machine, gpa, size, false, err);
 }
 
+static int snapshot_save(void *machine, const char *file, bool compress, uint64_t *ret_pause_us,
+                         struct control_error *err)
+{
+	return save_begin(&((struct machine *)machine)->save, file, compress, ret_pause_us, err);
+}
+
+static void snapshot(void *machine, struct control_snapshot *ret_snapshot)
+{
+	save_look(&((struct machine *)machine)->save, ret_snapshot);
+}
+
 const struct control_ops machine_ops = {
     .name = name,
     .nr_vcpus = nr_vcpus,
@@ -303,17 +319,20 @@ const struct control_ops machine_ops = {
     .walk = machine_walk,
     .reclaim = reclaim_slice,
     .release = release_slice,
+    .snapshot_save = snapshot_save,
+    .snapshot = snapshot,
     .enclaves = machine_enclaves,
     .fingerprint = machine_fingerprint,
     .fingerprint_hashes = machine_fingerprint_hashes,
     .idle = machine_idle,
 };
 
-int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot)
+int machine_init(struct machine *m, const struct machine_parts *parts)
 {
 	struct host_info *host = calloc(1, sizeof(*host));
+	struct vm *vm = parts->vm;
 
-	*m = (struct machine){.vm = vm, .boot = *boot};
+	*m = (struct machine){.vm = vm, .boot = parts->boot, .restored = parts->restored};
 	for (int i = 0; i <= VM_MAX_CPUS; i++)
 		m->kvm_stats[i] = -1;
 	if (!host)
@@ -321,6 +340,8 @@ int machine_init(struct machine *m, struct vm *vm, const struct boot_params *boo
 	m->second_stage = host_detect(host, NULL) == 0 ? host_second_stage_label(host) : "unknown";
 	m->refuses_1g = host->second_stage == HOST_STAGE_SOFTWARE_PVM;
 	free(host);
+	if (save_init(&m->save, vm, parts->console, parts->platform, name(m)) < 0)
+		return -ENOMEM;
 	m->kvm_stats[0] = kvm_stats_open(vm->fd);
 	for (int i = 0; i < vm->nr_vcpus; i++) {
 		int r = vcpu_wait_made(vm->vcpu[i]);
@@ -340,4 +361,5 @@ void machine_destroy(struct machine *m)
 	for (int i = 0; i <= VM_MAX_CPUS; i++)
 		if (m->kvm_stats[i] >= 0)
 			close(m->kvm_stats[i]);
+	save_destroy(&m->save);
 }

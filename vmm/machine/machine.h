@@ -5,6 +5,7 @@
 
 #include "control/ops.h"
 #include "machine/fingerprint.h"
+#include "machine/save.h"
 #include "vm/vm.h"
 
 struct machine {
@@ -12,6 +13,8 @@ struct machine {
 	struct boot_params boot;        /* of the image, for a reset; the guest's name is the last part of its path */
 	struct boot_image image;        /* while it is reset */
 	bool stopped;                   /* by a client */
+	bool restored;                  /* from a snapshot: there is no image for a reset */
+	struct save save;
 	const char *second_stage;       /* the host's, as `gnomon host` has it */
 	bool refuses_1g; /* in nested mode KVM takes PS at level 3 for reserved, whatever CPUID says (docs/hosts.md) */
 	struct machine_fingerprints fingerprints;
@@ -20,8 +23,17 @@ struct machine {
 
 extern const struct control_ops machine_ops;
 
-/* `vm` is made, but none of its vCPUs started: a running one would keep us waiting. -errno, logged. */
-int must_check machine_init(struct machine *m, struct vm *vm, const struct boot_params *boot);
+/* What a machine is made of. All of it outlives the machine. */
+struct machine_parts {
+	struct vm *vm;
+	struct serial *console;
+	struct platform *platform;
+	struct boot_params boot;
+	bool restored; /* from a snapshot: boot.image is a name and no file */
+};
+
+/* The VM is made, but none of its vCPUs started: a running one would keep us waiting. -errno, logged. */
+int must_check machine_init(struct machine *m, const struct machine_parts *parts);
 void machine_destroy(struct machine *m);
 
 /* machine/paging.c: how guest memory is translated, and another way from now on. See control/ops.h. */

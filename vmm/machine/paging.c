@@ -41,7 +41,7 @@ json_t *machine_paging(void *machine, struct control_error *err)
 int machine_set_paging(void *machine, const char *mode, bool *ret_changed, uint64_t *ret_us, struct control_error *err)
 {
 	const struct machine *m = machine;
-	char why[PAGING_WHY_MAX];
+	char why[VM_WHY_MAX];
 	const int r = paging_change(m->vm, paging_by_name(mode), "set-paging", ret_changed, ret_us, why);
 
 	return r < 0 ? control_fail(err, -r, "%s; the guest is as it was", why) : 0;

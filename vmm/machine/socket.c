@@ -19,14 +19,21 @@ void control_paging_changed(void *ctx, const char *mode, const char *reason, con
 		server_paging_changed(&c->server, mode, reason, detail, us);
 }
 
-int control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot)
+static void snapshot_ended(void *ctx, const struct control_snapshot *snapshot)
+{
+	struct control_socket *c = ctx;
+
+	server_snapshot_ended(&c->server, snapshot);
+}
+
+int control_open(struct control_socket *c, const char *path, const struct machine_parts *parts)
 {
 	int r;
 
 	c->open = false;
 	if (!path)
 		return 0;
-	r = machine_init(&c->machine, vm, boot);
+	r = machine_init(&c->machine, parts);
 	if (r < 0)
 		return r;
 	r = server_open(&c->server, path, &machine_ops, &c->machine);
@@ -35,8 +42,10 @@ int control_open(struct control_socket *c, const char *path, struct vm *vm, cons
 		return r;
 	}
 	c->open = true;
-	if (vm->balloon)
-		balloon_set_listener(vm->balloon, balloon_changed, c);
+	c->machine.save.ended = snapshot_ended;
+	c->machine.save.ctx = c;
+	if (parts->vm->balloon)
+		balloon_set_listener(parts->vm->balloon, balloon_changed, c);
 	return 0;
 }
 
@@ -65,6 +74,7 @@ void control_close(struct control_socket *c)
 	pthread_mutex_unlock(&c->machine.vm->lock);
 	if (c->machine.vm->balloon)
 		balloon_set_listener(c->machine.vm->balloon, NULL, NULL);
+	save_finish(&c->machine.save, how == VM_STOPPED || how == VM_HOST_FAILED);
 	server_stop(&c->server, ends[how].by_guest, ends[how].reason);
 	machine_destroy(&c->machine);
 	c->open = false;

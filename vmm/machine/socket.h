@@ -16,7 +16,7 @@ struct control_socket {
  * Lets clients connect at `path` until control_close(); NULL: does nothing. After the VM is complete, before its first
  * vCPU starts. -errno, logged: -EEXIST, -EADDRINUSE and -ENAMETOOLONG are about the path.
  */
-int must_check control_open(struct control_socket *c, const char *path, struct vm *vm, const struct boot_params *boot);
+int must_check control_open(struct control_socket *c, const char *path, const struct machine_parts *parts);
 
 /*
  * Serves the clients. Call it after the first vCPU was started: a client may only act on a VM that runs. -errno,

@@ -91,12 +91,24 @@ uint64_t guest_mem_host_page(const struct guest_mem *mem)
 	return backing_page(mem->backing);
 }
 
+/* Private memory without a file, zeroed. */
+static int map_anonymous(const struct guest_mem *mem, void *p, uint64_t size)
+{
+	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+	    MAP_FAILED)
+		return -errno;
+	backing_advise(mem->backing, p, size);
+	return 0;
+}
+
 int guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = guest_mem_ptr(mem, at, size);
 
 	if (!p || (maddr_raw(at) | size) & (guest_mem_host_page(mem) - 1))
 		return -EINVAL;
+	if (mem->mapped_file) /* where DONTNEED would bring the file's bytes back */
+		return map_anonymous(mem, p, size);
 	/* Private memory: what DONTNEED frees of a shared mapping stays in its file. */
 	return madvise(p, size, MADV_DONTNEED) < 0 ? -errno : 0;
 }
@@ -121,6 +133,12 @@ int guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size)
 
 	if (!p)
 		return -EINVAL;
+	if (mem->mapped_file) { /* what comes back later is zeroed */
+		const int r = map_anonymous(mem, p, size);
+
+		if (r < 0)
+			return r;
+	}
 	if (mem->guards)
 		return madvise(p, size, MADV_GUARD_INSTALL) < 0 ? -errno : 0;
 	/* The content first: then nothing is left that KVM must unmap a second time when the protection goes. */
@@ -204,10 +222,19 @@ int guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64_t size)
 
 	if (!p)
 		return -EINVAL;
-	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) ==
+	return map_anonymous(mem, p, size);
+}
+
+int guest_mem_map_file(struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset)
+{
+	void *p = backing_is_pool(mem->backing) ? NULL : whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, (off_t)offset) ==
 	    MAP_FAILED)
 		return -errno;
-	backing_advise(mem->backing, p, size);
+	mem->mapped_file = true;
 	return 0;
 }
 

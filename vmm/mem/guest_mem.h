@@ -26,6 +26,7 @@ struct guest_mem {
 	int nr_regions;
 	uint64_t size; /* bytes of RAM in all regions */
 	enum backing backing;
+	bool mapped_file; /* some of it is a private mapping of a file: guest_mem_map_file() */
 	bool guards; /* the host can withdraw pages without a mapping for each hole (MADV_GUARD_INSTALL, Linux 6.13) */
 };
 
@@ -77,6 +78,13 @@ int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64
  */
 int must_check guest_mem_share(const struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset);
 int must_check guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64_t size);
+
+/*
+ * Puts these bytes of a file in the place of 4 KiB pages, privately: what is written there is this guest's alone, and what
+ * is not is the same memory for all who map the file. The file may not change, nor become shorter. -EINVAL: a pool, or
+ * not such pages; -errno of the host, with nothing changed.
+ */
+int must_check guest_mem_map_file(struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset);
 
 /*
  * Asks the host for one page for these 2 MiB if it has half of them already; a guest that touched less shall not cost

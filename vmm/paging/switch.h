@@ -12,14 +12,12 @@
 #ifndef GNOMON_PAGING_SWITCH_H
 #define GNOMON_PAGING_SWITCH_H
 
-#include "vm/vm.h"
-
-#define PAGING_WHY_MAX 192
+#include "vm/rest.h"
 
 /*
  * Makes `to` the mode of a running or paused VM, for `reason`, which is static. *ret_changed: false when it is the mode
  * already; else *ret_us says for how many microseconds the guest stood still. With an error the VM goes on as it was,
- * and `ret_why` is a sentence of at most PAGING_WHY_MAX bytes: -EBUSY or -ETIMEDOUT, a vCPU or a lock is not free, try
+ * and `ret_why` is a sentence of at most VM_WHY_MAX bytes: -EBUSY or -ETIMEDOUT, a vCPU or a lock is not free, try
  * again; -ENOTSUP, the guest or the host does not suit the mode; another -errno of the host. If the VM cannot even go
  * on as it was, the run ends. Not from a vCPU's thread, nor with a lock of the VM.
  */

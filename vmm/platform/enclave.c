@@ -300,6 +300,14 @@ int platform_enclaves_look_at(struct platform_enclaves *e, uint64_t va,
 	return r;
 }
 
+bool platform_enclaves_any(const struct platform_enclaves *e)
+{
+	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++)
+		if (e->pages[id].gpa)
+			return true;
+	return false;
+}
+
 bool platform_enclaves_locked(const struct platform_enclaves *e)
 {
 	return monitor_is_locked(e->monitor);

@@ -63,6 +63,9 @@ int must_check platform_enclaves_look(struct platform_enclaves *e,
 /* The same, with the walk of `va` in each. */
 int must_check platform_enclaves_look_at(struct platform_enclaves *e, uint64_t va,
                                          void (*fn)(void *ctx, const struct enclave_summary *summary), void *ctx);
+
+/* Whether there is an enclave. The VM is at rest (vm/rest.h), so that none comes or goes. */
+bool platform_enclaves_any(const struct platform_enclaves *e);
 /* Whether secure memory is never swapped out. */
 bool platform_enclaves_locked(const struct platform_enclaves *e);
 /* The public key of reports: PLATFORM_ENCLAVES_KEY bytes. */

@@ -108,7 +108,10 @@ static unsigned count(const uint64_t *due)
 	return n;
 }
 
-/* Which of a block's pages hold anything. All may, where they do not lie in a row or are an enclave's buffer. */
+/*
+ * Which of a block's pages hold anything. All may, where they do not lie in a row, are an enclave's buffer, or are mapped
+ * from a snapshot, whose bytes are there before anybody reads them.
+ */
 static void find_touched(const struct fingerprint *f, const struct stage2 *s2, gpa_t first, uint64_t ret[BLOCK_WORDS])
 {
 	const uint64_t rest = f->pages * PAGE_SIZE - gpa_raw(first);
@@ -116,7 +119,7 @@ static void find_touched(const struct fingerprint *f, const struct stage2 *s2, g
 	const void *block = stage2_ptr(s2, first, size);
 
 	_Static_assert(BLOCK == TOUCHED_PAGES, "one question for each block");
-	if (block && !lent_to(&s2->lent, first, size))
+	if (block && !s2->mem->mapped_file && !lent_to(&s2->lent, first, size))
 		touched_find(f->touched, block, (unsigned)(size / PAGE_SIZE), ret);
 	else
 		memset(ret, 0xff, BLOCK / 8);

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #include "virtio/balloon_parts.h"
-
-#define PAGES_PER_WORD 64
+#include "virtio/saved.h"
 
 static const struct virtio_type balloon_type;
 
@@ -30,7 +29,7 @@ int balloon_init(struct balloon *b, const struct balloon_config *config)
 	*b = (struct balloon){.config = *config, .target_pages = config->target / PAGE_SIZE};
 	for (int i = 0; i < BALLOON_RAM_RANGES; i++)
 		b->ram_pages += config->ram[i].size / PAGE_SIZE;
-	b->in_balloon_map = calloc(b->ram_pages / PAGES_PER_WORD + 1, sizeof(*b->in_balloon_map));
+	b->in_balloon_map = calloc(balloon_map_words(b->ram_pages), sizeof(*b->in_balloon_map));
 	b->pfns = malloc(BALLOON_PFNS_MAX * sizeof(*b->pfns));
 	if (!b->in_balloon_map || !b->pfns) {
 		free(b->in_balloon_map);
@@ -175,4 +174,12 @@ uint64_t balloon_request_stats(struct balloon *b)
 	}
 	pthread_mutex_unlock(&b->transport.lock);
 	return seq;
+}
+
+void balloon_go_on(struct balloon *b)
+{
+	pthread_mutex_lock(&b->transport.lock);
+	if (virtio_mmio_running(&b->transport))
+		kick(b);
+	pthread_mutex_unlock(&b->transport.lock);
 }

@@ -100,6 +100,7 @@ struct balloon {
 	uint64_t target_pages;
 	uint32_t claimed_pages;
 	bool away; /* the worker is with ops */
+	bool busy; /* the worker is at a request, and may have let go of the lock */
 	balloon_changed_fn changed;
 	void *changed_ctx;
 	bool stats_wanted, stats_taken; /* asked for; a buffer of the driver's is here */

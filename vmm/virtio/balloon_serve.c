@@ -226,10 +226,12 @@ bool balloon_serve(struct balloon *b)
 	bool did;
 
 	pthread_mutex_lock(&t->lock);
+	b->busy = true;
 	did = virtio_mmio_running(t) &&
 	      (serve_pages(b, false) || serve_pages(b, true) || serve_stats(b) || serve_reports(b));
 	if (t->resetting)
 		finish_reset(b);
+	b->busy = false;
 	pthread_mutex_unlock(&t->lock);
 	return did;
 }

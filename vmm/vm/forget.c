@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "kvm/cpu_saved.h"
 #include "kvm/cpuid.h"
 #include "vm/reset.h"
 #include "vm/vcpu.h"
@@ -49,14 +50,6 @@ static int make_new(const struct vcpu *like, struct new_vcpu *ret)
 
 /* --- MSRs --- */
 
-/* Not in each kernel's list of those that have to be saved: debug control, MTRRs, machine-check banks. */
-static const struct {
-	uint32_t first, end;
-} more_msrs[] = {{0x1d9, 0x1da}, {0x200, 0x214}, {0x250, 0x251}, {0x258, 0x25a},
-                 {0x268, 0x270}, {0x2ff, 0x300}, {0x17a, 0x17c}, {0x400, 0x480}};
-
-#define NR_MORE (sizeof(more_msrs) / sizeof(*more_msrs))
-
 /* KVM's list and ours, as entries. NULL without memory. */
 static struct kvm_msr_entry *list_msrs(int kvm_fd, size_t *ret_nr)
 {
@@ -72,13 +65,13 @@ static struct kvm_msr_entry *list_msrs(int kvm_fd, size_t *ret_nr)
 	if (ioctl(kvm_fd, KVM_GET_MSR_INDEX_LIST, list) < 0)
 		list->nmsrs = 0;
 	room = list->nmsrs;
-	for (size_t i = 0; i < NR_MORE; i++)
-		room += more_msrs[i].end - more_msrs[i].first;
+	for (size_t i = 0; i < CPU_EXTRA_RANGES; i++)
+		room += cpu_extra_msrs[i].end - cpu_extra_msrs[i].first;
 	e = calloc(room, sizeof(*e));
 	for (uint32_t i = 0; e && i < list->nmsrs; i++)
 		e[n++].index = list->indices[i];
-	for (size_t i = 0; e && i < NR_MORE; i++)
-		for (uint32_t index = more_msrs[i].first; index < more_msrs[i].end; index++)
+	for (size_t i = 0; e && i < CPU_EXTRA_RANGES; i++)
+		for (uint32_t index = cpu_extra_msrs[i].first; index < cpu_extra_msrs[i].end; index++)
 			e[n++].index = index;
 	free(list);
 	*ret_nr = n;

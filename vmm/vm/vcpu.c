@@ -13,6 +13,7 @@
 #include "base/thread.h"
 #include "kvm/cpuid.h"
 #include "vm/reset.h"
+#include "vm/saved.h"
 
 void vcpu_join(struct vcpu *vcpu)
 {
@@ -32,6 +33,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 		close(vcpu->fd);
 	pthread_cond_destroy(&vcpu->wake);
 	pthread_mutex_destroy(&vcpu->lock);
+	free(vcpu->saved);
 	free(vcpu);
 }
 
@@ -94,7 +96,7 @@ static int load_start_state(struct vcpu *vcpu)
 	vcpu->halted = vcpu->incomplete = false;
 	vcpu->unsettled = NULL;
 	atomic_store(&vcpu->errand, NULL);
-	vcpu->live = vcpu->vm->paging->start(vcpu) == 0;
+	vcpu->live = (vcpu->saved ? vcpu_load_saved(vcpu) : vcpu->vm->paging->start(vcpu)) == 0;
 	return vcpu->live ? 0 : -EIO;
 }
 

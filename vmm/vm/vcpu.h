@@ -58,6 +58,7 @@ struct vcpu {
 	struct kvm_sregs reset_sregs; /* as KVM made them; asking a running vCPU would wait for its exit */
 	struct kvm_sregs start_sregs; /* what a started CPU begins with */
 	struct kvm_regs start_regs;
+	struct cpu_saved *saved; /* what it goes on from instead, until its thread has loaded it: vm/saved.h */
 	atomic_uint requests;
 	_Atomic(const struct vcpu_errand *) errand; /* NULL: there is none */
 	atomic_bool parked;          /* waits, and looks at vm->paused before it enters the guest */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot_run.h"
+
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct run tool;
+char file[128], kernel[256];
+
+void prepare(void)
+{
+	snprintf(file, sizeof(file), "%s/snapshot", dir);
+	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf"));
+}
+
+void restore(const char *mode)
+{
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--audit", "--timeout", "100", "--control", path,
+	                                      "--restore", file, NULL});
+	for (struct limit limit = {0}; access(path, F_OK) < 0 || connection_open(&client, path, ANSWER_MS) < 0;) {
+		cr_assert_not(limit_over(&limit), "no socket");
+		usleep(1000);
+	}
+}
+
+void save(void)
+{
+	run_gnomon(&tool, "snapshot", "save", path, file);
+	expect_status(&tool, 0);
+	cr_assert(strstr(tool.out, "\npause "), "%s", tool.out);
+}
+
+void expect_good(void)
+{
+	run_gnomon(&tool, "snapshot", "verify", file);
+	expect_status(&tool, 0);
+	cr_expect(strstr(tool.out, "all good"), "%s", tool.out);
+}
+
+pid_t writer(pid_t of)
+{
+	DIR *proc = opendir("/proc");
+	const struct dirent *entry;
+	pid_t found = 0;
+
+	while (!found && (entry = readdir(proc))) {
+		char name[300], comm[32];
+		int pid, parent;
+		FILE *f;
+
+		snprintf(name, sizeof(name), "/proc/%s/stat", entry->d_name);
+		f = strtol(entry->d_name, NULL, 10) > 0 ? fopen(name, "re") : NULL;
+		if (!f)
+			continue;
+		if (fscanf(f, "%d (%31[^)]) %*c %d", &pid, comm, &parent) == 3 && parent == of &&
+		    strcmp(comm, "gnomon-save") == 0)
+			found = pid;
+		fclose(f);
+	}
+	closedir(proc);
+	return found;
+}
+
+void kill_run(void)
+{
+	siginfo_t info;
+	pid_t pid;
+
+	connection_close(&client);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	kill(run.pid, SIGKILL);
+	cr_assert_eq(waitid(P_PID, (id_t)run.pid, &info, WEXITED | WNOWAIT), 0);
+	pid = writer(getpid());
+	if (pid)
+		cr_assert_eq(waitpid(pid, NULL, 0), pid);
+	run_finish(&run);
+	unlink(path);
+}
+
+void await(const char *words, unsigned n)
+{
+	struct limit limit = {0};
+
+	for (;;) {
+		struct pollfd p = {.fd = run.out_fd, .events = POLLIN};
+		unsigned seen = 0;
+
+		for (const char *at = run.out; (at = strstr(at, words)); at++)
+			seen++;
+		if (seen >= n)
+			return;
+		cr_assert_not(limit_over(&limit), "%s: %.2000s", words, run.out);
+		if (poll(&p, 1, 10) == 1)
+			run.out_len += (size_t)read(run.out_fd, run.out + run.out_len, RUN_OUTPUT - 1 - run.out_len);
+		run.out[run.out_len] = 0;
+	}
+}

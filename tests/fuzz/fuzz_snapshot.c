@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A hostile snapshot. What the hashes protect is looked at behind them, as if they were right: header, entries of the
+ * index, state. Each is refused with a clause, or keeps its promises.
+ *
+ * Input: a byte that says what it is, then its bytes: 0 a whole file; 1 the fields of a header, which gets its hash; 2
+ * entries of an index; 3 a state.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "snapshot_made.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+	if (!condition)
+		abort();
+}
+
+/* Everything that opening lets through can be read. */
+static void read_all(int fd)
+{
+	uint8_t page[PAGE_SIZE];
+	char why[SNAPSHOT_WHY_MAX] = "";
+	struct snapshot s;
+
+	if (snapshot_open_fd(fd, &s, why) < 0) {
+		require(*why);
+		return;
+	}
+	for (uint64_t i = 0; i < s.shape.nr_runs && i < 64; i++)
+		if (s.run[i].kind != SNAPSHOT_ABSENT && snapshot_page(&s, &s.run[i], s.run[i].pages - 1, page, why) < 0)
+			require(*why);
+	snapshot_close(&s);
+}
+
+static void whole_file(const uint8_t *data, size_t size)
+{
+	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
+
+	require(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+	read_all(fd);
+}
+
+/* A good file with another header. */
+static void header(const uint8_t *data, size_t size)
+{
+	const int fd = made_file_packed(1, size & 1);
+	uint8_t bytes[SNAPSHOT_HEADER];
+	struct snapshot_shape shape = made_shape();
+
+	memcpy(&shape, data, size < sizeof(shape) ? size : sizeof(shape));
+	snapshot_shape_write(&shape, bytes);
+	require(pwrite(fd, bytes, sizeof(bytes), 0) == SNAPSHOT_HEADER);
+	read_all(fd);
+}
+
+static void index_entries(const uint8_t *data, size_t size)
+{
+	const struct snapshot_shape shape = {.memory = 8ull << 30, .cpus = 1, .state_at = 1 << 20};
+	struct snapshot_run run, before;
+	bool first = true;
+
+	for (size_t at = 0; at + SNAPSHOT_RUN <= size; at += SNAPSHOT_RUN) {
+		if (!snapshot_run_read(data + at, &shape, first ? NULL : &before, &run))
+			continue;
+		require(run.pages && snapshot_is_ram(shape.memory, run.gfn, run.pages));
+		require(first || run.gfn >= before.gfn + before.pages);
+		require(run.kind == SNAPSHOT_ABSENT ||
+		        (run.at >= SNAPSHOT_HEADER && run.at + run.size <= shape.state_at));
+		before = run;
+		first = false;
+	}
+}
+
+static void state(const uint8_t *data, size_t size)
+{
+	const struct snapshot_shape shape = made_shape();
+	struct snapshot_state good = made_state(1), read;
+	char why[SNAPSHOT_WHY_MAX] = "";
+	uint8_t *bytes;
+	size_t all;
+
+	require(snapshot_state_write(&good, &bytes, &all) == 0);
+	for (size_t i = 0; i + 3 <= size; i += 3) /* a place and a byte */
+		bytes[(data[i] | data[i + 1] << 8) % all] = data[i + 2];
+	if (snapshot_state_read(bytes, all, &shape, &read, why) == 0) {
+		require(!cpu_saved_check(&read.cpu[0]));
+		snapshot_state_free(&read);
+	} else {
+		require(*why);
+	}
+	free(bytes);
+	snapshot_state_free(&good);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static void (*const part[])(const uint8_t *data, size_t size) = {whole_file, header, index_entries, state};
+
+	if (size)
+		part[*data % (sizeof(part) / sizeof(*part))](data + 1, size - 1);
+	return 0;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* A snapshot of a machine made up: 4 MiB, some pages, one CPU. For unit tests and fuzzing. */
+#ifndef TESTS_UNIT_SNAPSHOT_MADE_H
+#define TESTS_UNIT_SNAPSHOT_MADE_H
+
+#include <gnomon/addr.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "snapshot/reader.h"
+#include "snapshot/writer.h"
+
+#define MADE_MEMORY (4ull << 20)
+#define MADE_PAGES  3
+
+static const uint64_t made_gfn[MADE_PAGES] = {1, 2, 700};
+
+static inline struct snapshot_shape made_shape(void)
+{
+	return (struct snapshot_shape){.memory = MADE_MEMORY,
+	                               .cpus = 1,
+	                               .paging = "nested",
+	                               .vendor = "GenuineGnome",
+	                               .gnomon = "1",
+	                               .kernel = "6",
+	                               .guest = "made-up"};
+}
+
+/* What page `gfn` holds. */
+static inline void made_page(uint64_t gfn, uint8_t ret_page[PAGE_SIZE])
+{
+	for (uint64_t i = 0; i < PAGE_SIZE; i++)
+		ret_page[i] = (uint8_t)(gfn * 31 + i * 7 + i / 256);
+}
+
+/* A CPU that passes; the caller frees the state (snapshot_state_free()). */
+static inline struct snapshot_state made_state(uint32_t cpus)
+{
+	struct snapshot_state s = {.nr_cpus = cpus, .cpu = calloc(cpus, sizeof(struct cpu_saved))};
+
+	s.balloon.nr_words = balloon_map_words(MADE_MEMORY / PAGE_SIZE);
+	s.balloon.in_map = calloc(s.balloon.nr_words, sizeof(*s.balloon.in_map));
+	for (uint32_t i = 0; i < cpus; i++) {
+		struct cpu_saved *c = &s.cpu[i];
+
+		c->power = CPU_RUNS;
+		c->fpu_kind = CPU_FPU_XSAVE;
+		c->state.rflags = RFLAGS_FIXED | RFLAGS_IF;
+		c->state.rip = 0x100000 + i;
+		c->state.gpr[GPR_R15] = i + 1;
+		c->state.cr0 = CR0_PE | CR0_PG;
+		c->state.cr4 = CR4_PAE;
+		c->state.efer = EFER_LME | EFER_LMA;
+		c->state.xcr0 = 1;
+		c->vectors[1] = 1ull << 3;
+		c->nr_extra = 1;
+		c->extra[0] = (struct cpu_extra_msr){.index = 0x1d9, .value = i};
+	}
+	return s;
+}
+
+/* A file with made_gfn's pages, and pages 512 to 515 absent. */
+static inline int made_file_packed(uint32_t cpus, bool pack)
+{
+	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
+	struct snapshot_shape shape = made_shape();
+	struct snapshot_state state = made_state(cpus);
+	struct snapshot_writer w;
+	uint8_t page[PAGE_SIZE], *bytes;
+	size_t size;
+
+	shape.cpus = cpus;
+	if (snapshot_writer_begin(&w, fd, pack) < 0 || snapshot_state_write(&state, &bytes, &size) < 0)
+		abort();
+	for (uint64_t gfn = 0; gfn < MADE_MEMORY / PAGE_SIZE; gfn++) {
+		memset(page, 0, sizeof(page));
+		for (int i = 0; i < MADE_PAGES; i++)
+			if (gfn == made_gfn[i])
+				made_page(gfn, page);
+		if (gfn >= 512 && gfn < 516)
+			snapshot_writer_absent(&w, gfn);
+		else
+			snapshot_writer_page(&w, gfn, page);
+	}
+	if (snapshot_writer_end(&w, &shape, bytes, size) < 0)
+		abort();
+	free(bytes);
+	snapshot_state_free(&state);
+	return fd;
+}
+
+static inline int made_file(uint32_t cpus)
+{
+	return made_file_packed(cpus, false);
+}
+
+#endif

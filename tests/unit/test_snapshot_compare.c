@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/* What differs between two snapshots: ranges of pages, and parts of the state. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "snapshot/compare.h"
+#include "snapshot_made.h"
+
+static char said[512];
+
+static void page(void *ctx, const struct snapshot_difference *range)
+{
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%llu+%llu ", (unsigned long long)range->gfn,
+	         (unsigned long long)range->pages);
+}
+
+static void part(void *ctx, const char *name)
+{
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "[%s] ", name);
+}
+
+static struct snapshot_comparison comparison = {.page = page, .part = part};
+
+/* A file with pages 10 to 13 and 20, or others of a content that `salt` decides; without pages of `absent`. */
+static void make(struct snapshot *s, uint64_t salt, uint64_t absent, uint64_t rip)
+{
+	const int fd = memfd_create("snapshot", 0);
+	struct snapshot_shape shape = made_shape();
+	struct snapshot_state state = made_state(1);
+	char why[SNAPSHOT_WHY_MAX];
+	struct snapshot_writer w;
+	uint8_t bytes[PAGE_SIZE], *packed;
+	size_t size;
+
+	state.cpu[0].state.rip = rip;
+	cr_assert_eq(snapshot_state_write(&state, &packed, &size), 0);
+	cr_assert_eq(snapshot_writer_begin(&w, fd, false), 0);
+	for (uint64_t gfn = 0; gfn < 1024; gfn++) {
+		memset(bytes, 0, sizeof(bytes));
+		if (gfn >= 10 && gfn < 14)
+			made_page(gfn + (gfn == 12 ? salt : 0), bytes);
+		if (gfn == 20 + salt)
+			made_page(20, bytes);
+		if (gfn == absent)
+			snapshot_writer_absent(&w, gfn);
+		else
+			snapshot_writer_page(&w, gfn, bytes);
+	}
+	cr_assert_eq(snapshot_writer_end(&w, &shape, packed, size), 0);
+	cr_assert_eq(snapshot_open_fd(fd, s, why), 0, "%s", why);
+	free(packed);
+	snapshot_state_free(&state);
+}
+
+static void expect(struct snapshot *a, struct snapshot *b, const char *words)
+{
+	char why[SNAPSHOT_WHY_MAX];
+
+	*said = 0;
+	cr_assert_eq(snapshot_compare(a, b, &comparison, why), 0, "%s", why);
+	cr_expect_str_eq(said, words);
+}
+
+Test(snapshot_compare, what_differs)
+{
+	struct snapshot a, b, c, d;
+
+	make(&a, 0, 1000, 1);
+	make(&b, 0, 1000, 1);
+	make(&c, 1, 1000, 2);
+	make(&d, 0, 13, 1);
+	expect(&a, &b, "");
+	expect(&a, &c, "[CPU 0] 12+1 20+2 ");
+	expect(&c, &a, "[CPU 0] 12+1 20+2 ");
+	expect(&a, &d, "13+1 1000+1 ");
+	cr_expect_eq(comparison.pages, 2u);
+	cr_expect_eq(comparison.compared, 4u, "only pages that one of both has are looked at");
+	snapshot_close(&a);
+	snapshot_close(&b);
+	snapshot_close(&c);
+	snapshot_close(&d);
+}
+
+Test(snapshot_compare, other_machines)
+{
+	char why[SNAPSHOT_WHY_MAX];
+	struct snapshot a, b;
+
+	cr_assert_eq(snapshot_open_fd(made_file(1), &a, why), 0);
+	cr_assert_eq(snapshot_open_fd(made_file(2), &b, why), 0);
+	cr_expect_eq(snapshot_compare(&a, &b, &comparison, why), -EINVAL);
+	cr_expect(strstr(why, "1 and 2 CPUs"), "%s", why);
+	snapshot_close(&a);
+	snapshot_close(&b);
+}

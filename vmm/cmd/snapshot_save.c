@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon snapshot save: has the VMM save its guest, and waits for the end. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "client/connection.h"
+#include "cmd/args.h"
+#include "cmd/options.h"
+#include "cmd/snapshot.h"
+#include "vm/vm.h"
+
+#define DEFAULT_TIMEOUT_S 600
+#define LOOK_AGAIN_MS     200
+#define QUIET_MS          2000 /* before progress is shown */
+
+static const char help[] =
+    "Usage: gnomon snapshot save [OPTION...] SOCKET FILE\n"
+    "Saves the guest behind a control socket to FILE. The guest stands still for milliseconds, and runs while the "
+    "file\n"
+    "is written. A FILE that is there stays until the new one is complete.\n"
+    "\n"
+    "  --compress         pack pages by zstd where that saves a quarter; --lazy reads such pages at once\n"
+    "  --timeout SECONDS  wait no longer than this (default 600); the VMM completes the file all the same\n"
+    "  --json             print one JSON object, sizes in bytes\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 saved; 1 not, or not in time; 2 the arguments cannot be used.\n";
+
+/* The VMM has another working directory. -errno, logged. */
+static int absolute(const char *file, char ret_path[PATH_MAX])
+{
+	char cwd[PATH_MAX];
+
+	if (*file != '/' && !getcwd(cwd, sizeof(cwd)))
+		return log_errno(errno, "snapshot: the working directory has no name");
+	if (snprintf(ret_path, PATH_MAX, "%s%s%s", *file == '/' ? "" : cwd, *file == '/' ? "" : "/", file) < PATH_MAX)
+		return 0;
+	log_error("snapshot: the path is too long");
+	return -ENAMETOOLONG;
+}
+
+static json_int_t number(const json_t *reply, const char *name)
+{
+	return json_integer_value(json_object_get(reply, name));
+}
+
+static bool is_saving(const json_t *reply)
+{
+	const char *status = json_string_value(json_object_get(reply, "status"));
+
+	return status && strcmp(status, "saving") == 0;
+}
+
+/* Until the save has ended, or the run with it. *ret_end is how, a new reference. -errno, logged. */
+static int wait_for_end(struct connection *c, json_t **ret_end)
+{
+	const int64_t start = clock_ms();
+	json_t *event, *now;
+	int r;
+
+	for (;;) {
+		r = connection_event(c, LOOK_AGAIN_MS, &event);
+		if (r == 0) {
+			const char *name = json_string_value(json_object_get(event, "event"));
+
+			if (name && strcmp(name, "SNAPSHOT_END") == 0) {
+				*ret_end = json_incref(json_object_get(event, "data"));
+				json_decref(event);
+				return 0;
+			}
+			json_decref(event);
+			continue;
+		}
+		if (r != -ETIMEDOUT)
+			return r;
+		r = connection_ask(c, "query-snapshot", NULL, &now);
+		if (r < 0)
+			return r;
+		if (!is_saving(now)) {
+			*ret_end = now;
+			return 0;
+		}
+		if (clock_ms() - start > QUIET_MS)
+			log_progress("snapshot: %lld of %lld MiB looked at, %lld MiB written", number(now, "done") >> 8,
+			             number(now, "pages") >> 8, number(now, "bytes") >> 20);
+		json_decref(now);
+	}
+}
+
+/* The exit status. */
+static int tell(const json_t *end, bool json)
+{
+	const char *error = json_string_value(json_object_get(end, "error"));
+	const json_int_t ms = number(end, "ms");
+
+	if (error)
+		log_error("snapshot: %s; what was in the file before is there still", error);
+	if (json) {
+		json_dumpf(end, stdout, 0);
+		puts("");
+	} else if (!error) {
+		printf("%-10s%s\n", "file", json_string_value(json_object_get(end, "file")));
+		printf("%-10s%.1f MiB in %.2f s\n", "written", number(end, "bytes") / 1048576.0, ms / 1000.0);
+		printf("%-10s%lld stored, %lld zero, %lld absent\n", "pages", number(end, "stored"),
+		       number(end, "zero"), number(end, "absent"));
+		printf("%-10s%.2f ms\n", "pause", number(end, "pause-us") / 1000.0);
+	}
+	return error ? STATUS_HOST_FAILURE : 0;
+}
+
+static int save(struct connection *c, const char *file, bool compress, bool json)
+{
+	json_t *reply, *end = NULL;
+	int r = connection_ask(c, "snapshot-save", json_pack("{s:s, s:b}", "file", file, "compress", compress), &reply);
+
+	if (r < 0)
+		return STATUS_HOST_FAILURE;
+	json_decref(reply);
+	r = wait_for_end(c, &end);
+	log_progress("%s", "");
+	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, json);
+	json_decref(end);
+	return r;
+}
+
+int snapshot_save_command(int argc, char **argv)
+{
+	static const struct option options[] = {{"compress", no_argument, NULL, 'c'},
+	                                        {"timeout", required_argument, NULL, 't'},
+	                                        {"json", no_argument, NULL, 'j'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {0}};
+	long timeout = DEFAULT_TIMEOUT_S;
+	char path[PATH_MAX];
+	struct connection c;
+	bool json = false, compress = false;
+	int64_t deadline;
+	int opt, status;
+
+	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
+		if (opt == OPTION_HELP) {
+			fputs(help, stdout);
+			return 0;
+		}
+		if (opt == 'j')
+			json = true;
+		else if (opt == 'c')
+			compress = true;
+		else if (opt != 't' || parse_count("--timeout", optarg, 1, 1000000, &timeout) < 0)
+			return STATUS_USAGE;
+	}
+	if (optind != argc - 2) {
+		log_error("snapshot: save: a socket and a file are expected (try `gnomon snapshot save --help`)");
+		return STATUS_USAGE;
+	}
+	if (absolute(argv[optind + 1], path) < 0)
+		return STATUS_USAGE;
+	deadline = clock_ms() + timeout * 1000;
+	if (connection_open(&c, argv[optind], (int)timeout * 1000) < 0)
+		return STATUS_HOST_FAILURE;
+	c.deadline = deadline;
+	status = save(&c, path, compress, json);
+	connection_close(&c);
+	return status;
+}

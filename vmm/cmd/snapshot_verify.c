@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* gnomon snapshot verify: reads all of a file, and says what it is or which blocks are damaged. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/plain.h"
+#include "cmd/options.h"
+#include "cmd/snapshot.h"
+#include "snapshot/reader.h"
+#include "vm/vm.h"
+
+static const char help[] =
+    "Usage: gnomon snapshot verify [OPTION...] FILE\n"
+    "Reads all of a snapshot and says what it is. Names each block of 64 KiB that is damaged, and what lies there.\n"
+    "\n"
+    "  --json  print one JSON object, sizes in bytes\n"
+    "  --help\n"
+    "\n"
+    "Exit status: 0 all is good; 1 the file is damaged or no snapshot; 2 the arguments or the file cannot be used.\n";
+
+#define QUIET_MS 2000 /* before progress is shown */
+
+/* Tells of each damaged block. How many there are; -errno, logged. */
+static int check_blocks(struct snapshot *s, const char *path)
+{
+	const int64_t start = clock_ms();
+	char why[SNAPSHOT_WHY_MAX];
+	int bad = 0;
+
+	for (uint64_t nr = 0; nr < s->nr_leaves; nr++) {
+		const int r = snapshot_check_block(s, nr, why);
+
+		if (r < 0) {
+			log_progress("%s", "");
+			log_error("%s: %s", path, why);
+			bad++;
+		}
+		if (r < 0 && r != -EBADMSG)
+			return r;
+		if (nr % 256 == 0 && clock_ms() - start > QUIET_MS)
+			log_progress("verify: %llu of %llu MiB", (unsigned long long)nr >> 4,
+			             (unsigned long long)s->nr_leaves >> 4);
+	}
+	log_progress("%s", "");
+	return bad;
+}
+
+static void print_text(const struct snapshot_shape *s, const char *root)
+{
+	const time_t at = (time_t)(s->created_ms / 1000);
+	struct tm tm;
+	char when[32];
+
+	strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&at, &tm));
+	printf("%-10s%s, saved %s by Gnomon %s on Linux %s\n", "guest", s->guest, when, s->gnomon, s->kernel);
+	printf("%-10s%llu MiB, %u CPU%s of %s, %s paging\n", "machine", (unsigned long long)(s->memory >> 20), s->cpus,
+	       s->cpus == 1 ? "" : "s", s->vendor, s->paging);
+	printf("%-10s%llu stored, %llu zero, %llu absent\n", "pages", (unsigned long long)s->stored_pages,
+	       (unsigned long long)s->zero_pages, (unsigned long long)s->absent_pages);
+	printf("%-10s%.1f MiB in %llu blocks, all good\n", "file", s->file_size / 1048576.0,
+	       (unsigned long long)snapshot_nr_leaves(s->leaves_at));
+	printf("%-10s%s\n", "root", root);
+}
+
+static void print_json(const struct snapshot_shape *s, const char *root)
+{
+	json_t *o =
+	    json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "guest", s->guest,
+	              "created-ms", (json_int_t)s->created_ms, "gnomon", s->gnomon, "kernel", s->kernel, "memory",
+	              (json_int_t)s->memory, "cpus", (json_int_t)s->cpus, "vendor", s->vendor, "paging", s->paging,
+	              "stored", (json_int_t)s->stored_pages, "zero", (json_int_t)s->zero_pages, "absent",
+	              (json_int_t)s->absent_pages, "bytes", (json_int_t)s->file_size, "root", root);
+
+	json_dumpf(o, stdout, 0);
+	puts("");
+	json_decref(o);
+}
+
+int snapshot_verify_command(int argc, char **argv)
+{
+	char why[SNAPSHOT_WHY_MAX], root[HEX_TEXT(SNAPSHOT_HASH)];
+	struct snapshot s;
+	bool json = false;
+	int r = option_json_and_word(argc, argv, help, "a snapshot's file", &json), bad;
+
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
+	r = snapshot_open(argv[optind], &s, why);
+	if (r < 0) {
+		log_error("%s: %s", argv[optind], why);
+		return r == -EBADMSG ? STATUS_HOST_FAILURE : STATUS_USAGE;
+	}
+	bad = check_blocks(&s, argv[optind]);
+	hex_write(root, s.shape.root, sizeof(s.shape.root));
+	plain_string(s.shape.guest);
+	plain_string(s.shape.gnomon);
+	plain_string(s.shape.kernel);
+	plain_string(s.shape.vendor);
+	plain_string(s.shape.paging);
+	if (bad == 0 && json)
+		print_json(&s.shape, root);
+	else if (bad == 0)
+		print_text(&s.shape, root);
+	snapshot_close(&s);
+	return bad ? STATUS_HOST_FAILURE : 0;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot/compare.h"
+
+#include <errno.h>
+#include <gnomon/addr.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A place in a file's runs. */
+struct cursor {
+	struct snapshot *s;
+	uint64_t run;
+};
+
+/* The run that has this page, or NULL: it is all zero. Pages are asked for in ascending order. */
+static const struct snapshot_run *run_at(struct cursor *c, uint64_t gfn)
+{
+	const struct snapshot_run *run;
+
+	while (c->run < c->s->shape.nr_runs && c->s->run[c->run].gfn + c->s->run[c->run].pages <= gfn)
+		c->run++;
+	run = c->run < c->s->shape.nr_runs ? &c->s->run[c->run] : NULL;
+	return run && run->gfn <= gfn ? run : NULL;
+}
+
+/* The first page from `gfn` on that is in a run. */
+static uint64_t next_at(struct cursor *c, uint64_t gfn)
+{
+	if (run_at(c, gfn))
+		return gfn;
+	return c->run < c->s->shape.nr_runs ? c->s->run[c->run].gfn : UINT64_MAX;
+}
+
+static int content(struct cursor *c, uint64_t gfn, uint8_t ret_page[PAGE_SIZE], char *ret_why)
+{
+	const struct snapshot_run *run = run_at(c, gfn);
+
+	if (run && run->kind != SNAPSHOT_ABSENT)
+		return snapshot_page(c->s, run, gfn - run->gfn, ret_page, ret_why);
+	memset(ret_page, 0, PAGE_SIZE);
+	return 0;
+}
+
+/* 1: the page differs, 0, or -errno. */
+static int compare_page(struct cursor *a, struct cursor *b, uint64_t gfn, struct snapshot_comparison *c, char *ret_why)
+{
+	const struct snapshot_run *in_a = run_at(a, gfn), *in_b = run_at(b, gfn);
+	const bool absent_a = in_a && in_a->kind == SNAPSHOT_ABSENT, absent_b = in_b && in_b->kind == SNAPSHOT_ABSENT;
+	uint8_t page_a[PAGE_SIZE], page_b[PAGE_SIZE];
+	int r;
+
+	if (absent_a || absent_b)
+		return absent_a != absent_b;
+	c->compared++;
+	r = content(a, gfn, page_a, ret_why);
+	if (r == 0)
+		r = content(b, gfn, page_b, ret_why);
+	return r < 0 ? r : memcmp(page_a, page_b, PAGE_SIZE) != 0;
+}
+
+static int compare_pages(struct snapshot *a, struct snapshot *b, struct snapshot_comparison *c, char *ret_why)
+{
+	struct cursor in_a = {.s = a}, in_b = {.s = b};
+	struct snapshot_difference range = {0};
+
+	for (uint64_t gfn = 0;; gfn++) {
+		const uint64_t next_a = next_at(&in_a, gfn), next_b = next_at(&in_b, gfn);
+		int differs = 0;
+
+		gfn = next_a < next_b ? next_a : next_b;
+		if (gfn != UINT64_MAX)
+			differs = compare_page(&in_a, &in_b, gfn, c, ret_why);
+		if (differs < 0)
+			return differs;
+		if (range.pages && (!differs || range.gfn + range.pages != gfn)) {
+			c->page(c->ctx, &range);
+			range.pages = 0;
+		}
+		if (gfn == UINT64_MAX)
+			return 0;
+		if (differs && !range.pages)
+			range.gfn = gfn;
+		range.pages += (uint64_t)differs;
+		c->pages += (uint64_t)differs;
+	}
+}
+
+/* Of two numbers of bytes that stand for the same fields. */
+static void compare_part(struct snapshot_comparison *c, const char *name, const void *a, const void *b, size_t size)
+{
+	if (memcmp(a, b, size) != 0)
+		c->part(c->ctx, name);
+}
+
+static bool balloons_differ(const struct balloon_saved *a, const struct balloon_saved *b)
+{
+	struct balloon_saved x = *a, y = *b;
+
+	x.in_map = y.in_map = NULL;
+	return memcmp(&x, &y, sizeof(x)) != 0 || memcmp(a->in_map, b->in_map, a->nr_words * sizeof(*a->in_map)) != 0;
+}
+
+static void compare_states(const struct snapshot_state *a, const struct snapshot_state *b,
+                           struct snapshot_comparison *c)
+{
+	char name[16];
+
+	for (uint32_t i = 0; i < a->nr_cpus; i++) {
+		snprintf(name, sizeof(name), "CPU %u", i);
+		compare_part(c, name, &a->cpu[i], &b->cpu[i], sizeof(a->cpu[i]));
+	}
+	compare_part(c, "console", &a->serial, &b->serial, sizeof(a->serial));
+	if (balloons_differ(&a->balloon, &b->balloon))
+		c->part(c->ctx, "balloon");
+}
+
+int snapshot_compare(struct snapshot *a, struct snapshot *b, struct snapshot_comparison *c, char *ret_why)
+{
+	if (a->shape.memory != b->shape.memory || a->shape.cpus != b->shape.cpus) {
+		snprintf(ret_why, SNAPSHOT_WHY_MAX, "they are of machines with %llu and %llu MiB, %u and %u CPUs",
+		         (unsigned long long)(a->shape.memory >> 20), (unsigned long long)(b->shape.memory >> 20),
+		         a->shape.cpus, b->shape.cpus);
+		return -EINVAL;
+	}
+	c->pages = c->compared = 0;
+	compare_states(&a->state, &b->state, c);
+	return compare_pages(a, b, c, ret_why);
+}

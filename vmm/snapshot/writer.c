@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+#include "snapshot/writer.h"
+
+#include <errno.h>
+#include <gnomon/addr.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#define PACK_LEVEL 1 /* the fastest: a disk that is slower is rare */
+
+struct snapshot_packer {
+	ZSTD_CCtx *zstd;
+	uint64_t gfn;
+	uint32_t pages; /* in `bytes` */
+	uint8_t bytes[SNAPSHOT_CHUNK * PAGE_SIZE], packed[SNAPSHOT_CHUNK * PAGE_SIZE];
+};
+
+static void failed(struct snapshot_writer *w, int error)
+{
+	if (!w->error)
+		w->error = -error;
+}
+
+static void write_at(struct snapshot_writer *w, const uint8_t *bytes, size_t size, uint64_t at)
+{
+	while (size && !w->error) {
+		const ssize_t n = pwrite(w->fd, bytes, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			failed(w, n ? errno : EIO);
+			return;
+		}
+		bytes += n;
+		at += (uint64_t)n;
+		size -= (size_t)n;
+	}
+}
+
+/* Room for one more of `size` bytes. NULL, and an error: no memory. */
+static void *grow(struct snapshot_writer *w, void *list, uint64_t nr, uint64_t *room, size_t size)
+{
+	void *larger;
+
+	if (nr < *room)
+		return list;
+	larger = realloc(list, (*room * 2 + 64) * size);
+	if (larger)
+		*room = *room * 2 + 64;
+	else
+		failed(w, ENOMEM);
+	return larger;
+}
+
+static void end_block(struct snapshot_writer *w)
+{
+	uint8_t(*leaf)[SNAPSHOT_HASH];
+
+	if (!w->filled)
+		return;
+	leaf = grow(w, w->leaf, w->nr_leaves, &w->leaf_room, sizeof(*leaf));
+	if (!leaf)
+		return;
+	w->leaf = leaf;
+	snapshot_leaf(w->block, w->filled, w->leaf[w->nr_leaves++]);
+	write_at(w, w->block, w->filled, w->at);
+	w->at += w->filled;
+	w->filled = 0;
+}
+
+/* Behind what is there. */
+static void append(struct snapshot_writer *w, const uint8_t *bytes, size_t size)
+{
+	while (size && !w->error) {
+		const size_t room = SNAPSHOT_BLOCK - w->filled, n = size < room ? size : room;
+
+		memcpy(w->block + w->filled, bytes, n);
+		w->filled += n;
+		bytes += n;
+		size -= n;
+		if (w->filled == SNAPSHOT_BLOCK)
+			end_block(w);
+	}
+}
+
+int snapshot_writer_begin(struct snapshot_writer *w, int fd, bool pack)
+{
+	*w = (struct snapshot_writer){.fd = fd, .at = SNAPSHOT_HEADER, .block = malloc(SNAPSHOT_BLOCK)};
+	if (pack)
+		w->packer = calloc(1, sizeof(*w->packer));
+	if (w->packer)
+		w->packer->zstd = ZSTD_createCCtx();
+	if (sodium_init() >= 0 && w->block && (!pack || (w->packer && w->packer->zstd)))
+		return 0;
+	snapshot_writer_abandon(w);
+	return -ENOMEM;
+}
+
+static void begin_run(struct snapshot_writer *w, struct snapshot_run run)
+{
+	struct snapshot_run *list = grow(w, w->run, w->nr_runs, &w->run_room, sizeof(*list));
+
+	if (!list)
+		return;
+	w->run = list;
+	w->run[w->nr_runs++] = run;
+}
+
+/* Makes the last run longer by this page, or begins another. */
+static void note(struct snapshot_writer *w, uint64_t gfn, enum snapshot_kind kind, uint64_t at)
+{
+	struct snapshot_run *last = w->nr_runs ? &w->run[w->nr_runs - 1] : NULL;
+	const uint64_t size = kind == SNAPSHOT_STORED ? PAGE_SIZE : 0;
+
+	if (last && last->kind == kind && last->gfn + last->pages == gfn && last->pages < UINT32_MAX) {
+		last->pages++;
+		last->size += size;
+		return;
+	}
+	begin_run(w, (struct snapshot_run){.gfn = gfn, .pages = 1, .kind = kind, .at = at, .size = size});
+}
+
+/* What is not packed lies at a multiple of its size, so that it can be mapped. */
+static void align(struct snapshot_writer *w)
+{
+	static const uint8_t zero[PAGE_SIZE];
+
+	append(w, zero, -snapshot_writer_bytes(w) & (PAGE_SIZE - 1));
+}
+
+static void store(struct snapshot_writer *w, uint64_t gfn, const uint8_t *page)
+{
+	align(w);
+	note(w, gfn, SNAPSHOT_STORED, snapshot_writer_bytes(w));
+	append(w, page, PAGE_SIZE);
+}
+
+/* Writes the pages that wait: packed if that saves a quarter. */
+static void flush(struct snapshot_writer *w)
+{
+	struct snapshot_packer *p = w->packer;
+	size_t raw, size;
+
+	if (!p || !p->pages)
+		return;
+	raw = p->pages * PAGE_SIZE;
+	size = ZSTD_compressCCtx(p->zstd, p->packed, raw - raw / 4, p->bytes, raw, PACK_LEVEL);
+	if (ZSTD_isError(size)) { /* there was no room: it does not pay */
+		for (uint32_t i = 0; i < p->pages; i++)
+			store(w, p->gfn + i, p->bytes + i * PAGE_SIZE);
+	} else {
+		begin_run(w, (struct snapshot_run){.gfn = p->gfn,
+		                                   .pages = p->pages,
+		                                   .kind = SNAPSHOT_PACKED,
+		                                   .at = snapshot_writer_bytes(w),
+		                                   .size = size});
+		append(w, p->packed, size);
+	}
+	p->pages = 0;
+}
+
+static void pack(struct snapshot_writer *w, uint64_t gfn, const void *page)
+{
+	struct snapshot_packer *p = w->packer;
+
+	if (p->pages && (p->gfn + p->pages != gfn || p->pages == SNAPSHOT_CHUNK))
+		flush(w);
+	if (!p->pages)
+		p->gfn = gfn;
+	memcpy(p->bytes + p->pages++ * PAGE_SIZE, page, PAGE_SIZE);
+}
+
+static bool is_zero(const void *page)
+{
+	const uint64_t *word = page;
+
+	/* Eight at a time, so that the compiler takes them together. */
+	for (size_t i = 0; i < PAGE_SIZE / sizeof(*word); i += 8)
+		if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] | word[i + 6] |
+		    word[i + 7])
+			return false;
+	return true;
+}
+
+void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *page)
+{
+	if (is_zero(page)) {
+		w->zero++;
+		return;
+	}
+	if (w->packer)
+		pack(w, gfn, page);
+	else
+		store(w, gfn, page);
+	w->stored++;
+}
+
+void snapshot_writer_absent(struct snapshot_writer *w, uint64_t gfn)
+{
+	flush(w); /* runs ascend */
+	note(w, gfn, SNAPSHOT_ABSENT, 0);
+	w->absent++;
+}
+
+static void write_header(struct snapshot_writer *w, struct snapshot_shape *shape)
+{
+	uint8_t header[SNAPSHOT_HEADER];
+
+	write_at(w, w->leaf[0], w->nr_leaves * SNAPSHOT_HASH, w->at);
+	shape->file_size = w->at + w->nr_leaves * SNAPSHOT_HASH;
+	snapshot_root(w->leaf, w->nr_leaves, shape->root);
+	snapshot_shape_write(shape, header);
+	write_at(w, header, sizeof(header), 0);
+}
+
+int snapshot_writer_end(struct snapshot_writer *w, struct snapshot_shape *shape, const uint8_t *state,
+                        size_t state_size)
+{
+	uint8_t bytes[SNAPSHOT_RUN];
+	int r;
+
+	flush(w);
+	align(w);
+	shape->state_at = snapshot_writer_bytes(w);
+	shape->state_size = state_size;
+	append(w, state, state_size);
+	shape->index_at = snapshot_writer_bytes(w);
+	shape->nr_runs = w->nr_runs;
+	for (uint64_t i = 0; i < w->nr_runs; i++) {
+		snapshot_run_write(&w->run[i], bytes);
+		append(w, bytes, sizeof(bytes));
+	}
+	end_block(w);
+	shape->leaves_at = w->at;
+	shape->stored_pages = w->stored;
+	shape->zero_pages = w->zero;
+	shape->absent_pages = w->absent;
+	if (!w->error)
+		write_header(w, shape);
+	r = w->error;
+	snapshot_writer_abandon(w);
+	return r;
+}
+
+void snapshot_writer_abandon(struct snapshot_writer *w)
+{
+	if (w->packer)
+		ZSTD_freeCCtx(w->packer->zstd);
+	free(w->packer);
+	free(w->block);
+	free(w->leaf);
+	free(w->run);
+	w->packer = NULL;
+	w->block = NULL;
+	w->leaf = NULL;
+	w->run = NULL;
+}
