@@ -132,6 +132,14 @@ Test(cpu, offered_features)
 	good_and_nested_in_hardware("offered-features");
 }
 
+/* docs/hosts.md: CS and SS as read are those of the paging mode. */
+Test(cpu, selectors_as_read)
+{
+	run_gnomon(&r, "run", "--timeout", "60", guest_path("selectors-as-read"));
+	expect_status(&r, 0);
+	shadow_good(on_pvm() ? "selectors-as-read-pvm" : "selectors-as-read-stub", "1");
+}
+
 /* A program ends no VM. */
 Test(cpu, program_exceptions)
 {

@@ -175,10 +175,63 @@ Test(bench_walks_report, not_counted)
 {
 	char *text;
 
-	strcpy(results.result[0].na, "this Bochs has no counter");
+	strcpy(results.result[0].na, "the counter did not see it");
 	text = written(report_print);
-	cr_expect(strstr(text, "n/a: this Bochs has no counter\n"), "%s", text);
+	cr_expect(strstr(text, "n/a: the counter did not see it\n"), "%s", text);
 	cr_expect_null(strstr(text, "21"), "%s", text);
 	cr_expect_not(walks_any(&results));
 	free(text);
+}
+
+static char *explained(void)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	cr_assert(f);
+	walks_explain(&results, f);
+	fclose(f);
+	return text;
+}
+
+/* An emulator that counts nothing: the model stands alone, and is a result. */
+Test(bench_walks_report, model_alone)
+{
+	char *text = explained();
+
+	cr_expect(strstr(text, "measured:"), "%s", text);
+	free(text);
+	memset(results.result[0].reads, 0, sizeof(results.result[0].reads));
+	results.no_counter = "QEMU's page walker does not report";
+	text = written(report_print);
+	cr_expect(strstr(text, "21-22  21.50       n/a   n/a"), "%s", text);
+	cr_expect(strstr(text, "n/a: QEMU's page walker does not report\n"), "%s", text);
+	free(text);
+	text = written(report_write_csv);
+	cr_expect(strstr(text, ",21,22,21.5,,,,,,,1000,\n"), "%s", text);
+	free(text);
+	cr_expect(walks_any(&results));
+	text = explained();
+	cr_expect(strstr(text, "refs:") && !strstr(text, "measured:"), "%s", text);
+	free(text);
+}
+
+/* Each machine's reason is its own: only where there is no emulator does the model's row go, too. */
+Test(bench_walks, reasons_of_a_machine)
+{
+	static struct host_info machine;
+	static const struct bench_plan here = {.host = &machine, .where = 1 << BENCH_NATIVE};
+	static const enum host_emulator emulator[] = {HOST_EMULATOR_NONE, HOST_EMULATOR_QEMU};
+
+	for (int i = 0; i < 2; i++) {
+		memset(&results, 0, sizeof(results));
+		machine.emulator = emulator[i];
+		cr_assert_eq(walks_workload.begin(&results, &here), 0);
+		cr_assert_eq(results.nr_cases, 4u);
+		cr_expect(results.no_counter);
+		cr_expect_eq(walks_workload.is_due(&results, 0), machine.emulator == HOST_EMULATOR_QEMU);
+		cr_expect_eq(strstr(results.no_counter, "tools/ept-host") != NULL,
+		             machine.emulator == HOST_EMULATOR_NONE, "%s", results.no_counter);
+	}
 }

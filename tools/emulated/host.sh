@@ -17,6 +17,7 @@ emulated=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ -e /proc/self/fd/2 ] || exec 2>/dev/null
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/gnomon
 limit=300 tries=1 cpus=2 memory='' prepare=0 files=()
+busybox=$(type -P busybox) || true
 
 # The part of --help that is the same for both.
 common_usage() {
@@ -115,7 +116,7 @@ kernel_modules="kernel/drivers/virtio/virtio kernel/drivers/virtio/virtio_ring k
 # A module that is not there is part of that kernel. Debian 13 packs them.
 copy_module() {
 	if [ -f "$1.xz" ]; then
-		/bin/busybox xzcat "$1.xz" >"$2"
+		"$busybox" xzcat "$1.xz" >"$2"
 	elif [ -f "$1" ]; then
 		cp "$1" "$2"
 	fi
@@ -160,20 +161,34 @@ fetch_kernel() {
 	new=
 }
 
+# fingerprint FILE...: what a machine is made of, in a few letters: these files, and all that make_base() puts into it.
+fingerprint() {
+	{
+		cat "$@" "$emulated/host.sh" "$emulated/keep_open.c" "$busybox" "$(cc -print-file-name=libc.a)" "$kernel/version" \
+			2>/dev/null || true
+		sort "$kernel/sums" 2>/dev/null || true
+	} | sha256sum | cut -c 1-16
+}
+
+# Machines that were made of something else, and that nobody used for two days.
+remove_old_machines() {
+	find "$cache" -maxdepth 1 -name "$name-*" -type d -mtime +2 -exec rm -rf {} +
+}
+
 # make_base TREE MODULE...: the first files of a machine: busybox with all its applets, and these modules in /.machine.
 make_base() {
 	local tree=$1 applet m
 	shift
-	if [ ! -x /bin/busybox ] || ldd /bin/busybox >/dev/null 2>&1; then
-		die "/bin/busybox is not the static one (package busybox-static): run tools/setup ${name%-host}"
+	if [ -z "$busybox" ] || ldd "$busybox" >/dev/null 2>&1; then
+		die "busybox is not the static one (package busybox-static): run tools/setup ${name%-host}"
 	fi
 	mkdir -p "$tree/.machine" "$tree"/{bin,sbin,dev,proc,sys,root,tmp}
 	chmod 1777 "$tree/tmp"
 	for m; do
 		[ ! -f "$kernel/modules/$m.ko" ] || cp "$kernel/modules/$m.ko" "$tree/.machine/"
 	done
-	cp /bin/busybox "$tree/bin/"
-	/bin/busybox --list | while read -r applet; do
+	cp "$busybox" "$tree/bin/busybox"
+	"$busybox" --list | while read -r applet; do
 		[ "$applet" = busybox ] || ln -s busybox "$tree/bin/$applet"
 	done
 	compile "$tree/.machine/keep_open" -static "$emulated/keep_open.c"
@@ -265,9 +280,13 @@ write_command() {
 }
 
 # show_end LINES: the last words of the machine's kernel, as text: from where it panicked, if it did. The emulator's when
-# the kernel said nothing; those of Bochs' debugger say nothing either.
+# the kernel said nothing; those of Bochs' debugger say nothing either. And what Bochs itself gave up over.
 show_end() {
 	local file=console
+	if [ -s "$dir/log" ]; then
+		echo "-- log:"
+		tail -n 3 "$dir/log" | tr -cd '[:print:]\n\t' | cut -c 1-200
+	fi >&2
 	[ -s "$dir/console" ] || file=emulator
 	[ -s "$dir/$file" ] || return 0
 	{

@@ -5,6 +5,7 @@
  *
  *   hook.c     finds Bochs' functions and puts ours in their places; keeps Bochs off the network
  *   ports.c    the machine's way in and out: files, output, exit status, sign of life; the counter's port
+ *   holes.c    reads the machine's memory from its saved state, without the parts that are nothing
  *   counter.c  adds up what the page walker reads (include/gnomon/walk_counter.h)
  *
  * All of it runs in Bochs' one thread that executes instructions.

@@ -2,7 +2,7 @@
 /*
  * Workload `walks`: how many table entries page walks read, beside what the model says. Loads miss the TLB
  * one by one, in a guest (guest/cost/walks.c) or a process, while an emulator counts what its page walker reads
- * (walk_counter.h). Only the machine of tools/ept-host has that counter.
+ * (walk_counter.h). Only the machine of tools/ept-host has that counter. In other emulators there is the model alone.
  *
  *   walks.c           one run for each case
  *   walks_cases.c     the cases
@@ -49,18 +49,19 @@ struct walks_result {
 	struct walks_model model;           /* low 0: not known */
 	uint64_t reads[WALK_MAX_READS + 1]; /* how many walks of the ring made so many reads */
 	uint64_t exits;                     /* VM exits meanwhile */
-	bench_reason na;                    /* why there is none of all this; "" when there is */
+	bench_reason na;                    /* why there is none of all this, the model included; "" when there is */
 };
 
 struct walks_results {
 	const struct bench_plan *plan;
-	uint32_t loads; /* a multiple of 16 */
+	const char *no_counter; /* why nothing counts, so that a case has the model alone; NULL: something does */
+	uint32_t loads;         /* a multiple of 16 */
 	struct walks_case cases[WALKS_MAX_CASES];
 	struct walks_result result[WALKS_MAX_CASES];
 	size_t nr_cases;
 };
 
-/* True when anything was counted. */
+/* True when anything was counted, or the model says something of it. */
 bool walks_any(const void *results);
 
 /* Walks to a case's ring that were counted. */
@@ -69,7 +70,7 @@ uint64_t walks_counted(const struct walks_result *result);
 /* The table of a struct walks_results: one row for each case. -ENOMEM. */
 int must_check walks_report(const void *results, struct report **ret_table);
 
-/* What the columns mean. Nothing if nothing was counted. */
+/* What the columns mean. Nothing if there is no figure. */
 void walks_explain(const void *results, FILE *to);
 
 /* walks_native.c, for child_call(): a process's run of struct walks_native. */

@@ -108,8 +108,12 @@ static int add_row(struct report *t, const void *results, size_t i)
 		return 0;
 	}
 	set_model(t, &result->model);
-	set_measured(t, result);
 	report_set_number(t, "loads", res->loads);
+	if (res->no_counter) {
+		report_set_rest_na(t, res->no_counter);
+		return 0;
+	}
+	set_measured(t, result);
 	report_set_number(t, "exits", result->exits);
 	return 0;
 }
@@ -128,12 +132,16 @@ void walks_explain(const void *results, FILE *to)
 	if (!walks_any(res))
 		return;
 	fprintf(to,
-	        "refs: table entries that a walk reads by the model, from the guest's tables as they stand. measured: "
-	        "those\n"
-	        "that the emulated CPU's page walker did read, of all walks to the memory that the loads went to; it "
-	        "has no\n"
-	        "page-walk cache. %u loads, each from another page than those before. holes: the balloon has the first "
-	        "4 KiB\n"
-	        "of each 2 MiB; joined: they came back and were used. exits: all VM exits of the host meanwhile.\n",
+	        "refs: table entries that a walk reads by the model, from the guest's tables as they stand. holes: the "
+	        "balloon\n"
+	        "has the first 4 KiB of each 2 MiB; joined: they came back and were used. %u loads, each from another "
+	        "page than\n"
+	        "those before.\n",
 	        res->loads);
+	if (res->no_counter)
+		return;
+	fprintf(to,
+	        "measured: entries that the emulated CPU's page walker did read, of all walks to the memory that the "
+	        "loads went\n"
+	        "to; it has no page-walk cache. exits: all VM exits of the host meanwhile.\n");
 }
