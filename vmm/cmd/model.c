@@ -246,7 +246,7 @@ static int print(const struct session *s)
 
 static int write_files(const struct session *s)
 {
-	char finding[320];
+	char finding[320] = "";
 	const struct report_section section = {.name = "model",
 	                                       .what = s->o->simulate ? "page walks, simulated" : "references of walks",
 	                                       .finding = finding,
@@ -262,9 +262,9 @@ static int write_files(const struct session *s)
 	                                       .limits = &s->limits,
 	                                       .text = s->text};
 
-	snprintf(finding, sizeof(finding),
-	         s->o->simulate ? "Simulated on %s. Nobody published, and so assumed: %s." : "", s->o->shape.name,
-	         *s->o->shape.assumed ? s->o->shape.assumed : "nothing");
+	if (s->o->simulate)
+		snprintf(finding, sizeof(finding), "Simulated on %s. Nobody published, and so assumed: %s.",
+		         s->o->shape.name, *s->o->shape.assumed ? s->o->shape.assumed : "nothing");
 	return report_files_write(&s->o->files, &results);
 }
 

@@ -169,7 +169,7 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 /* Only an emulated machine runs it, and there one round tells all: neither counts nor the model vary. */
 const struct workload walks_workload = {
     .name = "walks",
-    .what = "how many table entries page walks read: the model, and what the emulator of tools/ept-host counts",
+    .what = "references of each walk: counted in Bochs, the model's in any emulator",
     .needs = 1 << BENCH_COST,
     .rounds = 1,
     .quick_rounds = 1,
