@@ -122,7 +122,7 @@ Test(pgtable_dump, flags)
 	expect_flags(&pt_x86_64, 0x8000000000001023, 1, "P W !U NX A !D !PS !G");
 	expect_flags(&pt_x86_64, 0x10001e5, 2, "P !W U !NX A D PS G");
 	expect_flags(&pt_x86_64, 0x81, 1, "P !W !U !NX !A !D !PS !G");
-	expect_flags(&pt_x86_64, 0x81, 4, "P !W !U !NX !A !D !PS !G");
+	expect_flags(&pt_x86_64, 0x81, 4, "P !W !U !NX !A !D PS !G"); /* reserved there, and set */
 	expect_flags(&pt_ept, 0xb7, 2, "P R W X !A !D PS");
 	expect_flags(&pt_ept, 0x104, 4, "P !R !W X A !D !PS");
 	expect_flags(&pt_sv39, 0xdf, 1, "P R W U X A D !PS !G");

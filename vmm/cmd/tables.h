@@ -22,7 +22,7 @@ struct table_node {
 };
 
 struct table_tree {
-	char title[128]; /* "vCPUs 0 1: root 0x1f8000, x86-64" */
+	char title[320]; /* "vCPUs 0-2 5: root 0x1f8000, x86-64" */
 	uint64_t root;
 	struct table_node *node; /* what stands below a node follows it, at lower levels */
 	size_t nr;
@@ -42,7 +42,8 @@ void tables_free(struct tables *t);
 struct tables_sum {
 	uint64_t pages[TABLES_LEVELS + 1]; /* by level */
 	uint64_t bytes;                    /* that they map */
-	uint64_t tables, entries;          /* each place where a table is linked counts; present entries */
+	uint64_t tables, places;           /* tables, and where they are linked, the root's included */
+	uint64_t entries;                  /* present ones, in each place */
 	uint64_t holes;                    /* between the first and the last page */
 	uint64_t shared_tables;            /* linked at more than one place */
 	uint64_t again;                    /* bytes that are mapped once more than before */

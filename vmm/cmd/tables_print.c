@@ -40,12 +40,14 @@ void tables_put_sum(const struct tables_sum *s, FILE *to)
 		        table_page_name(level));
 		any = true;
 	}
-	fprintf(to, "\ntables   %llu, %llu KiB", (unsigned long long)s->tables,
-	        (unsigned long long)s->tables * PAGE_SIZE / 1024);
+	fprintf(to, "\ntables   %llu", (unsigned long long)s->tables);
+	if (s->places > s->tables)
+		fprintf(to, " in %llu places", (unsigned long long)s->places);
+	fprintf(to, ", %llu KiB", (unsigned long long)s->tables * PAGE_SIZE / 1024);
 	if (s->bytes)
 		fprintf(to, ", %.6f bytes for each byte mapped", (double)(s->tables * PAGE_SIZE) / (double)s->bytes);
 	fprintf(to, "; %llu of %llu entries are used\n", (unsigned long long)s->entries,
-	        (unsigned long long)s->tables * 512);
+	        (unsigned long long)s->places * 512);
 	fprintf(to, "holes    %llu between the first and the last page\n", (unsigned long long)s->holes);
 	fprintf(to,
 	        "shared   %llu tables are linked at more than one place; %llu KiB lead to memory that other pages map, "

@@ -29,14 +29,25 @@ static bool load_node(const json_t *object, struct table_node *n)
 	       load_hex(object, "entry", &n->entry) && load_hex(object, "to", &n->to);
 }
 
+static int cpu_at(const json_t *cpus, size_t i)
+{
+	return (int)json_integer_value(json_array_get(cpus, i));
+}
+
+/* CPUs in a row are told by the first and the last. */
 static void make_title(const json_t *object, struct table_tree *tree)
 {
 	const json_t *cpus = json_object_get(object, "cpus");
-	char list[64] = "";
+	char list[240] = ""; /* every second of 64 */
 
-	for (size_t i = 0; i < json_array_size(cpus) && strlen(list) < sizeof(list) - 8; i++)
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), " %d",
-		         (int)json_integer_value(json_array_get(cpus, i)));
+	for (size_t i = 0, n; i < json_array_size(cpus) && strlen(list) < sizeof(list) - 16; i += n) {
+		const size_t len = strlen(list);
+		const int first = cpu_at(cpus, i);
+
+		for (n = 1; i + n < json_array_size(cpus) && cpu_at(cpus, i + n) == first + (int)n;)
+			n++;
+		snprintf(list + len, sizeof(list) - len, n > 1 ? " %d-%d" : " %d", first, first + (int)n - 1);
+	}
 	snprintf(tree->title, sizeof(tree->title), "%s%s%sroot %.20s, %.20s",
 	         json_array_size(cpus) > 1 ? "vCPUs"
 	         : *list                   ? "vCPU"
@@ -130,21 +141,24 @@ static uint64_t count_again(struct range *range, size_t nr)
 	return again;
 }
 
-/* How many are there more than once. Sorts. */
-static uint64_t count_shared(struct range *table, size_t nr)
+/* How many there are, and how many of them more than once. Sorts. */
+static void count_tables(struct range *table, size_t nr, struct tables_sum *s)
 {
-	uint64_t shared = 0;
-
 	qsort(table, nr, sizeof(*table), by_first);
-	for (size_t i = 1; i < nr; i++)
-		shared += table[i].first == table[i - 1].first && (i == 1 || table[i].first != table[i - 2].first);
-	return shared;
+	for (size_t i = 0, same; i < nr; i += same) {
+		same = 1;
+		while (i + same < nr && table[i + same].first == table[i].first)
+			same++;
+		s->tables++;
+		s->shared_tables += same > 1;
+	}
+	s->places = nr;
 }
 
 int tables_sum(const struct table_tree *t, struct tables_sum *ret_sum)
 {
 	struct range *page = calloc(t->nr + 1, sizeof(*page)), *table = calloc(t->nr + 1, sizeof(*table));
-	struct tables_sum s = {.tables = 1};
+	struct tables_sum s = {0};
 	size_t pages = 0, tables = 0;
 	uint64_t end = 0;
 
@@ -159,7 +173,6 @@ int tables_sum(const struct table_tree *t, struct tables_sum *ret_sum)
 
 		s.entries += n->entries;
 		if (!n->leaf) {
-			s.tables++;
 			table[tables++].first = n->to;
 			continue;
 		}
@@ -170,7 +183,7 @@ int tables_sum(const struct table_tree *t, struct tables_sum *ret_sum)
 		page[pages++] = (struct range){n->to, table_node_bytes(n)};
 	}
 	s.again = count_again(page, pages);
-	s.shared_tables = count_shared(table, tables);
+	count_tables(table, tables, &s);
 	free(page);
 	free(table);
 	*ret_sum = s;

@@ -104,7 +104,7 @@ static void print_page(const json_t *reply, FILE *to)
 {
 	const json_t *rights = json_object_get(reply, "rights");
 
-	fprintf(to, "It is guest physical %s, in a page of %lld KiB: read%s%s, for %s.\n",
+	fprintf(to, "It is guest physical %s, in a page of %lld KiB. The entries grant read%s%s, for %s.\n",
 	        reply_text(reply, "gpa").text, reply_number(reply, "page") / 1024,
 	        json_is_true(json_object_get(rights, "write")) ? ", write" : "",
 	        json_is_true(json_object_get(rights, "execute")) ? ", execute" : "",

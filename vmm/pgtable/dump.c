@@ -185,7 +185,7 @@ int pt_entry_flags(const struct pt_format *fmt, pte_t e, int level, struct pt_fl
 	    {granted & PT_X ? "NX" : "X", true, granted & PT_X ? denied & PT_X : has & PT_X},
 	    {"A", fmt->attrs & PT_A, has & PT_A},
 	    {"D", fmt->attrs & PT_D, has & PT_D},
-	    {"PS", true, level > 1 && fmt->is_leaf(e, level)},
+	    {"PS", true, level > 1 && (fmt->is_leaf(e, level) || (present && pte_raw(e) & fmt->page_size_bit))},
 	    {"G", fmt->attrs & PT_G, has & PT_G},
 	};
 	int nr = 0;

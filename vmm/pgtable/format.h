@@ -80,6 +80,7 @@ struct pt_format {
 	bool sign_extended;                       /* the input address repeats its top bit up to bit 63 */
 	bool denials_stick;                       /* the CPU may remember an absence or a lesser right until a flush */
 	pt_attrs_t attrs;                         /* all that a leaf can hold */
+	uint64_t page_size_bit;                   /* makes an entry of an upper level a leaf; 0: something else does */
 	struct pt_level level[PT_LEVELS_MAX + 1]; /* [0] is unused */
 
 	bool (*is_present)(pte_t e, int level);

@@ -34,6 +34,7 @@ const struct pt_format pt_ept = {
     .name = "ept",
     .levels = EPT_LEVELS,
     .phys_bits = 52,
+    .page_size_bit = EPT_LEAF,
     .attrs = PT_RWX | PT_AD | PT_MMIO | PT_SW,
     .level = {[1] = {12, 9, true, 0, 0},
               [2] = {21, 9, true, RESERVED_2M, TABLE_RESERVED},

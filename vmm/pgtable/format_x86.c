@@ -72,7 +72,7 @@ static pte_t x86_make_leaf(int level, uint64_t address, pt_attrs_t a)
 	[4] = {39, 9, false, 0, PTE_PS}
 
 #define X86_COMMON                                                                                                     \
-	.phys_bits = 52, .sign_extended = true,                                                                        \
+	.phys_bits = 52, .sign_extended = true, .page_size_bit = PTE_PS,                                               \
 	.attrs = PT_RWX | PT_U | PT_AD | PT_MMIO | PT_G | PT_SW0 | PT_SW1 | PT_SW2, .is_present = x86_is_present,      \
 	.is_leaf = x86_is_leaf, .address = x86_address, .get_attrs = x86_get_attrs, .allows = x86_allows,              \
 	.make_table = x86_make_table, .make_leaf = x86_make_leaf
