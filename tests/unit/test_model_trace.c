@@ -315,6 +315,8 @@ REFUSED(empty, "", "the trace is empty")
 REFUSED(no_access, "==1== nothing\nI  1000,4\n", "there is no access in the trace")
 REFUSED(cut_line, " L 1000,8\n L 20", "line 2: the trace is cut short: its last line has no end")
 REFUSED(not_hex, " L 1000,8\n L xyz,8\n", "line 2: the address is not hexadecimal")
+REFUSED(hex_prefix, " L 0x1000,8\n", "the address is not hexadecimal")
+REFUSED(behind_all, " L ffffffffffffffff,2\n", "line 1: the access goes beyond the last address")
 REFUSED(no_comma, " L 1000 8\n", "the address is not hexadecimal")
 REFUSED(beyond_64_bits, " L 11112222333344445,8\n", "the address is not hexadecimal")
 REFUSED(no_size, " L 1000,\n", "the size is not a number from 1 to 4096")
@@ -339,6 +341,8 @@ REFUSED(no_addresses, TRACE_MAGIC "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\0\0\0\0\0\
 REFUSED(other_number, TRACE_MAGIC "\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\2\0\0\0\0\0\0\0",
         "another number")
 REFUSED(more, TRACE_MAGIC "\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\1\0\0\0\0\0\0\0xxxxxxxx",
+        "goes on behind")
+REFUSED(one_byte_more, TRACE_MAGIC "\1\0\0\0\0\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x80\1\0\0\0\0\0\0\0x",
         "goes on behind")
 
 Test(model_trace, refused_long_line)

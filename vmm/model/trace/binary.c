@@ -51,15 +51,16 @@ static int take_word(struct trace_source *t, uint64_t *ret_word)
 /* Behind the mark of the end: how many addresses there were, and nothing else. */
 static int take_end(struct trace_source *t)
 {
-	uint64_t nr, more;
+	uint64_t nr;
 	int r = take_word(t, &nr);
 
 	if (r)
 		return r < 0 ? r : refuse(t, "the trace is cut short: its end does not tell how many addresses it has");
 	if (nr != t->nr)
 		return refuse(t, "the end tells another number of addresses than there are");
-	r = take_word(t, &more);
-	if (r != 1)
+	while (r == 0 && !t->eof && t->end == t->at)
+		r = trace_fill(t);
+	if (r < 0 || t->end != t->at)
 		return r < 0 ? r : refuse(t, "the trace goes on behind its end");
 	t->ended = true;
 	return t->nr ? 0 : refuse(t, "there is no access in the trace");

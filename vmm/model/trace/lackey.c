@@ -79,12 +79,15 @@ static int parse_line(struct trace_source *t, const char *line, size_t len, uint
 	    strncmp(text, " M ", 3) != 0)
 		return refuse(t, "this is no access as lackey writes it, such as ' L 1ffefffe58,8'", line, len);
 	errno = 0;
-	va = isxdigit((unsigned char)text[3]) ? strtoull(text + 3, &comma, 16) : (comma = text, 0);
+	va = isxdigit((unsigned char)text[3]) && tolower((unsigned char)text[4]) != 'x' ? strtoull(text + 3, &comma, 16)
+	                                                                                : (comma = text, 0);
 	if (*comma != ',' || errno)
 		return refuse(t, "the address is not hexadecimal with a comma behind it", line, len);
 	size = isdigit((unsigned char)comma[1]) ? strtoull(comma + 1, &end, 10) : (end = comma, 0);
 	if (*end || !size || size > MAX_SIZE)
 		return refuse(t, "the size is not a number from 1 to 4096", line, len);
+	if (va + size - 1 < va)
+		return refuse(t, "the access goes beyond the last address", line, len);
 	if (!trace_is_canonical(va) || !trace_is_canonical(va + size - 1))
 		return refuse(t, "the address is not canonical", line, len);
 	*ret_va = va;
