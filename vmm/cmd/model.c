@@ -11,11 +11,11 @@
 #include "base/output.h"
 #include "base/process.h"
 #include "cmd/cmd.h"
+#include "cmd/model_lanes.h"
 #include "cmd/model_options.h"
 #include "cmd/model_report.h"
 #include "cmd/model_sources.h"
-#include "model/design/catalogue.h"
-#include "model/trace/write.h"
+#include "cmd/model_trace.h"
 #include "vm/vm.h"
 
 #define QUIET_SECONDS 2
@@ -26,15 +26,6 @@ static const char words[] =
     "other: a walk takes the sum of their latencies. docs/model.md says more.";
 #define MAX_TABLES 3
 
-/*
- * Simulated memory for pages. Only those that are touched take any of ours, but an inverted table has an entry for each
- * frame. All addresses stay below LINES_LIMIT.
- */
-#define DATA_LEAST (1ull << 30)
-#define DATA_TRACE (64ull << 30) /* of a trace nobody knows how much it touches */
-#define DATA_MOST  (4ull << 40)
-#define DATA_GIANT (8ull << 30)
-
 struct session {
 	const struct model_options *o;
 	struct child_limits limits;
@@ -42,12 +33,11 @@ struct session {
 	struct report *table[MAX_TABLES];
 	size_t nr_tables;
 	FILE *text; /* where people look; NULL when stdout carries data */
-	struct trace_writer writer;
+	struct model_trace trace;
 	/* Of the run that is under way. */
 	const char *pattern;
-	uint64_t bytes;
+	uint64_t bytes, limit; /* of pages; of tables in a dimension */
 	struct run_lane lane[MODEL_MAX_DESIGNS];
-	char why[MODEL_WHY_MAX]; /* a design cannot be had */
 	time_t began;
 	bool failed; /* a page could not be mapped */
 };
@@ -74,55 +64,7 @@ static bool ask(void *ctx, uint64_t done)
 
 static void tap(void *ctx, const uint64_t *va, size_t nr)
 {
-	trace_write(&((struct session *)ctx)->writer, va, nr);
-}
-
-/* Twice what can be touched, as some of it is lost between pages of several sizes. */
-static uint64_t data_bytes(const struct session *s)
-{
-	const uint64_t accesses = (uint64_t)(s->o->accesses + s->o->warm), page = 1ull << s->o->page_shift;
-	uint64_t touched = (s->bytes + page - 1) / page * page, data = DATA_LEAST;
-
-	if (s->o->trace)
-		return DATA_TRACE;
-	if (accesses && touched / page > accesses)
-		touched = accesses * page;
-	while (data < 2 * touched && data < DATA_MOST)
-		data *= 2;
-	/* The first GiB has no page of 1 GiB, and others are cut up (design/memory.c): there are some more, or none. */
-	return s->o->from || s->o->page_shift == 30 || s->o->host_page_shift == 30 ? data + DATA_GIANT : data - 4096;
-}
-
-/* Each design's walker and MMU. A design that cannot be had says why. -ENOMEM, logged. */
-static int make_lanes(struct session *s)
-{
-	struct model_config config = MODEL_CONFIG_DEFAULT;
-
-	config.backing.page_shift = s->o->host_page_shift;
-	config.data = data_bytes(s);
-	for (size_t i = 0; i < s->o->nr_designs; i++) {
-		struct run_lane *const lane = &s->lane[i];
-		const int r = model_design_parse(s->o->design[i], &config, &lane->walker, s->why);
-
-		if (r < 0) {
-			log_error("--designs: %s", s->why);
-			return r;
-		}
-		lane->mmu = model_mmu_new(&s->o->shape);
-		if (!lane->mmu)
-			return log_errno(ENOMEM, "model");
-	}
-	return 0;
-}
-
-static void free_lanes(struct session *s)
-{
-	for (size_t i = 0; i < s->o->nr_designs; i++) {
-		if (s->lane[i].walker)
-			walker_destroy(s->lane[i].walker);
-		model_mmu_free(s->lane[i].mmu);
-	}
-	memset(s->lane, 0, sizeof(s->lane));
+	trace_write(&((struct session *)ctx)->trace.writer, va, nr);
 }
 
 /* A row of both tables for each design. */
@@ -141,9 +83,7 @@ static void add_rows(struct session *s)
 		walker_usage(lane->walker, &result.usage);
 		if (lane->error) {
 			s->failed = true;
-			snprintf(result.why, sizeof(result.why), "the page of 0x%llx could not be mapped: %s",
-			         (unsigned long long)lane->error_at,
-			         lane->error == -EINVAL ? "the design has no such address" : strerror(-lane->error));
+			model_lane_say(lane, s->limit, result.why, sizeof(result.why));
 		}
 		model_report_add(s->table[0], s->table[1], &result, s->o->shape.ghz);
 	}
@@ -159,27 +99,29 @@ static int simulate(struct session *s, size_t n, uint64_t bytes)
 	                        .warm = (uint64_t)o->warm,
 	                        .threads = (unsigned)o->threads - 1, /* this one works, too */
 	                        .ask = ask,
-	                        .tap = s->writer.to ? tap : NULL,
+	                        .tap = s->trace.writer.to ? tap : NULL,
 	                        .ctx = s};
 	int r = model_input_open(o, n, bytes, s->limits.signal_fd, &in);
 
-	s->pattern = o->trace ? "trace" : o->from ? "guest" : model_workload_name(n);
+	s->pattern = o->trace ? "trace" : in.cut ? "guest (part)" : o->from ? "guest" : model_workload_name(n);
 	s->bytes = o->trace || o->from ? 0 : bytes;
 	s->began = time(NULL);
 	for (size_t i = 0; i < in.nr_ranges; i++)
 		s->bytes += in.range[i].bytes;
 	if (r == 0)
-		r = make_lanes(s);
+		r = model_lanes_make(o, s->bytes, s->lane, &s->limit);
 	if (r == 0) {
 		plan.source = in.source;
 		plan.range = in.range;
 		plan.nr_ranges = in.nr_ranges;
 		r = model_run(&plan, s->lane, o->nr_designs);
 		log_progress("%s", "");
+		if (r == 0 && o->trace)
+			r = model_lanes_check(o, s->lane);
 		if (r == 0 || r == -EINTR)
 			add_rows(s);
 	}
-	free_lanes(s);
+	model_lanes_free(s->lane, o->nr_designs);
 	model_input_close(&in);
 	return r;
 }
@@ -268,32 +210,6 @@ static int write_files(const struct session *s)
 	return report_files_write(&s->o->files, &results);
 }
 
-/* The written trace is whole, or the command failed. */
-static int end_trace(struct session *s, int r)
-{
-	int bad;
-
-	if (!s->writer.to)
-		return r;
-	trace_write_end(&s->writer);
-	bad = ferror(s->writer.to);
-	if ((fclose(s->writer.to) || bad) && r == 0)
-		r = log_errno(errno ? errno : EIO, "--write-trace: %s", s->o->write_trace);
-	s->writer.to = NULL;
-	return r;
-}
-
-static int begin_trace(struct session *s)
-{
-	if (!s->o->write_trace)
-		return 0;
-	s->writer.to = fopen(s->o->write_trace, "we");
-	if (!s->writer.to)
-		return log_errno(errno, "--write-trace: %s", s->o->write_trace);
-	trace_write_head(&s->writer);
-	return 0;
-}
-
 /* What -errno of the simulation leaves is shown, if there is something. */
 static int model(struct session *s)
 {
@@ -304,10 +220,11 @@ static int model(struct session *s)
 		return log_errno(-r, "GNOMON_KVM_DEVICE");
 	report_environment_capture(&host, &s->env);
 	s->env.seed = s->o->seed;
-	r = begin_trace(s);
+	if (s->o->write_trace)
+		r = model_trace_begin(&s->trace, s->o->write_trace, s->limits.signal_fd);
 	if (r == 0)
-		r = end_trace(s, s->o->simulate ? simulate_all(s) : show_closed_forms(s));
-	if (r == -EINTR && !output_error())
+		r = model_trace_end(&s->trace, s->o->simulate ? simulate_all(s) : show_closed_forms(s));
+	if (r == -EINTR && s->nr_tables && !output_error())
 		log_error("interrupted: tables have what was simulated until then");
 	if ((r < 0 && r != -EINTR && s->o->simulate) || !s->nr_tables)
 		return r;
@@ -320,10 +237,16 @@ static int model(struct session *s)
 static int check_files(const struct model_options *o)
 {
 	const char *const trace = o->trace && strcmp(o->trace, "-") == 0 ? OUTFILE_STDIN : o->trace;
-	const char *const input[] = {trace, NULL};
+	const char *const first = trace ? trace : o->shape_file;
+	const char *const input[] = {first, first == trace ? o->shape_file : NULL, NULL};
 
-	if (o->write_trace && *input && outfile_same(o->write_trace, *input)) {
-		log_error("--write-trace: %s is what shall be read", o->write_trace);
+	for (const char *const *in = input; o->write_trace && *in; in++)
+		if (outfile_same(o->write_trace, *in)) {
+			log_error("--write-trace: %s is what shall be read", o->write_trace);
+			return -EINVAL;
+		}
+	if (o->write_trace && outfile_same(o->write_trace, OUTFILE_STDOUT)) {
+		log_error("--write-trace: %s is where the tables go", o->write_trace);
 		return -EINVAL;
 	}
 	if (report_files_check(&o->files, input, "read") < 0)

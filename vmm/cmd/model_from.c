@@ -45,7 +45,16 @@ static size_t parse_lines(const json_t *lines, struct model_range *range)
 	return nr;
 }
 
-int model_from_socket(const char *socket, struct model_range **ret_range, size_t *ret_nr)
+/* What machine/dump.c ends with. */
+static bool is_cut(const json_t *lines)
+{
+	const size_t nr = json_array_size(lines);
+	const char *last = nr ? json_string_value(json_array_get(lines, nr - 1)) : NULL;
+
+	return last && strcmp(last, "more was left out") == 0;
+}
+
+int model_from_socket(const char *socket, struct model_range **ret_range, size_t *ret_nr, bool *ret_cut)
 {
 	struct model_range *range;
 	struct connection c;
@@ -61,6 +70,7 @@ int model_from_socket(const char *socket, struct model_range **ret_range, size_t
 		return r;
 	range = calloc(json_array_size(lines) + 1, sizeof(*range));
 	nr = range ? parse_lines(lines, range) : 0;
+	*ret_cut = is_cut(lines);
 	json_decref(lines);
 	if (!range)
 		return log_errno(ENOMEM, "--from");
@@ -69,6 +79,9 @@ int model_from_socket(const char *socket, struct model_range **ret_range, size_t
 		free(range);
 		return -ENODATA;
 	}
+	if (*ret_cut)
+		log_error(
+		    "--from: only a part of the guest is modelled: dump-tables left out what is more than it tells");
 	*ret_range = range;
 	*ret_nr = nr;
 	return 0;

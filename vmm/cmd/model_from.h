@@ -6,9 +6,10 @@
 #include "model/trace/source.h"
 
 /*
- * Asks at the control socket for the guest's own tables, as vCPU 0 walks them. *ret_range is ascending, the caller's to
- * free(), and has one range at least. -errno, logged.
+ * Asks at the control socket for the guest's own tables, as its first vCPU walks them. *ret_range is ascending, the caller's to
+ * free(), and has one range at least. *ret_cut: the guest's
+ * answer had not all of them. -errno, logged.
  */
-int must_check model_from_socket(const char *socket, struct model_range **ret_range, size_t *ret_nr);
+int must_check model_from_socket(const char *socket, struct model_range **ret_range, size_t *ret_nr, bool *ret_cut);
 
 #endif

@@ -34,8 +34,9 @@ static const char help[] =
     "  --pattern LIST     addresses to translate: names with commas between them (default uniform; see --list)\n"
     "  --trace FILE       translate those of a trace: what valgrind's lackey writes, or Gnomon's own format; - is "
     "stdin\n"
-    "  --from SOCKET      map what the guest behind this control socket has mapped, and translate any word of it\n"
-    "  --write-trace FILE  write the addresses of the pattern or the trace in Gnomon's own format\n"
+    "  --from SOCKET      map what the first vCPU's tables map in the guest behind this control socket, any word of "
+    "it\n"
+    "  --write-trace FILE  write the addresses in Gnomon's own format, and replace FILE when all are there\n"
     "  --cpu-model NAME   the CPU: a preset (default " DEFAULT_PRESET "; see --list)\n"
     "  --shape FILE       the CPU: a file with its TLBs and caches (docs/model.md)\n"
     "  --pages SIZE       pages that are mapped: 4k (default), 2m, 1g\n"
@@ -229,6 +230,7 @@ static int parse_shape(const char *arg, struct model_options *o)
 	}
 	free(bytes);
 	o->preset = NULL;
+	o->shape_file = arg;
 	return r;
 }
 
@@ -307,6 +309,10 @@ static int complete(struct model_options *o)
 		log_error("--trace, --pattern and --from: the addresses come from one of them");
 		return -EINVAL;
 	}
+	if (report_is_stdout(o->write_trace)) {
+		log_error("--write-trace: a file is expected, as the tables go to stdout");
+		return -EINVAL;
+	}
 	if (o->write_trace && (!o->simulate || __builtin_popcount(o->patterns) > 1 || o->nr_sizes > 1)) {
 		log_error("--write-trace: one trace, or one pattern of one size, is expected");
 		return -EINVAL;
@@ -363,22 +369,25 @@ int model_options_parse(int argc, char **argv, struct model_options *o)
 	    {"help", no_argument, NULL, 'h'},
 	    {0},
 	};
+	bool list = false;
 	int opt;
 
 	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
-		if (opt == OPTION_HELP || opt == 'n') {
-			if (opt == 'n')
-				print_list();
-			else
-				fputs(help, stdout);
+		if (opt == OPTION_HELP) {
+			fputs(help, stdout);
 			return 1;
 		}
-		if (parse_option(opt, optarg, o) < 0)
+		list = list || opt == 'n';
+		if (opt != 'n' && parse_option(opt, optarg, o) < 0)
 			return -EINVAL;
 	}
 	if (optind < argc) {
 		log_error("model: unexpected argument '%s' (try `gnomon model --help`)", argv[optind]);
 		return -EINVAL;
+	}
+	if (list) {
+		print_list();
+		return 1;
 	}
 	return report_files_check_stdout(&o->files) < 0 ? -EINVAL : complete(o);
 }

@@ -27,6 +27,7 @@ struct model_options {
 	size_t nr_sizes;
 	const char *trace, *write_trace; /* files; NULL: none; "-" of `trace`: standard input */
 	const char *from;                /* a control socket; NULL: none */
+	const char *shape_file;          /* NULL: none */
 	const char *preset;              /* of `shape`; NULL: it is of a file */
 	struct mmu_shape shape;
 	char *shape_text;

@@ -10,6 +10,7 @@ struct model_input {
 	struct trace_input trace;
 	struct model_range *range; /* of a guest; NULL: none */
 	size_t nr_ranges;
+	bool cut;     /* the ranges are a part of what the guest has */
 	void *memory; /* of a workload that works in it; NULL: none */
 	uint64_t bytes;
 	int fd, give_up_fd; /* fd negative: none */

@@ -20,7 +20,7 @@
 struct run_lane {
 	struct walker *walker; /* the caller's, as the MMU */
 	struct model_mmu *mmu;
-	int error;         /* -errno of the page that could not be mapped; the lane stopped there */
+	int error; /* -errno of the page that could not be mapped, -ENOSPC: none is left; the lane stopped there */
 	uint64_t error_at; /* its address */
 };
 

@@ -65,7 +65,7 @@ static int take_fresh(struct model_memory *m, int shift, uint64_t *ret_address)
 	const uint64_t at = round_up(m->data_top, 1ull << shift);
 
 	if (at >= m->data || m->data - at < 1ull << shift)
-		return -ENOMEM;
+		return -ENOSPC;
 	m->data_top = at + (1ull << shift);
 	*ret_address = at;
 	return 0;

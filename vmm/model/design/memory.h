@@ -35,7 +35,7 @@ struct model_memory *model_memory_get(struct model_memory *m);
 /* The last holder's put frees it. NULL is none. */
 void model_memory_put(struct model_memory *m);
 
-/* The address of a page that nobody has: 12, 21 or 30, aligned to its size, never 0. -ENOMEM. */
+/* The address of a page that nobody has: 12, 21 or 30, aligned to its size, never 0. -ENOSPC: none is left; -ENOMEM. */
 int must_check model_memory_page(struct model_memory *m, int shift, uint64_t *ret_address);
 
 /*
