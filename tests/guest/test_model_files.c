@@ -216,6 +216,20 @@ Test(model_files, little_address_space)
 	cr_expect(strstr(r.out, "the tables would exceed the") && strstr(r.out, "ulimit -v"), "%s", r.out);
 }
 
+static void too_little_address_space(void)
+{
+	const struct rlimit limit = {64 << 20, 64 << 20};
+
+	setrlimit(RLIMIT_AS, &limit);
+}
+
+Test(model_files, too_little_address_space)
+{
+	r.surroundings = too_little_address_space;
+	run_gnomon(&r, "model", "--pattern", "uniform", "--ws", "1M", "--accesses", "3000");
+	expect_refusal(&r, 1, "64 MiB of address space are too little (ulimit -v)");
+}
+
 /* Tells `lines` as the tables of a guest, to one client. */
 static void serve(const char *lines)
 {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "model/design/catalogue.h"
 #include "model/design/memory.h"
@@ -73,6 +74,7 @@ void model_lanes_free(struct run_lane *lane, size_t nr)
 int model_lanes_make(const struct model_options *o, uint64_t bytes, struct run_lane *lane, uint64_t *ret_limit)
 {
 	struct model_config config = MODEL_CONFIG_DEFAULT;
+	struct rlimit space;
 	char why[MODEL_WHY_MAX] = "";
 	int r = -ENOMEM;
 
@@ -88,7 +90,10 @@ int model_lanes_make(const struct model_options *o, uint64_t bytes, struct run_l
 		model_unreserve(spare, SPARE);
 		*ret_limit = config.limit;
 	}
-	if (r < 0)
+	if (r == -ENOMEM && getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+		log_error("--designs: %s: %llu MiB of address space are too little (ulimit -v)", why,
+		          (unsigned long long)space.rlim_cur >> 20);
+	else if (r < 0)
 		log_error("--designs: %s", why);
 	return r;
 }

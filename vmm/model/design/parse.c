@@ -261,9 +261,8 @@ int model_design_parse(const char *text, const struct model_config *config, stru
 		return model_parse_refuse(&p, EINVAL, "a design's name has 1 to 63 characters");
 	r = model_memory_create(config->data, config->limit, &memory);
 	if (r == -ENOMEM)
-		return model_parse_refuse(
-		    &p, ENOMEM, "there is no room for %" PRIu64 " MiB of tables: a process may have more (ulimit -v)",
-		    config->limit >> 20);
+		return model_parse_refuse(&p, ENOMEM, "there is no room for %" PRIu64 " MiB of tables",
+		                          config->limit >> 20);
 	if (r < 0)
 		return model_parse_refuse(&p, -r, "memory for pages and memory for tables are whole 4 KiB pages");
 	plus = strstr(text, "+e");
