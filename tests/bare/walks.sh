@@ -51,6 +51,8 @@ shadow 2m hugetlb1g plain 14 3
 ROWS
 }
 case $how in quick) quick=--quick rows=" (4k|thp) plain " ;; *) quick='' rows=. ;; esac
+# QEMU's machine has no GiB in one piece to be sure of.
+case $host in npt) rows=" (4k|thp|hugetlb2m) " ;; esac
 case $host in *=0) stage="software ($host)" ;; *) stage=$host ;; esac
 # The pools, as README fills them.
 pools=$(grep '^    echo .*nr_hugepages$' "$readme")
@@ -59,7 +61,7 @@ ok $? "README's lines fill the pools"
 # shellcheck disable=SC2086 # none, or one word
 csv=$("$gnomon" bench --only walks $quick --csv - 2>/tmp/walks.err)
 ok $? "status 0"
-[ "$(echo "$csv" | grep -cE '^(native|nested|shadow),')" = "$(rows | wc -l)" ]
+[ "$(echo "$csv" | tr , ' ' | grep -E '^(native|nested|shadow) ' | grep -cE "$rows")" = "$(rows | wc -l)" ]
 ok $? "each row of the table, and no other"
 while read -r environment page backing state hardware software; do
 	case $host in *=0) refs=$software ;; *) refs=$hardware ;; esac

@@ -133,7 +133,7 @@ static int build_shadow(const struct parser *p, struct part part, struct model_m
                         struct walker **ret_walker)
 {
 	struct walker *pair, *composed;
-	struct part inner, rest;
+	struct part inner, rest = {0};
 	int r = split_composed(p, part, strlen("shadow"), &inner, &rest);
 
 	if (r == 0 && rest.len)
@@ -149,7 +149,7 @@ static int build_agile(const struct parser *p, struct part part, struct model_me
 {
 	struct walker *pair, *composed;
 	const struct pt_format *fmt;
-	struct part inner, rest;
+	struct part inner, rest = {0};
 	int r = split_composed(p, part, strlen("agile"), &inner, &rest), levels;
 
 	if (r < 0)
