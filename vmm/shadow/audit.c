@@ -105,7 +105,7 @@ bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len)
 
 bool shadow_may_audit_below(const struct shadow *sh)
 {
-	return !(sh->opts & SHADOW_OPT_LAZY) || sh->ops->oldest_flush(sh->ctx) == UINT64_MAX;
+	return !(sh->opts & (SHADOW_OPT_LAZY | SHADOW_OPT_UNSYNC)) || sh->ops->oldest_flush(sh->ctx) == UINT64_MAX;
 }
 
 /* From the top down, by the entries: shadow_sync_below() goes up, by the links. */

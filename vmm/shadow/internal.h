@@ -274,7 +274,7 @@ spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page,
 bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
 
 /* audit.c */
-/* False when lazy and another vCPU executes guest code: it may write the tables at this moment. */
+/* False where the guest writes tables freely (lazy, unsync) and another vCPU executes guest code: it may do so right now. */
 bool shadow_may_audit_below(const struct shadow *sh);
 /* As shadow_audit(), of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new
  * place. */
