@@ -197,6 +197,16 @@ Test(model_files, all_of_a_trace_warm)
 	expect_status(&r, 0);
 }
 
+/* Programs under a sanitizer have terabytes of shadow memory. */
+static void need_a_limit_of_address_space(void)
+{
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+	cr_skip_test("the address space of a program under AddressSanitizer cannot be limited");
+#endif
+#endif
+}
+
 static void little_address_space(void)
 {
 	const struct rlimit limit = {1ull << 30, 1ull << 30};
@@ -207,6 +217,7 @@ static void little_address_space(void)
 /* Tables get what room there is; those that need more are told why. */
 Test(model_files, little_address_space)
 {
+	need_a_limit_of_address_space();
 	r.surroundings = little_address_space;
 	run_gnomon(&r, "model", "--pattern", "uniform", "--ws", "64M", "--accesses", "3000");
 	expect_status(&r, 0);
@@ -225,6 +236,7 @@ static void too_little_address_space(void)
 
 Test(model_files, too_little_address_space)
 {
+	need_a_limit_of_address_space();
 	r.surroundings = too_little_address_space;
 	run_gnomon(&r, "model", "--pattern", "uniform", "--ws", "1M", "--accesses", "3000");
 	expect_refusal(&r, 1, "64 MiB of address space are too little (ulimit -v)");
