@@ -195,7 +195,7 @@ LAZY = [
      "!(sh->opts & SHADOW_OPT_AD_FAST)", "A and D are set along a path that lags", "unit shadow_sizes"),
 ]
 HOST = [
-    ("outfile-acl-dropped", "vmm/base/outfile.c", "r = outfile_copy_attrs(old, fd);", "r = 0;",
+    ("outfile-acl-dropped", "vmm/base/outfile_attrs.c", "r = copy_attrs(old, fd);", "r = 0;",
      "a file that is written anew loses its ACL, and its group gets rights", "unit outfile"),
     ("outfile-signals-act", "vmm/base/process.c", "pthread_sigmask(SIG_BLOCK, &all, ret_before);",
      "pthread_sigmask(SIG_BLOCK, NULL, ret_before);", "^C leaves a file that is to go", "unit outfile"),

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/replace.h"
@@ -72,6 +74,23 @@ Test(replace, takes_the_place)
 
 	cr_assert_eq(stat(path, &st), 0);
 	cr_expect_eq(st.st_mode & 0777, 0640u);
+}
+
+/* Whatever the umask: rights and attributes are the old file's, as base/outfile.h has them. */
+Test(replace, is_as_the_old_one)
+{
+	struct stat st;
+	char note[8];
+
+	put("old");
+	cr_assert_eq(chmod(path, 0664), 0);
+	umask(077);
+	put("new");
+	cr_expect(stat(path, &st) == 0 && (st.st_mode & 07777) == 0664, "%o", st.st_mode);
+	if (setxattr(path, "user.note", "a note", 6, 0) == 0) {
+		put("newer");
+		cr_expect_eq(getxattr(path, "user.note", note, sizeof(note)), 6);
+	}
 }
 
 Test(replace, dropped)

@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/outfile_attrs.h"
 #include "base/outfile_place.h"
 #include "base/patience.h"
@@ -16,11 +14,7 @@
 
 #define COMING_MS 500  /* how long a FIFO waits for a reader to come */
 #define READER_MS 1000 /* and for one that sleeps */
-#define RETRY_MS  10
 #define TRIES     100 /* names beside; others may have left some behind */
-
-/* Without need of it O_CREAT is there to have the kernel look at whose file it is (fs.protected_regular). */
-#define OPEN_FLAGS (O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC)
 
 /* How a place is written. */
 enum way { AS_DESCRIPTOR, AS_DEVICE, IN_PLACE, BESIDE };
@@ -69,7 +63,7 @@ static int make(int dir, const char *name, mode_t mode)
 
 	if (only_grows(dir))
 		return -EPERM;
-	fd = openat(dir, name, OPEN_FLAGS | O_EXCL, mode);
+	fd = openat(dir, name, OUTFILE_FLAGS | O_EXCL, mode);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -119,7 +113,7 @@ static int look_at_regular(const struct outfile_place *p)
 
 	if (!p->exists)
 		return probe(p);
-	fd = openat(p->dir, p->name, OPEN_FLAGS | O_NOFOLLOW, 0666);
+	fd = openat(p->dir, p->name, OUTFILE_FLAGS | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return -errno;
 	close(fd);
@@ -154,27 +148,9 @@ static int check(const struct outfile_place *p)
 
 /* --- at its end --- */
 
-/* A FIFO's reader may still be on his way. */
-static int open_device(const struct outfile_place *p, int give_up_fd)
-{
-	struct pollfd end = {.fd = give_up_fd, .events = POLLIN};
-	const int64_t limit = clock_ms() + COMING_MS;
-
-	for (;;) {
-		int fd = openat(p->dir, p->name, OPEN_FLAGS | O_NONBLOCK, 0666);
-
-		if (fd >= 0 || errno != ENXIO || !S_ISFIFO(p->st.st_mode))
-			return fd < 0 ? -errno : fd;
-		if (clock_ms() > limit)
-			return -ETIMEDOUT;
-		if (poll(&end, 1, RETRY_MS) > 0)
-			return -ECANCELED;
-	}
-}
-
 static int write_device(const struct outfile_place *p, const char *text, size_t len, const struct patience *patience)
 {
-	int fd = open_device(p, patience->give_up_fd), r;
+	int fd = outfile_open_device(p, COMING_MS, patience->give_up_fd), r;
 
 	if (fd < 0)
 		return fd;
@@ -202,7 +178,7 @@ static int fill(int fd, const char *text, size_t len)
 
 static int write_in_place(const struct outfile_place *p, const char *text, size_t len)
 {
-	int fd = openat(p->dir, p->name, OPEN_FLAGS | O_NOFOLLOW, 0666), r;
+	int fd = openat(p->dir, p->name, OUTFILE_FLAGS | O_NOFOLLOW, 0666), r;
 
 	if (fd < 0)
 		return -errno;
@@ -215,23 +191,6 @@ static int write_in_place(const struct outfile_place *p, const char *text, size_
 	return fill(fd, text, len);
 }
 
-/*
- * Owner, attributes and rights of the earlier file, in this order: an ACL is its owner's to set, and with one the mode's
- * bits of the group are the ACL's mask. -EPERM: it has something that the new one cannot have.
- */
-static int make_alike(const struct outfile_place *p, int fd)
-{
-	int old = openat(p->dir, p->name, OPEN_FLAGS | O_NOFOLLOW, 0666), r = -EPERM;
-
-	if (old >= 0 && fchown(fd, p->st.st_uid, p->st.st_gid) == 0)
-		r = outfile_copy_attrs(old, fd);
-	if (r == 0 && fchmod(fd, p->st.st_mode & 0777) < 0)
-		r = -EPERM;
-	if (old >= 0)
-		close(old);
-	return r;
-}
-
 static int write_beside(const struct outfile_place *p, const char *text, size_t len)
 {
 	char name[NAME_MAX + 1];
@@ -241,7 +200,7 @@ static int write_beside(const struct outfile_place *p, const char *text, size_t 
 	if (fd < 0)
 		return only_in_place(p, fd) ? write_in_place(p, text, len) : fd;
 	if (p->exists)
-		r = make_alike(p, fd);
+		r = outfile_make_alike(p, fd);
 	if (r < 0)
 		close(fd);
 	else

@@ -2,11 +2,13 @@
 #include "base/outfile_attrs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #define SECURITY "security."
 
@@ -70,7 +72,7 @@ static bool has(const char *names, size_t len, const char *name)
 	return false;
 }
 
-int outfile_copy_attrs(int from, int to)
+static int copy_attrs(int from, int to)
 {
 	char *names = NULL, *there = NULL;
 	size_t len, there_len;
@@ -85,5 +87,19 @@ int outfile_copy_attrs(int from, int to)
 		r = copy_all(from, to, names, len);
 	free(names);
 	free(there);
+	return r;
+}
+
+/* In this order: an ACL is its owner's to set, and with one the mode's bits of the group are the ACL's mask. */
+int outfile_make_alike(const struct outfile_place *p, int fd)
+{
+	int old = openat(p->dir, p->name, OUTFILE_FLAGS | O_NOFOLLOW, 0666), r = -EPERM;
+
+	if (old >= 0 && fchown(fd, p->st.st_uid, p->st.st_gid) == 0)
+		r = copy_attrs(old, fd);
+	if (r == 0 && fchmod(fd, p->st.st_mode & 0777) < 0)
+		r = -EPERM;
+	if (old >= 0)
+		close(old);
 	return r;
 }

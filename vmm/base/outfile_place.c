@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
+#define RETRY_MS  10
 #define MAX_LINKS 40 /* as the kernel has it */
 
 /* Symbolic links in procfs are not what they read like: "pipe:[4711]". */
@@ -159,4 +163,21 @@ void outfile_leave(struct outfile_place *place)
 	if (place->dir >= 0)
 		close(place->dir);
 	place->dir = AT_FDCWD;
+}
+
+int outfile_open_device(const struct outfile_place *p, int coming_ms, int give_up_fd)
+{
+	struct pollfd end = {.fd = give_up_fd, .events = POLLIN};
+	const int64_t limit = clock_ms() + coming_ms;
+
+	for (;;) {
+		int fd = openat(p->dir, p->name, OUTFILE_FLAGS | O_NONBLOCK, 0666);
+
+		if (fd >= 0 || errno != ENXIO || !S_ISFIFO(p->st.st_mode))
+			return fd < 0 ? -errno : fd;
+		if (coming_ms >= 0 && clock_ms() > limit)
+			return -ETIMEDOUT;
+		if (poll(&end, 1, RETRY_MS) > 0)
+			return -ECANCELED;
+	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a path leads, for outfile.c. */
+/* Where a path leads, for outfile.c and replace.c. */
 #ifndef GNOMON_BASE_OUTFILE_PLACE_H
 #define GNOMON_BASE_OUTFILE_PLACE_H
 
@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+
+/* Without need of it O_CREAT is there to have the kernel look at whose file it is (fs.protected_regular). */
+#define OUTFILE_FLAGS (O_WRONLY | O_CREAT | O_NOCTTY | O_CLOEXEC)
 
 struct outfile_place {
 	int descriptor;          /* of this process; -1: it is a name in a directory, as follows */
@@ -21,5 +24,11 @@ struct outfile_place {
 /* Follows symbolic links, also one that leads nowhere yet. -errno: what open(2) would say to the same path. */
 int must_check outfile_find(const char *path, struct outfile_place *ret);
 void outfile_leave(struct outfile_place *place);
+
+/*
+ * Opens a device, or a FIFO, whose reader may still be on his way: for `coming_ms`, or for ever if that is negative. The
+ * descriptor does not block. -ETIMEDOUT: nobody came; -ECANCELED: give_up_fd was readable meanwhile; or open(2)'s -errno.
+ */
+int must_check outfile_open_device(const struct outfile_place *p, int coming_ms, int give_up_fd);
 
 #endif

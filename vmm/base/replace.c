@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/outfile_attrs.h"
+
 #define TRIES 100 /* names beside; others may have left some behind */
 
+/* One that takes a file's place gets its rights once it is the owner's. */
 static mode_t mode_of(const struct outfile_place *p)
 {
-	return p->exists ? p->st.st_mode & 0777 : 0666;
+	return p->exists ? 0600 : 0666;
 }
 
 /* Gives the open file a name beside its place, or makes one that has it. `make` returns 0 or a descriptor, or -errno. */
@@ -51,9 +54,7 @@ static int open_new(struct replace *r)
 		r->fd = with_name(r, make_named);
 	if (r->fd < 0)
 		return r->fd;
-	if (r->place.exists && fchown(r->fd, r->place.st.st_uid, r->place.st.st_gid) < 0)
-		return -errno;
-	return 0;
+	return r->place.exists ? outfile_make_alike(&r->place, r->fd) : 0;
 }
 
 int replace_begin(const char *path, struct replace *ret)

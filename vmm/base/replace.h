@@ -21,8 +21,9 @@ struct replace {
 };
 
 /*
- * Begins a file that will replace `path`, which is a regular file or nothing. -errno, not logged, with nothing left
- * behind: -EEXIST, something else stands there.
+ * Begins a file that will replace `path`, which is a regular file or nothing, with its owner, attributes and rights.
+ * -errno, not logged, with nothing left behind: -EEXIST, something else stands there; -EPERM, it has something that the
+ * new one cannot have.
  */
 int must_check replace_begin(const char *path, struct replace *ret);
 

@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
-#define RETRY_MS     50
 #define BUFFER_BYTES 65536
 
 static ssize_t put(void *ctx, const char *text, size_t len)
@@ -16,21 +14,6 @@ static ssize_t put(void *ctx, const char *text, size_t len)
 	if (t->error == 0)
 		t->error = patience_write(&t->patience, t->fd, text, len);
 	return t->error < 0 ? 0 : (ssize_t)len; /* 0 is an error to stdio */
-}
-
-/* Opened without its reader, or a FIFO could not be given up. */
-static int open_device(const struct outfile_place *p, int give_up_fd)
-{
-	struct pollfd end = {.fd = give_up_fd, .events = POLLIN};
-
-	for (;;) {
-		const int fd = openat(p->dir, p->name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-
-		if (fd >= 0 || errno != ENXIO || !S_ISFIFO(p->st.st_mode))
-			return fd < 0 ? -errno : fd;
-		if (poll(&end, 1, RETRY_MS) > 0)
-			return -EINTR;
-	}
 }
 
 /* What cannot be replaced. */
@@ -45,7 +28,7 @@ static int open_in_place(struct model_trace *t)
 		t->fd = fcntl(place.descriptor, F_DUPFD_CLOEXEC, 0);
 		r = t->fd < 0 ? -errno : 0;
 	} else {
-		t->fd = r = open_device(&place, t->patience.give_up_fd);
+		t->fd = r = outfile_open_device(&place, -1, t->patience.give_up_fd);
 	}
 	outfile_leave(&place);
 	return r < 0 ? r : 0;
@@ -72,10 +55,12 @@ int model_trace_begin(struct model_trace *t, const char *path, int give_up_fd)
 		t->fd = t->replace.fd;
 	else if (r == -EEXIST)
 		r = open_in_place(t);
-	if (r == -EINTR)
+	if (r == -ECANCELED) {
 		log_error("--write-trace: %s: interrupted, and nobody read it", path);
+		return -EINTR;
+	}
 	if (r < 0)
-		return r == -EINTR ? r : log_errno(-r, "--write-trace: %s", path);
+		return log_errno(-r, "--write-trace: %s", path);
 	t->writer.to = fopencookie(t, "w", functions);
 	if (!t->writer.to) {
 		abandon(t);

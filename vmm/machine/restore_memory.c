@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/thread.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "machine/restore.h"
 #include "vm/vm.h"
 

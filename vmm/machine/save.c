@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/thread.h"
 #include "base/clock.h"
+#include "base/thread.h"
 #include "kvm/cpuid.h"
 #include "platform/enclave.h"
 #include "vm/rest.h"
