@@ -32,7 +32,7 @@ common_usage() {
                a directory and no link to one is left out
   --prepare    only make ready what is kept in \${XDG_CACHE_HOME:-~/.cache}/gnomon, run nothing
 
-Into the machine go CMD with its shared libraries and every ARG that names a file, each under its
+Into the machine go CMD and every ARG that names a file, with their shared libraries, each under its
 own path; CMD starts in the same directory. Files it writes stay there (use /dev/stdout). Variables
 GNOMON_*, ASAN_OPTIONS and UBSAN_OPTIONS are handed on. Exit status: CMD's (128+n after signal n),
 124 after the time limit, 125 when the machine could not be started or died and when CMD's output cannot
@@ -238,11 +238,15 @@ list_files() {
 		with_parents "$f"
 		[ ! -d "$f" ] || find -L "$(realpath -ms -- "$f")" -mindepth 1 \( -type f -o -type d \) -printf '%p\0' | sed -z 's,^/,,'
 	done
-	# What the loader will ask for; and what gnomon itself loads when shadow paging starts, being static or not.
-	local zydis
+}
+
+# list_libraries PROGRAM...: what the loader will ask for; and what gnomon itself loads when shadow paging starts, being
+# static or not.
+list_libraries() {
+	local f lib zydis
 	zydis=$(PATH=$PATH:/sbin ldconfig -p | awk '$1 ~ /^libZydis\.so\.4\./ { print $NF }')
 	{
-		ldd "$1" 2>/dev/null || true
+		for f; do [ ! -x "$f" ] || ldd "$f" 2>/dev/null || true; done
 		for lib in $zydis; do ldd "$lib" && echo "$lib" && echo "${lib%/*}/ld-linux-x86-64.so.2"; done
 	} | grep -o '/[^ ]*' | sort -u | while read -r lib; do
 		[ ! -f "$lib" ] || with_parents "$lib"
@@ -274,7 +278,7 @@ write_command() {
 	} >"$dir/run/.machine/run"
 	# One archive, for a reader who stops at the end of the first.
 	{
-		list_files "${inside[@]}" "${files[@]}" | (cd / && sort -zu | cpio --quiet -0 -o -L -H newc -R 0:0) >"$dir/files" &&
+		{ list_files "${inside[@]}" "${files[@]}"; list_libraries "${inside[@]}"; } | (cd / && sort -zu | cpio --quiet -0 -o -L -H newc -R 0:0) >"$dir/files" &&
 			(cd "$dir/run" && find . -mindepth 1 | cpio --quiet -o -A -F "$dir/files" -H newc -R 0:0)
 	} || die "cannot write the machine's files: is ${TMPDIR:-/tmp} full?"
 }
