@@ -354,14 +354,20 @@ Test(control, set_paging_slot_in_use)
 	refused("nested-only-slot-508", "PML4 slot 508");
 }
 
+Test(control, set_paging_32_bit_code)
+{
+	refused("nested-only-code-32", "it runs 32-bit code");
+}
+
 /* On a CPU that has its own selectors at CPL 3. Elsewhere they are as good as any. */
 Test(control, set_paging_selectors_of_the_host)
 {
-	static const char *const guests[] = {"nested-only-selector-2b", "nested-only-selector-33"};
+	static const char *const guests[] = {"nested-only-selector-2b", "nested-only-selector-33",
+	                                     "nested-only-selectors-offered"};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		if (on_pvm()) {
-			refused(guests[i], "selector 0x2b or 0x33");
+			refused(guests[i], i < 2 ? "selector 0x2b or 0x33" : "segments for programs at 0x28 or 0x30");
 		} else {
 			start("nested", "1", guests[i], "counting\n");
 			change("shadow", true);

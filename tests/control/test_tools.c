@@ -77,6 +77,8 @@ Test(tools, ctl_refuses)
 	expect_failure("multiples of 4096");
 	run_gnomon(&tool, "ctl", path, "reclaim", "gpa");
 	expect_refusal(&tool, 2, "not KEY=VALUE");
+	run_gnomon(&tool, "ctl", path, "reclaim", "gpa=2M", "size=4K", "gpa=4M");
+	expect_refusal(&tool, 2, "'gpa' is given twice");
 	run_gnomon(&tool, "ctl", path);
 	expect_refusal(&tool, 2, "a socket and a command");
 	run_gnomon(&tool, "ctl", dir, "query-status");

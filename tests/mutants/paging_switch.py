@@ -21,6 +21,12 @@ MUTANTS = [
      STATE),
     ("switch-past-slot-508", SHADOW, "return pml4 && pml4[", "return 0 && pml4 && pml4[",
      "a guest is taken whose tables use Gnomon's slot", "control control/set_paging_slot_in_use"),
+    ("switch-past-32-bit-code", SHADOW, "if (!(c->seg[SEG_CS].attributes & SEG_L))", "if (0)",
+     "32-bit code goes on as 64-bit code", "control control/set_paging_32_bit_code"),
+    ("switch-past-offered-selectors", SHADOW, "if (!obeyed && offers_selectors_of_host(vcpu, c))", "if (0)",
+     "a program may load the host's selectors later", "control control/set_paging_selectors_of_the_host"),
+    ("auto-judges-a-stopped-guest", "vmm/machine/auto.c", "if (atomic_load(&a->vm->paused)) {", "if (0) {",
+     "a stopped guest counts as quiet", "control control/auto_does_not_judge_a_stopped_guest"),
     ("switch-past-half-done", REST, "else if (vcpu->live && vcpu->unsettled)", "else if (0)",
      "the state is taken in the middle of an instruction", "switch selftest"),
 ]

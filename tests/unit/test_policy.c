@@ -80,7 +80,7 @@ Test(policy, traps_lead_back)
 	policy_changed(&p, false);
 	policy_changed(&p, true);
 	cr_assert_eq(windows(&p, &trapping), 1 + POLICY_BUSY_WINDOWS); /* it fills in the first */
-	cr_assert(strstr(p.detail, "2501 traps in 500 ms"), "%s", p.detail);
+	cr_assert(strstr(p.detail, "2501 traps of all vCPUs in 500 ms"), "%s", p.detail);
 }
 
 /* Nobody waits for the end of a window that is lost; one that ends early says what the whole would. */
@@ -126,6 +126,21 @@ Test(policy, patience_grows)
 		cr_assert_eq(windows(&p, &quiet), want);
 		policy_changed(&p, true);
 		cr_assert_eq(windows(&p, &trapping), 1 + POLICY_BUSY_WINDOWS);
+		policy_changed(&p, false);
+		want = want * 2 < POLICY_PATIENCE_MAX ? want * 2 : POLICY_PATIENCE_MAX;
+	}
+	cr_assert_eq(want, POLICY_PATIENCE_MAX);
+}
+
+/* A change that is refused is tried again later each time. */
+Test(policy, refused_change_waits_longer)
+{
+	unsigned want = POLICY_PATIENCE;
+	struct policy p;
+
+	policy_init(&p, false);
+	for (int i = 0; i < 8; i++) {
+		cr_assert_eq(windows(&p, &quiet), want);
 		policy_changed(&p, false);
 		want = want * 2 < POLICY_PATIENCE_MAX ? want * 2 : POLICY_PATIENCE_MAX;
 	}

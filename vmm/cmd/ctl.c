@@ -79,12 +79,15 @@ static int parse_arguments(const char *command, char **words, json_t **ret_args)
 
 		if (equals)
 			*equals = 0;
-		if (!equals ||
-		    json_object_set_new(args, *words, parse_value(type_of(command, *words), equals + 1)) < 0) {
+		if (equals && json_object_get(args, *words))
+			log_error("ctl: '%s' is given twice", *words);
+		else if (!equals ||
+		         json_object_set_new(args, *words, parse_value(type_of(command, *words), equals + 1)) < 0)
 			log_error("ctl: '%s' is not KEY=VALUE", *words);
-			json_decref(args);
-			return -EINVAL;
-		}
+		else
+			continue;
+		json_decref(args);
+		return -EINVAL;
 	}
 	*ret_args = args;
 	return 0;

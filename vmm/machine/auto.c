@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <gnomon/x86.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -136,6 +138,15 @@ static void begin_window(struct paging_auto *a)
 	a->traps = traps_so_far(a->vm);
 }
 
+/* Another try after some windows; each reason is told once. */
+static void refused(struct paging_auto *a, const char *why)
+{
+	policy_changed(&a->policy, a->policy.shadow);
+	if (strcmp(a->refusal, why) != 0)
+		log_error("--paging auto stays with %s paging: %s", a->policy.shadow ? "shadow" : "nested", why);
+	snprintf(a->refusal, sizeof(a->refusal), "%s", why);
+}
+
 static void change(struct paging_auto *a, const char *reason)
 {
 	const struct paging_ops *to = paging_by_name(a->policy.shadow ? "nested" : "shadow");
@@ -144,13 +155,15 @@ static void change(struct paging_auto *a, const char *reason)
 	uint64_t us;
 
 	if (a->dry_run) {
-		if (a->said != reason)
+		if (paging_check(a->vm, to, why) < 0)
+			refused(a, why);
+		else if (a->said != reason)
 			log_error("--paging auto would change to %s now: %s; %s", to->name, reason, a->policy.detail);
 		a->said = reason;
 		return;
 	}
 	if (paging_change(a->vm, to, reason, &changed, &us, why) < 0) {
-		policy_changed(&a->policy, a->policy.shadow); /* another try after as many windows */
+		refused(a, why);
 		return;
 	}
 	policy_changed(&a->policy, !a->policy.shadow);
@@ -186,6 +199,11 @@ static void *thread(void *arg)
 		until.tv_nsec %= 1000000000;
 		if (sem_timedwait(&a->end, &until) == 0)
 			return NULL;
+		if (atomic_load(&a->vm->paused)) { /* a client has stopped it: what it does not do says nothing of it */
+			begin_window(a);
+			looks = 0;
+			continue;
+		}
 		if (!is_shadow(a->vm)) /* there the traps are counted */
 			look(a);
 		a->window.traps = traps_so_far(a->vm) - a->traps;

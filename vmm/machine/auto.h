@@ -9,6 +9,7 @@
 #include <semaphore.h>
 
 #include "paging/policy.h"
+#include "vm/rest.h"
 #include "vm/vm.h"
 
 /* Told of a change, on the thread of paging_auto: `reason` is static, `detail` lives for the call. */
@@ -28,6 +29,7 @@ struct paging_auto {
 	uint64_t start_us, traps;
 	unsigned blind;   /* looks to leave out */
 	const char *said; /* by a dry run, of what still holds */
+	char refusal[VM_WHY_MAX];                      /* the last one, which was told */
 	uint64_t root[VM_MAX_CPUS], hash[VM_MAX_CPUS]; /* at the look before */
 };
 

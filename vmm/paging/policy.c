@@ -21,10 +21,12 @@ static const char *decide_in_nested(struct policy *p, const struct policy_window
 	p->quiet = busy_looks(w) * 100 <= w->looks * POLICY_BUSY_PERCENT ? p->quiet + 1 : 0;
 	if (p->quiet < p->patience || w->refs_saved <= 0)
 		return NULL;
-	snprintf(p->detail, sizeof(p->detail),
-	         "quiet for %u windows of %llu ms (at %u of %u looks in its kernel, %u with changed tables); a TLB miss "
-	         "walks %d references less",
-	         p->quiet, (unsigned long long)w->us / 1000, w->kernel, w->looks, w->moved, w->refs_saved);
+	snprintf(
+	    p->detail, sizeof(p->detail),
+	    "quiet for %u windows of %llu ms (at %u of %u looks in its kernel, %u with changed tables); a TLB miss "
+	    "walks %d reference%s less",
+	    p->quiet, (unsigned long long)w->us / 1000, w->kernel, w->looks, w->moved, w->refs_saved,
+	    w->refs_saved == 1 ? "" : "s");
 	return "policy: the guest leaves its tables alone";
 }
 
@@ -37,7 +39,7 @@ static const char *decide_in_shadow(struct policy *p, const struct policy_window
 	p->busy = w->traps * w->trap_us * 100 > w->us * POLICY_TRAP_PERCENT ? p->busy + 1 : 0;
 	if (p->busy < POLICY_BUSY_WINDOWS)
 		return NULL;
-	snprintf(p->detail, sizeof(p->detail), "%llu traps in %llu ms, %u us each",
+	snprintf(p->detail, sizeof(p->detail), "%llu traps of all vCPUs in %llu ms, %u us each",
 	         (unsigned long long)w->traps, (unsigned long long)w->us / 1000, w->trap_us);
 	return "policy: the guest traps too often";
 }
@@ -56,12 +58,10 @@ bool policy_is_certain(const struct policy *p, const struct policy_window *so_fa
 
 void policy_changed(struct policy *p, bool shadow)
 {
-	if (p->shadow == shadow) { /* nothing came of it: another try after as many windows */
-		p->quiet = p->busy = 0;
-		return;
-	}
+	/* The guest went back, or nothing came of it: shadow mode has to be worth a longer wait. */
 	if (!shadow)
 		p->patience = p->patience * 2 < POLICY_PATIENCE_MAX ? p->patience * 2 : POLICY_PATIENCE_MAX;
-	p->shadow = p->filling = shadow;
+	if (p->shadow != shadow)
+		p->shadow = p->filling = shadow;
 	p->quiet = p->busy = 0;
 }

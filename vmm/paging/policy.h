@@ -8,7 +8,7 @@
  *                      its tables or CR3 since the look before.
  *   shadow -> nested   for POLICY_BUSY_WINDOWS in a row more than POLICY_TRAP_PERCENT of the time went into traps. The
  *                      first window does not count: the shadow is empty then, and fills. The patience doubles, up to
- *                      POLICY_PATIENCE_MAX.
+ *                      POLICY_PATIENCE_MAX, as it does when a change to shadow mode is refused.
  *
  * A window ends early when more of it cannot change what it says (policy_is_certain).
  */
@@ -59,7 +59,7 @@ const char *policy_decide(struct policy *p, const struct policy_window *w);
  */
 bool policy_is_certain(const struct policy *p, const struct policy_window *so_far);
 
-/* What was decided is done, or came from elsewhere. */
+/* The mode is `shadow` now: what was decided is done, or refused, or came from elsewhere. */
 void policy_changed(struct policy *p, bool shadow);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <gnomon/x86.h>
 
+#include "host/host.h"
 #include "kvm/cpu_regs.h"
 #include "paging/shadow_vm.h"
 #include "vm/reclaim.h"
@@ -41,26 +42,51 @@ static bool uses_stub_slot(struct vcpu *vcpu, const struct cpu_state *c)
 }
 
 /* A CPU that ignores its own segment registers at CPL 3 has the host's selectors there (docs/hosts.md). */
+static const uint16_t host_selector[] = {0x2b, 0x33};
+
 static bool has_selectors_of_host(const struct cpu_state *c)
 {
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
-		if (c->seg[n].selector == 0x2b || c->seg[n].selector == 0x33)
-			return true;
+		for (size_t i = 0; i < sizeof(host_selector) / sizeof(*host_selector); i++)
+			if (c->seg[n].selector == host_selector[i])
+				return true;
 	return false;
 }
 
+/* Whether a program could load them later. */
+static bool offers_selectors_of_host(struct vcpu *vcpu, const struct cpu_state *c)
+{
+	const uint8_t for_programs = (SEG_P | SEG_DPL | SEG_S) & 0xff;
+
+	for (size_t i = 0; i < sizeof(host_selector) / sizeof(*host_selector); i++) {
+		const uint16_t at = host_selector[i] & ~(SELECTOR_RPL | SELECTOR_TI);
+		uint8_t rights; /* byte 5 of the descriptor */
+
+		if (at + 7 <= c->gdtr.limit && vcpu_peek(vcpu, c, gva_init(c->gdtr.base + at + 5), &rights) &&
+		    (rights & for_programs) == for_programs)
+			return true;
+	}
+	return false;
+}
+
+/* Of the host and the guest's state alone: there may be no shadow yet. */
 static const char *refuses(struct vcpu *vcpu, const struct cpu_state *c)
 {
-	const struct cpu_limits *limits = &vcpu->vm->shadow->cpu_ops.limits;
+	const struct cpu_limits limits = shadow_ops_make().limits;
+	const bool obeyed = host_runs_guests_in_hardware();
 
 	if (!(c->cr0 & CR0_PG) || !(c->efer & EFER_LMA))
 		return "it does not run in long mode";
-	if (c->cr4 & ~limits->cr4_bits || c->efer & ~limits->efer_bits || c->xcr0 & ~limits->xcr0_bits)
+	if (c->cr4 & ~limits.cr4_bits || c->efer & ~limits.efer_bits || c->xcr0 & ~limits.xcr0_bits)
 		return "CR4, EFER or XCR0 enables a feature that shadow mode does not have";
 	if (c->cpl != 0 && c->cpl != 3)
 		return "it runs at CPL 1 or 2";
-	if (!vcpu->vm->shadow->obeyed && has_selectors_of_host(c))
+	if (!(c->seg[SEG_CS].attributes & SEG_L))
+		return "it runs 32-bit code";
+	if (!obeyed && has_selectors_of_host(c))
 		return "a segment register holds selector 0x2b or 0x33, which are the host's on this CPU";
+	if (!obeyed && offers_selectors_of_host(vcpu, c))
+		return "its GDT has segments for programs at 0x28 or 0x30, whose selectors are the host's on this CPU";
 	if (!stage2_ptr(&vcpu->vm->stage2, gpa_init(c->cr3 & PTE_ADDR), PAGE_SIZE))
 		return "CR3 leads outside its memory";
 	if (uses_stub_slot(vcpu, c))

@@ -61,17 +61,33 @@ static int check_guest(struct vm *vm, const struct paging_ops *to, const struct 
 	return 0;
 }
 
-/* From the mode that runs to one that is made. */
-static int hand_over(struct vm *vm, const struct paging_ops *to, struct cpu_state *state, char *ret_why)
+/* What every vCPU has, if `to` can go on from there. A guest that is refused pays for no mode that is made in vain. */
+static int take_states(struct vm *vm, const struct paging_ops *to, struct cpu_state **ret_state, char *ret_why)
 {
-	char why[VM_WHY_MAX];
-	int r = get_states(vm, state, ret_why);
+	struct cpu_state *state = calloc(vm->nr_vcpus, sizeof(*state));
+	int r;
 
+	if (!state) {
+		snprintf(ret_why, VM_WHY_MAX, "The host has no memory for the state of the vCPUs");
+		return -ENOMEM;
+	}
+	r = get_states(vm, state, ret_why);
 	if (r == 0)
 		r = check_guest(vm, to, state, ret_why);
-	if (r < 0)
+	if (r < 0) {
+		free(state);
 		return r;
-	r = set_states(vm, to, state, ret_why);
+	}
+	*ret_state = state;
+	return 0;
+}
+
+/* From the mode that runs to one that is made. */
+static int hand_over(struct vm *vm, const struct paging_ops *to, const struct cpu_state *state, char *ret_why)
+{
+	char why[VM_WHY_MAX];
+	const int r = set_states(vm, to, state, ret_why);
+
 	if (r < 0 && set_states(vm, vm->paging, state, why) < 0) {
 		log_error("%s, and after that: %s", ret_why, why);
 		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
@@ -83,10 +99,13 @@ static int hand_over(struct vm *vm, const struct paging_ops *to, struct cpu_stat
 static int change(struct vm *vm, void *ctx, char *ret_why)
 {
 	const struct paging_ops *from = vm->paging, *to = *(const struct paging_ops **)ctx;
-	struct cpu_state *state = calloc(vm->nr_vcpus, sizeof(*state));
-	const char *why = "the host has no memory";
-	int r = state ? to->create(vm, &why) : -ENOMEM;
+	struct cpu_state *state = NULL;
+	const char *why = NULL;
+	int r = take_states(vm, to, &state, ret_why);
 
+	if (r < 0)
+		return r;
+	r = to->create(vm, &why);
 	if (r < 0) {
 		snprintf(ret_why, VM_WHY_MAX, "The VM cannot go on with %s paging: %s", to->name, why);
 	} else {
@@ -97,6 +116,16 @@ static int change(struct vm *vm, void *ctx, char *ret_why)
 	}
 	if (r == 0)
 		vm->paging = to;
+	free(state);
+	return r;
+}
+
+/* Likewise. */
+static int check(struct vm *vm, void *ctx, char *ret_why)
+{
+	struct cpu_state *state = NULL;
+	const int r = take_states(vm, *(const struct paging_ops **)ctx, &state, ret_why);
+
 	free(state);
 	return r;
 }
@@ -122,6 +151,17 @@ int paging_change(struct vm *vm, const struct paging_ops *to, const char *reason
 		                                      .reason = reason,
 		                                      .us = *ret_us};
 	}
+	pthread_mutex_unlock(&vm->change_lock);
+	return r;
+}
+
+int paging_check(struct vm *vm, const struct paging_ops *to, char *ret_why)
+{
+	uint64_t us;
+	int r;
+
+	pthread_mutex_lock(&vm->change_lock);
+	r = to != vm->paging ? vm_at_rest(vm, check, &to, &us, ret_why) : 0;
 	pthread_mutex_unlock(&vm->change_lock);
 	return r;
 }

@@ -24,6 +24,12 @@
 int must_check paging_change(struct vm *vm, const struct paging_ops *to, const char *reason, bool *ret_changed,
                              uint64_t *ret_us, char *ret_why);
 
+/*
+ * Whether the guest, as it stands now, could go on with `to`: 0, or an error and `ret_why` as paging_change() would have
+ * them. Changes nothing, and does not find out whether the host has what the mode needs. Callers likewise.
+ */
+int must_check paging_check(struct vm *vm, const struct paging_ops *to, char *ret_why);
+
 /* The mode's name and how it came to be, any time. */
 void paging_look(struct vm *vm, const char **ret_mode, struct paging_history *ret_history);
 

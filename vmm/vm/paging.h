@@ -61,7 +61,10 @@ struct paging_ops {
 	/* The mode has come to its end, with the run or before: counts what is only known then. Once. No vCPU runs. */
 	void (*finish)(struct vm *vm);
 
-	/* Returns why the mode cannot go on from this state: a sentence, or NULL. paging_lock held. */
+	/*
+	 * Returns why the mode cannot go on from this state: a sentence, or NULL. The mode need not exist yet.
+	 * paging_lock held.
+	 */
 	const char *(*refuses)(struct vcpu *vcpu, const struct cpu_state *state);
 	/*
 	 * Get or set the complete state of a vCPU, between two instructions of the guest, without pending interrupts:

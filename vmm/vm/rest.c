@@ -10,8 +10,11 @@
 #include "vm/reclaim.h"
 #include "vm/vcpu.h"
 
-/* While an exception is on its way, or a device is at work, the guest has to run on before it can stand still. */
-#define TRY_NS   200000
+/*
+ * While an exception is on its way, or a device is at work, the guest has to run on before it can stand still: so long
+ * at least, and as long as the last try held up those vCPUs that were ready.
+ */
+#define TRY_US   200
 #define TRIES_US 2000000
 
 /* Every vCPU is parked between two instructions. One that is not live has no state to change: it comes when it starts. -EAGAIN. */
@@ -59,7 +62,7 @@ static int call_paused(struct vm *vm, vm_rest_fn fn, void *ctx, char *ret_why)
 	return r;
 }
 
-/* One try. -EAGAIN: a vCPU is not ready for it. */
+/* One try, and how long it held the VM up. -EAGAIN: a vCPU is not ready for it. */
 static int try(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *ret_why)
 {
 	const int64_t start = clock_us();
@@ -67,6 +70,7 @@ static int try(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *
 
 	if (r < 0) {
 		snprintf(ret_why, VM_WHY_MAX, "vCPU %d does not leave the guest", vcpu);
+		*ret_us = clock_us() - start;
 		return r;
 	}
 	r = call_paused(vm, fn, ctx, ret_why);
@@ -75,10 +79,16 @@ static int try(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *
 	return r;
 }
 
+static void run_on(uint64_t us)
+{
+	const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+
+	nanosleep(&t, NULL);
+}
+
 int vm_at_rest(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *ret_why)
 {
 	const int64_t start = clock_us();
-	const struct timespec pause = {.tv_nsec = TRY_NS};
 
 	for (;;) {
 		const int r = try(vm, fn, ctx, ret_us, ret_why);
@@ -87,6 +97,6 @@ int vm_at_rest(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *
 			return r;
 		if (vm_has_ended(vm) || is_stopped(vm, ret_why) || clock_us() - start > TRIES_US)
 			return -EBUSY;
-		nanosleep(&pause, NULL);
+		run_on(*ret_us > TRY_US ? *ret_us : TRY_US);
 	}
 }
