@@ -165,6 +165,43 @@ Test(enclave_run, monitor_killed)
 	}
 }
 
+/* A reset that waits for the monitor fails when it dies. */
+Test(enclave_run, monitor_killed_in_a_reset)
+{
+	pid_t monitor;
+
+	start_enclaves("nested", "1", "idle", "idle\n");
+	monitor = monitor_of(&r);
+	cr_assert_eq(kill(monitor, SIGSTOP), 0);
+	run_start(&tool, (const char *const[]){"ctl", path, "system_reset", NULL});
+	usleep(300000); /* not long enough: then it fails for want of a run */
+	cr_assert_eq(kill(monitor, SIGKILL), 0);
+	run_finish(&tool);
+	cr_expect_eq(tool.status, 1, "%s", tool.err);
+	run_finish(&r);
+	cr_expect_eq(r.status, 1);
+	cr_expect(strstr(r.err, "the enclave monitor was killed by signal 9 (Killed): the run cannot go on\n"), "%s",
+	          r.err);
+}
+
+/* What the monitor does not tell is not taken for nothing. */
+Test(enclave_run, monitor_stopped)
+{
+	pid_t monitor;
+
+	start_enclaves("nested", "1", "idle", "idle\n");
+	monitor = monitor_of(&r);
+	cr_assert_eq(kill(monitor, SIGSTOP), 0);
+	run_gnomon(&tool, "walk", path, "0x10000000");
+	expect_refusal(&tool, 1, "The monitor, which has the enclaves, does not answer");
+	run_gnomon(&tool, "enclave", "list", path);
+	expect_refusal(&tool, 1, "The monitor, which has the enclaves, does not answer");
+	cr_assert_eq(kill(monitor, SIGCONT), 0);
+	run_gnomon(&tool, "walk", path, "0x10000000");
+	expect_status(&tool, 0);
+	quit();
+}
+
 /* A run that makes no call is told, too. */
 Test(enclave_run, monitor_killed_while_idle)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A monitor that answers late, or wrongly; a KVM that does not run. What is protected here: a request waits for the answer to the slot's last one;
- * no answer is taken for that of another request; only questions are given up while the run goes on, and two seconds
- * count from its end.
+ * no answer is taken for that of another request; only questions and resets are given up while the run goes on, and two
+ * seconds count from its end.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -22,6 +22,8 @@
 #define ID   3
 #define OWN  1 /* the last slot */
 
+#define STOPPED_S 4
+
 static struct monitor *m;
 static struct monitor_reply reply;
 static atomic_bool ended;
@@ -32,16 +34,25 @@ static bool has_ended(void *ctx)
 	return atomic_load(&ended);
 }
 
-static void begin(void)
+static void begin_with(int reset_ms)
 {
 	if (access("/dev/kvm", R_OK | W_OK) < 0) {
 		cr_assert_null(getenv("GNOMON_MUST_HAVE_KVM"), "no /dev/kvm");
 		cr_skip("no usable /dev/kvm");
 	}
-	m = monitor_start(&(struct monitor_config){
-	    .kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = OWN + 1, .ended = has_ended});
+	m = monitor_start(&(struct monitor_config){.kind = MONITOR_PROCESS,
+	                                           .memory = 1 << 20,
+	                                           .levels = 2,
+	                                           .slots = OWN + 1,
+	                                           .reset_ms = reset_ms,
+	                                           .ended = has_ended});
 	cr_assert(m);
 	pid = monitor_pid();
+}
+
+static void begin(void)
+{
+	begin_with(0);
 }
 
 static void end(void)
@@ -166,6 +177,68 @@ Test(patience, counts_from_the_end)
 	cr_expect_eq(ask(OWN, (struct monitor_request){.op = MONITOR_AUDIT}), 0);
 	cr_expect_eq(reply.enclaves, 0);
 	pthread_join(thread, NULL);
+}
+
+/* A reset that has a limit is given up, though nothing has ended. Then it is done all the same, before anything else. */
+Test(patience, reset_with_a_limit)
+{
+	double from;
+
+	monitor_stop(m);
+	begin_with(400);
+	create();
+	stop();
+	from = now();
+	cr_expect_eq(ask(OWN, (struct monitor_request){.op = MONITOR_RESET}), -ETIMEDOUT);
+	cr_expect_geq(now() - from, 0.4);
+	kill(pid, SIGCONT);
+	cr_expect_eq(ask(OWN, (struct monitor_request){.op = MONITOR_AUDIT}), 0);
+	cr_expect_eq(reply.enclaves, 0);
+}
+
+static void *stop_ourselves(void *monitor)
+{
+	usleep(200000); /* the call is under way, or about to begin */
+	raise(SIGSTOP);
+	usleep(100000);
+	kill(*(pid_t *)monitor, SIGCONT);
+	return NULL;
+}
+
+/* A reset by a process that is stopped meanwhile, as its monitor is. */
+_Noreturn static void reset_and_stop(void)
+{
+	pthread_t thread;
+	siginfo_t info;
+	bool good;
+
+	m = monitor_start(&(struct monitor_config){.kind = MONITOR_PROCESS,
+	                                           .memory = 1 << 20,
+	                                           .levels = 2,
+	                                           .slots = OWN + 1,
+	                                           .reset_ms = STOPPED_S * 1000 - 500});
+	pid = m ? child_of(getpid()) : -1;
+	good = m && kill(pid, SIGSTOP) == 0 && waitid(P_PID, pid, &info, WSTOPPED) == 0 &&
+	       pthread_create(&thread, NULL, stop_ourselves, &pid) == 0 &&
+	       ask(OWN, (struct monitor_request){.op = MONITOR_RESET}) == 0;
+	monitor_stop(m);
+	_exit(good ? 0 : 1);
+}
+
+/* As ^Z and fg do it. */
+Test(patience, stopped_time_does_not_count)
+{
+	const pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		reset_and_stop();
+	cr_assert_eq(waitpid(child, &status, WUNTRACED), child);
+	cr_assert(WIFSTOPPED(status));
+	sleep(STOPPED_S);
+	cr_assert_eq(kill(child, SIGCONT), 0);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the reset was given up");
 }
 
 static void *end_late(void *arg)

@@ -29,6 +29,12 @@ static void add(void *list, const struct enclave_summary *s)
 	json_array_append_new(list, e);
 }
 
+void machine_enclaves_unknown(int r, struct control_error *err)
+{
+	control_fail(err, -r, "The monitor, which has the enclaves, %s",
+	             r == -ETIMEDOUT ? "does not answer" : "is gone");
+}
+
 json_t *machine_enclaves(void *machine, struct control_error *err)
 {
 	struct platform_enclaves *all = ((struct machine *)machine)->vm->enclaves;
@@ -44,8 +50,7 @@ json_t *machine_enclaves(void *machine, struct control_error *err)
 	r = platform_enclaves_look(all, add, list);
 	if (r < 0) {
 		json_decref(list);
-		control_fail(err, -r, "The monitor, which has the enclaves, %s",
-		             r == -ETIMEDOUT ? "does not answer" : "is gone");
+		machine_enclaves_unknown(r, err);
 		return NULL;
 	}
 	hex_write(key, platform_enclaves_key(all), PLATFORM_ENCLAVES_KEY);

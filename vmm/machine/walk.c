@@ -145,14 +145,18 @@ static void note_enclave(void *ctx, const struct enclave_summary *s)
 }
 
 /* Those that have this address, with their own walk, which is the monitor's to tell. */
-static void add_enclaves(json_t *reply, const struct ask *a)
+static int add_enclaves(json_t *reply, const struct ask *a, struct control_error *err)
 {
 	struct platform_enclaves *all = a->m->vm->enclaves;
 	struct enclaves_at at = {.gva = gva_raw(a->gva), .list = json_array()};
+	const int r = all ? platform_enclaves_look_at(all, at.gva, note_enclave, &at) : 0;
 
-	if (all && platform_enclaves_look_at(all, at.gva, note_enclave, &at) == 0 && json_array_size(at.list))
+	if (r < 0)
+		machine_enclaves_unknown(r, err);
+	else if (json_array_size(at.list))
 		json_object_set(reply, "enclaves", at.list);
 	json_decref(at.list);
+	return r;
 }
 
 /* What is known of the tables that the CPU walks, and what is not. */
@@ -237,7 +241,10 @@ json_t *machine_walk(void *machine, const struct control_walk *wanted, struct co
 	if (look(&a, wanted, err) == 0)
 		reply = answer(&a);
 	machine_end_look(a.m);
-	if (reply)
-		add_enclaves(reply, &a);
+	if (reply &&
+	    add_enclaves(reply, &a, err) < 0) { /* without them the walk would say that nobody has the address */
+		json_decref(reply);
+		reply = NULL;
+	}
 	return reply;
 }

@@ -192,20 +192,31 @@ void *monitor_content(struct monitor *m, int slot)
 	return m->shared->slot[slot].content;
 }
 
-/* How long a call waits: for ever, or until `ends` on the clock. */
+/* How long a call waits. */
 struct patience {
-	bool bounded;
-	int64_t ends; /* if `bounded` */
+	int64_t limit, waited; /* milliseconds; limit 0: for ever */
+	int64_t looked;        /* on the clock */
 };
 
-/* Time counts from when somebody need not wait any more, however often he looked before. */
+static int64_t limit_of(const struct monitor *m, uint32_t op)
+{
+	if (op == MONITOR_QUERY || (m->config.ended && m->config.ended(m->config.ctx)))
+		return PATIENT_MS;
+	return op == MONITOR_RESET ? m->config.reset_ms : 0;
+}
+
+/*
+ * Time counts from when the limit began to hold, however often somebody looked before. What goes by while this process
+ * is stopped does not: the monitor may have been stopped with it, as ^Z does.
+ */
 static bool is_impatient(const struct monitor *m, struct patience *p, uint32_t op)
 {
-	const int64_t now = clock_ms();
+	const int64_t now = clock_ms(), limit = limit_of(m, op), since = now - p->looked;
 
-	if (!p->bounded && (op == MONITOR_QUERY || (m->config.ended && m->config.ended(m->config.ctx))))
-		*p = (struct patience){.bounded = true, .ends = now + PATIENT_MS};
-	return p->bounded && now >= p->ends;
+	p->waited = limit != p->limit ? 0 : p->waited + (since < LOOK_MS ? since : LOOK_MS);
+	p->limit = limit;
+	p->looked = now;
+	return limit && p->waited >= limit;
 }
 
 static int await_turn(struct monitor *m, struct monitor_slot *s, struct patience *p, uint32_t op)

@@ -28,6 +28,7 @@ struct monitor_config {
 	int levels;      /* of the third stage: 1, 2 or 4 */
 	int slots;       /* one for each vCPU, and one for the VMM's other threads */
 	bool wall;       /* of a process: the caller gives up its ways into it (monitor/sandbox.h) */
+	int reset_ms;    /* a RESET is given up after so many milliseconds; 0: never */
 	/* The monitor ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
 	void (*on_death)(void *ctx, int status);
 	/* The run has ended: who waits for the monitor does so for two seconds more. NULL: it never does. Any thread. */
@@ -49,7 +50,8 @@ void *monitor_content(struct monitor *m, int slot);
 /*
  * Has the monitor do what the slot's request says. Its reply is copied, but not believed: the caller checks what it
  * uses. -EPIPE: there is no monitor any more; -EIO: it cannot go on; -ETIMEDOUT: it does not answer. MONITOR_QUERY waits
- * two seconds, all others as long as the monitor lives, but two seconds from when the run has ended.
+ * two seconds, MONITOR_RESET as long as `reset_ms` says, all others as long as the monitor lives; but each only two
+ * seconds from when the run has ended. Time in which the caller's process is stopped does not count.
  *
  * A call that was given up is answered some time. The slot's next call waits for that first, within the same time, and
  * leaves nothing in the slot if it does not come: the monitor does not do what it says.

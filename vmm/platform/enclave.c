@@ -38,6 +38,12 @@ static bool has_ended(void *ctx)
 	return ended;
 }
 
+/* A minute, and ten seconds for each GiB that it may have to give up: a host that emulates all that takes a tenth of it. */
+static int reset_ms(uint64_t memory)
+{
+	return 60000 + (int)(memory >> 30) * 10000;
+}
+
 int platform_enclaves_start(const struct platform_enclaves_config *c, struct platform_enclaves **ret)
 {
 	struct platform_enclaves *e = calloc(1, sizeof(*e));
@@ -57,6 +63,7 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	                                                    .levels = c->levels,
 	                                                    .slots = c->cpus + 1,
 	                                                    .wall = true,
+	                                                    .reset_ms = reset_ms(c->memory),
 	                                                    .on_death = on_death,
 	                                                    .ended = has_ended,
 	                                                    .ctx = e});

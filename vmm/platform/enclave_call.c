@@ -60,7 +60,9 @@ bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_o
 	r = monitor_call(e->monitor, slot, ret);
 	if (r == 0 && ret->status < GNOMON_ENCLAVE_NR_STATUS && ret->left.reason <= GNOMON_ENCLAVE_FAULTED)
 		return true;
-	if (r != -EPIPE) /* else on_death() says it */
+	if (r == -ETIMEDOUT)
+		log_error("the enclave monitor does not answer: the run ends");
+	else if (r != -EPIPE) /* else on_death() says it */
 		log_error("the enclave monitor cannot go on");
 	vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	return false;

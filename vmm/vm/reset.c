@@ -44,7 +44,8 @@ static int restart(struct vm *vm, int (*load)(void *ctx, struct boot_state *ret_
 
 	bus_reset(&vm->pio); /* first: a device's own thread writes to guest memory until then */
 	bus_reset(&vm->mmio);
-	r = vm_release_all(vm);
+	r = vm_has_ended(vm) ? -ECANCELED
+	                     : vm_release_all(vm); /* a device that cannot be reset ends the run, and says why */
 	if (r == 0)
 		r = clear_memory(vm);
 	if (r == 0)
