@@ -96,16 +96,22 @@ static bool private_range(uint64_t va, uint64_t len)
 	return va % PAGE_SIZE == 0 && va >= MMAP_BASE && va < SHARED_BASE && len && len <= SHARED_BASE - va;
 }
 
-/* The leaf entry for `va` and its size. NULL: there is no table. */
+/* The leaf entry for `va`, and its size or that of what has no table. NULL: there is no table. */
 static pte_t *leaf(uint64_t va, uint64_t *ret_size)
 {
 	pte_t *e = pt_walk(va, 2);
 
-	*ret_size = PAGE_2M;
-	if (!e || *e & PTE_PS)
-		return e;
+	*ret_size = e ? PAGE_2M : PAGE_1G;
+	if (!e || *e & PTE_PS || !*e)
+		return e && *e ? e : NULL;
 	*ret_size = PAGE_SIZE;
 	return pt_walk(va, 1);
+}
+
+/* Behind what leaf() looked at. */
+static uint64_t behind(uint64_t va, uint64_t size)
+{
+	return (va & -size) + size;
 }
 
 /* Unmaps every page that begins in the range, of 4 KiB or 2 MiB. */
@@ -115,7 +121,7 @@ int64_t mmap_unmap(uint64_t va, uint64_t len)
 
 	if (!private_range(va, len))
 		return -EINVAL;
-	for (; va < end; va += size) {
+	for (; va < end; va = behind(va, size)) {
 		pte_t *e = leaf(va, &size), old = e ? *e : 0;
 
 		if (!old || old & PTE_ENCLAVE)
@@ -140,7 +146,7 @@ int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot)
 
 	if (!private_range(va, len) || prot > PROT_X)
 		return -EINVAL;
-	for (; va < end; va += size) {
+	for (; va < end; va = behind(va, size)) {
 		pte_t *e = leaf(va, &size);
 
 		if (!e || (*e & (PTE_P | PTE_ENCLAVE)) != PTE_P)
@@ -158,7 +164,7 @@ bool mmap_unused(uint64_t va, uint64_t len)
 
 	if (!private_range(va, len))
 		return false;
-	for (; va < end; va = (va & -size) + size) {
+	for (; va < end; va = behind(va, size)) {
 		const pte_t *e = leaf(va, &size);
 
 		if (e && *e)

@@ -6,7 +6,8 @@
  *   enclave loop [N]    one that spins for N rounds, or for ever
  *   enclave churn [N]   makes and destroys both, N times on each CPU: no page may be lost
  *   enclave busy        the same for ever, with a line for each round
- *   enclave round       churn's part of another process
+ *   enclave random [N]  two processes make N calls each with random arguments: no page may be lost
+ *   enclave round, calls N  the part of another process
  */
 #include "enclave_samples.h"
 
@@ -71,6 +72,28 @@ static bool busy(void)
 	}
 }
 
+/* Two processes one after the other call at random, and leave to the kernel what they then have. */
+static bool random_calls(const char *n)
+{
+	char line[64] = "enclave calls ", *end = line + sizeof("enclave calls ") - 1;
+	uint64_t before = 0;
+
+	while (*n && end < line + sizeof(line) - 1)
+		*end++ = *n++;
+	for (int i = 0; i < 2; i++) {
+		if (i > 0)
+			before = free_pages(); /* the first one made tables */
+		if (spawn(line, -1) < 0)
+			return enclave_fail("there is no memory for a process");
+		if (wait() & 0xff)
+			return false;
+	}
+	if (free_pages() != before)
+		return enclave_fail("random calls left %u free pages instead of %u", free_pages(), before);
+	print("enclave: random calls, and as many free pages as before\n");
+	return true;
+}
+
 int enclave_main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -87,9 +110,13 @@ int enclave_main(int argc, char **argv)
 			           : 1;
 		if (same(what, "busy"))
 			return busy() ? 0 : 1;
+		if (same(what, "random"))
+			return random_calls(argc > 2 ? argv[2] : "20000") ? 0 : 1;
+		if (same(what, "calls"))
+			return enclave_random(n) ? 0 : 1;
 		if (same(what, "round"))
 			return both() && counter_leave() ? 0 : 1;
 	}
-	print("usage: enclave [loop [ROUNDS] | churn [ROUNDS] | busy]\n");
+	print("usage: enclave [loop [ROUNDS] | churn [ROUNDS] | busy | random [CALLS]]\n");
 	return 2;
 }

@@ -23,4 +23,7 @@ bool counter_loop(uint64_t rounds); /* 0: for ever */
 bool signer_show(void);
 bool signer_try(void);
 
+/* enclave_random.c: `n` random calls. */
+bool enclave_random(uint64_t n);
+
 #endif

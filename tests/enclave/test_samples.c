@@ -122,6 +122,25 @@ Test(samples, churn_shadow)
 	churn("shadow");
 }
 
+/* A program that calls at random is answered, costs the kernel nothing and does not hold it up. */
+static void random_calls(const char *mode, const char *cpus)
+{
+	run_gnomon(&r, "run", "--paging", mode, "--cpus", cpus, "--audit", "--enclave-memory", "4M", "--timeout", "100",
+	           guest_path("../../guest/kernel"), "--", "enclave", "random", "1500");
+	expect_status(&r, 0);
+	cr_expect_str_eq(r.out, "enclave: random calls, and as many free pages as before\n");
+}
+
+Test(samples, random_calls_nested)
+{
+	random_calls("nested", "1");
+}
+
+Test(samples, random_calls_shadow)
+{
+	random_calls("shadow", "4");
+}
+
 /* The kernel says why there are none. */
 Test(samples, without_secure_memory)
 {
