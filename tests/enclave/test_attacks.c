@@ -61,6 +61,7 @@ REFUSED(fetch, "fetch")
 REFUSED(random, "random")
 REFUSED(pending, "pending")
 REFUSED(seal, "seal")
+REFUSED(code, "code")
 
 /* Where the kernel can use vector registers at all: a KVM that emulates CPL 0 lacks them. */
 Test(attack, vectors)

@@ -54,4 +54,7 @@ void attack_share_table(void);
 void attack_unshare_table(void);
 void attack_answer_in_table(void);
 
+/* attack_code.c: an enclave that is hostile itself */
+void attack_code(void);
+
 #endif

@@ -42,6 +42,7 @@ static const struct {
     {"misaligned_walks", attack_misaligned_walks},
     {"version_walks", attack_version_walks},
     {"batch", attack_batch},
+    {"code", attack_code},
 };
 
 __attribute__((noreturn)) void guest_main(const void *fdt);
