@@ -202,6 +202,22 @@ Test(enclave_run, monitor_stopped)
 	quit();
 }
 
+/* The VMM does not ask the monitor what its own lists have a place for. */
+Test(enclave_run, impossible_identifiers)
+{
+	pid_t monitor;
+
+	/* without --audit, which asks after each call */
+	run_start(&r, (const char *const[]){"run", "--enclave-memory", "1M", "--timeout", "100", "--control", path,
+	                                    guest_path("../enclave/enclave-attacks"), "--", "ids", NULL});
+	run_until(&r, "round\n");
+	monitor = monitor_of(&r);
+	cr_assert_eq(kill(monitor, SIGSTOP), 0);
+	rounds(2);
+	cr_assert_eq(kill(monitor, SIGCONT), 0);
+	quit();
+}
+
 /* A run that makes no call is told, too. */
 Test(enclave_run, monitor_killed_while_idle)
 {

@@ -75,6 +75,8 @@ MUTANTS = [
      "a request of any version is served", "enclave attack/version_*"),
     ("request-not-aligned", CALL, "if (at % size) {", "if (0) {",
      "a request may cross a page", "enclave attack/misaligned_*"),
+    ("identifier-of-the-monitor", PORT, "if (!q->id || q->id > GNOMON_ENCLAVE_MAX)", "if (0)",
+     "a lying monitor has the VMM write outside its lists", "enclave enclave_run/impossible_identifiers"),
     ("request-outside-memory", CALL, "if (r < 0) { vm_kill(vcpu, \"its request", "if (0) {\n		vm_kill(vcpu, \"its request",
      "a request from nowhere is served", "enclave attack/request_*"),
     ("expected-dropped", SERVE, "q->flags & GNOMON_ENCLAVE_EXPECT ? q->expected : NULL", "NULL",

@@ -125,6 +125,10 @@ static enum gnomon_enclave_status serve(struct platform_enclaves *e, struct vcpu
 {
 	if (!e->monitor)
 		return GNOMON_ENCLAVE_OFF;
+	if (q->call > GNOMON_ENCLAVE_DESTROY)
+		return GNOMON_ENCLAVE_BAD_CALL;
+	if (!q->id || q->id > GNOMON_ENCLAVE_MAX) /* it is an index here, whatever the monitor thinks of it */
+		return GNOMON_ENCLAVE_BAD_ID;
 	switch (q->call) {
 	case GNOMON_ENCLAVE_CREATE:
 		return with_lock(e, vcpu->id, platform_enclave_create, q);
@@ -140,10 +144,8 @@ static enum gnomon_enclave_status serve(struct platform_enclaves *e, struct vcpu
 		return enter(e, vcpu, MONITOR_RESUME, q);
 	case GNOMON_ENCLAVE_REMOVE:
 		return with_lock(e, vcpu->id, platform_enclave_remove, q);
-	case GNOMON_ENCLAVE_DESTROY:
-		return with_lock(e, vcpu->id, platform_enclave_destroy, q);
 	default:
-		return GNOMON_ENCLAVE_BAD_CALL;
+		return with_lock(e, vcpu->id, platform_enclave_destroy, q);
 	}
 }
 

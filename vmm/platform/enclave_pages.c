@@ -41,6 +41,8 @@ static enum gnomon_enclave_status share_buffer(struct platform_enclaves *e, cons
 
 	if (!size)
 		return GNOMON_ENCLAVE_OK;
+	if (size > GNOMON_ENCLAVE_BUFFER_MAX) /* whatever the monitor says: another's lies behind it */
+		return GNOMON_ENCLAVE_BAD_BUFFER;
 	r = monitor_clear_buffer(e->monitor, q->id);
 	if (r == 0)
 		r = VM_PATIENTLY(
@@ -98,10 +100,10 @@ enum gnomon_enclave_status platform_enclave_create(struct platform_enclaves *e, 
 /* Whose pages are `nr` from `va` on. NULL: the enclave has not so many there, whatever the monitor says. */
 static uint64_t *places(struct platform_enclaves *e, const struct gnomon_enclave_request *q, uint64_t nr)
 {
-	const struct enclave_pages *p = q->id <= GNOMON_ENCLAVE_MAX ? &e->pages[q->id] : NULL;
-	const uint64_t first = p ? (q->va - p->base) / PAGE_SIZE : 0;
+	const struct enclave_pages *p = &e->pages[q->id];
+	const uint64_t first = (q->va - p->base) / PAGE_SIZE;
 
-	return p && nr <= GNOMON_ENCLAVE_ADD_MAX && first < p->nr && nr <= p->nr - first ? &p->gpa[first] : NULL;
+	return nr <= GNOMON_ENCLAVE_ADD_MAX && first < p->nr && nr <= p->nr - first ? &p->gpa[first] : NULL;
 }
 
 /* One shootdown and one call for all pages. The guest has them all, or the enclave has. */
@@ -162,9 +164,12 @@ enum gnomon_enclave_status platform_enclave_remove(struct platform_enclaves *e, 
                                                    const struct gnomon_enclave_request *q)
 {
 	const enum gnomon_enclave_status s = platform_enclave_ask(e, slot, MONITOR_REMOVE, q);
+	const uint64_t *place = places(e, q, 1);
 
+	if (s == GNOMON_ENCLAVE_OK && !place)
+		return GNOMON_ENCLAVE_BAD_ADDRESS;
 	if (s == GNOMON_ENCLAVE_OK)
-		(void)give_back_run(e, q->id, (q->va - e->pages[q->id].base) / PAGE_SIZE, 1);
+		(void)give_back_run(e, q->id, place - e->pages[q->id].gpa, 1);
 	return s;
 }
 

@@ -279,3 +279,17 @@ void attack_flicker(void)
 			end(3);
 	}
 }
+
+/* For ever: identifiers that no enclave can have. */
+void attack_ids(void)
+{
+	for (;;) {
+		for (int i = 0; i < 8; i++) {
+			if (create(GNOMON_ENCLAVE_MAX + 1, FRAME(2)) != GNOMON_ENCLAVE_BAD_ID ||
+			    add(0x10000, BASE, RX, SPARE) != GNOMON_ENCLAVE_BAD_ID ||
+			    destroy(0) != GNOMON_ENCLAVE_BAD_ID || remove_page(~0u, BASE) != GNOMON_ENCLAVE_BAD_ID)
+				end(3);
+		}
+		say("round\n");
+	}
+}

@@ -19,6 +19,7 @@ void attack_churn(void);
 void attack_flicker(void);
 void attack_random(void);
 void attack_off(void);
+void attack_ids(void);
 
 /* attack_run.c: while one runs */
 void attack_runs(void);

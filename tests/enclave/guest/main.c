@@ -43,6 +43,7 @@ static const struct {
     {"version_walks", attack_version_walks},
     {"batch", attack_batch},
     {"code", attack_code},
+    {"ids", attack_ids},
 };
 
 __attribute__((noreturn)) void guest_main(const void *fdt);
