@@ -59,6 +59,7 @@ REFUSED(zero, "zero")
 REFUSED(two_cpus, "two-cpus")
 REFUSED(fetch, "fetch")
 REFUSED(random, "random")
+REFUSED(random_two, "random-two")
 REFUSED(pending, "pending")
 REFUSED(seal, "seal")
 REFUSED(code, "code")
@@ -163,6 +164,15 @@ Test(attack, answer_in_table_shadow)
 Test(attack, answer_in_table_nested)
 {
 	refused("answer-in-table", "nested");
+}
+
+/* As many as there can be, each with a VM of its own. */
+Test(attack, many)
+{
+	run_gnomon(&r, "run", "--paging", "shadow", "--audit", "--enclave-memory", "16M", "--timeout", "100",
+	           guest_path("../enclave/enclave-attacks"), "--", "many");
+	expect_status(&r, 0);
+	cr_expect_str_eq(r.out, "ok each called out\ndone\n");
 }
 
 /* The depth of the third stage, and on which side of the wall the monitor is, change nothing. */

@@ -223,43 +223,6 @@ void attack_churn(void)
 	}
 }
 
-/* Calls with random arguments, most of them near enough to good ones. Memory that is given is not looked at. */
-void attack_random(void)
-{
-	uint64_t x = 88172645463325252, ok = 0;
-
-	for (int i = 0; i < 20000; i++) {
-		enum gnomon_enclave_status s;
-		unsigned what;
-
-		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-		request[0].id = 1 + (x & 3) * (x >> 60 ? 1 : 1000);
-		request[0].va = BASE + (x >> 2 & 7) * PAGE + (x >> 59 ? 0 : x);
-		request[0].rights = x >> 5 & 7;
-		request[0].gpa = FRAME(x >> 8 & 63) + (x >> 58 ? 0 : x);
-		request[0].ticket = x >> 20 & 1 ? request[0].left.ticket : x;
-		request[0].flags = x >> 61 ? 0 : x;
-		what = (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2);
-		request[0].args[0] = what != GNOMON_ENCLAVE_ADD ? SAMPLE_SUM : x >> 56 ? x >> 40 & 3 : x;
-		request[0].create =
-		    (struct gnomon_enclave_create){BASE,           ((x >> 14 & 7) + 1) * PAGE, BASE,
-		                                   BASE + PAGE,    x >> 17 & 1 ? BUFFER : 0,   x >> 17 & 1 ? PAGE : 0,
-		                                   x >> 57 ? 0 : x};
-		s = call(0, what);
-		ok += s == GNOMON_ENCLAVE_OK;
-		if (s >= GNOMON_ENCLAVE_NR_STATUS)
-			end(3);
-	}
-	expect("some were right", ok > 500, true);
-	for (unsigned id = 1; id <= 4; id++)
-		destroy(id);
-	for (unsigned n = 0; n < 64; n++) {
-		fill(FRAME(n), n);
-		if (!is_filled(FRAME(n), n))
-			end(4);
-	}
-}
-
 /* A VM without secure memory. */
 void attack_off(void)
 {

@@ -17,9 +17,13 @@ void attack_zero(void);
 void attack_taken(void);
 void attack_churn(void);
 void attack_flicker(void);
-void attack_random(void);
 void attack_off(void);
 void attack_ids(void);
+
+/* attack_random.c */
+void attack_random(void);
+void attack_random_two(void);
+void attack_many(void);
 
 /* attack_run.c: while one runs */
 void attack_runs(void);

@@ -44,6 +44,8 @@ static const struct {
     {"batch", attack_batch},
     {"code", attack_code},
     {"ids", attack_ids},
+    {"random-two", attack_random_two},
+    {"many", attack_many},
 };
 
 __attribute__((noreturn)) void guest_main(const void *fdt);
