@@ -263,6 +263,22 @@ Test(patience, old_when_it_ends)
 	pthread_join(thread, NULL);
 }
 
+static atomic_int deaths;
+
+static void on_death(void *ctx, int status)
+{
+	atomic_fetch_add(&deaths, 1);
+}
+
+/* The monitor says why it cannot begin. That it then ends is no news. */
+Test(start, more_memory_than_there_is)
+{
+	for (enum monitor_kind kind = MONITOR_PROCESS; kind <= MONITOR_THREAD; kind++)
+		cr_expect_null(monitor_start(&(struct monitor_config){
+		    .kind = kind, .memory = 1ull << 60, .levels = 2, .slots = OWN + 1, .on_death = on_death}));
+	cr_expect_eq(deaths, 0);
+}
+
 /* KVM_RUN's EAGAIN is believed for a tenth of a second. Any other end counts anew. */
 Test(vcpu, is_refused_for_ever)
 {

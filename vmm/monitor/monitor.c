@@ -21,6 +21,7 @@
 
 #define BUFFERS    ((GNOMON_ENCLAVE_MAX + 1ull) * GNOMON_ENCLAVE_BUFFER_MAX)
 #define LOOK_MS    100  /* how often a caller that waits looks whether the monitor lives */
+#define SERVES     1    /* `ready`; otherwise monitor_start() fails, and no death is told */
 #define PATIENT_MS 2000 /* who does not wait for ever */
 
 struct monitor {
@@ -75,7 +76,7 @@ static void *watch(void *arg)
 	while (waitpid(m->pid, &status, 0) < 0 && errno == EINTR)
 		;
 	atomic_store(&m->dead, true);
-	if (!atomic_load(&m->stopping) && m->config.on_death)
+	if (!atomic_load(&m->stopping) && atomic_load(&m->shared->ready) == SERVES && m->config.on_death)
 		m->config.on_death(m->config.ctx, status);
 	return NULL;
 }
@@ -104,7 +105,9 @@ static int start_process(struct monitor *m)
 	m->watched = true;
 	while (!atomic_load(&m->shared->ready) && !atomic_load(&m->dead))
 		(void)monitor_await(&m->shared->ready, 0, LOOK_MS);
-	return atomic_load(&m->shared->ready) == 1 ? 0 : -EIO; /* it said why */
+	if (!atomic_load(&m->shared->ready))
+		log_error("the enclave monitor ended before it was ready");
+	return atomic_load(&m->shared->ready) == SERVES ? 0 : -EIO; /* it said why */
 }
 
 /* It only ends KVM_RUN. */

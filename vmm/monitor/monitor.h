@@ -29,7 +29,7 @@ struct monitor_config {
 	int slots;       /* one for each vCPU, and one for the VMM's other threads */
 	bool wall;       /* of a process: the caller gives up its ways into it (monitor/sandbox.h) */
 	int reset_ms;    /* a RESET is given up after so many milliseconds; 0: never */
-	/* The monitor ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
+	/* The monitor that served ended by itself, `status` as waitid() tells it. From a thread of the monitor's. */
 	void (*on_death)(void *ctx, int status);
 	/* The run has ended: who waits for the monitor does so for two seconds more. NULL: it never does. Any thread. */
 	bool (*ended)(void *ctx);
