@@ -5,6 +5,7 @@ Not here, since no test can tell them from the tree:
  - buffers are cleared at CREATE and at DESTROY, registers at EXIT and at ENTER: either alone is enough;
  - REMOVE without enclave_vm_forget(): the host takes the frame back, and KVM forgets for that, too. Without the host
    removed-page-in-kvm shows it (enclave.py);
+ - what is lent is whole pages of RAM: reclaim looks at that, too;
  - a page that is lent while other CPUs run, in nested mode: who stores after the copy and then again is killed for it.
 """
 PAGES = "vmm/platform/enclave_pages.c"
@@ -24,6 +25,8 @@ MUTANTS = [
     ("lent-not-taken", LEND, "lent.content = ret_content; r = vm_reclaim_locked(vm, &slice, 1);",
      "lent.content = ret_content;\n	r = 0;\n	lent_copy(&vm->stage2.lent, stage2_ptr(&vm->stage2, slice.gpa, size), size);",
      "the guest keeps what it gave to an enclave", "enclave attack/read_*"),
+    ("lent-twice", LEND, "if (lent_to(&vm->stage2.lent, gpa, size)) return end(vm, -EPERM);", "",
+     "a marshalling buffer, which the kernel writes, becomes a page of an enclave", "enclave attack/pages_*"),
     ("lent-not-copied", RECLAIM, "lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, slice->size), slice->size);", ";",
      "an enclave's page is not what the guest gave", "enclave attack/runs_*"),
     ("lent-not-noted", LEND, "lent_set(&vm->stage2.lent, gpa, size, to);", ";",
@@ -76,7 +79,7 @@ MUTANTS = [
     ("request-not-aligned", CALL, "if (at % size) {", "if (0) {",
      "a request may cross a page", "enclave attack/misaligned_*"),
     ("identifier-of-the-monitor", PORT, "if (!q->id || q->id > GNOMON_ENCLAVE_MAX)", "if (0)",
-     "a lying monitor has the VMM write outside its lists", "enclave enclave_run/impossible_identifiers"),
+     "a lying monitor has the VMM write outside its lists", "enclave enclave_monitor/impossible_identifiers"),
     ("request-outside-memory", CALL, "if (r < 0) { vm_kill(vcpu, \"its request", "if (0) {\n		vm_kill(vcpu, \"its request",
      "a request from nowhere is served", "enclave attack/request_*"),
     ("expected-dropped", SERVE, "q->flags & GNOMON_ENCLAVE_EXPECT ? q->expected : NULL", "NULL",
@@ -103,7 +106,9 @@ MUTANTS = [
     ("errand-after-reset", "vmm/vm/vcpu.c", "atomic_store(&vcpu->errand, NULL);", ";",
      "the next boot gets a call of the last one's", "enclave enclave_run/resets_between_calls"),
     ("death-without-end", PORT, "if (e->vm) vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);", ";",
-     "a run goes on without its monitor", "enclave enclave_run/monitor_killed_while_idle"),
+     "a run goes on without its monitor", "enclave enclave_monitor/killed_while_idle"),
+    ("death-before-the-start", PORT, "if (vm && e->dead)", "if (0)", "a run begins whose monitor is dead already",
+     "enclave enclave_monitor/killed_at_the_start"),
     ("death-not-noticed", MONITOR, "if (atomic_load(&m->dead) && atomic_load(&s->turn)",
      "if (0 && atomic_load(&s->turn)", "a call waits for a monitor that is dead", "monitor monitor/is_killed"),
     ("request-over-request", MONITOR, "int r = await_turn(m, s, &p, q->op); if (r < 0) return r;",
@@ -119,10 +124,10 @@ MUTANTS = [
      "a run that was stopped together with its monitor ends afterwards", "monitor patience/stopped_time_does_not_count"),
     ("reset-failed-unsaid", "vmm/vm/reset.c", "r = vm_has_ended(vm) ? -ECANCELED : vm_release_all(vm);",
      "r = vm_release_all(vm);", "a reset that failed is answered as if it had not",
-     "enclave enclave_run/monitor_killed_in_a_reset"),
+     "enclave enclave_monitor/killed_in_a_reset"),
     ("walk-without-enclaves", "vmm/machine/walk.c", "if (reply && add_enclaves(reply, &a, err) < 0) {",
      "if (reply && add_enclaves(reply, &a, err) < 0 && 0) {", "an enclave that is not known is told as none",
-     "enclave enclave_run/monitor_stopped"),
+     "enclave enclave_monitor/stopped"),
     # The wall.
     ("monitor-dumpable", SANDBOX, "if (prctl(PR_SET_DUMPABLE, 0) < 0)", "if (0)",
      "a process of the same user reads the monitor's memory", "monitor wall/without_capabilities"),
@@ -131,7 +136,7 @@ MUTANTS = [
     ("monitor-keeps-descriptors", PROCESS, "if (close_range(3, ~0u, 0) < 0)", "if (0)",
      "the monitor holds the VMM's files open", "monitor wall/monitor_keeps_no_descriptor"),
     ("vmm-unfiltered", PORT, ".wall = true,", "",
-     "the VMM, as root, reaches the monitor", "enclave enclave_run/both_are_filtered"),
+     "the VMM, as root, reaches the monitor", "enclave enclave_monitor/both_are_filtered"),
     ("vmm-without-domain", SANDBOX, "if (enter_domain(LANDLOCK_ACCESS_FS_MAKE_BLOCK) < 0)", "if (0)",
      "the VMM, as root, reads /proc/PID/mem of the monitor", "monitor wall/root"),
     ("monitor-has-files", SANDBOX, "return enter_domain((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1);", "return 0;",

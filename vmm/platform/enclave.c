@@ -22,6 +22,7 @@ static void on_death(void *ctx, int status)
 	else
 		log_error("the enclave monitor ended with status %d: the run cannot go on", WEXITSTATUS(status));
 	pthread_mutex_lock(&e->vm_lock);
+	e->dead = true;
 	if (e->vm)
 		vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	pthread_mutex_unlock(&e->vm_lock);
@@ -229,10 +230,13 @@ static void port_reset(struct bus_device *dev)
 	pthread_mutex_unlock(&e->look_lock);
 }
 
+/* A monitor that died before there was a VM ends it now. */
 static void set_vm(struct platform_enclaves *e, struct vm *vm)
 {
 	pthread_mutex_lock(&e->vm_lock);
 	e->vm = vm;
+	if (vm && e->dead)
+		vm_end(vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
 	pthread_mutex_unlock(&e->vm_lock);
 }
 

@@ -17,7 +17,8 @@ struct enclave_pages {
 
 struct platform_enclaves {
 	struct vm *vm;           /* NULL unless it is attached */
-	pthread_mutex_t vm_lock; /* against its end, for a thread that is not the VM's */
+	bool dead;               /* the monitor is */
+	pthread_mutex_t vm_lock; /* both, against the VM's end, for a thread that is not its own */
 	struct bus_device port;
 	struct monitor *monitor;
 	int own_slot;              /* of the monitor, for threads that are no vCPU's */
