@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/kvm.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -232,6 +234,39 @@ Test(wall, monitor_is_filtered)
 
 	cr_expect_eq(status_of(child_of(getpid()), "Seccomp"), 2);
 	monitor_stop(m);
+}
+
+/* How a process ends that has the monitor's filter and makes the call. */
+static int end_of(long number, long a, long b, long c)
+{
+	int status = -1;
+	const pid_t pid = fork();
+
+	if (pid == 0) {
+		if (sandbox_monitor() < 0)
+			_exit(1);
+		syscall(number, a < 0 ? getpid() : a, b, c);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	return status;
+}
+
+static bool is_refused(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
+/* KVM and its own threads, and neither a terminal nor anybody else's. */
+Test(wall, monitor_is_confined)
+{
+	static const char key = 'x';
+
+	cr_expect_eq(end_of(SYS_ioctl, STDERR_FILENO, KVM_GET_API_VERSION, 0), 0);
+	cr_expect(is_refused(end_of(SYS_ioctl, STDERR_FILENO, TIOCSTI, (long)&key)));
+	cr_expect_eq(end_of(SYS_tgkill, -1, 1, 0), 0);
+	cr_expect(is_refused(end_of(SYS_tgkill, getpid(), getpid(), 0)));
+	cr_expect(is_refused(end_of(SYS_kill, getpid(), 0, 0)));
 }
 
 /* A pipe that the VMM has at the time ends when the VMM closes it. */
