@@ -202,6 +202,14 @@ Test(command, bench_list)
 	          "%s", r.out);
 }
 
+Test(command, bench_emulated_times_of_a_cpu)
+{
+	if (on_tcg() || on_bochs())
+		cr_skip_test("a program plays this CPU");
+	run_gnomon(&r, "bench", "--only", "miss", "--emulated-times");
+	expect_refusal(&r, 2, "no program plays this host's CPU");
+}
+
 /* Found wrong before minutes are spent. */
 Test(command, bench_refuses)
 {

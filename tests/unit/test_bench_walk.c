@@ -87,6 +87,8 @@ Test(bench_walk, emulated_host)
 	cr_assert(strstr(bench_times_na(&host), "emulated by QEMU (TCG)"));
 	host.emulator = HOST_EMULATOR_BOCHS;
 	cr_assert(strstr(bench_times_na(&host), "emulated by Bochs"));
+	host.emulated_times = true;
+	cr_assert_null(bench_times_na(&host));
 	host = (struct host_info){.in_vm = true, .hypervisor = "KVMKVMKVM"};
 	cr_assert_null(bench_times_na(&host));
 }

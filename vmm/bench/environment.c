@@ -16,7 +16,7 @@ const char *bench_times_na(const struct host_info *host)
 	    [HOST_EMULATOR_BOCHS] = "emulated by Bochs: its times say nothing about a CPU",
 	};
 
-	return reasons[host->emulator];
+	return host->emulated_times ? NULL : reasons[host->emulator];
 }
 
 void bench_explain_host(const struct host_info *host, FILE *to)

@@ -22,7 +22,7 @@ const char *bench_walk_words(const struct host_info *host, enum bench_where wher
 /* References of a TLB miss of a process, without a page-walk cache. `huge`: its tables have 2 MiB pages. */
 int bench_native_refs(const struct host_info *host, bool huge);
 
-/* Why no time is measured on that host: it is emulated. NULL where times mean something. */
+/* Why no time is measured on that host: it is emulated. NULL where times mean something, or are wanted all the same. */
 const char *bench_times_na(const struct host_info *host);
 
 /* Prints a sentence when the host is a virtual machine itself. */

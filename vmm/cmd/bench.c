@@ -151,14 +151,27 @@ static int keep_what_there_is(struct bench_session *s, const struct report_envir
 	return -EINTR;
 }
 
+/* -errno, logged. -EINVAL: an option would change nothing here. */
+static int look_at_host(struct bench_session *s)
+{
+	const int r = host_detect(&s->host, NULL);
+
+	if (r < 0)
+		return log_errno(-r, "GNOMON_KVM_DEVICE");
+	if (s->options->emulated_times && !s->host.emulator) {
+		log_error("--emulated-times: no program plays this host's CPU");
+		return -EINVAL;
+	}
+	s->host.emulated_times = s->options->emulated_times;
+	return 0;
+}
+
 /* All that was asked for. 0 or -errno. */
 static int bench(struct bench_session *s)
 {
 	struct report_environment env;
-	int r = host_detect(&s->host, NULL);
+	int r;
 
-	if (r < 0)
-		return log_errno(-r, "GNOMON_KVM_DEVICE");
 	report_environment_capture(&s->host, &env);
 	env.seed = s->options->seed;
 	env.label = s->options->label;
@@ -202,6 +215,9 @@ static int check_and_bench(struct bench_session *s, struct bench_options *o)
 
 	if (bench_options_check(o) < 0)
 		return STATUS_USAGE;
+	r = look_at_host(s);
+	if (r < 0)
+		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST_FAILURE;
 	s->text = report_files_use_stdout(&o->files) ? NULL : stdout;
 	r = bench(s);
 	if (r == -EINTR || output_error() == -ECANCELED)

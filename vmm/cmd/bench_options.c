@@ -39,6 +39,7 @@ static const char help[] =
     "  --backing LIST   miss, apps: the host's behind them: 4k, thp, hugetlb2m, hugetlb1g\n"
     "  --aa             miss, apps: each environment twice in each turn, compared with itself\n"
     "  --cpu N          miss, apps: the CPU to stay on (default: where it starts)\n"
+    "  --emulated-times in an emulated machine: measure times, which compare its walks and say nothing about a CPU\n"
     "  --label TEXT     in the results: what this run is called, a line of up to 80 bytes\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
@@ -198,6 +199,9 @@ static int parse_option(int opt, const char *arg, struct bench_options *o)
 	case 'a':
 		o->aa = true;
 		return 0;
+	case 'x':
+		o->emulated_times = true;
+		return 0;
 	case 'y':
 		return parse_label(arg, &o->label);
 	case 'l':
@@ -232,6 +236,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	    {"backing", required_argument, NULL, 'k'},
 	    {"aa", no_argument, NULL, 'a'},
 	    {"cpu", required_argument, NULL, 'u'},
+	    {"emulated-times", no_argument, NULL, 'x'},
 	    {"label", required_argument, NULL, 'y'},
 	    {"plot", required_argument, NULL, 'l'},
 	    {"baseline", required_argument, NULL, 'b'},

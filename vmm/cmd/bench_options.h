@@ -13,6 +13,7 @@
 struct bench_options {
 	bool quick;
 	bool aa; /* each environment is compared with itself, too */
+	bool emulated_times;
 	struct report_files files;
 	const char *label;                   /* of the results; NULL: none */
 	const char *baseline;                /* results to compare with; NULL: none */

@@ -86,6 +86,7 @@ struct host_info {
 	char hypervisor[13];                  /* CPUID leaf 0x40000000 */
 	char dmi_vendor[64], dmi_product[64]; /* "" when not there */
 	enum host_emulator emulator;          /* its times say nothing about a CPU */
+	bool emulated_times;                  /* and are wanted nevertheless: the user's, not found out */
 
 	struct host_missing missing[HOST_MAX_MISSING];
 	int nr_missing;

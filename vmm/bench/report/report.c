@@ -145,8 +145,10 @@ static const char *or_unknown(const char *s)
 
 void report_environment_capture(const struct host_info *info, struct report_environment *ret_env)
 {
-	struct report_environment e = {
-	    .gnomon = GNOMON_VERSION, .cpus = info->cpus, .second_stage = host_second_stage_label(info)};
+	struct report_environment e = {.gnomon = GNOMON_VERSION,
+	                               .cpus = info->cpus,
+	                               .second_stage = host_second_stage_label(info),
+	                               .emulator = host_emulator_name(info->emulator)};
 	const time_t now = time(NULL);
 	struct utsname u;
 	struct tm tm;

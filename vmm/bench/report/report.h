@@ -37,6 +37,7 @@ struct report_environment {
 	char cpu[80];
 	int cpus;                 /* 0: unknown */
 	const char *second_stage; /* host_second_stage_label() */
+	const char *emulator;     /* host_emulator_name() */
 	char thp[24], thp_shmem[24];
 	long seed;  /* of the order of runs and of the rings; filled in by the caller, as the next */
 	long loads; /* of each measurement of the chase */

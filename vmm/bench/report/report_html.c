@@ -58,6 +58,8 @@ static void put_head(const struct report_environment *e, FILE *to)
 	fputs("; host ", to);
 	markup_text(e->host, to);
 	fprintf(to, "; THP %s. gnomon %s, %s, seed %ld.</p>\n", e->thp, e->gnomon, e->date, e->seed);
+	if (e->emulator)
+		fprintf(to, "<p>Emulated by %s: times say nothing about a CPU.</p>\n", e->emulator);
 	if (e->label) {
 		fputs("<p>", to);
 		markup_text(e->label, to);

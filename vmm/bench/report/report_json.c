@@ -10,10 +10,11 @@ static json_t *environment_json(const struct report_environment *e)
 {
 	json_t *cpus = e->cpus ? json_integer(e->cpus) : json_null();
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:s*}", "date", e->date, "gnomon",
-	                 e->gnomon, "host", e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", cpus, "second_stage",
-	                 e->second_stage, "thp", e->thp, "thp_shmem", e->thp_shmem, "seed", (json_int_t)e->seed,
-	                 "loads", (json_int_t)e->loads, "label", e->label);
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:s*, s:s*}", "date", e->date,
+	                 "gnomon", e->gnomon, "host", e->host, "kernel", e->kernel, "cpu", e->cpu, "cpus", cpus,
+	                 "second_stage", e->second_stage, "thp", e->thp, "thp_shmem", e->thp_shmem, "seed",
+	                 (json_int_t)e->seed, "loads", (json_int_t)e->loads, "emulator", e->emulator, "label",
+	                 e->label);
 }
 
 static void add_column(json_t *list, const struct report_column *column, const char *end)

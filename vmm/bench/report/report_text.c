@@ -178,6 +178,8 @@ void report_environment_print(const struct report_environment *env, FILE *to)
 		fprintf(to, "%d x ", env->cpus);
 	fprintf(to, "%s, Linux %s\n", env->cpu, env->kernel);
 	fprintf(to, "second stage: %s; THP %s, shmem %s\n", env->second_stage, env->thp, env->thp_shmem);
+	if (env->emulator)
+		fprintf(to, "emulated by %s: times say nothing about a CPU\n", env->emulator);
 	if (env->label)
 		fprintf(to, "label: %s\n", env->label);
 }
