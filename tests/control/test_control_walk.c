@@ -186,7 +186,7 @@ Test(control, walk_tools_refuse)
 	run_gnomon(&tool, "walk", path, "0xfoo");
 	expect_refusal(&tool, 2, "'0xfoo' is no address of 64 bits");
 	run_gnomon(&tool, "walk", path);
-	expect_refusal(&tool, 2, "a socket and an address are expected");
+	expect_refusal(&tool, 2, "a socket or file and an address are expected");
 	run_gnomon(&tool, "walk", path, "1", "--access", "rw");
 	expect_refusal(&tool, 2, "none of r, w and x");
 	run_gnomon(&tool, "walk", path, "1", "--svg", "/nowhere/x.svg");

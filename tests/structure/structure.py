@@ -25,7 +25,7 @@ SIZED = ("vmm", "guest", "tests", "tools")  # folders whose files and functions 
 MEDIAN_OF = ("vmm", "guest")
 
 # The folders of vmm. Each may use itself and those below it.
-ORDER = """main cmd bench machine client control platform monitor paging vm kvm stub snapshot virtio dev boot shadow walk share stage2
+ORDER = """main cmd bench machine view client control platform monitor paging vm kvm stub snapshot virtio dev boot shadow walk share stage2
     enclave model mem host cpu pgtable base""".split()
 
 # One program is one name space.

@@ -303,3 +303,17 @@ void connection_close(struct connection *c)
 	json_decref(c->events);
 	c->events = NULL;
 }
+
+int connection_ask_once(const char *path, int timeout_ms, const char *command, json_t *args, json_t **ret_value)
+{
+	struct connection c;
+	int r = connection_open(&c, path, timeout_ms);
+
+	if (r < 0) {
+		json_decref(args);
+		return r;
+	}
+	r = connection_ask(&c, command, args, ret_value);
+	connection_close(&c);
+	return r;
+}

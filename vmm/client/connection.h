@@ -39,6 +39,10 @@ int must_check connection_execute(struct connection *c, const char *command, jso
 /* As above, but gives the value of "return". An error of the server's is logged and gives -EREMOTEIO. */
 int must_check connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value);
 
+/* Connects to the socket at `path`, asks one command as above, and closes, with this limit for each of the first two. */
+int must_check connection_ask_once(const char *path, int timeout_ms, const char *command, json_t *args,
+                                   json_t **ret_value);
+
 /* The next event, a new reference. -ETIMEDOUT, not logged; any other -errno, logged. */
 int must_check connection_event(struct connection *c, int timeout_ms, json_t **ret_event);
 

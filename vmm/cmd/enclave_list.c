@@ -54,14 +54,9 @@ static int print_list(json_t *reply)
 
 static int run(const char *path, bool json)
 {
-	struct connection c;
 	json_t *reply;
-	int r = connection_open(&c, path, ANSWER_MS);
+	int r = connection_ask_once(path, ANSWER_MS, "query-enclaves", NULL, &reply);
 
-	if (r < 0)
-		return r;
-	r = connection_ask(&c, "query-enclaves", NULL, &reply);
-	connection_close(&c);
 	if (r < 0)
 		return r;
 	if (json) {

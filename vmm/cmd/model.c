@@ -237,8 +237,8 @@ static int model(struct session *s)
 static int check_files(const struct model_options *o)
 {
 	const char *const trace = o->trace && strcmp(o->trace, "-") == 0 ? OUTFILE_STDIN : o->trace;
-	const char *const first = trace ? trace : o->shape_file;
-	const char *const input[] = {first, first == trace ? o->shape_file : NULL, NULL};
+	const char *const addresses = trace ? trace : o->from; /* one of them at most */
+	const char *const input[] = {addresses ? addresses : o->shape_file, addresses ? o->shape_file : NULL, NULL};
 
 	for (const char *const *in = input; o->write_trace && *in; in++)
 		if (outfile_same(o->write_trace, *in)) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/connection.h"
+#include "view/file.h"
 
 #define ANSWER_MS 10000
 
@@ -54,34 +55,65 @@ static bool is_cut(const json_t *lines)
 	return last && strcmp(last, "more was left out") == 0;
 }
 
-int model_from_socket(const char *socket, struct model_range **ret_range, size_t *ret_nr, bool *ret_cut)
+static int ask_socket(const char *socket, json_t **ret_lines, bool *ret_cut)
 {
+	const int r =
+	    connection_ask_once(socket, ANSWER_MS, "dump-tables", json_pack("{s:s}", "stage", "guest"), ret_lines);
+
+	if (r == 0)
+		*ret_cut = is_cut(*ret_lines);
+	return r;
+}
+
+static void keep_line(void *lines, const char *line)
+{
+	json_array_append_new(lines, json_string(line));
+}
+
+static int read_file(const char *path, json_t **ret_lines, bool *ret_cut)
+{
+	struct control_error err = {0};
+	json_t *lines = json_array();
+	struct view_file f;
+	int r = view_file_open(&f, path);
+
+	if (r == 0) {
+		r = view_file_dump(&f, keep_line, lines, ret_cut, &err);
+		view_file_close(&f);
+		if (r < 0)
+			log_error("--from: %s", err.desc);
+	}
+	if (r < 0)
+		json_decref(lines);
+	else
+		*ret_lines = lines;
+	return r;
+}
+
+int model_from(const char *from, struct model_range **ret_range, size_t *ret_nr, bool *ret_cut)
+{
+	const bool is_file = view_is_file(from);
 	struct model_range *range;
-	struct connection c;
 	json_t *lines;
 	size_t nr;
-	int r = connection_open(&c, socket, ANSWER_MS);
+	int r = is_file ? read_file(from, &lines, ret_cut) : ask_socket(from, &lines, ret_cut);
 
-	if (r < 0)
-		return r;
-	r = connection_ask(&c, "dump-tables", json_pack("{s:s}", "stage", "guest"), &lines);
-	connection_close(&c);
 	if (r < 0)
 		return r;
 	range = calloc(json_array_size(lines) + 1, sizeof(*range));
 	nr = range ? parse_lines(lines, range) : 0;
-	*ret_cut = is_cut(lines);
 	json_decref(lines);
 	if (!range)
 		return log_errno(ENOMEM, "--from");
 	if (!nr) {
-		log_error("--from: the guest behind %s has no page mapped", socket);
+		log_error("--from: the guest %s %s has no page mapped", is_file ? "in" : "behind", from);
 		free(range);
 		return -ENODATA;
 	}
 	if (*ret_cut)
-		log_error(
-		    "--from: only a part of the guest is modelled: dump-tables left out what is more than it tells");
+		log_error("--from: only a part of the guest is modelled: %s",
+		          is_file ? "its tables are linked in circles, or there are too many"
+		                  : "dump-tables left out what is more than it tells");
 	*ret_range = range;
 	*ret_nr = nr;
 	return 0;

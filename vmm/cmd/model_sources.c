@@ -78,7 +78,7 @@ static int open_trace(const struct model_options *o, struct model_input *in)
 
 static int open_guest(const struct model_options *o, struct model_input *in)
 {
-	int r = model_from_socket(o->from, &in->range, &in->nr_ranges, &in->cut);
+	int r = model_from(o->from, &in->range, &in->nr_ranges, &in->cut);
 
 	if (r < 0)
 		return r;

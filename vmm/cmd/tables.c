@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* gnomon tables: the page tables of a running guest, as trees. */
+/* gnomon tables: the page tables of a running guest, or of one in a snapshot, as trees. */
 #include "cmd/tables.h"
 
 #include <errno.h>
 #include <gnomon/addr.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/address.h"
-#include "base/outfile.h"
 #include "client/connection.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/document.h"
 #include "cmd/options.h"
+#include "view/file.h"
 #include "vm/vm.h"
 
 #define ANSWER_MS 10000
 
 static const char help[] =
-    "Usage: gnomon tables [OPTION...] SOCKET\n"
+    "Usage: gnomon tables [OPTION...] SOCKET|FILE\n"
     "Shows the page tables of the guest behind a control socket as trees: a line for each table, and one for each run\n"
-    "of pages that follow each other and have the same flags. The guest goes on running.\n"
+    "of pages that follow each other and have the same flags. The guest goes on running. FILE is a snapshot.\n"
     "\n"
-    "  --stage STAGE      guest (default): virtual to guest physical; stage2: guest physical to machine addresses;\n"
+    "  --stage STAGE      guest (default): virtual to guest physical, and what that lies on;\n"
+    "                     stage2: guest physical to machine addresses; of a snapshot, what the file has of memory;\n"
     "                     shadow: what the CPU walks in shadow mode, virtual to machine addresses\n"
     "  --address ADDRESS  only what leads to this address\n"
     "  --frame FRAME      only say who maps this page frame: its address divided by 4096\n"
@@ -31,7 +32,8 @@ static const char help[] =
     "  --html FILE        also write a page that unfolds\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 done; 1 nobody answers, or output is lost; 2 the arguments cannot be used.\n";
+    "Exit status: 0 done; 1 nobody answers, the file cannot be used, or output is lost; 2 the arguments cannot be\n"
+    "used.\n";
 
 struct ask {
 	const char *stage, *address, *html;
@@ -113,25 +115,15 @@ static int parse(int argc, char **argv, struct ask *a)
 	if (r)
 		return r;
 	if (optind != argc - 1) {
-		log_error("tables: one socket is expected (try `gnomon tables --help`)");
+		log_error("tables: one socket or file is expected (try `gnomon tables --help`)");
 		return -EINVAL;
 	}
-	return a->html ? outfile_check("--html", a->html) : 0;
+	return a->html ? document_check("--html", a->html, argv[optind]) : 0;
 }
 
-static int write_html(const struct tables *t, const char *path)
+static int put_html(const void *tables, FILE *to)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-	int r = to ? tables_write_html(t, to) : log_errno(ENOMEM, "--html");
-
-	if (to && fclose(to) == EOF && r == 0)
-		r = log_errno(ENOMEM, "--html");
-	if (r == 0)
-		r = outfile_write("--html", path, text, len, -1);
-	free(text);
-	return r;
+	return tables_write_html(tables, to);
 }
 
 static int show(const struct ask *a, json_t *reply)
@@ -148,27 +140,33 @@ static int show(const struct ask *a, json_t *reply)
 		r = tables_print(&t, stdout);
 	}
 	if (r == 0 && a->html)
-		r = write_html(&t, a->html);
+		r = document_write("--html", a->html, put_html, &t);
 	tables_free(&t);
 	return r;
 }
 
-static int run(const struct ask *a, const char *path)
+static int ask_socket(const struct ask *a, const char *path, json_t **ret_reply)
 {
-	json_t *args = json_pack("{s:s}", "stage", a->stage), *reply;
-	struct connection c;
-	int r = connection_open(&c, path, ANSWER_MS);
+	json_t *args = json_pack("{s:s}", "stage", a->stage);
 
-	if (r < 0) {
-		json_decref(args);
-		return r;
-	}
 	if (a->address)
 		json_object_set_new(args, "address", json_string(a->address));
 	if (a->cpu >= 0)
 		json_object_set_new(args, "cpu", json_integer(a->cpu));
-	r = connection_ask(&c, "query-tables", args, &reply);
-	connection_close(&c);
+	return connection_ask_once(path, ANSWER_MS, "query-tables", args, ret_reply);
+}
+
+static json_t *look_at_file(struct view_file *file, const void *wanted, struct control_error *err)
+{
+	return view_file_tables(file, wanted, err);
+}
+
+static int run(const struct ask *a, const char *path)
+{
+	const struct control_tables wanted = {.stage = a->stage, .address = a->address, .cpu = a->cpu};
+	json_t *reply;
+	int r = view_is_file(path) ? view_file_ask(path, look_at_file, &wanted, &reply) : ask_socket(a, path, &reply);
+
 	return r < 0 ? r : show(a, reply);
 }
 

@@ -18,7 +18,8 @@ struct table_node {
 	unsigned index, entries;
 	uint64_t first, last, entry, to;
 	bool leaf;
-	const char *flags; /* the reply's */
+	const char *flags;   /* the reply's */
+	const json_t *below; /* its bytes by what they lie on; NULL: that is not told */
 };
 
 struct table_tree {
@@ -32,12 +33,16 @@ struct tables {
 	json_t *reply;
 	struct table_tree *tree;
 	size_t nr;
-	bool cut; /* the server left something out */
+	const json_t *memory; /* of a snapshot, in place of trees: ranges; NULL: there are trees */
+	bool cut;             /* something was left out */
 };
 
 /* Takes the reply over. -EPROTO, logged: it is none; -ENOMEM, logged. tables_free() undoes it, also after an error. */
 int must_check tables_load(json_t *reply, struct tables *ret_tables);
 void tables_free(struct tables *t);
+
+/* An address that is a member of `object`. False: it is none. */
+bool tables_address(const json_t *object, const char *name, uint64_t *ret_value);
 
 struct tables_sum {
 	uint64_t pages[TABLES_LEVELS + 1]; /* by level */
@@ -60,6 +65,15 @@ const char *table_page_name(int level);
 
 /* Trees in columns, each with its sums. -ENOMEM, logged. */
 int must_check tables_print(const struct tables *t, FILE *to);
+
+/* "2m 2044 KiB, hole 4 KiB": bytes by a word for what they lie on. Just the word when `bytes` lie on one thing. */
+void tables_put_below(const json_t *below, uint64_t bytes, FILE *to);
+
+/* A line that sums that up of the pages of a tree; nothing where it is not told. */
+void tables_put_below_sum(const struct table_tree *t, FILE *to);
+
+/* What a snapshot has of memory: a line for each range, and the sums. */
+void tables_put_memory(const json_t *memory, FILE *to);
 
 /* A line for each node that maps a byte of the page frame, or whose table lies there. */
 void tables_print_frame(const struct tables *t, uint64_t frame, FILE *to);

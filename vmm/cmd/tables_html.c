@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Trees as a page that unfolds: a <details> for each table. It has no script and asks for nothing from elsewhere. */
 #include <errno.h>
+#include <gnomon/addr.h>
 #include <stdlib.h>
 
 #include "base/markup.h"
@@ -31,6 +32,10 @@ static void put_node(const struct table_node *n, FILE *to)
 	else
 		fprintf(to, "  <span class=\"d\">table %llx, entry %llx</span>", (unsigned long long)n->to,
 		        (unsigned long long)n->entry);
+	if (n->below) {
+		fputs(" on ", to);
+		tables_put_below(n->below, n->leaf ? table_node_bytes(n) : PAGE_SIZE, to);
+	}
 }
 
 static void put_tree(const struct table_tree *t, FILE *to)
@@ -83,9 +88,15 @@ int tables_write_html(const struct tables *t, FILE *to)
 		markup_text(t->tree[i].title, to);
 		fputs("</h2>\n<pre>", to);
 		tables_put_sum(&sum, to);
+		tables_put_below_sum(&t->tree[i], to);
 		fputs("</pre>\n<div class=\"scroll\">\n", to);
 		put_tree(&t->tree[i], to);
 		fputs("</div>\n", to);
+	}
+	if (t->memory) {
+		fputs("<pre>", to);
+		tables_put_memory(t->memory, to);
+		fputs("</pre>\n", to);
 	}
 	if (put_shared(t, to) < 0)
 		return -ENOMEM;

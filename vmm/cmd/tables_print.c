@@ -23,9 +23,14 @@ static void put_node(const struct table_node *n, int indent, FILE *to)
 	at += put_index(n, to);
 	fprintf(to, "%*s%-18.24s  ", at < FLAGS_AT ? FLAGS_AT - at : 1, "", n->flags);
 	if (n->leaf)
-		fprintf(to, "-> %016llx  %u x %s\n", (unsigned long long)n->to, n->entries, table_page_name(n->level));
+		fprintf(to, "-> %016llx  %u x %s", (unsigned long long)n->to, n->entries, table_page_name(n->level));
 	else
-		fprintf(to, "table %llx\n", (unsigned long long)n->to);
+		fprintf(to, "table %llx", (unsigned long long)n->to);
+	if (n->below) {
+		fputs(" on ", to);
+		tables_put_below(n->below, n->leaf ? table_node_bytes(n) : PAGE_SIZE, to);
+	}
+	fputc('\n', to);
 }
 
 void tables_put_sum(const struct tables_sum *s, FILE *to)
@@ -71,7 +76,10 @@ int tables_print(const struct tables *t, FILE *to)
 			put_node(&tree->node[k], 2 * (top - tree->node[k].level), to);
 		}
 		tables_put_sum(&sum, to);
+		tables_put_below_sum(tree, to);
 	}
+	if (t->memory)
+		tables_put_memory(t->memory, to);
 	if (tables_put_shared(t, to) < 0)
 		return -ENOMEM;
 	if (t->cut)
@@ -111,7 +119,12 @@ void tables_print_frame(const struct tables *t, uint64_t frame, FILE *to)
 			else
 				fprintf(to, "the table of level %d for 0x%016llx, ", n->level - 1,
 				        (unsigned long long)n->first);
-			fprintf(to, "%s\n", n->flags);
+			fprintf(to, "%s", n->flags);
+			if (n->below && n->entries == 1) {
+				fputs(", on ", to);
+				tables_put_below(n->below, n->leaf ? table_node_bytes(n) : PAGE_SIZE, to);
+			}
+			fputc('\n', to);
 		}
 	}
 	if (!found)

@@ -10,7 +10,7 @@
 
 /* --- from the reply --- */
 
-static bool load_hex(const json_t *object, const char *name, uint64_t *ret_value)
+bool tables_address(const json_t *object, const char *name, uint64_t *ret_value)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
@@ -24,9 +24,10 @@ static bool load_node(const json_t *object, struct table_node *n)
 	n->entries = (unsigned)reply_number(object, "entries");
 	n->leaf = json_is_true(json_object_get(object, "leaf"));
 	n->flags = json_string_value(json_object_get(object, "flags"));
+	n->below = json_object_get(object, "below");
 	return n->level >= 1 && n->level <= TABLES_LEVELS && n->index < 512 && n->entries && n->entries <= 512 &&
-	       n->flags && load_hex(object, "first", &n->first) && load_hex(object, "last", &n->last) &&
-	       load_hex(object, "entry", &n->entry) && load_hex(object, "to", &n->to);
+	       n->flags && tables_address(object, "first", &n->first) && tables_address(object, "last", &n->last) &&
+	       tables_address(object, "entry", &n->entry) && tables_address(object, "to", &n->to);
 }
 
 static int cpu_at(const json_t *cpus, size_t i)
@@ -60,7 +61,7 @@ static int load_tree(const json_t *object, struct table_tree *tree)
 	json_t *nodes = json_object_get(object, "nodes"), *node;
 	size_t i;
 
-	if (!json_is_array(nodes) || !load_hex(object, "root", &tree->root))
+	if (!json_is_array(nodes) || !tables_address(object, "root", &tree->root))
 		return -EPROTO;
 	make_title(object, tree);
 	tree->node = calloc(json_array_size(nodes) + 1, sizeof(*tree->node));
@@ -78,7 +79,9 @@ int tables_load(json_t *reply, struct tables *ret_tables)
 	int r = json_is_array(trees) ? 0 : -EPROTO;
 	size_t i;
 
-	*ret_tables = (struct tables){.reply = reply, .cut = json_is_true(json_object_get(reply, "cut"))};
+	*ret_tables = (struct tables){.reply = reply,
+	                              .memory = json_object_get(reply, "memory"),
+	                              .cut = json_is_true(json_object_get(reply, "cut"))};
 	ret_tables->tree = calloc(json_array_size(trees) + 1, sizeof(*ret_tables->tree));
 	if (!ret_tables->tree)
 		r = -ENOMEM;

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* gnomon walk: one translation of a running guest, reference by reference. */
+/* gnomon walk: one translation of a running guest, or of one in a snapshot, reference by reference. */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/address.h"
-#include "base/outfile.h"
 #include "client/connection.h"
 #include "cmd/args.h"
 #include "cmd/cmd.h"
+#include "cmd/document.h"
 #include "cmd/options.h"
 #include "cmd/walk.h"
+#include "view/file.h"
 #include "vm/vm.h"
 
 #define ANSWER_MS 10000
 
 static const char help[] =
-    "Usage: gnomon walk [OPTION...] SOCKET ADDRESS\n"
+    "Usage: gnomon walk [OPTION...] SOCKET|FILE ADDRESS\n"
     "Shows how the CPU translates a virtual address of the guest behind a control socket: each table entry that it\n"
     "reads, in order, and where that leads, or the rule that ends it. The guest goes on running, and nothing of it is\n"
-    "changed. ADDRESS is decimal, or hexadecimal after 0x.\n"
+    "changed. FILE is a snapshot: it has the guest's tables, and none of the second stage or the shadow. ADDRESS is\n"
+    "decimal, or hexadecimal after 0x.\n"
     "\n"
     "  --access KIND   r for a read (default), w for a write, x for a fetch of an instruction\n"
     "  --user          as a program of the guest (default: as the vCPU runs now)\n"
@@ -29,8 +31,8 @@ static const char help[] =
     "  --svg FILE      also draw the walk\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 done, also when the walk ends in a fault; 1 nobody answers, or output is lost; 2 the arguments\n"
-    "cannot be used.\n";
+    "Exit status: 0 done, also when the walk ends in a fault; 1 nobody answers, the file cannot be used, or output is\n"
+    "lost; 2 the arguments cannot be used.\n";
 
 struct ask {
 	const char *access, *privilege, *svg;
@@ -82,7 +84,7 @@ static int check_words(int argc, char **argv)
 	uint64_t address;
 
 	if (optind != argc - 2) {
-		log_error("walk: a socket and an address are expected (try `gnomon walk --help`)");
+		log_error("walk: a socket or file and an address are expected (try `gnomon walk --help`)");
 		return -EINVAL;
 	}
 	if (address_parse(argv[optind + 1], &address) == 0)
@@ -91,18 +93,10 @@ static int check_words(int argc, char **argv)
 	return -EINVAL;
 }
 
-static int draw(json_t *reply, const char *path)
+static int draw(const void *reply, FILE *to)
 {
-	char *text = NULL;
-	size_t len;
-	FILE *to = open_memstream(&text, &len);
-	int r;
-
-	if (to)
-		walk_draw(reply, to);
-	r = !to || fclose(to) == EOF ? log_errno(ENOMEM, "--svg") : outfile_write("--svg", path, text, len, -1);
-	free(text);
-	return r;
+	walk_draw((json_t *)(uintptr_t)reply, to);
+	return 0;
 }
 
 static int show(const struct ask *a, json_t *reply)
@@ -117,24 +111,31 @@ static int show(const struct ask *a, json_t *reply)
 	} else {
 		walk_print(reply, stdout);
 	}
-	return a->svg ? draw(reply, a->svg) : 0;
+	return a->svg ? document_write("--svg", a->svg, draw, reply) : 0;
+}
+
+static int ask_socket(const struct ask *a, const char *path, const char *address, json_t **ret_reply)
+{
+	json_t *args = json_pack("{s:s, s:s, s:I}", "address", address, "access", a->access, "cpu", (json_int_t)a->cpu);
+
+	if (a->privilege)
+		json_object_set_new(args, "privilege", json_string(a->privilege));
+	return connection_ask_once(path, ANSWER_MS, "walk", args, ret_reply);
+}
+
+static json_t *look_at_file(struct view_file *file, const void *wanted, struct control_error *err)
+{
+	return view_file_walk(file, wanted, err);
 }
 
 static int run(const struct ask *a, const char *path, const char *address)
 {
-	json_t *args = json_pack("{s:s, s:s, s:I}", "address", address, "access", a->access, "cpu", (json_int_t)a->cpu);
-	struct connection c;
+	const struct control_walk wanted = {
+	    .address = address, .access = a->access, .privilege = a->privilege, .cpu = a->cpu};
 	json_t *reply;
-	int r = connection_open(&c, path, ANSWER_MS);
+	int r = view_is_file(path) ? view_file_ask(path, look_at_file, &wanted, &reply)
+	                           : ask_socket(a, path, address, &reply);
 
-	if (r < 0) {
-		json_decref(args);
-		return r;
-	}
-	if (a->privilege)
-		json_object_set_new(args, "privilege", json_string(a->privilege));
-	r = connection_ask(&c, "walk", args, &reply);
-	connection_close(&c);
 	if (r < 0)
 		return r;
 	r = show(a, reply);
@@ -149,7 +150,7 @@ int cmd_walk(int argc, char **argv)
 
 	if (r)
 		return r == 1 ? 0 : STATUS_USAGE;
-	if (check_words(argc, argv) < 0 || (a.svg && outfile_check("--svg", a.svg) < 0))
+	if (check_words(argc, argv) < 0 || (a.svg && document_check("--svg", a.svg, argv[optind]) < 0))
 		return STATUS_USAGE;
 	return run(&a, argv[optind], argv[optind + 1]) < 0 ? STATUS_HOST_FAILURE : 0;
 }

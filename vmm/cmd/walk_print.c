@@ -58,6 +58,8 @@ static void print_target(const json_t *reference, FILE *to)
 
 static void print_references(json_t *list, FILE *to)
 {
+	const struct reply_text first = reply_text(json_array_get(list, 0), "table");
+	const bool is_plain = strcmp(first.text, "shadow") == 0 || strcmp(first.text, "guest") == 0; /* one stage */
 	long long row = 0;
 	json_t *r;
 	size_t i;
@@ -69,7 +71,7 @@ static void print_references(json_t *list, FILE *to)
 		const struct reply_text flags = reply_text(r, "flags");
 
 		/* Those of the stage below stand before the entry that needs them. */
-		if (i && row != reply_number(r, "row") && strcmp(table.text, "shadow") != 0)
+		if (i && row != reply_number(r, "row") && !is_plain)
 			fputc('\n', to);
 		row = reply_number(r, "row");
 		fprintf(to, "%3zu  %-7.7s  %5lld  %18.18s  %18.18s  %-20.20s  ", i + 1, table.text,
@@ -88,16 +90,30 @@ static void print_head(const json_t *reply, FILE *to)
 {
 	const json_t *r = json_object_get(reply, "registers");
 	const struct reply_text access = reply_text(reply, "access");
+	const bool is_file = json_object_get(reply, "snapshot");
 
-	fprintf(to, "A %s of %s by the guest's %s, vCPU %lld, %s mode, second stage %s\n",
+	fprintf(to, "A %s of %s by the guest's %s, vCPU %lld, %s mode%s%s\n",
 	        *access.text == 'w'   ? "write"
 	        : *access.text == 'x' ? "fetch"
 	                              : "read",
 	        reply_text(reply, "address").text, json_is_true(json_object_get(reply, "user")) ? "program" : "kernel",
-	        reply_number(reply, "cpu"), reply_text(reply, "mode").text, reply_text(reply, "second-stage").text);
+	        reply_number(reply, "cpu"), reply_text(reply, "mode").text,
+	        is_file ? ", as a snapshot has it" : ", second stage ",
+	        is_file ? "" : reply_text(reply, "second-stage").text);
 	fprintf(to, "CR3 %s  CR0.WP %s  EFER.NXE %s  CR4.SMEP %s  CR4.SMAP %s  RFLAGS.AC %s\n",
 	        reply_text(r, "cr3").text, bit_at(r, "wp"), bit_at(r, "nxe"), bit_at(r, "smep"), bit_at(r, "smap"),
 	        bit_at(r, "ac"));
+}
+
+/* What the file of a snapshot has of the page (view/file.h). */
+static const char *words_of(const char *held)
+{
+	if (strcmp(held, "stored") == 0)
+		return "The file has its content.";
+	if (strcmp(held, "zero") == 0)
+		return "It is all zero there.";
+	return strcmp(held, "absent") == 0 ? "The guest does not have it: a balloon or `reclaim` took it."
+	                                   : "No memory is there: a device, or nothing.";
 }
 
 static void print_page(const json_t *reply, FILE *to)
@@ -113,6 +129,8 @@ static void print_page(const json_t *reply, FILE *to)
 		fprintf(to, "The second stage has it at machine address %s.\n", reply_text(reply, "maddr").text);
 	else if (json_is_false(json_object_get(reply, "memory")))
 		fputs("The second stage has no memory there: a device, memory that was taken away, or nothing.\n", to);
+	else if (json_object_get(reply, "held"))
+		fprintf(to, "%s\n", words_of(reply_text(reply, "held").text));
 }
 
 static void print_end(const json_t *reply, FILE *to)
@@ -142,9 +160,8 @@ static void print_enclaves(json_t *list, FILE *to)
 			fputs("It has no tables before it is sealed.\n", to);
 			continue;
 		}
-		fputs("Inside it the CPU walks its own tables.\nThe third stage checked each machine address when they "
-		      "were "
-		      "made; no hardware walks it.\n",
+		fputs("Inside it the CPU walks its own tables.\n"
+		      "The third stage checked each machine address when they were made; no hardware walks it.\n",
 		      to);
 		print_references(references, to);
 		if (json_is_false(json_object_get(e, "mapped")))

@@ -3,11 +3,8 @@
 
 #include <errno.h>
 #include <gnomon/x86.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/address.h"
-#include "pgtable/dump.h"
 #include "walk/trace.h"
 
 enum machine_stage machine_stage(const char *name)
@@ -100,30 +97,4 @@ int machine_find_tables(struct vcpu *vcpu, enum machine_stage stage, enum paging
 	                               .entry = entry,
 	                               .ctx = t};
 	return r;
-}
-
-json_t *machine_hex(uint64_t value)
-{
-	char text[20];
-
-	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)value);
-	return json_string(text);
-}
-
-json_t *machine_flags(const struct pt_format *fmt, pte_t e, int level)
-{
-	struct pt_flag flag[PT_FLAGS_MAX];
-	const int nr = pt_entry_flags(fmt, e, level, flag);
-	char text[4 * PT_FLAGS_MAX] = "";
-
-	for (int i = 0; i < nr; i++)
-		strncat(strcat(text, i ? " " : ""), flag[i].set ? flag[i].name : "--", strlen(flag[i].name));
-	return json_string(text);
-}
-
-int machine_parse_address(const char *name, const char *text, uint64_t *ret_address, struct control_error *err)
-{
-	return address_parse(text, ret_address) < 0
-	           ? control_fail(err, EINVAL, "Parameter '%s' is " ADDRESS_EXPECTED, name)
-	           : 0;
 }

@@ -32,14 +32,4 @@ int must_check machine_vcpu(const struct machine *m, int64_t number, struct vcpu
 int must_check machine_find_tables(struct vcpu *vcpu, enum machine_stage stage, enum paging_view view,
                                    struct machine_tables *ret_tables, struct control_error *err);
 
-/* An address or an entry as JSON: text, since 64 bits do not fit into every reader's numbers. */
-json_t *machine_hex(uint64_t value);
-
-/* The flags of an entry (pgtable/dump.h), with blanks between: the name of one that is set, else dashes as long. */
-json_t *machine_flags(const struct pt_format *fmt, pte_t e, int level);
-
-/* An address in an argument (base/address.h). -EINVAL with *err. */
-int must_check machine_parse_address(const char *name, const char *text, uint64_t *ret_address,
-                                     struct control_error *err);
-
 #endif

@@ -124,6 +124,21 @@ int snapshot_page(struct snapshot *s, const struct snapshot_run *run, uint32_t n
 	return get(s, run->at + n * PAGE_SIZE, PAGE_SIZE, ret_page, ret_why);
 }
 
+const struct snapshot_run *snapshot_run_from(const struct snapshot *s, uint64_t gfn)
+{
+	uint64_t first = 0, end = s->shape.nr_runs;
+
+	while (first < end) {
+		const uint64_t mid = first + (end - first) / 2;
+
+		if (s->run[mid].gfn + s->run[mid].pages <= gfn)
+			first = mid + 1;
+		else
+			end = mid;
+	}
+	return first < s->shape.nr_runs ? &s->run[first] : NULL;
+}
+
 /* --- opening --- */
 
 static int read_header(struct snapshot *s, char *ret_why)

@@ -32,6 +32,9 @@ void snapshot_close(struct snapshot *s);
 int must_check snapshot_page(struct snapshot *s, const struct snapshot_run *run, uint32_t n, void *ret_page,
                              char *ret_why);
 
+/* The first run with page `gfn` or one behind it; NULL: none. Pages of RAM before it are all zero. */
+const struct snapshot_run *snapshot_run_from(const struct snapshot *s, uint64_t gfn);
+
 /* Checks block `nr`. -EBADMSG with a clause that names it and what lies there. */
 int must_check snapshot_check_block(struct snapshot *s, uint64_t nr, char *ret_why);
 

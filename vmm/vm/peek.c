@@ -7,14 +7,12 @@
 
 struct walk_mode vcpu_walk_mode(const struct cpu_state *c)
 {
-	return (struct walk_mode){.cr3 = gpa_init(c->cr3 & PTE_ADDR),
-	                          .wp = c->cr0 & CR0_WP,
-	                          .nxe = c->efer & EFER_NXE,
-	                          .smep = c->cr4 & CR4_SMEP,
-	                          .smap = c->cr4 & CR4_SMAP,
-	                          .gbpages = cpuid_gbpages(),
-	                          .pml4_global_reserved = cpuid_pml4_global_reserved(),
-	                          .maxphyaddr = cpuid_maxphyaddr()};
+	struct walk_mode mode = {.gbpages = cpuid_gbpages(),
+	                         .pml4_global_reserved = cpuid_pml4_global_reserved(),
+	                         .maxphyaddr = cpuid_maxphyaddr()};
+
+	walk_mode_set(&mode, c->cr0, c->cr3, c->cr4, c->efer);
+	return mode;
 }
 
 bool vcpu_peek(struct vcpu *vcpu, const struct cpu_state *state, gva_t at, uint8_t *ret_byte)

@@ -17,6 +17,15 @@ const char *const walk_outcome_name[WALK_NR] = {
     [WALK_DENIED] = "denied", [WALK_NON_CANONICAL] = "non-canonical", [WALK_TABLE_OUTSIDE] = "table-outside",
 };
 
+void walk_mode_set(struct walk_mode *m, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+	m->cr3 = gpa_init(cr3 & PTE_ADDR);
+	m->wp = cr0 & CR0_WP;
+	m->nxe = efer & EFER_NXE;
+	m->smep = cr4 & CR4_SMEP;
+	m->smap = cr4 & CR4_SMAP;
+}
+
 gpa_t gpte_gpa(gpte_t e)
 {
 	return gpa_init(e.raw & PTE_ADDR);
@@ -83,24 +92,38 @@ static _Atomic uint64_t *entry_ptr(const struct stage2 *s2, gfn_t table, unsigne
 	return stage2_ptr(s2, gpa_add(gfn_to_gpa(table), index * sizeof(uint64_t)), sizeof(uint64_t));
 }
 
+static bool stage2_entry(void *ctx, uint64_t at, pte_t *ret_entry)
+{
+	const gpa_t gpa = gpa_init(at);
+	const _Atomic uint64_t *p = entry_ptr(ctx, gpa_to_gfn(gpa), page_offset(at) / sizeof(uint64_t));
+
+	if (p)
+		*ret_entry = pte_init(atomic_load(p));
+	return p;
+}
+
+struct walk_memory walk_memory_of(const struct stage2 *s2)
+{
+	return (struct walk_memory){.entry = stage2_entry, .ctx = (void *)(uintptr_t)s2};
+}
+
 /* Down to the leaf or the first failure; fills the path. */
-static enum walk_outcome descend(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk *w)
+static enum walk_outcome descend(const struct walk_memory *m, const struct walk_mode *mode, gva_t gva, struct walk *w)
 {
 	gpa_t table = mode->cr3;
 
 	w->w = w->u = w->x = true;
 	for (w->level = WALK_LEVELS;; w->level--) {
-		const _Atomic uint64_t *p;
+		pte_t entry;
 		gpte_t e;
 
 		w->table[w->level] = gpa_to_gfn(table);
 		w->index[w->level] = gva_index(gva, w->level);
-		p = entry_ptr(s2, w->table[w->level], w->index[w->level]);
-		if (!p) {
+		if (!m->entry(m->ctx, gpa_raw(table) + w->index[w->level] * sizeof(entry), &entry)) {
 			w->outside = table;
 			return WALK_TABLE_OUTSIDE;
 		}
-		e = (gpte_t){atomic_load(p)};
+		e = (gpte_t){pte_raw(entry)};
 		w->gpte[w->level] = e;
 		if (!(e.raw & PTE_P))
 			return WALK_NOT_PRESENT;
@@ -134,22 +157,28 @@ static bool set_accessed_dirty(const struct stage2 *s2, struct walk *w, bool wri
 	return true;
 }
 
+void guest_walk_look(const struct walk_memory *m, const struct walk_mode *mode, gva_t gva, struct walk_access access,
+                     struct walk *ret_walk)
+{
+	struct walk w = {0};
+
+	w.outcome = gva_canonical(gva) ? descend(m, mode, gva, &w) : WALK_NON_CANONICAL;
+	if (w.outcome == WALK_OK && !walk_permits(mode, access, w.w, w.u, w.x))
+		w.outcome = WALK_DENIED;
+	if (w.outcome != WALK_OK && w.outcome != WALK_NON_CANONICAL)
+		w.error_code = error_code(mode, access, w.outcome);
+	w.dirty = w.outcome == WALK_OK && (w.gpte[w.level].raw & PTE_D);
+	*ret_walk = w;
+}
+
 void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
                 bool set_ad, struct walk *ret_walk)
 {
+	const struct walk_memory m = walk_memory_of(s2);
 	struct walk w;
 
 	do {
-		w = (struct walk){0};
-		if (!gva_canonical(gva)) {
-			w.outcome = WALK_NON_CANONICAL;
-			break;
-		}
-		w.outcome = descend(s2, mode, gva, &w);
-		if (w.outcome == WALK_OK && !walk_permits(mode, access, w.w, w.u, w.x))
-			w.outcome = WALK_DENIED;
-		if (w.outcome != WALK_OK)
-			w.error_code = error_code(mode, access, w.outcome);
+		guest_walk_look(&m, mode, gva, access, &w);
 	} while (w.outcome == WALK_OK && set_ad && !set_accessed_dirty(s2, &w, access.write));
 	w.dirty = w.outcome == WALK_OK && (w.gpte[w.level].raw & PTE_D);
 	*ret_walk = w;

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "pgtable/format.h"
 #include "stage2/stage2.h"
 
 #define WALK_LEVELS 4 /* of a guest's tables */
@@ -58,6 +59,16 @@ enum walk_outcome {
 	WALK_NR
 };
 
+/* Takes from a CPU's registers what decides a walk; the rest is what the CPU can do. */
+void walk_mode_set(struct walk_mode *m, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
+
+/* Where a guest's tables are read: a running guest's memory, or what a file has of it. */
+struct walk_memory {
+	/* The 8 bytes at a guest physical address. False: no table can lie there. */
+	bool (*entry)(void *ctx, uint64_t at, pte_t *ret_entry);
+	void *ctx;
+};
+
 extern const char *const walk_outcome_what[WALK_NR];
 /* A word for programs: "not-present". */
 extern const char *const walk_outcome_name[WALK_NR];
@@ -81,6 +92,13 @@ struct walk {
  */
 void guest_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
                 bool set_ad, struct walk *ret_walk);
+
+/* The same wherever the tables are. Writes nothing. */
+void guest_walk_look(const struct walk_memory *m, const struct walk_mode *mode, gva_t gva, struct walk_access access,
+                     struct walk *ret_walk);
+
+/* The memory that guest_walk() reads: what an enclave's memory hides is not there. */
+struct walk_memory walk_memory_of(const struct stage2 *s2);
 
 /* Index of the entry that `gva` uses at `level` (1-4). */
 static inline unsigned gva_index(gva_t gva, int level)

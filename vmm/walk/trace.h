@@ -45,6 +45,10 @@ struct trace {
 void trace_walk(const struct stage2 *s2, const struct walk_mode *mode, gva_t gva, struct walk_access access,
                 struct trace *ret_trace);
 
+/* The same of other memory, with the second stage's tables, or NULL: then none of its references are told. */
+void trace_walk_in(const struct walk_memory *guest, const struct pt_source *second, const struct walk_mode *mode,
+                   gva_t gva, struct walk_access access, struct trace *ret_trace);
+
 /* The second stage's tables as a source of entries. */
 struct pt_source trace_second_stage(const struct stage2 *s2);
 
