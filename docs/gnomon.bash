@@ -10,7 +10,7 @@ _gnomon_values() {
 	"bench --pages" | "model --pages" | "model --host-pages") echo 4k 2m 1g ;;
 	"run --backing" | "bench --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"walk --access") echo r w x ;;
-	"tables --stage") echo guest stage2 shadow ;;
+	"tables --stage") echo guest stage2 shadow enclave ;;
 	"run --balloon") echo deflate-on-oom free-page-reporting ;;
 	"run --shadow-opt") echo all none && "$gnomon" run --list-shadow-opts 2>/dev/null | awk '{ print $1 }' ;;
 	"model --designs") "$gnomon" model --list 2>/dev/null | awk '$2 == "design:" { print $1 }' ;;

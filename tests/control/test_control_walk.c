@@ -192,7 +192,7 @@ Test(control, walk_tools_refuse)
 	run_gnomon(&tool, "walk", path, "1", "--svg", "/nowhere/x.svg");
 	expect_refusal(&tool, 2, "/nowhere/x.svg");
 	run_gnomon(&tool, "tables", path, "--stage", "third");
-	expect_refusal(&tool, 2, "none of guest, stage2 and shadow");
+	expect_refusal(&tool, 2, "none of guest, stage2, shadow and enclave");
 	run_gnomon(&tool, "tables", path, "--frame", "-1");
 	expect_refusal(&tool, 2, "--frame: '-1'");
 	run_gnomon(&tool, "tables", path, "--frame", "0x10000000000000");
@@ -201,6 +201,8 @@ Test(control, walk_tools_refuse)
 	expect_failure(1, "There is no vCPU 5: this VM has 1");
 	run_gnomon(&tool, "tables", path, "--stage", "shadow");
 	expect_failure(1, "nested paging has no shadow tables");
+	run_gnomon(&tool, "tables", path, "--stage", "enclave");
+	expect_failure(1, "This VM has no secure memory");
 	run_gnomon(&tool, "walk", path, "1", "--svg", "/dev/full");
 	cr_expect_eq(tool.status, 1);
 	run_gnomon(&tool, "tables", path, "--html", "/dev/full");

@@ -65,6 +65,13 @@ Test(enclave_run, walk)
 	cr_expect(strstr(tool.out, "has this address. Inside it the CPU walks its own tables.\n"), "%s", tool.out);
 	cr_expect(strstr(tool.out, "\n 14  third        1") && strstr(tool.out, "frame of enclave "), "%s", tool.out);
 	cr_expect_not(strstr(tool.out, "\n 15  third"), "%s", tool.out);
+	run_gnomon(&tool, "tables", path, "--stage", "enclave", "--address", address);
+	expect_status(&tool, 0);
+	cr_expect(strstr(tool.out, "The third stage is one tree of 2 levels for all enclaves.") &&
+	              strstr(tool.out, "\nowned    10 of 256 frames\n") && strstr(tool.out, "  running "),
+	          "%s", tool.out);
+	run_gnomon(&tool, "tables", path, "--stage", "enclave", "--address", "0");
+	cr_expect(strstr(tool.out, "owned ") && !strstr(tool.out, "running"), "%s", tool.out);
 	quit();
 }
 

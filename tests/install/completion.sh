@@ -71,7 +71,7 @@ check "a command's arguments" "gpa= size=" "$(completed 'gnomon ctl --timeout 3 
 check "an argument's values" "guest shadow stage2" "$(completed 'gnomon ctl socket dump-tables stage=')"
 check "an argument's value" "shadow" "$(completed 'gnomon ctl socket dump-tables stage=sh')"
 check "kinds of access" "r w x" "$(completed 'gnomon walk --access ')"
-check "stages" "guest shadow stage2" "$(completed 'gnomon tables --stage ')"
+check "stages" "enclave guest shadow stage2" "$(completed 'gnomon tables --stage ')"
 check "a file for a picture" "kernel.elf" "$(completed 'gnomon walk --svg k')"
 check "a socket to walk at" "kernel.elf" "$(completed 'gnomon walk k')"
 check "a result to compare" "kernel.elf" "$(completed 'gnomon compare --threshold 3 k')"

@@ -167,7 +167,7 @@ Test(monitor, tells_a_walk, .timeout = 60)
 	for (unsigned i = 0; i < w->nr; i++)
 		cr_expect(w->step[i].third == (i % 3 < 2) && w->step[i].row == 4 - i / 3, "%u", i);
 	cr_assert_eq(ask(MONITOR_QUERY, (struct monitor_request){.va = BUFFER}), 0);
-	cr_expect(w->mapped && w->nr == 12, "the buffer is no secure memory");
+	cr_expect(w->mapped && w->nr == 12 && reply.stage_bytes == 2 * MONITOR_PAGE, "the buffer is no secure memory");
 	monitor_stop(m);
 }
 

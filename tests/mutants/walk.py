@@ -30,4 +30,6 @@ MUTANTS = [
      "what was read of a damaged snapshot is shown as its tables", "control control/views_of_bad_files"),
     ("below-hole-as-page", "vmm/view/below.c", "return path.mapped &&", "return", "a hole of the second stage is told as pages",
      "control control/views_below"),
+    ("enclave-stage-of-one", "vmm/machine/enclaves.c", "sizes->owned += s->pages + s->tables;", "sizes->owned = s->pages;",
+     "the frames of enclaves' tables count as nobody's", "enclave enclave_run/walk"),
 ]

@@ -23,6 +23,12 @@ int platform_enclaves_look(struct platform_enclaves *e, void (*fn)(void *ctx, co
 	return e->result;
 }
 
+int platform_enclaves_third_stage(struct platform_enclaves *e, struct platform_third_stage *ret)
+{
+	*ret = (struct platform_third_stage){.levels = 2, .memory = 1 << 20, .bytes = 8192};
+	return e->result;
+}
+
 const uint8_t *platform_enclaves_key(const struct platform_enclaves *e)
 {
 	return e->key;
@@ -98,4 +104,39 @@ Test(machine_enclaves, monitor_is_gone)
 
 	vm.enclaves = &all;
 	expect_error("The monitor, which has the enclaves, is gone");
+}
+
+/* Of their tables only sizes: of all, or of those that have an address. Frames of all count. */
+Test(machine_enclaves, sizes)
+{
+	static const struct paging_ops nested = {.name = "nested"};
+	static const struct enclave_summary two[] = {
+	    {.id = 1, .state = "ready", .create = {.base = 0x10000, .size = 0x4000}, .pages = 3, .tables = 4},
+	    {.id = 7, .state = "running", .create = {.base = 0x20000, .size = 0x1000}, .pages = 1, .tables = 5}};
+	static const char expected[] =
+	    "{\"stage\":\"enclave\",\"mode\":\"nested\",\"trees\":[],\"cut\":false,\"third-stage\":{\"levels\":2,"
+	    "\"memory\":1048576,\"bytes\":8192,\"frames\":256,\"owned\":13},\"enclaves\":[{\"id\":7,\"state\":"
+	    "\"running\",\"base\":\"0x20000\",\"size\":4096,\"pages\":1,\"tables\":5}]}";
+	struct platform_enclaves all = {.summary = two, .nr = 2};
+	struct control_tables wanted = {.stage = "enclave", .address = "0x20fff", .cpu = -1};
+	json_t *reply;
+	char *text;
+
+	vm.paging = &nested;
+	vm.enclaves = &all;
+	reply = machine_enclave_tables(&machine, &wanted, &error);
+	text = json_dumps(reply, JSON_COMPACT);
+	cr_expect_str_eq(text, expected);
+	free(text);
+	json_decref(reply);
+	wanted.address = "0x20g";
+	cr_expect_null(machine_enclave_tables(&machine, &wanted, &error));
+	cr_expect_str_eq(error.desc,
+	                 "Parameter 'address' is no address of 64 bits: 0x and hexadecimal digits, or decimal ones");
+	wanted.address = NULL;
+	all.result = -ETIMEDOUT;
+	cr_expect_null(machine_enclave_tables(&machine, &wanted, &error));
+	cr_expect_str_eq(error.desc, "The monitor, which has the enclaves, does not answer");
+	vm.enclaves = NULL;
+	cr_expect_null(machine_enclave_tables(&machine, &wanted, &error));
 }

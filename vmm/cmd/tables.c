@@ -24,7 +24,8 @@ static const char help[] =
     "\n"
     "  --stage STAGE      guest (default): virtual to guest physical, and what that lies on;\n"
     "                     stage2: guest physical to machine addresses; of a snapshot, what the file has of memory;\n"
-    "                     shadow: what the CPU walks in shadow mode, virtual to machine addresses\n"
+    "                     shadow: what the CPU walks in shadow mode, virtual to machine addresses;\n"
+    "                     enclave: how large the third stage and the enclaves' tables are\n"
     "  --address ADDRESS  only what leads to this address\n"
     "  --frame FRAME      only say who maps this page frame: its address divided by 4096\n"
     "  --cpu N            only of this vCPU (default: of all, a tree that several have once)\n"
@@ -44,11 +45,14 @@ struct ask {
 
 static int parse_stage(const char *text, const char **ret_stage)
 {
-	if (strcmp(text, "guest") == 0 || strcmp(text, "stage2") == 0 || strcmp(text, "shadow") == 0) {
-		*ret_stage = text;
-		return 0;
-	}
-	log_error("--stage: '%s' is none of guest, stage2 and shadow", text);
+	static const char *const stages[] = {"guest", "stage2", "shadow", "enclave"};
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++)
+		if (strcmp(text, stages[i]) == 0) {
+			*ret_stage = text;
+			return 0;
+		}
+	log_error("--stage: '%s' is none of guest, stage2, shadow and enclave", text);
 	return -EINVAL;
 }
 

@@ -34,6 +34,7 @@ struct tables {
 	struct table_tree *tree;
 	size_t nr;
 	const json_t *memory; /* of a snapshot, in place of trees: ranges; NULL: there are trees */
+	const json_t *third;  /* of enclaves, in place of trees: sizes of the third stage; NULL: there are trees */
 	bool cut;             /* something was left out */
 };
 
@@ -74,6 +75,9 @@ void tables_put_below_sum(const struct table_tree *t, FILE *to);
 
 /* What a snapshot has of memory: a line for each range, and the sums. */
 void tables_put_memory(const json_t *memory, FILE *to);
+
+/* Sizes of the third stage and a line for each enclave, from such a reply. */
+void tables_put_enclaves(const json_t *reply, FILE *to);
 
 /* A line for each node that maps a byte of the page frame, or whose table lies there. */
 void tables_print_frame(const struct tables *t, uint64_t frame, FILE *to);

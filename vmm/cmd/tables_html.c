@@ -57,12 +57,22 @@ static void put_tree(const struct table_tree *t, FILE *to)
 		fputs("</details>\n", to);
 }
 
-static int put_shared(const struct tables *t, FILE *to)
+/* What there is in place of trees. */
+static int put_sizes(const struct tables *t, FILE *to)
+{
+	if (t->memory)
+		tables_put_memory(t->memory, to);
+	if (t->third)
+		tables_put_enclaves(t->reply, to);
+	return 0;
+}
+
+static int put_text(const struct tables *t, int (*put)(const struct tables *t, FILE *to), FILE *to)
 {
 	char *text = NULL;
 	size_t len;
 	FILE *lines = open_memstream(&text, &len);
-	int r = lines ? tables_put_shared(t, lines) : log_errno(ENOMEM, "--html");
+	int r = lines ? put(t, lines) : log_errno(ENOMEM, "--html");
 
 	if (lines && fclose(lines) == EOF && r == 0)
 		r = log_errno(ENOMEM, "--html");
@@ -93,12 +103,7 @@ int tables_write_html(const struct tables *t, FILE *to)
 		put_tree(&t->tree[i], to);
 		fputs("</div>\n", to);
 	}
-	if (t->memory) {
-		fputs("<pre>", to);
-		tables_put_memory(t->memory, to);
-		fputs("</pre>\n", to);
-	}
-	if (put_shared(t, to) < 0)
+	if (put_text(t, put_sizes, to) < 0 || put_text(t, tables_put_shared, to) < 0)
 		return -ENOMEM;
 	if (t->cut)
 		fputs("<p>More was left out: there are too many tables or entries.</p>\n", to);

@@ -80,6 +80,8 @@ int tables_print(const struct tables *t, FILE *to)
 	}
 	if (t->memory)
 		tables_put_memory(t->memory, to);
+	if (t->third)
+		tables_put_enclaves(t->reply, to);
 	if (tables_put_shared(t, to) < 0)
 		return -ENOMEM;
 	if (t->cut)

@@ -81,6 +81,7 @@ int tables_load(json_t *reply, struct tables *ret_tables)
 
 	*ret_tables = (struct tables){.reply = reply,
 	                              .memory = json_object_get(reply, "memory"),
+	                              .third = json_object_get(reply, "third-stage"),
 	                              .cut = json_is_true(json_object_get(reply, "cut"))};
 	ret_tables->tree = calloc(json_array_size(trees) + 1, sizeof(*ret_tables->tree));
 	if (!ret_tables->tree)

@@ -275,12 +275,13 @@ static const struct arg_schema paging_args[] = {
     {0},
 };
 static const char *const stages[] = {"guest", "stage2", "shadow", NULL};
+static const char *const tables_stages[] = {"guest", "stage2", "shadow", "enclave", NULL};
 static const struct arg_schema dump_args[] = {
     {.name = "stage", .type = ARG_ENUM, .values = stages},
     {0},
 };
 static const struct arg_schema tables_args[] = {
-    {.name = "stage", .type = ARG_ENUM, .values = stages},
+    {.name = "stage", .type = ARG_ENUM, .values = tables_stages},
     {.name = "address", .type = ARG_STRING},
     {.name = "cpu", .type = ARG_INTEGER},
     {0},
@@ -337,7 +338,7 @@ const struct qmp_command qmp_commands[] = {
     {"reclaim", slice_args, reclaim, "take a slice of guest memory now, without asking the guest"},
     {"release", slice_args, release, "give back a slice that reclaim took, zeroed"},
     {"dump-tables", dump_args, dump_tables, "page tables of one stage: guest, stage2 or shadow"},
-    {"query-tables", tables_args, query_tables, "the same as trees, entry by entry"},
+    {"query-tables", tables_args, query_tables, "the same as trees, entry by entry; of enclaves, sizes"},
     {"walk", walk_args, walk, "every reference of one translation, and how it ends"},
     {"snapshot-save", snapshot_args, snapshot_save, "save the whole machine to a file while the guest runs"},
     {"query-snapshot", NULL, query_snapshot, "how far the snapshot is, or how the last one ended"},

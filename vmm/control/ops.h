@@ -44,7 +44,7 @@ struct control_walk {
 
 /* What `query-tables` is asked. */
 struct control_tables {
-	const char *stage;   /* "guest", "stage2" or "shadow" */
+	const char *stage;   /* "guest", "stage2", "shadow" or "enclave" */
 	const char *address; /* only what leads there; NULL: everything */
 	int64_t cpu;         /* -1: of all vCPUs, each tree once */
 };

@@ -48,12 +48,18 @@ json_t *machine_dump_tables(void *machine, const char *stage, struct control_err
 json_t *machine_tables(void *machine, const struct control_tables *wanted, struct control_error *err);
 json_t *machine_walk(void *machine, const struct control_walk *wanted, struct control_error *err);
 
-/* machine/enclaves.c: the enclaves and the key of their reports. See control/ops.h. */
+/*
+ * machine/enclaves.c: the enclaves and the key of their reports; and what may be told of their tables. See
+ * control/ops.h.
+ */
 json_t *machine_enclaves(void *machine, struct control_error *err);
 /* Says what -errno of platform_enclaves_look() and its like means: the enclaves are not known. */
 void machine_enclaves_unknown(int r, struct control_error *err);
+json_t *machine_enclave_tables(struct machine *m, const struct control_tables *wanted, struct control_error *err);
 
-/* machine/pause.c: the VM pauses for a command, stopped by a client or not; vm_resume() undoes that. -errno with *err. */
+/*
+ * machine/pause.c: the VM pauses for a command, stopped by a client or not; vm_resume() undoes that. -errno with *err.
+ */
 int must_check machine_pause(struct machine *m, struct control_error *err);
 
 #endif

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* query-tables: page tables as trees, those of the guest with what they lie on in the second stage. */
+/*
+ * query-tables: page tables as trees, those of the guest with what they lie on in the second stage; of enclaves only
+ * sizes.
+ */
+#include <string.h>
+
 #include "machine/tables.h"
 #include "view/trees.h"
 #include "walk/trace.h"
@@ -41,6 +46,8 @@ json_t *machine_tables(void *machine, const struct control_tables *wanted, struc
 	const char *mode = "";
 	int r;
 
+	if (strcmp(wanted->stage, "enclave") == 0)
+		return machine_enclave_tables(m, wanted, err);
 	if (view_trees_init(&v, wanted, err) < 0)
 		return NULL;
 	r = machine_begin_look(m, err);

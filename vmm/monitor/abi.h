@@ -104,7 +104,8 @@ struct monitor_reply {
 	uint32_t failed;                 /* the host refused, or an audit found something: the run cannot go on */
 	struct gnomon_enclave_left left; /* ENTER, RESUME */
 	struct monitor_query query;
-	uint64_t enclaves, pages, tables, stage_bytes; /* RESET: that there were; AUDIT: that there are */
+	uint64_t enclaves, pages, tables; /* RESET: that there were; AUDIT: that there are */
+	uint64_t stage_bytes; /* of the third stage's tables. RESET: as there were; AUDIT, QUERY: as there are */
 	struct monitor_walks walks;
 	struct monitor_walk walk; /* QUERY */
 	uint32_t sequence, op; /* the request's */

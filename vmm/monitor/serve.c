@@ -192,6 +192,7 @@ static enum gnomon_enclave_status call(struct monitor_serve *m, const struct mon
 	case MONITOR_QUERY:
 		query(m, q->id, reply);
 		monitor_walk(m->all, m->memory, q->id, q->va, &reply->walk);
+		reply->stage_bytes = enclave_stage_bytes(enclave_stage(m->all));
 		return GNOMON_ENCLAVE_OK;
 	case MONITOR_RESET:
 		count(m, reply);

@@ -52,6 +52,8 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 	if (!e)
 		return log_errno(ENOMEM, "no memory for enclaves");
 	e->own_slot = c->cpus;
+	e->memory = c->memory;
+	e->levels = c->levels;
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_mutex_init(&e->vm_lock, NULL);
 	pthread_mutex_init(&e->look_lock, NULL);
@@ -310,6 +312,20 @@ int platform_enclaves_look_at(struct platform_enclaves *e, uint64_t va,
 		}
 	}
 	pthread_mutex_unlock(&e->look_lock);
+	return r;
+}
+
+int platform_enclaves_third_stage(struct platform_enclaves *e, struct platform_third_stage *ret)
+{
+	struct monitor_reply reply;
+	int r;
+
+	pthread_mutex_lock(&e->look_lock);
+	r = query(e, 1, 0, &reply); /* whether there is such an enclave or not */
+	pthread_mutex_unlock(&e->look_lock);
+	if (r == 0)
+		*ret =
+		    (struct platform_third_stage){.levels = e->levels, .memory = e->memory, .bytes = reply.stage_bytes};
 	return r;
 }
 

@@ -64,6 +64,16 @@ int must_check platform_enclaves_look(struct platform_enclaves *e,
 int must_check platform_enclaves_look_at(struct platform_enclaves *e, uint64_t va,
                                          void (*fn)(void *ctx, const struct enclave_summary *summary), void *ctx);
 
+/* The third stage, which is one tree for all enclaves (enclave/stage.h). */
+struct platform_third_stage {
+	int levels;
+	uint64_t memory; /* bytes of secure memory, which it describes */
+	uint64_t bytes;  /* of its tables */
+};
+
+/* As platform_enclaves_look(). */
+int must_check platform_enclaves_third_stage(struct platform_enclaves *e, struct platform_third_stage *ret_stage);
+
 /* Whether there is an enclave. The VM is at rest (vm/rest.h), so that none comes or goes. */
 bool platform_enclaves_any(const struct platform_enclaves *e);
 /* Whether secure memory is never swapped out. */

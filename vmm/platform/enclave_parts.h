@@ -21,6 +21,8 @@ struct platform_enclaves {
 	pthread_mutex_t vm_lock; /* both, against the VM's end, for a thread that is not its own */
 	struct bus_device port;
 	struct monitor *monitor;
+	uint64_t memory;           /* secure memory */
+	int levels;                /* of the third stage */
 	int own_slot;              /* of the monitor, for threads that are no vCPU's */
 	pthread_mutex_t look_lock; /* own_slot; comes before `lock` */
 	pthread_mutex_t lock;      /* pages, content */
