@@ -3,6 +3,7 @@
 
 PAIR, SHADOW = "vmm/model/design/pair.c", "vmm/model/design/shadow.c"
 UNIT, HASHED, RANDOM = "unit model_design", "unit model_design_hashed", "unit model_design_random"
+UNMAP = "unit model_design_unmap"
 
 MUTANTS = [
     ("model-kept-walk-stays", PAIR, "if (!kept || kept->changes != p->host->changes + 1)",
@@ -23,4 +24,12 @@ MUTANTS = [
      "h->usage.pages++;", "a page that is mapped again counts as two", HASHED),
     ("model-leaf-of-wrong-size", "vmm/model/design/radix.c", "walk->page_shift = step->entry_shift;",
      "walk->page_shift = PAGE_SHIFT;", "large pages fill the TLB as small ones", RANDOM),
+    ("model-tombstone-ends-probe", "vmm/model/design/linear.c", "l->tag[slot] = TOMBSTONE; l->tombs++;", "l->tag[slot] = 0; l->used--;",
+     "what lies behind an unmapped page is not found any more", UNMAP),
+    ("model-chain-loses-rest", "vmm/model/design/chain.c", "*e = unused ? *unused : (struct chained){0};",
+     "*e = (struct chained){0};", "to unmap a chain's first page loses those behind it", UNMAP),
+    ("model-shadow-keeps-page", SHADOW, "r = walker_unmap(s->composed, at, walk.page_shift, &machine);", "machine = 0;",
+     "the composed table keeps a page that the guest has unmapped", UNMAP),
+    ("model-unmapped-in-tlb", "vmm/model/mmu/mmu.c", "assoc_remove(&mmu->tlb[i], mmu_key(va + at, shift, shift));", ";",
+     "a TLB still has a page that was unmapped", "unit model_run"),
 ]

@@ -42,6 +42,7 @@ static void drop(struct run_lane *lane)
 	for (int i = 0; i < LANES; i++) {
 		walker_destroy(lane[i].walker);
 		model_mmu_free(lane[i].mmu);
+		run_lane_end(&lane[i]);
 	}
 }
 
@@ -128,5 +129,34 @@ Test(model_run, design_that_cannot_map_stops_alone)
 		cr_assert_eq(model_mmu_counts(lane[i].mmu)->accesses, reaches ? 10000 : 0);
 	}
 	cr_assert_eq(lane[4].error_at, 1ull << 46);
+	drop(lane);
+}
+
+/* Every lane unmaps the same pages, which come back when they are touched, in the frames that were theirs. */
+Test(model_run, churn)
+{
+	const struct run_plan plan = {.accesses = 100000, .churn = 64};
+	struct run_lane lane[LANES];
+	static struct model_walk walk;
+	struct model_usage usage;
+	uint64_t removes = 0;
+
+	make(lane);
+	cr_assert_eq(run(lane, plan, MODEL_UNIFORM, 1 << 30), 0);
+	for (int i = 0; i < LANES; i++) {
+		walker_usage(lane[i].walker, &usage);
+		cr_expect_eq(lane[i].error, 0, "%s", designs[i]);
+		removes = removes ? removes : usage.removes;
+		cr_expect(usage.removes == removes && removes > 1000, "%s: %lu", designs[i], usage.removes);
+		cr_expect_eq(usage.inserts, usage.pages + usage.removes, "%s", designs[i]);
+		cr_expect_leq(usage.pages + lane[i].freed.nr, 1024u, "%s: it took new frames", designs[i]);
+		cr_expect_eq(model_mmu_counts(lane[i].mmu)->accesses, 100000u);
+	}
+	cr_assert_eq(walker_map(lane[0].walker, 1ull << 33, 1 << 12, 12, PT_RWX), 0);
+	walker_walk(lane[0].walker, 1ull << 33, &walk);
+	model_mmu_walk(lane[0].mmu, 1ull << 33, &walk);
+	cr_expect(model_mmu_hit(lane[0].mmu, (1ull << 33) + 8));
+	model_mmu_flush(lane[0].mmu, 1ull << 33, 12);
+	cr_expect_not(model_mmu_hit(lane[0].mmu, (1ull << 33) + 8), "its page is in no TLB");
 	drop(lane);
 }

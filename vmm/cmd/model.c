@@ -97,6 +97,7 @@ static int simulate(struct session *s, size_t n, uint64_t bytes)
 	struct run_plan plan = {.page_shift = o->page_shift,
 	                        .accesses = (uint64_t)o->accesses,
 	                        .warm = (uint64_t)o->warm,
+	                        .churn = (unsigned)o->churn,
 	                        .threads = (unsigned)o->threads - 1, /* this one works, too */
 	                        .ask = ask,
 	                        .tap = s->trace.writer.to ? tap : NULL,

@@ -63,6 +63,7 @@ void model_lanes_free(struct run_lane *lane, size_t nr)
 		if (lane[i].walker)
 			walker_destroy(lane[i].walker);
 		model_mmu_free(lane[i].mmu);
+		run_lane_end(&lane[i]);
 	}
 	memset(lane, 0, nr * sizeof(*lane));
 }

@@ -12,6 +12,7 @@
 #include "cmd/input.h"
 #include "cmd/options.h"
 #include "model/design/catalogue.h"
+#include "model/run.h"
 
 #define MAX_SEED     1000000000
 #define MAX_ACCESSES 1000000000000
@@ -44,6 +45,7 @@ static const char help[] =
     "  --ws SIZES         working sets, a size or FROM..TO:xN (1M..1G:x2), from 64K to 64T (default 256M)\n"
     "  --accesses N       how many count (default 4000000; of a trace all)\n"
     "  --warm N           how many come before, and fill the caches (default a quarter of these; of a trace 0)\n"
+    "  --churn N          unmap pages of N of each 4096 addresses behind them (default 0); a touch maps them again\n"
     "  --seed S           of the patterns, 0 to 1000000000 (default 1)\n"
     "  --threads N        1 to 256 (default as many as there are CPUs)\n"
     "  --json FILE        all tables as JSON; - is stdout, instead of the text\n"
@@ -222,12 +224,9 @@ static int parse_shape(const char *arg, struct model_options *o)
 
 	if (r < 0)
 		return r;
-	if (size > SHAPE_MAX_BYTES) {
+	if (size > SHAPE_MAX_BYTES)
 		log_error("--shape: %s is longer than 64 KiB", arg);
-		r = -EINVAL;
-	} else {
-		r = take_shape(arg, (const char *)bytes, size, o);
-	}
+	r = size > SHAPE_MAX_BYTES ? -EINVAL : take_shape(arg, (const char *)bytes, size, o);
 	free(bytes);
 	o->preset = NULL;
 	o->shape_file = arg;
@@ -239,11 +238,8 @@ static bool takes_word(int opt, const char *arg, struct model_options *o)
 {
 	switch (opt) {
 	case 'T':
-		o->trace = arg;
-		o->simulate = true;
-		return true;
 	case 'F':
-		o->from = arg;
+		*(opt == 'T' ? &o->trace : &o->from) = arg;
 		o->simulate = true;
 		return true;
 	case 'W':
@@ -289,6 +285,8 @@ static int parse_option(int opt, const char *arg, struct model_options *o)
 		return parse_count("--accesses", arg, 1, MAX_ACCESSES, &o->accesses);
 	case 'x':
 		return parse_count("--warm", arg, 0, MAX_ACCESSES, &o->warm);
+	case 'C':
+		return parse_count("--churn", arg, 0, RUN_BATCH, &o->churn);
 	case 's':
 		return parse_count("--seed", arg, 0, MAX_SEED, &o->seed);
 	case 't':
@@ -359,6 +357,7 @@ int model_options_parse(int argc, char **argv, struct model_options *o)
 	    {"ws", required_argument, NULL, 'w'},
 	    {"accesses", required_argument, NULL, 'a'},
 	    {"warm", required_argument, NULL, 'x'},
+	    {"churn", required_argument, NULL, 'C'},
 	    {"seed", required_argument, NULL, 's'},
 	    {"threads", required_argument, NULL, 't'},
 	    {"json", required_argument, NULL, 'j'},

@@ -33,7 +33,7 @@ struct model_options {
 	char *shape_text;
 	size_t shape_len;
 	int page_shift, host_page_shift;
-	long seed, accesses, warm, threads; /* accesses, warm negative: not given */
+	long seed, accesses, warm, churn, threads; /* accesses, warm negative: not given */
 	struct report_files files;
 };
 

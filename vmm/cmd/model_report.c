@@ -24,6 +24,7 @@ static const struct report_column table_columns[] = {
     {"bytes_per_page", "bytes/page", NULL, 2},
     {"lines", "lines read", NULL, 0},
     {"refs_per_insert", "refs/insert", NULL, 2},
+    {"refs_per_remove", "refs/remove", NULL, 2},
     {"resizes", "resizes", NULL, 0},
     {"moved", "moved", NULL, 0},
 };
@@ -188,6 +189,10 @@ static void add_tables(struct report *report, const struct model_result *r)
 		report_set_number(report, "bytes_per_page", (double)u->table_bytes / (double)u->pages);
 	if (u->inserts)
 		report_set_number(report, "refs_per_insert", (double)u->insert_refs / (double)u->inserts);
+	if (u->removes)
+		report_set_number(report, "refs_per_remove", (double)u->remove_refs / (double)u->removes);
+	else
+		report_set_na(report, "refs_per_remove", "no page was unmapped (--churn)");
 	report_set_rest_na(report, "no page was mapped");
 }
 

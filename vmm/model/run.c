@@ -7,6 +7,7 @@
 
 #include "base/thread.h"
 #include "model/design/memory.h"
+#include "model/design/random.h"
 
 #define MAX_THREADS 256
 
@@ -26,10 +27,44 @@ struct run {
 
 /* ---- one lane ---- */
 
+/* A frame of an unmapped page, as most have one size, or a new one. */
+static int take_frame(struct run_lane *lane, int shift, uint64_t *ret_pa)
+{
+	struct run_freed *f = &lane->freed;
+
+	if (!f->nr || (int)(f->pa[f->nr - 1] & 63) != shift)
+		return model_memory_page(lane->walker->memory, shift, ret_pa);
+	*ret_pa = f->pa[--f->nr] & ~63ull;
+	return 0;
+}
+
+static int give_frame(struct run_lane *lane, uint64_t pa, int shift)
+{
+	struct run_freed *f = &lane->freed;
+
+	if (f->nr == f->room) {
+		const size_t room = f->room ? 2 * f->room : 64;
+		uint64_t *more = realloc(f->pa, room * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		f->pa = more;
+		f->room = room;
+	}
+	f->pa[f->nr++] = pa | (unsigned)shift;
+	return 0;
+}
+
+void run_lane_end(struct run_lane *lane)
+{
+	free(lane->freed.pa);
+	lane->freed = (struct run_freed){0};
+}
+
 static int map_page(struct run_lane *lane, uint64_t va, int shift)
 {
 	uint64_t pa;
-	int r = model_memory_page(lane->walker->memory, shift, &pa);
+	int r = take_frame(lane, shift, &pa);
 
 	return r < 0 ? r : walker_map(lane->walker, va >> shift << shift, pa, shift, PT_RWX);
 }
@@ -60,6 +95,28 @@ static int translate(struct run_lane *lane, uint64_t va, const struct run_plan *
 	return 0;
 }
 
+/* Every lane unmaps the same pages; one that two addresses have is unmapped once. */
+static int unmap_some(const struct run *run, struct run_lane *lane)
+{
+	uint64_t random = run->va[0];
+	int r = 0;
+
+	for (unsigned i = 0; i < run->plan->churn && (r == 0 || r == -ENOENT); i++) {
+		const uint64_t va = run->va[model_random_below(&random, run->count)];
+		const int shift = shift_of(run->plan, va);
+		const uint64_t page = va >> shift << shift;
+		uint64_t pa;
+
+		r = walker_unmap(lane->walker, page, shift, &pa);
+		if (r == 0) {
+			model_mmu_flush(lane->mmu, page, shift);
+			r = give_frame(lane, pa, shift);
+		}
+		lane->error_at = va;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 static void run_lane(const struct run *run, struct run_lane *lane, struct model_walk *walk)
 {
 	for (size_t i = 0; i < run->count && !lane->error; i++) {
@@ -68,6 +125,8 @@ static void run_lane(const struct run *run, struct run_lane *lane, struct model_
 		lane->error = translate(lane, run->va[i], run->plan, walk);
 		lane->error_at = run->va[i];
 	}
+	if (!lane->error && run->plan->churn)
+		lane->error = unmap_some(run, lane);
 	if (run->warm && run->warm == run->count)
 		model_mmu_forget_counts(lane->mmu);
 }

@@ -17,11 +17,18 @@
 
 #define RUN_BATCH 4096
 
+/* Frames that were unmapped: the next pages to be mapped have them. */
+struct run_freed {
+	uint64_t *pa; /* with the page's shift in the low bits */
+	size_t nr, room;
+};
+
 struct run_lane {
 	struct walker *walker; /* the caller's, as the MMU */
 	struct model_mmu *mmu;
 	int error; /* -errno of the page that could not be mapped, -ENOSPC: none is left; the lane stopped there */
 	uint64_t error_at; /* its address */
+	struct run_freed freed;
 };
 
 struct run_plan {
@@ -31,6 +38,7 @@ struct run_plan {
 	size_t nr_ranges;
 	uint64_t accesses; /* after the first `warm`, which fill caches and do not count; 0: as many as there are */
 	uint64_t warm;
+	unsigned churn; /* so many of the addresses of a batch have their pages unmapped after it; RUN_BATCH at most */
 	unsigned threads; /* 0: the caller's alone */
 	/* After each batch, in the caller's thread; `done` includes the warm ones. True: end here. NULL: nobody asks. */
 	bool (*ask)(void *ctx, uint64_t done);
@@ -38,6 +46,9 @@ struct run_plan {
 	void (*tap)(void *ctx, const uint64_t *va, size_t nr);
 	void *ctx;
 };
+
+/* Frees what a run has left in a lane; not the walker and the MMU. */
+void run_lane_end(struct run_lane *lane);
 
 /* 0; -EINTR: `ask` ended it, and the lanes have what was done; -errno of the source, logged; of threads, logged. */
 int must_check model_run(const struct run_plan *plan, struct run_lane *lane, size_t nr);

@@ -30,6 +30,7 @@ struct chain {
 	/* Behind the table. A frame's last entry is no page's: it names the frame before. */
 	struct chained *frame;
 	uint64_t in_frame;
+	struct chained *free; /* linked by `next` */
 };
 
 static struct chained *entry_at(const struct hashed *h, uint64_t address)
@@ -77,6 +78,11 @@ static int chain_create(struct hashed *h, int shift, struct hash_table **ret_tab
 /* An entry behind the table. */
 static int new_entry(struct hashed *h, struct chain *c, struct chained **ret_entry)
 {
+	if (c->free) {
+		*ret_entry = c->free;
+		c->free = entry_at(h, c->free->next);
+		return 0;
+	}
 	if (!c->frame || c->in_frame == PER_FRAME - 1) {
 		void *frame;
 		const int r = hashed_array(h, PER_FRAME, sizeof(*c->frame), &frame);
@@ -180,7 +186,36 @@ static int chain_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, pt
 	return r;
 }
 
-static const struct hashed_ops chain_ops = {chain_create, chain_insert, chain_find, NULL};
+/* The table's own entry takes what stands behind it. */
+static uint64_t chain_remove(struct hashed *h, struct hash_table *t, uint64_t vpn)
+{
+	struct chain *c = (struct chain *)t;
+	struct chained *e = head(c, vpn), *before = NULL, *unused;
+	uint64_t was;
+
+	for (h->usage.remove_refs++; e && e->tag != hashed_tag(vpn); h->usage.remove_refs += !!e) {
+		before = e;
+		e = entry_at(h, e->next);
+	}
+	if (!e)
+		return 0;
+	was = e->leaf;
+	unused = before ? e : entry_at(h, e->next);
+	h->usage.remove_refs++;
+	if (before)
+		before->next = e->next;
+	else
+		*e = unused ? *unused : (struct chained){0};
+	if (unused) {
+		*unused = (struct chained){.next = c->free ? hashed_address(h, c->free) : 0};
+		c->free = unused;
+		h->usage.remove_refs++;
+	}
+	c->used--;
+	return was;
+}
+
+static const struct hashed_ops chain_ops = {chain_create, chain_insert, chain_remove, chain_find, NULL};
 
 const struct model_design model_design_chain = {
     .name = "chain",

@@ -193,12 +193,12 @@ static int cuckoo_create(struct hashed *h, int shift, struct hash_table **ret_ta
 }
 
 /* Where the page is. NULL: nowhere. */
-static struct slot *find_slot(const struct cuckoo *c, uint64_t tag)
+static struct slot *find_slot(const struct cuckoo *c, uint64_t tag, uint64_t *refs)
 {
 	for (unsigned way = 0; way < c->ways; way++) {
 		struct slot *s = slot_of(c, way, tag);
 
-		c->h->usage.insert_refs++;
+		(*refs)++;
 		if (s->tag == tag)
 			return s;
 	}
@@ -221,7 +221,7 @@ static int cuckoo_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, p
 {
 	struct cuckoo *c = (struct cuckoo *)t;
 	const struct slot new = {hashed_tag(vpn), pte_raw(leaf)};
-	struct slot *old = find_slot(c, new.tag);
+	struct slot *old = find_slot(c, new.tag, &h->usage.insert_refs);
 	int r = 0;
 
 	if (old) {
@@ -242,7 +242,21 @@ static int cuckoo_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, p
 	return r;
 }
 
-static const struct hashed_ops cuckoo_ops = {cuckoo_create, cuckoo_insert, cuckoo_find, NULL};
+static uint64_t cuckoo_remove(struct hashed *h, struct hash_table *t, uint64_t vpn)
+{
+	struct cuckoo *c = (struct cuckoo *)t;
+	struct slot *s = find_slot(c, hashed_tag(vpn), &h->usage.remove_refs);
+	const uint64_t was = s ? s->leaf : 0;
+
+	if (s) {
+		*s = (struct slot){0};
+		h->usage.remove_refs++;
+		c->used--;
+	}
+	return was;
+}
+
+static const struct hashed_ops cuckoo_ops = {cuckoo_create, cuckoo_insert, cuckoo_remove, cuckoo_find, NULL};
 
 static const char *check(const struct model_args *args)
 {

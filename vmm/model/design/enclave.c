@@ -39,6 +39,12 @@ static int enclave_map(struct walker *w, uint64_t va, uint64_t pa, int page_shif
 	return r;
 }
 
+/* The frame stays the enclave's. */
+static int enclave_unmap(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa)
+{
+	return walker_unmap(((struct enclave *)w)->inner, va, page_shift, ret_pa);
+}
+
 /* False: the frame is not owned. */
 static bool check(const struct enclave *e, uint64_t maddr, uint8_t of, struct model_walk *walk)
 {
@@ -90,7 +96,7 @@ static void enclave_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops enclave_ops = {enclave_map, enclave_walk, enclave_usage, enclave_destroy};
+static const struct walker_ops enclave_ops = {enclave_map, enclave_walk, enclave_usage, enclave_destroy, enclave_unmap};
 
 /* The enclave format with `depth` levels that reach over `bytes`. */
 static struct pt_format stage_format(int depth, uint64_t bytes)

@@ -35,6 +35,24 @@ static int hashed_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift
 	             : h->ops->insert(h, h->table[size], va >> page_shift, fmt->make_leaf(level_of(size), pa, attrs));
 }
 
+static int hashed_unmap(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa)
+{
+	struct hashed *h = (struct hashed *)w;
+	const int size = size_of_shift(page_shift);
+	const bool has = size >= 0 && h->table[size];
+	const uint64_t refs = h->usage.remove_refs;
+	const uint64_t leaf = has ? h->ops->remove(h, h->table[size], va >> page_shift) : 0;
+
+	if (!leaf) {
+		h->usage.remove_refs = refs;
+		return -ENOENT;
+	}
+	h->usage.removes++;
+	h->usage.pages--;
+	*ret_pa = pt_x86_64.address(pte_init(leaf), level_of(size));
+	return 0;
+}
+
 static void hashed_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
 	const struct hashed *h = (const struct hashed *)w;
@@ -71,7 +89,7 @@ static void hashed_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops ops_of_walker = {hashed_map, hashed_walk, hashed_usage, hashed_destroy};
+static const struct walker_ops ops_of_walker = {hashed_map, hashed_walk, hashed_usage, hashed_destroy, hashed_unmap};
 
 int hashed_create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
                   struct walker **ret_walker)

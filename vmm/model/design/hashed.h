@@ -48,6 +48,8 @@ struct hashed_ops {
 	 * -ENOMEM, -ENOSPC, -EEXIST: nothing is changed.
 	 */
 	int (*insert)(struct hashed *h, struct hash_table *t, uint64_t vpn, pte_t leaf);
+	/* Takes the leaf out. Counts in h->usage, all but `removes`. Returns it; 0: there is none. */
+	uint64_t (*remove)(struct hashed *h, struct hash_table *t, uint64_t vpn);
 	/* Adds the entries that are read on the way to the leaf of `va` to *walk. Returns it; 0: there is none. */
 	uint64_t (*find)(const struct hashed *h, const struct hash_table *t, uint64_t va, struct model_walk *walk);
 	/* Optional: frees what the table has beside its struct and the simulated memory. */

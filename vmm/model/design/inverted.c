@@ -80,11 +80,11 @@ static int inverted_create(struct hashed *h, int shift, struct hash_table **ret_
 }
 
 /* The link that leads to the page's entry, or the last one of its chain. */
-static uint64_t *find_link(struct hashed *h, const struct inverted *v, uint64_t vpn)
+static uint64_t *find_link(const struct hashed *h, const struct inverted *v, uint64_t vpn, uint64_t *refs)
 {
 	uint64_t *link = anchor_of(v, vpn);
 
-	for (h->usage.insert_refs++; *link; h->usage.insert_refs++) {
+	for ((*refs)++; *link; (*refs)++) {
 		struct frame *f = model_memory_at(h->w.memory, *link);
 
 		if (f->tag == hashed_tag(vpn))
@@ -106,7 +106,7 @@ static int inverted_insert(struct hashed *h, struct hash_table *t, uint64_t vpn,
 	f = &v->frame[number];
 	if (f->tag && f->tag != hashed_tag(vpn))
 		return -EEXIST;
-	link = find_link(h, v, vpn);
+	link = find_link(h, v, vpn, &h->usage.insert_refs);
 	h->usage.pages += !*link;
 	if (*link) {
 		struct frame *old = model_memory_at(h->w.memory, *link);
@@ -122,7 +122,22 @@ static int inverted_insert(struct hashed *h, struct hash_table *t, uint64_t vpn,
 	return 0;
 }
 
-static const struct hashed_ops inverted_ops = {inverted_create, inverted_insert, inverted_find, NULL};
+static uint64_t inverted_remove(struct hashed *h, struct hash_table *t, uint64_t vpn)
+{
+	uint64_t *link = find_link(h, (const struct inverted *)t, vpn, &h->usage.remove_refs), was;
+	struct frame *f;
+
+	if (!*link)
+		return 0;
+	f = model_memory_at(h->w.memory, *link);
+	was = f->leaf;
+	*link = f->next;
+	*f = (struct frame){0};
+	h->usage.remove_refs += 2;
+	return was;
+}
+
+static const struct hashed_ops inverted_ops = {inverted_create, inverted_insert, inverted_remove, inverted_find, NULL};
 
 const struct model_design model_design_inverted = {
     .name = "inverted",

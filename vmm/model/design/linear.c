@@ -4,6 +4,9 @@
  *
  *     slot[hash] --> another page's --> another page's --> found       or empty: not mapped
  *
+ * A page that is unmapped leaves a tombstone, which an insertion may take. Tombstones count against the load limit; the
+ * table is then built anew.
+ *
  * A hit reads (1 + 1/(1 - load))/2 entries on average (Knuth, The Art of Computer Programming, vol. 3, 6.4). A single
  * leaf stands beside its tag, 16 bytes; the tag of eight stands in bits that their leaves do not use, so that a probe
  * reads one line (Yaniv and Tsafrir, "Hash, don't cache (the page table)", SIGMETRICS 2016). Clusters are those of
@@ -15,10 +18,13 @@
 #include "model/design/designs.h"
 #include "model/design/hashed.h"
 
+/* In place of a tag: a slot whose pages were all unmapped. Probes go on behind it. */
+#define TOMBSTONE UINT64_MAX
+
 struct linear {
 	struct hash_table t;
 	unsigned cluster; /* leaves of a slot */
-	uint64_t slots, used;
+	uint64_t slots, used, tombs; /* used: not free, tombstones included */
 	uint64_t *tag;  /* of each slot; beside the simulated memory, wherever the design has its bits */
 	uint64_t *leaf; /* cluster of each slot; a single one has its tag behind it */
 };
@@ -62,14 +68,17 @@ static uint64_t linear_find(const struct hashed *h, const struct hash_table *t, 
 	}
 }
 
-/* The slot that the page has, or is to have. */
-static uint64_t find_slot(struct hashed *h, const struct linear *l, uint64_t vpn)
+/* The slot that the page has, or is to have: the first tombstone on the way, or the free one at its end. */
+static uint64_t find_slot(const struct linear *l, uint64_t vpn, uint64_t *refs)
 {
-	uint64_t slot = home(l, vpn);
+	uint64_t slot = home(l, vpn), tomb = UINT64_MAX;
 
-	for (h->usage.insert_refs++; !is_end(l, slot, vpn); h->usage.insert_refs++)
+	for ((*refs)++; !is_end(l, slot, vpn); (*refs)++) {
+		if (l->tag[slot] == TOMBSTONE && tomb == UINT64_MAX)
+			tomb = slot;
 		slot = (slot + 1) & (l->slots - 1);
-	return slot;
+	}
+	return l->tag[slot] || tomb == UINT64_MAX ? slot : tomb;
 }
 
 static int allocate(struct hashed *h, struct linear *l)
@@ -109,24 +118,30 @@ static int linear_create(struct hashed *h, int shift, struct hash_table **ret_ta
 
 static void take_slot(struct linear *l, uint64_t slot, uint64_t vpn)
 {
+	if (l->tag[slot] == TOMBSTONE)
+		l->tombs--;
+	else
+		l->used++;
 	l->tag[slot] = hashed_tag(vpn / l->cluster);
-	l->used++;
 }
 
+/* Anew, without tombstones: twice as large, if it is not them that fill it. */
 static int grow(struct hashed *h, struct linear *l)
 {
 	const struct linear old = *l;
 	struct linear bigger = old;
 	int r;
 
-	bigger.slots = 2 * old.slots;
-	bigger.used = 0;
+	if (2 * (old.used - old.tombs + 1) > h->args.value[HASHED_LOAD] * old.slots)
+		bigger.slots = 2 * old.slots;
+	bigger.used = bigger.tombs = 0;
 	r = allocate(h, &bigger);
 	if (r < 0)
 		return r;
 	for (uint64_t i = 0; i < old.slots; i++) {
-		if (old.tag[i]) {
-			const uint64_t vpn = (old.tag[i] - 1) * old.cluster, slot = find_slot(h, &bigger, vpn);
+		if (old.tag[i] && old.tag[i] != TOMBSTONE) {
+			const uint64_t vpn = (old.tag[i] - 1) * old.cluster;
+			const uint64_t slot = find_slot(&bigger, vpn, &h->usage.insert_refs);
 
 			take_slot(&bigger, slot, vpn);
 			for (unsigned j = 0; j < old.cluster; j++)
@@ -135,7 +150,7 @@ static int grow(struct hashed *h, struct linear *l)
 		}
 	}
 	h->usage.resizes++;
-	h->usage.moved += old.used;
+	h->usage.moved += bigger.used;
 	hashed_free_array(h, old.leaf, old.slots, words(&old) * sizeof(*old.leaf));
 	free(old.tag);
 	*l = bigger;
@@ -145,16 +160,16 @@ static int grow(struct hashed *h, struct linear *l)
 static int linear_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, pte_t leaf)
 {
 	struct linear *l = (struct linear *)t;
-	uint64_t slot = find_slot(h, l, vpn);
+	uint64_t slot = find_slot(l, vpn, &h->usage.insert_refs);
 
 	if (!l->tag[slot] && l->used + 1 > h->args.value[HASHED_LOAD] * l->slots) {
 		const int r = grow(h, l);
 
 		if (r < 0)
 			return r;
-		slot = find_slot(h, l, vpn);
+		slot = find_slot(l, vpn, &h->usage.insert_refs);
 	}
-	if (!l->tag[slot])
+	if (!l->tag[slot] || l->tag[slot] == TOMBSTONE)
 		take_slot(l, slot, vpn);
 	h->usage.pages += !*leaf_at(l, slot, vpn);
 	*leaf_at(l, slot, vpn) = pte_raw(leaf);
@@ -162,12 +177,31 @@ static int linear_insert(struct hashed *h, struct hash_table *t, uint64_t vpn, p
 	return 0;
 }
 
+static uint64_t linear_remove(struct hashed *h, struct hash_table *t, uint64_t vpn)
+{
+	struct linear *l = (struct linear *)t;
+	const uint64_t slot = find_slot(l, vpn, &h->usage.remove_refs);
+	uint64_t *leaf = leaf_at(l, slot, vpn), was = *leaf, any = 0;
+
+	if (l->tag[slot] != hashed_tag(vpn / l->cluster) || !was)
+		return 0;
+	*leaf = 0;
+	h->usage.remove_refs++;
+	for (unsigned i = 0; i < l->cluster; i++)
+		any |= l->leaf[slot * words(l) + i];
+	if (!any) {
+		l->tag[slot] = TOMBSTONE;
+		l->tombs++;
+	}
+	return was;
+}
+
 static void linear_destroy(struct hash_table *t)
 {
 	free(((struct linear *)t)->tag);
 }
 
-static const struct hashed_ops linear_ops = {linear_create, linear_insert, linear_find, linear_destroy};
+static const struct hashed_ops linear_ops = {linear_create, linear_insert, linear_remove, linear_find, linear_destroy};
 
 const struct model_design model_design_linear = {
     .name = "linear",

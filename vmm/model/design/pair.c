@@ -104,6 +104,12 @@ static int pair_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift, 
 	return r;
 }
 
+/* The host's pages stay: a kernel that unmaps does not tell its hypervisor. */
+static int pair_unmap(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa)
+{
+	return walker_unmap(((struct pair *)w)->guest, va, page_shift, ret_pa);
+}
+
 static void keep(const struct pair *p, struct kept *kept, uint64_t gpa, const struct model_walk *walk, uint32_t before)
 {
 	const uint32_t nr = walk->nr - before;
@@ -191,7 +197,7 @@ static void pair_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops pair_ops = {pair_map, pair_walk, pair_usage, pair_destroy};
+static const struct walker_ops pair_ops = {pair_map, pair_walk, pair_usage, pair_destroy, pair_unmap};
 
 struct walker *model_pair_guest(const struct walker *w)
 {

@@ -143,6 +143,53 @@ static int radix_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift,
 	return 0;
 }
 
+/* The leaf for `va` at `level` goes; 0: there is none. */
+static uint64_t unmap_leaf(struct radix *r, uint64_t va, int level)
+{
+	uint64_t table = r->root;
+
+	for (int l = r->fmt.levels;; l--) {
+		const uint64_t at = table + pt_index(&r->fmt, va, l) * sizeof(uint64_t);
+		const uint64_t e = *seen_at(r, at);
+
+		r->usage.remove_refs++;
+		if (l == level && e & SEEN_LEAF) {
+			*(uint64_t *)model_memory_at(r->w.memory, at) = 0;
+			*seen_at(r, at) = 0;
+			r->usage.remove_refs++;
+			r->usage.pages--;
+			return e;
+		}
+		if (l == level || !(e & SEEN_TABLE))
+			return 0;
+		table = e & SEEN_ADDRESS;
+	}
+}
+
+static int radix_unmap(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa)
+{
+	struct radix *r = (struct radix *)w;
+	const int level = leaf_level(&r->fmt, page_shift);
+	const uint64_t refs = r->usage.remove_refs;
+	uint64_t first = 0;
+
+	if (!level || !pt_is_canonical(&r->fmt, va))
+		return -ENOENT;
+	for (uint64_t done = 0; done < 1ull << page_shift; done += pt_span(&r->fmt, level)) {
+		const uint64_t e = unmap_leaf(r, va + done, level);
+
+		if (!e) {
+			r->usage.remove_refs = refs;
+			return -ENOENT;
+		}
+		if (!done)
+			first = e & SEEN_ADDRESS;
+	}
+	r->usage.removes++;
+	*ret_pa = first;
+	return 0;
+}
+
 int model_radix_link(struct walker *w, uint64_t va, int level, uint64_t address)
 {
 	struct radix *r = (struct radix *)w;
@@ -202,7 +249,7 @@ static void radix_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops radix_ops = {radix_map, radix_walk, radix_usage, radix_destroy};
+static const struct walker_ops radix_ops = {radix_map, radix_walk, radix_usage, radix_destroy, radix_unmap};
 
 const struct pt_format *model_radix_format(const struct walker *w)
 {

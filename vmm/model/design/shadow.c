@@ -75,6 +75,23 @@ static int shadow_map(struct walker *w, uint64_t va, uint64_t pa, int page_shift
 	return r;
 }
 
+/* Of the composed tables goes what stands there; below an entry that is linked, nothing does. */
+static int shadow_unmap(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa)
+{
+	struct shadow *s = (struct shadow *)w;
+	struct model_walk walk;
+	uint64_t machine, step;
+	int r = walker_unmap(s->pair, va, page_shift, ret_pa);
+
+	for (uint64_t at = va; r == 0 && at - va < 1ull << page_shift; at += step) {
+		walker_walk(s->composed, at, &walk);
+		step = 1ull << (walk.mapped ? walk.page_shift : PAGE_SHIFT);
+		if (walk.mapped)
+			r = walker_unmap(s->composed, at, walk.page_shift, &machine);
+	}
+	return r;
+}
+
 static void shadow_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
 	const struct shadow *s = (const struct shadow *)w;
@@ -122,8 +139,8 @@ static void shadow_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops shadow_ops = {shadow_map, shadow_walk, shadow_usage, shadow_destroy};
-static const struct walker_ops agile_ops = {shadow_map, agile_walk, shadow_usage, shadow_destroy};
+static const struct walker_ops shadow_ops = {shadow_map, shadow_walk, shadow_usage, shadow_destroy, shadow_unmap};
+static const struct walker_ops agile_ops = {shadow_map, agile_walk, shadow_usage, shadow_destroy, shadow_unmap};
 
 static int create(struct walker *pair, struct walker *composed, int nested, const struct walker_ops *ops,
                   struct walker **ret_walker)

@@ -26,6 +26,7 @@ void walker_usage_beside(const struct walker *w, struct model_usage *usage)
 	walker_usage(w, &more);
 	usage->table_bytes += more.table_bytes;
 	usage->insert_refs += more.insert_refs;
+	usage->remove_refs += more.remove_refs;
 	usage->resizes += more.resizes;
 	usage->moved += more.moved;
 }

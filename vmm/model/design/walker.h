@@ -19,6 +19,7 @@
 #ifndef GNOMON_MODEL_DESIGN_WALKER_H
 #define GNOMON_MODEL_DESIGN_WALKER_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -85,6 +86,8 @@ struct model_usage {
 	uint64_t table_bytes;    /* in use; of a hashed table: its whole array */
 	uint64_t inserts;        /* calls of map */
 	uint64_t insert_refs;    /* entries read and written by them, resizes included */
+	uint64_t removes;        /* calls of unmap that took a page away */
+	uint64_t remove_refs;    /* entries read and written by them */
 	uint64_t resizes, moved; /* of hashed tables: how often, and the entries that moved */
 };
 
@@ -104,6 +107,11 @@ struct walker_ops {
 	void (*walk)(const struct walker *w, uint64_t va, struct model_walk *walk);
 	void (*usage)(const struct walker *w, struct model_usage *ret_usage);
 	void (*destroy)(struct walker *w);
+	/*
+	 * Unmaps the page of 1 << page_shift bytes at `va` that was mapped so, and gives what was mapped there. Tables stay,
+	 * and so do the pages of a host below. -ENOENT: no such page is mapped. NULL: the design only grows.
+	 */
+	int (*unmap)(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa);
 };
 
 /* The head of each design's own struct. */
@@ -112,7 +120,7 @@ struct walker {
 	struct model_memory *memory; /* where the pages lie that it maps: model_memory_page() gives them */
 	uint8_t dimension;           /* of its entries */
 	uint8_t va_bits;             /* all addresses below 1 << va_bits can be mapped */
-	uint64_t changes;            /* calls of walker_map: what was read before may not be so any more */
+	uint64_t changes; /* calls of walker_map and walker_unmap: what was read before may not be so any more */
 	char name[64];               /* as model_design_parse reads it: the key of its row */
 };
 
@@ -124,6 +132,13 @@ static inline int must_check walker_map(struct walker *w, uint64_t va, uint64_t 
 {
 	w->changes++;
 	return w->ops->map(w, va, pa, page_shift, attrs);
+}
+
+/* -ENOTSUP: the design only grows. */
+static inline int must_check walker_unmap(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa)
+{
+	w->changes++;
+	return w->ops->unmap ? w->ops->unmap(w, va, page_shift, ret_pa) : -ENOTSUP;
 }
 
 static inline void walker_walk(const struct walker *w, uint64_t va, struct model_walk *ret_walk)

@@ -163,6 +163,25 @@ void assoc_insert(struct assoc *a, uint64_t key, uint64_t value)
 	mark(a, set, way);
 }
 
+void assoc_remove(struct assoc *a, uint64_t key)
+{
+	uint32_t set, way;
+	size_t first;
+
+	if (!a->sets)
+		return;
+	set = set_of(a, key);
+	first = (size_t)set * a->stride;
+	way = find(a, first, key);
+	if (way == a->shape.ways)
+		return;
+	if (a->shape.policy == ASSOC_PLRU)
+		a->used[set] &= ~(1ull << way);
+	for (; a->shape.policy == ASSOC_LRU && way + 1 < a->shape.ways; way++)
+		put(a, first + way, a->key[first + way + 1], a->value[first + way + 1]);
+	put(a, first + way, EMPTY, 0);
+}
+
 bool assoc_touch(struct assoc *a, uint64_t key)
 {
 	if (assoc_look_up(a, key, NULL))

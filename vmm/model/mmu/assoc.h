@@ -61,6 +61,9 @@ bool assoc_look_up(struct assoc *a, uint64_t key, uint64_t *ret_value);
 /* Puts a key in that is not there, in place of its set's victim. */
 void assoc_insert(struct assoc *a, uint64_t key, uint64_t value);
 
+/* Takes the key out, if it is there. */
+void assoc_remove(struct assoc *a, uint64_t key);
+
 /* Whether the key was there; afterwards it is. For arrays without values. */
 bool assoc_touch(struct assoc *a, uint64_t key);
 

@@ -96,6 +96,18 @@ bool model_mmu_hit(struct model_mmu *mmu, uint64_t va)
 	return false;
 }
 
+void model_mmu_flush(struct model_mmu *mmu, uint64_t va, int page_shift)
+{
+	for (size_t i = 0; i < mmu->shape.nr_tlbs; i++) {
+		for (uint64_t left = mmu->shape.tlb[i].shifts & mmu->seen; left; left &= left - 1) {
+			const int shift = __builtin_ctzll(left);
+
+			for (uint64_t at = 0; at < 1ull << page_shift; at += 1ull << shift)
+				assoc_remove(&mmu->tlb[i], mmu_key(va + at, shift, shift));
+		}
+	}
+}
+
 void model_mmu_walk(struct model_mmu *mmu, uint64_t va, const struct model_walk *walk)
 {
 	struct mmu_counts *c = &mmu->counts;

@@ -47,6 +47,9 @@ bool model_mmu_hit(struct model_mmu *mmu, uint64_t va);
 /* The access to `va` that no TLB had, by a walk of it that is mapped. Its page is in the TLBs afterwards. */
 void model_mmu_walk(struct model_mmu *mmu, uint64_t va, const struct model_walk *walk);
 
+/* The page of 1 << page_shift bytes at `va` is in no TLB any more: it was unmapped. */
+void model_mmu_flush(struct model_mmu *mmu, uint64_t va, int page_shift);
+
 const struct mmu_counts *model_mmu_counts(struct model_mmu *mmu);
 /* Lines of tables that were read since model_mmu_new(), each once. 0: there was no memory to count them. */
 uint64_t model_mmu_lines(const struct model_mmu *mmu);
