@@ -10,7 +10,7 @@ COSTS, TRACES, RUNS = "unit model_mmu", "unit model_trace", "unit model_run"
 MUTANTS = [
     ("model-lru-is-fifo", ASSOC, "else if (way)\n\t\tmove_to_front(", "else if (way > a->shape.ways)\n\t\tmove_to_front(",
      "what is used is replaced all the same", COSTS),
-    ("model-lines-forget-last", LINES, "uint32_t way = l->ways - 1;", "uint32_t way = l->ways / 2;",
+    ("model-lines-forget-last", LINES, "i < l->stride; i += 4", "i < (l->stride + 1) / 2; i += 4",
      "a cache has half of its ways", COSTS),
     ("model-leaf-in-walk-cache", WALK, "if (end != leaf)", "if (end <= leaf)",
      "a page-walk cache fills with entries that map pages", COSTS),

@@ -76,12 +76,67 @@ static int shift_of(const struct run_plan *plan, uint64_t va)
 	return range ? range->page_shift : plan->page_shift;
 }
 
+/* ---- what is fetched before it is needed ---- */
+
+#define RING     32 /* addresses between the first step of one and its walk; a power of two */
+#define DISTANCE (RING / (WALKER_AHEAD_STEPS + 1))
+
+/* Smaller tables are in the caches anyway. */
+#define AHEAD_BYTES (1u << 20)
+
+struct fetching {
+	struct walker_ahead ring[RING];
+	bool on;
+};
+
+/* It pays if tables are large, and not nearly all addresses hit a TLB. */
+static void fetching_begin(struct fetching *f, const struct run *run, const struct run_lane *lane)
+{
+	struct model_usage usage;
+
+	f->on = false;
+	if (!lane->walker->ops->ahead || 8 * lane->walks < run->count)
+		return;
+	walker_usage(lane->walker, &usage);
+	f->on = usage.table_bytes >= AHEAD_BYTES;
+}
+
+static void fetch(const struct run_lane *lane, struct walker_ahead *a)
+{
+	if (!a->va || a->known || !lane->walker->ops->ahead(lane->walker, a)) {
+		a->va = 0;
+		return;
+	}
+	if (!a->known)
+		return;
+	for (unsigned i = 0; i < a->nr; i++)
+		model_mmu_ahead(lane->mmu, a->entry[i]);
+	model_mmu_ahead(lane->mmu, a->pa);
+}
+
+/* When the batch's address `i` is to be walked: a step for each of some that come later. */
+static void fetch_ahead(struct fetching *f, const struct run *run, const struct run_lane *lane, size_t i)
+{
+	for (size_t n = 1; n < WALKER_AHEAD_STEPS; n++)
+		if (i + n * DISTANCE < run->count && (i >= (WALKER_AHEAD_STEPS - n) * DISTANCE))
+			fetch(lane, &f->ring[(i + n * DISTANCE) % RING]);
+	if (i + WALKER_AHEAD_STEPS * DISTANCE < run->count) {
+		struct walker_ahead *a = &f->ring[(i + WALKER_AHEAD_STEPS * DISTANCE) % RING];
+
+		*a = (struct walker_ahead){.va = run->va[i + WALKER_AHEAD_STEPS * DISTANCE]};
+		fetch(lane, a);
+	}
+}
+
+/* ---- one access ---- */
+
 static int translate(struct run_lane *lane, uint64_t va, const struct run_plan *plan, struct model_walk *walk)
 {
 	int r;
 
 	if (model_mmu_hit(lane->mmu, va))
 		return 0;
+	lane->walks++;
 	walker_walk(lane->walker, va, walk);
 	if (!walk->mapped) {
 		r = map_page(lane, va, shift_of(plan, va));
@@ -119,7 +174,13 @@ static int unmap_some(const struct run *run, struct run_lane *lane)
 
 static void run_lane(const struct run *run, struct run_lane *lane, struct model_walk *walk)
 {
+	struct fetching f;
+
+	fetching_begin(&f, run, lane);
+	lane->walks = 0;
 	for (size_t i = 0; i < run->count && !lane->error; i++) {
+		if (f.on)
+			fetch_ahead(&f, run, lane, i);
 		if (i == run->warm && run->warm)
 			model_mmu_forget_counts(lane->mmu);
 		lane->error = translate(lane, run->va[i], run->plan, walk);

@@ -29,6 +29,7 @@ struct run_lane {
 	int error; /* -errno of the page that could not be mapped, -ENOSPC: none is left; the lane stopped there */
 	uint64_t error_at; /* its address */
 	struct run_freed freed;
+	size_t walks; /* of the last batch */
 };
 
 struct run_plan {

@@ -215,7 +215,8 @@ static uint64_t chain_remove(struct hashed *h, struct hash_table *t, uint64_t vp
 	return was;
 }
 
-static const struct hashed_ops chain_ops = {chain_create, chain_insert, chain_remove, chain_find, NULL};
+static const struct hashed_ops chain_ops = {
+    .create = chain_create, .insert = chain_insert, .remove = chain_remove, .find = chain_find};
 
 const struct model_design model_design_chain = {
     .name = "chain",

@@ -256,7 +256,8 @@ static uint64_t cuckoo_remove(struct hashed *h, struct hash_table *t, uint64_t v
 	return was;
 }
 
-static const struct hashed_ops cuckoo_ops = {cuckoo_create, cuckoo_insert, cuckoo_remove, cuckoo_find, NULL};
+static const struct hashed_ops cuckoo_ops = {
+    .create = cuckoo_create, .insert = cuckoo_insert, .remove = cuckoo_remove, .find = cuckoo_find};
 
 static const char *check(const struct model_args *args)
 {

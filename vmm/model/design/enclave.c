@@ -96,7 +96,11 @@ static void enclave_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops enclave_ops = {enclave_map, enclave_walk, enclave_usage, enclave_destroy, enclave_unmap};
+static const struct walker_ops enclave_ops = {.map = enclave_map,
+                                              .walk = enclave_walk,
+                                              .usage = enclave_usage,
+                                              .destroy = enclave_destroy,
+                                              .unmap = enclave_unmap};
 
 /* The enclave format with `depth` levels that reach over `bytes`. */
 static struct pt_format stage_format(int depth, uint64_t bytes)

@@ -89,7 +89,8 @@ static void hashed_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops ops_of_walker = {hashed_map, hashed_walk, hashed_usage, hashed_destroy, hashed_unmap};
+static const struct walker_ops ops_of_walker = {
+    .map = hashed_map, .walk = hashed_walk, .usage = hashed_usage, .destroy = hashed_destroy, .unmap = hashed_unmap};
 
 int hashed_create(const struct model_args *args, struct model_memory *memory, enum model_dimension dimension,
                   struct walker **ret_walker)

@@ -137,7 +137,8 @@ static uint64_t inverted_remove(struct hashed *h, struct hash_table *t, uint64_t
 	return was;
 }
 
-static const struct hashed_ops inverted_ops = {inverted_create, inverted_insert, inverted_remove, inverted_find, NULL};
+static const struct hashed_ops inverted_ops = {
+    .create = inverted_create, .insert = inverted_insert, .remove = inverted_remove, .find = inverted_find};
 
 const struct model_design model_design_inverted = {
     .name = "inverted",

@@ -23,10 +23,10 @@
 
 struct linear {
 	struct hash_table t;
-	unsigned cluster; /* leaves of a slot */
+	unsigned cluster;            /* leaves of a slot */
 	uint64_t slots, used, tombs; /* used: not free, tombstones included */
-	uint64_t *tag;  /* of each slot; beside the simulated memory, wherever the design has its bits */
-	uint64_t *leaf; /* cluster of each slot; a single one has its tag behind it */
+	uint64_t *tag;               /* of each slot; beside the simulated memory, wherever the design has its bits */
+	uint64_t *leaf;              /* cluster of each slot; a single one has its tag behind it */
 };
 
 static unsigned words(const struct linear *l)
@@ -201,7 +201,11 @@ static void linear_destroy(struct hash_table *t)
 	free(((struct linear *)t)->tag);
 }
 
-static const struct hashed_ops linear_ops = {linear_create, linear_insert, linear_remove, linear_find, linear_destroy};
+static const struct hashed_ops linear_ops = {.create = linear_create,
+                                             .insert = linear_insert,
+                                             .remove = linear_remove,
+                                             .find = linear_find,
+                                             .destroy = linear_destroy};
 
 const struct model_design model_design_linear = {
     .name = "linear",

@@ -173,6 +173,31 @@ static void pair_walk(const struct walker *w, uint64_t va, struct model_walk *wa
 		walk->page_shift = guest.page_shift;
 }
 
+/* The guest's leaf, then the host's for the data. The guest's leaf has a machine address if its table's walk is kept. */
+static bool pair_ahead(const struct walker *w, struct walker_ahead *a)
+{
+	const struct pair *p = (const struct pair *)w;
+	const struct kept *kept;
+	uint64_t gpa;
+
+	if (!p->kept || !p->guest->ops->ahead || !p->host->ops->ahead)
+		return false;
+	if (a->nr == 0)
+		return p->guest->ops->ahead(p->guest, a);
+	if (a->nr == 2)
+		return p->host->ops->ahead(p->host, a);
+	gpa = a->entry[0];
+	if (gpa - p->memory->data >= p->memory->limit)
+		return false;
+	kept = &p->kept[(gpa - p->memory->data) >> PAGE_SHIFT];
+	if (kept->changes != p->host->changes + 1 || !p->guest->ops->ahead(p->guest, a))
+		return false;
+	a->entry[0] = kept->frame | page_offset(gpa);
+	a->va = a->pa;
+	a->known = false;
+	return p->host->ops->ahead(p->host, a);
+}
+
 static void pair_usage(const struct walker *w, struct model_usage *ret_usage)
 {
 	const struct pair *p = (const struct pair *)w;
@@ -197,7 +222,12 @@ static void pair_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops pair_ops = {pair_map, pair_walk, pair_usage, pair_destroy, pair_unmap};
+static const struct walker_ops pair_ops = {.map = pair_map,
+                                           .walk = pair_walk,
+                                           .usage = pair_usage,
+                                           .destroy = pair_destroy,
+                                           .unmap = pair_unmap,
+                                           .ahead = pair_ahead};
 
 struct walker *model_pair_guest(const struct walker *w)
 {

@@ -99,6 +99,13 @@ static void shadow_walk(const struct walker *w, uint64_t va, struct model_walk *
 	s->composed->ops->walk(s->composed, va, walk);
 }
 
+static bool shadow_ahead(const struct walker *w, struct walker_ahead *a)
+{
+	const struct walker *composed = ((const struct shadow *)w)->composed;
+
+	return composed->ops->ahead && composed->ops->ahead(composed, a);
+}
+
 /* A nested walk from the guest's table of level `nested` on, whose machine address the CPU has. */
 static void agile_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
@@ -139,8 +146,14 @@ static void shadow_destroy(struct walker *w)
 	walker_release(w);
 }
 
-static const struct walker_ops shadow_ops = {shadow_map, shadow_walk, shadow_usage, shadow_destroy, shadow_unmap};
-static const struct walker_ops agile_ops = {shadow_map, agile_walk, shadow_usage, shadow_destroy, shadow_unmap};
+static const struct walker_ops shadow_ops = {.map = shadow_map,
+                                             .walk = shadow_walk,
+                                             .usage = shadow_usage,
+                                             .destroy = shadow_destroy,
+                                             .unmap = shadow_unmap,
+                                             .ahead = shadow_ahead};
+static const struct walker_ops agile_ops = {
+    .map = shadow_map, .walk = agile_walk, .usage = shadow_usage, .destroy = shadow_destroy, .unmap = shadow_unmap};
 
 static int create(struct walker *pair, struct walker *composed, int nested, const struct walker_ops *ops,
                   struct walker **ret_walker)

@@ -94,6 +94,19 @@ struct model_usage {
 struct model_memory;
 struct walker;
 
+#define WALKER_AHEAD_STEPS 3 /* at most, the last of which knows `pa` */
+
+/* A walk that will be made: all zero but for `va`. */
+struct walker_ahead {
+	uint64_t va;                         /* in the dimension that is at work */
+	uint64_t pa;                         /* if `known`: of the byte */
+	uint64_t entry[MODEL_NR_DIMENSIONS]; /* where the leaves' entries lie, which are read last: machine addresses */
+	const uint64_t *leaf;                /* the entry that is being fetched; NULL: none */
+	uint8_t nr;                          /* of `entry` */
+	uint8_t shift;                       /* of the page of `leaf` */
+	bool known;
+};
+
 struct walker_ops {
 	/*
 	 * Maps the page of 1 << page_shift bytes at `va`; what was mapped there is replaced. A design without this page
@@ -112,6 +125,12 @@ struct walker_ops {
 	 * and so do the pages of a host below. -ENOENT: no such page is mapped. NULL: the design only grows.
 	 */
 	int (*unmap)(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa);
+	/*
+	 * The next step of what can be done for a walk before it is made: fetches something into the caches of the CPU that
+	 * runs the model, or looks at what the step before has fetched. Other addresses should come between two steps.
+	 * Nothing that a caller can see changes. False: there is no more to do. NULL: nothing is to be won.
+	 */
+	bool (*ahead)(const struct walker *w, struct walker_ahead *a);
 };
 
 /* The head of each design's own struct. */

@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #define ALIGNMENT 64
+#define HUGE      ((size_t)2 << 20)
 
 bool lines_fit(const struct assoc_shape *shape)
 {
@@ -14,7 +17,7 @@ bool lines_fit(const struct assoc_shape *shape)
 
 int lines_init(struct lines *l, const struct assoc_shape *shape)
 {
-	size_t bytes;
+	size_t bytes, alignment;
 
 	BUG_ON(!lines_fit(shape));
 	*l = (struct lines){.sets = shape->entries / shape->ways, .ways = shape->ways, .shift = -1};
@@ -22,11 +25,14 @@ int lines_init(struct lines *l, const struct assoc_shape *shape)
 	if (!(l->sets & (l->sets - 1)))
 		l->shift = __builtin_ctz(l->sets);
 	bytes = (size_t)l->sets * l->stride * sizeof(*l->tag);
-	bytes = (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	l->tag = aligned_alloc(ALIGNMENT, bytes);
+	alignment = bytes >= HUGE ? HUGE : ALIGNMENT;
+	bytes = (bytes + alignment - 1) / alignment * alignment;
+	l->tag = aligned_alloc(alignment, bytes);
 	if (!l->tag)
 		return -ENOMEM;
-	memset(l->tag, 0xff, bytes); /* no line has that tag */
+	if (alignment == HUGE) /* it is read all over: with small pages the TLB of this CPU would miss, too */
+		(void)madvise(l->tag, bytes, MADV_HUGEPAGE);
+	memset(l->tag, 0xff, bytes); /* LINES_NONE */
 	return 0;
 }
 

@@ -7,13 +7,13 @@
 #define GNOMON_MODEL_MMU_LINES_H
 
 #include <emmintrin.h>
-#include <string.h>
 
 #include "model/mmu/assoc.h"
 
 /* From so many sets on the numbers of lines below 8 TiB fit. */
 #define LINES_FEWEST_SETS 64
 #define LINES_LIMIT       (1ull << 43)
+#define LINES_NONE        UINT32_MAX /* no line has that tag */
 
 struct lines {
 	uint32_t *tag; /* NULL: there is none */
@@ -44,23 +44,26 @@ static inline void lines_prefetch(const struct lines *l, uint64_t number)
 static inline bool lines_touch(struct lines *l, uint64_t number)
 {
 	uint32_t *const t = lines_set(l, number), tag = (uint32_t)(l->shift < 0 ? number / l->sets : number >> l->shift);
-	const __m128i wanted = _mm_set1_epi32((int)tag);
-	uint32_t way = l->ways - 1;
-	bool found = false;
+	const __m128i wanted = _mm_set1_epi32((int)tag), lane = _mm_setr_epi32(0, 1, 2, 3);
+	__m128i before = _mm_cvtsi32_si128((int)tag); /* what moves into a group's first place */
 
 	for (uint32_t i = 0; i < l->stride; i += 4) {
-		const __m128i here = _mm_load_si128((const __m128i *)(t + i));
+		__m128i *const at = (__m128i *)(t + i);
+		const __m128i here = _mm_load_si128(at), moved = _mm_or_si128(_mm_slli_si128(here, 4), before);
 		const int equal = _mm_movemask_epi8(_mm_cmpeq_epi32(here, wanted));
 
 		if (equal) {
-			way = i + (uint32_t)__builtin_ctz((unsigned)equal) / 4;
-			found = true;
-			break;
+			const __m128i stays = _mm_cmpgt_epi32(lane, _mm_set1_epi32(__builtin_ctz((unsigned)equal) / 4));
+
+			_mm_store_si128(at, _mm_or_si128(_mm_and_si128(stays, here), _mm_andnot_si128(stays, moved)));
+			return true;
 		}
+		_mm_store_si128(at, moved);
+		before = _mm_srli_si128(here, 12);
 	}
-	memmove(t + 1, t, way * sizeof(*t));
-	*t = tag;
-	return found;
+	for (uint32_t way = l->ways; way < l->stride; way++)
+		t[way] = LINES_NONE;
+	return false;
 }
 
 #endif

@@ -96,6 +96,11 @@ bool model_mmu_hit(struct model_mmu *mmu, uint64_t va)
 	return false;
 }
 
+void model_mmu_ahead(const struct model_mmu *mmu, uint64_t address)
+{
+	mmu_prefetch_line(mmu, address);
+}
+
 void model_mmu_flush(struct model_mmu *mmu, uint64_t va, int page_shift)
 {
 	for (size_t i = 0; i < mmu->shape.nr_tlbs; i++) {

@@ -50,6 +50,9 @@ void model_mmu_walk(struct model_mmu *mmu, uint64_t va, const struct model_walk 
 /* The page of 1 << page_shift bytes at `va` is in no TLB any more: it was unmapped. */
 void model_mmu_flush(struct model_mmu *mmu, uint64_t va, int page_shift);
 
+/* `address` will be read: the sets of the caches that its line has are fetched. Nothing else changes. */
+void model_mmu_ahead(const struct model_mmu *mmu, uint64_t address);
+
 const struct mmu_counts *model_mmu_counts(struct model_mmu *mmu);
 /* Lines of tables that were read since model_mmu_new(), each once. 0: there was no memory to count them. */
 uint64_t model_mmu_lines(const struct model_mmu *mmu);
