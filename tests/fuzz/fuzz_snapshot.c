@@ -4,12 +4,14 @@
  * index, state. Each is refused with a clause, or keeps its promises.
  *
  * Input: a byte that says what it is, then its bytes: 0 a whole file; 1 the fields of a header, which gets its hash; 2
- * entries of an index; 3 a state.
+ * entries of an index; 3 a state; 4 the guest's tables, which `gnomon walk` and `gnomon tables` look at: CR3, an address,
+ * then the entries of 16 pages.
  */
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "snapshot_made.h"
+#include "view/file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -45,6 +47,62 @@ static void whole_file(const uint8_t *data, size_t size)
 }
 
 /* A good file with another header. */
+/* Each look ends, with a reply or a sentence. */
+static void look(int fd, const char *address)
+{
+	static const char *const access[] = {"r", "w", "x"}, *const stage[] = {"guest", "stage2", "shadow"};
+	struct control_error err = {0};
+	struct view_file f;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	require(view_file_open(&f, path) == 0);
+	for (int i = 0; i < 3; i++) {
+		const struct control_walk w = {.address = address, .access = access[i], .privilege = i ? "user" : NULL};
+		const struct control_tables t = {.stage = stage[i], .address = i ? address : NULL, .cpu = -1};
+		json_t *walk = view_file_walk(&f, &w, &err), *tables;
+
+		require(walk || *err.desc);
+		tables = view_file_tables(&f, &t, &err);
+		require(tables || *err.desc);
+		json_decref(walk);
+		json_decref(tables);
+	}
+	view_file_close(&f);
+}
+
+static void guest_tables(const uint8_t *data, size_t size)
+{
+	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
+	struct snapshot_shape shape = made_shape();
+	struct snapshot_state state = made_state(1);
+	uint8_t memory[16][PAGE_SIZE] = {0}, *bytes;
+	uint64_t word[2] = {0};
+	struct snapshot_writer w;
+	char address[24];
+	size_t all;
+
+	memcpy(word, data, size < sizeof(word) ? size : sizeof(word));
+	if (size > sizeof(word))
+		memcpy(memory, data + sizeof(word),
+		       size - sizeof(word) < sizeof(memory) ? size - sizeof(word) : sizeof(memory));
+	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)word[1]);
+	shape.maxphyaddr = 48;
+	state.cpu[0].state.cr3 = word[0] & 0xffff; /* mostly one of the 16 pages */
+	require(snapshot_writer_begin(&w, fd, size & 1) == 0 && snapshot_state_write(&state, &bytes, &all) == 0);
+	for (uint64_t gfn = 0; gfn < 16; gfn++) {
+		if (gfn == 7)
+			snapshot_writer_absent(&w, gfn);
+		else
+			snapshot_writer_page(&w, gfn, memory[gfn]);
+	}
+	require(snapshot_writer_end(&w, &shape, bytes, all) == 0);
+	free(bytes);
+	snapshot_state_free(&state);
+	look(fd, address);
+	close(fd);
+}
+
 static void header(const uint8_t *data, size_t size)
 {
 	const int fd = made_file_packed(1, size & 1);
@@ -98,7 +156,8 @@ static void state(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const part[])(const uint8_t *data, size_t size) = {whole_file, header, index_entries, state};
+	static void (*const part[])(const uint8_t *data, size_t size) = {whole_file, header, index_entries, state,
+	                                                                 guest_tables};
 
 	if (size)
 		part[*data % (sizeof(part) / sizeof(*part))](data + 1, size - 1);

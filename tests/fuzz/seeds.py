@@ -301,6 +301,11 @@ def snapshot():
     yield "entries-overlap", b"\2" + entry(1, 2, absent) + entry(2, 1, absent)
     yield "entry-in-hole", b"\2" + entry(786432, 1, absent)
     yield "entry-wraps", b"\2" + entry(2 ** 64 - 1, 2, absent) + entry(1, 1, stored, 2 ** 64 - page, page)
+    circle = struct.pack("<QQ", 0x1000, 0x10080402000) + bytes(page) + struct.pack("<512Q", *[0x1067] * 512)
+    yield "tables-in-circles", b"\4" + circle
+    yield "tables-absent", b"\4" + struct.pack("<QQ", 0x1000, 0) + bytes(page) + struct.pack("<QQQ", 0x7067, 0xd0000067, 0x1e7)
+    yield "tables-large", b"\4" + struct.pack("<QQ", 0x1000, 0) + bytes(page) + struct.pack("<Q", 0x2067) + bytes(
+        page - 8) + struct.pack("<QQ", 0xe7, 0x80000000000000e7)
     yield "no-state", b"\3"
     yield "state-power", b"\3" + struct.pack("<HB", 0, 0)
 

@@ -14,6 +14,7 @@
 #define MAX_RANGES 100000
 #define MAX_TABLES 1000000 /* for a dump, which nobody waits for in a guest */
 
+#define MAXPHYADDR 52         /* of the architecture; the file may say anything */
 #define FEATURE_1G (1u << 26) /* CPUID 8000_0001 EDX */
 
 static int find_cpu(const struct view_file *f, int64_t number, const struct cpu_saved **ret_cpu,
@@ -57,11 +58,12 @@ json_t *view_file_walk(struct view_file *f, const struct control_walk *wanted, s
 {
 	const struct walk_memory memory = view_file_memory(f);
 	const struct snapshot_shape *shape = &f->s.shape;
-	struct view_walk w = {.cpu = (int)wanted->cpu,
-	                      .paging = mode_of(f),
-	                      .mode = {.gbpages = shape->features[SNAPSHOT_LX1_EDX] & FEATURE_1G,
-	                               .pml4_global_reserved = strcmp(shape->vendor, "GenuineIntel") != 0,
-	                               .maxphyaddr = (uint8_t)shape->maxphyaddr}};
+	struct view_walk w = {
+	    .cpu = (int)wanted->cpu,
+	    .paging = mode_of(f),
+	    .mode = {.gbpages = shape->features[SNAPSHOT_LX1_EDX] & FEATURE_1G,
+	             .pml4_global_reserved = strcmp(shape->vendor, "GenuineIntel") != 0,
+	             .maxphyaddr = shape->maxphyaddr < MAXPHYADDR ? (uint8_t)shape->maxphyaddr : MAXPHYADDR}};
 	const struct cpu_saved *cpu;
 	struct trace t;
 	json_t *reply;
