@@ -28,7 +28,7 @@ MUTANTS = [
      "what lies behind an unmapped page is not found any more", UNMAP),
     ("model-chain-loses-rest", "vmm/model/design/chain.c", "*e = unused ? *unused : (struct chained){0};",
      "*e = (struct chained){0};", "to unmap a chain's first page loses those behind it", UNMAP),
-    ("model-shadow-keeps-page", SHADOW, "r = walker_unmap(s->composed, at, walk.page_shift, &machine);", "machine = 0;",
+    ("model-shadow-keeps-page", SHADOW, "if (walk.mapped) r = walker_unmap(s->composed, at,", "if (0) r = walker_unmap(s->composed, at,",
      "the composed table keeps a page that the guest has unmapped", UNMAP),
     ("model-unmapped-in-tlb", "vmm/model/mmu/mmu.c", "assoc_remove(&mmu->tlb[i], mmu_key(va + at, shift, shift));", ";",
      "a TLB still has a page that was unmapped", "unit model_run"),

@@ -25,11 +25,11 @@ MUTANTS = [
     ("file-zero-page-outside", FILE, "*ret_entry = pte_init(0); return true;", "return false;",
      "a table that is all zero in a snapshot is told to lie outside memory", "unit view_file"),
     ("file-stale-page", FILE, "f->gfn[at] == gfn", "f->gfn[at] != UINT64_MAX", "another page of a snapshot is read for a table",
-     "control control/views_alike_nested"),
+     "unit view_file"),
     ("file-damage-unsaid", "vmm/view/file_tables.c", "return f->error ? control_fail", "return 0 ? control_fail",
      "what was read of a damaged snapshot is shown as its tables", "unit view_file"),
     ("below-hole-as-page", "vmm/view/below.c", "return path.mapped &&", "return", "a hole of the second stage is told as pages",
      "control control/views_below"),
     ("enclave-stage-of-one", "vmm/machine/enclaves.c", "sizes->owned += s->pages + s->tables;", "sizes->owned = s->pages;",
-     "the frames of enclaves' tables count as nobody's", "enclave enclave_run/walk"),
+     "the frames of enclaves' tables count as nobody's", "unit machine_enclaves"),
 ]

@@ -8,8 +8,9 @@
 #include "snapshot_made.h"
 #include "view/file.h"
 
-#define TABLE (PTE_P | PTE_W | PTE_U)
-#define ROOT  0x10000ull
+#define TABLE  (PTE_P | PTE_W | PTE_U)
+#define ROOT   0x10000ull
+#define LEAVES (16ull + VIEW_FILE_PAGES) /* kept where the root is */
 
 static int fd;
 static char path[32];
@@ -33,14 +34,14 @@ static void make(bool pack)
 	state.cpu[1].power = CPU_WAITS;
 	cr_assert_eq(snapshot_writer_begin(&w, fd, pack), 0);
 	cr_assert_eq(snapshot_state_write(&state, &bytes, &size), 0);
-	for (uint64_t gfn = 0; gfn < 40; gfn++) {
+	for (uint64_t gfn = 0; gfn < 300; gfn++) {
 		uint64_t page[512] = {0};
 
 		if (gfn >= 16 && gfn < 19) /* levels 4 to 2 */
-			page[0] = (gfn + 1) << 12 | TABLE;
+			page[0] = (gfn < 18 ? gfn + 1 : LEAVES) << 12 | TABLE;
 		if (gfn == 16)
 			page[1] = 30ull << 12 | TABLE; /* a table that is all zero */
-		if (gfn == 19)
+		if (gfn == LEAVES)
 			for (int i = 0; i < 4; i++)
 				page[i] = (uint64_t[]){16, 31, 32, 5000}[i] << 12 | TABLE;
 		if (gfn == 32)
