@@ -1,25 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/below.h"
 
+#include <string.h>
+
+#include "base/log.h"
+
+#define MAX_KINDS 8 /* more than any source of pieces has words */
+
 json_t *view_below(struct view_below *b, uint64_t gpa, uint64_t bytes)
 {
-	json_t *sums = json_object();
+	const char *kind[MAX_KINDS];
+	uint64_t sum[MAX_KINDS], end;
+	json_t *sums;
+	int nr = 0;
 
-	for (uint64_t end; bytes; gpa = end) {
-		const char *kind;
+	for (; bytes; gpa = end) {
+		const char *is;
 		uint64_t n;
+		int i = 0;
 
-		if (b->pieces_left == 0) {
-			json_decref(sums);
+		if (b->pieces_left == 0)
 			return NULL;
-		}
 		b->pieces_left--;
-		kind = b->piece(b->ctx, gpa, &end);
+		is = b->piece(b->ctx, gpa, &end);
 		n = end - gpa < bytes ? end - gpa : bytes;
 		bytes -= n;
-		json_object_set_new(sums, kind,
-		                    json_integer(json_integer_value(json_object_get(sums, kind)) + (json_int_t)n));
+		while (i < nr && strcmp(kind[i], is) != 0)
+			i++;
+		if (i == nr) {
+			BUG_ON(nr == MAX_KINDS);
+			kind[nr] = is;
+			sum[nr++] = 0;
+		}
+		sum[i] += n;
 	}
+	sums = json_object();
+	for (int i = 0; i < nr; i++)
+		json_object_set_new(sums, kind[i], json_integer((json_int_t)sum[i]));
 	return sums;
 }
 
