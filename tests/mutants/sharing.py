@@ -29,6 +29,9 @@ MUTANTS = [
      "of KVM's log only the beginning is looked at", "control control/fingerprint_nested"),
     ("fingerprint-log-not-on", "vmm/vm/vm.c", "present && vm->logs_writes ? KVM_MEM_LOG_DIRTY_PAGES : 0", "0",
      "KVM does not log, and nobody notices", "control control/fingerprint_nested"),
+    # What is a file's in memory.
+    ("merged-bytes-come-back", "vmm/mem/guest_mem.c", "if (mem->mapped_file) return drop_mapped(mem, p, size); /* Private memory",
+     "/* Private memory", "what was a file's and is dropped has the file's bytes again", "unit guest_mem"),
     # The comparison.
     ("diff-skips-the-last-child", DESCENT, "i < count; i++", "i + (count > 1) < count; i++",
      "the last page of 2 MiB is never compared", "unit share"),

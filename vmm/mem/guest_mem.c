@@ -101,14 +101,23 @@ static int map_anonymous(const struct guest_mem *mem, void *p, uint64_t size)
 	return 0;
 }
 
-int guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size)
+/* Zeroed memory where some may be a file's, which DONTNEED would bring back. */
+static int drop_mapped(struct guest_mem *mem, void *p, uint64_t size)
+{
+	if (cuts_take(&mem->cuts, CUTS_TO_DROP))
+		return map_anonymous(mem, p, size);
+	memset(p, 0, size);
+	return 0;
+}
+
+int guest_mem_discard(struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = guest_mem_ptr(mem, at, size);
 
 	if (!p || (maddr_raw(at) | size) & (guest_mem_host_page(mem) - 1))
 		return -EINVAL;
-	if (mem->mapped_file) /* where DONTNEED would bring the file's bytes back */
-		return map_anonymous(mem, p, size);
+	if (mem->mapped_file)
+		return drop_mapped(mem, p, size);
 	/* Private memory: what DONTNEED frees of a shared mapping stays in its file. */
 	return madvise(p, size, MADV_DONTNEED) < 0 ? -errno : 0;
 }
@@ -127,14 +136,14 @@ static int reserve_place(void *p, uint64_t size)
 	return got == MAP_FAILED ? -errno : 0;
 }
 
-int guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size)
+int guest_mem_withdraw(struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = whole_pages(mem, at, size);
 
 	if (!p)
 		return -EINVAL;
 	if (mem->mapped_file) { /* what comes back later is zeroed */
-		const int r = map_anonymous(mem, p, size);
+		const int r = drop_mapped(mem, p, size);
 
 		if (r < 0)
 			return r;
@@ -142,19 +151,19 @@ int guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size)
 	if (mem->guards)
 		return madvise(p, size, MADV_GUARD_INSTALL) < 0 ? -errno : 0;
 	/* The content first: then nothing is left that KVM must unmap a second time when the protection goes. */
-	if (!backing_is_pool(mem->backing) && madvise(p, size, MADV_DONTNEED) < 0)
+	if (!backing_is_pool(mem->backing) && !mem->mapped_file && madvise(p, size, MADV_DONTNEED) < 0)
 		return -errno;
 	return mprotect(p, size, PROT_NONE) < 0 ? -errno : 0;
 }
 
-int guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size)
+int guest_mem_surrender(struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = whole_pages(mem, at, size);
 
 	if (!p)
 		return -EINVAL;
-	if (mem->guards)
-		return 0; /* with the guards' coming */
+	if (mem->guards || mem->mapped_file)
+		return 0; /* when it was withdrawn */
 	/* A discarded hugetlb page stays reserved for its mapping (HugePages_Rsvd): so the mapping goes. */
 	if (backing_is_pool(mem->backing))
 		return reserve_place(p, size);
@@ -189,7 +198,7 @@ static void make_room_for_huge(void *p, uint64_t size)
 		(void)madvise((uint8_t *)p + (first - (uintptr_t)p), end - first, MADV_DONTNEED);
 }
 
-int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
+int guest_mem_restore(struct guest_mem *mem, maddr_t at, uint64_t size)
 {
 	void *p = whole_pages(mem, at, size);
 
@@ -201,6 +210,8 @@ int guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size)
 		return mprotect(p, size, PROT_READ | PROT_WRITE) < 0 ? -errno : 0;
 	if (madvise(p, size, MADV_GUARD_REMOVE) < 0)
 		return -errno;
+	if (mem->mapped_file) /* below the guards a file's bytes may have come back */
+		return drop_mapped(mem, p, size);
 	if (mem->backing == BACKING_THP)
 		make_room_for_huge(p, size);
 	return 0;
@@ -231,6 +242,8 @@ int guest_mem_map_file(struct guest_mem *mem, maddr_t at, uint64_t size, int fd,
 
 	if (!p)
 		return -EINVAL;
+	if (!cuts_take(&mem->cuts, CUTS_TO_MAP))
+		return -ENOSPC;
 	if (mmap(p, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE | MAP_FIXED, fd, (off_t)offset) ==
 	    MAP_FAILED)
 		return -errno;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "mem/backing.h"
+#include "mem/cuts.h"
 
 #define GUEST_MEM_REGIONS 2 /* below the MMIO hole, from 4 GiB up */
 
@@ -27,6 +28,7 @@ struct guest_mem {
 	uint64_t size; /* bytes of RAM in all regions */
 	enum backing backing;
 	bool mapped_file; /* some of it is a private mapping of a file: guest_mem_map_file() */
+	struct cuts cuts; /* of memory, once some of it is a file's */
 	bool guards; /* the host can withdraw pages without a mapping for each hole (MADV_GUARD_INSTALL, Linux 6.13) */
 };
 
@@ -53,9 +55,10 @@ void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 
 /*
  * Gives the frames of [at, at + size) back to the host. What is touched there later is zeroed. The range is whole host
- * pages, with a pool of huge pages whole ones of these: -EINVAL for anything else. -errno of the host.
+ * pages, with a pool of huge pages whole ones of these: -EINVAL for anything else. -errno of the host. Where the host has no
+ * mappings left for holes in a file's, the memory is zeroed and stays.
  */
-int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64_t size);
+int must_check guest_mem_discard(struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
  * Memory goes out of use in two steps, in whole host pages as above. -EINVAL, -errno of the host.
@@ -67,9 +70,9 @@ int must_check guest_mem_discard(const struct guest_mem *mem, maddr_t at, uint64
  *   restore    makes the memory readable and writable again, zeroed. Only for what is withdrawn or, with hugetlb*,
  *              surrendered. -ENOMEM, with nothing changed: the pool has no pages left
  */
-int must_check guest_mem_withdraw(const struct guest_mem *mem, maddr_t at, uint64_t size);
-int must_check guest_mem_surrender(const struct guest_mem *mem, maddr_t at, uint64_t size);
-int must_check guest_mem_restore(const struct guest_mem *mem, maddr_t at, uint64_t size);
+int must_check guest_mem_withdraw(struct guest_mem *mem, maddr_t at, uint64_t size);
+int must_check guest_mem_surrender(struct guest_mem *mem, maddr_t at, uint64_t size);
+int must_check guest_mem_restore(struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
  * Puts [offset, offset + size) of a shared mapping in the place of these 4 KiB pages, or private memory again, zeroed. Who
@@ -82,7 +85,7 @@ int must_check guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64
 /*
  * Puts these bytes of a file in the place of 4 KiB pages, privately: what is written there is this guest's alone, and what
  * is not is the same memory for all who map the file. The file may not change, nor become shorter. -EINVAL: a pool, or
- * not such pages; -errno of the host, with nothing changed.
+ * not such pages; -ENOSPC: memory is in too many pieces already (mem/cuts.h); -errno of the host, with nothing changed.
  */
 int must_check guest_mem_map_file(struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset);
 

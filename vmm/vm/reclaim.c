@@ -2,7 +2,6 @@
 #include "vm/reclaim.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <time.h>
 
 #include "base/backoff.h"
@@ -10,9 +9,8 @@
 #include "stage2/reclaim.h"
 #include "virtio/balloon.h"
 
-#define LOCK_SECONDS     2     /* a control client waits no longer */
-#define MAPPINGS_DEFAULT 65530 /* vm.max_map_count where it cannot be read */
-#define MAPPINGS_OURS    2048  /* left for everything else in the process */
+#define LOCK_SECONDS  2    /* a control client waits no longer */
+#define MAPPINGS_OURS 2048 /* left for everything else in the process */
 
 /* --- locks --- */
 
@@ -180,17 +178,12 @@ static const struct stage2_reclaim_ops ops = {
 
 /* --- what the host can hold --- */
 
-static uint64_t max_edges(void)
+/* Pages out of what is shared with others are cut out as well. */
+static uint64_t max_edges(const struct vm *vm)
 {
-	FILE *f = fopen("/proc/sys/vm/max_map_count", "re");
-	unsigned long long n = MAPPINGS_DEFAULT;
+	const uint64_t n = cuts_allowed(), others = MAPPINGS_OURS + cuts_set_aside(&vm->mem.cuts);
 
-	if (f) {
-		if (fscanf(f, "%llu", &n) != 1)
-			n = MAPPINGS_DEFAULT;
-		fclose(f);
-	}
-	return n > MAPPINGS_OURS ? n - MAPPINGS_OURS : 0;
+	return n > others ? n - others : 0;
 }
 
 /* What the page beside a range, behind or before the page `at` in it, makes of the border when the range changes. */
@@ -240,7 +233,7 @@ int vm_reclaim_locked(struct vm *vm, struct stage2_slice *slice, unsigned n)
 	const int edges = edges_of(vm, slice, n, true);
 	int r;
 
-	if (edges > 0 && vm->reclaim_edges + edges > max_edges())
+	if (edges > 0 && vm->reclaim_edges + edges > max_edges(vm))
 		return -ENOMEM;
 	r = stage2_reclaim(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm));
 	if (r == 0)
@@ -254,7 +247,7 @@ int vm_release_locked(struct vm *vm, const struct stage2_slice *slice, unsigned 
 	int r = -ENOMEM;
 
 	*ret_done = 0;
-	if (edges <= 0 || vm->reclaim_edges + edges <= max_edges())
+	if (edges <= 0 || vm->reclaim_edges + edges <= max_edges(vm))
 		r = stage2_release(&vm->stage2, slice, n, &ops, vm, reclaim_counters(vm), ret_done);
 	/* Slices do not share a border. */
 	vm->reclaim_edges += edges - edges_of(vm, slice + *ret_done, n - *ret_done, false);

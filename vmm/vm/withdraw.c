@@ -12,7 +12,7 @@ enum withdrawal_phase {
 	OPEN,
 };
 
-void withdrawal_init(struct withdrawal *w, const struct guest_mem *mem)
+void withdrawal_init(struct withdrawal *w, struct guest_mem *mem)
 {
 	*w = (struct withdrawal){.mem = mem};
 	pthread_mutex_init(&w->lock, NULL);

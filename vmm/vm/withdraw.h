@@ -23,7 +23,7 @@
 #include "stage2/reclaim.h"
 
 struct withdrawal {
-	const struct guest_mem *mem;
+	struct guest_mem *mem;
 	atomic_int phase; /* enum withdrawal_phase */
 	pthread_mutex_t lock;
 	/* Under the lock: what nobody has taken, `begun` bytes of the first of them excepted. */
@@ -34,7 +34,7 @@ struct withdrawal {
 	int r;         /* the first error */
 };
 
-void withdrawal_init(struct withdrawal *w, const struct guest_mem *mem);
+void withdrawal_init(struct withdrawal *w, struct guest_mem *mem);
 void withdrawal_destroy(struct withdrawal *w);
 
 /*
