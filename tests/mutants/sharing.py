@@ -2,6 +2,7 @@
 """Bugs in the fingerprints of guest memory: each names the check that must find it, as in enclave.py."""
 
 DIGEST, FINGERPRINT, DESCENT = "vmm/share/digest.c", "vmm/share/fingerprint.c", "vmm/share/descent.c"
+MERGE, DEDUP, PLAN = "vmm/share/merge.c", "vmm/share/dedup.c", "vmm/share/dedup_plan.c"
 DIRTY, STAGE2, WRITTEN = "vmm/vm/dirty.c", "vmm/stage2/stage2.c", "vmm/stage2/written.c"
 
 MUTANTS = [
@@ -38,4 +39,25 @@ MUTANTS = [
     ("diff-goes-below-what-is-equal", DESCENT, "if (share_digest_equal(&a[i], &b[i])) continue;",
      "if (level < 3 && share_digest_equal(&a[i], &b[i])) continue;",
      "the descent compares everything", "unit share"),
+    # What is merged.
+    ("merge-without-compare", MERGE, "memcmp(r->host[i + n], store + (i + n) * PAGE_SIZE, PAGE_SIZE) != 0", "false",
+     "whoever fills a store writes the guest's memory", "unit merge"),
+    ("merge-compares-the-first-byte", MERGE, "store + (i + n) * PAGE_SIZE, PAGE_SIZE) != 0", "store + (i + n) * PAGE_SIZE, 1) != 0",
+     "pages that begin alike are merged", "unit merge"),
+    ("merge-of-an-enclave", MERGE, "lent_to(&m->s2->lent, at, PAGE_SIZE) ? NULL : stage2_ptr(m->s2, at, PAGE_SIZE)",
+     "stage2_ptr(m->s2, at, PAGE_SIZE)", "what an enclave shares is merged", "unit merge"),
+    ("merge-cuts-huge-pages", MERGE, "size < merge_unit(m->mem)", "size < PAGE_SIZE",
+     "a huge page is cut for a part of it", "unit merge"),
+    ("merge-drops-what-is-not-zero", MERGE, "if (!is_zero(r->host[i + n]))", "if (!r->host[i + n])",
+     "pages in a hole of the store lose what they hold", "unit merge"),
+    ("merge-place-off-by-a-page", MERGE, "m->store, offset + i * PAGE_SIZE", "m->store, offset",
+     "the place of a page in the store is that of the range's first", "unit merge"),
+    ("dedup-zero-is-a-group", DEDUP, "if (share_digest_equal(d, &f->hash->zero[level]))", "if (false)",
+     "pages of zeroes are put into a store", "unit dedup"),
+    ("dedup-goes-below-what-is-equal", DEDUP, "(nr > 1 || members == 1)", "(nr > 0 || members == 1)",
+     "the descent asks for everything", "unit dedup"),
+    ("dedup-merges-again", PLAN, "!is_settled(b, first, g, i + n)", "(is_settled(b, first, g, i + n), true)",
+     "what was merged is merged once more each time", "unit dedup"),
+    ("dedup-joins-across-stores", PLAN, "last->offset + last->pages == range[i].offset", "true",
+     "ranges are joined whose places in the store are apart", "unit dedup"),
 ]

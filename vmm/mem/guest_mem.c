@@ -13,6 +13,9 @@
 #define MADV_GUARD_INSTALL 102
 #define MADV_GUARD_REMOVE  103
 #endif
+#ifndef MADV_POPULATE_READ /* Linux 5.14 */
+#define MADV_POPULATE_READ 22
+#endif
 
 /* Asked with a page of its own: a guard in guest memory would keep a huge page from there. */
 static bool host_guards(void)
@@ -249,6 +252,25 @@ int guest_mem_map_file(struct guest_mem *mem, maddr_t at, uint64_t size, int fd,
 		return -errno;
 	mem->mapped_file = true;
 	return 0;
+}
+
+void guest_mem_populate(const struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = guest_mem_ptr(mem, at, size);
+
+	if (p)
+		(void)madvise(p, size, MADV_POPULATE_READ);
+}
+
+int guest_mem_advise_equal(struct guest_mem *mem, maddr_t at, uint64_t size)
+{
+	void *p = backing_is_pool(mem->backing) ? NULL : whole_pages(mem, at, size);
+
+	if (!p)
+		return -EINVAL;
+	if (!cuts_take(&mem->cuts, CUTS_TO_MAP))
+		return -ENOSPC;
+	return madvise(p, size, MADV_MERGEABLE) < 0 ? -errno : 0;
 }
 
 void guest_mem_ask_huge(const struct guest_mem *mem, maddr_t at, uint64_t size)

@@ -89,6 +89,15 @@ int must_check guest_mem_unshare(const struct guest_mem *mem, maddr_t at, uint64
  */
 int must_check guest_mem_map_file(struct guest_mem *mem, maddr_t at, uint64_t size, int fd, uint64_t offset);
 
+/* Has the host map what a file has at these pages, so that nobody waits for it later. Advice. */
+void guest_mem_populate(const struct guest_mem *mem, maddr_t at, uint64_t size);
+
+/*
+ * Tells the host that other memory may be equal to these pages (KSM). -EINVAL: not such pages, or this kernel has no KSM;
+ * -ENOSPC as above; -errno of the host.
+ */
+int must_check guest_mem_advise_equal(struct guest_mem *mem, maddr_t at, uint64_t size);
+
 /*
  * Asks the host for one page for these 2 MiB if it has half of them already; a guest that touched less shall not cost
  * the rest. Only with thp. The host copies pages, and who touches them meanwhile waits. The host may ignore the advice.

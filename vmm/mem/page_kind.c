@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "mem/page_kind.h"
+
+#include <gnomon/addr.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* <linux/fs.h> of Linux 6.7, Documentation/admin-guide/mm/pagemap.rst */
+struct scan_region {
+	uint64_t start, end, categories;
+};
+struct scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+#define SCAN         _IOWR('f', 16, struct scan_arg)
+#define SCAN_FILE    (1ull << 2)
+#define SCAN_PRESENT (1ull << 3)
+#define SCAN_SWAPPED (1ull << 4)
+#define SCAN_ZERO    (1ull << 5)
+
+/* An entry of pagemap. */
+#define ENTRY_HOLDS (1ull << 63 | 1ull << 62)
+#define ENTRY_FILE  (1ull << 61)
+
+static enum page_kind kind(uint64_t categories)
+{
+	if (categories & SCAN_ZERO)
+		return PAGE_COSTS_NOTHING;
+	return categories & SCAN_FILE ? PAGE_OF_FILE : PAGE_OWN;
+}
+
+static bool scan(int fd, const void *at, unsigned pages, uint8_t *ret_kind)
+{
+	const uint64_t first = (uintptr_t)at;
+	struct scan_region region[PAGE_KIND_PAGES];
+	struct scan_arg arg = {.size = sizeof(arg),
+	                       .start = first,
+	                       .end = first + pages * PAGE_SIZE,
+	                       .vec = (uintptr_t)region,
+	                       .vec_len = PAGE_KIND_PAGES,
+	                       .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+	                       .return_mask = SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO};
+	const int n = ioctl(fd, SCAN, &arg);
+
+	if (n < 0)
+		return false;
+	memset(ret_kind, PAGE_COSTS_NOTHING, pages);
+	for (int i = 0; i < n; i++)
+		memset(ret_kind + (region[i].start - first) / PAGE_SIZE, kind(region[i].categories),
+		       (region[i].end - region[i].start) / PAGE_SIZE);
+	return true;
+}
+
+void page_kind_find(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES])
+{
+	uint64_t entry[PAGE_KIND_PAGES];
+	const ssize_t size = pages * sizeof(*entry);
+
+	BUG_ON(pages > PAGE_KIND_PAGES);
+	if (fd >= 0 && scan(fd, at, pages, ret_kind))
+		return;
+	memset(ret_kind, PAGE_OWN, pages);
+	if (fd < 0 || pread(fd, entry, size, (uintptr_t)at / PAGE_SIZE * sizeof(*entry)) != size)
+		return;
+	for (unsigned i = 0; i < pages; i++)
+		ret_kind[i] = !(entry[i] & ENTRY_HOLDS) ? PAGE_COSTS_NOTHING
+		              : entry[i] & ENTRY_FILE   ? PAGE_OF_FILE
+		                                        : PAGE_OWN;
+}
