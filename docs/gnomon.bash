@@ -6,7 +6,8 @@ _gnomon_values() {
 	case "$1 $2" in
 	"run --paging") echo nested shadow auto ;;
 	"bench --paging") echo nested shadow ;;
-	"fingerprint --hash" | "diff --hash") echo blake2b xxh3 ;;
+	"fingerprint --hash" | "diff --hash" | "dedup --hash") echo blake2b xxh3 ;;
+	"dedup --with") echo gnomon ksm ;;
 	"bench --pages" | "model --pages" | "model --host-pages") echo 4k 2m 1g ;;
 	"run --backing" | "bench --backing") echo 4k thp hugetlb2m hugetlb1g ;;
 	"walk --access") echo r w x ;;

@@ -25,6 +25,7 @@ static const struct {
     {"walk", cmd_walk, "show how a running guest's address is translated, step by step"},
     {"tables", cmd_tables, "show the page tables of a running guest"},
     {"fingerprint", cmd_fingerprint, "print the hash of a running guest's memory, and what changed"},
+    {"dedup", cmd_dedup, "keep what running guests have in common once"},
     {"diff", cmd_diff, "compare the memories of two running guests"},
     {"enclave", cmd_enclave, "measure enclaves, check their reports, list those of a running guest"},
     {"snapshot", cmd_snapshot, "save a running guest to a file, go on from it, check it"},

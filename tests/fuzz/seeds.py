@@ -173,6 +173,11 @@ def json():
         + command("fingerprint-hashes", '{"version":1,"level":0,"first":512,"count":512}')
         + b"".join(command("fingerprint-hashes", '{"version":1,"level":%s,"first":%s,"count":%s}' % a) for a in (
             (5, 0, 1), (4, 1, 1), (0, 2**36 - 1, 2), (0, 0, 4097), (0, 0, 0), (-1, 0, 1), (0, 2**63 - 1, 4096))),
+        "dedup": command("dedup-store", '{"users":true}') + command("dedup-places", '{"gpa":0,"size":4096}') + b"".join(
+            command(name, '{"ranges":[%s]}' % ranges)
+            for name in ("dedup-give", "dedup-take", "dedup-advise")
+            for ranges in ('{"gpa":0,"size":4096,"offset":0}', '{"gpa":4096,"size":8192},{"gpa":0,"size":0}', "1",
+                           '{"gpa":9223372036854771712,"size":4096}', '{"gpa":0,"size":-4096}')),
         "snapshot": command("snapshot-save", '{"file":"/dev/null"}') + command("query-snapshot"),
         "wrong-arguments": b"".join(command("balloon", a) for a in ('{"value":"1"}', '{"x":1,"value":1}', "{}", "[]")),
         "no-requests": b'{"execute":1}{"exec-oob":"stop"}{"id":1}[]1 "x" null true',

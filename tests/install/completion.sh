@@ -37,9 +37,9 @@ completed() {
 }
 
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
-check "subcommands" "--help --version balloon bench compare ctl diff enclave fingerprint host model run snapshot tables top walk" "$(completed 'gnomon ')"
+check "subcommands" "--help --version balloon bench compare ctl dedup diff enclave fingerprint host model run snapshot tables top walk" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench compare ctl diff fingerprint enclave 'enclave list' 'enclave measure' 'enclave verify' host model run 'snapshot diff' 'snapshot restore' 'snapshot save' 'snapshot verify' snapshot tables top \
+for command in balloon bench compare ctl dedup diff fingerprint enclave 'enclave list' 'enclave measure' 'enclave verify' host model run 'snapshot diff' 'snapshot restore' 'snapshot save' 'snapshot verify' snapshot tables top \
 	walk; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
@@ -85,7 +85,7 @@ check "an enclave's file" "kernel.elf" "$(completed 'gnomon enclave measure --js
 check "a file that has a key" "kernel.elf" "$(completed 'gnomon enclave verify --key k')"
 check "a report behind a key" "kernel.elf" "$(completed 'gnomon enclave verify --key 00 k')"
 
-for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage" "fingerprint --hash" "diff --hash" "model --pages" "model --host-pages"; do
+for option in "run --paging" "run --backing" "run --balloon" "bench --only" "bench --paging" "bench --pages" "bench --backing" "walk --access" "tables --stage" "fingerprint --hash" "diff --hash" "dedup --hash" "dedup --with" "model --pages" "model --host-pages"; do
 	help=$("$gnomon" "${option% *}" --help)
 	# shellcheck disable=SC2086 # words
 	for word in $(_gnomon_values $option); do

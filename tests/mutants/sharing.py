@@ -52,6 +52,20 @@ MUTANTS = [
      "pages in a hole of the store lose what they hold", "unit merge"),
     ("merge-place-off-by-a-page", MERGE, "m->store, offset + i * PAGE_SIZE", "m->store, offset",
      "the place of a page in the store is that of the range's first", "unit merge"),
+    ("merge-store-unsealed", "vmm/machine/dedup.c", "(seals < 0 || !(seals & F_SEAL_WRITE))", "false",
+     "a store that somebody can still write becomes guest memory", "control control/dedup_stores_that_are_refused"),
+    ("merge-store-can-shrink", "vmm/machine/dedup.c", "(seals & SEALS_OF_SIZE) != SEALS_OF_SIZE", "false",
+     "a store that becomes shorter takes guest memory with it", "control control/dedup_stores_that_are_refused"),
+    ("merge-with-anybody", "vmm/machine/dedup.c", "users && !m->share", "false",
+     "guests of other users take part without --share", "control control/dedup_stores_that_are_refused"),
+    ("merge-behind-the-store", "vmm/machine/dedup.c", "range[i].offset + range[i].size > (uint64_t)st.st_size", "false",
+     "ranges may end behind the store", "control control/dedup_ranges_that_are_refused"),
+    ("merge-while-it-runs", "vmm/machine/dedup.c",
+     "do e = step(p, what, m); while (e == 0 && p->i < p->n && clock_us() - begun < DEDUP_PAUSE_MS * 1000); "
+     "vm_unlock_paging(machine->vm); vm_resume(machine->vm);",
+     "vm_resume(machine->vm); do e = step(p, what, m); while (e == 0 && p->i < p->n && clock_us() - begun < 5000); "
+     "vm_unlock_paging(machine->vm);",
+     "what the guest writes between comparison and merge is lost", "control control/dedup_writes_between_nested"),
     ("dedup-zero-is-a-group", DEDUP, "if (share_digest_equal(d, &f->hash->zero[level]))", "if (false)",
      "pages of zeroes are put into a store", "unit dedup"),
     ("dedup-goes-below-what-is-equal", DEDUP, "(nr > 1 || members == 1)", "(nr > 0 || members == 1)",
@@ -60,4 +74,6 @@ MUTANTS = [
      "what was merged is merged once more each time", "unit dedup"),
     ("dedup-joins-across-stores", PLAN, "last->offset + last->pages == range[i].offset", "true",
      "ranges are joined whose places in the store are apart", "unit dedup"),
+    ("session-keeps-descriptors", "vmm/control/qmp.c", "if (session->has_store) close(session->store);", ";",
+     "a client that goes leaves its store open", "unit qmp"),
 ]

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "control/ops.h"
 
@@ -197,6 +198,40 @@ static json_t *fake_hashes(void *vm, const struct control_fingerprint *which, co
 	                 (int)hashes->count);
 }
 
+/* Takes what is larger than a page. */
+static int fake_dedup_store(void *vm, int store, bool users, uint64_t *ret_size, uint64_t *ret_unit,
+                            struct control_error *err)
+{
+	struct stat st;
+
+	if (users)
+		return control_fail(err, EPERM, "not with others");
+	if (fstat(store, &st) < 0 || st.st_size <= 4096)
+		return control_fail(err, EINVAL, "no store");
+	*ret_size = (uint64_t)st.st_size;
+	*ret_unit = 4096;
+	return 0;
+}
+
+/* All ranges count as what was asked for; zeroes as zeroes. */
+static int fake_dedup(void *vm, enum control_dedup what, int store, const struct control_range *range, unsigned n,
+                      struct control_merged *ret, struct control_error *err)
+{
+	for (unsigned i = 0; i < n; i++) {
+		ret->bytes += range[i].size;
+		*(range[i].zero          ? &ret->zero
+		  : what == CONTROL_GIVE ? &ret->given
+		                         : &ret->merged) += range[i].size / 4096;
+	}
+	ret->full = store < 0 ? 0 : 1;
+	return 0;
+}
+
+static json_t *fake_dedup_places(void *vm, uint64_t gpa, uint64_t size, struct control_error *err)
+{
+	return json_pack("[[I, I, i, i]]", (json_int_t)gpa, (json_int_t)size, 0, 0);
+}
+
 static int fake_idle(void *vm)
 {
 	return -1;
@@ -226,6 +261,9 @@ static const struct control_ops fake_ops = {
     .enclaves = fake_enclaves,
     .fingerprint = fake_fingerprint,
     .fingerprint_hashes = fake_hashes,
+    .dedup_store = fake_dedup_store,
+    .dedup = fake_dedup,
+    .dedup_places = fake_dedup_places,
     .idle = fake_idle,
 };
 

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* QMP commands that look into the machine, or save it: walks, tables, enclaves, fingerprints, snapshots. */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "qmp_session.h"
 
 TestSuite(qmp_look, .init = setup);
@@ -81,4 +85,34 @@ Test(qmp_look, snapshot)
 	EXPECT("{\"execute\":\"query-snapshot\"}",
 	       "{\"return\":{\"status\":\"saving\",\"file\":\"/x\",\"pause-us\":456,\"ms\":0,\"pages\":7,\"done\":3,"
 	       "\"stored\":0,\"zero\":0,\"absent\":0,\"bytes\":0}}");
+}
+
+/* A file comes along first, is taken by its command, and serves the ranges that follow. */
+Test(qmp_look, dedup)
+{
+#define RANGES(command, range)                                                                                         \
+	"{\"execute\":\"dedup-" command "\",\"arguments\":{\"ranges\":[{\"gpa\":4096" range "}]}}"
+	static const char bad[] = "gpa, size and offset must be multiples of 4096, size more than 0, and the range end";
+	const int file = memfd_create("store", 0), small = memfd_create("small", 0);
+
+	cr_assert(file >= 0 && small >= 0 && ftruncate(file, 8192) == 0);
+	EXPECT("{\"execute\":\"dedup-store\"}", ERR("GenericError", "No file descriptor supplied via SCM_RIGHTS"));
+	EXPECT(RANGES("take", ",\"size\":4096,\"offset\":0"),
+	       ERR("GenericError", "There is no store: \\\"dedup-store\\\" first"));
+	qmp_take_fd(&session, small);
+	EXPECT("{\"execute\":\"dedup-store\"}", ERR("GenericError", "no store"));
+	EXPECT("{\"execute\":\"dedup-store\"}", ERR("GenericError", "No file descriptor supplied via SCM_RIGHTS"));
+	qmp_take_fd(&session, dup(file));
+	qmp_take_fd(&session, file);
+	EXPECT("{\"execute\":\"dedup-store\"}", "{\"return\":{\"size\":8192,\"unit\":4096}}");
+	EXPECT("{\"execute\":\"dedup-store\"}", ERR("GenericError", "No file descriptor supplied via SCM_RIGHTS"));
+	cr_expect(strstr(ask(RANGES("give", ",\"size\":8192,\"offset\":0")), "\"bytes\":8192,\"given\":2,"));
+	cr_expect(strstr(ask(RANGES("take", ",\"size\":4096,\"offset\":0")), "\"merged\":1,"));
+	cr_expect(strstr(ask(RANGES("take", ",\"size\":4096")), "\"zero\":1,\"full\":0,"));
+	cr_expect(strstr(ask(RANGES("advise", ",\"size\":4096")), "\"full\":0,"));
+	EXPECT(RANGES("give", ",\"size\":4096"), ERR("GenericError", "Parameter 'offset' is missing"));
+	cr_expect(strstr(ask(RANGES("take", ",\"size\":0")), bad));
+	cr_expect(strstr(ask(RANGES("take", ",\"size\":4096,\"offset\":9223372036854771712")), bad));
+	qmp_session_end(&session);
+	cr_expect_lt(fcntl(file, F_GETFD), 0, "the store stays open");
 }

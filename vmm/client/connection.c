@@ -93,13 +93,30 @@ static int64_t limit_of(const struct connection *c, int timeout_ms)
 	return c->deadline && (limit < 0 || c->deadline < limit) ? c->deadline : limit;
 }
 
-int connection_say(struct connection *c, const char *text, size_t len)
+/* send(2), and with the first byte goes the descriptor unless it is negative. */
+static ssize_t send_with(int to, const char *text, size_t len, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	struct iovec out = {.iov_base = (void *)(uintptr_t)text, .iov_len = len};
+	const struct msghdr message = {
+	    .msg_iov = &out, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control.room)};
+
+	if (fd < 0)
+		return send(to, text, len, MSG_NOSIGNAL);
+	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+	return sendmsg(to, &message, MSG_NOSIGNAL);
+}
+
+static int say_with(struct connection *c, const char *text, size_t len, int fd)
 {
 	const int64_t limit = limit_of(c, c->timeout_ms);
 
 	while (len) {
 		struct pollfd room = {.fd = c->fd, .events = POLLOUT};
-		ssize_t n = send(c->fd, text, len, MSG_NOSIGNAL);
+		ssize_t n = send_with(c->fd, text, len, fd);
 
 		if (n < 0 && errno == EAGAIN) {
 			const int64_t left = limit < 0 ? -1 : limit - clock_ms();
@@ -115,8 +132,14 @@ int connection_say(struct connection *c, const char *text, size_t len)
 			return -errno;
 		text += n;
 		len -= n;
+		fd = -1;
 	}
 	return 0;
+}
+
+int connection_say(struct connection *c, const char *text, size_t len)
+{
+	return say_with(c, text, len, -1);
 }
 
 int connection_reply(struct connection *c, json_t **ret_reply)
@@ -137,12 +160,12 @@ int connection_reply(struct connection *c, json_t **ret_reply)
 	}
 }
 
-int connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply)
+static int execute_with(struct connection *c, const char *command, json_t *args, int fd, json_t **ret_reply)
 {
 	json_t *request = args ? json_pack("{s:s, s:o}", "execute", command, "arguments", args)
 	                       : json_pack("{s:s}", "execute", command);
 	char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	int r = text ? connection_say(c, text, strlen(text)) : -EINVAL; /* a name that is not UTF-8 */
+	int r = text ? say_with(c, text, strlen(text), fd) : -EINVAL; /* a name that is not UTF-8 */
 
 	free(text);
 	json_decref(request);
@@ -151,10 +174,20 @@ int connection_execute(struct connection *c, const char *command, json_t *args, 
 	return r < 0 ? logged(r, command) : 0;
 }
 
+int connection_execute(struct connection *c, const char *command, json_t *args, json_t **ret_reply)
+{
+	return execute_with(c, command, args, -1, ret_reply);
+}
+
 int connection_ask(struct connection *c, const char *command, json_t *args, json_t **ret_value)
 {
+	return connection_ask_with(c, command, args, -1, ret_value);
+}
+
+int connection_ask_with(struct connection *c, const char *command, json_t *args, int fd, json_t **ret_value)
+{
 	json_t *reply, *value;
-	int r = connection_execute(c, command, args, &reply);
+	int r = execute_with(c, command, args, fd, &reply);
 
 	if (r < 0)
 		return r;

@@ -42,6 +42,8 @@ int must_check connection_ask(struct connection *c, const char *command, json_t 
 /* Connects to the socket at `path`, asks one command as above, and closes, with this limit for each of the first two. */
 int must_check connection_ask_once(const char *path, int timeout_ms, const char *command, json_t *args,
                                    json_t **ret_value);
+/* The same with a descriptor that goes along and stays the caller's. */
+int must_check connection_ask_with(struct connection *c, const char *command, json_t *args, int fd, json_t **ret_value);
 
 /* The next event, a new reference. -ETIMEDOUT, not logged; any other -errno, logged. */
 int must_check connection_event(struct connection *c, int timeout_ms, json_t **ret_event);

@@ -14,6 +14,7 @@ int cmd_top(int argc, char **argv);
 int cmd_walk(int argc, char **argv);
 int cmd_tables(int argc, char **argv);
 int cmd_fingerprint(int argc, char **argv);
+int cmd_dedup(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
 int cmd_enclave(int argc, char **argv);
 int cmd_snapshot(int argc, char **argv);

@@ -124,6 +124,7 @@ static int run_vm(struct vm *vm, struct run_options *o, struct platform_enclaves
 	                                    .console = &console,
 	                                    .platform = &platform,
 	                                    .restored = o->restore,
+	                                    .share = o->share,
 	                                    .boot = {.image = o->restore ? o->snapshot.shape.guest : o->image,
 	                                             .bootargs = o->bootargs,
 	                                             .cpus = o->vm.cpus,

@@ -44,6 +44,7 @@ static const char help[] =
     "  --lazy             with --restore: map FILE, which may not change, and check it while the guest runs\n"
     "  --stats FILE       write every counter to FILE as JSON at the end\n"
     "  --control PATH     serve QMP clients at a UNIX socket (`gnomon ctl --help`)\n"
+    "  --share            let `gnomon dedup` merge memory with that of other users' guests, too (docs/sharing.md)\n"
     "  --timeout SECONDS  kill a guest that has not ended by then\n"
     "  --shadow-opt LIST  optimisations of shadow paging: names, all (default) or none\n"
     "  --list-shadow-opts describe the optimisations\n"
@@ -141,10 +142,13 @@ static int parse_enclave_option(int opt, const char *arg, struct run_options *o)
 	}
 }
 
-/* Those of a restore. 0: go on; otherwise -EINVAL, logged. */
+/* Those of a restore, and --share. 0: go on; otherwise -EINVAL, logged. */
 static int parse_restore_option(int opt, const char *arg, struct run_options *o)
 {
 	switch (opt) {
+	case 'S':
+		o->share = true;
+		return 0;
 	case 'z':
 		o->lazy = true;
 		return 0;
@@ -280,6 +284,7 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
 	    {"enclave-monitor", required_argument, NULL, 'K'},
 	    {"enclave-key", required_argument, NULL, 'k'},
 	    {"control", required_argument, NULL, 'C'},
+	    {"share", no_argument, NULL, 'S'},
 	    {"balloon", required_argument, NULL, 'B'},
 	    {"restore", required_argument, NULL, 'R'},
 	    {"lazy", no_argument, NULL, 'z'},

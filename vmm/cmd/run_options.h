@@ -17,6 +17,7 @@ struct run_options {
 	struct snapshot snapshot;
 	const char *stats;
 	const char *control; /* path of the control socket; NULL: none */
+	bool share;          /* memory, also with guests of other users */
 	long timeout;        /* seconds; 0: none */
 	char *bootargs;
 	uint64_t balloon; /* optional features that it offers */

@@ -26,6 +26,7 @@ struct client *client_create(int fd)
 void client_destroy(struct client *c)
 {
 	close(c->fd);
+	qmp_session_end(&c->session);
 	stream_reset(&c->stream);
 	free(c->out);
 	free(c);
@@ -149,14 +150,37 @@ static void execute(struct client *c, const struct qmp *q)
 	}
 }
 
+/* Takes the descriptor that came with the bytes. There is room for one; the kernel closes what is more. */
+static void take_fd(struct client *c, struct msghdr *message)
+{
+	const struct cmsghdr *part = CMSG_FIRSTHDR(message);
+	int fd;
+
+	if (!part || part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS ||
+	    part->cmsg_len < CMSG_LEN(sizeof(fd)))
+		return;
+	memcpy(&fd, CMSG_DATA(part), sizeof(fd));
+	qmp_take_fd(&c->session, fd);
+}
+
 /* False when there is nothing to read now. */
 static bool read_some(struct client *c)
 {
+	union {
+		struct cmsghdr align;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec in = {.iov_base = c->in, .iov_len = sizeof(c->in)};
+	struct msghdr message;
 	ssize_t n;
 
 	do {
-		n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+		message = (struct msghdr){
+		    .msg_iov = &in, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_LEN(sizeof(int))};
+		n = recvmsg(c->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		take_fd(c, &message);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
 	if (n <= 0) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "control/dedup.h"
 #include "control/message.h"
 #include "control/qmp.h"
 #include "control/stats.h"
@@ -346,5 +347,12 @@ const struct qmp_command qmp_commands[] = {
     {"fingerprint", fingerprint_args, fingerprint,
      "bring a fingerprint of guest memory up to date, for a tenth of a second"},
     {"fingerprint-hashes", hashes_args, fingerprint_hashes, "some hashes of such a fingerprint"},
+    {"dedup-store", dedup_store_args, dedup_store, "take the file that came along for dedup-give and dedup-take"},
+    {"dedup-places", dedup_places_args, dedup_places,
+     "which pages of a range cost the host memory, and where they lie"},
+    {"dedup-give", dedup_ranges_args, dedup_give, "copy ranges of guest memory into that file"},
+    {"dedup-take", dedup_ranges_args, dedup_take,
+     "put what is equal in that file, once sealed, in the place of ranges"},
+    {"dedup-advise", dedup_ranges_args, dedup_advise, "tell the host's KSM that ranges have equal ones elsewhere"},
     {0},
 };

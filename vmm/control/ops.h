@@ -74,6 +74,21 @@ struct control_snapshot {
 	uint64_t stored, zero, absent, bytes; /* pages; the file's size so far */
 };
 
+/* What is done to ranges of guest memory that others may have as well (share/merge.h). */
+enum control_dedup { CONTROL_GIVE, CONTROL_TAKE, CONTROL_ADVISE };
+
+struct control_range {
+	uint64_t gpa, size; /* whole pages, and gpa + size does not wrap */
+	uint64_t offset;    /* in the store */
+	bool zero;          /* pages of zeroes: no place in the store */
+};
+
+struct control_merged {
+	uint64_t bytes; /* of the ranges, from the first on: so much was looked at */
+	uint64_t given, merged, freed, differ, absent, zero, full; /* pages */
+	uint64_t pause_us;                                         /* for which the guest stood still */
+};
+
 struct control_ops {
 	const char *(*name)(void *vm);
 	int (*nr_vcpus)(void *vm);
@@ -128,6 +143,19 @@ struct control_ops {
 	json_t *(*fingerprint)(void *vm, const struct control_fingerprint *which, bool stop, struct control_error *err);
 	json_t *(*fingerprint_hashes)(void *vm, const struct control_fingerprint *which,
 	                              const struct control_hashes *hashes, struct control_error *err);
+
+	/*
+	 * Whether memory can be merged with what `store`, a file, will hold. With `users` guests of other users take part.
+	 * Gives the store's size and the unit of ranges in bytes.
+	 */
+	int (*dedup_store)(void *vm, int store, bool users, uint64_t *ret_size, uint64_t *ret_unit,
+	                   struct control_error *err);
+	/* Works on the `n` ranges for a bounded time. `store` is -1 if none of them needs it. */
+	int (*dedup)(void *vm, enum control_dedup what, int store, const struct control_range *range, unsigned n,
+	             struct control_merged *ret_merged, struct control_error *err);
+
+	/* Which pages of [gpa, gpa + size) cost the host memory: an array of runs, each [gpa, size, store, offset in it]. */
+	json_t *(*dedup_places)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 
 	/* Called between commands: gives up what nobody asked for lately. Returns in how many ms to call again; -1: never. */
 	int (*idle)(void *vm);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control/message.h"
 
@@ -56,7 +57,9 @@ static json_t *dispatch(const struct qmp *q, struct qmp_session *session, json_t
 {
 	const json_t *name = json_object_get(request, "execute");
 	json_t *args = json_object_get(request, "arguments");
+	struct qmp mine = *q;
 
+	mine.session = session;
 	if (is_named(name, "qmp_capabilities"))
 		return negotiate(session, args, err);
 	if (!session->negotiated) {
@@ -66,7 +69,7 @@ static json_t *dispatch(const struct qmp *q, struct qmp_session *session, json_t
 	}
 	for (const struct qmp_command *c = qmp_commands; c->name; c++)
 		if (is_named(name, c->name))
-			return schema_check(c->args, args, err) < 0 ? NULL : c->handle(q, args, err);
+			return schema_check(c->args, args, err) < 0 ? NULL : c->handle(&mine, args, err);
 	control_fail_class(err, ERROR_NO_COMMAND, ENOENT, "The command %s has not been found", json_string_value(name));
 	return NULL;
 }
@@ -81,6 +84,23 @@ json_t *qmp_execute(const struct qmp *q, struct qmp_session *session, json_t *re
 	if (!value && !err.class)
 		control_fail(&err, ENOMEM, "out of memory");
 	return value ? message_return(value) : message_error(&err);
+}
+
+void qmp_take_fd(struct qmp_session *session, int fd)
+{
+	if (session->has_fd)
+		close(session->fd);
+	session->fd = fd;
+	session->has_fd = true;
+}
+
+void qmp_session_end(struct qmp_session *session)
+{
+	if (session->has_fd)
+		close(session->fd);
+	if (session->has_store)
+		close(session->store);
+	session->has_fd = session->has_store = false;
 }
 
 json_t *qmp_reply_malformed(const char *why)

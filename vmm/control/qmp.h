@@ -13,18 +13,23 @@
 #include "control/ops.h"
 #include "control/schema.h"
 
+/* What is remembered of one client. */
+struct qmp_session {
+	bool negotiated; /* it sent qmp_capabilities: commands and events from here on */
+	bool has_fd;     /* a descriptor came along, and no command took it yet */
+	bool has_store;  /* dedup-store took one */
+	int fd, store;
+};
+
 /* One controlled VM. */
 struct qmp {
 	const struct control_ops *ops;
 	void *vm;
+	struct qmp_session
+	    *session; /* of the client whose command is executed: qmp_execute() sets it for the handlers */
 	/* Tells all clients. Takes over the reference; NULL (no memory) tells nothing. */
 	void (*broadcast)(void *ctx, json_t *event);
 	void *ctx;
-};
-
-/* What is remembered of one client. */
-struct qmp_session {
-	bool negotiated; /* it sent qmp_capabilities: commands and events from here on */
 };
 
 struct qmp_command {
@@ -43,6 +48,12 @@ extern const struct qmp_command qmp_commands[];
  * memory.
  */
 json_t *qmp_execute(const struct qmp *q, struct qmp_session *session, json_t *request);
+
+/* A descriptor came from the client, which is the session's now. Without a command that takes it the next replaces it. */
+void qmp_take_fd(struct qmp_session *session, int fd);
+
+/* Closes what a client left. A session that is all zero is fine, too. */
+void qmp_session_end(struct qmp_session *session);
 
 /* Returns the reply to what was no JSON. */
 json_t *qmp_reply_malformed(const char *why);

@@ -324,6 +324,9 @@ const struct control_ops machine_ops = {
     .enclaves = machine_enclaves,
     .fingerprint = machine_fingerprint,
     .fingerprint_hashes = machine_fingerprint_hashes,
+    .dedup_store = machine_dedup_store,
+    .dedup = machine_dedup,
+    .dedup_places = machine_dedup_places,
     .idle = machine_idle,
 };
 
@@ -332,7 +335,7 @@ int machine_init(struct machine *m, const struct machine_parts *parts)
 	struct host_info *host = calloc(1, sizeof(*host));
 	struct vm *vm = parts->vm;
 
-	*m = (struct machine){.vm = vm, .boot = parts->boot, .restored = parts->restored};
+	*m = (struct machine){.vm = vm, .boot = parts->boot, .restored = parts->restored, .share = parts->share};
 	for (int i = 0; i <= VM_MAX_CPUS; i++)
 		m->kvm_stats[i] = -1;
 	if (!host)

@@ -4,6 +4,7 @@
 #define GNOMON_MACHINE_MACHINE_H
 
 #include "control/ops.h"
+#include "machine/dedup.h"
 #include "machine/fingerprint.h"
 #include "machine/save.h"
 #include "vm/vm.h"
@@ -14,6 +15,7 @@ struct machine {
 	struct boot_image image;        /* while it is reset */
 	bool stopped;                   /* by a client */
 	bool restored;                  /* from a snapshot: there is no image for a reset */
+	bool share;                     /* also with guests of other users */
 	struct save save;
 	const char *second_stage;       /* the host's, as `gnomon host` has it */
 	bool refuses_1g; /* in nested mode KVM takes PS at level 3 for reserved, whatever CPUID says (docs/hosts.md) */
@@ -30,6 +32,7 @@ struct machine_parts {
 	struct platform *platform;
 	struct boot_params boot;
 	bool restored; /* from a snapshot: boot.image is a name and no file */
+	bool share;    /* its memory may be merged with that of other users' guests */
 };
 
 /* The VM is made, but none of its vCPUs started: a running one would keep us waiting. -errno, logged. */
