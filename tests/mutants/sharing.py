@@ -72,6 +72,8 @@ MUTANTS = [
      "the descent asks for everything", "unit dedup"),
     ("dedup-merges-again", PLAN, "!is_settled(b, first, g, i + n)", "(is_settled(b, first, g, i + n), true)",
      "what was merged is merged once more each time", "unit dedup"),
+    ("dedup-merges-what-changes", PLAN, "!was || share_digest_equal(&was->digest, &p->piece[i].digest)", "was || !was",
+     "what is written all the time is copied to the store for nobody", "unit dedup"),
     ("dedup-joins-across-stores", PLAN, "last->offset + last->pages == range[i].offset", "true",
      "ranges are joined whose places in the store are apart", "unit dedup"),
     ("session-keeps-descriptors", "vmm/control/qmp.c", "if (session->has_store) close(session->store);", ";",

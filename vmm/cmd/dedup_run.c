@@ -2,7 +2,7 @@
 /*
  * What `gnomon dedup` does once it has its guests:
  *
- *   fingerprints up to date -> descent -> plan -> for each store: filled by its guest, sealed, taken by all -> zeroes
+ *   fingerprints up to date -> descent, twice -> plan -> for each store: filled by its guest, sealed, taken by all -> zeroes
  *
  * A guest that fails takes no further part, and the others go on. Nothing that a guest answers is believed: it decides what
  * the others compare, no more.
@@ -122,7 +122,7 @@ static int find_once(struct dedup *d, struct dedup_pieces *ret)
 	return r;
 }
 
-static int find(struct dedup *d, struct dedup_pieces *ret)
+static int look(struct dedup *d, struct dedup_pieces *ret)
 {
 	for (int tries = 0; tries < TRIES;) {
 		const int r = find_once(d, ret);
@@ -139,6 +139,20 @@ static int find(struct dedup *d, struct dedup_pieces *ret)
 	}
 	log_error("dedup: somebody else has one of the fingerprints brought up to date all the time");
 	return -ESTALE;
+}
+
+/* What two looks agree on. */
+static int find(struct dedup *d, struct dedup_pieces *ret)
+{
+	struct dedup_pieces before;
+	int r = look(d, &before);
+
+	if (r == 0)
+		r = look(d, ret);
+	if (r == 0)
+		dedup_keep_stable(ret, &before);
+	dedup_pieces_free(&before);
+	return r;
 }
 
 /* --- what is merged already --- */

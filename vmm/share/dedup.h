@@ -58,6 +58,12 @@ int must_check dedup_find(const struct dedup_guest *guest, unsigned n, const str
                           struct dedup_pieces *ret);
 void dedup_pieces_free(struct dedup_pieces *p);
 
+/*
+ * Leaves out what had another hash in an earlier look: it is written all the time, and a store would hold what nobody takes.
+ * Sorts `before`.
+ */
+void dedup_keep_stable(struct dedup_pieces *p, struct dedup_pieces *before);
+
 /* Pages in a row of one guest, and their place in a store. */
 struct dedup_range {
 	uint64_t page, pages;

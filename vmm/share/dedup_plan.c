@@ -25,6 +25,34 @@ static int by_hash(const void *a, const void *b)
 	return x->page < y->page ? -1 : x->page > y->page;
 }
 
+static int by_node(const void *a, const void *b)
+{
+	const struct dedup_piece *x = a, *y = b;
+
+	if (x->guest != y->guest)
+		return x->guest < y->guest ? -1 : 1;
+	if (x->page != y->page)
+		return x->page < y->page ? -1 : 1;
+	return (int)x->level - (int)y->level;
+}
+
+void dedup_keep_stable(struct dedup_pieces *p, struct dedup_pieces *before)
+{
+	size_t n = 0;
+
+	if (!before->nr)
+		return;
+	qsort(before->piece, before->nr, sizeof(*before->piece), by_node);
+	for (size_t i = 0; i < p->nr; i++) {
+		const struct dedup_piece *was =
+		    bsearch(&p->piece[i], before->piece, before->nr, sizeof(*before->piece), by_node);
+
+		if (!was || share_digest_equal(&was->digest, &p->piece[i].digest))
+			p->piece[n++] = p->piece[i];
+	}
+	p->nr = n;
+}
+
 static int by_giver(const void *a, const void *b, void *ctx)
 {
 	const struct dedup_piece *piece = ctx, *x = &piece[((const struct group *)a)->first],
