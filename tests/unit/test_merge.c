@@ -232,3 +232,25 @@ Test(merge, places_are_told)
 	cr_expect(runs[2].store == runs[0].store && runs[2].offset == 51 * PAGE_SIZE);
 	cr_expect(!runs[3].store && runs[3].size == 100 * PAGE_SIZE);
 }
+
+/* A page that was only read is the host's page of zeroes: it costs nothing. Older kernels tell by another way. */
+Test(merge, what_pages_cost)
+{
+	uint8_t entries[PAGE_KIND_PAGES];
+
+	fill(0, 10);
+	give(0, 10 * PAGE_SIZE, 0);
+	seal();
+	take(0, 10 * PAGE_SIZE, 0);
+	memory[4 * PAGE_SIZE] ^= 1;
+	memory[20 * PAGE_SIZE] = 1;
+	cr_expect_eq(*(volatile uint8_t *)&memory[30 * PAGE_SIZE], 0);
+	cr_expect_eq(count(0, 10, PAGE_OF_FILE), 9);
+	cr_expect_eq(count(4, 1, PAGE_OWN), 1);
+	cr_expect_eq(count(20, 1, PAGE_OWN), 1);
+	cr_expect_eq(count(21, 100, PAGE_COSTS_NOTHING), 100);
+	page_kind_read(m.pagemap, memory, PAGE_KIND_PAGES, entries);
+	for (unsigned i = 0; i < PAGE_KIND_PAGES; i++)
+		if (i != 30 || geteuid() == 0)
+			cr_expect_eq(count(i, 1, entries[i]), 1, "%u", i);
+}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -26,6 +27,7 @@ struct scan_arg {
 /* An entry of pagemap. */
 #define ENTRY_HOLDS (1ull << 63 | 1ull << 62)
 #define ENTRY_FILE  (1ull << 61)
+#define ENTRY_FRAME ((1ull << 55) - 1)
 
 static enum page_kind kind(uint64_t categories)
 {
@@ -56,19 +58,41 @@ static bool scan(int fd, const void *at, unsigned pages, uint8_t *ret_kind)
 	return true;
 }
 
-void page_kind_find(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES])
+/* The frame of the host's page of zeroes. 0: frames are not shown. */
+static uint64_t zero_frame(int fd)
 {
-	uint64_t entry[PAGE_KIND_PAGES];
+	const volatile uint8_t *page = mmap(NULL, PAGE_SIZE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t entry = 0;
+
+	if (page == MAP_FAILED)
+		return 0;
+	(void)*page;
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE_SIZE * sizeof(entry)) != sizeof(entry))
+		entry = 0;
+	munmap((void *)(uintptr_t)page, PAGE_SIZE);
+	return entry & ENTRY_FRAME;
+}
+
+void page_kind_read(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES])
+{
+	uint64_t entry[PAGE_KIND_PAGES], zero;
 	const ssize_t size = pages * sizeof(*entry);
 
-	BUG_ON(pages > PAGE_KIND_PAGES);
-	if (fd >= 0 && scan(fd, at, pages, ret_kind))
-		return;
 	memset(ret_kind, PAGE_OWN, pages);
 	if (fd < 0 || pread(fd, entry, size, (uintptr_t)at / PAGE_SIZE * sizeof(*entry)) != size)
 		return;
-	for (unsigned i = 0; i < pages; i++)
-		ret_kind[i] = !(entry[i] & ENTRY_HOLDS) ? PAGE_COSTS_NOTHING
-		              : entry[i] & ENTRY_FILE   ? PAGE_OF_FILE
-		                                        : PAGE_OWN;
+	zero = zero_frame(fd);
+	for (unsigned i = 0; i < pages; i++) {
+		if (!(entry[i] & ENTRY_HOLDS) || (zero && entry[i] >> 63 && (entry[i] & ENTRY_FRAME) == zero))
+			ret_kind[i] = PAGE_COSTS_NOTHING;
+		else if (entry[i] & ENTRY_FILE)
+			ret_kind[i] = PAGE_OF_FILE;
+	}
+}
+
+void page_kind_find(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES])
+{
+	BUG_ON(pages > PAGE_KIND_PAGES);
+	if (fd < 0 || !scan(fd, at, pages, ret_kind))
+		page_kind_read(fd, at, pages, ret_kind);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What pages of this process's guest memory cost the host: nothing, a page of its own, or a page of a file that others may
- * map as well. Told without touching them, by PAGEMAP_SCAN (Linux 6.7), else by the entries of /proc/self/pagemap, which
- * take the host's page of zeroes for one of our own.
+ * map as well. Told without touching them, by PAGEMAP_SCAN (Linux 6.7), else by the entries of /proc/self/pagemap. Those
+ * tell the host's page of zeroes from one of our own only where frames are shown (CAP_SYS_ADMIN).
  */
 #ifndef GNOMON_MEM_PAGE_KIND_H
 #define GNOMON_MEM_PAGE_KIND_H
@@ -23,5 +23,8 @@ enum page_kind {
  * the host does not tell all are PAGE_OWN.
  */
 void page_kind_find(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES]);
+
+/* The second way. For the tests. */
+void page_kind_read(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES]);
 
 #endif
