@@ -114,9 +114,14 @@ Test(dedup_tool, no_write_is_lost_shadow)
 	writes_while_merged("shadow", "nested");
 }
 
-/* The second time there is nothing left to do, and other sizes of memory do not matter. */
+/*
+ * The second time there is nothing left to do but what a CPU with NPT wrote: it takes each walk of a guest's tables for a
+ * write. Other sizes of memory do not matter.
+ */
 Test(dedup_tool, once_is_enough)
 {
+	json_int_t merged;
+
 	start_vm(0, "nested", "64M", "spin", "spinning\n");
 	start_vm(1, "shadow", "96M", "spin", "spinning\n");
 	start_vm(2, "nested", "64M", "spin", "spinning\n");
@@ -125,9 +130,11 @@ Test(dedup_tool, once_is_enough)
 	cr_expect_gt(number(0, "merged"), 0);
 	cr_expect_gt(number(1, "merged"), 0);
 	cr_expect_gt(number(-1, "saved"), 0);
+	merged = number(0, "merged");
 	run_gnomon(&tool, "dedup", "--json", path[2], path[1], path[0]);
 	expect_status(&tool, 0);
-	cr_expect_eq(number(-1, "saved"), 0, "%s", tool.out);
+	cr_expect_lt(number(2, "merged"), merged, "%s", tool.out);
+	cr_expect_eq(number(1, "freed"), 0, "%s", tool.out); /* in shadow mode no hardware walks the guest's tables */
 	run_gnomon(&tool, "dedup", path[0], path[1]);
 	expect_status(&tool, 0);
 	cr_expect(strstr(tool.out, "saved 0.0 MiB"), "%s", tool.out);
