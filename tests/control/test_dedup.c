@@ -90,7 +90,7 @@ Test(control, dedup_stores_that_are_refused)
 	expect_error(answer_with("dedup-store", json_object(), -1), "No file descriptor supplied");
 	cr_assert_eq(pipe(pipe_fd), 0);
 	expect_error(answer_with("dedup-store", json_object(), pipe_fd[0]), "no file in memory");
-	fd = open("/proc/self/exe", O_RDONLY);
+	fd = open("/proc/self/maps", O_RDONLY);
 	expect_error(answer_with("dedup-store", json_object(), fd), "no file in memory");
 	close(fd);
 	fd = make_store(F_SEAL_GROW);
