@@ -126,13 +126,13 @@ static json_t *arguments(const struct dedup_range_arg *range, size_t n, uint64_t
 	*ret_bytes = 0;
 	for (size_t i = 0; i < n && i < AT_ONCE; i++) {
 		const uint64_t skip = i == 0 ? done : 0;
-		json_t *arg = json_pack("{s:I, s:I}", "gpa", (json_int_t)(range[i].gpa + skip), "size",
-		                        (json_int_t)(range[i].size - skip));
+		const uint64_t gpa = range[i].gpa + skip, size = range[i].size - skip, offset = range[i].offset + skip;
+		json_t *arg = json_pack("{s:I, s:I}", "gpa", (json_int_t)gpa, "size", (json_int_t)size);
 
 		if (!range[i].zero)
-			json_object_set_new(arg, "offset", json_integer((json_int_t)(range[i].offset + skip)));
+			json_object_set_new(arg, "offset", json_integer((json_int_t)offset));
 		json_array_append_new(list, arg);
-		*ret_bytes += range[i].size - skip;
+		*ret_bytes += size;
 	}
 	return json_pack("{s:o}", "ranges", list);
 }

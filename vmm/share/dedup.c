@@ -159,7 +159,7 @@ int dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_h
 	struct find f = {.guest = guest, .n = n, .hash = hash, .level = level, .ret = ret};
 	struct classes all;
 
-	BUG_ON(n > DEDUP_GUESTS);
+	BUG_ON(n == 0 || n > DEDUP_GUESTS);
 	*ret = (struct dedup_pieces){.failed = -1};
 	for (unsigned g = 0; g < n; g++)
 		all.of[g] = guest[g].pages ? (uint16_t)g : NOBODY;

@@ -51,7 +51,7 @@ struct dedup_pieces {
 };
 
 /*
- * `n` guests, up to DEDUP_GUESTS. `level` is the lowest that is looked at: 0, or 1 where memory goes in pages of 2 MiB.
+ * `n` guests, 1 to DEDUP_GUESTS. `level` is the lowest that is looked at: 0, or 1 where memory goes in pages of 2 MiB.
  * dedup_pieces_free() in any case. -ENOMEM, -E2BIG, or what a side returned.
  */
 int must_check dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_hash *hash, int level,
