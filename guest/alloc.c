@@ -188,9 +188,14 @@ gpa_t huge_alloc(void)
 
 void page_free(gpa_t page)
 {
-	/* The image keeps its pages (programs' text, the first process's data), the loader those of the device tree. */
-	if (gpa_raw(page) >= IMAGE_PHYS(IMAGE_PAGES) ||
-	    (gpa_raw(page) >= GNOMON_LOADER_END && gpa_raw(page) < TABLES_PHYS))
+	const uint64_t at = gpa_raw(page);
+
+	/*
+	 * The image keeps its pages (programs' text), the loader those of the device tree. What the first process has of
+	 * the image is free when it has copied that, and whoever shared it has ended.
+	 */
+	if (at >= IMAGE_PHYS(FIRST_PAGE) || (at >= GNOMON_LOADER_END && at < TABLES_PHYS) ||
+	    (at >= FIRST_TABLES && at < FIRST_TABLES_END))
 		push(&free_pages, page, 1);
 }
 

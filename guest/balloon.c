@@ -73,6 +73,11 @@ static int64_t attend(struct balloon *b)
 	return b->target == b->held ? 0 : request_make(b);
 }
 
+bool balloon_is_server(const struct proc *p)
+{
+	return p == balloon.server;
+}
+
 int64_t balloon_serve(struct proc *p)
 {
 	struct balloon *b = &balloon;

@@ -6,6 +6,7 @@
 #include "kernel.h"
 
 int64_t balloon_start(struct proc *p);
+bool balloon_is_server(const struct proc *p); /* the device reads pages of its, wherever they are */
 int64_t balloon_serve(struct proc *p);
 
 #endif

@@ -48,6 +48,14 @@ static bool nothing_at(const struct proc *p, uint64_t va, uint64_t len)
 	return true;
 }
 
+bool enclave_has(const struct proc *p)
+{
+	for (unsigned id = 1; nr_enclaves && id <= GNOMON_ENCLAVE_MAX; id++)
+		if (enclaves[id].owner == p)
+			return true;
+	return false;
+}
+
 /* 0: there are as many as there can be. */
 static unsigned free_id(void)
 {
@@ -217,12 +225,16 @@ static uint32_t serve(struct proc *p, struct gnomon_enclave_request *q, gpa_t re
 
 int64_t enclave_request(struct proc *p)
 {
-	const uint64_t at = p->frame.rdi, may = PTE_P | PTE_W | PTE_U;
+	const uint64_t at = p->frame.rdi;
 	struct gnomon_enclave_request *const q = &requests[p->cpu], *program;
-	const pte_t *const page = user_range(at, sizeof(*q)) ? pt_walk(at, 1) : NULL;
+	uint64_t size;
+	int r = -EFAULT;
+	const pte_t *const page = user_range(at, sizeof(*q)) ? cow_write(at, &size, &r) : NULL;
 	gpa_t frame;
 
-	if (at % sizeof(*q) || !page || (*page & (may | PTE_ENCLAVE)) != may)
+	if (!page)
+		return r;
+	if (at % sizeof(*q) || size != PAGE_SIZE || *page & PTE_ENCLAVE)
 		return -EFAULT;
 	frame = gpa_init(*page & PTE_ADDR);
 	memcpy(q, (char *)window(frame) + page_offset(at), sizeof(*q));

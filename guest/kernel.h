@@ -96,6 +96,27 @@ static inline void invlpg(uint64_t va)
 	__asm__ volatile("invlpg (%0)" : : "r"(va) : "memory");
 }
 
+/* Both aligned. One string instruction: where KVM emulates the kernel, a loop would take many times as long. */
+static inline void copy_page(void *to, const void *from)
+{
+	uint64_t words = PAGE_SIZE / 8;
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
+/* The first entry from index `i` on that is not zero, or 512. */
+static inline int next_entry(const pte_t *table, int i)
+{
+	uint64_t left = 512 - i;
+	const pte_t *e = table + i;
+	bool found;
+
+	if (!left)
+		return 512;
+	__asm__ volatile("repe scasq" : "=@ccne"(found), "+D"(e), "+c"(left) : "a"(0) : "memory");
+	return found ? 511 - (int)left : 512;
+}
+
 static inline void out32(uint16_t port, uint32_t v)
 {
 	__asm__ volatile("outl %0, %1" : : "a"(v), "d"(port) : "memory");
@@ -151,28 +172,60 @@ struct run runs_pop(struct runs *s, uint32_t most);
 void *window(gpa_t frame);
 
 /* pt.c: page tables of the address space in CR3, through its self-map */
+#define PT_LINK (PTE_P | PTE_W | PTE_U) /* rights are decided at the leaf */
 pte_t *pt_entry(uint64_t va, int level);
 pte_t *pt_walk(uint64_t va, int level);
+/* The leaf entry for `va`, and its size or that of what has no table. NULL: there is no table. */
+pte_t *pt_leaf(uint64_t va, uint64_t *ret_size);
+gpa_t table_alloc(void); /* zero, and counted among the tables */
+void table_free(gpa_t table);
+uint64_t pt_count_tables(void);
+gpa_t pt_new_space(void);
+
+/* space.c */
 pte_t *pt_make(uint64_t va, int level);
 int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags);
 int pt_user_init(void);
-gpa_t pt_new_space(void);
 void pt_free_space(void);
+
+/* subtree.c: tables that address spaces share */
+#define PTE_COW (1 << 11) /* a program may write the page, but it may have others: the first write copies it */
+/*
+ * Makes the tables on the path down to the entry of `level` for `va` this address space's own, so that the entry can be
+ * written. Missing tables stay missing. 0, or -ENOMEM: nothing has changed.
+ */
+int pt_own(uint64_t va, int level);
+/* A new PML4 that shares everything private with the one in CR3. gpa 0: out of memory. */
+gpa_t pt_share_space(void);
+/* Makes all tables of the address space in CR3 its own. -ENOMEM: some of them. */
+int pt_own_all(void);
+uint64_t pt_count_copied(void); /* tables, since boot */
+
+/* cow.c: pages that address spaces share */
+/*
+ * The leaf entry for `va` and its size, in an address space's own table and with a page of its own, as after a write by
+ * the program. NULL: the program may not write there (then *ret_r is -EFAULT), or -ENOMEM.
+ */
+pte_t *cow_write(uint64_t va, uint64_t *ret_size, int *ret_r);
+bool cow_fault(uint64_t va);     /* False: a program's write there faults for another reason */
+uint64_t cow_count_copied(void); /* pages, since boot; a large one is 512 */
 
 /* mmap.c: memory of programs */
 #define PTE_LAZY (1 << 9) /* not present: the first touch brings a page */
 int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags);
 int64_t mmap_unmap(uint64_t va, uint64_t len);
 int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot);
-bool mmap_fault(uint64_t va);
+bool mmap_fault(uint64_t va, uint64_t error);
 /* Whether the range is private and has never been mapped, or no longer is. */
 bool mmap_unused(uint64_t va, uint64_t len);
-/* The entry of a private 4 KiB page that the program may write. NULL: `va` is the address of none. */
+/* The entry of a private 4 KiB page that the program may write, and that nobody shares from now on. NULL: none there. */
 pte_t *mmap_page(uint64_t va);
 
 /* enclave.c */
 #define PTE_ENCLAVE (1 << 10) /* an enclave's: nobody else frees the frame or changes the entry */
 int64_t enclave_request(struct proc *p);
+/* Whether `p` has one. Then nobody else may have its tables. */
+bool enclave_has(const struct proc *p);
 /* Destroys those of `p`, which ends. Before its address space is freed. */
 void enclave_exit(const struct proc *p);
 
@@ -182,6 +235,7 @@ uint64_t proc_first(gpa_t fdt);
 void proc_next(const struct proc *p);
 struct frame *proc_schedule(void);
 int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu);
+int64_t proc_fork(struct proc *parent, int64_t cpu, uint64_t how);
 int64_t proc_wait(struct proc *p);
 void proc_exit(struct proc *p, int status);
 

@@ -49,10 +49,13 @@
 #define TABLES_PHYS      (KERNEL_PHYS - TABLES_PAGES * PAGE_BYTES)
 #define CODE_END         (KERNEL_PHYS + 512 * PAGE_BYTES) /* of the 2 MiB that code is executed in */
 #define BOOT_PML4_PHYS   TABLES_PHYS                      /* tables.S begins with it */
+#define FIRST_TABLES     (TABLES_PHYS + 4 * PAGE_BYTES)   /* those below it that are the first process's own */
+#define FIRST_TABLES_END (FIRST_TABLES + 3 * PAGE_BYTES)
 
 /* Kernel virtual. [GNOMON_BOOT_VIRT, +2 MiB) shows the loader's first MiB, read-only. */
 #define KERNEL_VIRT       (GNOMON_BOOT_VIRT + KERNEL_PHYS)
 #define KERNEL_PAGE(page) (KERNEL_VIRT + (page)*PAGE_BYTES)
+#define COUNTS_BASE       (GNOMON_BOOT_VIRT + 2 * 0x200000) /* of frames' other users: behind the kernel's 2 MiB */
 #define CPU_ENTRY         (KERNEL_PAGE(TEXT_PAGE) + NR_VECTORS * 16) /* where another CPU starts: behind the vectors */
 #define SELF_SLOT         510 /* PML4 slot that points to the PML4 itself */
 

@@ -3,6 +3,7 @@
  * Memory that programs ask for. Addresses only go up and are never used again, so a new mapping needs no flush. A page
  * is writable or executable, never both.
  */
+#include "count.h"
 #include "device.h"
 #include "kernel.h"
 
@@ -67,13 +68,13 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 {
 	uint64_t *next = flags & MMAP_SHARED ? &shared_next : &p->mmap_next;
 	uint64_t limit = flags & MMAP_SHARED ? USER_END : SHARED_BASE;
-	uint64_t align = flags & MMAP_HUGE ? PAGE_2M : PAGE_SIZE;
+	const uint64_t size = flags & MMAP_HUGE ? PAGE_2M : PAGE_SIZE, align = flags & MMAP_APART ? PAGE_2M : size;
 	uint64_t va = (*next + align - 1) & -align;
 	int r;
 
-	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY))
+	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY | MMAP_APART))
 		return -EINVAL;
-	len = (len + align - 1) & -align;
+	len = (len + size - 1) & -size;
 	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + device_spare())
 		return -ENOMEM;
 	*next = va + len;
@@ -96,62 +97,84 @@ static bool private_range(uint64_t va, uint64_t len)
 	return va % PAGE_SIZE == 0 && va >= MMAP_BASE && va < SHARED_BASE && len && len <= SHARED_BASE - va;
 }
 
-/* The leaf entry for `va`, and its size or that of what has no table. NULL: there is no table. */
-static pte_t *leaf(uint64_t va, uint64_t *ret_size)
+/*
+ * As pt_leaf, for a caller that goes up and changes entries: the table is the address space's own then. `*last` is the
+ * number of the 2 MiB that it was asked about last, or -1. `ret_r` is -ENOMEM if there is no memory for the table.
+ */
+static pte_t *own_leaf(uint64_t va, uint64_t *last, uint64_t *ret_size, int *ret_r)
 {
-	pte_t *e = pt_walk(va, 2);
+	pte_t *const e = pt_leaf(va, ret_size);
 
-	*ret_size = e ? PAGE_2M : PAGE_1G;
-	if (!e || *e & PTE_PS || !*e)
-		return e && *e ? e : NULL;
-	*ret_size = PAGE_SIZE;
-	return pt_walk(va, 1);
+	*ret_r = 0;
+	if (e && va / PAGE_2M != *last) {
+		*last = va / PAGE_2M;
+		*ret_r = pt_own(va, *ret_size == PAGE_2M ? 2 : 1);
+	}
+	return *ret_r < 0 ? NULL : e;
 }
 
-/* Behind what leaf() looked at. */
+/* Behind what own_leaf() or pt_leaf() looked at. */
 static uint64_t behind(uint64_t va, uint64_t size)
 {
 	return (va & -size) + size;
 }
 
-/* Unmaps every page that begins in the range, of 4 KiB or 2 MiB. */
+/* Unmaps every page that begins in the range, of 4 KiB or 2 MiB. After -ENOMEM the last ones are still there. */
 int64_t mmap_unmap(uint64_t va, uint64_t len)
 {
-	uint64_t end = va + len, size;
+	const uint64_t end = va + len;
+	uint64_t last = -1, size;
+	int r = 0;
 
 	if (!private_range(va, len))
 		return -EINVAL;
 	for (; va < end; va = behind(va, size)) {
-		pte_t *e = leaf(va, &size), old = e ? *e : 0;
+		pte_t *e = own_leaf(va, &last, &size, &r), old = e ? *e : 0;
 
+		if (r < 0)
+			break;
 		if (!old || old & PTE_ENCLAVE)
 			continue;
 		*e = 0;
 		if (!(old & PTE_P))
 			continue;
 		invlpg(va);
+		if (count_drop(gpa_init(old & PTE_ADDR)))
+			continue;
 		if (size == PAGE_2M)
 			huge_free(gpa_init(old & PTE_ADDR));
 		else
 			page_free(gpa_init(old & PTE_ADDR));
 	}
 	device_freed();
-	return 0;
+	return r;
+}
+
+/* The entry of a page with others never has W, which would let a write through to them. */
+static pte_t with_rights(pte_t e, uint64_t rights)
+{
+	if (rights & PTE_W && count_others(gpa_init(e & PTE_ADDR)))
+		rights ^= PTE_W | PTE_COW;
+	return (e & ~(PTE_W | PTE_COW | PTE_NX)) | rights;
 }
 
 int64_t mmap_protect(uint64_t va, uint64_t len, uint64_t prot)
 {
 	uint64_t rights = (prot & PROT_W ? PTE_W : 0) | (prot & PROT_X ? 0 : PTE_NX);
-	uint64_t end = va + len, size;
+	const uint64_t end = va + len;
+	uint64_t last = -1, size;
+	int r;
 
 	if (!private_range(va, len) || prot > PROT_X)
 		return -EINVAL;
 	for (; va < end; va = behind(va, size)) {
-		pte_t *e = leaf(va, &size);
+		pte_t *e = own_leaf(va, &last, &size, &r);
 
+		if (r < 0)
+			return r;
 		if (!e || (*e & (PTE_P | PTE_ENCLAVE)) != PTE_P)
 			continue;
-		*e = (*e & ~(PTE_W | PTE_NX)) | rights;
+		*e = with_rights(*e, rights);
 		invlpg(va);
 	}
 	return 0;
@@ -165,7 +188,7 @@ bool mmap_unused(uint64_t va, uint64_t len)
 	if (!private_range(va, len))
 		return false;
 	for (; va < end; va = behind(va, size)) {
-		const pte_t *e = leaf(va, &size);
+		const pte_t *e = pt_leaf(va, &size);
 
 		if (e && *e)
 			return false;
@@ -175,20 +198,25 @@ bool mmap_unused(uint64_t va, uint64_t len)
 
 pte_t *mmap_page(uint64_t va)
 {
-	const uint64_t may = PTE_P | PTE_W | PTE_U;
 	uint64_t size;
-	pte_t *e = private_range(va, PAGE_SIZE) ? leaf(va, &size) : NULL;
+	int r;
+	pte_t *e = private_range(va, PAGE_SIZE) ? cow_write(va, &size, &r) : NULL;
 
-	return e && size == PAGE_SIZE && (*e & (may | PTE_ENCLAVE)) == may ? e : NULL;
+	return e && size == PAGE_SIZE && !(*e & PTE_ENCLAVE) ? e : NULL;
 }
 
-/* If `va` was waiting for its first touch, maps it. False: it was not, or memory is out. */
-bool mmap_fault(uint64_t va)
+/*
+ * If `va` was waiting for its first touch, maps it. If a write there was waiting to become the program's own, makes it
+ * so. False: neither, or memory is out.
+ */
+bool mmap_fault(uint64_t va, uint64_t error)
 {
 	pte_t *e = va < USER_END ? pt_walk(va, 1) : NULL;
 	gpa_t frame;
 
-	if (!e || *e != PTE_LAZY)
+	if (error & PFEC_P)
+		return (error & (PFEC_W | PFEC_RSVD)) == PFEC_W && cow_fault(va);
+	if (!e || *e != PTE_LAZY || pt_own(va, 1) < 0)
 		return false;
 	frame = page_alloc();
 	if (!gpa_raw(frame))

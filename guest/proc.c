@@ -61,11 +61,12 @@ static int slot_of(const struct proc *p)
 }
 
 static int last[NR_CPUS]; /* slot of the process that a CPU turned to last */
+static int nr_used = 1;   /* slots that were ever used: all others are free */
 
 /* Has `p`, which is runnable, run next on this CPU. */
 void proc_next(const struct proc *p)
 {
-	last[p->cpu] = slot_of(p) + NR_PROCS - 1;
+	last[p->cpu] = slot_of(p) - 1;
 	this_cpu()->current = NULL;
 }
 
@@ -87,12 +88,14 @@ struct frame *proc_schedule(void)
 {
 	struct cpu *cpu = this_cpu();
 
-	for (int i = 1; i <= NR_PROCS; i++) {
-		struct proc *p = &procs[(last[cpu->id] + i) % NR_PROCS];
+	for (int i = 0, slot = last[cpu->id]; i < nr_used; i++) {
+		struct proc *p;
 
+		slot = slot + 1 < nr_used ? slot + 1 : 0;
+		p = &procs[slot];
 		if (p->state != PROC_RUNNABLE || p->cpu != cpu->id)
 			continue;
-		last[cpu->id] = slot_of(p);
+		last[cpu->id] = slot;
 		cpu->current = p;
 		cpu->tss.rsp[0] = (uint64_t)(&p->frame + 1);
 		load_space(cpu, p->pml4);
@@ -105,10 +108,10 @@ struct frame *proc_schedule(void)
 
 static struct proc *free_slot(void)
 {
-	for (struct proc *p = procs; p < procs + NR_PROCS; p++)
+	for (struct proc *p = procs; p < procs + nr_used; p++)
 		if (p->state == PROC_FREE)
 			return p;
-	return NULL;
+	return nr_used < NR_PROCS ? &procs[nr_used++] : NULL;
 }
 
 /* A new page with a copy of the arguments at user address `args`. gpa 0: `ret_error` says why. */
@@ -170,7 +173,7 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 		return -ENOMEM;
 	}
 	if (fill_space(p, page) < 0) {
-		page_free(p->pml4);
+		table_free(p->pml4);
 		return -ENOMEM;
 	}
 	p->cpu = cpu;
@@ -188,12 +191,55 @@ int64_t proc_spawn(struct proc *parent, uint64_t args, int64_t cpu)
 	return slot_of(p);
 }
 
+/* Copies all tables of the new address space, from inside. On failure frees it. */
+static int copy_tables(gpa_t space)
+{
+	struct cpu *cpu = this_cpu();
+	const gpa_t back = cpu->pml4;
+	int r;
+
+	load_space(cpu, space);
+	r = pt_own_all();
+	if (r < 0)
+		pt_free_space();
+	load_space(cpu, back);
+	if (r < 0)
+		table_free(space);
+	return r;
+}
+
+/* Starts a copy of `parent` on `cpu` (or SPAWN_HERE). Its number, or -errno. */
+int64_t proc_fork(struct proc *parent, int64_t cpu, uint64_t how)
+{
+	struct proc *p;
+	gpa_t space;
+
+	if (cpu == SPAWN_HERE)
+		cpu = parent->cpu;
+	if (cpu < 0 || cpu >= cpu_count() || how > FORK_COPY)
+		return -EINVAL;
+	p = free_slot();
+	if (!p)
+		return -EAGAIN;
+	space = pt_share_space();
+	if (!gpa_raw(space) || (how == FORK_COPY && copy_tables(space) < 0))
+		return -ENOMEM;
+	*p = *parent;
+	p->pml4 = space;
+	p->cpu = cpu;
+	p->parent = parent;
+	p->kernel_stack = CPU_STACK_TOP(cpu);
+	p->frame.rax = 0;
+	cpu_wake(cpu);
+	return slot_of(p);
+}
+
 /* Forgets a child that has ended: its number << 8 | status. 0: none has ended yet. -ECHILD: there is none. */
 static int64_t reap(struct proc *parent)
 {
 	int64_t result = -ECHILD;
 
-	for (struct proc *p = procs; p < procs + NR_PROCS; p++) {
+	for (struct proc *p = procs; p < procs + nr_used; p++) {
 		if (p->state == PROC_FREE || p->parent != parent)
 			continue;
 		if (p->state == PROC_ZOMBIE) {
@@ -222,11 +268,11 @@ void proc_exit(struct proc *p, int status)
 	enclave_exit(p);
 	pt_free_space();
 	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
-	page_free(p->pml4);
+	table_free(p->pml4);
 	device_freed();
 	p->state = PROC_ZOMBIE;
 	p->status = status;
-	for (struct proc *child = procs; child < procs + NR_PROCS; child++)
+	for (struct proc *child = procs; child < procs + nr_used; child++)
 		if (child->parent == p)
 			child->parent = procs;
 	if (p->parent->state == PROC_WAITING) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls (syscall.h). Each gets its process, has its arguments in RDI, RSI and RDX, and returns RAX. */
 #include "balloon.h"
+#include "count.h"
 #include "kernel.h"
 
 static int64_t sys_exit(struct proc *p)
@@ -117,13 +118,16 @@ static int64_t sys_balloon(struct proc *p)
 static int64_t sys_walks(struct proc *p)
 {
 	struct gnomon_walks *const w = (struct gnomon_walks *)p->frame.rdi;
-	const uint64_t may = PTE_P | PTE_W | PTE_U;
+	uint64_t size;
 	pte_t *e;
+	int r;
 
 	if ((uint64_t)w % 64 || !user_range((uint64_t)w, sizeof(*w)))
 		return -EFAULT;
-	e = pt_walk((uint64_t)w, 1);
-	if (!e || (*e & may) != may || (*e & PTE_ADDR) >> 32)
+	e = cow_write((uint64_t)w, &size, &r);
+	if (!e)
+		return r;
+	if (size != PAGE_SIZE || (*e & PTE_ADDR) >> 32)
 		return -EFAULT;
 	out32(GNOMON_PORT_WALKS, (*e & PTE_ADDR) | (uint64_t)w % PAGE_SIZE);
 	return 0;
@@ -134,12 +138,36 @@ static int64_t sys_enclave(struct proc *p)
 	return enclave_request(p);
 }
 
+static int64_t sys_fork(struct proc *p)
+{
+	/* Others than the process itself know pages of theirs by their frames. */
+	if (enclave_has(p) || balloon_is_server(p))
+		return -EBUSY;
+	return proc_fork(p, p->frame.rdi, p->frame.rsi);
+}
+
+static int64_t sys_count(struct proc *p)
+{
+	switch (p->frame.rdi) {
+	case COUNT_TABLES:
+		return pt_count_tables();
+	case COUNT_NOTES:
+		return count_notes();
+	case COUNT_TABLES_COPIED:
+		return pt_count_copied();
+	case COUNT_PAGES_COPIED:
+		return cow_count_copied();
+	default:
+		return -EINVAL;
+	}
+}
+
 static int64_t (*const table[])(struct proc *p) = {
     [SYS_EXIT] = sys_exit,         [SYS_WRITE] = sys_write,     [SYS_MMAP] = sys_mmap,   [SYS_MUNMAP] = sys_munmap,
     [SYS_MPROTECT] = sys_mprotect, [SYS_SPAWN] = sys_spawn,     [SYS_WAIT] = sys_wait,   [SYS_YIELD] = sys_yield,
     [SYS_CPUS] = sys_cpus,         [SYS_CPU] = sys_cpu,         [SYS_CATCH] = sys_catch, [SYS_PTE] = sys_pte,
     [SYS_TOUCH] = sys_touch,       [SYS_CRASH] = sys_crash,     [SYS_FREE] = sys_free,   [SYS_BALLOON] = sys_balloon,
-    [SYS_WALKS] = sys_walks,       [SYS_ENCLAVE] = sys_enclave,
+    [SYS_WALKS] = sys_walks,       [SYS_ENCLAVE] = sys_enclave, [SYS_FORK] = sys_fork,   [SYS_COUNT] = sys_count,
 };
 
 void syscall(struct proc *p)

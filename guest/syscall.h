@@ -24,11 +24,14 @@
 #define SYS_BALLOON  15
 #define SYS_WALKS    16
 #define SYS_ENCLAVE  17
+#define SYS_FORK     18
+#define SYS_COUNT    19
 
 /* SYS_MMAP flags */
 #define MMAP_HUGE   1 /* 2 MiB pages */
 #define MMAP_SHARED 2 /* at the same address in every process */
 #define MMAP_LAZY   4 /* each page comes with its first touch */
+#define MMAP_APART  8 /* begins at a multiple of 2 MiB: in a page table that nothing before it is in */
 
 /* SYS_MPROTECT rights beside reading; not both */
 #define PROT_W 1
@@ -36,6 +39,16 @@
 
 /* SYS_SPAWN: on the caller's CPU */
 #define SPAWN_HERE (-1)
+
+/* SYS_FORK: what the child gets */
+#define FORK_SHARE 0 /* the parent's tables, all of them: each copies what it writes */
+#define FORK_COPY  1 /* copies of all tables, at once. Pages are copied when they are written */
+
+/* SYS_COUNT: what of */
+#define COUNT_TABLES        0 /* page tables of processes */
+#define COUNT_NOTES         1 /* pages that note who shares what: they stay */
+#define COUNT_TABLES_COPIED 2 /* since boot, because one of those that shared a table wrote */
+#define COUNT_PAGES_COPIED  3 /* likewise; a 2 MiB page counts as 512 */
 
 /* SYS_TOUCH: what the kernel tries */
 #define TOUCH_READ                  0

@@ -52,7 +52,7 @@ struct frame *trap_user(struct frame *f)
 	kernel_lock();
 	if (f->vector == VEC_BP)
 		syscall(p);
-	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2)))
+	else if (f->vector < 32 && !(f->vector == VEC_PF && mmap_fault(cr2, f->error)))
 		fault(p, cr2);
 	else if (f->vector > VECTOR_WAKE)
 		device_interrupt();
@@ -69,7 +69,7 @@ static bool in_access(uint64_t rip)
 	return rip >= (uint64_t)access_begin && rip < (uint64_t)access_end;
 }
 
-/* A fault in access.S: makes its function return -EFAULT. False: the fault is somewhere else. */
+/* A fault in access.S: mends what the program's own access would, or makes its function return -EFAULT. False: the fault is somewhere else. */
 static bool access_fault(struct frame *f)
 {
 	uint64_t cr2;
@@ -77,6 +77,10 @@ static bool access_fault(struct frame *f)
 	if (f->vector != VEC_PF && f->vector != VEC_GP)
 		return false;
 	cr2 = f->vector == VEC_PF ? read_cr2() : 0;
+	/* The kernel writes in the program's place. access_write has no other page in the window. */
+	if (f->vector == VEC_PF && (f->error & (PFEC_P | PFEC_W)) == (PFEC_P | PFEC_W) && in_access(f->rip) &&
+	    cow_fault(cr2))
+		return true;
 	/* access_fetch: the call went through and its target faulted. The caller is on the stack. */
 	if (f->vector == VEC_PF && f->rip == cr2 && in_access(*(const uint64_t *)f->rsp))
 		f->rsp += 8;

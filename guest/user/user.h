@@ -53,6 +53,17 @@ static inline int64_t spawn(const char *args, int64_t cpu)
 	return sys(SYS_SPAWN, (uint64_t)args, cpu, 0);
 }
 
+/* The child's number, or -errno; in the child 0. */
+static inline int64_t fork(int64_t cpu, int how)
+{
+	return sys(SYS_FORK, cpu, how, 0);
+}
+
+static inline uint64_t count(int what)
+{
+	return sys(SYS_COUNT, what, 0, 0);
+}
+
 /* number << 8 | status, or -ECHILD */
 static inline int64_t wait(void)
 {
