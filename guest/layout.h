@@ -16,7 +16,7 @@
 #include <gnomon/abi.h>
 
 #define NR_CPUS    16
-#define NR_PROCS   48
+#define NR_PROCS   128
 #define NR_VECTORS 40 /* 32 exceptions, 8 interrupts */
 
 #define PAGE_BYTES 0x1000
@@ -28,8 +28,8 @@
 #define RODATA_PAGE   16
 #define RODATA_PAGES  8
 #define DATA_PAGE     24
-#define DATA_PAGES    16
-#define PERCPU_PAGE   40
+#define DATA_PAGES    24
+#define PERCPU_PAGE   48
 #define PERCPU_PAGES  (NR_CPUS * 4)
 #define UTEXT_PAGE    128
 #define UTEXT_PAGES   32

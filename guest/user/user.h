@@ -143,10 +143,12 @@ int chase_main(int argc, char **argv);
 int crash_main(int argc, char **argv);
 int enclave_main(int argc, char **argv);
 int fill_main(int argc, char **argv);
+int fork_main(int argc, char **argv);
 int hello_main(int argc, char **argv);
 int hold_main(int argc, char **argv);
 int idle_main(int argc, char **argv);
 int phases_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
+int share_main(int argc, char **argv);
 
 #endif
