@@ -31,6 +31,7 @@ int selftest_main(int argc, char **argv)
 		print("usage: selftest\n");
 		return 2;
 	}
-	failures = run(fault_tests) + run(memory_tests) + run(kernel_tests) + run(fork_tests) + run(process_tests);
+	failures = run(fault_tests) + run(memory_tests) + run(kernel_tests) + run(fork_tests) + run(share_tests) +
+	           run(process_tests);
 	return failures ? 1 : 0;
 }

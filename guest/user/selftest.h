@@ -9,8 +9,8 @@ struct test {
 	const char *name;
 	bool (*run)(void);
 };
-extern const struct test fault_tests[], memory_tests[], kernel_tests[], process_tests[],
-    fork_tests[]; /* ended by a NULL name */
+extern const struct test fault_tests[], memory_tests[], kernel_tests[], process_tests[], fork_tests[],
+    share_tests[]; /* ended by a NULL name */
 
 /* What processes of one test share. */
 struct shared {

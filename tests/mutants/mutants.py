@@ -6,8 +6,8 @@ A mutant that no check catches means that the checks cannot see that kind of bug
 any more seeds nothing. Either way the script fails. Checks are the selftest and the permission oracle under several
 options, a slice that is taken from under running CPUs, the tiny guests, unit tests, and the emulated machine. All run
 once without a mutant: the quickest is then tried first, and one that takes many times as long is taken for a hang.
-A mutant of the shadow CPU (shadow_cpu.py) or of a change of the mode (paging_switch.py) or of snapshots (snapshot.py)
-names the check that must find it, which is then the only one.
+A mutant of the shadow CPU (shadow_cpu.py) or of a change of the mode (paging_switch.py) or of snapshots (snapshot.py) or
+of the guest's sharing (subtree.py) names the check that must find it, which is then the only one.
 
 Usage: tests/mutants/mutants.py [--only NAME]... [--no-npt] [--list]   (from the top of the tree; minutes)
        tests/mutants/mutants.py --check                                (from anywhere; TAP, no build, no KVM)
@@ -34,6 +34,7 @@ import paging_switch  # noqa: E402 pylint: disable=wrong-import-position
 import sharing  # noqa: E402 pylint: disable=wrong-import-position
 import shadow_cpu  # noqa: E402 pylint: disable=wrong-import-position
 import snapshot  # noqa: E402 pylint: disable=wrong-import-position
+import subtree  # noqa: E402 pylint: disable=wrong-import-position
 import walk  # noqa: E402 pylint: disable=wrong-import-position
 
 # name, file, what is replaced, by what, what it means. Blanks in a text stand for any white space.
@@ -202,7 +203,7 @@ HOST = [
 ]
 MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
     enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS + sharing.MUTANTS + \
-    snapshot.MUTANTS
+    snapshot.MUTANTS + subtree.MUTANTS
 
 GNOMON = ["build/gnomon", "run", "--paging", "shadow"]
 SELFTEST = ["build/guest/kernel.elf", "--", "selftest"]
