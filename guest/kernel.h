@@ -44,6 +44,8 @@ struct proc {
 	uint64_t mmap_next; /* where private memory goes on */
 	uint64_t catch_rip; /* SYS_CATCH: where the next exception goes, or 0 */
 	uint64_t catch_rsp;
+	gpa_t offered;          /* the table of a subtree that others may link, or 0 */
+	uint64_t offered_level; /* of the entries that link it */
 } __attribute__((aligned(16)));
 
 /* APM2 12.2.5 */
@@ -187,6 +189,8 @@ pte_t *pt_make(uint64_t va, int level);
 int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags);
 int pt_user_init(void);
 void pt_free_space(void);
+/* Frees a table whose entries have `level` and that no address space links, and everything below that nobody else has. */
+void pt_free_unlinked(gpa_t table, int level);
 
 /* subtree.c: tables that address spaces share */
 #define PTE_COW (1 << 11) /* a program may write the page, but it may have others: the first write copies it */
@@ -209,6 +213,17 @@ uint64_t pt_count_copied(void); /* tables, since boot */
 pte_t *cow_write(uint64_t va, uint64_t *ret_size, int *ret_r);
 bool cow_fault(uint64_t va);     /* False: a program's write there faults for another reason */
 uint64_t cow_count_copied(void); /* pages, since boot; a large one is 512 */
+
+/* offer.c: subtrees that processes link without a fork */
+/*
+ * Offers what the entry of `level` (2 or 3) for `va` links, one subtree at a time. 0, -EINVAL: it links no table,
+ * -EBUSY: there is an offer, -ENOMEM.
+ */
+int64_t offer_make(struct proc *p, uint64_t va, uint64_t level);
+/* Links what `from` offers, behind all that `p` has mapped. The address, -EINVAL: no offer, or no room, -ENOMEM. */
+int64_t offer_take(struct proc *p, const struct proc *from);
+/* Takes the offer of `p` back, if there is one. Those who have linked it keep it. */
+void offer_end(struct proc *p);
 
 /* mmap.c: memory of programs */
 #define PTE_LAZY (1 << 9) /* not present: the first touch brings a page */

@@ -68,11 +68,14 @@ int64_t mmap_map(struct proc *p, uint64_t len, uint64_t flags)
 {
 	uint64_t *next = flags & MMAP_SHARED ? &shared_next : &p->mmap_next;
 	uint64_t limit = flags & MMAP_SHARED ? USER_END : SHARED_BASE;
-	const uint64_t size = flags & MMAP_HUGE ? PAGE_2M : PAGE_SIZE, align = flags & MMAP_APART ? PAGE_2M : size;
+	const uint64_t size = flags & MMAP_HUGE ? PAGE_2M : PAGE_SIZE, align = flags & MMAP_GIB     ? 512 * PAGE_2M
+	                                                                       : flags & MMAP_APART ? PAGE_2M
+	                                                                                            : size;
 	uint64_t va = (*next + align - 1) & -align;
 	int r;
 
-	if (!len || len > limit - va - PAGE_2M || flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY | MMAP_APART))
+	if (!len || len > limit - va - PAGE_2M ||
+	    flags & ~(uint64_t)(MMAP_HUGE | MMAP_SHARED | MMAP_LAZY | MMAP_APART | MMAP_GIB))
 		return -EINVAL;
 	len = (len + size - 1) & -size;
 	if (!(flags & MMAP_LAZY) && len / PAGE_SIZE > page_count_free() + device_spare())

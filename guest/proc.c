@@ -225,6 +225,7 @@ int64_t proc_fork(struct proc *parent, int64_t cpu, uint64_t how)
 	if (!gpa_raw(space) || (how == FORK_COPY && copy_tables(space) < 0))
 		return -ENOMEM;
 	*p = *parent;
+	p->offered = gpa_init(0);
 	p->pml4 = space;
 	p->cpu = cpu;
 	p->parent = parent;
@@ -266,6 +267,7 @@ void proc_exit(struct proc *p, int status)
 	if (p == procs)
 		machine_exit(status);
 	enclave_exit(p);
+	offer_end(p);
 	pt_free_space();
 	load_space(this_cpu(), gpa_init(BOOT_PML4_PHYS));
 	table_free(p->pml4);

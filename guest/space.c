@@ -116,3 +116,25 @@ void pt_free_space(void)
 		table_free(gpa_init(e & PTE_ADDR));
 	}
 }
+
+/* Through the window, one table after the other: nothing shows them. Each level has its copy of a table here. */
+void pt_free_unlinked(gpa_t table, int level)
+{
+	static pte_t copies[2][512] __attribute__((aligned(4096)));
+	pte_t *const copy = copies[level - 1];
+
+	copy_page(copy, window(table));
+	for (int i = next_entry(copy, 0); i < 512; i = next_entry(copy, i + 1)) {
+		const gpa_t frame = gpa_init(copy[i] & PTE_ADDR);
+
+		if (!(copy[i] & PTE_P) || count_drop(frame))
+			continue;
+		if (level == 1)
+			page_free(frame);
+		else if (copy[i] & PTE_PS)
+			huge_free(frame);
+		else
+			pt_free_unlinked(frame, level - 1);
+	}
+	table_free(table);
+}

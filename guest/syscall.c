@@ -146,6 +146,20 @@ static int64_t sys_fork(struct proc *p)
 	return proc_fork(p, p->frame.rdi, p->frame.rsi);
 }
 
+static int64_t sys_offer(struct proc *p)
+{
+	if (p->frame.rsi == OFFER_END) {
+		offer_end(p);
+		return 0;
+	}
+	return enclave_has(p) ? -EBUSY : offer_make(p, p->frame.rdi, p->frame.rsi);
+}
+
+static int64_t sys_take(struct proc *p)
+{
+	return p->frame.rdi < NR_PROCS ? offer_take(p, &procs[p->frame.rdi]) : -EINVAL;
+}
+
 static int64_t sys_count(struct proc *p)
 {
 	switch (p->frame.rdi) {
@@ -168,6 +182,7 @@ static int64_t (*const table[])(struct proc *p) = {
     [SYS_CPUS] = sys_cpus,         [SYS_CPU] = sys_cpu,         [SYS_CATCH] = sys_catch, [SYS_PTE] = sys_pte,
     [SYS_TOUCH] = sys_touch,       [SYS_CRASH] = sys_crash,     [SYS_FREE] = sys_free,   [SYS_BALLOON] = sys_balloon,
     [SYS_WALKS] = sys_walks,       [SYS_ENCLAVE] = sys_enclave, [SYS_FORK] = sys_fork,   [SYS_COUNT] = sys_count,
+    [SYS_OFFER] = sys_offer,       [SYS_TAKE] = sys_take,
 };
 
 void syscall(struct proc *p)

@@ -26,12 +26,15 @@
 #define SYS_ENCLAVE  17
 #define SYS_FORK     18
 #define SYS_COUNT    19
+#define SYS_OFFER    20
+#define SYS_TAKE     21
 
 /* SYS_MMAP flags */
 #define MMAP_HUGE   1 /* 2 MiB pages */
 #define MMAP_SHARED 2 /* at the same address in every process */
 #define MMAP_LAZY   4 /* each page comes with its first touch */
 #define MMAP_APART  8 /* begins at a multiple of 2 MiB: in a page table that nothing before it is in */
+#define MMAP_GIB    16 /* begins at a multiple of 1 GiB */
 
 /* SYS_MPROTECT rights beside reading; not both */
 #define PROT_W 1
@@ -43,6 +46,9 @@
 /* SYS_FORK: what the child gets */
 #define FORK_SHARE 0 /* the parent's tables, all of them: each copies what it writes */
 #define FORK_COPY  1 /* copies of all tables, at once. Pages are copied when they are written */
+
+/* SYS_OFFER: in place of a level */
+#define OFFER_END 0 /* takes the offer back */
 
 /* SYS_COUNT: what of */
 #define COUNT_TABLES        0 /* page tables of processes */

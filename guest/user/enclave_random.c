@@ -52,7 +52,7 @@ static void fill_in(struct gnomon_enclave_request *q, unsigned known)
 }
 
 /* A page of ours, or something else. What the enclave does not take is ours. */
-static int64_t offer(struct gnomon_enclave_request *q)
+static int64_t add_page(struct gnomon_enclave_request *q)
 {
 	const int64_t page = next() & 7 ? mmap(PAGE, 0) : 0;
 	int64_t r;
@@ -77,7 +77,7 @@ bool enclave_random(uint64_t n)
 
 		fill_in(&q, known);
 		q.gpa = odd(next());
-		r = q.call == GNOMON_ENCLAVE_ADD ? offer(&q) : sys(SYS_ENCLAVE, (uint64_t)&q, 0, 0);
+		r = q.call == GNOMON_ENCLAVE_ADD ? add_page(&q) : sys(SYS_ENCLAVE, (uint64_t)&q, 0, 0);
 		if (r || q.status >= GNOMON_ENCLAVE_NR_STATUS)
 			return enclave_fail("random call %u: %d, status %u", i, r, q.status);
 		if (q.status != OK)

@@ -76,8 +76,72 @@ static bool nothing_left(void)
 	return true;
 }
 
+/* What was offered stays as it was. Each has it at an address of its own, and writes to its own alone. */
+static int child_takes(void)
+{
+	volatile uint64_t *mine = (volatile uint64_t *)take_offer(0), *again = (volatile uint64_t *)take_offer(0);
+
+	CHECK(1, (int64_t)mine > 0 && (int64_t)again > 0 && mine != again && mine != near);
+	CHECK(2, holds(mine, PAGES) && holds(again, PAGES));
+	CHECK(3, is_shared(mine, 2) && (pte(mine, 2) & PTE_ADDR) == (pte(again, 2) & PTE_ADDR));
+	mine[1 * WORDS] = 20;
+	CHECK(4, !is_shared(mine, 2) && holds(mine, 1) && holds(again, PAGES));
+	step_done(0);
+	await_step(2);
+	CHECK(5, take_offer(0) == -EINVAL);
+	CHECK(6, holds(mine, 1) && mine[1 * WORDS] == 20 && holds(again, PAGES));
+	CHECK(7, munmap(again, PAGES * PAGE_BYTES) == 0);
+	CHECK(8, holds(mine, 1));
+	return 0;
+}
+
+static bool parent_offers(void)
+{
+	await_step(1);
+	EXPECT(holds(near, 0));
+	EXPECT_EQ(offer(NULL, OFFER_END), 0);
+	near[1 * WORDS] = 11;
+	step_done(1);
+	return true;
+}
+
+static bool offer_stays(void)
+{
+	uint64_t pages = 0, tables = 0;
+
+	EXPECT_EQ(take_offer(0), -EINVAL);
+	EXPECT_EQ(take_offer(-1), -EINVAL);
+	for (int i = 0; i < 2; i++) {
+		if (!begin(0))
+			return false;
+		pages = free_pages() + count(COUNT_NOTES);
+		tables = count(COUNT_TABLES);
+		EXPECT_EQ(offer(near, 1), -EINVAL);
+		EXPECT_EQ(offer(near, 3), -EINVAL);
+		EXPECT_EQ(offer(&near[WORDS], 2), -EINVAL);
+		EXPECT_EQ(offer((void *)(MMAP_BASE + (100ull << 30)), 2), -EINVAL);
+		EXPECT_EQ(offer(near, 2), 0);
+		near[0] = 10; /* not in the offer */
+		EXPECT_EQ(offer(far, 2), -EBUSY);
+		if (!both(cpus() - 1, FORK_SHARE, child_takes, parent_offers))
+			return false;
+	}
+	EXPECT_EQ(count(COUNT_TABLES), tables);
+	EXPECT_EQ(free_pages() + count(COUNT_NOTES), pages);
+	/* Nobody else has it any more when the offer ends. */
+	EXPECT_EQ(offer(near, 2), 0);
+	near[0] = 12;
+	EXPECT_EQ(munmap(near, PAGES * PAGE_BYTES), 0);
+	EXPECT_EQ(offer(NULL, OFFER_END), 0);
+	near = NULL;
+	EXPECT_EQ(count(COUNT_TABLES), tables);
+	EXPECT_EQ(free_pages() + count(COUNT_NOTES), pages + PAGES);
+	return true;
+}
+
 const struct test share_tests[] = {
     {"share-one-set-of-tables", one_set_of_tables},
     {"share-leaves-nothing", nothing_left},
+    {"share-offer-stays", offer_stays},
     {0},
 };

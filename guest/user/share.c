@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * share MIB PROCESSES share|copy: so many processes that have the same library of MIB, as forks of the one that mapped
- * it. Each reads all pages of it and waits for the others. Prints how many page tables all of them have, without those
+ * share MIB PROCESSES share|copy|offer: so many processes that have the same library of MIB: as forks of the one that
+ * mapped it, sharing tables or copying them, or started apart and linking what it offers. Each reads all pages of it and waits for the others. Prints how many page tables all of them have, without those
  * of the first process, and how many there were afterwards.
  */
 #include "user.h"
 
 #define MIB   (1ull << 20)
 #define WORDS (PAGE_BYTES / 8)
+#define OFFER (FORK_COPY + 1)
+
+static const char *const names[] = {[FORK_SHARE] = "share", [FORK_COPY] = "copy", [OFFER] = "offer"};
 
 /* In memory that all processes have. */
 struct meeting {
@@ -37,17 +40,43 @@ static void attend(struct meeting *m, const uint64_t *at, uint64_t pages, uint64
 	exit(0);
 }
 
+/* `share take MEETING PAGES SUM`: one that was started apart. The library is an offer of the first process. */
+static int take(char **argv)
+{
+	uint64_t m, pages, want;
+	const int64_t at = take_offer(0);
+
+	if (at < 0 || !parse_number(argv[2], &m) || !parse_number(argv[3], &pages) || !parse_number(argv[4], &want))
+		return 1;
+	attend((struct meeting *)m, (const uint64_t *)at, pages, want);
+	return 0;
+}
+
+/* The new process's number, or -errno. */
+static int64_t start_one(struct meeting *m, const uint64_t *at, uint64_t pages, uint64_t want, int how)
+{
+	char args[96];
+	int64_t id;
+
+	if (how == OFFER) {
+		format(args, sizeof(args), "share take 0x%x %u 0x%x", (uint64_t)m, pages, want);
+		return spawn(args, SPAWN_HERE);
+	}
+	id = fork(SPAWN_HERE, how);
+	if (id == 0)
+		attend(m, at, pages, want);
+	return id;
+}
+
 /* How many processes it started. */
 static uint64_t start(struct meeting *m, const uint64_t *at, uint64_t pages, uint64_t processes, int how)
 {
 	const uint64_t want = sum(at, pages);
 
+	if (how == OFFER && offer(at, 3) < 0)
+		return 0;
 	for (uint64_t i = 0; i < processes; i++) {
-		const int64_t id = fork(SPAWN_HERE, how);
-
-		if (id == 0)
-			attend(m, at, pages, want);
-		if (id < 0)
+		if (start_one(m, at, pages, want, how) < 0)
 			return i;
 		while (__atomic_load_n(&m->arrived, __ATOMIC_SEQ_CST) <= i)
 			yield();
@@ -59,7 +88,7 @@ static int run(uint64_t mib, uint64_t processes, int how)
 {
 	const uint64_t pages = mib * MIB / PAGE_BYTES;
 	struct meeting *m = (struct meeting *)mmap(sizeof(*m), MMAP_SHARED);
-	const int64_t at = mmap(mib * MIB, MMAP_APART);
+	const int64_t at = mmap(mib * MIB, MMAP_GIB); /* its page directory has nothing else */
 	uint64_t before, started, tables;
 
 	if ((int64_t)m < 0 || at < 0) {
@@ -78,20 +107,24 @@ static int run(uint64_t mib, uint64_t processes, int how)
 		print("share: only %u of %u processes: give the machine more memory\n", started, processes);
 		return 1;
 	}
-	print("share how=%s mib=%u processes=%u tables=%u kib=%u left=%d wrong=%u\n",
-	      how == FORK_SHARE ? "share" : "copy", mib, processes, tables, tables * 4,
-	      (int64_t)(count(COUNT_TABLES) - before), m->wrong);
+	print("share how=%s mib=%u processes=%u tables=%u kib=%u left=%d wrong=%u\n", names[how], mib, processes,
+	      tables, tables * 4, (int64_t)(count(COUNT_TABLES) - before), m->wrong);
 	return m->wrong ? 1 : 0;
 }
 
 int share_main(int argc, char **argv)
 {
 	uint64_t mib, processes;
+	int how = FORK_SHARE;
 
-	if (argc != 4 || !parse_number(argv[1], &mib) || !parse_number(argv[2], &processes) || !mib || mib > 1 << 20 ||
-	    !processes || !(same(argv[3], "share") || same(argv[3], "copy"))) {
-		print("usage: share MIB PROCESSES share|copy\n");
+	if (argc == 5 && same(argv[1], "take"))
+		return take(argv);
+	while (argc == 4 && how <= OFFER && !same(argv[3], names[how]))
+		how++;
+	if (argc != 4 || how > OFFER || !parse_number(argv[1], &mib) || !parse_number(argv[2], &processes) || !mib ||
+	    mib > 1024 || !processes) {
+		print("usage: share MIB PROCESSES share|copy|offer\n");
 		return 2;
 	}
-	return run(mib, processes, same(argv[3], "share") ? FORK_SHARE : FORK_COPY);
+	return run(mib, processes, how);
 }

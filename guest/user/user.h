@@ -59,6 +59,18 @@ static inline int64_t fork(int64_t cpu, int how)
 	return sys(SYS_FORK, cpu, how, 0);
 }
 
+/* Offers what the entry of `level` for `va` links, or takes the offer back (OFFER_END). 0 or -errno. */
+static inline int64_t offer(const volatile void *va, int level)
+{
+	return sys(SYS_OFFER, (uint64_t)va, level, 0);
+}
+
+/* Links what the process with this number offers. The address or -errno. */
+static inline int64_t take_offer(int64_t number)
+{
+	return sys(SYS_TAKE, number, 0, 0);
+}
+
 static inline uint64_t count(int what)
 {
 	return sys(SYS_COUNT, what, 0, 0);

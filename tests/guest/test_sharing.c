@@ -111,12 +111,16 @@ static struct shared share(const char *mode, const char *mib, const char *how)
 	return s;
 }
 
-/* Four tables for each process: the root, and the path to its stack. The library's are there once. */
+/*
+ * Four tables for each process: the root, and the path to its stack. The library's are there once, also for processes
+ * that were started apart.
+ */
 Test(sharing, a_library_has_one_set_of_tables)
 {
 	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
 		cr_assert_eq(share(modes[i], "2", "share").tables, 4 * 6);
 		cr_assert_eq(share(modes[i], "12", "share").tables, 4 * 6);
+		cr_assert_eq(share(modes[i], "12", "offer").tables, 4 * 6);
 		cr_assert_geq(share(modes[i], "12", "copy").tables, (4 + 1 + 6) * 6);
 	}
 }
@@ -128,6 +132,7 @@ Test(sharing, a_library_has_one_set_of_tables)
 Test(sharing, a_shared_table_has_one_shadow)
 {
 	cr_assert_leq(share("shadow", "12", "share").shadow_pages, share("shadow", "2", "share").shadow_pages + 2 * 5);
+	cr_assert_leq(share("shadow", "12", "offer").shadow_pages, share("shadow", "2", "offer").shadow_pages + 2 * 5);
 	cr_assert_geq(share("shadow", "12", "copy").shadow_pages, share("shadow", "2", "copy").shadow_pages + 7 * 5);
 }
 

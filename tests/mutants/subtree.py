@@ -2,6 +2,7 @@
 """Bugs of the guest kernel in what its processes share. Each names the check that must find it."""
 
 SUBTREE, COW, MMAP, SPACE = "guest/subtree.c", "guest/cow.c", "guest/mmap.c", "guest/space.c"
+OFFER = "guest/offer.c"
 CHECK, TABLES = "selftest, audit", "guest sharing/*"
 
 MUTANTS = [
@@ -34,6 +35,13 @@ MUTANTS = [
      "e = pt_leaf((uint64_t)w, &size); r = 0;", "the VMM's answer is in the other process's memory, too", CHECK),
     ("kernel-cannot-write-a-shared-page", "guest/trap.c", "in_access(f->rip) && cow_fault(cr2)", "0",
      "the kernel fails where the program itself could write", CHECK),
+    ("offer-count-not-raised", OFFER, "count_raise(table);", ";", "what is offered goes with who offers it", CHECK),
+    ("offer-stays-writable", OFFER, "*e &= ~PTE_W;", ";", "others see what is written after the offer", CHECK),
+    ("offer-taken-with-write", OFFER, "(PT_LINK & ~PTE_W)", "PT_LINK", "whoever takes an offer writes for all", CHECK),
+    ("offer-leaks", OFFER, "pt_free_unlinked(table, p->offered_level - 1);", "(void)table;",
+     "an offer that nobody took is never freed", CHECK),
+    ("fork-takes-the-offer-along", "guest/proc.c", "p->offered = gpa_init(0);", ";",
+     "a child that ends ends its parent's offer", CHECK),
     ("fork-copies-at-once", "guest/proc.c", "how == FORK_COPY && copy_tables(space) < 0", "copy_tables(space) < 0",
      "a fork takes time and tables in proportion to the size", TABLES),
     ("role-without-write", "vmm/shadow/role.c", "role.w &= !!(e.raw & PTE_W);", "",
