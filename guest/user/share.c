@@ -78,8 +78,9 @@ static uint64_t start(struct meeting *m, const uint64_t *at, uint64_t pages, uin
 	for (uint64_t i = 0; i < processes; i++) {
 		if (start_one(m, at, pages, want, how) < 0)
 			return i;
-		while (__atomic_load_n(&m->arrived, __ATOMIC_SEQ_CST) <= i)
-			yield();
+		yield(); /* it runs until it has arrived, or has ended for want of memory */
+		if (__atomic_load_n(&m->arrived, __ATOMIC_SEQ_CST) <= i)
+			return i;
 	}
 	return processes;
 }

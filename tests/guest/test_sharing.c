@@ -153,4 +153,8 @@ Test(sharing, programs_refuse)
 	run_gnomon(&r, "run", kernel, "--", "share", "1", "1000", "share");
 	cr_assert_eq(r.status, 1);
 	cr_assert(strstr(r.out, "only 127 of 1000 processes"), "%s", r.out);
+	run_gnomon(&r, "run", "--memory", "16M", kernel, "--", "share", "13", "120", "share");
+	cr_assert_eq(r.status, 1);
+	cr_assert(strstr(r.out, "program killed: exception 14"), "%s", r.out);
+	cr_assert(strstr(r.out, " of 120 processes"), "%s", r.out);
 }
