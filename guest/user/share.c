@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * share MIB PROCESSES share|copy|offer: so many processes that have the same library of MIB: as forks of the one that
- * mapped it, sharing tables or copying them, or started apart and linking what it offers. Each reads all pages of it and waits for the others. Prints how many page tables all of them have, without those
- * of the first process, and how many there were afterwards.
+ * mapped it, sharing tables or copying them, or started apart and linking what it offers. Each reads all pages of it and
+ * waits for the others. Prints how many page tables all of them have, without those of the first process, and how many
+ * there were afterwards.
  */
 #include "user.h"
 

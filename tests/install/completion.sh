@@ -55,7 +55,7 @@ check "balloon's features" "deflate-on-oom free-page-reporting" "$(completed 'gn
 wanted=$({ printf '%s\n' all none && "$gnomon" run --list-shadow-opts | awk '{ print $1 }'; } | sort | xargs)
 check "shadow options" "$wanted" "$(completed 'gnomon run --shadow-opt ')"
 check "the next name of a list" "flood,prefetch,promote" "$(completed 'gnomon run --shadow-opt flood,prefetch,prom')"
-check "workloads" "ablation apps auto balloon chase costs enclave miss nano sharing startup switch walks" "$(completed 'gnomon bench --only ')"
+check "workloads" "ablation apps auto balloon chase costs enclave fork miss nano sharing startup switch walks" "$(completed 'gnomon bench --only ')"
 check "workloads, a list" "chase,walks" "$(completed 'gnomon bench --only chase,w')"
 check "bench's paging modes, a list" "nested,shadow" "$(completed 'gnomon bench --paging nested,s')"
 check "a pattern of a list" "uniform,zipf" "$(completed 'gnomon model --pattern uniform,z')"

@@ -7,6 +7,7 @@
 #include "bench/workload/chase.h"
 #include "bench/workload/costs.h"
 #include "bench/workload/enclave.h"
+#include "bench/workload/fork.h"
 #include "bench/workload/miss.h"
 #include "bench/workload/nano.h"
 #include "bench/workload/sharing.h"
@@ -14,7 +15,8 @@
 #include "bench/workload/switch.h"
 #include "bench/workload/walks.h"
 
-/* clang-format off: one a line */
+/* One a line. */
+/* clang-format off */
 const struct workload *const workload_catalogue[] = {
     &miss_workload,
     &chase_workload,
@@ -29,6 +31,7 @@ const struct workload *const workload_catalogue[] = {
     &enclave_workload,
     &apps_workload,
     &sharing_workload,
+    &fork_workload,
     NULL,
 };
 /* clang-format on */
