@@ -11,6 +11,7 @@
 #include "cmd/cmd.h"
 #include "cmd/options.h"
 #include "client/connection.h"
+#include "cmd/put_json.h"
 #include "control/qmp.h"
 #include "vm/vm.h"
 
@@ -93,14 +94,6 @@ static int parse_arguments(const char *command, char **words, json_t **ret_args)
 	return 0;
 }
 
-/* -errno when nobody can read it; output_end() says so. */
-static int print_json(const json_t *value, size_t flags)
-{
-	(void)json_dumpf(value, stdout, JSON_ENCODE_ANY | flags);
-	putchar('\n');
-	return output_error();
-}
-
 static int print_events(struct connection *c)
 {
 	json_t *event;
@@ -110,7 +103,8 @@ static int print_events(struct connection *c)
 		r = connection_event(c, -1, &event);
 		if (r < 0)
 			return r;
-		r = print_json(event, 0);
+		put_json(event, 0);
+		r = output_error();
 		if (r == 0 && strcmp(json_string_value(json_object_get(event, "event")), "SHUTDOWN") == 0)
 			r = 1;
 		json_decref(event);
@@ -125,9 +119,9 @@ static int run_command(struct connection *c, const char *command, json_t *args)
 
 	if (r < 0)
 		return r;
-	r = print_json(value, JSON_INDENT(2));
+	put_json(value, JSON_INDENT(2));
 	json_decref(value);
-	return r;
+	return output_error();
 }
 
 int cmd_ctl(int argc, char **argv)

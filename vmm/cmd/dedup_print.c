@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cmd/dedup.h"
+#include "cmd/put_json.h"
 
 #define PAGES_IN_MIB 256.0
 
@@ -97,8 +98,7 @@ static void print_json(const struct dedup *d)
 
 	for (unsigned i = 0; i < d->n; i++)
 		json_array_append_new(guests, guest_json(&d->guest[i]));
-	(void)json_dumpf(out, stdout, JSON_INDENT(2));
-	putchar('\n');
+	put_json(out, JSON_INDENT(2));
 	json_decref(out);
 }
 

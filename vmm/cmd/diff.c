@@ -9,6 +9,7 @@
 #include "client/fingerprint.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "share/descent.h"
 
 /* Statuses as diff(1) has them, unlike those of Gnomon's other commands. */
@@ -113,8 +114,7 @@ static void print_json(const struct diff *d, const struct descent_result *res)
 	                        (json_int_t)d->hashed, "update_us", (json_int_t)d->update_us, "descent_us",
 	                        (json_int_t)d->descent_us, "ranges", d->ranges);
 
-	(void)json_dumpf(out, stdout, JSON_INDENT(2));
-	putchar('\n');
+	put_json(out, JSON_INDENT(2));
 	json_decref(out);
 }
 

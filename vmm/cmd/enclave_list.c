@@ -6,6 +6,7 @@
 
 #include "cmd/enclave.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "cmd/reply.h"
 #include "client/connection.h"
 #include "vm/vm.h"
@@ -60,8 +61,7 @@ static int run(const char *path, bool json)
 	if (r < 0)
 		return r;
 	if (json) {
-		(void)json_dumpf(reply, stdout, JSON_ENCODE_ANY | JSON_INDENT(2));
-		putchar('\n');
+		put_json(reply, JSON_INDENT(2));
 	} else {
 		r = print_list(reply);
 	}

@@ -9,6 +9,7 @@
 #include "cmd/enclave.h"
 #include "cmd/input.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "enclave/image.h"
 #include "vm/vm.h"
 
@@ -49,8 +50,7 @@ static void print_json(const struct gnomon_enclave_image *image, const char *mea
 	                           "buffer_size", (json_int_t)c->buffer_size, "pages", "r", (json_int_t)pages(image, R),
 	                           "rw", (json_int_t)pages(image, RW), "rx", (json_int_t)pages(image, RX));
 
-	(void)json_dumpf(object, stdout, JSON_INDENT(2));
-	putchar('\n');
+	put_json(object, JSON_INDENT(2));
 	json_decref(object);
 }
 

@@ -12,6 +12,7 @@
 #include "cmd/enclave.h"
 #include "cmd/input.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "enclave/report.h"
 #include "vm/vm.h"
 
@@ -132,8 +133,7 @@ static void print_json(const struct gnomon_enclave_report *r, const struct texts
 	                           t->measurement, "base", (json_int_t)r->base, "size", (json_int_t)r->size, "flags",
 	                           (json_int_t)r->flags, "nonce", t->nonce, "user_data", t->user_data);
 
-	(void)json_dumpf(object, stdout, JSON_INDENT(2));
-	putchar('\n');
+	put_json(object, JSON_INDENT(2));
 	json_decref(object);
 }
 

@@ -8,6 +8,7 @@
 #include "base/hex.h"
 #include "base/output.h"
 #include "base/plain.h"
+#include "cmd/put_json.h"
 
 static long long number(const json_t *object, const char *name)
 {
@@ -109,8 +110,7 @@ int fingerprint_print_json(json_t *reply, int64_t us, const struct fingerprint_l
 		json_object_set_new(out, "level", json_integer(now->level));
 		json_object_set_new(out, before->n ? "changed" : "hashes", level_object(now, before));
 	}
-	(void)json_dumpf(out, stdout, JSON_COMPACT);
-	putchar('\n');
+	put_json(out, JSON_COMPACT);
 	json_decref(out);
 	return output_error();
 }

@@ -7,6 +7,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "host/host.h"
 #include "vm/vm.h"
 #include "cpu/zydis.h"
@@ -235,8 +236,7 @@ static int print_json(const struct host_info *h)
 	if (!root) {
 		return log_errno(ENOMEM, "no JSON");
 	}
-	json_dumpf(root, stdout, JSON_INDENT(2));
-	putchar('\n');
+	put_json(root, JSON_INDENT(2));
 	json_decref(root);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "cmd/snapshot.h"
 #include "snapshot/compare.h"
 #include "vm/vm.h"
@@ -67,8 +68,7 @@ static int compare(struct snapshot s[2], char *const *path, bool json)
 		json_t *o = json_pack("{s:I, s:I, s:o, s:o}", "pages", (json_int_t)c.pages, "compared",
 		                      (json_int_t)c.compared, "ranges", report.ranges, "state", report.parts);
 
-		json_dumpf(o, stdout, 0);
-		puts("");
+		put_json(o, 0);
 		json_decref(o);
 	} else {
 		printf("%llu page%s differ%s; %llu were compared\n", (unsigned long long)c.pages,

@@ -11,6 +11,7 @@
 #include "client/connection.h"
 #include "cmd/args.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "cmd/snapshot.h"
 #include "vm/vm.h"
 
@@ -101,8 +102,7 @@ static int tell(const json_t *end, bool json)
 	if (error)
 		log_error("snapshot: %s; what was in the file before is there still", error);
 	if (json) {
-		json_dumpf(end, stdout, 0);
-		puts("");
+		put_json(end, 0);
 	} else if (!error) {
 		printf("%-10s%s\n", "file", json_string_value(json_object_get(end, "file")));
 		printf("%-10s%.1f MiB in %.2f s\n", "written", number(end, "bytes") / 1048576.0, ms / 1000.0);

@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "base/plain.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "cmd/snapshot.h"
 #include "snapshot/reader.h"
 #include "vm/vm.h"
@@ -75,8 +76,7 @@ static void print_json(const struct snapshot_shape *s, const char *root)
 	              "stored", (json_int_t)s->stored_pages, "zero", (json_int_t)s->zero_pages, "absent",
 	              (json_int_t)s->absent_pages, "bytes", (json_int_t)s->file_size, "root", root);
 
-	json_dumpf(o, stdout, 0);
-	puts("");
+	put_json(o, 0);
 	json_decref(o);
 }
 

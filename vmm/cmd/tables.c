@@ -12,6 +12,7 @@
 #include "cmd/cmd.h"
 #include "cmd/document.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "view/file.h"
 #include "vm/vm.h"
 
@@ -136,8 +137,7 @@ static int show(const struct ask *a, json_t *reply)
 	int r = tables_load(reply, &t);
 
 	if (r == 0 && a->json) {
-		(void)json_dumpf(reply, stdout, JSON_INDENT(2));
-		putchar('\n');
+		put_json(reply, JSON_INDENT(2));
 	} else if (r == 0 && a->by_frame) {
 		tables_print_frame(&t, a->frame, stdout);
 	} else if (r == 0) {

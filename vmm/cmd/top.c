@@ -10,6 +10,7 @@
 #include "cmd/args.h"
 #include "cmd/cmd.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "cmd/top_table.h"
 #include "client/watch.h"
 #include "vm/vm.h"
@@ -73,8 +74,7 @@ static int print_json(const struct sample *s)
 	json_t *line = json_pack("{s:f, s:O, s:O, s:O}", "time", s->time, "status",
 	                         json_object_get(s->status, "status"), "gnomon", s->gnomon, "kvm", s->kvm);
 
-	(void)json_dumpf(line, stdout, JSON_COMPACT | JSON_REAL_PRECISION(12));
-	putchar('\n');
+	put_json(line, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	json_decref(line);
 	return output_error();
 }

@@ -10,6 +10,7 @@
 #include "cmd/cmd.h"
 #include "cmd/document.h"
 #include "cmd/options.h"
+#include "cmd/put_json.h"
 #include "cmd/walk.h"
 #include "view/file.h"
 #include "vm/vm.h"
@@ -106,8 +107,7 @@ static int show(const struct ask *a, json_t *reply)
 		return -EPROTO;
 	}
 	if (a->json) {
-		(void)json_dumpf(reply, stdout, JSON_INDENT(2));
-		putchar('\n');
+		put_json(reply, JSON_INDENT(2));
 	} else {
 		walk_print(reply, stdout);
 	}

@@ -7,25 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-/* <linux/fs.h> of Linux 6.7, Documentation/admin-guide/mm/pagemap.rst */
-struct scan_region {
-	uint64_t start, end, categories;
-};
-struct scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-#define SCAN         _IOWR('f', 16, struct scan_arg)
-#define SCAN_IS_HUGE (1ull << 6)
-#define SCAN_REGIONS 64
+#include "mem/pagemap.h"
 
-/* An entry of pagemap. */
-#define FRAME_PRESENT (1ull << 63)
-#define FRAME_NUMBER  ((1ull << 55) - 1)
-#define FRAMES        (PAGE_2M / PAGE_SIZE)
+#define SCAN_REGIONS 64
+#define FRAMES       (PAGE_2M / PAGE_SIZE)
 
 static void set(uint8_t *pages, uint64_t offset, uint64_t size, enum host_page what)
 {
@@ -40,21 +27,21 @@ static int open_pagemap(void)
 bool host_page_scan(const void *at, uint64_t size, uint8_t *ret_pages)
 {
 	const uint64_t first = (uintptr_t)at;
-	struct scan_region region[SCAN_REGIONS];
-	struct scan_arg arg = {.size = sizeof(arg),
-	                       .start = first,
-	                       .end = first + size,
-	                       .vec = (uintptr_t)region,
-	                       .vec_len = SCAN_REGIONS,
-	                       .category_mask = SCAN_IS_HUGE,
-	                       .return_mask = SCAN_IS_HUGE};
+	struct pagemap_region region[SCAN_REGIONS];
+	struct pagemap_scan arg = {.size = sizeof(arg),
+	                           .start = first,
+	                           .end = first + size,
+	                           .vec = (uintptr_t)region,
+	                           .vec_len = SCAN_REGIONS,
+	                           .category_mask = PAGEMAP_IS_HUGE,
+	                           .return_mask = PAGEMAP_IS_HUGE};
 	const int fd = open_pagemap();
 	int n = -1;
 
 	if (fd < 0)
 		return false;
 	do {
-		n = ioctl(fd, SCAN, &arg);
+		n = ioctl(fd, PAGEMAP_SCAN_RANGE, &arg);
 		if (n < 0)
 			break;
 		if (arg.start == first)
@@ -80,19 +67,19 @@ static bool may_be_huge(int pagemap, uint64_t at)
 	if (pread(pagemap, frame, sizeof(frame), at / PAGE_SIZE * sizeof(*frame)) != sizeof(frame))
 		return false;
 	for (unsigned i = 0; i < FRAMES; i++)
-		if (!(frame[i] & FRAME_PRESENT) || (frame[i] & FRAME_NUMBER) != (frame[0] & FRAME_NUMBER) + i)
+		if (!(frame[i] & PAGEMAP_PRESENT) || (frame[i] & PAGEMAP_FRAME) != (frame[0] & PAGEMAP_FRAME) + i)
 			return false;
-	return (frame[0] & FRAME_NUMBER) && (frame[0] & FRAME_NUMBER) % FRAMES == 0;
+	return (frame[0] & PAGEMAP_FRAME) && (frame[0] & PAGEMAP_FRAME) % FRAMES == 0;
 }
 
 static bool shows_frames(int pagemap, uint64_t at)
 {
 	uint64_t frame = 0;
 
-	for (uint64_t i = 0; i < FRAMES && !(frame & FRAME_PRESENT); i++)
+	for (uint64_t i = 0; i < FRAMES && !(frame & PAGEMAP_PRESENT); i++)
 		if (pread(pagemap, &frame, sizeof(frame), (at / PAGE_SIZE + i) * sizeof(frame)) != sizeof(frame))
 			return false;
-	return !(frame & FRAME_PRESENT) || frame & FRAME_NUMBER;
+	return !(frame & PAGEMAP_PRESENT) || frame & PAGEMAP_FRAME;
 }
 
 /* [first, end) of one mapping, which is huge in part. As many candidates as huge pages: they are those. */

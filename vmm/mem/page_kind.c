@@ -4,50 +4,32 @@
 #include <gnomon/addr.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/log.h"
-
-/* <linux/fs.h> of Linux 6.7, Documentation/admin-guide/mm/pagemap.rst */
-struct scan_region {
-	uint64_t start, end, categories;
-};
-struct scan_arg {
-	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
-	uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
-};
-#define SCAN         _IOWR('f', 16, struct scan_arg)
-#define SCAN_FILE    (1ull << 2)
-#define SCAN_PRESENT (1ull << 3)
-#define SCAN_SWAPPED (1ull << 4)
-#define SCAN_ZERO    (1ull << 5)
-
-/* An entry of pagemap. */
-#define ENTRY_HOLDS (1ull << 63 | 1ull << 62)
-#define ENTRY_FILE  (1ull << 61)
-#define ENTRY_FRAME ((1ull << 55) - 1)
+#include "mem/pagemap.h"
 
 static enum page_kind kind(uint64_t categories)
 {
-	if (categories & SCAN_ZERO)
+	if (categories & PAGEMAP_IS_ZERO)
 		return PAGE_COSTS_NOTHING;
-	return categories & SCAN_FILE ? PAGE_OF_FILE : PAGE_OWN;
+	return categories & PAGEMAP_IS_FILE ? PAGE_OF_FILE : PAGE_OWN;
 }
 
 static bool scan(int fd, const void *at, unsigned pages, uint8_t *ret_kind)
 {
 	const uint64_t first = (uintptr_t)at;
-	struct scan_region region[PAGE_KIND_PAGES];
-	struct scan_arg arg = {.size = sizeof(arg),
-	                       .start = first,
-	                       .end = first + pages * PAGE_SIZE,
-	                       .vec = (uintptr_t)region,
-	                       .vec_len = PAGE_KIND_PAGES,
-	                       .category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-	                       .return_mask = SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_ZERO};
-	const int n = ioctl(fd, SCAN, &arg);
+	struct pagemap_region region[PAGE_KIND_PAGES];
+	struct pagemap_scan arg = {.size = sizeof(arg),
+	                           .start = first,
+	                           .end = first + pages * PAGE_SIZE,
+	                           .vec = (uintptr_t)region,
+	                           .vec_len = PAGE_KIND_PAGES,
+	                           .category_anyof_mask = PAGEMAP_IS_PRESENT | PAGEMAP_IS_SWAPPED,
+	                           .return_mask =
+	                               PAGEMAP_IS_FILE | PAGEMAP_IS_PRESENT | PAGEMAP_IS_SWAPPED | PAGEMAP_IS_ZERO};
+	const int n = ioctl(fd, PAGEMAP_SCAN_RANGE, &arg);
 
 	if (n < 0)
 		return false;
@@ -70,7 +52,7 @@ static uint64_t zero_frame(int fd)
 	if (pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE_SIZE * sizeof(entry)) != sizeof(entry))
 		entry = 0;
 	munmap((void *)(uintptr_t)page, PAGE_SIZE);
-	return entry & ENTRY_FRAME;
+	return entry & PAGEMAP_FRAME;
 }
 
 void page_kind_read(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAGE_KIND_PAGES])
@@ -83,9 +65,10 @@ void page_kind_read(int fd, const void *at, unsigned pages, uint8_t ret_kind[PAG
 		return;
 	zero = zero_frame(fd);
 	for (unsigned i = 0; i < pages; i++) {
-		if (!(entry[i] & ENTRY_HOLDS) || (zero && entry[i] >> 63 && (entry[i] & ENTRY_FRAME) == zero))
+		if (!(entry[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)) ||
+		    (zero && entry[i] & PAGEMAP_PRESENT && (entry[i] & PAGEMAP_FRAME) == zero))
 			ret_kind[i] = PAGE_COSTS_NOTHING;
-		else if (entry[i] & ENTRY_FILE)
+		else if (entry[i] & PAGEMAP_FILE)
 			ret_kind[i] = PAGE_OF_FILE;
 	}
 }
