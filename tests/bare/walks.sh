@@ -52,7 +52,7 @@ ROWS
 }
 case $how in quick) quick=--quick rows=" (4k|thp) plain " ;; *) quick='' rows=. ;; esac
 # QEMU's machine has no GiB in one piece to be sure of.
-case $host in npt) rows=" (4k|thp|hugetlb2m) " ;; esac
+case $host in npt) rows="^[a-z]+ [0-9][a-z] (4k|thp|hugetlb2m) " ;; esac
 case $host in *=0) stage="software ($host)" ;; *) stage=$host ;; esac
 # The pools, as README fills them.
 pools=$(grep '^    echo .*nr_hugepages$' "$readme")
