@@ -145,6 +145,15 @@ Test(control, views_below)
 	expect_status(&tool, 0);
 	cr_expect(strstr(tool.out, "[0000000000800000-0000000000800fff] absent\nmemory   absent 4 KiB\n") == tool.out,
 	          "%s", tool.out);
+	run_gnomon(&tool, "tables", file, "--stage", "stage2", "--address", "0x7fffffff0000");
+	expect_status(&tool, 0);
+	cr_expect(strstr(tool.out, "memory   none there\n") == tool.out, "%s", tool.out);
+	run_gnomon(&tool, "tables", file, "--stage", "stage2", "--frame", "0x200");
+	expect_refusal(&tool, 1, "a snapshot has no tables of a second stage");
+	run_gnomon(&tool, "tables", file, "--address", "0x8000000000000000");
+	expect_refusal(&tool, 1, "is not canonical");
+	run_gnomon(&tool, "tables", path, "--address", "0x8000000000000000");
+	expect_refusal(&tool, 1, "is not canonical");
 	run_gnomon(&tool, "walk", file, "0x800000");
 	expect_status(&tool, 0);
 	cr_expect(strstr(tool.out, "The guest does not have it") && strstr(tool.out, "A snapshot has neither"), "%s",

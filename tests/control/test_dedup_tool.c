@@ -206,6 +206,21 @@ Test(dedup_tool, one_guest_twice)
 	expect_status(&tool, 0);
 }
 
+/* A path may hold what JSON may not. */
+Test(dedup_tool, any_path_in_json)
+{
+	char odd[128];
+
+	start_vm(0, "nested", "64M", "spin", "spinning\n");
+	start_vm(1, "nested", "64M", "spin", "spinning\n");
+	snprintf(odd, sizeof(odd), "%s\xff", path[1]);
+	cr_assert_eq(symlink(path[1], odd), 0);
+	run_gnomon(&tool, "dedup", "--json", path[0], odd);
+	unlink(odd);
+	expect_status(&tool, 0);
+	(void)number(1, "merged");
+}
+
 /* Either the host's kernel has KSM, or the tool says that it has none. */
 Test(dedup_tool, with_ksm)
 {

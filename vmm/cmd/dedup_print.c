@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <limits.h>
 #include <stdio.h>
 
+#include "base/plain.h"
 #include "cmd/dedup.h"
 #include "cmd/put_json.h"
 
@@ -77,8 +79,11 @@ static void print_text(const struct dedup *d)
 static json_t *guest_json(const struct dedup_client *g)
 {
 	const struct dedup_sum *s = &g->sum;
+	char socket[PATH_MAX]; /* a path may hold anything, JSON may not */
 
-	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "socket", g->path, "gone", g->gone,
+	snprintf(socket, sizeof(socket), "%s", g->path);
+	plain_string(socket);
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "socket", socket, "gone", g->gone,
 	                 "given", (json_int_t)s->given, "merged", (json_int_t)s->merged, "freed", (json_int_t)s->freed,
 	                 "differ", (json_int_t)s->differ, "absent", (json_int_t)s->absent, "zero", (json_int_t)s->zero,
 	                 "full", (json_int_t)s->full, "pause_us", (json_int_t)s->pause_us, "longest_pause_us",

@@ -136,7 +136,10 @@ static int show(const struct ask *a, json_t *reply)
 	struct tables t;
 	int r = tables_load(reply, &t);
 
-	if (r == 0 && a->json) {
+	if (r == 0 && a->by_frame && t.memory) {
+		log_error("--frame: a snapshot has no tables of a second stage; --address shows what it has of a page");
+		r = -EINVAL;
+	} else if (r == 0 && a->json) {
 		put_json(reply, JSON_INDENT(2));
 	} else if (r == 0 && a->by_frame) {
 		tables_print_frame(&t, a->frame, stdout);

@@ -96,7 +96,7 @@ void tables_put_memory(const json_t *memory, FILE *to)
 		add(&s, word, last - first + 1);
 		fprintf(to, "[%016llx-%016llx] %s\n", (unsigned long long)first, (unsigned long long)last, word);
 	}
-	fputs("memory   ", to);
+	fputs(json_array_size(memory) ? "memory   " : "memory   none there", to);
 	put(&s, to);
 	fputs("\nThis is what the file has of guest memory. A snapshot has no tables of a second stage.\n", to);
 }

@@ -5,6 +5,7 @@
 #include "view/trees.h"
 
 #include <errno.h>
+#include <gnomon/addr.h>
 
 #include "pgtable/fold.h"
 
@@ -16,6 +17,9 @@ int view_trees_init(struct view_trees *v, const struct control_tables *wanted, s
 	*v = (struct view_trees){.nodes_left = MAX_NODES, .tables_left = MAX_TABLES, .address = wanted->address};
 	if (wanted->address && view_parse_address("address", wanted->address, &v->at, err) < 0)
 		return -EINVAL;
+	if (wanted->address && !gva_canonical(gva_init(v->at)))
+		return control_fail(err, EINVAL, "Address 0x%llx is not canonical: no 4-level table translates it",
+		                    (unsigned long long)v->at);
 	v->trees = json_array();
 	return 0;
 }
