@@ -187,6 +187,7 @@ gpa_t pt_new_space(void);
 /* space.c */
 pte_t *pt_make(uint64_t va, int level);
 int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags);
+int pt_map_page(uint64_t va, uint64_t flags); /* a new one; -ENOMEM */
 int pt_user_init(void);
 void pt_free_space(void);
 /* Frees a table whose entries have `level` and that no address space links, and everything below that nobody else has. */

@@ -27,24 +27,34 @@ static int map_huge(uint64_t va, uint64_t len)
 {
 	for (uint64_t i = 0; i < len; i += PAGE_2M) {
 		pte_t *e = pt_make(va + i, 2);
-		gpa_t frame = huge_alloc();
+		gpa_t frame = gpa_init(0);
 
-		if (!e || !gpa_raw(frame))
+		if (e)
+			frame = huge_alloc();
+		if (!gpa_raw(frame))
 			return -ENOMEM;
 		*e = gpa_raw(frame) | DATA | PTE_PS;
 	}
 	return 0;
 }
 
+/* Those of a run that found no table. */
+static void free_unmapped(uint64_t va, gpa_t frame, uint64_t pages)
+{
+	for (uint64_t off = 0; off < pages * PAGE_SIZE; off += PAGE_SIZE) {
+		const pte_t *e = pt_walk(va + off, 1);
+
+		if (!e || !*e)
+			page_free(gpa_add(frame, off));
+	}
+}
+
 /* Small requests reuse freed frames. Large ones take one fresh run, which maps faster. */
 static int map_small(uint64_t va, uint64_t pages)
 {
-	for (; pages && pages < 64; pages--, va += PAGE_SIZE) {
-		gpa_t frame = page_alloc();
-
-		if (!gpa_raw(frame) || pt_map(va, frame, 1, DATA) < 0)
+	for (; pages && pages < 64; pages--, va += PAGE_SIZE)
+		if (pt_map_page(va, DATA) < 0)
 			return -ENOMEM;
-	}
 	while (pages) {
 		uint64_t run = pages;
 		gpa_t frame;
@@ -52,8 +62,10 @@ static int map_small(uint64_t va, uint64_t pages)
 		while (gpa_raw(frame = run > 1 ? page_alloc_run(run) : page_alloc()) == 0)
 			if ((run /= 2) == 0)
 				return -ENOMEM;
-		if (pt_map(va, frame, run, DATA | PTE_A | PTE_D) < 0)
+		if (pt_map(va, frame, run, DATA | PTE_A | PTE_D) < 0) {
+			free_unmapped(va, frame, run);
 			return -ENOMEM;
+		}
 		va += run * PAGE_SIZE;
 		pages -= run;
 	}

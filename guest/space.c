@@ -59,14 +59,23 @@ int pt_map(uint64_t va, gpa_t frame, uint64_t pages, uint64_t flags)
 	return 0;
 }
 
+int pt_map_page(uint64_t va, uint64_t flags)
+{
+	const gpa_t frame = page_alloc();
+
+	if (!gpa_raw(frame))
+		return -ENOMEM;
+	if (pt_map(va, frame, 1, flags) == 0)
+		return 0;
+	page_free(frame);
+	return -ENOMEM;
+}
+
 static int map_fresh(uint64_t va, int pages)
 {
-	for (int i = 0; i < pages; i++) {
-		gpa_t frame = page_alloc();
-
-		if (!gpa_raw(frame) || pt_map(va + i * PAGE_SIZE, frame, 1, PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
+	for (int i = 0; i < pages; i++)
+		if (pt_map_page(va + i * PAGE_SIZE, PTE_P | PTE_W | PTE_U | PTE_NX) < 0)
 			return -ENOMEM;
-	}
 	return 0;
 }
 
@@ -103,9 +112,9 @@ static void free_below(uint64_t va, int level)
 }
 
 /*
- * Frees everything private in the address space in CR3, tables included, but what others use. Freeing writes into tables that CR3 still
- * leads to: the caller must load another CR3 before it touches user memory or allocates. A table is freed after
- * everything below it, so nothing here reads a freed table.
+ * Frees everything private in the address space in CR3, tables included, but what others use. Freeing writes into tables
+ * that CR3 still leads to: the caller must load another CR3 before it touches user memory or allocates. A table is freed
+ * after everything below it, so nothing here reads a freed table.
  */
 void pt_free_space(void)
 {

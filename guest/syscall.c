@@ -157,6 +157,8 @@ static int64_t sys_offer(struct proc *p)
 
 static int64_t sys_take(struct proc *p)
 {
+	if ((int64_t)p->frame.rdi == OFFER_OF_PARENT)
+		return offer_take(p, p->parent);
 	return p->frame.rdi < NR_PROCS ? offer_take(p, &procs[p->frame.rdi]) : -EINVAL;
 }
 

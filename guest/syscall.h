@@ -50,6 +50,9 @@
 /* SYS_OFFER: in place of a level */
 #define OFFER_END 0 /* takes the offer back */
 
+/* SYS_TAKE: in place of a process's number */
+#define OFFER_OF_PARENT (-1)
+
 /* SYS_COUNT: what of */
 #define COUNT_TABLES        0 /* page tables of processes */
 #define COUNT_NOTES         1 /* pages that note who shares what: they stay */

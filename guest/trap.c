@@ -69,7 +69,10 @@ static bool in_access(uint64_t rip)
 	return rip >= (uint64_t)access_begin && rip < (uint64_t)access_end;
 }
 
-/* A fault in access.S: mends what the program's own access would, or makes its function return -EFAULT. False: the fault is somewhere else. */
+/*
+ * A fault in access.S: mends what the program's own access would, or makes its function return -EFAULT. False: the fault
+ * is somewhere else.
+ */
 static bool access_fault(struct frame *f)
 {
 	uint64_t cr2;

@@ -110,7 +110,7 @@ static bool offer_stays(void)
 	uint64_t pages = 0, tables = 0;
 
 	EXPECT_EQ(take_offer(0), -EINVAL);
-	EXPECT_EQ(take_offer(-1), -EINVAL);
+	EXPECT_EQ(take_offer(-2), -EINVAL);
 	for (int i = 0; i < 2; i++) {
 		if (!begin(0))
 			return false;

@@ -10,6 +10,7 @@
 #define MIB   (1ull << 20)
 #define WORDS (PAGE_BYTES / 8)
 #define OFFER (FORK_COPY + 1)
+#define TURNS 10000 /* of others, in which a process that was started comes to run */
 
 static const char *const names[] = {[FORK_SHARE] = "share", [FORK_COPY] = "copy", [OFFER] = "offer"};
 
@@ -41,11 +42,11 @@ static void attend(struct meeting *m, const uint64_t *at, uint64_t pages, uint64
 	exit(0);
 }
 
-/* `share take MEETING PAGES SUM`: one that was started apart. The library is an offer of the first process. */
+/* `share take MEETING PAGES SUM`: one that was started apart. The library is an offer of its parent. */
 static int take(char **argv)
 {
 	uint64_t m, pages, want;
-	const int64_t at = take_offer(0);
+	const int64_t at = take_offer(OFFER_OF_PARENT);
 
 	if (at < 0 || !parse_number(argv[2], &m) || !parse_number(argv[3], &pages) || !parse_number(argv[4], &want))
 		return 1;
@@ -69,18 +70,32 @@ static int64_t start_one(struct meeting *m, const uint64_t *at, uint64_t pages, 
 	return id;
 }
 
-/* How many processes it started. */
-static uint64_t start(struct meeting *m, const uint64_t *at, uint64_t pages, uint64_t processes, int how)
+/* Whether so many have arrived. One that does not has ended for want of memory. */
+static bool await(const struct meeting *m, uint64_t processes)
+{
+	for (int i = 0; i < TURNS; i++) {
+		if (__atomic_load_n(&m->arrived, __ATOMIC_SEQ_CST) >= processes)
+			return true;
+		yield();
+	}
+	return false;
+}
+
+/* How many processes it started; if not all, *ret_r says why. */
+static uint64_t start(struct meeting *m, const uint64_t *at, uint64_t pages, uint64_t processes, int how,
+                      int64_t *ret_r)
 {
 	const uint64_t want = sum(at, pages);
 
-	if (how == OFFER && offer(at, 3) < 0)
+	*ret_r = how == OFFER ? offer(at, 3) : 0;
+	if (*ret_r < 0)
 		return 0;
 	for (uint64_t i = 0; i < processes; i++) {
-		if (start_one(m, at, pages, want, how) < 0)
+		*ret_r = start_one(m, at, pages, want, how);
+		if (*ret_r < 0)
 			return i;
-		yield(); /* it runs until it has arrived, or has ended for want of memory */
-		if (__atomic_load_n(&m->arrived, __ATOMIC_SEQ_CST) <= i)
+		*ret_r = -ENOMEM;
+		if (!await(m, i + 1))
 			return i;
 	}
 	return processes;
@@ -92,6 +107,7 @@ static int run(uint64_t mib, uint64_t processes, int how)
 	struct meeting *m = (struct meeting *)mmap(sizeof(*m), MMAP_SHARED);
 	const int64_t at = mmap(mib * MIB, MMAP_GIB); /* its page directory has nothing else */
 	uint64_t before, started, tables;
+	int64_t r;
 
 	if ((int64_t)m < 0 || at < 0) {
 		print("share: no memory for %u MiB: give the machine more\n", mib);
@@ -100,13 +116,14 @@ static int run(uint64_t mib, uint64_t processes, int how)
 	for (uint64_t i = 0; i < pages; i++)
 		((uint64_t *)at)[i * WORDS] = i * 0x9e3779b97f4a7c15;
 	before = count(COUNT_TABLES);
-	started = start(m, (uint64_t *)at, pages, processes, how);
+	started = start(m, (uint64_t *)at, pages, processes, how, &r);
 	tables = count(COUNT_TABLES) - before;
 	m->over = 1;
 	for (uint64_t i = 0; i < started; i++)
 		wait();
 	if (started < processes) {
-		print("share: only %u of %u processes: give the machine more memory\n", started, processes);
+		print("share: only %u of %u processes: %s\n", started, processes,
+		      r == -EAGAIN ? "there is no room for more" : "give the machine more memory");
 		return 1;
 	}
 	print("share how=%s mib=%u processes=%u tables=%u kib=%u left=%d wrong=%u\n", names[how], mib, processes,

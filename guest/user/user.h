@@ -65,7 +65,7 @@ static inline int64_t offer(const volatile void *va, int level)
 	return sys(SYS_OFFER, (uint64_t)va, level, 0);
 }
 
-/* Links what the process with this number offers. The address or -errno. */
+/* Links what the process with this number offers, or OFFER_OF_PARENT. The address or -errno. */
 static inline int64_t take_offer(int64_t number)
 {
 	return sys(SYS_TAKE, number, 0, 0);
