@@ -31,6 +31,8 @@ MUTANTS = [
     ("fingerprint-log-not-on", "vmm/vm/vm.c", "present && vm->logs_writes ? KVM_MEM_LOG_DIRTY_PAGES : 0", "0",
      "KVM does not log, and nobody notices", "control control/fingerprint_nested"),
     # What is a file's in memory.
+    ("merged-bytes-outlive-a-reset", "vmm/mem/guest_mem.c", "if (mem->mapped_file) r = map_anonymous(mem, m->host, m->size); else if",
+     "if", "a guest that was merged finds the store's bytes in memory that must be zero", "unit guest_mem"),
     ("merged-bytes-come-back", "vmm/mem/guest_mem.c", "if (mem->mapped_file) return drop_mapped(mem, p, size); /* Private memory",
      "/* Private memory", "what was a file's and is dropped has the file's bytes again", "unit guest_mem"),
     # The comparison.

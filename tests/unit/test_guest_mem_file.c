@@ -54,6 +54,20 @@ Test(guest_mem_file, dropped_pages_are_zero)
 	}
 }
 
+/* A reset gives zeroed memory, and no page has the file's bytes behind it any more. */
+Test(guest_mem_file, cleared_memory_is_zero)
+{
+	memory[PAGE_SIZE] = 1;
+	memory[70 * PAGE_SIZE] = 1;
+	cr_assert_eq(guest_mem_clear(&file_mem), 0);
+	for (unsigned page = 0; page < SIZE / PAGE_SIZE; page++)
+		cr_assert_eq(memory[page * PAGE_SIZE], 0, "page %u", page);
+	memory[3 * PAGE_SIZE] = 1;
+	cr_assert_eq(guest_mem_discard(&file_mem, maddr_init(3 * PAGE_SIZE), PAGE_SIZE), 0);
+	cr_assert_eq(memory[3 * PAGE_SIZE], 0);
+	cr_assert_not(file_mem.mapped_file);
+}
+
 /* The share of what is mapped is used up first, that of what is dropped later. */
 Test(guest_mem_file, pieces_are_counted)
 {

@@ -48,12 +48,15 @@ static int take_reply(struct fingerprint_client *f, const json_t *reply)
 	return 0;
 }
 
+/* A server works for milliseconds at least before it answers that there is more to do. */
+#define UPDATE_REQUESTS 100000
+
 int fingerprint_client_update(struct fingerprint_client *f, json_t **ret_reply)
 {
 	json_t *reply;
 	int r;
 
-	for (;;) {
+	for (unsigned n = 0;; n++) {
 		json_t *args = arguments(f);
 
 		json_object_set_new(args, "stop", json_boolean(f->stop));
@@ -64,6 +67,10 @@ int fingerprint_client_update(struct fingerprint_client *f, json_t **ret_reply)
 		if (json_is_true(json_object_get(reply, "done")))
 			break;
 		json_decref(reply);
+		if (n == UPDATE_REQUESTS) {
+			log_error("the server's fingerprint does not come to an end");
+			return -EPROTO;
+		}
 	}
 	r = take_reply(f, reply);
 	if (r < 0)

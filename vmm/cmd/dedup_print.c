@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/plain.h"
 #include "cmd/dedup.h"
@@ -65,9 +66,10 @@ static void print_text(const struct dedup *d)
 			printf("%-24s  %8.1f MiB stay: the host has no mappings left for them (vm.max_map_count)\n", "",
 			       g->full / PAGES_IN_MIB);
 	}
-	if (!d->ksm)
-		printf("saved %.1f MiB: %.1f MiB that cost the host memory are %.1f MiB in the store\n",
-		       (double)saved(&s) / PAGES_IN_MIB, (s.freed + s.zero) / PAGES_IN_MIB, s.given / PAGES_IN_MIB);
+	if (!d->ksm) /* what was merged before costs nothing, but lies in an older store until all have left it */
+		printf("%s %.1f MiB: %.1f MiB that cost the host memory are %.1f MiB in the store\n",
+		       saved(&s) < 0 ? "costs for now" : "saved", (double)llabs(saved(&s)) / PAGES_IN_MIB,
+		       (s.freed + s.zero) / PAGES_IN_MIB, s.given / PAGES_IN_MIB);
 	else if (!ksm_runs())
 		printf("KSM does not run: it merges what it was told once %s is 1\n", ksm_runs_file);
 	printf("%llu pages were hashed in %.1f ms; %llu hashes asked for and %llu compared in %.1f ms; merged in %.1f "

@@ -113,9 +113,11 @@ static int find_once(struct dedup *d, struct dedup_pieces *ret)
 		(void)share_algorithm_parse(d->algorithm, &algorithm);
 		share_hash_init(hash, algorithm, key);
 		r = dedup_find(guest, d->n, hash, lowest_level(d), ret);
-		if (ret->failed < 0 && r < 0)
-			log_error("dedup: %s", r == -E2BIG ? "there is more that differs than can be looked at"
-			                                   : "there is no memory for what was found");
+		if (r == -E2BIG)
+			log_error("dedup: of %s there is more that differs than can be looked at",
+			          d->guest[ret->failed].path);
+		else if (ret->failed < 0 && r < 0)
+			log_error("dedup: there is no memory for what was found");
 	}
 	d->find_us += clock_us() - start;
 	free(hash);
@@ -217,7 +219,7 @@ static const struct dedup_range *select_ranges(const struct dedup_range *range, 
 	while (first + n < nr && range[first + n].guest == guest && range[first + n].store == store)
 		n++;
 	*ret_n = n;
-	return range + first;
+	return n ? range + first : NULL; /* there may be no array at all */
 }
 
 /* A file in memory that is as long as it will ever be. -errno, logged. */

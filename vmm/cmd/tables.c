@@ -123,6 +123,11 @@ static int parse(int argc, char **argv, struct ask *a)
 		log_error("tables: one socket or file is expected (try `gnomon tables --help`)");
 		return -EINVAL;
 	}
+	if (a->by_frame && (a->address || strcmp(a->stage, "enclave") == 0)) {
+		log_error("--frame: %s", a->address ? "not together with --address: it looks at all of the tables"
+		                                    : "only the monitor knows the enclaves' frames");
+		return -EINVAL;
+	}
 	return a->html ? document_check("--html", a->html, argv[optind]) : 0;
 }
 

@@ -125,6 +125,23 @@ int guest_mem_discard(struct guest_mem *mem, maddr_t at, uint64_t size)
 	return madvise(p, size, MADV_DONTNEED) < 0 ? -errno : 0;
 }
 
+int guest_mem_clear(struct guest_mem *mem)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < mem->nr_regions; i++) {
+		const struct mem_region *m = &mem->region[i];
+
+		if (mem->mapped_file)
+			r = map_anonymous(mem, m->host, m->size);
+		else if (madvise(m->host, m->size, MADV_DONTNEED) < 0)
+			memset(m->host, 0, m->size); /* hugetlb before Linux 5.18 */
+	}
+	if (r == 0)
+		mem->mapped_file = false;
+	return r;
+}
+
 /* NULL unless they are whole host pages of RAM. */
 static void *whole_pages(const struct guest_mem *mem, maddr_t at, uint64_t size)
 {

@@ -61,6 +61,12 @@ void *guest_mem_ptr(const struct guest_mem *mem, maddr_t at, uint64_t len);
 int must_check guest_mem_discard(struct guest_mem *mem, maddr_t at, uint64_t size);
 
 /*
+ * Gives all frames back to the host, those that lie in files too: what is touched later is zeroed. Nobody else looks at
+ * the memory, and nothing of it is withdrawn or shared. -errno of the host.
+ */
+int must_check guest_mem_clear(struct guest_mem *mem);
+
+/*
  * Memory goes out of use in two steps, in whole host pages as above. -EINVAL, -errno of the host.
  *
  *   withdraw   when it returns nobody reaches the memory, not even KVM. Who accesses it meanwhile finds its bytes or

@@ -153,17 +153,37 @@ static int look(struct find *f, int level, uint64_t first, unsigned count, const
 	return r;
 }
 
+/* The guest that most of the pieces are of. */
+static int largest(const struct find *f)
+{
+	size_t of[DEDUP_GUESTS] = {0};
+	int most = 0;
+
+	for (size_t i = 0; i < f->ret->nr; i++)
+		of[f->ret->piece[i].guest]++;
+	for (size_t i = 0; i < f->ret->nr_zero; i++)
+		of[f->ret->zero[i].guest]++;
+	for (unsigned g = 1; g < f->n; g++)
+		if (of[g] > of[most])
+			most = (int)g;
+	return most;
+}
+
 int dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_hash *hash, int level,
                struct dedup_pieces *ret)
 {
 	struct find f = {.guest = guest, .n = n, .hash = hash, .level = level, .ret = ret};
 	struct classes all;
+	int r;
 
 	BUG_ON(n == 0 || n > DEDUP_GUESTS);
 	*ret = (struct dedup_pieces){.failed = -1};
 	for (unsigned g = 0; g < n; g++)
 		all.of[g] = guest[g].pages ? (uint16_t)g : NOBODY;
-	return look(&f, SHARE_LEVELS, 0, 1, &all);
+	r = look(&f, SHARE_LEVELS, 0, 1, &all);
+	if (r == -E2BIG)
+		ret->failed = largest(&f);
+	return r;
 }
 
 void dedup_pieces_free(struct dedup_pieces *p)

@@ -16,11 +16,10 @@ static int clear_memory(struct vm *vm)
 {
 	int r = vm_set_memslots(vm, false);
 
-	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++) {
-		const struct mem_region *m = &vm->mem.region[i];
-
-		if (madvise(m->host, m->size, MADV_DONTNEED) < 0)
-			memset(m->host, 0, m->size); /* hugetlb before Linux 5.18 */
+	if (r == 0) {
+		r = guest_mem_clear(&vm->mem);
+		if (r < 0)
+			log_errno(-r, "guest memory cannot be cleared");
 	}
 	return r < 0 ? r : vm_set_memslots(vm, true);
 }
