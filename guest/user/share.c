@@ -10,7 +10,7 @@
 #define MIB   (1ull << 20)
 #define WORDS (PAGE_BYTES / 8)
 #define OFFER (FORK_COPY + 1)
-#define TURNS 10000 /* of others, in which a process that was started comes to run */
+#define TURNS 64 /* of all others, in which a process that was started comes to run */
 
 static const char *const names[] = {[FORK_SHARE] = "share", [FORK_COPY] = "copy", [OFFER] = "offer"};
 
