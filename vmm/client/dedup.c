@@ -2,12 +2,11 @@
 #include "client/dedup.h"
 
 #include <errno.h>
+#include <gnomon/addr.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define AT_ONCE  256 /* ranges of a command */
-#define PAGE     4096
-#define PAGE_MAX (2u << 20)
+#define AT_ONCE  256            /* ranges of a command */
 #define PLACES   (256ull << 20) /* of memory, asked of at once */
 
 int dedup_client_open(struct dedup_client *d, const char *path, int timeout_ms)
@@ -52,7 +51,7 @@ int dedup_client_store(struct dedup_client *d, int store, bool users)
 		return r;
 	unit = json_integer_value(json_object_get(reply, "unit"));
 	json_decref(reply);
-	if (unit != PAGE && unit != PAGE_MAX)
+	if ((uint64_t)unit != PAGE_SIZE && (uint64_t)unit != PAGE_2M)
 		return refuse("dedup-store");
 	d->unit = (uint64_t)unit;
 	return 0;
@@ -68,13 +67,13 @@ static bool tell(const json_t *run, dedup_places_fn fn, void *ctx)
 		if (v[i] < 0)
 			return false;
 	}
-	fn(ctx, (uint64_t)v[0] / PAGE, (uint64_t)v[1] / PAGE, (uint64_t)v[2], (uint64_t)v[3] / PAGE);
+	fn(ctx, (uint64_t)v[0] / PAGE_SIZE, (uint64_t)v[1] / PAGE_SIZE, (uint64_t)v[2], (uint64_t)v[3] / PAGE_SIZE);
 	return json_array_size(run) == 4;
 }
 
 int dedup_client_places(struct dedup_client *d, dedup_places_fn fn, void *ctx)
 {
-	const uint64_t end = d->f.pages * PAGE;
+	const uint64_t end = d->f.pages * PAGE_SIZE;
 	json_t *reply;
 	size_t i;
 
@@ -148,7 +147,8 @@ static int ask(struct dedup_client *d, const char *command, json_t *args, uint64
 	if (r < 0)
 		return r;
 	d->f.requests++;
-	good = add(reply, "bytes", bytes, &done) && done && done % PAGE == 0 && add_all(reply, done / PAGE, &d->sum) &&
+	good = add(reply, "bytes", bytes, &done) && done && done % PAGE_SIZE == 0 &&
+	       add_all(reply, done / PAGE_SIZE, &d->sum) &&
 	       add(reply, "pause-us", (uint64_t)d->f.c.timeout_ms * 1000, &pause);
 	json_decref(reply);
 	if (!good)

@@ -16,8 +16,7 @@ struct dedup {
 	/* What it took. */
 	int64_t update_us, find_us, work_us;
 	uint64_t hashed; /* pages */
-	uint64_t hashes, comparisons, groups;
-	uint64_t store_pages;
+	uint64_t hashes, comparisons;
 };
 
 /* cmd/dedup_options.c. 0: go on; 1: help was shown; -EINVAL, logged. The sockets are argv[optind] and on. */

@@ -22,6 +22,7 @@ static bool ksm_runs(void)
 	return c == '1';
 }
 
+/* Of all guests: what was given, freed and zero. */
 static struct dedup_sum sum_up(const struct dedup *d, uint64_t *ret_requests)
 {
 	struct dedup_sum s = {0};
@@ -32,14 +33,8 @@ static struct dedup_sum sum_up(const struct dedup *d, uint64_t *ret_requests)
 
 		*ret_requests += d->guest[i].f.requests;
 		s.given += g->given;
-		s.merged += g->merged;
 		s.freed += g->freed;
-		s.differ += g->differ;
 		s.zero += g->zero;
-		s.full += g->full;
-		s.pause_us += g->pause_us;
-		if (g->longest_pause_us > s.longest_pause_us)
-			s.longest_pause_us = g->longest_pause_us;
 	}
 	return s;
 }

@@ -189,7 +189,7 @@ static int find_places(struct dedup *d, struct dedup_places *places)
 
 /* --- merging --- */
 
-/* The guest works on its ranges of one store; `of` gives them in a row. One that fails takes no further part. */
+/* The guest works on its ranges of one store. One that fails takes no further part. */
 static void work(struct dedup *d, unsigned guest, const char *command, const struct dedup_range *range, size_t n)
 {
 	struct dedup_range_arg *arg = n ? calloc(n, sizeof(*arg)) : NULL;
@@ -206,6 +206,16 @@ static void work(struct dedup *d, unsigned guest, const char *command, const str
 	if (n && dedup_client_work(&d->guest[guest], command, arg, n) < 0)
 		drop(d, guest);
 	free(arg);
+}
+
+/* The same with a store that it is given first. */
+static void work_with(struct dedup *d, unsigned guest, int store, const char *command, const struct dedup_range *range,
+                      size_t n)
+{
+	if (dedup_client_store(&d->guest[guest], store, d->users) < 0)
+		drop(d, guest);
+	else
+		work(d, guest, command, range, n);
 }
 
 /* Ranges of one guest and store, of an array that is sorted by them. */
@@ -257,19 +267,12 @@ static int merge_store(struct dedup *d, const struct dedup_plan *plan, unsigned 
 	store = make_store(plan->store_pages[giver] * PAGE_SIZE);
 	if (store < 0)
 		return store;
-	if (dedup_client_store(&d->guest[giver], store, d->users) < 0)
-		drop(d, giver);
-	else
-		work(d, giver, "dedup-give", range, n);
+	work_with(d, giver, store, "dedup-give", range, n);
 	if (!d->guest[giver].gone && seal(d, giver, store)) {
 		for (unsigned i = 0; i < d->n; i++) {
 			range = select_ranges(plan->take, plan->nr_take, i, giver, &n);
-			if (!n || d->guest[i].gone)
-				continue;
-			if (dedup_client_store(&d->guest[i], store, d->users) < 0)
-				drop(d, i);
-			else
-				work(d, i, "dedup-take", range, n);
+			if (n && !d->guest[i].gone)
+				work_with(d, i, store, "dedup-take", range, n);
 		}
 	}
 	close(store);

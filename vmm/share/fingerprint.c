@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "mem/touched.h"
 
 #define BITS        64
@@ -74,11 +75,6 @@ static unsigned rights_of(pt_attrs_t attrs)
 	return (attrs & PT_R ? 1 : 0) | (attrs & PT_W ? 2 : 0) | (attrs & PT_X ? 4 : 0);
 }
 
-static bool is_zero(const uint8_t *page)
-{
-	return page[0] == 0 && memcmp(page, page + 1, PAGE_SIZE - 1) == 0;
-}
-
 /* The hash of a page as it is now. */
 static struct share_digest look_at(struct fingerprint *f, const struct stage2 *s2, gpa_t gpa, bool untouched)
 {
@@ -91,7 +87,7 @@ static struct share_digest look_at(struct fingerprint *f, const struct stage2 *s
 	}
 	page = guest_mem_ptr(s2->mem, m.maddr, PAGE_SIZE);
 	BUG_ON(!page);
-	if (untouched || is_zero(page)) {
+	if (untouched || page_is_zero(page)) {
 		f->round.zero++;
 		return share_hash_zero(&f->hash, rights_of(m.attrs));
 	}

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/pages.h"
 #include "mem/page_kind.h"
 
 #define PAGES (MERGE_SIZE / PAGE_SIZE)
@@ -26,9 +27,9 @@ uint64_t merge_unit(const struct guest_mem *mem)
 	return mem->backing == BACKING_THP ? PAGE_2M : PAGE_SIZE;
 }
 
-static bool is_zero(const uint8_t *page)
+uint8_t *merge_page(const struct merge *m, gpa_t gpa)
 {
-	return page[0] == 0 && memcmp(page, page + 1, PAGE_SIZE - 1) == 0;
+	return lent_to(&m->s2->lent, gpa, PAGE_SIZE) ? NULL : stage2_ptr(m->s2, gpa, PAGE_SIZE);
 }
 
 static void look_at(struct range *r, struct merge *m, gpa_t gpa, uint64_t size)
@@ -43,11 +44,8 @@ static void look_at(struct range *r, struct merge *m, gpa_t gpa, uint64_t size)
 	memset(r->kind, PAGE_OWN, sizeof(r->kind));
 	if (whole)
 		page_kind_find(m->pagemap, whole, r->pages, r->kind);
-	for (unsigned i = 0; i < r->pages; i++) {
-		const gpa_t at = gpa_add(gpa, i * PAGE_SIZE);
-
-		r->host[i] = lent_to(&m->s2->lent, at, PAGE_SIZE) ? NULL : stage2_ptr(m->s2, at, PAGE_SIZE);
-	}
+	for (unsigned i = 0; i < r->pages; i++)
+		r->host[i] = merge_page(m, gpa_add(gpa, i * PAGE_SIZE));
 }
 
 static bool follows(const struct range *r, unsigned i, unsigned n)
@@ -58,26 +56,10 @@ static bool follows(const struct range *r, unsigned i, unsigned n)
 /* What a file has at a page is there before anybody touches it. */
 static bool has_content(const struct range *r, unsigned i)
 {
-	return r->host[i] && (r->kind[i] != PAGE_COSTS_NOTHING || r->m->mem->mapped_file) && !is_zero(r->host[i]);
+	return r->host[i] && (r->kind[i] != PAGE_COSTS_NOTHING || r->m->mem->mapped_file) && !page_is_zero(r->host[i]);
 }
 
 /* --- into the store --- */
-
-static int write_all(int fd, const uint8_t *from, uint64_t size, uint64_t at)
-{
-	while (size) {
-		const ssize_t n = pwrite(fd, from, size, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		from += n;
-		at += (uint64_t)n;
-		size -= (uint64_t)n;
-	}
-	return 0;
-}
 
 int merge_give(struct merge *m, gpa_t gpa, uint64_t size, uint64_t offset)
 {
@@ -90,7 +72,7 @@ int merge_give(struct merge *m, gpa_t gpa, uint64_t size, uint64_t offset)
 			;
 		m->sum.given += n;
 		if (n)
-			e = write_all(m->store, r.host[i], n * PAGE_SIZE, offset + i * PAGE_SIZE);
+			e = pwrite_all(m->store, r.host[i], n * PAGE_SIZE, offset + i * PAGE_SIZE);
 		else
 			n = 1;
 	}
@@ -159,7 +141,7 @@ static int drop_zeroes(struct range *r, unsigned first, unsigned end)
 
 	for (unsigned i = first, n; e == 0 && i < end; i += n ? n : 1) {
 		for (n = 0; i + n < end && follows(r, i, n) && r->kind[i + n] == PAGE_OWN; n++)
-			if (!is_zero(r->host[i + n]))
+			if (!page_is_zero(r->host[i + n]))
 				break;
 		if (n == 0 || n < unit)
 			continue;

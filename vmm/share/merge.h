@@ -41,6 +41,9 @@ struct merge {
 	struct merge_sum sum;
 };
 
+/* The page that takes part at `gpa`. NULL: it is not mapped, or an enclave's. */
+uint8_t *merge_page(const struct merge *m, gpa_t gpa);
+
 /* The least that is merged: 4 KiB, or where the host is to use pages of 2 MiB such a page. */
 uint64_t merge_unit(const struct guest_mem *mem);
 

@@ -71,20 +71,15 @@ static int tell(const struct merge *m, gpa_t gpa, uint8_t *host, uint64_t size, 
 	return r;
 }
 
-static uint8_t *page_at(const struct merge *m, gpa_t gpa)
-{
-	return lent_to(&m->s2->lent, gpa, PAGE_SIZE) ? NULL : stage2_ptr(m->s2, gpa, PAGE_SIZE);
-}
-
 int merge_places(const struct merge *m, gpa_t gpa, uint64_t size, merge_run_fn fn, void *ctx)
 {
 	int r = 0;
 
 	for (uint64_t off = 0, n; r == 0 && off < size; off += n) {
-		uint8_t *host = page_at(m, gpa_add(gpa, off));
+		uint8_t *host = merge_page(m, gpa_add(gpa, off));
 
 		for (n = PAGE_SIZE; host && off + n < size; n += PAGE_SIZE)
-			if (page_at(m, gpa_add(gpa, off + n)) != host + n)
+			if (merge_page(m, gpa_add(gpa, off + n)) != host + n)
 				break;
 		if (host)
 			r = tell(m, gpa_add(gpa, off), host, n, fn, ctx);

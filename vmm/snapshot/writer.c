@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#include "base/pages.h"
+
 #define PACK_LEVEL 1 /* the fastest: a disk that is slower is rare */
 
 struct snapshot_packer {
@@ -26,19 +28,10 @@ static void failed(struct snapshot_writer *w, int error)
 
 static void write_at(struct snapshot_writer *w, const uint8_t *bytes, size_t size, uint64_t at)
 {
-	while (size && !w->error) {
-		const ssize_t n = pwrite(w->fd, bytes, size, (off_t)at);
+	const int r = w->error ? 0 : pwrite_all(w->fd, bytes, size, at);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			failed(w, n ? errno : EIO);
-			return;
-		}
-		bytes += n;
-		at += (uint64_t)n;
-		size -= (size_t)n;
-	}
+	if (r < 0)
+		failed(w, -r);
 }
 
 /* Room for one more of `size` bytes. NULL, and an error: no memory. */
@@ -174,21 +167,9 @@ static void pack(struct snapshot_writer *w, uint64_t gfn, const void *page)
 	memcpy(p->bytes + p->pages++ * PAGE_SIZE, page, PAGE_SIZE);
 }
 
-static bool is_zero(const void *page)
-{
-	const uint64_t *word = page;
-
-	/* Eight at a time, so that the compiler takes them together. */
-	for (size_t i = 0; i < PAGE_SIZE / sizeof(*word); i += 8)
-		if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] | word[i + 6] |
-		    word[i + 7])
-			return false;
-	return true;
-}
-
 void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *page)
 {
-	if (is_zero(page)) {
+	if (page_is_zero(page)) {
 		w->zero++;
 		return;
 	}
