@@ -67,14 +67,15 @@ static gpa_t unchain(gpa_t *list, uint64_t pages)
 	return first;
 }
 
+/* A page, or a frame of 2 MiB. */
 static void clear(gpa_t first, uint64_t pages)
 {
-	for (uint64_t i = 0; i < pages; i++) {
-		uint64_t words = PAGE_SIZE / 8;
-		void *to = window(gpa_add(first, i * PAGE_SIZE));
+	void *to = pages == HUGE_PAGES ? window_large(first) : window(first);
+	uint64_t words = pages * PAGE_SIZE / 8;
 
-		__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
-	}
+	__asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(0) : "memory");
+	if (pages == HUGE_PAGES)
+		window_large_close();
 }
 
 static gpa_t pop(gpa_t *list, uint64_t pages)

@@ -4,11 +4,15 @@
 
 static uint64_t nr_copied;
 
-/* Copies the page at `va` to `to` through this CPU's window. */
+/* Copies the page at `va` to `to` through this CPU's windows. */
 static void copy(gpa_t to, uint64_t va, uint64_t size)
 {
+	char *p = size == PAGE_2M ? window_large(to) : window(to);
+
 	for (uint64_t off = 0; off < size; off += PAGE_SIZE)
-		copy_page(window(gpa_add(to, off)), (const void *)(va + off));
+		copy_page(p + off, (const void *)(va + off));
+	if (size == PAGE_2M)
+		window_large_close();
 	nr_copied += size / PAGE_SIZE;
 }
 

@@ -172,6 +172,8 @@ struct run runs_pop(struct runs *s, uint32_t most);
 
 /* window.c */
 void *window(gpa_t frame);
+void *window_large(gpa_t frame);
+void window_large_close(void);
 
 /* pt.c: page tables of the address space in CR3, through its self-map */
 #define PT_LINK (PTE_P | PTE_W | PTE_U) /* rights are decided at the leaf */
@@ -285,7 +287,7 @@ int64_t access_read(uint64_t va);
 int64_t access_write(uint64_t va);
 int64_t access_fetch(uint64_t va);
 extern const char access_begin[], access_end[], access_failed[];
-extern pte_t boot_pml4[512], kernel_pt[512], first_pt[512];
+extern pte_t boot_pml4[512], kernel_pd[512], kernel_pt[512], first_pt[512];
 extern const char empty_idt_pointer[];
 
 #endif

@@ -56,6 +56,7 @@
 #define KERNEL_VIRT       (GNOMON_BOOT_VIRT + KERNEL_PHYS)
 #define KERNEL_PAGE(page) (KERNEL_VIRT + (page)*PAGE_BYTES)
 #define COUNTS_BASE       (GNOMON_BOOT_VIRT + 2 * 0x200000) /* of frames' other users: behind the kernel's 2 MiB */
+#define LARGE_WINDOW_SLOT (512 - NR_CPUS)                   /* in the kernel's page directory */
 #define CPU_ENTRY         (KERNEL_PAGE(TEXT_PAGE) + NR_VECTORS * 16) /* where another CPU starts: behind the vectors */
 #define SELF_SLOT         510 /* PML4 slot that points to the PML4 itself */
 

@@ -8,6 +8,7 @@
  *             [510] -> boot_pml4                                         self-map
  *             [511] -> kernel_pdpt [510] -> kernel_pd [0]                loader's MiB, read-only
  *                                                     [1] -> kernel_pt   the kernel
+ *                                                     [512 - NR_CPUS] .. a frame of 2 MiB for each CPU (window.c)
  */
 #include <gnomon/x86.h>
 
@@ -39,7 +40,7 @@
 .endm
 
 	.section .tables, "aw"
-	.globl boot_pml4, kernel_pt, first_pt, shared_pdpt
+	.globl boot_pml4, kernel_pd, kernel_pt, first_pt, shared_pdpt
 	.balign PAGE_BYTES
 boot_pml4:
 	.quad PHYS(first_pdpt) + USER_TABLE

@@ -16,11 +16,11 @@ static bool holds_values(volatile uint64_t *p, uint64_t bytes, uint64_t step)
 
 static bool small_pages(void)
 {
-	volatile uint64_t *p = (uint64_t *)mmap(100 * PAGE_BYTES, 0);
+	volatile uint64_t *p = (uint64_t *)mmap(40 * PAGE_BYTES, 0);
 
-	for (int i = 0; i < 100; i++)
+	for (int i = 0; i < 40; i++)
 		EXPECT_EQ(p[i * 512], 0);
-	return holds_values(p, 100 * PAGE_BYTES, 2048) && munmap(p, 100 * PAGE_BYTES) == 0;
+	return holds_values(p, 40 * PAGE_BYTES, 2048) && munmap(p, 40 * PAGE_BYTES) == 0;
 }
 
 static bool lazy_pages(void)
@@ -107,13 +107,13 @@ static bool accessed_dirty(void)
 static bool frames_come_back(void)
 {
 	uint64_t before;
-	int64_t p = mmap(200 * PAGE_BYTES, 0);
+	int64_t p = mmap(72 * PAGE_BYTES, 0);
 
-	munmap((void *)p, 200 * PAGE_BYTES);
+	munmap((void *)p, 72 * PAGE_BYTES);
 	before = free_pages();
-	p = mmap(200 * PAGE_BYTES, 0); /* in the same page table: nothing stays behind */
-	EXPECT(before - free_pages() >= 200);
-	munmap((void *)p, 200 * PAGE_BYTES);
+	p = mmap(72 * PAGE_BYTES, 0); /* in the same page table: nothing stays behind */
+	EXPECT(before - free_pages() >= 72);
+	munmap((void *)p, 72 * PAGE_BYTES);
 	EXPECT(before - free_pages() <= 1);
 	return true;
 }
