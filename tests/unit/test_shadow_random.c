@@ -55,7 +55,7 @@ static const struct shadow_ops ops = {.quiesce = alone_quiesce, .oldest_flush = 
 /* One of a few, so that faults meet changes. */
 static uint64_t pick_index(void)
 {
-	return pick(16) * 33;
+	return pick(16) * 511 / 15;
 }
 
 static uint64_t *guest_word(uint64_t at)
@@ -196,8 +196,9 @@ static void change_table(void)
 static void link_anew(void)
 {
 	const uint64_t block = pick(BLOCKS), table = sh->opts & SHADOW_OPT_LAZY ? PT(pick(BLOCKS))
-	                                             : sh->nr_unsync ? sh->unsync[pick(sh->nr_unsync)].raw << PAGE_SHIFT
-	                                                             : 0;
+	                                             : sh->nr_unsync
+	                                                 ? sh->unsync[pick(sh->nr_unsync)]->gfn.raw << PAGE_SHIFT
+	                                                 : 0;
 
 	if (!table || !is_mapped(PD) || !is_mapped(table))
 		return;
@@ -208,6 +209,25 @@ static void link_anew(void)
 	*guest_word(PD + 8 * block) = table | RW | PTE_A;
 	written(PD + 8 * block, 8);
 	touch(block * PAGE_2M + pick_index() * PAGE_SIZE, pick(2), pick(2));
+}
+
+/* An entry of a table that may be written unseen changes, is used, and is what it was again when the guest flushes. */
+static void come_and_go(void)
+{
+	const uint64_t table = sh->nr_unsync ? sh->unsync[pick(sh->nr_unsync)]->gfn.raw << PAGE_SHIFT : 0;
+	uint64_t block = 0, before, index = pick_index();
+
+	while (block < BLOCKS && (!is_mapped(PD) || (*guest_word(PD + 8 * block) & PTE_ADDR) != table))
+		block++;
+	if (!table || block == BLOCKS || !is_mapped(table))
+		return;
+	before = *guest_word(table + 8 * index);
+	*guest_word(table + 8 * index) = pick(MEMORY / PAGE_SIZE) * PAGE_SIZE | random_rights();
+	touch(block * PAGE_2M + index * PAGE_SIZE, pick(2), pick(2));
+	if (pick(8) && is_mapped(table))
+		*guest_word(table + 8 * index) = before;
+	written(table + 8 * index, 8);
+	shadow_flushed(sh, &counters, gpa_init(PML4));
 }
 
 /* A whole leaf table at once: 512 pages in a row, which may be promoted. */
@@ -290,7 +310,7 @@ static void from_outside(void)
 
 static void step(uint64_t seed, int n)
 {
-	switch (pick(15)) {
+	switch (pick(16)) {
 	case 0:
 		change_table();
 		break;
@@ -323,6 +343,9 @@ static void step(uint64_t seed, int n)
 		break;
 	case 11:
 		link_anew();
+		break;
+	case 12:
+		come_and_go();
 		break;
 	default:
 		touch(pick(BLOCKS) * PAGE_2M + pick_index() * PAGE_SIZE, pick(2), pick(2));

@@ -128,6 +128,7 @@ enum shadow_result shadow_set(struct shadow *sh, struct counters *counters, stru
 			note_unmapped(sh, page, old);
 		page->spte[index] = value;
 	}
+	shadow_unsync_set(sh, page, index);
 	return r == SHADOW_DONE ? store(sh, counters, page, index, old.raw & PTE_P) : r;
 }
 

@@ -79,6 +79,17 @@ struct shadow_area {
 /* Leaf tables that may be writable at a time: each costs a look at 512 entries at every flush. */
 #define SHADOW_UNSYNC_MAX 16
 
+/* A leaf table that the guest may write unseen until it flushes. */
+struct shadow_unsync {
+	gfn_t gfn;
+	/*
+	 * Its entries when they were compared with their shadow last. What still is as it was then needs no look at its
+	 * shadow, unless that was set meanwhile: from an entry that came and went.
+	 */
+	uint64_t seen[512];
+	bool was_set[512];
+};
+
 /* Tables that one instruction may write: a scatter of 16 lanes that each cross a page. */
 #define SHADOW_OPEN_MAX 32
 
@@ -123,8 +134,9 @@ struct shadow {
 	struct shadow_ref **ref_blocks;
 	unsigned nr_ref_blocks;
 	/* unsync.c */
-	gfn_t unsync[SHADOW_UNSYNC_MAX];
+	struct shadow_unsync *unsync[SHADOW_UNSYNC_MAX]; /* behind the first nr_unsync: not in use */
 	unsigned nr_unsync;
+	struct shadow_unsync *unsyncs; /* what they are taken from */
 	/* lazy.c */
 	uint64_t sync_round;
 	/* audit.c */
@@ -206,7 +218,9 @@ bool shadow_is_tracked(const struct shadow *sh, gfn_t gfn);
 /* One more shadow page of the table, one less. */
 void shadow_track(struct shadow *sh, gfn_t gfn);
 void shadow_untrack(struct shadow *sh, gfn_t gfn);
-/* An unsync table is not unsync any more. */
+/* An entry of a shadow page was set: if its table is unsync, the next flush looks at it. */
+void shadow_unsync_set(struct shadow *sh, const struct shadow_page *page, unsigned index);
+/* An unsync table is not unsync any more. What is known of it is at unsync[nr_unsync] until the next one. */
 void shadow_unsync_forget(struct shadow *sh, gfn_t gfn);
 
 /* cache.c */

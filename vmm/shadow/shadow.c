@@ -9,6 +9,16 @@ static uint64_t ram_frames(const struct guest_mem *mem)
 	return mem->size >> PAGE_SHIFT;
 }
 
+static bool allocate_unsync(struct shadow *sh)
+{
+	struct shadow_unsync *u = calloc(SHADOW_UNSYNC_MAX, sizeof(*u));
+
+	for (unsigned i = 0; u && i < SHADOW_UNSYNC_MAX; i++)
+		sh->unsync[i] = &u[i];
+	sh->unsyncs = u;
+	return u;
+}
+
 static bool allocate(struct shadow *sh)
 {
 	const uint64_t frames = ram_frames(sh->s2->mem);
@@ -19,8 +29,8 @@ static bool allocate(struct shadow *sh)
 	sh->tables_2m = calloc(frames / 512, sizeof(*sh->tables_2m));
 	sh->unmapped = calloc(frames, sizeof(*sh->unmapped));
 	sh->unmapped_2m = calloc(frames / 512, sizeof(*sh->unmapped_2m));
-	return sh->track && sh->rmap && sh->rmap_2m && sh->tables_2m && sh->unmapped && sh->unmapped_2m &&
-	       shadow_pool_init(sh);
+	return allocate_unsync(sh) && sh->track && sh->rmap && sh->rmap_2m && sh->tables_2m && sh->unmapped &&
+	       sh->unmapped_2m && shadow_pool_init(sh);
 }
 
 struct shadow *shadow_create(const struct shadow_params *params)
@@ -56,6 +66,7 @@ void shadow_destroy(struct shadow *sh)
 	shadow_pool_destroy(sh);
 	shadow_refs_destroy(sh);
 	free(sh->edit);
+	free(sh->unsyncs);
 	free(sh->track);
 	free(sh->rmap);
 	free(sh->rmap_2m);

@@ -15,14 +15,26 @@ struct shadow_track *shadow_track_of(const struct shadow *sh, gfn_t gfn)
 	return &sh->track[shadow_frame(sh, gfn)];
 }
 
+void shadow_unsync_set(struct shadow *sh, const struct shadow_page *page, unsigned index)
+{
+	if (page->role.level != 1 || page->role.direct || !shadow_track_of(sh, page->gfn)->unsync)
+		return;
+	for (unsigned i = 0; i < sh->nr_unsync; i++)
+		if (sh->unsync[i]->gfn.raw == page->gfn.raw)
+			sh->unsync[i]->was_set[index] = true;
+}
+
 void shadow_unsync_forget(struct shadow *sh, gfn_t gfn)
 {
+	struct shadow_unsync *ended;
 	unsigned i = 0;
 
-	while (sh->unsync[i].raw != gfn.raw)
+	while (i < sh->nr_unsync && sh->unsync[i]->gfn.raw != gfn.raw)
 		i++;
 	BUG_ON(i >= sh->nr_unsync);
+	ended = sh->unsync[i];
 	sh->unsync[i] = sh->unsync[--sh->nr_unsync];
+	sh->unsync[sh->nr_unsync] = ended;
 	shadow_track_of(sh, gfn)->unsync = false;
 }
 

@@ -3,11 +3,37 @@
  * Unsync leaf tables. The guest may write them unseen; what it wrote takes effect when it flushes, as on a real
  * CPU (APM2 5.5.2, SDM vol. 3 4.10.4): at each CR3 load, INVLPG or change of mode every unsync table is
  * compared with its shadow. One that did not change since the last flush is protected again.
+ *
+ * A kernel flushes often, and changes few entries. So a table is compared with what it was at the last flush first, and
+ * only entries that differ from that, or whose shadow was set since, are composed anew.
  */
 #include "shadow/internal.h"
 
 /* With more changes than this the shadow page is zapped: it costs one edit, and the next fault fills it anew. */
 #define EDITS_AT_MOST 16
+
+/* The guest's table. NULL: it has no memory any more. */
+static const _Atomic uint64_t *table_of(const struct shadow *sh, gfn_t gfn)
+{
+	return stage2_ptr(sh->s2, gfn_to_gpa(gfn), PAGE_SIZE);
+}
+
+/* Protected as it still is, the table is what its shadow was made from. */
+static bool begin(struct shadow *sh, gfn_t gfn)
+{
+	struct shadow_unsync *u = sh->unsync[sh->nr_unsync];
+	const _Atomic uint64_t *table = table_of(sh, gfn);
+
+	if (!table)
+		return false;
+	u->gfn = gfn;
+	for (unsigned i = 0; i < 512; i++) {
+		u->seen[i] = atomic_load(&table[i]);
+		u->was_set[i] = false;
+	}
+	sh->nr_unsync++;
+	return true;
+}
 
 bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn)
 {
@@ -16,20 +42,50 @@ bool shadow_unsync(struct shadow *sh, struct counters *counters, gfn_t gfn)
 	for (const struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p))
 		if (p->role.level != 1)
 			return false;
+	if (!begin(sh, gfn))
+		return false;
 	shadow_track_of(sh, gfn)->unsync = true;
-	sh->unsync[sh->nr_unsync++] = gfn;
 	counter_inc(counters, CTR_SHADOW_UNSYNCS);
 	return true;
 }
 
-/* How many entries do not stand, counted up to one more than EDITS_AT_MOST. */
-static unsigned count_changed(const struct shadow *sh, const struct shadow_page *page)
+/* Indexes of entries whose shadow may not stand. */
+struct suspects {
+	unsigned n;
+	uint16_t index[512];
+};
+
+static void suspect_all(struct suspects *ret)
+{
+	for (ret->n = 0; ret->n < 512; ret->n++)
+		ret->index[ret->n] = ret->n;
+}
+
+/* What changed since the last flush. Each entry is noted as seen before anybody composes from it. */
+static void suspect_changed(const struct shadow *sh, struct shadow_unsync *u, struct suspects *ret)
+{
+	const _Atomic uint64_t *table = table_of(sh, u->gfn);
+
+	ret->n = 0;
+	for (unsigned i = 0; i < 512; i++) {
+		const uint64_t now = table ? atomic_load(&table[i]) : 0;
+
+		if (now == u->seen[i] && !u->was_set[i])
+			continue;
+		u->seen[i] = now;
+		u->was_set[i] = false;
+		ret->index[ret->n++] = i;
+	}
+}
+
+/* How many of them do not stand, counted up to one more than EDITS_AT_MOST. */
+static unsigned count_changed(const struct shadow *sh, const struct shadow_page *page, const struct suspects *s)
 {
 	unsigned n = 0;
 	spte_t must;
 
-	for (unsigned i = 0; i < 512 && n <= EDITS_AT_MOST; i++)
-		n += !shadow_entry_stands(sh, page, i, &must);
+	for (unsigned i = 0; i < s->n && n <= EDITS_AT_MOST; i++)
+		n += !shadow_entry_stands(sh, page, s->index[i], &must);
 	return n;
 }
 
@@ -43,10 +99,11 @@ enum shadow_result shadow_update_entry(struct shadow *sh, struct counters *count
 	return shadow_set(sh, counters, page, index, page->role.level == 1 ? must : (spte_t){0});
 }
 
-enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
-                                    unsigned *changed)
+/* As shadow_sync_page(), for these entries. */
+static enum shadow_result sync_entries(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                       const struct suspects *s, unsigned *changed)
 {
-	const unsigned here = count_changed(sh, page);
+	const unsigned here = count_changed(sh, page, s);
 	enum shadow_result r = SHADOW_DONE;
 
 	*changed += here;
@@ -54,24 +111,49 @@ enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters
 		r = shadow_page_zap(sh, counters, page);
 		return r == SHADOW_DONE ? SHADOW_RETRY : r;
 	}
-	for (unsigned i = 0; r == SHADOW_DONE && here && i < 512; i++)
-		r = shadow_update_entry(sh, counters, page, i);
+	for (unsigned i = 0; r == SHADOW_DONE && here && i < s->n; i++)
+		r = shadow_update_entry(sh, counters, page, s->index[i]);
 	return r;
 }
 
-/* Brings every page of one table up to date, and adds to *changed. */
-static enum shadow_result sync_table(struct shadow *sh, struct counters *counters, gfn_t gfn, unsigned *changed)
+enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters, struct shadow_page *page,
+                                    unsigned *changed)
 {
-	struct shadow_page *p = shadow_page_first(sh, gfn);
+	struct suspects all;
+
+	suspect_all(&all);
+	return sync_entries(sh, counters, page, &all, changed);
+}
+
+/* Every entry stands now, unless another vCPU writes the table meanwhile. */
+static void audit(struct shadow *sh, gfn_t gfn)
+{
+	char text[512];
+
+	if (!sh->audited || !shadow_may_audit_below(sh))
+		return;
+	for (struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p))
+		if (!shadow_audit_below(sh, p, text, sizeof(text)))
+			bug(__FILE__, __LINE__, text);
+}
+
+/* Brings every page of a table that is, or was, unsync up to date, and adds to *changed. */
+static enum shadow_result sync_table(struct shadow *sh, struct counters *counters, struct shadow_unsync *u,
+                                     unsigned *changed)
+{
+	struct shadow_page *p = shadow_page_first(sh, u->gfn);
+	struct suspects suspects;
 
 	counter_inc(counters, CTR_SHADOW_SYNCS);
+	suspect_changed(sh, u, &suspects);
 	while (p) {
-		const enum shadow_result r = shadow_sync_page(sh, counters, p, changed);
+		const enum shadow_result r = sync_entries(sh, counters, p, &suspects, changed);
 
 		if (r != SHADOW_DONE && r != SHADOW_RETRY)
 			return r;
-		p = r == SHADOW_DONE ? shadow_page_next(p) : shadow_page_first(sh, gfn);
+		p = r == SHADOW_DONE ? shadow_page_next(p) : shadow_page_first(sh, u->gfn);
 	}
+	audit(sh, u->gfn);
 	return SHADOW_DONE;
 }
 
@@ -112,7 +194,7 @@ enum shadow_result shadow_sync_below(struct shadow *sh, struct counters *counter
 
 	/* Going down, as in shadow_sync_all(). */
 	for (unsigned i = sh->nr_unsync; r == SHADOW_DONE && top->present && i-- > 0;)
-		r = sync_table_below(sh, counters, sh->unsync[i], top);
+		r = sync_table_below(sh, counters, sh->unsync[i]->gfn, top);
 	return r;
 }
 
@@ -151,7 +233,7 @@ enum shadow_result shadow_unsync_end(struct shadow *sh, struct counters *counter
 	shadow_unsync_forget(sh, gfn);
 	r = shadow_write_protect(sh, counters, gfn);
 	/* What was written up to the protection. */
-	return r == SHADOW_DONE ? sync_table(sh, counters, gfn, &changed) : r;
+	return r == SHADOW_DONE ? sync_table(sh, counters, sh->unsync[sh->nr_unsync], &changed) : r;
 }
 
 enum shadow_result shadow_sync_all(struct shadow *sh, struct counters *counters)
@@ -160,12 +242,12 @@ enum shadow_result shadow_sync_all(struct shadow *sh, struct counters *counters)
 
 	/* Going down, what takes a forgotten one's place was synchronised already. */
 	for (unsigned i = sh->nr_unsync; r == SHADOW_DONE && i-- > 0;) {
-		const gfn_t gfn = sh->unsync[i];
+		struct shadow_unsync *u = sh->unsync[i];
 		unsigned changed = 0;
 
-		r = sync_table(sh, counters, gfn, &changed);
+		r = sync_table(sh, counters, u, &changed);
 		if (r == SHADOW_DONE && !changed)
-			r = shadow_unsync_end(sh, counters, gfn);
+			r = shadow_unsync_end(sh, counters, u->gfn);
 	}
 	return r;
 }
