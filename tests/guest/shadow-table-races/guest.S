@@ -9,7 +9,7 @@
  */
 #include "shadow-fault/fault.inc"
 
-#define ROUNDS 100
+#define ROUNDS 30
 #define PAGES  16
 #define OWN    0x200
 
