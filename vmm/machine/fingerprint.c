@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "machine/machine.h"
-#include "vm/dirty.h"
 #include "vm/reclaim.h"
 
 #define ROUNDS_RUNNING 5    /* with the guest running, before it is paused all the same */
@@ -29,7 +28,7 @@ void machine_fingerprints_end(struct machine *m)
 		forget(&m->fingerprints.all[i]);
 	free(m->fingerprints.written);
 	m->fingerprints.written = NULL;
-	vm_dirty_end(m->vm);
+	vm_dirty_end(m->vm, &m->fingerprints.log);
 }
 
 int machine_idle(void *machine)
@@ -122,11 +121,11 @@ static struct machine_fingerprint *get(struct machine *m, const struct control_f
 static void begin(struct machine *m, struct machine_fingerprint *p)
 {
 	struct machine_fingerprints *all = &m->fingerprints;
-	const bool knows = m->vm->logs_writes;
+	const bool knows = all->log.pages;
 	int r;
 
 	memset(all->written, 0, (vm_dirty_pages(m->vm) + 63) / 64 * sizeof(*all->written));
-	r = knows ? vm_dirty_take(m->vm, all->written) : vm_dirty_begin(m->vm);
+	r = knows ? vm_dirty_take(m->vm, &all->log, all->written) : vm_dirty_begin(m->vm, &all->log);
 	for (int i = 0; i < FINGERPRINTS; i++)
 		if (all->all[i].f)
 			fingerprint_due(all->all[i].f, knows && r == 0 ? all->written : NULL);

@@ -19,6 +19,7 @@
 
 #include "control/ops.h"
 #include "share/fingerprint.h"
+#include "vm/dirty.h"
 
 #define FINGERPRINTS        4
 #define FINGERPRINT_KEEP_MS 120000
@@ -38,6 +39,7 @@ struct machine_fingerprint {
 struct machine_fingerprints {
 	struct machine_fingerprint all[FINGERPRINTS];
 	uint64_t *written; /* a map of pages to take the log in */
+	struct dirty_reader log;
 	uint8_t key[SHARE_KEY];
 	bool has_key;
 };

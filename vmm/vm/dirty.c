@@ -13,25 +13,51 @@ uint64_t vm_dirty_pages(const struct vm *vm)
 	return maddr_raw(guest_mem_end(&vm->mem)) / PAGE_SIZE;
 }
 
-int vm_dirty_begin(struct vm *vm)
+static uint64_t words(const struct vm *vm)
 {
-	int r;
+	return (vm_dirty_pages(vm) + BITS - 1) / BITS;
+}
 
-	if (vm->logs_writes)
-		return 0;
-	r = written_begin(&vm->stage2.written, vm_dirty_pages(vm) * PAGE_SIZE);
+/* For the first reader. */
+static int begin_log(struct vm *vm)
+{
+	int r = written_begin(&vm->stage2.written, vm_dirty_pages(vm) * PAGE_SIZE);
+
 	if (r < 0)
 		return r;
 	vm->logs_writes = true;
-	r = vm_set_memslots(vm, true);
-	if (r < 0)
-		vm_dirty_end(vm);
-	return r;
+	return vm_set_memslots(vm, true);
 }
 
-void vm_dirty_end(struct vm *vm)
+int vm_dirty_begin(struct vm *vm, struct dirty_reader *r)
 {
-	if (!vm->logs_writes)
+	int error;
+
+	if (r->pages)
+		return 0;
+	r->pages = calloc(words(vm), sizeof(*r->pages));
+	if (!r->pages)
+		return -ENOMEM;
+	r->next = vm->dirty_readers;
+	vm->dirty_readers = r;
+	error = vm->logs_writes ? 0 : begin_log(vm);
+	if (error < 0)
+		vm_dirty_end(vm, r);
+	return error;
+}
+
+void vm_dirty_end(struct vm *vm, struct dirty_reader *r)
+{
+	struct dirty_reader **link = &vm->dirty_readers;
+
+	if (!r->pages)
+		return;
+	while (*link != r)
+		link = &(*link)->next;
+	*link = r->next;
+	free(r->pages);
+	*r = (struct dirty_reader){0};
+	if (vm->dirty_readers || !vm->logs_writes)
 		return;
 	vm->logs_writes = false;
 	(void)!vm_set_memslots(vm, true); /* the guest runs on as it did */
@@ -72,13 +98,38 @@ static void add_shared(const struct vm *vm, uint64_t *into)
 			into[page / BITS] |= 1ull << page % BITS;
 }
 
-int vm_dirty_take(struct vm *vm, uint64_t *into)
+/* What the log has, for all readers. */
+static int collect(struct vm *vm)
 {
-	int r = vm->logs_writes ? 0 : -EINVAL;
+	uint64_t *all = calloc(words(vm), sizeof(*all));
+	int r = all ? 0 : -ENOMEM;
 
 	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++)
-		r = take_region(vm, i, into);
-	written_take(&vm->stage2.written, into);
-	add_shared(vm, into);
+		r = take_region(vm, i, all);
+	if (all) {
+		written_take(&vm->stage2.written, all);
+		add_shared(vm, all);
+	}
+	for (struct dirty_reader *to = vm->dirty_readers; to; to = to->next)
+		for (uint64_t w = 0; w < words(vm); w++)
+			to->pages[w] |= r < 0 ? ~0ull : all[w];
+	free(all);
 	return r;
+}
+
+int vm_dirty_take(struct vm *vm, struct dirty_reader *r, uint64_t *into)
+{
+	int error = r->pages ? collect(vm) : -EINVAL;
+
+	for (uint64_t w = 0; r->pages && w < words(vm); w++) {
+		into[w] |= r->pages[w];
+		r->pages[w] = 0;
+	}
+	return error;
+}
+
+void vm_dirty_put_back(struct vm *vm, struct dirty_reader *r, const uint64_t *pages)
+{
+	for (uint64_t w = 0; r->pages && w < words(vm); w++)
+		r->pages[w] |= pages[w];
 }

@@ -12,6 +12,8 @@
  *   take     KVM write-protects the logged pages again
  *   end      KVM maps by large pages again where it can
  *
+ * Fingerprints and snapshots look at different times. What one look takes from the log, all readers get.
+ *
  * Threads: one at a time calls these, and vm_set_memslots(), at which KVM forgets its log: all pages count as written.
  */
 #ifndef GNOMON_VM_DIRTY_H
@@ -22,15 +24,26 @@
 /* Pages from address 0 to the end of guest memory: as many bits has a map of them. */
 uint64_t vm_dirty_pages(const struct vm *vm);
 
-/* Begins to log; 0 also if it was begun before. What was written earlier is not known. -ENOMEM, -errno of KVM. */
-int must_check vm_dirty_begin(struct vm *vm);
-/* Does nothing unless it was begun. */
-void vm_dirty_end(struct vm *vm);
+/* Who wants to know: the log itself can be read once, and each reader has what it did not take yet. */
+struct dirty_reader {
+	struct dirty_reader *next;
+	uint64_t *pages; /* a bit for each; NULL: it has not begun */
+};
 
 /*
- * Adds the pages that were written since vm_dirty_begin() or the last look to `into`, and forgets them. Each store that
- * came before is in it. -errno of KVM: take all pages for written.
+ * Begins to log for `r`, which is all zero or has begun; 0 also then. What was written earlier is not known, and may be in
+ * the next look. -ENOMEM, -errno of KVM.
  */
-int must_check vm_dirty_take(struct vm *vm, uint64_t *into);
+int must_check vm_dirty_begin(struct vm *vm, struct dirty_reader *r);
+/* Does nothing unless it was begun. With the last reader the log ends. */
+void vm_dirty_end(struct vm *vm, struct dirty_reader *r);
+
+/*
+ * Adds the pages that were written since vm_dirty_begin() or this reader's last look to `into`, and forgets them for it.
+ * Each store that came before is in it. -errno of KVM: all pages count as written, for all readers.
+ */
+int must_check vm_dirty_take(struct vm *vm, struct dirty_reader *r, uint64_t *into);
+/* Undoes a look: the next one has these pages, too. */
+void vm_dirty_put_back(struct vm *vm, struct dirty_reader *r, const uint64_t *pages);
 
 #endif

@@ -57,6 +57,7 @@ struct vm {
 	int run_size;   /* bytes of a vCPU's struct kvm_run mapping */
 	bool sync_regs; /* KVM_CAP_SYNC_REGS: registers travel in struct kvm_run */
 	bool logs_writes; /* KVM logs what the guest writes (vm/dirty.h) */
+	struct dirty_reader *dirty_readers; /* who reads the log */
 	struct guest_mem mem;
 	struct stage2 stage2; /* gpa -> maddr; a guest physical address becomes a pointer only through it */
 	struct bus pio, mmio;
