@@ -41,7 +41,7 @@ _gnomon_value() {
 	local list=
 	case $3 in
 	LIST) list=1 ;;
-	FILE | PATH | KERNEL | HEX | DIR | SOCKET) _gnomon_files; return ;;
+	FILE | OLD | PATH | KERNEL | HEX | DIR | SOCKET) _gnomon_files; return ;;
 	esac
 	_gnomon_offer "$(_gnomon_values "$1" "$2")"
 }

@@ -103,3 +103,39 @@ void await(const char *words, unsigned n)
 		run.out[run.out_len] = 0;
 	}
 }
+
+static json_int_t balloon_has(const char *what)
+{
+	json_t *b = ask("query-balloon", NULL);
+	const json_int_t v = json_integer_value(json_object_get(b, what));
+
+	json_decref(b);
+	return v;
+}
+
+void await_balloon(json_int_t bytes)
+{
+	for (struct limit limit = {0}; balloon_has("actual") != bytes;) {
+		cr_assert_not(limit_over(&limit), "the guest has %lld", balloon_has("actual"));
+		usleep(1000);
+	}
+}
+
+void await_driver(void)
+{
+	bool driven = false;
+
+	for (struct limit limit = {0}; !driven; usleep(1000)) {
+		json_t *reply;
+
+		cr_assert_not(limit_over(&limit), "no driver");
+		must_work(connection_execute(&client, "query-balloon", NULL, &reply), "query-balloon");
+		driven = json_object_get(reply, "return");
+		json_decref(reply);
+	}
+}
+
+void set_balloon(json_int_t bytes)
+{
+	json_decref(ask("balloon", json_pack("{s:I}", "value", bytes)));
+}

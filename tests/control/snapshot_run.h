@@ -31,4 +31,9 @@ void kill_run(void);
 /* Takes what the guest says until `words` are there `n` times. */
 void await(const char *words, unsigned n);
 
+/* Until the guest drives its balloon; asks it to have so much; until it has so much. */
+void await_driver(void);
+void set_balloon(json_int_t bytes);
+void await_balloon(json_int_t bytes);
+
 #endif

@@ -143,43 +143,6 @@ Test(control, snapshot_halt_stays)
 	halt_stays("shadow", "shadow");
 }
 
-static json_int_t balloon_has(const char *what)
-{
-	json_t *b = ask("query-balloon", NULL);
-	const json_int_t v = json_integer_value(json_object_get(b, what));
-
-	json_decref(b);
-	return v;
-}
-
-static void await_balloon(json_int_t bytes)
-{
-	for (struct limit limit = {0}; balloon_has("actual") != bytes;) {
-		cr_assert_not(limit_over(&limit), "the guest has %lld", balloon_has("actual"));
-		usleep(1000);
-	}
-}
-
-/* The guest drives its balloon. */
-static void await_driver(void)
-{
-	bool driven = false;
-
-	for (struct limit limit = {0}; !driven; usleep(1000)) {
-		json_t *reply;
-
-		cr_assert_not(limit_over(&limit), "no driver");
-		must_work(connection_execute(&client, "query-balloon", NULL, &reply), "query-balloon");
-		driven = json_object_get(reply, "return");
-		json_decref(reply);
-	}
-}
-
-static void set_balloon(json_int_t bytes)
-{
-	json_decref(ask("balloon", json_pack("{s:I}", "value", bytes)));
-}
-
 /*
  * A balloon half inflated: what the guest gave stays away, and comes back zeroed. The program `hold` ends when it
  * finds damage. An interrupt that was pending, about a new size, is delivered after the restore.

@@ -5,8 +5,10 @@
  *
  * Input: a byte that says what it is, then its bytes: 0 a whole file; 1 the fields of a header, which gets its hash; 2
  * entries of an index; 3 a state; 4 the guest's tables, which `gnomon walk` and `gnomon tables` look at: CR3, an address,
- * then the entries of 16 pages.
+ * then the entries of 16 pages; 5 a file and one that builds on it: a byte with bits, then 4 bytes for each range of pages
+ * (bit 0 packs the first, bit 1 the other); with bit 2 the rest are fields of the other's header.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -32,7 +34,7 @@ static void read_all(int fd)
 		require(*why);
 		return;
 	}
-	for (uint64_t i = 0; i < s.shape.nr_runs && i < 64; i++)
+	for (uint64_t i = 0; i < s.nr_runs && i < 64; i++)
 		if (s.run[i].kind != SNAPSHOT_ABSENT && snapshot_page(&s, &s.run[i], s.run[i].pages - 1, page, why) < 0)
 			require(*why);
 	snapshot_close(&s);
@@ -115,9 +117,100 @@ static void header(const uint8_t *data, size_t size)
 	read_all(fd);
 }
 
+/* --- a chain --- */
+
+#define CHAIN_PAGES (MADE_MEMORY / PAGE_SIZE)
+#define CHAIN_USED  128 /* of them; more are slow */
+
+enum { ZERO, ABSENT, FIRST_CONTENT };
+
+/* Writes the pages that differ from `base`, all of them without one. */
+static int write_chain(const uint8_t *is, const uint8_t *base, bool pack, struct snapshot_shape *shape)
+{
+	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
+	struct snapshot_state state = made_state(1);
+	uint8_t page[PAGE_SIZE], *bytes;
+	struct snapshot_writer w;
+	size_t all;
+
+	require(snapshot_writer_begin(&w, fd, pack) == 0 && snapshot_state_write(&state, &bytes, &all) == 0);
+	w.names_zero = base;
+	for (uint64_t gfn = 0; gfn < CHAIN_PAGES; gfn++) {
+		if (base && base[gfn] == is[gfn])
+			continue;
+		memset(page, is[gfn] == ZERO ? 0 : is[gfn], sizeof(page));
+		if (is[gfn] == ABSENT)
+			snapshot_writer_absent(&w, gfn);
+		else
+			snapshot_writer_page(&w, gfn, page);
+	}
+	require(snapshot_writer_end(&w, shape, bytes, all) == 0);
+	free(bytes);
+	snapshot_state_free(&state);
+	return fd;
+}
+
+/* Each page is what the newer file says, or else the other. */
+static void expect_pages(struct snapshot *s, const uint8_t *is)
+{
+	uint8_t page[PAGE_SIZE];
+	char why[SNAPSHOT_WHY_MAX];
+
+	for (uint64_t gfn = 0; gfn < CHAIN_PAGES; gfn++) {
+		const struct snapshot_extent *run = snapshot_run_from(s, gfn);
+
+		if (run && run->gfn > gfn)
+			run = NULL;
+		require(!run == (is[gfn] == ZERO));
+		require(!run || (run->kind == SNAPSHOT_ABSENT) == (is[gfn] == ABSENT));
+		if (!run || is[gfn] == ABSENT)
+			continue;
+		require(snapshot_page(s, run, (uint32_t)(gfn - run->gfn), page, why) == 0);
+		require(page[0] == is[gfn] && page[PAGE_SIZE - 1] == is[gfn]);
+	}
+}
+
+static void chain(const uint8_t *data, size_t size)
+{
+	const uint8_t bits = size ? *data : 0;
+	uint8_t is[2][CHAIN_PAGES] = {0}, header[SNAPSHOT_HEADER];
+	struct snapshot_shape shape = made_shape(), below = made_shape();
+	const int dir = open("/proc/self/fd", O_PATH | O_DIRECTORY);
+	char why[SNAPSHOT_WHY_MAX] = "";
+	size_t at = 1;
+	struct snapshot s;
+	int fd[2];
+
+	for (; at + 4 <= size && data[at] != 0xff; at += 4) {
+		const uint64_t first = (data[at] >> 1 | (data[at + 1] & 7) << 7) % CHAIN_USED;
+
+		for (uint64_t gfn = first; gfn < CHAIN_USED && gfn < first + data[at + 2]; gfn++)
+			for (int i = data[at] & 1; i < 2; i++) /* in the newer file, too */
+				is[i][gfn] = data[at + 3];
+	}
+	fd[0] = write_chain(is[0], NULL, bits & 1, &below);
+	snprintf(shape.base, sizeof(shape.base), "%d", fd[0]);
+	memcpy(shape.base_root, below.root, sizeof(shape.base_root));
+	fd[1] = write_chain(is[1], is[0], bits & 2, &shape);
+	if (bits & 4 && at + 1 < size) {
+		memcpy(&shape, data + at + 1, size - at - 1 < sizeof(shape) ? size - at - 1 : sizeof(shape));
+		snapshot_shape_write(&shape, header);
+		require(pwrite(fd[1], header, sizeof(header), 0) == SNAPSHOT_HEADER);
+	}
+	if (snapshot_open_in(dir, fd[1], &s, why) == 0) {
+		if (!(bits & 4))
+			expect_pages(&s, is[1]);
+		snapshot_close(&s);
+	} else {
+		require(bits & 4 && *why);
+	}
+	close(fd[0]);
+	close(dir);
+}
+
 static void index_entries(const uint8_t *data, size_t size)
 {
-	const struct snapshot_shape shape = {.memory = 8ull << 30, .cpus = 1, .state_at = 1 << 20};
+	const struct snapshot_shape shape = {.memory = 8ull << 30, .cpus = 1, .state_at = 1 << 20, .base = "x"};
 	struct snapshot_run run, before;
 	bool first = true;
 
@@ -126,7 +219,7 @@ static void index_entries(const uint8_t *data, size_t size)
 			continue;
 		require(run.pages && snapshot_is_ram(shape.memory, run.gfn, run.pages));
 		require(first || run.gfn >= before.gfn + before.pages);
-		require(run.kind == SNAPSHOT_ABSENT ||
+		require(run.kind == SNAPSHOT_ABSENT || run.kind == SNAPSHOT_ZERO ||
 		        (run.at >= SNAPSHOT_HEADER && run.at + run.size <= shape.state_at));
 		before = run;
 		first = false;
@@ -156,8 +249,8 @@ static void state(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const part[])(const uint8_t *data, size_t size) = {whole_file, header, index_entries, state,
-	                                                                 guest_tables};
+	static void (*const part[])(const uint8_t *data, size_t size) = {whole_file, header,       index_entries,
+	                                                                 state,      guest_tables, chain};
 
 	if (size)
 		part[*data % (sizeof(part) / sizeof(*part))](data + 1, size - 1);

@@ -297,6 +297,7 @@ def snapshot():
     stored, absent, page = 1, 2, 4096
     yield "magic", b"\0GNOMSNAP" + struct.pack("<II", 1, 65536) + bytes(4096)
     yield "version-2", b"\0GNOMSNAP" + struct.pack("<II", 2, 65536) + bytes(4096)
+    yield "version-3", b"\0GNOMSNAP" + struct.pack("<II", 3, 65536) + bytes(4096)
     yield "header", b"\1" + struct.pack("<QI", 4 << 20, 1) + b"nested"
     yield "no-memory", b"\1" + struct.pack("<QI", 0, 1)
     yield "no-cpus", b"\1" + struct.pack("<QI", 4 << 20, 0)
@@ -311,6 +312,9 @@ def snapshot():
     yield "tables-absent", b"\4" + struct.pack("<QQ", 0x1000, 0) + bytes(page) + struct.pack("<QQQ", 0x7067, 0xd0000067, 0x1e7)
     yield "tables-large", b"\4" + struct.pack("<QQ", 0x1000, 0) + bytes(page) + struct.pack("<Q", 0x2067) + bytes(
         page - 8) + struct.pack("<QQ", 0xe7, 0x80000000000000e7)
+    yield "chain", b"\5\0" + bytes([0, 0, 40, 7]) + bytes([11, 0, 9, 8]) + bytes([31, 0, 3, 0]) + bytes([41, 0, 5, 1])
+    yield "chain-packed", b"\5\3" + bytes([0, 0, 40, 7]) + bytes([11, 0, 9, 8]) + bytes([31, 0, 3, 0]) + bytes([9, 0, 1, 9])
+    yield "chain-header", b"\5\4" + bytes([0, 0, 40, 7]) + b"\xff" + struct.pack("<QI", 4 << 20, 1) + b"nested"
     yield "no-state", b"\3"
     yield "state-power", b"\3" + struct.pack("<HB", 0, 0)
 

@@ -39,13 +39,13 @@ completed() {
 check "it is registered for gnomon" "complete -F _gnomon gnomon" "$(complete -p gnomon)"
 check "subcommands" "--help --version balloon bench compare ctl dedup diff enclave fingerprint host model run snapshot tables top walk" "$(completed 'gnomon ')"
 check "subcommands by their beginning" "balloon bench" "$(completed 'gnomon b')"
-for command in balloon bench compare ctl dedup diff fingerprint enclave 'enclave list' 'enclave measure' 'enclave verify' host model run 'snapshot diff' 'snapshot restore' 'snapshot save' 'snapshot verify' snapshot tables top \
+for command in balloon bench compare ctl dedup diff fingerprint enclave 'enclave list' 'enclave measure' 'enclave verify' host model run 'snapshot diff' 'snapshot merge' 'snapshot restore' 'snapshot save' 'snapshot verify' snapshot tables top \
 	walk; do
 	# shellcheck disable=SC2086 # words
 	wanted=$("$gnomon" $command --help | awk '/^  --/ { print $1 }' | sort | paste -sd' ')
 	check "$command: every option" "$wanted" "$(completed "gnomon $command --")"
 done
-check "the actions of snapshot" "diff restore save verify" "$(completed 'gnomon snapshot ')"
+check "the actions of snapshot" "diff merge restore save verify" "$(completed 'gnomon snapshot ')"
 check "one option" "--paging" "$(completed 'gnomon run --pag')"
 check "paging modes" "auto nested shadow" "$(completed 'gnomon run --paging ')"
 check "paging modes behind =" "auto nested shadow" "$(completed 'gnomon run --paging=')"

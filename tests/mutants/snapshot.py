@@ -3,7 +3,8 @@
 
 KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
-READER, FORMAT, STATE = "vmm/snapshot/reader.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
+FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
+CHAIN, READER, SINCE, DIRTY = "vmm/snapshot/chain.c", "vmm/snapshot/reader.c", "vmm/machine/save_since.c", "vmm/vm/dirty.c"
 
 MUTANTS = [
     ("snapshot-loses-interrupts", STATE, "codec_u64(c, &s->vectors[i]);", "", "interrupts that waited are gone",
@@ -16,8 +17,30 @@ MUTANTS = [
      "control control/snapshot_halt_stays"),
     ("snapshot-file-comes-back", MEM, "if (mem->mapped_file) { /* what comes back later", "if (0) { /* what comes back later",
      "memory that the balloon gives back has the file's bytes", "control control/snapshot_lazy_balloon"),
-    ("snapshot-damage-unseen", READER, "if (memcmp(hash, s->leaf[nr], sizeof(hash)) != 0)", "if (0)",
+    ("snapshot-damage-unseen", FILE, "if (memcmp(hash, f->leaf[nr], sizeof(hash)) != 0)", "if (0)",
      "a block is taken whose hash is wrong", "unit snapshot"),
     ("snapshot-run-beyond-memory", FORMAT, "if (!snapshot_is_ram(s->memory, r.gfn, r.pages) ||", "if (",
      "a file names pages that the machine does not have", "unit snapshot"),
+    # Files that build on others.
+    ("chain-any-base", CHAIN, "return memcmp(base->root, root, SNAPSHOT_HASH) == 0", "return 1",
+     "pages come from whatever lies at the base's name", "unit snapshot_chain"),
+    ("chain-root-without-base", FORMAT, "if (!*s->base) return;", "if (1)\n		return;",
+     "a file can be given another base, and nobody sees it", "unit snapshot_chain"),
+    ("chain-base-anywhere", FORMAT, "*p == 0x7f || *p == '/'", "*p == 0x7f",
+     "a file names any file of the host as its base", "unit snapshot_chain"),
+    ("chain-zero-shows-through", CHAIN, "if (e.kind != SNAPSHOT_ZERO)", "if (1)",
+     "pages that became zero pass for stored ones", "unit snapshot_chain"),
+    ("chain-tail-from-the-front", CHAIN, "e.at += pages * PAGE_SIZE;", "",
+     "what is left of a run has the bytes of its beginning", "unit snapshot_chain"),
+    ("chain-frame-from-the-front", READER, "s->chunk + (run->skip + n) * PAGE_SIZE", "s->chunk + n * PAGE_SIZE",
+     "what is left of a packed run has the bytes of its beginning", "unit snapshot_chain"),
+    ("chain-replaces-its-base", CHAIN, "st.st_ino == target->st_ino)", "st.st_ino == 0)",
+     "a file takes the place of one that it builds on", "unit snapshot_chain"),
+    ("since-loses-what-the-vmm-wrote", DIRTY, "written_take(&vm->stage2.written, all);", ";",
+     "pages that came and went are as they were in the base", "control control/snapshot_since_with_a_balloon_shadow"),
+    ("since-takes-the-log-alone", DIRTY, "for (struct dirty_reader *to = vm->dirty_readers; to; to = to->next)",
+     "for (struct dirty_reader *to = vm->dirty_readers; to; to = NULL)",
+     "what one reader took from the log the others do not get", "control control/snapshot_since_beside_fingerprints"),
+    ("since-failure-forgets", SINCE, "vm_dirty_put_back(s->vm, &since->log, since->taken);", ";",
+     "what a save that failed took is in no file", "control control/snapshot_since_refused"),
 ]

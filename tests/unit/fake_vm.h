@@ -18,6 +18,8 @@ struct fake_vm {
 	struct control_balloon balloon;
 	uint64_t gpa, size; /* of the last reclaim or release */
 	char file[64];      /* of a snapshot; empty: there is none */
+	char base[64];      /* likewise, what it builds on */
+	bool tracks;
 	char last;          /* 'c' for reclaim, 'l' for release */
 };
 
@@ -150,14 +152,17 @@ static int fake_set_paging(void *vm, const char *mode, bool *ret_changed, uint64
 	return 0;
 }
 
-static int fake_snapshot_save(void *vm, const char *file, bool compress, uint64_t *ret_pause_us,
+static int fake_snapshot_save(void *vm, const struct control_save *wanted, uint64_t *ret_pause_us,
                               struct control_error *err)
 {
 	struct fake_vm *f = vm;
 
 	if (*f->file)
 		return control_fail(err, EBUSY, "A snapshot is being saved to %s", f->file);
-	strncpy(f->file, file, sizeof(f->file) - 1);
+	strncpy(f->file, wanted->file, sizeof(f->file) - 1);
+	if (wanted->since)
+		strncpy(f->base, wanted->since, sizeof(f->base) - 1);
+	f->tracks = wanted->track;
 	*ret_pause_us = 456;
 	return 0;
 }
@@ -169,6 +174,8 @@ static void fake_snapshot(void *vm, struct control_snapshot *ret)
 	*ret =
 	    (struct control_snapshot){.status = *f->file ? "saving" : "none", .pause_us = 456, .pages = 7, .done = 3};
 	memcpy(ret->file, f->file, sizeof(f->file));
+	memcpy(ret->base, f->base, sizeof(f->base));
+	ret->unchanged = f->tracks ? 5 : 0;
 }
 
 /* One that is ready, and one that is still built. */

@@ -87,6 +87,18 @@ Test(qmp_look, snapshot)
 	       "\"stored\":0,\"zero\":0,\"absent\":0,\"bytes\":0}}");
 }
 
+Test(qmp_look, snapshot_since_another)
+{
+	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/x\",\"since\":1}}",
+	       ERR("GenericError", "Invalid parameter type for 'since', expected: string"));
+	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/x\",\"since\":\"/w\",\"track\":true}}",
+	       "{\"return\":{\"pause-us\":456}}");
+	EXPECT("{\"execute\":\"query-snapshot\"}",
+	       "{\"return\":{\"status\":\"saving\",\"file\":\"/x\",\"base\":\"/"
+	       "w\",\"unchanged\":5,\"pause-us\":456,\"ms\":0,"
+	       "\"pages\":7,\"done\":3,\"stored\":0,\"zero\":0,\"absent\":0,\"bytes\":0}}");
+}
+
 /* A file comes along first, is taken by its command, and serves the ranges that follow. */
 Test(qmp_look, dedup)
 {

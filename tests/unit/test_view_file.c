@@ -130,7 +130,7 @@ Test(view_file, damaged)
 	cr_assert_eq(pread(fd, &byte, 1, SNAPSHOT_HEADER + 5), 1);
 	byte ^= 1;
 	cr_assert_eq(pwrite(fd, &byte, 1, SNAPSHOT_HEADER + 5), 1);
-	f.s.block_nr = UINT64_MAX; /* it has read this block for the state already */
+	f.s.block.file = NULL; /* it has read this block for the state already */
 	cr_expect_null(walk("0"));
 	cr_expect(strstr(err.desc, "its block 0 is damaged"), "%s", err.desc);
 	cr_expect_null(view_file_tables(&f, &(struct control_tables){.stage = "guest", .cpu = -1}, &err));

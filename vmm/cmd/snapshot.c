@@ -41,6 +41,7 @@ int cmd_snapshot(int argc, char **argv)
 	    {"save", snapshot_save_command, "save the guest behind a control socket to a file, while it runs"},
 	    {"restore", restore, "go on from a file: FILE [OPTION...] is `gnomon run --restore FILE [OPTION...]`"},
 	    {"verify", snapshot_verify_command, "read all of a file, and name each block that is damaged"},
+	    {"merge", snapshot_merge_command, "make one file of a snapshot and all that it builds on"},
 	    {"diff", snapshot_diff_command, "list the pages, CPUs and devices in which two files differ"},
 	};
 

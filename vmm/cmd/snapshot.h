@@ -5,6 +5,7 @@
 
 int snapshot_save_command(int argc, char **argv);
 int snapshot_verify_command(int argc, char **argv);
+int snapshot_merge_command(int argc, char **argv);
 int snapshot_diff_command(int argc, char **argv);
 
 #endif

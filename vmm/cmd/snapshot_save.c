@@ -25,6 +25,9 @@ static const char help[] =
     "file\n"
     "is written. A FILE that is there stays until the new one is complete.\n"
     "\n"
+    "  --track            note from here on which pages are written, so that a later save can have --since FILE\n"
+    "  --since OLD        write only what changed since OLD, the last that was saved with --track. FILE builds on\n"
+    "                     OLD, which must stay beside it: `gnomon snapshot merge` makes one file of them\n"
     "  --compress         pack pages by zstd where that saves a quarter; --lazy reads such pages at once\n"
     "  --timeout SECONDS  wait no longer than this (default 600); the VMM completes the file all the same\n"
     "  --json             print one JSON object, sizes in bytes\n"
@@ -44,6 +47,13 @@ static int absolute(const char *file, char ret_path[PATH_MAX])
 	log_error("snapshot: the path is too long");
 	return -ENAMETOOLONG;
 }
+
+struct save_options {
+	const char *since;         /* NULL: none */
+	char path_since[PATH_MAX]; /* the same, absolute */
+	bool compress, track, json;
+	long timeout; /* seconds */
+};
 
 static json_int_t number(const json_t *reply, const char *name)
 {
@@ -108,63 +118,86 @@ static int tell(const json_t *end, bool json)
 		printf("%-10s%.1f MiB in %.2f s\n", "written", number(end, "bytes") / 1048576.0, ms / 1000.0);
 		printf("%-10s%lld stored, %lld zero, %lld absent\n", "pages", number(end, "stored"),
 		       number(end, "zero"), number(end, "absent"));
+		if (json_object_get(end, "base"))
+			printf("%-10s%lld pages unchanged since %s\n", "base", number(end, "unchanged"),
+			       json_string_value(json_object_get(end, "base")));
 		printf("%-10s%.2f ms\n", "pause", number(end, "pause-us") / 1000.0);
 	}
 	return error ? STATUS_HOST_FAILURE : 0;
 }
 
-static int save(struct connection *c, const char *file, bool compress, bool json)
+static int save(struct connection *c, const char *file, const struct save_options *o)
 {
-	json_t *reply, *end = NULL;
-	int r = connection_ask(c, "snapshot-save", json_pack("{s:s, s:b}", "file", file, "compress", compress), &reply);
+	json_t *reply, *end = NULL,
+	               *args = json_pack("{s:s, s:b, s:b}", "file", file, "compress", o->compress, "track", o->track);
+	int r;
 
+	if (args && o->since)
+		json_object_set_new(args, "since", json_string(o->path_since));
+	r = connection_ask(c, "snapshot-save", args, &reply);
 	if (r < 0)
 		return STATUS_HOST_FAILURE;
 	json_decref(reply);
 	r = wait_for_end(c, &end);
 	log_progress("%s", "");
-	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, json);
+	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, o->json);
 	json_decref(end);
 	return r;
 }
 
-int snapshot_save_command(int argc, char **argv)
+/* 0; 1: the help was shown; -EINVAL, logged. */
+static int parse(int argc, char **argv, struct save_options *o)
 {
 	static const struct option options[] = {{"compress", no_argument, NULL, 'c'},
+	                                        {"track", no_argument, NULL, 'T'},
+	                                        {"since", required_argument, NULL, 's'},
 	                                        {"timeout", required_argument, NULL, 't'},
 	                                        {"json", no_argument, NULL, 'j'},
 	                                        {"help", no_argument, NULL, 'h'},
 	                                        {0}};
-	long timeout = DEFAULT_TIMEOUT_S;
-	char path[PATH_MAX];
-	struct connection c;
-	bool json = false, compress = false;
-	int64_t deadline;
-	int opt, status;
+	int opt;
 
+	*o = (struct save_options){.timeout = DEFAULT_TIMEOUT_S};
 	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
 		if (opt == OPTION_HELP) {
 			fputs(help, stdout);
-			return 0;
+			return 1;
 		}
 		if (opt == 'j')
-			json = true;
+			o->json = true;
 		else if (opt == 'c')
-			compress = true;
-		else if (opt != 't' || parse_count("--timeout", optarg, 1, 1000000, &timeout) < 0)
-			return STATUS_USAGE;
+			o->compress = true;
+		else if (opt == 'T')
+			o->track = true;
+		else if (opt == 's')
+			o->since = optarg;
+		else if (opt != 't' || parse_count("--timeout", optarg, 1, 1000000, &o->timeout) < 0)
+			return -EINVAL;
 	}
 	if (optind != argc - 2) {
 		log_error("snapshot: save: a socket and a file are expected (try `gnomon snapshot save --help`)");
-		return STATUS_USAGE;
+		return -EINVAL;
 	}
+	return o->since ? absolute(o->since, o->path_since) : 0;
+}
+
+int snapshot_save_command(int argc, char **argv)
+{
+	struct save_options o;
+	char path[PATH_MAX];
+	struct connection c;
+	int64_t deadline;
+	int r = parse(argc, argv, &o), status;
+
+	if (r)
+		return r > 0 ? 0 : STATUS_USAGE;
 	if (absolute(argv[optind + 1], path) < 0)
 		return STATUS_USAGE;
-	deadline = clock_ms() + timeout * 1000;
-	if (connection_open(&c, argv[optind], (int)timeout * 1000) < 0)
+	deadline = clock_ms() + o.timeout * 1000;
+	if (connection_open(&c, argv[optind], (int)o.timeout * 1000) < 0)
 		return STATUS_HOST_FAILURE;
 	c.deadline = deadline;
-	status = save(&c, path, compress, json);
+	status = save(&c, path, &o);
 	connection_close(&c);
 	return status;
 }

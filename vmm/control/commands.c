@@ -195,12 +195,16 @@ static json_t *release(const struct qmp *q, json_t *args, struct control_error *
 
 static json_t *snapshot_save(const struct qmp *q, json_t *args, struct control_error *err)
 {
-	const char *file = json_string_value(json_object_get(args, "file"));
+	const struct control_save wanted = {
+	    .file = json_string_value(json_object_get(args, "file")),
+	    .since = json_string_value(json_object_get(args, "since")),
+	    .compress = json_is_true(json_object_get(args, "compress")),
+	    .track = json_is_true(json_object_get(args, "track")),
+	};
 	uint64_t us;
 
-	return q->ops->snapshot_save(q->vm, file, json_is_true(json_object_get(args, "compress")), &us, err) < 0
-	           ? NULL
-	           : json_pack("{s:I}", "pause-us", (json_int_t)us);
+	return q->ops->snapshot_save(q->vm, &wanted, &us, err) < 0 ? NULL
+	                                                           : json_pack("{s:I}", "pause-us", (json_int_t)us);
 }
 
 static json_t *query_snapshot(const struct qmp *q, json_t *args, struct control_error *err)
@@ -316,6 +320,8 @@ static const struct arg_schema hashes_args[] = {
 static const struct arg_schema snapshot_args[] = {
     {.name = "file", .type = ARG_STRING, .required = true},
     {.name = "compress", .type = ARG_BOOLEAN},
+    {.name = "since", .type = ARG_STRING},
+    {.name = "track", .type = ARG_BOOLEAN},
     {0},
 };
 

@@ -89,6 +89,10 @@ json_t *message_snapshot(const struct control_snapshot *s)
 		json_object_set_new(o, "file", file);
 	if (*s->error)
 		json_object_set_new(o, "error", json_string(s->error));
+	if (*s->base) {
+		json_object_set_new(o, "base", json_string(s->base));
+		json_object_set_new(o, "unchanged", json_integer((json_int_t)s->unchanged));
+	}
 	json_object_set_new(o, "pause-us", json_integer((json_int_t)s->pause_us));
 	json_object_set_new(o, "ms", json_integer((json_int_t)s->ms));
 	json_object_set_new(o, "pages", json_integer((json_int_t)s->pages));

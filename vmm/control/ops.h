@@ -67,11 +67,22 @@ struct control_hashes {
 struct control_snapshot {
 	const char *status; /* "none", "saving", "saved" or "failed" */
 	char file[4096];
+	char base[256];                       /* the name of the file that it builds on; "": it stands alone */
 	char error[192];                      /* a sentence; "" unless it failed */
 	uint64_t pause_us;                    /* for which the guest stood still */
 	uint64_t ms;                          /* from the pause to the end, or to now */
 	uint64_t pages, done;                 /* of the guest: all, and those that were looked at */
 	uint64_t stored, zero, absent, bytes; /* pages; the file's size so far */
+	uint64_t unchanged;                   /* pages that are left to the base */
+};
+
+/* A snapshot that shall be saved. */
+struct control_save {
+	const char *file;
+	const char
+	    *since; /* the last that was saved with `track`: pages that were not written since are left to it; NULL */
+	bool compress; /* pack pages where that pays */
+	bool track;    /* note from here on which pages are written */
 };
 
 /* What is done to ranges of guest memory that others may have as well (share/merge.h). */
@@ -126,10 +137,10 @@ struct control_ops {
 	int (*release)(void *vm, uint64_t gpa, uint64_t size, struct control_error *err);
 
 	/*
-	 * Begins to save a snapshot to `file`, with pages packed where that pays if `compress`: the guest has gone on when this returns, and the end is an event
+	 * Begins to save a snapshot: the guest has gone on when this returns, and the end is an event
 	 * (server_snapshot_ended()). -EBUSY: one is being saved.
 	 */
-	int (*snapshot_save)(void *vm, const char *file, bool compress, uint64_t *ret_pause_us,
+	int (*snapshot_save)(void *vm, const struct control_save *wanted, uint64_t *ret_pause_us,
 	                     struct control_error *err);
 	void (*snapshot)(void *vm, struct control_snapshot *ret_snapshot);
 

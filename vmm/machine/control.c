@@ -289,15 +289,21 @@ static int release_slice(void *machine, uint64_t gpa, uint64_t size, struct cont
 	return slice(machine, gpa, size, false, err);
 }
 
-static int snapshot_save(void *machine, const char *file, bool compress, uint64_t *ret_pause_us,
+static int snapshot_save(void *machine, const struct control_save *wanted, uint64_t *ret_pause_us,
                          struct control_error *err)
 {
-	return save_begin(&((struct machine *)machine)->save, file, compress, ret_pause_us, err);
+	return save_begin(&((struct machine *)machine)->save, wanted, ret_pause_us, err);
 }
 
 static void snapshot(void *machine, struct control_snapshot *ret_snapshot)
 {
 	save_look(&((struct machine *)machine)->save, ret_snapshot);
+}
+
+static int idle(void *machine)
+{
+	save_settle(&((struct machine *)machine)->save);
+	return machine_idle(machine);
 }
 
 const struct control_ops machine_ops = {
@@ -327,7 +333,7 @@ const struct control_ops machine_ops = {
     .dedup_store = machine_dedup_store,
     .dedup = machine_dedup,
     .dedup_places = machine_dedup_places,
-    .idle = machine_idle,
+    .idle = idle,
 };
 
 int machine_init(struct machine *m, const struct machine_parts *parts)

@@ -64,8 +64,8 @@ static int take_absent(const struct snapshot *s, struct vm *vm)
 	unsigned n = 0;
 	int r = 0;
 
-	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
-		const struct snapshot_run *run = &s->run[i];
+	for (uint64_t i = 0; r == 0 && i < s->nr_runs; i++) {
+		const struct snapshot_extent *run = &s->run[i];
 		const uint64_t at = run->gfn * PAGE_SIZE, size = run->pages * PAGE_SIZE;
 
 		if (run->kind != SNAPSHOT_ABSENT)

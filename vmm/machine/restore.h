@@ -22,13 +22,14 @@ int must_check restore_memory(struct snapshot *s, const char *path, struct vm *v
 
 /*
  * The same, but maps the pages privately: guests from one file share what they do not write, and the guest runs before
- * memory was read. A thread checks the file meanwhile, and ends the run when it is damaged. The file may not change until
- * restore_lazy_end(), which comes before the VM is destroyed.
+ * memory was read. A thread checks the files meanwhile, and ends the run when one is damaged. They may not change, and the
+ * snapshot stays open, until restore_lazy_end(), which comes before the VM is destroyed.
  */
 struct restore_lazy {
 	struct vm *vm;
 	const char *path;
-	struct snapshot file; /* the thread's own */
+	const struct snapshot *s;    /* which the thread does not change */
+	struct snapshot_block block; /* the thread's own */
 	pthread_t thread;
 	bool has_thread;
 };

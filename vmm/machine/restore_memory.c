@@ -20,7 +20,7 @@ static int damaged(const char *path, int r, const char *why)
 	return r;
 }
 
-static int read_run(struct snapshot *s, const struct snapshot_run *run, struct vm *vm, char *ret_why)
+static int read_run(struct snapshot *s, const struct snapshot_extent *run, struct vm *vm, char *ret_why)
 {
 	int r = 0;
 
@@ -40,14 +40,14 @@ int restore_memory(struct snapshot *s, const char *path, struct vm *vm)
 	uint64_t done = 0;
 	int r = 0;
 
-	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
+	for (uint64_t i = 0; r == 0 && i < s->nr_runs; i++) {
 		if (s->run[i].kind == SNAPSHOT_ABSENT)
 			continue;
 		r = read_run(s, &s->run[i], vm, why);
 		done += s->run[i].pages;
 		if (clock_ms() - start > PROGRESS_MS)
 			log_progress("restore: %llu of %llu MiB", (unsigned long long)(done >> 8),
-			             (unsigned long long)(s->shape.stored_pages >> 8));
+			             (unsigned long long)(s->stored_pages >> 8));
 	}
 	if (clock_ms() - start > PROGRESS_MS)
 		log_progress("%s", "");
@@ -56,44 +56,50 @@ int restore_memory(struct snapshot *s, const char *path, struct vm *vm)
 
 /* --- mapped --- */
 
-static int map_run(const struct snapshot *s, const struct snapshot_run *run, struct vm *vm)
+static int map_run(const struct snapshot *s, const struct snapshot_extent *run, struct vm *vm)
 {
 	struct stage2_mapping m = {0};
 
 	BUG_ON(!stage2_lookup(&vm->stage2, gpa_init(run->gfn * PAGE_SIZE), &m));
-	return guest_mem_map_file(&vm->mem, m.maddr, run->size, s->fd, run->at);
+	return guest_mem_map_file(&vm->mem, m.maddr, run->size, s->file[run->file].fd, run->at);
+}
+
+static void check_file(struct restore_lazy *l, const struct snapshot_file *f, unsigned nr_file)
+{
+	char why[SNAPSHOT_WHY_MAX];
+
+	for (uint64_t nr = 0; nr < f->nr_leaves && !vm_has_ended(l->vm); nr++) {
+		if (snapshot_file_block(f, &l->block, nr, why) == 0)
+			continue;
+		if (nr_file)
+			(void)snapshot_of_base(l->s->file[nr_file - 1].shape.base, 0, why);
+		(void)damaged(l->path, -EBADMSG, why);
+		log_error("the guest may have read what was never its memory: the run ends");
+		vm_end(l->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+	}
 }
 
 /* All blocks, also those that no page of the guest lies in. */
 static void *check(void *arg)
 {
 	struct restore_lazy *l = arg;
-	char why[SNAPSHOT_WHY_MAX];
 
-	for (uint64_t nr = 0; nr < l->file.nr_leaves && !vm_has_ended(l->vm); nr++) {
-		if (snapshot_check_block(&l->file, nr, why) == 0)
-			continue;
-		(void)damaged(l->path, -EBADMSG, why);
-		log_error("the guest may have read what was never its memory: the run ends");
-		vm_end(l->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
-	}
+	for (unsigned i = 0; i < l->s->nr_files; i++)
+		check_file(l, &l->s->file[i], i);
 	return NULL;
 }
 
 static int start_check(const struct snapshot *s, struct restore_lazy *l)
 {
 	char why[SNAPSHOT_WHY_MAX];
-	const int fd = dup(s->fd);
-	int r = fd < 0 ? -errno : snapshot_open_fd(fd, &l->file, why);
+	int r = snapshot_block_init(&l->block, why);
 
-	if (r == -EBADMSG)
-		return damaged(l->path, r, why);
-	if (r == 0) {
+	l->s = s;
+	if (r == 0)
 		r = -thread_start(&l->thread, check, l);
-		l->has_thread = r == 0;
-		if (r < 0)
-			snapshot_close(&l->file);
-	}
+	l->has_thread = r == 0;
+	if (r < 0)
+		snapshot_block_free(&l->block);
 	return r < 0 ? log_errno(-r, "--restore: %s cannot be checked", l->path) : 0;
 }
 
@@ -104,8 +110,8 @@ int restore_memory_lazily(struct snapshot *s, const char *path, struct vm *vm, s
 	int r = 0;
 
 	*ret = (struct restore_lazy){.vm = vm, .path = path};
-	for (uint64_t i = 0; r == 0 && i < s->shape.nr_runs; i++) {
-		const struct snapshot_run *run = &s->run[i];
+	for (uint64_t i = 0; r == 0 && i < s->nr_runs; i++) {
+		const struct snapshot_extent *run = &s->run[i];
 
 		if (run->kind == SNAPSHOT_ABSENT)
 			continue;
@@ -126,6 +132,6 @@ void restore_lazy_end(struct restore_lazy *l)
 	if (!l->has_thread)
 		return;
 	pthread_join(l->thread, NULL);
-	snapshot_close(&l->file);
+	snapshot_block_free(&l->block);
 	l->has_thread = false;
 }

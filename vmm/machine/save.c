@@ -34,6 +34,9 @@ static void describe(const struct save *s, struct snapshot_shape *ret)
 	clock_gettime(CLOCK_REALTIME, &now);
 	ret->created_ms = now.tv_sec * 1000ull + now.tv_nsec / 1000000;
 	cpuid_features(ret->features, ret->vendor);
+	memcpy(ret->base, s->since.base, sizeof(ret->base));
+	if (*ret->base)
+		memcpy(ret->base_root, s->since.root, sizeof(ret->base_root));
 	snprintf(ret->paging, sizeof(ret->paging), "%s", s->vm->paging->name);
 	snprintf(ret->gnomon, sizeof(ret->gnomon), "%s", GNOMON_VERSION);
 	snprintf(ret->guest, sizeof(ret->guest), "%s", s->guest);
@@ -97,8 +100,10 @@ static int capture(struct vm *vm, void *ctx, char *ret_why)
 		return -EPERM;
 	}
 	r = save_state(s, ret_why);
+	if (r == 0)
+		r = save_since_take(s, ret_why);
 	if (r < 0)
-		return r;
+		goto no_state;
 	describe(s, &s->shape);
 	s->start_us = clock_us();
 	s->parent = getpid();
@@ -108,9 +113,11 @@ static int capture(struct vm *vm, void *ctx, char *ret_why)
 	if (s->child > 0)
 		return 0;
 	r = -errno;
+	save_since_end(s, false);
+	snprintf(ret_why, VM_WHY_MAX, "The host gives no process to write it (%s)", strerror(-r));
+no_state:
 	free(s->state);
 	s->state = NULL;
-	snprintf(ret_why, VM_WHY_MAX, "The host gives no process to write it (%s)", strerror(-r));
 	return r;
 }
 
@@ -134,8 +141,10 @@ static void look(const struct save *s, struct control_snapshot *ret)
 	    .zero = atomic_load(&p->zero),
 	    .absent = atomic_load(&p->absent),
 	    .bytes = atomic_load(&p->bytes),
+	    .unchanged = atomic_load(&p->unchanged),
 	};
 	snprintf(ret->file, sizeof(ret->file), "%s", s->file);
+	snprintf(ret->base, sizeof(ret->base), "%s", s->shape.base);
 	if (s->cancelled)
 		snprintf(ret->error, sizeof(ret->error), "the run was interrupted");
 	else if (s->error && !s->step)
@@ -189,6 +198,8 @@ int save_init(struct save *s, struct vm *vm, struct serial *console, struct plat
 
 void save_destroy(struct save *s)
 {
+	vm_dirty_end(s->vm, &s->since.log);
+	free(s->since.taken);
 	pthread_mutex_destroy(&s->lock);
 	munmap(s->progress, sizeof(*s->progress));
 }
@@ -223,13 +234,23 @@ static int begin(struct save *s, struct control_error *err)
 	kill(s->child, SIGKILL);
 	(void)waitpid(s->child, NULL, 0);
 	s->saving = false;
+	save_since_end(s, false);
 	free(s->state);
 	s->state = NULL;
 	return control_fail(err, r, "The host gives no thread to watch it");
 }
 
-int save_begin(struct save *s, const char *file, bool compress, uint64_t *ret_pause_us, struct control_error *err)
+void save_settle(struct save *s)
 {
+	pthread_mutex_lock(&s->lock);
+	if (!s->saving)
+		save_since_end(s, s->error == 0 && !s->cancelled);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int save_begin(struct save *s, const struct control_save *wanted, uint64_t *ret_pause_us, struct control_error *err)
+{
+	const char *file = wanted->file;
 	bool saving;
 	int r;
 
@@ -239,6 +260,7 @@ int save_begin(struct save *s, const char *file, bool compress, uint64_t *ret_pa
 	if (saving)
 		return control_fail(err, EBUSY, "A snapshot is being saved to %s", s->file);
 	join(s);
+	save_settle(s);
 	if (strlen(file) >= sizeof(s->file))
 		return control_fail(err, ENAMETOOLONG, "The file's name is too long");
 	r = replace_begin(file, &s->out);
@@ -246,8 +268,11 @@ int save_begin(struct save *s, const char *file, bool compress, uint64_t *ret_pa
 		return control_fail(err, -r, "The file %s cannot be made: %s", file,
 		                    r == -EEXIST ? "something else stands there" : strerror(-r));
 	pthread_mutex_lock(&s->lock);
-	s->compress = compress;
-	r = begin(s, err);
+	s->compress = wanted->compress;
+	s->track = wanted->track;
+	r = save_since_check(s, wanted->since, err);
+	if (r == 0)
+		r = begin(s, err);
 	if (r == 0) {
 		strcpy(s->file, file);
 		*ret_pause_us = s->pause_us;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/close_range.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -37,7 +38,9 @@ static void write_region(struct save *s, struct snapshot_writer *w, const struct
 		const gpa_t at = gpa_init(maddr_raw(m->base) + off);
 		const void *page = stage2_ptr(&s->vm->stage2, at, PAGE_SIZE);
 
-		if (page)
+		if (w->names_zero && !save_since_has(&s->since, gpa_raw(at) / PAGE_SIZE))
+			atomic_fetch_add(&s->progress->unchanged, 1);
+		else if (page)
 			snapshot_writer_page(w, gpa_raw(at) / PAGE_SIZE, page);
 		else
 			snapshot_writer_absent(w, gpa_raw(at) / PAGE_SIZE);
@@ -54,11 +57,13 @@ static int write_all(struct save *s)
 
 	if (r < 0)
 		return r;
+	w.names_zero = *s->shape.base;
 	for (int i = 0; i < s->vm->mem.nr_regions; i++)
 		write_region(s, &w, &s->vm->mem.region[i]);
 	r = snapshot_writer_end(&w, &s->shape, s->state, s->state_size);
 	tell(s->progress, &w);
 	atomic_store(&s->progress->bytes, s->shape.file_size);
+	memcpy(s->progress->root, s->shape.root, SNAPSHOT_HASH);
 	return r;
 }
 

@@ -13,13 +13,13 @@ struct cursor {
 };
 
 /* The run that has this page, or NULL: it is all zero. Pages are asked for in ascending order. */
-static const struct snapshot_run *run_at(struct cursor *c, uint64_t gfn)
+static const struct snapshot_extent *run_at(struct cursor *c, uint64_t gfn)
 {
-	const struct snapshot_run *run;
+	const struct snapshot_extent *run;
 
-	while (c->run < c->s->shape.nr_runs && c->s->run[c->run].gfn + c->s->run[c->run].pages <= gfn)
+	while (c->run < c->s->nr_runs && c->s->run[c->run].gfn + c->s->run[c->run].pages <= gfn)
 		c->run++;
-	run = c->run < c->s->shape.nr_runs ? &c->s->run[c->run] : NULL;
+	run = c->run < c->s->nr_runs ? &c->s->run[c->run] : NULL;
 	return run && run->gfn <= gfn ? run : NULL;
 }
 
@@ -28,12 +28,12 @@ static uint64_t next_at(struct cursor *c, uint64_t gfn)
 {
 	if (run_at(c, gfn))
 		return gfn;
-	return c->run < c->s->shape.nr_runs ? c->s->run[c->run].gfn : UINT64_MAX;
+	return c->run < c->s->nr_runs ? c->s->run[c->run].gfn : UINT64_MAX;
 }
 
 static int content(struct cursor *c, uint64_t gfn, uint8_t ret_page[PAGE_SIZE], char *ret_why)
 {
-	const struct snapshot_run *run = run_at(c, gfn);
+	const struct snapshot_extent *run = run_at(c, gfn);
 
 	if (run && run->kind != SNAPSHOT_ABSENT)
 		return snapshot_page(c->s, run, gfn - run->gfn, ret_page, ret_why);
@@ -44,7 +44,7 @@ static int content(struct cursor *c, uint64_t gfn, uint8_t ret_page[PAGE_SIZE], 
 /* 1: the page differs, 0, or -errno. */
 static int compare_page(struct cursor *a, struct cursor *b, uint64_t gfn, struct snapshot_comparison *c, char *ret_why)
 {
-	const struct snapshot_run *in_a = run_at(a, gfn), *in_b = run_at(b, gfn);
+	const struct snapshot_extent *in_a = run_at(a, gfn), *in_b = run_at(b, gfn);
 	const bool absent_a = in_a && in_a->kind == SNAPSHOT_ABSENT, absent_b = in_b && in_b->kind == SNAPSHOT_ABSENT;
 	uint8_t page_a[PAGE_SIZE], page_b[PAGE_SIZE];
 	int r;

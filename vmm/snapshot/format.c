@@ -16,7 +16,7 @@
 /* --- hashes --- */
 
 /* The first byte keeps a block from passing for a node, and the header for either. */
-enum { HASH_LEAF, HASH_NODE, HASH_HEADER };
+enum { HASH_LEAF, HASH_NODE, HASH_HEADER, HASH_CHAIN };
 
 static void hash(uint8_t kind, const void *bytes, size_t size, uint8_t ret_hash[SNAPSHOT_HASH])
 {
@@ -33,7 +33,7 @@ void snapshot_leaf(const void *block, size_t size, uint8_t ret_hash[SNAPSHOT_HAS
 	hash(HASH_LEAF, block, size, ret_hash);
 }
 
-void snapshot_root(uint8_t (*leaf)[SNAPSHOT_HASH], uint64_t n, uint8_t ret_root[SNAPSHOT_HASH])
+static void tree_root(uint8_t (*leaf)[SNAPSHOT_HASH], uint64_t n, uint8_t ret_root[SNAPSHOT_HASH])
 {
 	if (n == 0) {
 		memset(ret_root, 0, SNAPSHOT_HASH);
@@ -46,6 +46,19 @@ void snapshot_root(uint8_t (*leaf)[SNAPSHOT_HASH], uint64_t n, uint8_t ret_root[
 			memcpy(leaf[n / 2], leaf[n - 1], SNAPSHOT_HASH);
 	}
 	memcpy(ret_root, leaf[0], SNAPSHOT_HASH);
+}
+
+void snapshot_root(const struct snapshot_shape *s, uint8_t (*leaf)[SNAPSHOT_HASH], uint64_t n,
+                   uint8_t ret_root[SNAPSHOT_HASH])
+{
+	uint8_t both[2][SNAPSHOT_HASH];
+
+	tree_root(leaf, n, ret_root);
+	if (!*s->base)
+		return;
+	memcpy(both[0], s->base_root, SNAPSHOT_HASH);
+	memcpy(both[1], ret_root, SNAPSHOT_HASH);
+	hash(HASH_CHAIN, both, sizeof(both), ret_root);
 }
 
 /* --- header --- */
@@ -74,6 +87,13 @@ static void shape(struct codec *c, struct snapshot_shape *s)
 	codec_u64(c, &s->zero_pages);
 	codec_u64(c, &s->absent_pages);
 	codec_bytes(c, s->root, sizeof(s->root));
+	codec_bytes(c, s->base, sizeof(s->base));
+	codec_bytes(c, s->base_root, sizeof(s->base_root));
+}
+
+static uint32_t version_of(const struct snapshot_shape *s)
+{
+	return *s->base ? SNAPSHOT_VERSION : 1;
 }
 
 void snapshot_shape_write(const struct snapshot_shape *s, uint8_t ret_header[SNAPSHOT_HEADER])
@@ -81,7 +101,7 @@ void snapshot_shape_write(const struct snapshot_shape *s, uint8_t ret_header[SNA
 	struct snapshot_shape copy = *s;
 	struct codec c = {.at = ret_header, .end = ret_header + CHECK_AT, .writing = true};
 	uint64_t magic = MAGIC;
-	uint32_t version = SNAPSHOT_VERSION, block = SNAPSHOT_BLOCK;
+	uint32_t version = version_of(s), block = SNAPSHOT_BLOCK;
 
 	memset(ret_header, 0, SNAPSHOT_HEADER);
 	codec_u64(&c, &magic);
@@ -107,6 +127,19 @@ static bool is_text(const char *text, size_t room)
 	return memchr(text, 0, room);
 }
 
+bool snapshot_is_base_name(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f || *p == '/')
+			return false;
+	return *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static bool base_is_possible(const struct snapshot_shape *s)
+{
+	return is_text(s->base, sizeof(s->base)) && (!*s->base || snapshot_is_base_name(s->base));
+}
+
 /* In this order each sum below is known not to wrap. */
 static bool places_add_up(const struct snapshot_shape *s)
 {
@@ -124,7 +157,7 @@ static bool shape_is_possible(const struct snapshot_shape *s)
 	return s->memory && s->memory % PAGE_2M == 0 && s->memory <= SNAPSHOT_MEMORY_MAX && s->cpus &&
 	       s->cpus <= SNAPSHOT_CPUS_MAX && is_text(s->paging, sizeof(s->paging)) &&
 	       is_text(s->vendor, sizeof(s->vendor)) && is_text(s->gnomon, sizeof(s->gnomon)) &&
-	       is_text(s->kernel, sizeof(s->kernel)) && is_text(s->guest, sizeof(s->guest));
+	       is_text(s->kernel, sizeof(s->kernel)) && is_text(s->guest, sizeof(s->guest)) && base_is_possible(s);
 }
 
 int snapshot_shape_read(const uint8_t header[SNAPSHOT_HEADER], uint64_t file_size, struct snapshot_shape *ret_shape,
@@ -142,14 +175,14 @@ int snapshot_shape_read(const uint8_t header[SNAPSHOT_HEADER], uint64_t file_siz
 	codec_u32(&c, &block);
 	if (magic != MAGIC)
 		return snapshot_refuse(EBADMSG, ret_why, "it is no snapshot");
-	if (version != SNAPSHOT_VERSION)
-		return snapshot_refuse(EBADMSG, ret_why, "it is of version %u, and this program reads version %d",
+	if (!version || version > SNAPSHOT_VERSION)
+		return snapshot_refuse(EBADMSG, ret_why, "it is of version %u, and this program reads versions 1 to %d",
 		                       version, SNAPSHOT_VERSION);
 	hash(HASH_HEADER, copy, CHECK_AT, check);
 	if (sodium_memcmp(check, copy + CHECK_AT, sizeof(check)) != 0)
 		return snapshot_refuse(EBADMSG, ret_why, "its header is damaged");
 	shape(&c, &s);
-	if (block != SNAPSHOT_BLOCK || !shape_is_possible(&s) || !places_add_up(&s))
+	if (block != SNAPSHOT_BLOCK || !shape_is_possible(&s) || version != version_of(&s) || !places_add_up(&s))
 		return snapshot_refuse(EBADMSG, ret_why, "its header describes no machine that can be");
 	if (s.file_size != file_size)
 		return snapshot_refuse(EBADMSG, ret_why, "it has %llu bytes, and should have %llu: it was %s",
@@ -211,6 +244,8 @@ static bool lies_well(const struct snapshot_run *r, const struct snapshot_shape 
 		return is_stored_well(r, s);
 	case SNAPSHOT_PACKED:
 		return is_packed_well(r, s);
+	case SNAPSHOT_ZERO:
+		return *s->base && !r->at && !r->size;
 	default:
 		return r->kind == SNAPSHOT_ABSENT && !r->at && !r->size;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A snapshot's file, version 1 (docs/snapshot.md). Everything in it is hostile until it is checked: each size and offset
+ * A snapshot's file, versions 1 and 2 (docs/snapshot.md). Everything in it is hostile until it is checked: each size and offset
  * once, here.
  *
  *   0          header    4096 bytes: the shape, the places below, the tree's root, a hash of itself
@@ -10,6 +10,9 @@
  *   leaves     hashes    BLAKE2b-256 of each 64 KiB from 4096 to here
  *
  * The root of a binary tree over the hashes stands in the header. So each byte of the file is under the header's hash.
+ *
+ * A file of version 2 has a base, another file beside it: pages in no run are as they are there. Its root has the base's in
+ * it, so that it stands for the whole chain of files.
  */
 #ifndef GNOMON_SNAPSHOT_FORMAT_H
 #define GNOMON_SNAPSHOT_FORMAT_H
@@ -20,7 +23,7 @@
 
 #include "base/log.h"
 
-#define SNAPSHOT_VERSION    1
+#define SNAPSHOT_VERSION    2 /* of a file with a base; 1: of one that stands alone */
 #define SNAPSHOT_HEADER     4096
 #define SNAPSHOT_BLOCK      65536
 #define SNAPSHOT_HASH       32
@@ -31,6 +34,8 @@
 #define SNAPSHOT_STATE_MAX  (1ull << 31)
 #define SNAPSHOT_WHY_MAX    192
 #define SNAPSHOT_FEATURES   6
+#define SNAPSHOT_CHAIN_MAX  32 /* files, the newest and its bases */
+#define SNAPSHOT_NAME       256
 
 /* Which words of CPUID `features` has, each of bits that the guest was offered. */
 enum snapshot_feature_word {
@@ -58,19 +63,23 @@ struct snapshot_shape {
 	/* For information. */
 	uint64_t stored_pages, zero_pages, absent_pages;
 	uint8_t root[SNAPSHOT_HASH];
+	/* The file that this one builds on, in the same directory; empty: none. Its root. */
+	char base[SNAPSHOT_NAME];
+	uint8_t base_root[SNAPSHOT_HASH];
 };
 
 enum snapshot_kind {
 	SNAPSHOT_STORED = 1, /* `pages` pages lie at `at` */
 	SNAPSHOT_ABSENT,     /* the guest does not have these pages; the host had taken them */
 	SNAPSHOT_PACKED,     /* at most SNAPSHOT_CHUNK pages, as one frame of zstd's of `size` bytes at `at` */
+	SNAPSHOT_ZERO,       /* all zero; in a file with a base alone */
 };
 
-/* Consecutive pages. Those of RAM in no run are all zero. */
+/* Consecutive pages. Those of RAM in no run are all zero, or as in the base. */
 struct snapshot_run {
 	uint64_t gfn;
 	uint32_t pages, kind;
-	uint64_t at, size; /* bytes; 0 for absent ones */
+	uint64_t at, size; /* bytes; 0 for absent and zero ones */
 };
 
 static inline uint64_t snapshot_nr_leaves(uint64_t leaves_at)
@@ -101,7 +110,11 @@ bool snapshot_is_ram(uint64_t memory, uint64_t gfn, uint64_t pages);
 
 /* BLAKE2b-256 of a block. */
 void snapshot_leaf(const void *block, size_t size, uint8_t ret_hash[SNAPSHOT_HASH]);
-/* The root over `n` leaves, which it overwrites. */
-void snapshot_root(uint8_t (*leaf)[SNAPSHOT_HASH], uint64_t n, uint8_t ret_root[SNAPSHOT_HASH]);
+/* The root of a file of this shape over its `n` leaves, which it overwrites. The shape's base is set. */
+void snapshot_root(const struct snapshot_shape *shape, uint8_t (*leaf)[SNAPSHOT_HASH], uint64_t n,
+                   uint8_t ret_root[SNAPSHOT_HASH]);
+
+/* Whether a base can have this name: a file's, without a directory and without control characters. */
+bool snapshot_is_base_name(const char *name);
 
 #endif

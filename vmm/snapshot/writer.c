@@ -167,10 +167,19 @@ static void pack(struct snapshot_writer *w, uint64_t gfn, const void *page)
 	memcpy(p->bytes + p->pages++ * PAGE_SIZE, page, PAGE_SIZE);
 }
 
+/* Pages without bytes in the file. */
+static void note_nothing(struct snapshot_writer *w, uint64_t gfn, enum snapshot_kind kind)
+{
+	flush(w); /* runs ascend */
+	note(w, gfn, kind, 0);
+}
+
 void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *page)
 {
 	if (page_is_zero(page)) {
 		w->zero++;
+		if (w->names_zero)
+			note_nothing(w, gfn, SNAPSHOT_ZERO);
 		return;
 	}
 	if (w->packer)
@@ -182,8 +191,7 @@ void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *p
 
 void snapshot_writer_absent(struct snapshot_writer *w, uint64_t gfn)
 {
-	flush(w); /* runs ascend */
-	note(w, gfn, SNAPSHOT_ABSENT, 0);
+	note_nothing(w, gfn, SNAPSHOT_ABSENT);
 	w->absent++;
 }
 
@@ -193,7 +201,7 @@ static void write_header(struct snapshot_writer *w, struct snapshot_shape *shape
 
 	write_at(w, w->leaf[0], w->nr_leaves * SNAPSHOT_HASH, w->at);
 	shape->file_size = w->at + w->nr_leaves * SNAPSHOT_HASH;
-	snapshot_root(w->leaf, w->nr_leaves, shape->root);
+	snapshot_root(shape, w->leaf, w->nr_leaves, shape->root);
 	snapshot_shape_write(shape, header);
 	write_at(w, header, sizeof(header), 0);
 }

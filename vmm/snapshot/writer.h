@@ -20,12 +20,16 @@ struct snapshot_writer {
 	uint64_t nr_runs, run_room;
 	uint64_t stored, zero, absent;  /* pages */
 	struct snapshot_packer *packer; /* pages in a row that wait to be packed; NULL: none are packed */
+	bool names_zero;                /* set behind snapshot_writer_begin(): the file will have a base */
 };
 
 /* Begins a file at `fd`, which is empty and stays the caller's. With `pack` pages are packed where that pays. -ENOMEM. snapshot_writer_end() ends it in any case. */
 int must_check snapshot_writer_begin(struct snapshot_writer *w, int fd, bool pack);
 
-/* A page of the guest's, 4096 bytes; one that is all zero takes no room. */
+/*
+ * A page of the guest's, 4096 bytes; one that is all zero takes no room. Of a file with a base what is not written is as
+ * it is there.
+ */
 void snapshot_writer_page(struct snapshot_writer *w, uint64_t gfn, const void *page);
 /* A page that the guest does not have. */
 void snapshot_writer_absent(struct snapshot_writer *w, uint64_t gfn);
@@ -37,7 +41,7 @@ static inline uint64_t snapshot_writer_bytes(const struct snapshot_writer *w)
 }
 
 /*
- * Writes state, index, hashes and header. The shape's places, counts and root are filled in. -errno: the file is none. It
+ * Writes state, index, hashes and header. The shape has its base; its places, counts and root are filled in. -errno: the file is none. It
  * is not synced.
  */
 int must_check snapshot_writer_end(struct snapshot_writer *w, struct snapshot_shape *shape, const uint8_t *state,

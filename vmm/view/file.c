@@ -40,7 +40,7 @@ void view_file_close(struct view_file *f)
 }
 
 /* The page's content, kept here; NULL: it cannot be read. */
-static const uint8_t *content(struct view_file *f, const struct snapshot_run *run, uint64_t gfn)
+static const uint8_t *content(struct view_file *f, const struct snapshot_extent *run, uint64_t gfn)
 {
 	const unsigned at = gfn % VIEW_FILE_PAGES;
 	int r;
@@ -61,7 +61,7 @@ static bool entry(void *ctx, uint64_t at, pte_t *ret_entry)
 {
 	const uint64_t gfn = at / PAGE_SIZE;
 	struct view_file *f = ctx;
-	const struct snapshot_run *run;
+	const struct snapshot_extent *run;
 	const uint8_t *page;
 
 	if (!snapshot_is_ram(f->s.shape.memory, gfn, 1))
@@ -99,7 +99,7 @@ const char *view_file_piece(void *file, uint64_t gpa, uint64_t *ret_end)
 {
 	const uint64_t gfn = gpa / PAGE_SIZE;
 	struct view_file *f = file;
-	const struct snapshot_run *run;
+	const struct snapshot_extent *run;
 	uint64_t end = area_end(f->s.shape.memory, gfn);
 	const char *kind = "outside";
 
