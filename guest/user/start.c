@@ -16,6 +16,7 @@ static const struct {
     {"hello", hello_main},       {"args", args_main},       {"chase", chase_main}, {"crash", crash_main},
     {"selftest", selftest_main}, {"idle", idle_main},       {"hold", hold_main},   {"fill", fill_main},
     {"phases", phases_main},     {"enclave", enclave_main}, {"fork", fork_main},   {"share", share_main},
+    {"sweep", sweep_main},
 };
 
 /* Words are separated by single blanks; there are no quotes. -1: too long. */

@@ -162,5 +162,6 @@ int idle_main(int argc, char **argv);
 int phases_main(int argc, char **argv);
 int selftest_main(int argc, char **argv);
 int share_main(int argc, char **argv);
+int sweep_main(int argc, char **argv);
 
 #endif

@@ -147,6 +147,11 @@ Test(sharing, programs_refuse)
 	}
 	run_gnomon(&r, "run", kernel, "--", "share", "1", "0", "share");
 	cr_assert_eq(r.status, 2);
+	run_gnomon(&r, "run", kernel, "--", "sweep", "3");
+	cr_assert_eq(r.status, 2);
+	run_gnomon(&r, "run", kernel, "--", "sweep", "1000");
+	cr_assert_eq(r.status, 1);
+	cr_assert(strstr(r.out, "no memory for 1000 MiB"), "%s", r.out);
 	run_gnomon(&r, "run", kernel, "--", "fork", "share", "1000");
 	cr_assert_eq(r.status, 1);
 	cr_assert(strstr(r.out, "no memory"), "%s", r.out);

@@ -29,6 +29,90 @@ static unsigned lines(const char *text)
 	return n;
 }
 
+/* Made-up values: in the case of each mode, in one of them no KVM. */
+Test(bench_sharing, guests)
+{
+	static const struct host_info host = {.kvm = HOST_KVM_OK};
+	const struct bench_plan plan = {
+	    .host = &host, .rounds = 3, .where = 1u << BENCH_NESTED | 1u << BENCH_SHADOW, .limits.signal_fd = -1};
+	const struct workload *w = &sharing_workload;
+	struct sharing_results *res = calloc(1, w->results_size);
+	char *text, words[4096] = {0};
+	FILE *to;
+
+	cr_assert_eq(w->begin(res, &plan), 0);
+	cr_assert_eq(w->nr_cases(res), (size_t)SHARING_CASES + 6);
+	w->finish(res, &(struct bench_run){.done = {3, 3}});
+	for (size_t i = 0; i < SHARING_GUEST_CASES; i++) {
+		*res->guests.na[i] = 0;
+		cr_assert(w->is_due(res, SHARING_CASES + i));
+		for (int round = 0; round < 3; round++)
+			for (int v = 0; v < SHARING_VALUES; v++)
+				res->guests.value[i][v][round] = (v + 1) * 1000;
+		for (int round = 0; round < 3 && sharing_what(i) != SHARING_SNAPSHOT; round++) {
+			res->guests.value[i][GUESTS_ALONE][round] = 4 * 1024;
+			res->guests.value[i][GUESTS_TOGETHER][round] = 1024 + 1024 * (i > 3);
+		}
+		for (int round = 0; round < 3 && sharing_what(i) == SHARING_SNAPSHOT; round++)
+			res->guests.value[i][SNAPSHOT_FULL][round] = i ? 20000 : 100000;
+	}
+	strcpy(res->guests.na[2], "it did not start");
+	text = text_of(res, w->tables[2]);
+	cr_expect_eq(lines(text), 1 + 2, "%s", text);
+	cr_expect(strstr(text, ",1024,100,2,") && strstr(text, ",4,5,"), "%s", text);
+	cr_expect(strstr(text, ",0.04") && strstr(text, ",0.2"), "%s", text);
+	free(text);
+	text = text_of(res, w->tables[3]);
+	cr_expect_eq(lines(text), 1 + 4, "%s", text);
+	cr_expect(strstr(text, ",1024,512,read,7,7,7,8,8,8,3\n"), "%s", text);
+	cr_expect(strstr(text, ",1024,512,mapped,9,9,9,10,10,10,3\n"), "%s", text);
+	free(text);
+	text = text_of(res, w->tables[4]);
+	cr_expect_eq(lines(text), 1 + 4, "%s", text);
+	cr_expect(strstr(text, ",dedup,4,256,128,4,1,75,100,"), "%s", text);
+	cr_expect(strstr(text, ",restore --lazy,4,256,128,4,2,50,"), "%s", text);
+	free(text);
+	to = fmemopen(words, sizeof(words), "w");
+	sharing_guests_explain(res, to);
+	fclose(to);
+	cr_expect(strstr(words, "save 100 % of the ideal.") && strstr(words, "save 67 % of the ideal: less than 85"),
+	          "%s", words);
+	cr_expect(strstr(words, "25 times as fast as a full one.") &&
+	              strstr(words, " 5 times as fast as a full one: less"),
+	          "%s", words);
+	w->release(res);
+	free(res);
+}
+
+static int parse(const char *text, enum sharing_what what, double *ret)
+{
+	return sharing_guests_parse(text, strlen(text), what, ret);
+}
+
+Test(bench_sharing, the_drivers_line)
+{
+	static const char good[] = "sharing dedup alone-kib=3 together-kib=2 us=1\n";
+	static const char *const bad[] = {
+	    "",
+	    "sharing dedup alone-kib=3 together-kib=2 us=1",
+	    "sharing dedup alone-kib=3 together-kib=2 us=01\n",
+	    "sharing dedup alone-kib=3 together-kib=2 us=0\n",
+	    "sharing dedup alone-kib=-3 together-kib=2 us=1\n",
+	    "sharing dedup alone-kib=3 us=1 together-kib=2\n",
+	    "sharing dedup alone-kib=3 together-kib=2 us=1\n\n",
+	    "sharing lazy alone-kib=3 together-kib=2 us=1\n",
+	    "sharing dedup alone-kib=3 together-kib=2\n",
+	    "sharing dedup alone-kib=99999999999999999999 together-kib=2 us=1\n",
+	};
+	double value[SHARING_VALUES] = {0};
+
+	cr_assert_eq(parse(good, SHARING_DEDUP, value), 0);
+	cr_expect(value[GUESTS_ALONE] == 3 && value[GUESTS_TOGETHER] == 2 && value[GUESTS_TIME] == 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		cr_expect_lt(parse(bad[i], SHARING_DEDUP, value), 0, "%zu", i);
+	cr_expect_lt(sharing_guests_parse("sharing dedup\0", 14, SHARING_DEDUP, value), 0);
+}
+
 Test(bench_sharing, a_round)
 {
 	const struct bench_plan plan = {.quick = true, .rounds = 1, .seed = 3, .limits.signal_fd = -1};
@@ -44,6 +128,7 @@ Test(bench_sharing, a_round)
 		cr_assert_eq(w->turn(res, &(struct turn){.i = i, .limits.signal_fd = -1}), 0);
 	w->finish(res, &run);
 	cr_assert(w->any(res));
+	cr_expect_eq(w->nr_cases(res), (size_t)SHARING_CASES, "no mode takes part, so no guest does");
 	text = text_of(res, w->tables[0]);
 	cr_expect_eq(lines(text), 1 + 2, "%s", text);
 	cr_expect(strstr(text, "\nblake2b,64,") && strstr(text, "\nxxh3,64,"), "%s", text);
@@ -53,6 +138,12 @@ Test(bench_sharing, a_round)
 	cr_expect(strstr(text, "\nblake2b,0,1,") && strstr(text, "\nblake2b,1,2049,"), "%s", text);
 	cr_expect(strstr(text, "\nxxh3,16384,"), "%s", text);
 	free(text);
+	for (int i = 2; i < 5; i++) {
+		struct report *none;
+
+		cr_assert_eq(w->tables[i](res, &none), 0);
+		cr_expect_null(none);
+	}
 	to = fmemopen(words, sizeof(words), "w");
 	w->explain(res, to);
 	fclose(to);

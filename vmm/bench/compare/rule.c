@@ -20,7 +20,9 @@ static const struct compare_rule rules[] = {
     /* what the host or the run was like, and verdicts */
     {"*", "second_stage", NULL, .role = COMPARE_NOTE},
     {"*", "ratio_to", NULL, .role = COMPARE_NOTE}, /* what the row is says it already */
-    {"sharing", "memory", NULL, .role = COMPARE_KEY},
+    {"sharing*", "memory", NULL, .role = COMPARE_KEY},
+    {"sharing-*", "set", NULL, .role = COMPARE_KEY},
+    {"sharing-guests", "saved", NULL, .role = COMPARE_VALUE, .more_is_better = true},
     {"fork", "memory", NULL, .role = COMPARE_KEY},
     {"fork", "made", NULL, .role = COMPARE_VALUE},
     {"fork", "copied_*", NULL, .role = COMPARE_NOTE},

@@ -69,7 +69,7 @@ static int begin(void *results, const struct bench_plan *plan)
 		if (r == 0)
 			r = series_pair(plan->rounds, &res->descent[i], &res->bitmap[i]);
 	}
-	return r;
+	return r < 0 ? r : sharing_guests_begin(&res->guests, plan);
 }
 
 /* Two memories with the same content, and each one's fingerprints: with the first case, for all. */
@@ -91,19 +91,27 @@ static int prepare(void *results, const struct turn *turn)
 
 static size_t nr_cases(const void *results)
 {
-	return SHARING_CASES;
+	const struct sharing_results *res = results;
+	const bool guests = res->plan->where & (1u << BENCH_NESTED | 1u << BENCH_SHADOW);
+
+	return SHARING_CASES + (guests ? SHARING_GUEST_CASES : 0);
 }
 
 static bool is_due(const void *results, size_t i)
 {
-	return true;
+	const struct sharing_results *res = results;
+
+	return i < SHARING_CASES ||
+	       (res->plan->where >> sharing_where(i - SHARING_CASES) & 1 && !*res->guests.na[i - SHARING_CASES]);
 }
 
 static void describe(const void *results, size_t i, char *ret_text, size_t size)
 {
 	const char *hash = share_algorithm_name(sharing_hash(i));
 
-	if (sharing_index(i) < 0)
+	if (i >= SHARING_CASES)
+		sharing_guests_describe(i - SHARING_CASES, ret_text, size);
+	else if (sharing_index(i) < 0)
 		snprintf(ret_text, size, "first fingerprint, %s", hash);
 	else
 		snprintf(ret_text, size, "%llu pages differ, %s", (unsigned long long)changed_pages(results, i), hash);
@@ -215,6 +223,8 @@ static int take_turn(void *results, const struct turn *turn)
 
 	if (signal.fd >= 0 && poll(&signal, 1, 0) > 0)
 		return -EINTR;
+	if (turn->i >= SHARING_CASES)
+		return sharing_guests_turn(&res->guests, res->plan, turn->i - SHARING_CASES, turn);
 	if (sharing_index(turn->i) < 0)
 		take_first(res, turn->i, turn->round);
 	else
@@ -247,11 +257,13 @@ static void release(void *results)
 		guest_mem_destroy(&res->memory[which].mem);
 	}
 	free(res->map);
+	sharing_guests_release(&res->guests);
 }
 
 const struct workload sharing_workload = {
     .name = "sharing",
-    .what = "fingerprints of memory: the first, after k pages changed, and finding what differs",
+    .what = "fingerprints of memory; guests that are saved, restored, merged or share a file",
+    .needs = 1 << BENCH_KERNEL,
     .rounds = ROUNDS,
     .quick_rounds = ROUNDS,
     .results_size = sizeof(struct sharing_results),
@@ -263,7 +275,8 @@ const struct workload sharing_workload = {
     .turn = take_turn,
     .finish = finish,
     .any = any,
-    .tables = {sharing_report_first, sharing_report_diff},
+    .tables = {sharing_report_first, sharing_report_diff, sharing_report_snapshot, sharing_report_restore,
+               sharing_report_guests},
     .explain = sharing_explain,
     .release = release,
 };

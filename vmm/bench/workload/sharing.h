@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workload `sharing`: fingerprints of guest memory (vmm/share). In memory that no guest runs in, so that nothing but the
- * hashing and the comparing takes time; all times are of the thread on its CPU.
+ * Workload `sharing`: fingerprints of guest memory (vmm/share), and what guests that run gain by them and by snapshots
+ * (bench/workload/sharing_guests.h). Fingerprints are of memory that no guest runs in, so that nothing but the hashing and
+ * the comparing takes time; all times of theirs are of the thread on its CPU.
  *
  *   first   the first fingerprint of all pages, beside the hash alone over the same pages in the same turn
  *   k       k pages of one of two equal memories change: what it takes to bring the fingerprint up to date and to find
@@ -10,6 +11,7 @@
 #ifndef GNOMON_BENCH_WORKLOAD_SHARING_H
 #define GNOMON_BENCH_WORKLOAD_SHARING_H
 
+#include "bench/workload/sharing_guests.h"
 #include "bench/workload/workload.h"
 #include "share/fingerprint.h"
 
@@ -32,6 +34,7 @@ struct sharing_results {
 	/* By case and round, in us. `first` has the hash alone in `other`. */
 	double *update[SHARING_CASES], *other[SHARING_CASES], *descent[SHARING_CASES], *bitmap[SHARING_CASES];
 	uint64_t comparisons[SHARING_CASES]; /* the most of all rounds */
+	struct sharing_guests guests;        /* their cases come behind the others */
 	int rounds;                          /* that were done */
 };
 
@@ -51,6 +54,12 @@ extern const uint64_t sharing_k[SHARING_KS];
 int sharing_report_first(const void *results, struct report **ret_table);
 int sharing_report_diff(const void *results, struct report **ret_table);
 void sharing_explain(const void *results, FILE *to);
+
+/* sharing_guests_report.c */
+int sharing_report_snapshot(const void *results, struct report **ret_table);
+int sharing_report_restore(const void *results, struct report **ret_table);
+int sharing_report_guests(const void *results, struct report **ret_table);
+void sharing_guests_explain(const struct sharing_results *res, FILE *to);
 
 extern const struct workload sharing_workload;
 

@@ -149,4 +149,5 @@ void sharing_explain(const void *results, FILE *to)
 	for (int hash = 0; hash < SHARING_HASHES; hash++)
 		explain_crossover(res, hash, to);
 	fputs("memcmp needs both memories at one place; a descent needs their hashes.\n", to);
+	sharing_guests_explain(res, to);
 }

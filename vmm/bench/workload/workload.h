@@ -20,7 +20,7 @@
 #include "bench/report/report.h"
 
 #define WORKLOAD_MAX_CASES  176
-#define WORKLOAD_MAX_TABLES 3
+#define WORKLOAD_MAX_TABLES 5
 
 /* Files that come with Gnomon. */
 enum bench_file { BENCH_KERNEL, BENCH_COST, BENCH_SHORTEST, BENCH_NR_FILES };
