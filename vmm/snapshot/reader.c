@@ -86,20 +86,20 @@ static int read_state(struct snapshot *s, char *ret_why)
 /* The directory in which an open file lies: O_PATH. -errno with a clause. */
 static int directory_of(int fd, char *ret_why)
 {
-	char link[32], path[PATH_MAX], *slash;
+	char self[32], place[PATH_MAX], *slash;
 	ssize_t n;
 	int dir;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path) - 1);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	n = readlink(self, place, sizeof(place) - 1);
 	if (n < 0)
 		return snapshot_refuse(errno, ret_why, "it has a base, and where it lies is not known (%s)",
 		                       strerror(errno));
-	path[n] = 0;
-	slash = strrchr(path, '/');
+	place[n] = 0;
+	slash = strrchr(place, '/');
 	if (slash)
-		slash[slash == path] = 0;
-	dir = open(slash ? path : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		slash[slash == place] = 0;
+	dir = open(slash ? place : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return dir < 0 ? snapshot_refuse(errno, ret_why, "it has a base, and its directory cannot be opened (%s)",
 	                                 strerror(errno))
 	               : dir;
