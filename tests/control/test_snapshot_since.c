@@ -87,15 +87,15 @@ static void start_hold(const char *mode)
 static void balloon_changes(const char *from)
 {
 	start_hold(from);
+	set_balloon(56 * MIB);
+	await_balloon(56 * MIB);
+	track(base);
 	set_balloon(20 * MIB);
 	await_balloon(20 * MIB);
 	await("round", 3);
-	track(base);
-	set_balloon(60 * MIB);
-	await_balloon(60 * MIB);
-	await("hold: used", 1);
 	set_balloon(40 * MIB);
 	await_balloon(40 * MIB);
+	await("hold: used", 1);
 	tell("stop");
 	expect_as_whole(base, file);
 	quit();
@@ -126,6 +126,26 @@ Test(control, snapshot_since_with_a_balloon_nested)
 Test(control, snapshot_since_with_a_balloon_shadow)
 {
 	balloon_changes(modes[1]);
+}
+
+static void slice(const char *command, json_int_t gpa)
+{
+	json_decref(ask(command, json_pack("{s:I, s:I}", "gpa", gpa, "size", (json_int_t)MIB)));
+}
+
+/* Between the saves nobody but the VMM changes anything: a slice comes back, and another goes. */
+Test(control, snapshot_since_with_slices)
+{
+	names();
+	start("nested", "1", "ticks", "ticking\n");
+	tell("stop");
+	slice("reclaim", 32 * MIB);
+	track(base);
+	slice("release", 32 * MIB);
+	slice("reclaim", 40 * MIB);
+	expect_as_whole(base, file);
+	quit();
+	remove_all();
 }
 
 static void root_of(const char *key, char ret_root[64])

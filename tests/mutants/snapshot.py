@@ -37,7 +37,7 @@ MUTANTS = [
     ("chain-replaces-its-base", CHAIN, "st.st_ino == target->st_ino)", "st.st_ino == 0)",
      "a file takes the place of one that it builds on", "unit snapshot_chain"),
     ("since-loses-what-the-vmm-wrote", DIRTY, "written_take(&vm->stage2.written, all);", ";",
-     "pages that came and went are as they were in the base", "control control/snapshot_since_with_a_balloon_shadow"),
+     "pages that came and went are as they were in the base", "control control/snapshot_since_with_slices"),
     ("since-takes-the-log-alone", DIRTY, "for (struct dirty_reader *to = vm->dirty_readers; to; to = to->next)",
      "for (struct dirty_reader *to = vm->dirty_readers; to; to = NULL)",
      "what one reader took from the log the others do not get", "control control/snapshot_since_beside_fingerprints"),
