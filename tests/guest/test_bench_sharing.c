@@ -26,7 +26,7 @@ static const json_t *rows_of(const json_t *tables, size_t i, size_t n)
 	return rows;
 }
 
-Test(bench_sharing, guests_share)
+Test(bench_sharing, bench_guests_share)
 {
 	const json_t *rows, *tables;
 	json_t *root;
