@@ -8,7 +8,7 @@
 
 #include "bench/workload/balloon.h"
 
-#define ROUNDS 3
+#define ROUNDS 6
 #define STAGE  "software (npt=0)" /* of the host that they are from */
 
 extern struct bench_plan plan;
@@ -23,7 +23,7 @@ void measured(const struct op_case *cases, size_t nr_cases);
 /* The case of the plan; fails the test if there is none, or two. */
 size_t case_of(const char *row, enum bench_where where, bool thp);
 
-/* Times of a case by round, us. */
+/* Times of a case by round, us: these three, twice. */
 void times_of(size_t i, double a, double b, double c);
 
 #endif

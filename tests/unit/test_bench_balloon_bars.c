@@ -121,7 +121,7 @@ Test(bench_balloon_bars, what_was_done)
 	for (size_t i = 0; i < balloon_set.nr_cases; i++)
 		if (balloon_set.cases[i].what)
 			expect_said(balloon_set.cases[i].what);
-	expect_said("the median of 3 rounds.");
+	expect_said("the median of 6 rounds.");
 }
 
 /* Two rows of a run: which is divided by which, in both modes, on the backing that is named; both or nothing. */

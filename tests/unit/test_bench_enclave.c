@@ -12,7 +12,7 @@
 #include "bench/workload/enclave.h"
 #include "table_text.h"
 
-#define ROUNDS 3
+#define ROUNDS 6
 #define TAIL                                                                                                           \
 	"walks pages=00000000000000000001 low=00000000000000000004 high=00000000000000000004 "                         \
 	"sum_low=00000000000000000004 sum_high=00000000000000000004\n"                                                 \
@@ -150,11 +150,11 @@ Test(bench_enclave_report, costs)
 {
 	char *all = written(enclave_costs_report, report_write_csv);
 
-	expect_line(all, "\nenclave-call,nested,thread,ept,10,0,2,2,2,,,,,1,2.50 floors,3\n");
-	expect_line(all, "\nenclave-build-1m,nested,process,ept,10,0,2,2,2,100000,0.5,0.5,0.5,1,0.80 of BLAKE2b,3\n");
-	expect_line(all, "\nenclave-build-1m,native,-,ept,5,0,,,,200000,,,,,-,3\n");
-	expect_line(all, "\nenclave-rules-1m,native,-,ept,5,0,,,,200000,1,1,1,,0.80 of BLAKE2b,3\n");
-	expect_line(all, "\nenclave-chase-in,shadow,process,ept,10,0,,,,,,,,1,-,3\n");
+	expect_line(all, "\nenclave-call,nested,thread,ept,10,0,2,2,2,,,,,1,2.50 floors,6\n");
+	expect_line(all, "\nenclave-build-1m,nested,process,ept,10,0,2,2,2,100000,0.5,0.5,0.5,1,0.80 of BLAKE2b,6\n");
+	expect_line(all, "\nenclave-build-1m,native,-,ept,5,0,,,,200000,,,,,-,6\n");
+	expect_line(all, "\nenclave-rules-1m,native,-,ept,5,0,,,,200000,1,1,1,,0.80 of BLAKE2b,6\n");
+	expect_line(all, "\nenclave-chase-in,shadow,process,ept,10,0,,,,,,,,1,-,6\n");
 	free(all);
 	strcpy(results.op.series[4].na, "it is broken");
 	all = written(enclave_costs_report, report_print);

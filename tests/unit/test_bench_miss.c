@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <gnomon/addr.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "bench/workload/miss.h"
 #include "bench/workload/miss_clock.h"
+#include "bench/workload/miss_native.h"
 #include "bench/workload/miss_pmu.h"
 #include "table_text.h"
 
@@ -244,6 +246,75 @@ Test(bench_miss, dtlb_misses)
 	cr_assert_eq(miss_report(&results, &table), 0);
 	text = table_text(table, report_print);
 	cr_expect(strstr(text, "n/a: no counter of dTLB misses: Permission denied\n"), "%s", text);
+	free(text);
+}
+
+static pthread_t did;
+
+static void note_thread(struct arena_block *b)
+{
+	did = pthread_self();
+	b->line += b->loads;
+	b->tsc = 7;
+}
+
+/* A native environment is a thread that was woken, as a guest is: not the benchmark's, which a busy host treats otherwise. */
+Test(bench_miss, native_has_a_hand)
+{
+	struct miss_native *n = miss_native_start(note_thread);
+	struct arena_block b = {.line = 100, .loads = 16};
+
+	cr_assert(n);
+	for (int i = 1; i <= 3; i++) {
+		cr_assert_eq(miss_native_do(n, &b), 0);
+		cr_expect_eq(b.line, 100u + 16 * i);
+		cr_expect_eq(b.tsc, 7u);
+		cr_expect(!pthread_equal(did, pthread_self()));
+	}
+	miss_native_stop(n);
+	miss_native_stop(NULL);
+}
+
+/* Each environment brings its own tables into the caches; after a sweep nothing may be there. */
+Test(bench_miss, once_round_before)
+{
+	for (uint32_t pages = 16; pages <= 16384; pages *= 2)
+		cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = pages}), pages);
+	cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = 17}), 32u);
+	cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = 65536}), 16384u);
+	cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = 4096, .cold = true}), 0u);
+}
+
+/* ^C in the middle of a minute and a half of turns: they are worth as much as those of a shorter run. */
+Test(bench_miss, interrupted_keeps_turns)
+{
+	struct miss_samples *s = results.request[ARENA_SMALL].samples, *none = results.request[ARENA_HUGE].samples;
+	char *text;
+
+	s->rate = 2000; /* ticks a microsecond: so far these are ticks */
+	none->turns = 0;
+	results.request[ARENA_APART].samples->scaled = true;
+	miss_interrupted(&results);
+	miss_interrupted(&results);
+	cr_expect_eq(s->series[0].ns[MISS_NATIVE][0], 5);
+	cr_expect_str_eq(results.na[ARENA_SMALL], "");
+	cr_expect_str_eq(results.na[ARENA_HUGE], "the run was interrupted before");
+	text = csv(miss_report);
+	cr_expect_eq(text_count(text, ",native,1.25,1.25,1.25,"), 2u, "%s", text);
+	free(text);
+}
+
+/* Too few turns say nothing, however alike they are. */
+Test(bench_miss, few_turns_tell_nothing)
+{
+	char *text;
+
+	results.request[ARENA_SMALL].samples->turns = 1;
+	text = said_text(miss_find, &results);
+	cr_expect_eq(text_count(text, "no difference"), 2u, "%s", text);
+	free(text);
+	text = said_text(miss_explain, &results);
+	cr_expect_eq(text_count(text, "after 1 turns: wider than wanted"), 1u, "%s", text);
 	free(text);
 }
 

@@ -50,6 +50,10 @@ int stats_summarise(const double *samples, size_t n, uint64_t seed, struct stats
 	percentile_sort(x, n);
 	describe(x, n, &s);
 	r = bootstrap_median(samples, n, seed, &s.ci_low, &s.ci_high);
+	if (n < STATS_FEWEST) {
+		s.ci_low = -INFINITY;
+		s.ci_high = INFINITY;
+	}
 	for (size_t i = 0; i < n; i++)
 		x[i] = x[i] > s.median ? x[i] - s.median : s.median - x[i];
 	percentile_sort(x, n);

@@ -14,6 +14,12 @@
 /* The seed to use. */
 #define STATS_SEED 0x676e6f6d6f6eull
 
+/*
+ * Fewer samples have no 95 % interval of their median: that from the least to the largest of 5 holds it in 94 % of the
+ * cases. Theirs is from -infinity to infinity.
+ */
+#define STATS_FEWEST 6
+
 /* In the unit of the samples, except n and outliers. */
 struct stats_summary {
 	size_t n;
@@ -21,7 +27,7 @@ struct stats_summary {
 	double p5, p25, p75, p95, p99; /* percentile.h */
 	double iqr;               /* p75 - p25 */
 	double mad;               /* median absolute deviation from the median, not scaled */
-	double ci_low, ci_high;   /* 95 % confidence interval of the median (bootstrap.h) */
+	double ci_low, ci_high;   /* 95 % confidence interval of the median (bootstrap.h), or STATS_FEWEST's */
 	size_t outliers;          /* Tukey: beyond 1.5 iqr outside [p25, p75] */
 };
 

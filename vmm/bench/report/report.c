@@ -127,15 +127,28 @@ void report_set_rest_na(struct report *r, const char *reason)
 	}
 }
 
+static void set_end(struct report *r, const char *name, const char *end, double value)
+{
+	char column[64], reason[64];
+
+	snprintf(column, sizeof(column), "%s_ci_%s", name, end);
+	snprintf(reason, sizeof(reason), "fewer than %d samples have no 95%% interval", STATS_FEWEST);
+	if (isinf(value))
+		report_set_na(r, column, reason);
+	else
+		report_set_number(r, column, value);
+}
+
+void report_set_interval(struct report *r, const char *name, double low, double high)
+{
+	set_end(r, name, "low", low);
+	set_end(r, name, "high", high);
+}
+
 void report_set_ratio(struct report *r, const char *name, const struct stats_ratio *ratio)
 {
-	char low[32], high[32];
-
-	snprintf(low, sizeof(low), "%s_ci_low", name);
-	snprintf(high, sizeof(high), "%s_ci_high", name);
 	report_set_number(r, name, ratio->median);
-	report_set_number(r, low, ratio->ci_low);
-	report_set_number(r, high, ratio->ci_high);
+	report_set_interval(r, name, ratio->ci_low, ratio->ci_high);
 }
 
 static const char *or_unknown(const char *s)

@@ -89,6 +89,8 @@ void report_set_range(struct report *report, const char *column, unsigned low, u
 void report_set_na(struct report *report, const char *column, const char *reason);
 /* Sets every cell of the newest row that has no value and no reason yet. */
 void report_set_rest_na(struct report *report, const char *reason);
+/* The columns NAME_ci_low and NAME_ci_high: n/a with the reason where there are too few samples (STATS_FEWEST). */
+void report_set_interval(struct report *report, const char *name, double low, double high);
 /* The columns NAME, NAME_ci_low and NAME_ci_high. */
 void report_set_ratio(struct report *report, const char *name, const struct stats_ratio *ratio);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/stats.h"
 #include "bench/workload/socket_guest.h"
 #include "bench/workload/turn.h"
 
@@ -93,7 +94,7 @@ const struct workload auto_workload = {
     .name = "auto",
     .what = "whether --paging auto keeps up with the better mode of each phase",
     .needs = 1 << BENCH_KERNEL,
-    .rounds = 5,
+    .rounds = STATS_FEWEST,
     .quick_rounds = 2,
     .untimed_rounds = 1,
     .results_size = sizeof(struct auto_results),

@@ -4,8 +4,6 @@
 #include "bench/stats.h"
 #include "bench/workload/chase_parts.h"
 
-#define FEWEST_ROUNDS 6 /* for an interval that can be trusted: stats.h */
-
 /* Of the largest number of pages that has a ratio: one disturbed round of few leaves the largest of all without. */
 static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
 {
@@ -29,10 +27,10 @@ static void explain_ratio(const struct chase_results *res, enum bench_where w, e
 	        "%d rounds): %s.\n",
 	        res->pages[i], chase_page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
 	        ratio.ci_high, (int)ratio.n,
-	        ratio.n < FEWEST_ROUNDS ? "too few to tell"
-	        : ratio.ci_low > 1      ? "more"
-	        : ratio.ci_high < 1     ? "less"
-	                                : "they agree within noise");
+	        ratio.n < STATS_FEWEST ? "too few to tell"
+	        : ratio.ci_low > 1     ? "more"
+	        : ratio.ci_high < 1    ? "less"
+	                               : "they agree within noise");
 }
 
 /* What was not measured for want of time. */

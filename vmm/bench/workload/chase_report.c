@@ -82,8 +82,7 @@ static int set_samples(struct report *t, const struct chase_series *s, int n)
 	report_set_number(t, "dense", dense.median);
 	report_set_number(t, "miss", miss.median);
 	report_set_number(t, "miss_iqr", miss.iqr);
-	report_set_number(t, "miss_ci_low", miss.ci_low);
-	report_set_number(t, "miss_ci_high", miss.ci_high);
+	report_set_interval(t, "miss", miss.ci_low, miss.ci_high);
 	report_set_number(t, "n", n);
 	return 0;
 }

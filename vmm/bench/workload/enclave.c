@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/process.h"
+#include "bench/stats.h"
 #include "bench/touch.h"
 #include "bench/workload/turn.h"
 
@@ -145,7 +146,7 @@ const struct workload enclave_workload = {
     .name = "enclave",
     .what = "what it costs to enter, leave and build enclaves, and how long their page walks are",
     .needs = 1 << BENCH_COST,
-    .rounds = 5,
+    .rounds = STATS_FEWEST,
     .quick_rounds = 3,
     .results_size = sizeof(struct enclave_results),
     .begin = begin,

@@ -182,8 +182,7 @@ static int set_times(struct report *t, const struct fork_results *res, size_t i,
 	if (r < 0)
 		return r;
 	report_set_number(t, "fork", fork.median);
-	report_set_number(t, "fork_ci_low", fork.ci_low);
-	report_set_number(t, "fork_ci_high", fork.ci_high);
+	report_set_interval(t, "fork", fork.ci_low, fork.ci_high);
 	report_set_number(t, "n", n);
 	if (way != FORK_COPYING)
 		report_set_ratio(t, "ratio", &ratio);
@@ -250,7 +249,7 @@ const struct workload fork_workload = {
     .name = "fork",
     .what = "fork of a guest's process that shares its page tables or copies them",
     .needs = 1 << BENCH_KERNEL,
-    .rounds = 5,
+    .rounds = STATS_FEWEST,
     .quick_rounds = 3,
     .untimed_rounds = 1,
     .results_size = sizeof(struct fork_results),

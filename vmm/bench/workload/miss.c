@@ -112,23 +112,17 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 	         res->request[i].seconds);
 }
 
-/* Of a case that was under way the times have no scale yet. */
-void miss_interrupted(void *results)
-{
-	struct miss_results *res = results;
-
-	for (size_t i = 0; i < res->nr; i++)
-		if (!*res->na[i] && !res->request[i].samples->complete)
-			reason_set(&res->na[i], "the run was interrupted before");
-}
-
 int miss_turn(void *results, const struct turn *turn)
 {
 	struct miss_results *res = results;
 	struct turn t = *turn;
+	int r;
 
 	t.limits.seconds = (int)res->request[turn->i].seconds + CHILD_SECONDS;
-	return turn_call(&t, miss_turns, &res->request[turn->i], &res->na[turn->i]);
+	r = turn_call(&t, miss_turns, &res->request[turn->i], &res->na[turn->i]);
+	if (r == 0)
+		miss_scale(res->request[turn->i].samples);
+	return r;
 }
 
 void miss_release(void *results)

@@ -86,8 +86,7 @@ static int set_step(struct report *t, const struct miss_request *q, size_t ring,
 	if (r < 0)
 		return r;
 	report_set_number(t, "step", step.median);
-	report_set_number(t, "step_ci_low", step.ci_low);
-	report_set_number(t, "step_ci_high", step.ci_high);
+	report_set_interval(t, "step", step.ci_low, step.ci_high);
 	return 0;
 }
 

@@ -13,6 +13,8 @@ static const uint32_t full_sizes[] = {16, 64, 256, 512, 1024, 2048, 4096, 8192, 
 #define APP_QUICK_PAGES 16384 /* 64 MiB */
 #define APP_FULL_PAGES  65536
 
+#define WARM_MOST 16384 /* loads */
+
 #define NR(list) (sizeof(list) / sizeof(*(list)))
 _Static_assert(NR(full_sizes) <= MISS_MAX_RINGS && BENCH_MAX_SIZES <= MISS_MAX_RINGS, "room for the results");
 _Static_assert(2 * ARENA_NR_STRIDES <= MISS_MAX_RINGS, "room for the results");
@@ -150,6 +152,13 @@ size_t miss_apart(const struct miss_results *res)
 	while (i < res->nr && res->request[i].kind != ARENA_APART)
 		i++;
 	return i;
+}
+
+uint64_t miss_warm_loads(const struct miss_ring *ring)
+{
+	if (ring->cold)
+		return 0;
+	return MISS_WHOLE(ring->pages < WARM_MOST ? ring->pages : WARM_MOST);
 }
 
 uint64_t miss_arena_bytes(const struct miss_request *q)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench/workload/miss.h"
+#include "bench/workload/turn.h"
 
 const struct miss_who_is miss_who[MISS_NR_WHO] = {
     [MISS_REFERENCE] = {"reference", BENCH_NATIVE, MISS_REFERENCE, false},
@@ -14,6 +15,17 @@ const struct miss_who_is miss_who[MISS_NR_WHO] = {
     [MISS_NESTED_AGAIN] = {"nested again", BENCH_NESTED, MISS_NESTED, true},
     [MISS_SHADOW] = {"shadow", BENCH_SHADOW, MISS_NATIVE, false},
     [MISS_SHADOW_AGAIN] = {"shadow again", BENCH_SHADOW, MISS_SHADOW, true}};
+
+void miss_scale(struct miss_samples *s)
+{
+	if (s->scaled)
+		return;
+	s->scaled = true;
+	for (size_t i = 0; i < MISS_MAX_RINGS; i++)
+		for (int who = 0; who < MISS_NR_WHO; who++)
+			for (uint32_t n = 0; n < s->turns; n++)
+				s->series[i].ns[who][n] *= 1e3 / s->rate;
+}
 
 enum miss_who miss_base(const struct miss_request *q, enum miss_who who)
 {
@@ -40,6 +52,20 @@ void miss_count_again(const struct miss_request *q, unsigned *rows, unsigned *he
 			(*rows)++;
 			*held += ratio.ci_low <= 1 && 1 <= ratio.ci_high;
 		}
+	}
+}
+
+/* A case that was under way has the turns that were complete by then. */
+void miss_interrupted(void *results)
+{
+	struct miss_results *res = results;
+
+	for (size_t i = 0; i < res->nr; i++) {
+		if (*res->na[i])
+			continue;
+		miss_scale(res->request[i].samples);
+		if (!res->request[i].samples->turns)
+			reason_set(&res->na[i], "the run was interrupted before");
 	}
 }
 
@@ -109,9 +135,8 @@ void miss_set_place(struct report *t, const struct host_info *host, const struct
 
 /* Columns: of loads, and of an application's operations. */
 static const struct {
-	const char *time, *low, *high, *p99, *exits, *dtlb;
-} names[] = {{"load", "load_ci_low", "load_ci_high", "load_p99", "exits_load", "dtlb_load"},
-             {"time", "time_ci_low", "time_ci_high", "time_p99", "exits", "dtlb"}};
+	const char *time, *p99, *exits, *dtlb;
+} names[] = {{"load", "load_p99", "exits_load", "dtlb_load"}, {"time", "time_p99", "exits", "dtlb"}};
 
 static void set_dtlb(struct report *t, const char *column, const struct miss_request *q, size_t ring, enum miss_who who)
 {
@@ -146,8 +171,7 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 		return r;
 	set_refs(t, host, q, ring, who);
 	report_set_number(t, names[kind].time, ns.median);
-	report_set_number(t, names[kind].low, ns.ci_low);
-	report_set_number(t, names[kind].high, ns.ci_high);
+	report_set_interval(t, names[kind].time, ns.ci_low, ns.ci_high);
 	report_set_number(t, names[kind].p99, ns.p99);
 	if (base == who) {
 		report_set_na(t, "ratio_to", what_it_is);

@@ -4,38 +4,33 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "bench/workload/miss.h"
 #include "bench/workload/miss_arena.h"
 #include "bench/workload/miss_clock.h"
-#include "bench/workload/miss_pmu.h"
+#include "bench/workload/miss_native.h"
 #include "bench/workload/miss_vm.h"
 #include "paging/switch.h"
 
 #define BLOCK_NS    2e6  /* of timed loads */
 #define FIRST_LOADS 4096 /* by which a block's loads are found */
-#define WARM_MOST   4096 /* loads: more than a TLB has entries */
 #define COLD_LOADS                                                                                                     \
 	512 /* after a sweep: of an eighth of a lap, so that no entry's line comes twice where pages lie apart */
 #define COUNTED     16 /* pages of a ring whose walks the model counts */
 #define FEWEST      48 /* turns before the first look at the precision */
 #define LOOK_AGAIN  8  /* behind an eighth more turns: a look takes as long as some of them */
 #define MOST_JUMPS  16 /* of the clock: then it is none */
-#define ALIGN(n)    (((n) + 15) / 16 * 16)
 
 struct run {
 	const struct miss_request *q;
 	struct miss_broom *broom;        /* NULL: no ring is cold */
 	struct miss_vm *vm[MISS_NR_WHO]; /* of guests */
-	int pmu;                         /* this thread's counter; -errno */
+	struct miss_native *native[MISS_NR_WHO]; /* of the others */
 	uint64_t loads[MISS_MAX_RINGS];
 	uint64_t random;
 	double rate;        /* of the TSC, ticks a microsecond */
 	uint64_t ticks, us; /* of the turns that count: by these the rate is known better in the end */
-	int64_t in_blocks;  /* us */
 };
 
 /* ---- a block ---- */
@@ -45,19 +40,9 @@ static bool takes_part(const struct run *run, enum miss_who who)
 	return run->q->who >> who & 1;
 }
 
-static uint64_t lost_cpu(const struct run *run, enum miss_who who)
+static struct miss_hand *hand_of(const struct run *run, enum miss_who who)
 {
-	struct rusage usage;
-
-	if (run->vm[who])
-		return miss_vm_disturbances(run->vm[who]);
-	getrusage(RUSAGE_THREAD, &usage);
-	return usage.ru_nivcsw;
-}
-
-static uint64_t warm_loads(const struct miss_ring *ring)
-{
-	return ALIGN(ring->pages < WARM_MOST ? ring->pages : WARM_MOST);
+	return run->vm[who] ? miss_vm_hand(run->vm[who]) : miss_native_hand(run->native[who]);
 }
 
 /*
@@ -70,9 +55,10 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 	const struct miss_ring *is = &run->q->ring[ring];
 	struct arena_block b = {.line = (uintptr_t)arena_line(is->stride, from, ring),
 	                        .loads = loads,
+	                        .warm = miss_warm_loads(is),
 	                        .bytes = is->pages * CHASE_PAGE,
 	                        .app = run->q->app};
-	int r = 0;
+	int r;
 
 	if (b.app)
 		b.line = (from + 1) *
@@ -80,36 +66,25 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 
 	if (is->cold)
 		miss_broom_sweep(run->broom);
-	else
-		b.warm = warm_loads(is);
-	if (run->vm[who])
-		r = miss_vm_run(run->vm[who], &b);
-	else if (who == MISS_REFERENCE)
-		miss_reference(&b);
-	else
-		arena_run(&b);
+	r = run->vm[who] ? miss_vm_run(run->vm[who], &b) : miss_native_do(run->native[who], &b);
 	*ret_line = b.line;
 	*ret_ticks = (double)b.tsc / loads;
 	return r;
 }
 
-/* Of the block that was just done, by whoever did it. `before`: this thread's count when it began, or why there is none. */
-static void count_misses(struct run *run, enum miss_who who, size_t ring, int pmu, uint64_t before)
+/* Of the block that was just done. */
+static void count_misses(struct run *run, enum miss_who who, size_t ring)
 {
 	const struct miss_ring *is = &run->q->ring[ring];
+	const struct miss_hand *hand = hand_of(run, who);
 	struct miss_series *s = &run->q->samples->series[ring];
-	uint64_t now = 0;
 
-	if (run->vm[who])
-		pmu = miss_vm_dtlb(run->vm[who], &now);
-	else if (pmu == 0)
-		pmu = miss_pmu_read(run->pmu, &now);
-	if (pmu < 0) {
-		run->q->samples->pmu_error = run->pmu < 0 ? -run->pmu : -pmu;
+	if (hand->pmu_error < 0) {
+		run->q->samples->pmu_error = -hand->pmu_error;
 		return;
 	}
-	s->dtlb[who] += run->vm[who] ? now : now - before;
-	s->counted[who] += run->loads[ring] + (is->cold ? 0 : warm_loads(is));
+	s->dtlb[who] += hand->misses;
+	s->counted[who] += run->loads[ring] + miss_warm_loads(is);
 }
 
 /*
@@ -119,17 +94,18 @@ static void count_misses(struct run *run, enum miss_who who, size_t ring, int pm
 static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t turn)
 {
 	struct miss_series *s = &run->q->samples->series[ring];
-	const uint64_t lost = lost_cpu(run, who), exits = run->vm[who] ? miss_vm_exits(run->vm[who]) : 0;
+	const struct miss_hand *hand = hand_of(run, who);
+	const uint64_t lost = hand->disturbances, exits = run->vm[who] ? miss_vm_exits(run->vm[who]) : 0;
 	const uint64_t from = chase_random(&run->random) % run->q->ring[ring].pages;
 	const int64_t began = clock_us();
-	uint64_t line, before = 0;
-	int pmu = miss_pmu_read(run->pmu, &before);
+	uint64_t line;
 	int r = run_block(run, who, ring, from, run->loads[ring], &s->ns[who][turn], &line);
 
 	if (r == 0)
-		count_misses(run, who, ring, pmu, before);
-	run->in_blocks += clock_us() - began;
-	s->disturbed[who] += lost_cpu(run, who) != lost;
+		count_misses(run, who, ring);
+	run->q->samples->in_blocks += (clock_us() - began) / 1e6;
+	run->q->samples->timed += s->ns[who][turn] * run->loads[ring] / run->rate / 1e6;
+	s->disturbed[who] += hand->disturbances != lost;
 	s->loads[who] += run->loads[ring];
 	if (run->vm[who])
 		s->exits[who] += miss_vm_exits(run->vm[who]) - exits - 1; /* less the one by which it ended */
@@ -173,7 +149,7 @@ static void count_refs(struct run *run, enum miss_who who, size_t ring)
  */
 static int lap(struct run *run, enum miss_who who, size_t ring, uint64_t *ret_line)
 {
-	const uint64_t loads = ALIGN(run->q->ring[ring].pages);
+	const uint64_t loads = MISS_WHOLE(run->q->ring[ring].pages);
 	uint64_t again = 0;
 	double ticks;
 	int r = run_block(run, who, ring, 0, loads, &ticks, ret_line);
@@ -218,8 +194,9 @@ static int prepare(struct run *run)
 		r = take_lap(run, i);
 		if (r == 0)
 			r = run_block(run, MISS_NATIVE, i, 0, FIRST_LOADS, &ticks, &line);
-		run->loads[i] =
-		    run->q->ring[i].cold ? COLD_LOADS : ALIGN((uint64_t)(BLOCK_NS * run->rate / 1e3 / fmax(ticks, 1)));
+		run->loads[i] = run->q->ring[i].cold
+		                    ? COLD_LOADS
+		                    : MISS_WHOLE((uint64_t)(BLOCK_NS * run->rate / 1e3 / fmax(ticks, 1)));
 	}
 	return r;
 }
@@ -252,7 +229,8 @@ static int take_turns_once(struct run *run)
 	if (miss_clocks_agree(before, after, run->rate)) {
 		run->ticks += after.tsc - before.tsc;
 		run->us += after.us - before.us;
-		s->turns++;
+		s->rate = (double)run->ticks / run->us;
+		s->turns++; /* last: who reads them may end this process at any time */
 		return 0;
 	}
 	if (++s->jumps <= MOST_JUMPS)
@@ -268,13 +246,12 @@ static int take_turns(struct run *run)
 	uint32_t look = FEWEST;
 	int r = 0;
 
-	run->in_blocks = 0;
+	s->in_blocks = s->timed = 0;
 	while (r == 0 && s->turns < run->q->turns && !is_precise(run, s->turns, &look) &&
 	       (s->seconds < run->q->seconds || !s->turns)) {
 		r = take_turns_once(run);
 		s->seconds = (clock_us() - began) / 1e6;
 	}
-	s->in_blocks = run->in_blocks / 1e6;
 	return r;
 }
 
@@ -292,7 +269,7 @@ static int stay_on_one_cpu(int wanted)
 	return cpu < 0 || sched_setaffinity(0, sizeof(set), &set) < 0 ? log_errno(errno, "cannot stay on one CPU") : 0;
 }
 
-static int start_guests(struct run *run)
+static int start_hands(struct run *run)
 {
 	const struct miss_request *q = run->q;
 
@@ -303,20 +280,30 @@ static int start_guests(struct run *run)
 		                                 .bytes = miss_arena_bytes(q),
 		                                 .kind = q->kind};
 
-		if (!takes_part(run, who) || miss_who[who].where == BENCH_NATIVE)
+		if (!takes_part(run, who))
 			continue;
-		run->vm[who] = miss_who[who].again ? run->vm[miss_who[who].of] : miss_vm_start(&c);
-		if (!run->vm[who])
+		if (miss_who[who].again) {
+			run->vm[who] = run->vm[miss_who[who].of];
+			run->native[who] = run->native[miss_who[who].of];
+		} else if (miss_who[who].where == BENCH_NATIVE) {
+			run->native[who] = miss_native_start(who == MISS_REFERENCE ? miss_reference : arena_run);
+		} else {
+			run->vm[who] = miss_vm_start(&c);
+		}
+		if (!run->vm[who] && !run->native[who])
 			return -EIO;
 	}
 	return 0;
 }
 
-static void stop_guests(struct run *run)
+static void stop_hands(struct run *run)
 {
-	for (int who = 0; who < MISS_NR_WHO; who++)
-		if (!miss_who[who].again)
-			miss_vm_stop(run->vm[who]);
+	for (int who = 0; who < MISS_NR_WHO; who++) {
+		if (miss_who[who].again)
+			continue;
+		miss_vm_stop(run->vm[who]);
+		miss_native_stop(run->native[who]);
+	}
 }
 
 /* Of 10 ms: enough to find the length of a block, and to see a clock that jumps. */
@@ -327,17 +314,6 @@ static double tsc_rate(void)
 	while (clock_us() - began.us < 10000)
 		;
 	return miss_rate(began, miss_now());
-}
-
-/* Ticks to ns. */
-static void scale(struct run *run)
-{
-	const double rate = run->us ? (double)run->ticks / run->us : run->rate;
-
-	for (size_t i = 0; i < run->q->nr_rings; i++)
-		for (int who = 0; who < MISS_NR_WHO; who++)
-			for (uint32_t n = 0; n < run->q->samples->turns; n++)
-				run->q->samples->series[i].ns[who][n] *= 1e3 / rate;
 }
 
 static bool any_cold(const struct miss_request *q)
@@ -355,7 +331,6 @@ int miss_turns(const void *request)
 	int r = stay_on_one_cpu(q->cpu);
 
 	run.rate = tsc_rate();
-	run.pmu = miss_pmu_open(MISS_PMU_TYPE, MISS_PMU_CONFIG);
 	if (r == 0)
 		r = miss_arena_map(q);
 	if (r == 0 && any_cold(q)) {
@@ -363,15 +338,11 @@ int miss_turns(const void *request)
 		r = run.broom ? 0 : -ENOMEM;
 	}
 	if (r == 0)
-		r = start_guests(&run);
+		r = start_hands(&run);
 	if (r == 0)
 		r = prepare(&run);
 	if (r == 0)
 		r = take_turns(&run);
-	scale(&run);
-	q->samples->complete = r == 0;
-	stop_guests(&run);
-	if (run.pmu >= 0)
-		close(run.pmu);
+	stop_hands(&run);
 	return r < 0;
 }

@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <gnomon/abi.h>
 #include <linux/kvm.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
-#include "bench/workload/miss_pmu.h"
 #include "dev/serial.h"
 #include "platform/platform.h"
 #include "platform/walks.h"
@@ -23,7 +19,6 @@
 
 #define MEMORY  (256ull << 20) /* the image, its tables and the arena's; below 4 GiB */
 #define TABLES  32768          /* more than pages that lie apart need: 20,500 */
-#define WAIT_MS 20000          /* a block takes milliseconds; booting on a busy machine some hundreds */
 
 struct miss_vm {
 	struct vm vm;
@@ -32,35 +27,12 @@ struct miss_vm {
 	struct boot_state boot;
 	bool has_vm, has_platform;
 	struct bus_device port;
-	int go, done; /* eventfds: a block is there; the guest is at its port */
-	struct arena_block block;
-	uint64_t disturbances;
-	int pmu;                 /* the vCPU's thread's; -errno */
-	int pmu_error;           /* -errno of the last block's */
-	uint64_t before, misses; /* counted before the last block, and in it */
+	struct miss_hand hand; /* the vCPU's thread, which waits at the guest's port */
 	/* A count in place of a block: only the vCPU's own thread can walk. */
 	const uint64_t *pages; /* NULL: a block */
 	size_t nr_pages;
 	struct walk_refs refs;
 };
-
-static bool await(int fd)
-{
-	uint64_t n;
-	ssize_t r;
-
-	do
-		r = read(fd, &n, sizeof(n));
-	while (r < 0 && errno == EINTR);
-	return r == sizeof(n);
-}
-
-static void wake(int fd)
-{
-	const uint64_t one = 1;
-
-	(void)!write(fd, &one, sizeof(one));
-}
 
 static void count(struct miss_vm *m, struct vcpu *vcpu)
 {
@@ -78,29 +50,12 @@ static void count(struct miss_vm *m, struct vcpu *vcpu)
 	m->pages = NULL;
 }
 
-/* The vCPU's thread, which opens its counter when it comes here first. */
-static void count_block(struct miss_vm *m, bool begins)
-{
-	uint64_t now = 0;
-	int r;
-
-	if (m->pmu == -EAGAIN)
-		m->pmu = miss_pmu_open(MISS_PMU_TYPE, MISS_PMU_CONFIG);
-	r = miss_pmu_read(m->pmu, &now);
-	m->pmu_error = m->pmu < 0 ? m->pmu : r;
-	if (begins)
-		m->before = now;
-	else
-		m->misses = now - m->before;
-}
-
 /* The vCPU's thread: what was measured goes out, the next block comes in. */
 static void at_port(struct bus_device *dev, void *who, const struct bus_access *a)
 {
 	struct miss_vm *m = dev->owner;
 	struct vcpu *vcpu = who;
 	struct arena_block *guests;
-	struct rusage usage;
 	uint32_t at = 0;
 
 	if (!a->write || a->size != sizeof(at) || a->count != 1)
@@ -111,34 +66,23 @@ static void at_port(struct bus_device *dev, void *who, const struct bus_access *
 		vm_kill(vcpu, "its block lies outside memory");
 		return;
 	}
-	m->block = *guests;
-	count_block(m, false);
-	getrusage(RUSAGE_THREAD, &usage);
-	m->disturbances = usage.ru_nivcsw;
-	wake(m->done);
-	(void)await(m->go);
+	m->hand.block = *guests;
+	miss_hand_wait(&m->hand);
 	while (m->pages) {
 		count(m, vcpu);
-		wake(m->done);
-		(void)await(m->go);
+		miss_hand_wait_again(&m->hand);
 	}
-	*guests = m->block;
-	count_block(m, true);
+	*guests = m->hand.block;
+	miss_hand_begin(&m->hand);
 }
 
-/* Until the guest is at its port. */
-static int await_guest(struct miss_vm *m)
+/* What became of the wait for the guest at its port, logged. */
+static int told(const struct miss_vm *m, int r)
 {
-	struct pollfd fds[] = {{.fd = m->done, .events = POLLIN}, {.fd = m->vm.end_fd, .events = POLLIN}};
-	int r;
-
-	do
-		r = poll(fds, 2, WAIT_MS);
-	while (r < 0 && errno == EINTR);
-	if (r > 0 && fds[0].revents)
-		return await(m->done) ? 0 : -EIO;
-	log_error("the guest in %s mode %s", m->vm.paging->name, r ? "came to an end" : "does not come back");
-	return r ? -EIO : -ETIMEDOUT;
+	if (r < 0)
+		log_error("the guest in %s mode %s", m->vm.paging->name,
+		          r == -ETIMEDOUT ? "does not come back" : "came to an end");
+	return r;
 }
 
 static int start(struct miss_vm *m, const struct miss_vm_config *c)
@@ -159,6 +103,7 @@ static int start(struct miss_vm *m, const struct miss_vm_config *c)
 	if (vm_create(&m->vm, &config) < 0)
 		return -EIO;
 	m->has_vm = true;
+	m->hand.end_fd = m->vm.end_fd;
 	/* KVM shadows tables where the host has no second stage, by itself for a fiftieth of memory only. */
 	if (ioctl(m->vm.fd, KVM_SET_NR_MMU_PAGES, TABLES) < 0)
 		return log_errno(errno, "KVM_SET_NR_MMU_PAGES");
@@ -170,7 +115,7 @@ static int start(struct miss_vm *m, const struct miss_vm_config *c)
 	    platform_init(&m->platform, &m->vm, &m->boot, 0) < 0)
 		return -EIO;
 	m->has_platform = true;
-	return vm_start(&m->vm, &m->boot) < 0 ? -EIO : await_guest(m);
+	return vm_start(&m->vm, &m->boot) < 0 ? -EIO : told(m, miss_hand_await(&m->hand));
 }
 
 struct miss_vm *miss_vm_start(const struct miss_vm_config *config)
@@ -179,10 +124,7 @@ struct miss_vm *miss_vm_start(const struct miss_vm_config *config)
 
 	if (!m)
 		return NULL;
-	m->go = eventfd(0, EFD_CLOEXEC);
-	m->done = eventfd(0, EFD_CLOEXEC);
-	m->pmu = -EAGAIN; /* not opened yet */
-	if (m->go >= 0 && m->done >= 0 && start(m, config) == 0)
+	if (miss_hand_init(&m->hand, -1) == 0 && start(m, config) == 0)
 		return m;
 	miss_vm_stop(m);
 	return NULL;
@@ -190,13 +132,7 @@ struct miss_vm *miss_vm_start(const struct miss_vm_config *config)
 
 int miss_vm_run(struct miss_vm *m, struct arena_block *block)
 {
-	int r;
-
-	m->block = *block;
-	wake(m->go);
-	r = await_guest(m);
-	*block = m->block;
-	return r;
+	return told(m, miss_hand_do(&m->hand, block));
 }
 
 struct walk_refs miss_vm_refs(struct miss_vm *m, const uint64_t *pages, size_t n)
@@ -204,20 +140,15 @@ struct walk_refs miss_vm_refs(struct miss_vm *m, const uint64_t *pages, size_t n
 	m->pages = pages;
 	m->nr_pages = n;
 	m->refs = (struct walk_refs){0};
-	wake(m->go);
-	(void)await_guest(m); /* one that came to an end says so when it is to do the next block */
+	miss_hand_wake(&m->hand);
+	if (miss_hand_await(&m->hand) < 0) /* it says so when it is to do the next block */
+		return (struct walk_refs){0};
 	return m->refs;
 }
 
-int miss_vm_dtlb(const struct miss_vm *m, uint64_t *ret_misses)
+struct miss_hand *miss_vm_hand(struct miss_vm *m)
 {
-	*ret_misses = m->misses;
-	return m->pmu_error;
-}
-
-uint64_t miss_vm_disturbances(const struct miss_vm *m)
-{
-	return m->disturbances;
+	return &m->hand;
 }
 
 uint64_t miss_vm_exits(const struct miss_vm *m)
@@ -231,15 +162,12 @@ void miss_vm_stop(struct miss_vm *m)
 		return;
 	if (m->has_vm) {
 		vm_end(&m->vm, VM_STOPPED, 0);
-		wake(m->go);
+		miss_hand_wake(&m->hand);
 		vm_join(&m->vm);
 		if (m->has_platform)
 			platform_destroy(&m->platform);
 		vm_destroy(&m->vm);
 	}
-	close(m->go);
-	close(m->done);
-	if (m->pmu >= 0)
-		close(m->pmu);
+	miss_hand_close(&m->hand);
 	free(m);
 }

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "bench/workload/miss.h"
+#include "bench/workload/miss_hand.h"
 #include "vm/paging.h"
 
 struct miss_vm;
@@ -31,11 +32,8 @@ int must_check miss_vm_run(struct miss_vm *m, struct arena_block *block);
 /* References of walks to these `n` pages, all in all: model/walk_live.h. None where the second stage is not known. */
 struct walk_refs miss_vm_refs(struct miss_vm *m, const uint64_t *pages, size_t n);
 
-/* What the vCPU's thread counted in the last block (miss_pmu.h). As miss_pmu_open() and miss_pmu_read(). */
-int must_check miss_vm_dtlb(const struct miss_vm *m, uint64_t *ret_misses);
-
-/* How often its vCPU's thread lost the CPU to another thread against its will, so far. Where it waits. */
-uint64_t miss_vm_disturbances(const struct miss_vm *m);
+/* The vCPU's thread, for what it counted. */
+struct miss_hand *miss_vm_hand(struct miss_vm *m);
 
 /* Exits so far. */
 uint64_t miss_vm_exits(const struct miss_vm *m);

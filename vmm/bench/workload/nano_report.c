@@ -70,8 +70,7 @@ static int set_times(struct report *t, const struct op_results *res, size_t i)
 	if (r < 0)
 		return r;
 	report_set_number(t, "time", time.median);
-	report_set_number(t, "time_ci_low", time.ci_low);
-	report_set_number(t, "time_ci_high", time.ci_high);
+	report_set_interval(t, "time", time.ci_low, time.ci_high);
 	report_set_number(t, "cycles", time.median * res->tsc_mhz);
 	if (op_case_of(res, i)->where != BENCH_NATIVE)
 		report_set_ratio(t, "floors", &floors);

@@ -12,7 +12,7 @@
 
 #define SIZE       PAGE_1G
 #define SIZE_QUICK (64ull << 20)
-#define ROUNDS     5
+#define ROUNDS     6
 #define STEP       2048 /* pages, as the control socket works */
 
 static uint64_t pages(const struct sharing_results *res)

@@ -60,8 +60,7 @@ static int add_first(struct report *t, const void *results, size_t i)
 	report_set_number(t, "hash_alone", res->size / GIB * US_PER_S / median(res->other[i], res->rounds));
 	report_set_number(t, "fingerprint", res->size / GIB * US_PER_S / median(res->update[i], res->rounds));
 	report_set_number(t, "of_hash", ratio.median * PERCENT);
-	report_set_number(t, "of_hash_ci_low", ratio.ci_low * PERCENT);
-	report_set_number(t, "of_hash_ci_high", ratio.ci_high * PERCENT);
+	report_set_interval(t, "of_hash", ratio.ci_low * PERCENT, ratio.ci_high * PERCENT);
 	report_set_number(t, "n", res->rounds);
 	return 0;
 }
