@@ -237,6 +237,7 @@ Test(command, bench_refuses)
 	    {{"bench", "--cpu", "1023"}, "may not run on CPU 1023"},
 	    {{"bench", "--cpu", "-1"}, "--cpu"},
 	    {{"bench", "--image", "/nonexistent"}, "/nonexistent"},
+	    {{"bench", "--image", "/etc/passwd", "--only", "startup"}, "image /etc/passwd is not an ELF file"},
 	    {{"bench", "--json", "/nonexistent/x"}, "/nonexistent/x"},
 	    {{"bench", "word"}, "unexpected argument 'word'"},
 	    {{"host", "word"}, "unexpected argument 'word'"},

@@ -139,7 +139,7 @@ Test(model_command, lackey_from_a_pipe)
 	         "printf '==1== x\\nI  1000,3\\n L 1ffe,8\\n' | %s model --trace - --csv %s >/dev/null",
 	         build_path("gnomon"), out);
 	cr_expect_eq(system(command), 0);
-	snprintf(command, sizeof(command), "grep -q '^trace,.*,4k,radix4,2,' %s", out);
+	snprintf(command, sizeof(command), "grep -q '^model,trace,.*,4k,radix4,2,' %s", out);
 	cr_expect_eq(system(command), 0);
 }
 

@@ -272,6 +272,9 @@ Test(compare, what_is_no_result)
 	    RESULT("t", COLUMN("x"), "{\"x\": null, \"na\": {\"x\": 7}}"),
 	    RESULT("\\u001b", COLUMN("x"), ""),
 	    RESULT("", COLUMN("x"), ""),
+	    RATIO("-5", "0.98", "1.02"),
+	    RATIO("1.03", "0.98", "1.02"),
+	    RATIO("1", "1.02", "0.98"),
 	};
 	struct compare_file *file;
 

@@ -286,6 +286,31 @@ Test(report, csv)
 	                                "nested,,\n");
 }
 
+/* Tables of one run are one table for whatever reads CSV: columns of the same name and unit are one, others are empty. */
+Test(report, csv_of_several_tables)
+{
+	static const struct report_column other[] = {
+	    {"miss", "TLB miss", "ns", 1}, {"miss", "TLB miss", "cycles", 1}, {"refs", "refs", NULL, REPORT_RANGE}};
+	struct report *const r[] = {make_report(), report_new("odd, one", other, 3)};
+	const struct report *const tables[] = {r[0], r[1]};
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	report_row(r[1]);
+	report_set_number(r[1], "miss", 7);
+	report_set_range(r[1], "refs", 4, 24);
+	cr_assert_eq(report_write_csv_all(tables, 2, f), 0);
+	fclose(f);
+	cr_expect_str_eq(text, "table,mode,miss_ns,n,miss_cycles,refs_low,refs_high\n"
+	                       "chase,\"native, \"\"dense\"\"\",33.333333333333336,12,,,\n"
+	                       "chase,nested,,,,,\n"
+	                       "\"odd, one\",,7,,,4,24\n");
+	free(text);
+	report_free(r[0]);
+	report_free(r[1]);
+}
+
 /* A row begun and not filled says so, and growing beyond the first 16 rows loses nothing. */
 Test(report, many_rows_and_unset_cells)
 {

@@ -45,6 +45,10 @@ void child_reason(int r, const struct child_result *result, char *ret_text, size
 		snprintf(ret_text, size, "it could not be run: %s", strerror(-r));
 	else if (result->err_len)
 		first_line(result, ret_text, size);
+	else if (WIFSIGNALED(result->status) && WTERMSIG(result->status) == SIGKILL)
+		snprintf(ret_text, size,
+		         "it was killed by signal 9, as the kernel does when memory, or what a cgroup may have of it, "
+		         "is used up");
 	else if (WIFSIGNALED(result->status))
 		snprintf(ret_text, size, "it was killed by signal %d", WTERMSIG(result->status));
 	else

@@ -9,6 +9,7 @@
 
 #include "base/plain.h"
 #include "bench/workload/workload.h"
+#include "boot/boot.h"
 #include "cmd/args.h"
 #include "cmd/bench_mappings.h"
 #include "cmd/compare_files.h"
@@ -19,6 +20,8 @@
 #define MAX_SEED 1000000000
 #define MAX_TIME 3600
 #define MAX_LABEL 80
+
+#define IMAGE_MEMORY (256ull << 20) /* an image that needs more is told by what runs it */
 
 static const char help[] =
     "Usage: gnomon bench [OPTION...]\n"
@@ -43,7 +46,7 @@ static const char help[] =
     "  --label TEXT     in the results: what this run is called, a line of up to 80 bytes\n"
     "  --image KERNEL   guest kernel (default: the kernel.elf that comes with Gnomon)\n"
     "  --json FILE      all tables and the environment as JSON; - is stdout, instead of the text\n"
-    "  --csv FILE       all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
+    "  --csv FILE       all tables as one CSV, named in its first column; - is stdout, instead of the text\n"
     "  --html FILE      one page with pictures, tables and how to read them; - is stdout, instead of the text\n"
     "  --plot DIR       tables as CSV, and pictures of some: scripts for gnuplot, which draws them where there is one\n"
     "  --baseline FILE  compare with results that --json wrote, as `gnomon compare` does\n"
@@ -275,12 +278,30 @@ int bench_options_parse(int argc, char **argv, struct bench_options *o)
 	return check_arena(o);
 }
 
+/* Whether --image is one, before a workload that needs it comes to its turn. -errno, logged. */
+static int check_image(const char *path)
+{
+	const struct boot_params p = {.image = path, .cpus = 1};
+	struct boot_image image;
+	struct guest_mem mem;
+	int r = guest_mem_init(&mem, IMAGE_MEMORY, BACKING_4K);
+
+	if (r < 0)
+		return r;
+	r = boot_read(&p, &mem, &image);
+	if (r == 0)
+		boot_image_free(&image);
+	guest_mem_destroy(&mem);
+	return r;
+}
+
 /* The files that the chosen workloads cannot do without. -errno, logged. */
 static int check_files(struct bench_options *o)
 {
 	static const char *const built[BENCH_NR_FILES] = {
 	    [BENCH_KERNEL] = FILES_KERNEL, [BENCH_COST] = FILES_COST, [BENCH_SHORTEST] = FILES_SHORTEST};
 	unsigned needs = *o->file[BENCH_KERNEL] ? 1 << BENCH_KERNEL : 0; /* --image: right, even if nobody needs it */
+	const bool named = *o->file[BENCH_KERNEL];
 	int r = 0;
 
 	for (size_t i = 0; workload_catalogue[i]; i++)
@@ -292,7 +313,7 @@ static int check_files(struct bench_options *o)
 		if (r == 0 && needs >> f & 1 && access(o->file[f], R_OK) < 0)
 			r = log_errno(errno, f == BENCH_KERNEL ? "guest image %s (see --image)" : "%s", o->file[f]);
 	}
-	return r;
+	return r == 0 && named ? check_image(o->file[BENCH_KERNEL]) : r;
 }
 
 /* -errno, logged. */

@@ -104,6 +104,31 @@ static int run_gnuplot(const void *arg)
 	return NO_PROGRAM;
 }
 
+/* gnuplot ends with 0 when it could not write all of a picture. -errno, logged; none is left. */
+static int check_picture(const char *dir, const struct report *table)
+{
+	static const char end[] = "</svg>";
+	char path[PATH_MAX], last[32] = "";
+	int r = -EIO;
+	FILE *f;
+
+	if (snprintf(path, sizeof(path), "%s/%s.svg", dir, report_name(table)) >= (int)sizeof(path))
+		return log_errno(ENAMETOOLONG, "--plot");
+	f = fopen(path, "re");
+	if (f) {
+		if (fseek(f, -(long)(sizeof(last) - 1), SEEK_END) == 0)
+			last[fread(last, 1, sizeof(last) - 1, f)] = 0;
+		if (strstr(last, end))
+			r = 0;
+		fclose(f);
+	}
+	if (r == 0)
+		return 0;
+	log_error("--plot: gnuplot did not write all of %s: is the disk full?", path);
+	unlink(path);
+	return r;
+}
+
 /* 1: there is no gnuplot. */
 static int draw(const char *dir, const struct report *table, const struct child_limits *limits)
 {
@@ -125,7 +150,7 @@ static int draw(const char *dir, const struct report *table, const struct child_
 		r = r < 0 ? r : -EIO;
 	}
 	free(child);
-	return r;
+	return r ? r : check_picture(dir, table);
 }
 
 static void tell(const char *dir, size_t scripts, bool drawn, FILE *text)

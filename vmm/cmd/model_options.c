@@ -49,7 +49,7 @@ static const char help[] =
     "  --seed S           of the patterns, 0 to 1000000000 (default 1)\n"
     "  --threads N        1 to 256 (default as many as there are CPUs)\n"
     "  --json FILE        all tables as JSON; - is stdout, instead of the text\n"
-    "  --csv FILE         all tables as CSV, an empty line between two; - is stdout, instead of the text\n"
+    "  --csv FILE         all tables as one CSV, named in its first column; - is stdout, instead of the text\n"
     "  --html FILE        one page with pictures and tables; - is stdout, instead of the text\n"
     "  --plot DIR         tables as CSV, and pictures of some: scripts for gnuplot\n"
     "  --list             designs, patterns and CPUs, with the source of each number, and ends\n"

@@ -125,18 +125,11 @@ int report_files_check(const struct report_files *f, const char *const *input, c
 /* All tables; with their environment as JSON or HTML. */
 static int write_tables(const struct report_results *s, enum report_format f, FILE *to)
 {
-	int r = 0;
-
 	if (f == REPORT_JSON)
 		return report_write_json(s->env, s->table, s->nr_tables, to);
 	if (f == REPORT_HTML)
 		return report_write_html(s->env, s->section, s->nr_sections, to);
-	for (size_t i = 0; r == 0 && i < s->nr_tables; i++) {
-		if (i)
-			fputc('\n', to);
-		r = report_write_csv(s->table[i], to);
-	}
-	return r;
+	return report_write_csv_all(s->table, s->nr_tables, to);
 }
 
 static int write_file(const struct report_results *s, enum report_format f, const char *path)

@@ -89,6 +89,26 @@ static const char *check_cell(const json_t *row, const char *column)
 	return why ? check_text(why) : NULL;
 }
 
+/* Results that somebody changed by hand, or mixed up: a median lies in its interval. */
+static const char *check_interval(const json_t *row, const char *column)
+{
+	const json_t *value = json_object_get(row, column), *end[2];
+	static const char *const ends[] = {"low", "high"};
+
+	for (int i = 0; i < 2; i++) {
+		char name[128];
+
+		snprintf(name, sizeof(name), "%.100s_ci_%s", column, ends[i]);
+		end[i] = json_object_get(row, name);
+		if (!json_is_number(value) || !json_is_number(end[i]))
+			return NULL;
+	}
+	return json_number_value(value) < json_number_value(end[0]) ||
+	               json_number_value(value) > json_number_value(end[1])
+	           ? "a value lies outside of its interval"
+	           : NULL;
+}
+
 static const char *check_rows(const struct compare_table *t)
 {
 	const char *column, *wrong = NULL;
@@ -101,6 +121,7 @@ static const char *check_rows(const struct compare_table *t)
 			return "a row is no object";
 		json_object_foreach (t->columns, column, unused) {
 			wrong = wrong ? wrong : check_cell(row, column);
+			wrong = wrong ? wrong : check_interval(row, column);
 		}
 		if (wrong)
 			return wrong;

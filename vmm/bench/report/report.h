@@ -132,6 +132,12 @@ const char *report_name(const struct report *report);
 int must_check report_write_csv(const struct report *report, FILE *to);
 
 /*
+ * All tables as one: a first column "table" has their names, the others are those of any of them, and cells of a column
+ * that a table does not have are empty. One table is written as it is. -ENOMEM, -EIO.
+ */
+int must_check report_write_csv_all(const struct report *const *tables, size_t nr_tables, FILE *to);
+
+/*
  * {"version": 1, "environment": {...}, "tables": [{"name", "columns": [{"name", "unit"}], "rows": [{...}]}]}
  * n/a is null, and the "na" object of the row has its reason. -ENOMEM, -EIO; -EINVAL, logged.
  */

@@ -33,14 +33,29 @@ static void put_column(const struct report *r, const char *end, FILE *to)
 	fputs("\"))", to);
 }
 
+/* Whether the line has a number there; without one gnuplot warns, and without any it fails. NULL: whichever line. */
+static bool has_number(const struct report *r, const char *panel, const char *line, size_t column)
+{
+	const size_t p = report_column_of(r, r->plot->panel), l = report_column_of(r, r->plot->line);
+
+	for (size_t row = 0; row < r->nr_rows; row++)
+		if (report_has_text(r, row, p, panel) && (!line || report_has_text(r, row, l, line)) &&
+		    report_cell(r, row, column)->kind == CELL_NUMBER)
+			return true;
+	return false;
+}
+
 /* A band from one end of the intervals to the other, and the line above it. */
 static void put_line(const struct report *r, bool words, const char *panel, const char *line, size_t colour, FILE *to)
 {
-	put_points(r, words, panel, line, to);
-	put_column(r, "_ci_low", to);
-	put_column(r, "_ci_high", to);
-	fprintf(to, " with filledcurves fillstyle transparent solid 0.2 noborder linecolor %zu notitle, \\\n     ",
-	        colour);
+	if (has_number(r, panel, line, report_end_of(r, "_ci_low"))) {
+		put_points(r, words, panel, line, to);
+		put_column(r, "_ci_low", to);
+		put_column(r, "_ci_high", to);
+		fprintf(to,
+		        " with filledcurves fillstyle transparent solid 0.2 noborder linecolor %zu notitle, \\\n     ",
+		        colour);
+	}
 	put_points(r, words, panel, line, to);
 	put_column(r, "", to);
 	fprintf(to, " with linespoints linecolor %zu title \"%s\"", colour, line);
@@ -64,11 +79,17 @@ static void put_axes(const struct report *r, const struct report_values *x, FILE
 static void put_panel(const struct report *r, bool words, const char *panel, const struct report_values *lines,
                       FILE *to)
 {
+	const char *before = "";
+
 	fprintf(to, "\nset title \"%s: %s\"\nplot ", r->column[report_column_of(r, r->plot->panel)].title, panel);
 	for (size_t i = 0; i < lines->nr; i++) {
+		if (!has_number(r, panel, lines->text[i], report_column_of(r, r->plot->y)))
+			continue;
+		fputs(before, to);
 		put_line(r, words, panel, lines->text[i], i + 1, to);
-		fputs(i + 1 < lines->nr ? ", \\\n     " : "\n", to);
+		before = ", \\\n     ";
 	}
+	fputc('\n', to);
 }
 
 const char *report_name(const struct report *r)
@@ -104,7 +125,8 @@ int report_write_gnuplot(const struct report *r, FILE *to)
 	put_axes(r, &x, to);
 	fprintf(to, "set multiplot layout %zu,%zu title \"%s\"\n", rows, columns, r->plot->title);
 	for (size_t i = 0; i < panels.nr; i++)
-		put_panel(r, x.words, panels.text[i], &lines, to);
+		if (has_number(r, panels.text[i], NULL, report_column_of(r, r->plot->y)))
+			put_panel(r, x.words, panels.text[i], &lines, to);
 	fputs("\nunset multiplot\n", to);
 	return fflush(to) || ferror(to) ? -EIO : 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table for people, and as CSV. */
+/* A table for people. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -106,68 +106,6 @@ int report_print(const struct report *r, FILE *to)
 			           c + 1 == r->nr_columns);
 	print_na_reasons(r, to);
 	free(width);
-	return written(to);
-}
-
-/* A field with a comma, quote or line end is quoted, its quotes doubled. */
-static void csv_text(FILE *to, const char *text)
-{
-	if (!text[strcspn(text, ",\"\r\n")]) {
-		fputs(text, to);
-		return;
-	}
-	fputc('"', to);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', to);
-		fputc(*text, to);
-	}
-	fputc('"', to);
-}
-
-/* A range has two fields, n/a, too. */
-static void csv_cell(const struct report_column *column, const struct cell *cell, FILE *to)
-{
-	if (cell->kind == CELL_TEXT)
-		csv_text(to, cell->text);
-	else if (cell->kind != CELL_NA)
-		fprintf(to, "%.17g", cell->number);
-	if (cell->kind == CELL_RANGE)
-		fprintf(to, ",%.17g", cell->high);
-	else if (column->precision == REPORT_RANGE)
-		fputc(',', to);
-}
-
-void report_csv_name(const struct report_column *column, const char *end, FILE *to)
-{
-	fprintf(to, "%s%s", column->name, end);
-	if (column->unit)
-		fprintf(to, "_%s", column->unit);
-}
-
-int report_write_csv(const struct report *r, FILE *to)
-{
-	if (r->error)
-		return r->error;
-	for (size_t c = 0; c < r->nr_columns; c++) {
-		const bool range = r->column[c].precision == REPORT_RANGE;
-
-		fputs(c ? "," : "", to);
-		report_csv_name(&r->column[c], range ? "_low" : "", to);
-		if (range) {
-			fputc(',', to);
-			report_csv_name(&r->column[c], "_high", to);
-		}
-	}
-	fputc('\n', to);
-	for (size_t row = 0; row < r->nr_rows; row++) {
-		for (size_t c = 0; c < r->nr_columns; c++) {
-			if (c)
-				fputc(',', to);
-			csv_cell(&r->column[c], report_cell(r, row, c), to);
-		}
-		fputc('\n', to);
-	}
 	return written(to);
 }
 
