@@ -65,10 +65,18 @@ static inline uint64_t arena_page(enum arena_stride stride, uint64_t i)
 /* The rings lie in the same pages, ring n in line n of a page's groups of lines. */
 #define ARENA_RINGS 16
 
+/*
+ * A block's loads are timed in so many parts of equal length, if they are a multiple of 16 times that. An interrupt, or
+ * another program's turn, is in one of them.
+ */
+#define ARENA_PARTS 16
+
 struct arena_block {
 	uint64_t line;        /* virtual address of the line to begin at; then that of the line behind the last load */
 	uint64_t warm, loads; /* multiples of 16; only `loads` are timed */
-	uint64_t tsc;         /* what they took */
+	uint64_t tsc;         /* what they took, all in all */
+	uint64_t part[ARENA_PARTS]; /* and each of their parts */
+	uint32_t parts;             /* 1 or ARENA_PARTS */
 	uint64_t bytes; /* of the arena, for an application. Its loads are operations, `line` its state, then its sum */
 	uint32_t app;   /* enum arena_app */
 };
@@ -92,23 +100,36 @@ static inline void arena_build(enum arena_stride stride, uint64_t pages, unsigne
 	chase_link(NULL, pages, arena_line_of, stride * ARENA_RINGS + ring, seed);
 }
 
+static inline uint32_t arena_parts(uint64_t loads)
+{
+	return loads % (16 * ARENA_PARTS) ? 1 : ARENA_PARTS;
+}
+
 static inline void arena_run_app(struct arena_block *b)
 {
 	uint64_t sum = arena_app_run(b->app, (void *)ARENA_AT, b->bytes, &b->line, b->warm);
 	const uint64_t before = chase_tsc();
 
 	sum += arena_app_run(b->app, (void *)ARENA_AT, b->bytes, &b->line, b->loads);
-	b->tsc = chase_tsc() - before;
+	b->tsc = b->part[0] = chase_tsc() - before;
+	b->parts = 1;
 	b->line = sum;
 }
 
 static inline void arena_run_chase(struct arena_block *b)
 {
+	const uint32_t parts = arena_parts(b->loads);
 	void **p = chase_walk((void **)(uintptr_t)b->line, b->warm);
-	const uint64_t before = chase_tsc();
+	const uint64_t began = chase_tsc();
+	uint64_t before = began;
 
-	p = chase_walk(p, b->loads);
-	b->tsc = chase_tsc() - before;
+	for (uint32_t i = 0; i < parts; i++) {
+		p = chase_walk(p, b->loads / parts);
+		b->part[i] = chase_tsc() - before;
+		before += b->part[i];
+	}
+	b->tsc = before - began;
+	b->parts = parts;
 	b->line = (uint64_t)(uintptr_t)p;
 }
 

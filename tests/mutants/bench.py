@@ -9,14 +9,16 @@ LAP, UNIT, COMPARED = "guest command/bench_miss", "unit bench_miss", "unit compa
 SPACES, SPACES_CHECK = "guest/cost/nano_spaces.c", "guest bench_nano/nested"
 
 MUTANTS = [
-    ("reference-short", "vmm/bench/workload/miss_reference.c", "loads = b->loads / 16", "loads = b->loads / 32",
-     "the loop that the chase is compared with loads half as much", "unit bench_miss"),
+    ("reference-short", "vmm/bench/workload/miss_reference.c", "loads = b->loads / 16;", "loads = b->loads / 32;",
+     "the loop that the chase is compared with loads half as much", UNIT),
     ("loads-judged", "vmm/bench/compare/rule.c", '{"miss", "load", NULL, .role = COMPARE_VALUE, .told = true},', "",
      "two runs on one host differ for compare", COMPARED),
     ("miss-other-lines", ARENA, "*entry(arena_page(stride, i), 1) = (PHYS + i * CHASE_PAGE) | USED;",
      "*entry(arena_page(stride, i), 1) = (PHYS + (i ^ 1) * CHASE_PAGE) | USED;",
      "a guest chases through other lines than the process", LAP),
     ("miss-block-not-told", VM, "*guests = m->hand.block;", ";", "a guest does another block than it was told", LAP),
+    ("miss-worst-part", REPORT, "percentile(part, b->parts, 50)", "percentile(part, b->parts, 100)",
+     "what came between in one part of a block is the block", UNIT),
     ("miss-native-idle", "vmm/bench/workload/miss_native.c", "n->run(&n->hand.block);", ";",
      "a native environment does nothing", UNIT),
     ("miss-half-a-lap", "vmm/bench/workload/miss_mapping.c", "#define WARM_MOST 16384", "#define WARM_MOST 4096",

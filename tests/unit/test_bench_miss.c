@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <gnomon/addr.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 
 #include "bench/workload/miss.h"
 #include "bench/workload/miss_clock.h"
-#include "bench/workload/miss_native.h"
 #include "bench/workload/miss_pmu.h"
 #include "table_text.h"
 
@@ -118,27 +116,6 @@ Test(bench_miss, only_what_takes_part)
 	cr_expect_eq(text_count(text, "\n"), 1u + 2 * 2 * 3, "%s", text);
 	cr_expect_eq(text_count(text, "nested"), 0u, "%s", text);
 	free(text);
-}
-
-/* The two loops are measured against each other: they come to the same line, and the time is of all loads. */
-Test(bench_miss, reference_loop)
-{
-	void *lines[64][8] = {{NULL}};
-	struct arena_block a, b;
-
-	for (size_t i = 0; i < 64; i++)
-		lines[i][0] = lines[(i + 1) % 64];
-	for (uint64_t warm = 0; warm <= 32; warm += 16) {
-		a = b = (struct arena_block){.line = (uintptr_t)lines[0], .warm = warm, .loads = 1 << 20};
-		arena_run(&a);
-		miss_reference(&b);
-		cr_expect_eq(a.line, (uintptr_t)lines[warm % 64]);
-		cr_expect_eq(b.line, a.line);
-		cr_expect_gt(b.tsc, 0u);
-	}
-	b = (struct arena_block){.line = (uintptr_t)lines[0], .loads = 16};
-	miss_reference(&b);
-	cr_expect_eq(b.line, (uintptr_t)lines[16]);
 }
 
 /* A clock that stands still, jumps, or goes back beside the other one is seen; two readings that lie apart a bit are not. */
@@ -247,42 +224,6 @@ Test(bench_miss, dtlb_misses)
 	text = table_text(table, report_print);
 	cr_expect(strstr(text, "n/a: no counter of dTLB misses: Permission denied\n"), "%s", text);
 	free(text);
-}
-
-static pthread_t did;
-
-static void note_thread(struct arena_block *b)
-{
-	did = pthread_self();
-	b->line += b->loads;
-	b->tsc = 7;
-}
-
-/* A native environment is a thread that was woken, as a guest is: not the benchmark's, which a busy host treats otherwise. */
-Test(bench_miss, native_has_a_hand)
-{
-	struct miss_native *n = miss_native_start(note_thread);
-	struct arena_block b = {.line = 100, .loads = 16};
-
-	cr_assert(n);
-	for (int i = 1; i <= 3; i++) {
-		cr_assert_eq(miss_native_do(n, &b), 0);
-		cr_expect_eq(b.line, 100u + 16 * i);
-		cr_expect_eq(b.tsc, 7u);
-		cr_expect(!pthread_equal(did, pthread_self()));
-	}
-	miss_native_stop(n);
-	miss_native_stop(NULL);
-}
-
-/* Each environment brings its own tables into the caches; after a sweep nothing may be there. */
-Test(bench_miss, once_round_before)
-{
-	for (uint32_t pages = 16; pages <= 16384; pages *= 2)
-		cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = pages}), pages);
-	cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = 17}), 32u);
-	cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = 65536}), 16384u);
-	cr_expect_eq(miss_warm_loads(&(struct miss_ring){.pages = 4096, .cold = true}), 0u);
 }
 
 /* ^C in the middle of a minute and a half of turns: they are worth as much as those of a shorter run. */

@@ -116,6 +116,9 @@ void miss_reference(struct arena_block *b);
 /* Ticks to ns, once, when no run adds to them any more: it came to its end, or was ended. Of turns that are complete. */
 void miss_scale(struct miss_samples *s);
 
+/* Ticks of a load, or of an operation: by the median part of the block. What came between in one of them is not in it. */
+double miss_ticks(const struct arena_block *b);
+
 /* What `who` is compared with in this run; `who` itself: with nothing. */
 enum miss_who miss_base(const struct miss_request *q, enum miss_who who);
 

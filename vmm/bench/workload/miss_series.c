@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/percentile.h"
 #include "bench/workload/miss.h"
 #include "bench/workload/turn.h"
 
@@ -15,6 +16,16 @@ const struct miss_who_is miss_who[MISS_NR_WHO] = {
     [MISS_NESTED_AGAIN] = {"nested again", BENCH_NESTED, MISS_NESTED, true},
     [MISS_SHADOW] = {"shadow", BENCH_SHADOW, MISS_NATIVE, false},
     [MISS_SHADOW_AGAIN] = {"shadow again", BENCH_SHADOW, MISS_SHADOW, true}};
+
+double miss_ticks(const struct arena_block *b)
+{
+	double part[ARENA_PARTS];
+
+	for (uint32_t i = 0; i < b->parts; i++)
+		part[i] = (double)b->part[i];
+	percentile_sort(part, b->parts);
+	return percentile(part, b->parts, 50) * b->parts / (double)b->loads;
+}
 
 void miss_scale(struct miss_samples *s)
 {

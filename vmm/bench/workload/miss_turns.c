@@ -30,6 +30,7 @@ struct run {
 	uint64_t loads[MISS_MAX_RINGS];
 	uint64_t random;
 	double rate;        /* of the TSC, ticks a microsecond */
+	uint64_t timed;     /* ticks that the last block's loads took, with all that came between */
 	uint64_t ticks, us; /* of the turns that count: by these the rate is known better in the end */
 };
 
@@ -68,7 +69,8 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 		miss_broom_sweep(run->broom);
 	r = run->vm[who] ? miss_vm_run(run->vm[who], &b) : miss_native_do(run->native[who], &b);
 	*ret_line = b.line;
-	*ret_ticks = (double)b.tsc / loads;
+	*ret_ticks = miss_ticks(&b);
+	run->timed = b.tsc;
 	return r;
 }
 
@@ -104,7 +106,7 @@ static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t
 	if (r == 0)
 		count_misses(run, who, ring);
 	run->q->samples->in_blocks += (clock_us() - began) / 1e6;
-	run->q->samples->timed += s->ns[who][turn] * run->loads[ring] / run->rate / 1e6;
+	run->q->samples->timed += run->timed / run->rate / 1e6;
 	s->disturbed[who] += hand->disturbances != lost;
 	s->loads[who] += run->loads[ring];
 	if (run->vm[who])
@@ -183,6 +185,14 @@ static int take_lap(struct run *run, size_t ring)
 	return 0;
 }
 
+/* A block's loads, rounded up. */
+static uint64_t whole_parts(double loads)
+{
+	const uint64_t unit = 16 * ARENA_PARTS;
+
+	return ((uint64_t)loads / unit + 1) * unit;
+}
+
 /* A lap of each ring by each environment, and how many loads make a block. */
 static int prepare(struct run *run)
 {
@@ -194,9 +204,8 @@ static int prepare(struct run *run)
 		r = take_lap(run, i);
 		if (r == 0)
 			r = run_block(run, MISS_NATIVE, i, 0, FIRST_LOADS, &ticks, &line);
-		run->loads[i] = run->q->ring[i].cold
-		                    ? COLD_LOADS
-		                    : MISS_WHOLE((uint64_t)(BLOCK_NS * run->rate / 1e3 / fmax(ticks, 1)));
+		run->loads[i] =
+		    run->q->ring[i].cold ? COLD_LOADS : whole_parts(BLOCK_NS * run->rate / 1e3 / fmax(ticks, 1));
 	}
 	return r;
 }
