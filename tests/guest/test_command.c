@@ -185,7 +185,7 @@ Test(command, bench_html)
 	run_gnomon(&r, "bench", "--only", "miss", "--quick", "--runs", "2", "--paging", "shadow", "--html", "-");
 	cr_assert_eq(r.status, 0, "%s", r.err);
 	cr_expect_eq(strncmp(r.out, "<!DOCTYPE html>", 15), 0);
-	cr_expect(strstr(r.out, "<h2 id=\"miss\">") && strstr(r.out, "A load that misses the TLB takes ") &&
+	cr_expect(strstr(r.out, "<h2 id=\"miss\">") && strstr(r.out, "In shadow mode a load in 65536 pages takes ") &&
 	          strstr(r.out, "Table levels: 32 rows") && strstr(r.out, "<figure>"));
 	run_gnomon(&r, "bench", "--only", "miss", "--html", "-", "--json", "-");
 	expect_refusal(&r, 2, "--json and --html cannot both go to stdout");

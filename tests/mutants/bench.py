@@ -19,6 +19,8 @@ MUTANTS = [
     ("miss-block-not-told", VM, "*guests = m->hand.block;", ";", "a guest does another block than it was told", LAP),
     ("miss-worst-part", REPORT, "percentile(part, b->parts, 50)", "percentile(part, b->parts, 100)",
      "what came between in one part of a block is the block", UNIT),
+    ("miss-wide-is-equal", "vmm/bench/workload/miss_report.c", "#define NO_DIFFERENCE 0.05", "#define NO_DIFFERENCE 50",
+     "a wide interval says that there is no difference", UNIT),
     ("miss-native-idle", "vmm/bench/workload/miss_native.c", "n->run(&n->hand.block);", ";",
      "a native environment does nothing", UNIT),
     ("miss-half-a-lap", "vmm/bench/workload/miss_mapping.c", "#define WARM_MOST 16384", "#define WARM_MOST 4096",

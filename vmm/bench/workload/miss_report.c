@@ -2,6 +2,8 @@
 #include "bench/stats.h"
 #include "bench/workload/miss.h"
 
+#define NO_DIFFERENCE 0.05 /* half of an interval by which 1 is the answer */
+
 static const struct report_column columns[] = {
     {"pages", "pages", NULL, 0},
     {"mapping", "guest on host", NULL, 0},
@@ -104,30 +106,54 @@ static void explain_method(const struct miss_request *q, FILE *to)
 	explain_itself(q, to);
 }
 
+/* What the interval says; one that is wide holds 1, and much else. */
+static const char *verdict_of(const struct stats_ratio *ratio)
+{
+	if (ratio->ci_low > 1)
+		return "longer";
+	if (ratio->ci_high < 1)
+		return "less long";
+	return (ratio->ci_high - ratio->ci_low) / 2 <= NO_DIFFERENCE ? "no difference"
+	                                                             : "the interval is too wide to tell";
+}
+
+/* What a load takes in a process: of the largest ring, and of the smallest, which the TLB holds. */
+static void find_native(const struct miss_request *q, FILE *to)
+{
+	const size_t last = q->nr_rings - 1;
+	char words[MISS_MAPPING_WORDS];
+	struct stats_summary large, small;
+
+	if (stats_summarise(q->samples->series[last].ns[MISS_NATIVE], q->samples->turns, STATS_SEED, &large) < 0 ||
+	    stats_summarise(q->samples->series[0].ns[MISS_NATIVE], q->samples->turns, STATS_SEED, &small) < 0)
+		return;
+	fprintf(to, "In a process of the host a load takes %.1f ns in %u pages of %s", large.median,
+	        q->ring[last].pages, miss_mapping_name(q, words));
+	if (last)
+		fprintf(to, ", and %.1f ns in %u", small.median, q->ring[0].pages);
+	fputs(".\n", to);
+}
+
 /* Of the largest ring of the first mapping. */
 void miss_find(const void *results, FILE *to)
 {
 	const struct miss_results *res = results;
 	const struct miss_request *q = &res->request[0];
 	const size_t ring = q->nr_rings - 1;
-	char words[MISS_MAPPING_WORDS];
 	struct stats_ratio ratio;
 
 	if (!res->nr || *res->na[0])
 		return;
+	find_native(q, to);
 	for (unsigned who = 0; who < MISS_NR_WHO; who++) {
 		if (miss_who[who].again || miss_who[who].where == BENCH_NATIVE || !(q->who >> who & 1) ||
 		    miss_ratio(q, ring, who, q->samples->turns, &ratio) < 0)
 			continue;
 		fprintf(to,
-		        "A load that misses the TLB takes %.3f times as long in %s mode as in a process of the host "
-		        "(95%% interval %.3f to %.3f, %u pages of %s): %s. A miss there walks %s.\n",
-		        ratio.median, miss_who[who].name, ratio.ci_low, ratio.ci_high, q->ring[ring].pages,
-		        miss_mapping_name(q, words),
-		        ratio.ci_low > 1    ? "longer"
-		        : ratio.ci_high < 1 ? "less long"
-		                            : "no difference",
-		        bench_walk_words(res->plan->host, miss_who[who].where));
+		        "In %s mode a load in %u pages takes %.3f times as long (95%% interval %.3f to %.3f): %s. A "
+		        "miss there walks %s.\n",
+		        miss_who[who].name, q->ring[ring].pages, ratio.median, ratio.ci_low, ratio.ci_high,
+		        verdict_of(&ratio), bench_walk_words(res->plan->host, miss_who[who].where));
 	}
 }
 
