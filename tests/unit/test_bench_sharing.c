@@ -34,7 +34,7 @@ Test(bench_sharing, guests)
 {
 	static const struct host_info host = {.kvm = HOST_KVM_OK};
 	const struct bench_plan plan = {
-	    .host = &host, .rounds = 3, .where = 1u << BENCH_NESTED | 1u << BENCH_SHADOW, .limits.signal_fd = -1};
+	    .host = &host, .rounds = 6, .where = 1u << BENCH_NESTED | 1u << BENCH_SHADOW, .limits.signal_fd = -1};
 	const struct workload *w = &sharing_workload;
 	struct sharing_results *res = calloc(1, w->results_size);
 	char *text, words[4096] = {0};
@@ -42,18 +42,18 @@ Test(bench_sharing, guests)
 
 	cr_assert_eq(w->begin(res, &plan), 0);
 	cr_assert_eq(w->nr_cases(res), (size_t)SHARING_CASES + 6);
-	w->finish(res, &(struct bench_run){.done = {3, 3}});
+	w->finish(res, &(struct bench_run){.done = {6, 6}});
 	for (size_t i = 0; i < SHARING_GUEST_CASES; i++) {
 		*res->guests.na[i] = 0;
 		cr_assert(w->is_due(res, SHARING_CASES + i));
-		for (int round = 0; round < 3; round++)
+		for (int round = 0; round < 6; round++)
 			for (int v = 0; v < SHARING_VALUES; v++)
 				res->guests.value[i][v][round] = (v + 1) * 1000;
-		for (int round = 0; round < 3 && sharing_what(i) != SHARING_SNAPSHOT; round++) {
+		for (int round = 0; round < 6 && sharing_what(i) != SHARING_SNAPSHOT; round++) {
 			res->guests.value[i][GUESTS_ALONE][round] = 4 * 1024;
 			res->guests.value[i][GUESTS_TOGETHER][round] = 1024 + 1024 * (i > 3);
 		}
-		for (int round = 0; round < 3 && sharing_what(i) == SHARING_SNAPSHOT; round++)
+		for (int round = 0; round < 6 && sharing_what(i) == SHARING_SNAPSHOT; round++)
 			res->guests.value[i][SNAPSHOT_FULL][round] = i ? 20000 : 100000;
 	}
 	strcpy(res->guests.na[2], "it did not start");
@@ -64,8 +64,8 @@ Test(bench_sharing, guests)
 	free(text);
 	text = text_of(res, w->tables[3]);
 	cr_expect_eq(lines(text), 1 + 4, "%s", text);
-	cr_expect(strstr(text, ",1024,512,read,7,7,7,8,8,8,3\n"), "%s", text);
-	cr_expect(strstr(text, ",1024,512,mapped,9,9,9,10,10,10,3\n"), "%s", text);
+	cr_expect(strstr(text, ",1024,512,read,7,7,7,8,8,8,6\n"), "%s", text);
+	cr_expect(strstr(text, ",1024,512,mapped,9,9,9,10,10,10,6\n"), "%s", text);
 	free(text);
 	text = text_of(res, w->tables[4]);
 	cr_expect_eq(lines(text), 1 + 4, "%s", text);
