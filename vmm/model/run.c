@@ -78,53 +78,51 @@ static int shift_of(const struct run_plan *plan, uint64_t va)
 
 /* ---- what is fetched before it is needed ---- */
 
-#define RING     32 /* addresses between the first step of one and its walk; a power of two */
-#define DISTANCE (RING / (WALKER_AHEAD_STEPS + 1))
+#define BLOCK 64 /* addresses whose steps are done one after the other, before their walks */
 
 /* Smaller tables are in the caches anyway. */
 #define AHEAD_BYTES (1u << 20)
 
-struct fetching {
-	struct walker_ahead ring[RING];
-	bool on;
-};
-
 /* It pays if tables are large, and not nearly all addresses hit a TLB. */
-static void fetching_begin(struct fetching *f, const struct run *run, const struct run_lane *lane)
+static bool fetching_pays(const struct run *run, const struct run_lane *lane)
 {
 	struct model_usage usage;
 
-	f->on = false;
 	if (!lane->walker->ops->ahead || 8 * lane->walks < run->count)
-		return;
+		return false;
 	walker_usage(lane->walker, &usage);
-	f->on = usage.table_bytes >= AHEAD_BYTES;
+	return usage.table_bytes >= AHEAD_BYTES;
 }
 
-static void fetch(const struct run_lane *lane, struct walker_ahead *a)
+/* Where the walk will read last, and the data: their lines are looked for in the modelled caches. */
+static void fetch_sets(const struct run_lane *lane, const struct walker_ahead *a)
 {
-	if (!a->va || a->known || !lane->walker->ops->ahead(lane->walker, a)) {
-		a->va = 0;
-		return;
-	}
-	if (!a->known)
-		return;
 	for (unsigned i = 0; i < a->nr; i++)
 		model_mmu_ahead(lane->mmu, a->entry[i]);
 	model_mmu_ahead(lane->mmu, a->pa);
 }
 
-/* When the batch's address `i` is to be walked: a step for each of some that come later. */
-static void fetch_ahead(struct fetching *f, const struct run *run, const struct run_lane *lane, size_t i)
+/* All steps for the addresses of a block. */
+static void fetch_block(const struct run_lane *lane, const uint64_t *va, size_t nr)
 {
-	for (size_t n = 1; n < WALKER_AHEAD_STEPS; n++)
-		if (i + n * DISTANCE < run->count && (i >= (WALKER_AHEAD_STEPS - n) * DISTANCE))
-			fetch(lane, &f->ring[(i + n * DISTANCE) % RING]);
-	if (i + WALKER_AHEAD_STEPS * DISTANCE < run->count) {
-		struct walker_ahead *a = &f->ring[(i + WALKER_AHEAD_STEPS * DISTANCE) % RING];
+	const struct walker *const w = lane->walker;
+	struct walker_ahead ahead[BLOCK];
+	size_t left = nr; /* those that have a next step are the first */
 
-		*a = (struct walker_ahead){.va = run->va[i + WALKER_AHEAD_STEPS * DISTANCE]};
-		fetch(lane, a);
+	for (size_t i = 0; i < nr; i++)
+		ahead[i] = (struct walker_ahead){.va = va[i]};
+	for (int step = 0; step < WALKER_AHEAD_STEPS && left; step++) {
+		size_t stay = 0;
+
+		for (size_t i = 0; i < left; i++) {
+			if (!w->ops->ahead(w, &ahead[i]))
+				continue;
+			if (ahead[i].known)
+				fetch_sets(lane, &ahead[i]);
+			else
+				ahead[stay++] = ahead[i];
+		}
+		left = stay;
 	}
 }
 
@@ -174,13 +172,12 @@ static int unmap_some(const struct run *run, struct run_lane *lane)
 
 static void run_lane(const struct run *run, struct run_lane *lane, struct model_walk *walk)
 {
-	struct fetching f;
+	const bool fetching = fetching_pays(run, lane);
 
-	fetching_begin(&f, run, lane);
 	lane->walks = 0;
 	for (size_t i = 0; i < run->count && !lane->error; i++) {
-		if (f.on)
-			fetch_ahead(&f, run, lane, i);
+		if (fetching && i % BLOCK == 0)
+			fetch_block(lane, run->va + i, run->count - i < BLOCK ? run->count - i : BLOCK);
 		if (i == run->warm && run->warm)
 			model_mmu_forget_counts(lane->mmu);
 		lane->error = translate(lane, run->va[i], run->plan, walk);
