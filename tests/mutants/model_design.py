@@ -6,8 +6,10 @@ UNIT, HASHED, RANDOM = "unit model_design", "unit model_design_hashed", "unit mo
 UNMAP = "unit model_design_unmap"
 
 MUTANTS = [
-    ("model-kept-walk-stays", PAIR, "if (!kept || kept->changes != p->host->changes + 1)",
-     "if (!kept || !kept->changes)", "a host's walk is kept when its table was resized", UNIT),
+    ("model-kept-walk-stays", PAIR, "if (kept->changes != changes)",
+     "if (!kept->changes)", "a host's walk is kept when its table was resized", UNIT),
+    ("model-kept-walk-by-first", PAIR, "kept->address[i], gpa, kept->where[i]", "kept->address[i], gpa, kept->where[0]",
+     "the references of a host's walk that is kept have all the root's level", RANDOM),
     ("model-hole-unseen", PAIR, "model_mix(slice ^ b->seed) % 1000 < b->per_mille", "b->per_mille > 1000",
      "a balloon's holes split no page of the host", UNIT),
     ("model-larger-page-in-tlb", PAIR, "if (guest.page_shift < walk->page_shift)",

@@ -8,11 +8,18 @@
 
 #define LARGEST (1ull << 52)
 
+/* Behind so many bytes the host may take large pages: a walk reads all over what is large. */
+#define SMALL PAGE_2M
+
 void *model_reserve(uint64_t bytes)
 {
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return at == MAP_FAILED ? NULL : at;
+	if (at == MAP_FAILED)
+		return NULL;
+	if (bytes > SMALL)
+		(void)madvise((uint8_t *)at + SMALL, bytes - SMALL, MADV_HUGEPAGE);
+	return at;
 }
 
 void model_unreserve(void *at, uint64_t bytes)

@@ -9,12 +9,17 @@
 #include "model/design/memory.h"
 #include "model/design/random.h"
 
-/* The host's walk to a frame of the guest's tables. */
+/* Longer walks of a host, of hashed tables, are made each time. There is room for these, and for the guest's entry. */
+#define KEPT_REFS PT_LEVELS_MAX
+_Static_assert(KEPT_REFS < MODEL_REFS_SPARE, "walks are added without asking for room");
+
+/* The host's walk to a frame of the guest's tables, in little space: there are many of them. */
 struct kept {
-	uint64_t changes; /* of the host, when it was walked, and 1; 0: never */
-	uint64_t frame;   /* machine address */
+	uint64_t changes;            /* of the host, when it was walked, and 1; 0: never */
+	uint64_t frame;              /* machine address */
+	uint64_t address[KEPT_REFS]; /* of the references; their key is what is looked for */
+	uint32_t where[KEPT_REFS];   /* model_ref_where() */
 	uint32_t nr;
-	struct model_ref ref[MODEL_REFS_SPARE];
 };
 
 struct pair {
@@ -114,55 +119,82 @@ static void keep(const struct pair *p, struct kept *kept, uint64_t gpa, const st
 {
 	const uint32_t nr = walk->nr - before;
 
-	if (!walk->mapped || nr > MODEL_REFS_SPARE || walk->nr > MODEL_REFS_MAX)
+	if (!walk->mapped || nr > KEPT_REFS || walk->nr > MODEL_REFS_MAX)
 		return;
 	kept->changes = p->host->changes + 1;
 	kept->frame = walk->pa - page_offset(gpa);
 	kept->nr = nr;
-	memcpy(kept->ref, &walk->ref[before], nr * sizeof(kept->ref[0]));
+	for (uint32_t i = 0; i < nr; i++) {
+		kept->address[i] = walk->ref[before + i].address;
+		kept->where[i] = model_ref_where(&walk->ref[before + i]);
+	}
 }
 
-/* The host's walk to an entry of the guest's at `gpa`. */
+/* The host's walk to an entry of the guest's at `gpa`, which is kept. */
 static void walk_to_entry(const struct pair *p, uint64_t gpa, struct model_walk *walk)
 {
 	const struct model_memory *m = p->memory;
-	struct kept *kept = p->kept && gpa - m->data < m->limit ? &p->kept[(gpa - m->data) >> PAGE_SHIFT] : NULL;
-	struct model_ref *ref = model_walk_next(walk);
 	const uint32_t before = walk->nr;
 
-	if (!kept || kept->changes != p->host->changes + 1) {
-		p->host->ops->walk(p->host, gpa, walk);
-		if (kept)
-			keep(p, kept, gpa, walk, before);
-		return;
+	p->host->ops->walk(p->host, gpa, walk);
+	if (p->kept && gpa - m->data < m->limit)
+		keep(p, &p->kept[(gpa - m->data) >> PAGE_SHIFT], gpa, walk, before);
+}
+
+/* The guest's entries, and the host's walks to them, if each of these is kept. */
+static bool add_kept(const struct pair *p, const struct model_walk *guest, struct model_walk *walk)
+{
+	const uint64_t data = p->memory->data, limit = p->kept ? p->memory->limit : 0, changes = p->host->changes + 1;
+	const struct model_ref *const end = guest->ref + guest->nr;
+	struct model_ref *ref = walk->ref + walk->nr;
+
+	if (walk->nr + guest->nr * (KEPT_REFS + 1) > MODEL_REFS_MAX)
+		return false;
+	for (const struct model_ref *entry = guest->ref; entry != end; entry++) {
+		const uint64_t gpa = entry->address;
+		const struct kept *kept;
+
+		if (gpa - data >= limit)
+			return false;
+		kept = &p->kept[(gpa - data) >> PAGE_SHIFT];
+		if (kept->changes != changes)
+			return false;
+			/* All of them, as their number is known here; what is too much is written over. */
+#pragma GCC unroll 5
+		for (uint32_t i = 0; i < KEPT_REFS; i++)
+			model_ref_set(&ref[i], kept->address[i], gpa, kept->where[i]);
+		ref += kept->nr;
+		model_ref_set(ref++, kept->frame | page_offset(gpa), entry->key, model_ref_where(entry));
 	}
-	for (uint32_t i = 0; i < kept->nr; i++) {
-		ref[i] = kept->ref[i];
-		ref[i].key = gpa;
+	walk->nr = ref - walk->ref;
+	return true;
+}
+
+static bool add_walked(const struct pair *p, struct model_walk *guest, struct model_walk *walk)
+{
+	const unsigned nr = model_walk_kept(guest);
+
+	for (unsigned i = 0; i < nr; i++) {
+		struct model_ref *ref = &guest->ref[i];
+
+		walk->of = ref->level ? ref->level : MODEL_OF_HASHED;
+		walk_to_entry(p, ref->address, walk);
+		if (!walk->mapped)
+			return false;
+		ref->address = walk->pa;
+		model_walk_add(walk, *ref);
 	}
-	walk->nr += kept->nr;
-	walk->mapped = true;
-	walk->pa = kept->frame | page_offset(gpa);
+	return true;
 }
 
 static void pair_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
 	const struct pair *p = (const struct pair *)w;
 	struct model_walk guest;
-	unsigned kept;
 
 	walker_walk(p->guest, va, &guest);
-	kept = model_walk_kept(&guest);
-	for (unsigned i = 0; i < kept; i++) {
-		struct model_ref *ref = &guest.ref[i];
-
-		walk->of = ref->level ? ref->level : MODEL_OF_HASHED;
-		walk_to_entry(p, ref->address, walk);
-		if (!walk->mapped)
-			return;
-		ref->address = walk->pa;
-		model_walk_add(walk, *ref);
-	}
+	if (!add_kept(p, &guest, walk) && !add_walked(p, &guest, walk))
+		return;
 	walk->mapped = false;
 	walk->page_shift = guest.page_shift;
 	if (!guest.mapped)
@@ -182,8 +214,16 @@ static bool pair_ahead(const struct walker *w, struct walker_ahead *a)
 
 	if (!p->kept || !p->guest->ops->ahead || !p->host->ops->ahead)
 		return false;
-	if (a->nr == 0)
-		return p->guest->ops->ahead(p->guest, a);
+	if (a->nr == 0) {
+		if (!p->guest->ops->ahead(p->guest, a))
+			return false;
+		gpa = a->entry[0] - p->memory->data;
+		if (gpa < p->memory->limit) { /* two lines */
+			__builtin_prefetch(&p->kept[gpa >> PAGE_SHIFT].changes);
+			__builtin_prefetch(&p->kept[gpa >> PAGE_SHIFT].nr);
+		}
+		return true;
+	}
 	if (a->nr == 2)
 		return p->host->ops->ahead(p->host, a);
 	gpa = a->entry[0];

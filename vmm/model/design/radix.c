@@ -19,9 +19,7 @@
 #define SEEN_LINK    4ull
 #define SEEN_ADDRESS PAGE_MASK
 
-/* The bytes of a reference that tell where it is made: they are written as one word, on a little-endian host. */
-#define WHERE    offsetof(struct model_ref, dimension)
-#define OF_SHIFT (8 * (offsetof(struct model_ref, of) - WHERE))
+#define OF_SHIFT (8 * (offsetof(struct model_ref, of) - offsetof(struct model_ref, dimension)))
 
 /* What a walk needs of a level. */
 struct step {
@@ -36,6 +34,8 @@ struct radix {
 	struct pt_format fmt;
 	uint64_t root;
 	uint64_t *seen; /* what the format says of the entry in the same place of the memory */
+	uintptr_t seen_of_0;    /* where `seen` would have that of address 0 */
+	const struct step *top; /* of the root */
 	/* Canonical is what does not reach `reach` when `half` is added: half of it, if addresses have a sign. */
 	uint64_t half, reach;
 	struct step step[PT_LEVELS_MAX + 1];
@@ -212,9 +212,9 @@ int model_radix_link(struct walker *w, uint64_t va, int level, uint64_t address)
 static void radix_walk(const struct walker *w, uint64_t va, struct model_walk *walk)
 {
 	const struct radix *r = (const struct radix *)w;
-	const struct step *step = &r->step[r->fmt.levels];
+	const struct step *const top = r->top, *step = top;
 	struct model_ref *ref = model_walk_next(walk);
-	const uintptr_t seen = (uintptr_t)r->seen - w->memory->data;
+	const uintptr_t seen = r->seen_of_0;
 	const uint32_t of = (uint32_t)walk->of << OF_SHIFT;
 	uint64_t e = r->root | SEEN_TABLE;
 
@@ -223,16 +223,13 @@ static void radix_walk(const struct walker *w, uint64_t va, struct model_walk *w
 		return;
 	for (;; step--, ref++) {
 		const uint64_t at = (e & SEEN_ADDRESS) + (va >> step->shift & step->mask);
-		const uint32_t where = step->where | of;
 
 		e = *(const uint64_t *)(seen + at);
-		ref->address = at;
-		ref->key = va;
-		memcpy((char *)ref + WHERE, &where, sizeof(where));
+		model_ref_set(ref, at, va, step->where | of);
 		if (!(e & SEEN_TABLE))
 			break;
 	}
-	walk->nr += &r->step[r->fmt.levels] - step + 1;
+	walk->nr += top - step + 1;
 	walk->mapped = e & SEEN_LEAF;
 	walk->page_shift = step->entry_shift;
 	walk->pa = (e & SEEN_ADDRESS) | (e & SEEN_LEAF ? va & ((1ull << step->entry_shift) - 1) : 0);
@@ -241,8 +238,8 @@ static void radix_walk(const struct walker *w, uint64_t va, struct model_walk *w
 /* The leaf's entry is what caches miss first: each other one serves 512 times as many addresses, or more. */
 static bool fetch_leaf(const struct radix *r, struct walker_ahead *a)
 {
-	const struct step *step = &r->step[r->fmt.levels];
-	const uintptr_t seen = (uintptr_t)r->seen - r->w.memory->data;
+	const struct step *step = r->top;
+	const uintptr_t seen = r->seen_of_0;
 	uint64_t e = r->root | SEEN_TABLE, at;
 
 	if (a->va + r->half >= r->reach)
@@ -300,6 +297,7 @@ const struct pt_format *model_radix_format(const struct walker *w)
 
 static void prepare_steps(struct radix *r)
 {
+	r->top = &r->step[r->fmt.levels];
 	r->reach = pt_linear_max(&r->fmt) + 1;
 	r->half = r->fmt.sign_extended ? r->reach / 2 : 0;
 	for (int level = 1; level <= r->fmt.levels; level++) {
@@ -309,7 +307,7 @@ static void prepare_steps(struct radix *r)
 		r->step[level] = (struct step){.mask = (pt_nr_entries(&r->fmt, level) - 1) * sizeof(uint64_t),
 		                               .shift = l->shift - 3,
 		                               .entry_shift = l->shift};
-		memcpy(&r->step[level].where, (const char *)&ref + WHERE, sizeof(r->step[level].where));
+		r->step[level].where = model_ref_where(&ref);
 	}
 }
 
@@ -327,6 +325,7 @@ int model_radix_create(const struct pt_format *fmt, struct model_memory *memory,
 	r->w.va_bits = pt_va_bits(&r->fmt) - r->fmt.sign_extended;
 	prepare_steps(r);
 	r->seen = model_reserve(memory->limit);
+	r->seen_of_0 = (uintptr_t)r->seen - memory->data;
 	ret = r->seen ? new_table(r, r->fmt.levels, &r->root) : -ENOMEM;
 	if (ret < 0) {
 		walker_destroy(&r->w);

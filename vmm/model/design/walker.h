@@ -21,7 +21,9 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "pgtable/format.h"
@@ -46,6 +48,22 @@ struct model_ref {
 	uint8_t of;    /* MODEL_HOST, MODEL_ENCLAVE: level of the guest's entry that is translated; 0: the data */
 	uint8_t shift; /* radix: the entry covers 1 << shift bytes of `key`; hashed: the page size that is looked for */
 };
+
+/* All of a reference but address and key, as one word: references are copied in the hot loops. */
+static inline uint32_t model_ref_where(const struct model_ref *ref)
+{
+	uint32_t where;
+
+	memcpy(&where, (const char *)ref + offsetof(struct model_ref, dimension), sizeof(where));
+	return where;
+}
+
+static inline void model_ref_set(struct model_ref *ref, uint64_t address, uint64_t key, uint32_t where)
+{
+	ref->address = address;
+	ref->key = key;
+	memcpy((char *)ref + offsetof(struct model_ref, dimension), &where, sizeof(where));
+}
 
 /* More than radix tables need: five levels on five, each access checked by a third stage of four, make 179. */
 #define MODEL_REFS_MAX 1024
