@@ -153,6 +153,10 @@ Test(model_command, shape_of_a_file)
 	expect_status(&r, 0);
 	cr_expect_eq(value(0, "refs"), 4);
 	cr_expect_eq(value(0, "access"), 50);
+	run_gnomon(&r, "model", "--shape", in, "--cpu-model", "zen2");
+	expect_refusal(&r, 2, "the CPU comes from one of them");
+	run_gnomon(&r, "model", "--cpu-model", "zen2", "--shape", in);
+	expect_refusal(&r, 2, "the CPU comes from one of them");
 }
 
 Test(model_command, list_names_sources)

@@ -30,4 +30,6 @@ MUTANTS = [
      "zipf has other weights", TRACES),
     ("model-warm-counts", RUN, "if (i == run->warm && run->warm)", "if (i == run->warm && run->warm > 1)",
      "accesses that fill the caches count", RUNS),
+    ("model-two-cpus", "vmm/cmd/model_options.c", "if (o->preset && o->shape_file) {", "if (0) {",
+     "of a preset and a file the one that comes last is taken without a word", "guest model_command/shape_of_a_file"),
 ]

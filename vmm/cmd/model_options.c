@@ -211,9 +211,9 @@ static int parse_preset(const char *arg, struct model_options *o)
 		log_error("--cpu-model: one CPU is expected, not '%s'", arg);
 		return -EINVAL;
 	}
-	o->preset = shape_preset_name((size_t)__builtin_ctz(set));
-	return take_shape(o->preset, shape_preset_text((size_t)__builtin_ctz(set)),
-	                  strlen(shape_preset_text((size_t)__builtin_ctz(set))), o);
+	set = (unsigned)__builtin_ctz(set);
+	o->preset = shape_preset_name(set);
+	return take_shape(o->preset, shape_preset_text(set), strlen(shape_preset_text(set)), o);
 }
 
 static int parse_shape(const char *arg, struct model_options *o)
@@ -226,10 +226,9 @@ static int parse_shape(const char *arg, struct model_options *o)
 		return r;
 	if (size > SHAPE_MAX_BYTES)
 		log_error("--shape: %s is longer than 64 KiB", arg);
+	o->shape_file = arg;
 	r = size > SHAPE_MAX_BYTES ? -EINVAL : take_shape(arg, (const char *)bytes, size, o);
 	free(bytes);
-	o->preset = NULL;
-	o->shape_file = arg;
 	return r;
 }
 
@@ -299,12 +298,15 @@ static int parse_option(int opt, const char *arg, struct model_options *o)
 /* What was not given, and what does not go together. */
 static int complete(struct model_options *o)
 {
-	const bool in_memory = o->patterns >> MODEL_CHASE;
 	const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int r = 0;
 
 	if (!!o->trace + !!o->patterns + !!o->from > 1) {
 		log_error("--trace, --pattern and --from: the addresses come from one of them");
+		return -EINVAL;
+	}
+	if (o->preset && o->shape_file) {
+		log_error("--cpu-model and --shape: the CPU comes from one of them");
 		return -EINVAL;
 	}
 	if (report_is_stdout(o->write_trace)) {
@@ -315,7 +317,7 @@ static int complete(struct model_options *o)
 		log_error("--write-trace: one trace, or one pattern of one size, is expected");
 		return -EINVAL;
 	}
-	for (size_t i = 0; in_memory && i < o->nr_sizes; i++)
+	for (size_t i = 0; o->patterns >> MODEL_CHASE && i < o->nr_sizes; i++)
 		if (o->size[i] > ARENA_PAGES * CHASE_PAGE) {
 			log_error("--ws: %s works in memory, up to 1G",
 			          workloads[__builtin_ctz(o->patterns >> MODEL_CHASE) + MODEL_CHASE]);
