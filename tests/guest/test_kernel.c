@@ -97,7 +97,7 @@ Test(kernel, selftest_in_shadow_without_optimisation)
 #define ALONE(name, opt)                                                                                               \
 	Test(kernel, selftest_in_shadow_##name##_alone)                                                                \
 	{                                                                                                              \
-		selftest_in_shadow(opt, on_pvm() ? "4" : "1");                                                         \
+		selftest_in_shadow(opt, on_pvm() ? "2" : "1");                                                         \
 	}
 ALONE(root_cache, "root-cache")
 ALONE(emulate_update, "emulate-update")
