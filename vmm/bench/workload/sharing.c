@@ -107,11 +107,14 @@ static bool is_due(const void *results, size_t i)
 
 static void describe(const void *results, size_t i, char *ret_text, size_t size)
 {
-	const char *hash = share_algorithm_name(sharing_hash(i));
+	const char *hash;
 
-	if (i >= SHARING_CASES)
+	if (i >= SHARING_CASES) {
 		sharing_guests_describe(i - SHARING_CASES, ret_text, size);
-	else if (sharing_index(i) < 0)
+		return;
+	}
+	hash = share_algorithm_name(sharing_hash(i));
+	if (sharing_index(i) < 0)
 		snprintf(ret_text, size, "first fingerprint, %s", hash);
 	else
 		snprintf(ret_text, size, "%llu pages differ, %s", (unsigned long long)changed_pages(results, i), hash);
