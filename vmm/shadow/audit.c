@@ -103,7 +103,8 @@ bool shadow_audit(const struct shadow *sh, char *ret_text, size_t len)
 	return true;
 }
 
-bool shadow_may_audit_below(const struct shadow *sh)
+/* False where the guest writes tables freely (lazy, unsync) and another vCPU executes guest code: it may do so right now. */
+static bool tables_rest(const struct shadow *sh)
 {
 	return !(sh->opts & (SHADOW_OPT_LAZY | SHADOW_OPT_UNSYNC)) || sh->ops->oldest_flush(sh->ctx) == UINT64_MAX;
 }
@@ -121,15 +122,21 @@ static bool audit_tree(struct shadow *sh, struct shadow_page *top, char *ret_tex
 
 		if (!shadow_entry_stands(sh, top, i, &must))
 			return differs(sh, ret_text, len, top, i,
-			               "linked at a new place, the guest's tables say otherwise", e.raw, must.raw);
+			               "up to date or linked at a new place, the guest's tables say otherwise", e.raw,
+			               must.raw);
 		if (e.raw & PTE_P && !spte_is_leaf(top, e) && !audit_tree(sh, shadow_child(sh, e), ret_text, len))
 			return false;
 	}
 	return true;
 }
 
-bool shadow_audit_below(struct shadow *sh, struct shadow_page *top, char *ret_text, size_t len)
+void shadow_audit_below(struct shadow *sh, struct shadow_page *top)
 {
+	char text[512];
+
+	if (!sh->audited || !tables_rest(sh))
+		return;
 	sh->audit_round++;
-	return audit_tree(sh, top, ret_text, len);
+	if (!audit_tree(sh, top, text, sizeof(text)))
+		bug(__FILE__, __LINE__, text);
 }

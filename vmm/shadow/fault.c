@@ -64,7 +64,6 @@ static enum shadow_result link_child(struct shadow *sh, struct counters *counter
 {
 	const spte_t way = compose_table(child);
 	enum shadow_result r;
-	char text[512];
 
 	if (page->spte[index].raw == way.raw)
 		return SHADOW_DONE;
@@ -74,8 +73,7 @@ static enum shadow_result link_child(struct shadow *sh, struct counters *counter
 		return SHADOW_CHANGED;
 	if (r != SHADOW_DONE)
 		return r;
-	if (sh->audited && shadow_may_audit_below(sh) && !shadow_audit_below(sh, child, text, sizeof(text)))
-		bug(__FILE__, __LINE__, text);
+	shadow_audit_below(sh, child);
 	return shadow_set(sh, counters, page, index, way);
 }
 

@@ -288,11 +288,10 @@ spte_t shadow_recompose(const struct shadow *sh, const struct shadow_page *page,
 bool shadow_entry_stands(const struct shadow *sh, const struct shadow_page *page, unsigned index, spte_t *ret_must);
 
 /* audit.c */
-/* False where the guest writes tables freely (lazy, unsync) and another vCPU executes guest code: it may do so right now. */
-bool shadow_may_audit_below(const struct shadow *sh);
-/* As shadow_audit(), of every page that `top` leads to, and of `top`, unsync tables too: before it is linked at a new
- * place. */
-bool must_check shadow_audit_below(struct shadow *sh, struct shadow_page *top, char *ret_text, size_t len);
+/* With --audit, as shadow_audit(), of every page that `top` leads to, and of `top`, unsync tables too: when they were
+ * brought up to date, and before `top` is linked at a new place. Aborts if one does not stand. Does nothing while another
+ * vCPU may write tables unseen. */
+void shadow_audit_below(struct shadow *sh, struct shadow_page *top);
 
 /* promote.c */
 /* Lets the parents of a full, uniform leaf page hold one 2 MiB leaf. shadow_set() undoes it. */

@@ -32,15 +32,6 @@ static enum shadow_result sync_tree(struct shadow *sh, struct counters *counters
 	return r;
 }
 
-/* What was brought up to date stands, unless another vCPU writes it meanwhile. */
-static void audit(struct shadow *sh, struct shadow_page *top)
-{
-	char text[512];
-
-	if (sh->audited && shadow_may_audit_below(sh) && !shadow_audit_below(sh, top, text, sizeof(text)))
-		bug(__FILE__, __LINE__, text);
-}
-
 enum shadow_result shadow_lazy_sync_root(struct shadow *sh, struct counters *counters, gfn_t cr3)
 {
 	struct shadow_page *p = shadow_page_first(sh, cr3);
@@ -55,7 +46,7 @@ enum shadow_result shadow_lazy_sync_root(struct shadow *sh, struct counters *cou
 	}
 	for (p = shadow_page_first(sh, cr3); p; p = shadow_page_next(p))
 		if (p->role.level == 4)
-			audit(sh, p);
+			shadow_audit_below(sh, p);
 	return SHADOW_DONE;
 }
 

@@ -125,18 +125,6 @@ enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters
 	return sync_entries(sh, counters, page, &all, changed);
 }
 
-/* Every entry stands now, unless another vCPU writes the table meanwhile. */
-static void audit(struct shadow *sh, gfn_t gfn)
-{
-	char text[512];
-
-	if (!sh->audited || !shadow_may_audit_below(sh))
-		return;
-	for (struct shadow_page *p = shadow_page_first(sh, gfn); p; p = shadow_page_next(p))
-		if (!shadow_audit_below(sh, p, text, sizeof(text)))
-			bug(__FILE__, __LINE__, text);
-}
-
 /* Brings every page of a table that is, or was, unsync up to date, and adds to *changed. */
 static enum shadow_result sync_table(struct shadow *sh, struct counters *counters, struct shadow_unsync *u,
                                      unsigned *changed)
@@ -153,7 +141,8 @@ static enum shadow_result sync_table(struct shadow *sh, struct counters *counter
 			return r;
 		p = r == SHADOW_DONE ? shadow_page_next(p) : shadow_page_first(sh, u->gfn);
 	}
-	audit(sh, u->gfn);
+	for (p = shadow_page_first(sh, u->gfn); p; p = shadow_page_next(p))
+		shadow_audit_below(sh, p);
 	return SHADOW_DONE;
 }
 
