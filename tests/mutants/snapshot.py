@@ -34,7 +34,7 @@ MUTANTS = [
      "what is left of a run has the bytes of its beginning", "unit snapshot_chain"),
     ("chain-frame-from-the-front", READER, "s->chunk + (run->skip + n) * PAGE_SIZE", "s->chunk + n * PAGE_SIZE",
      "what is left of a packed run has the bytes of its beginning", "unit snapshot_chain"),
-    ("chain-replaces-its-base", CHAIN, "st.st_ino == target->st_ino)", "st.st_ino == 0)",
+    ("chain-replaces-its-base", CHAIN, "outfile_is_one(&st, target))", "st.st_ino == 0)",
      "a file takes the place of one that it builds on", "unit snapshot_chain"),
     ("since-loses-what-the-vmm-wrote", DIRTY, "written_take(&vm->stage2.written, all);", ";",
      "pages that came and went are as they were in the base", "control control/snapshot_since_with_slices"),

@@ -39,6 +39,18 @@ static void name_base(struct snapshot_shape *shape, const struct link *base)
 	memcpy(shape->base_root, base->root, sizeof(shape->base_root));
 }
 
+/* Another base in a header that is right otherwise. */
+static void rename_base(const struct link *l, const struct link *base)
+{
+	uint8_t header[SNAPSHOT_HEADER];
+	struct snapshot_shape shape;
+
+	cr_assert_eq(snapshot_file_header(l->fd, &shape, why), 0);
+	name_base(&shape, base);
+	snapshot_shape_write(&shape, header);
+	cr_assert_eq(pwrite(l->fd, header, sizeof(header), 0), SNAPSHOT_HEADER);
+}
+
 static void content(uint16_t which, uint8_t ret_page[PAGE_SIZE])
 {
 	if (which == ZERO)
@@ -257,14 +269,8 @@ Test(snapshot_chain, a_base_that_is_another, .init = setup)
 /* Two files that name each other: whatever they call the other's root, one of them is wrong. */
 Test(snapshot_chain, a_circle, .init = setup)
 {
-	uint8_t header[SNAPSHOT_HEADER];
-	struct snapshot_shape shape;
-
 	make_two();
-	cr_assert_eq(snapshot_file_header(base.fd, &shape, why), 0);
-	name_base(&shape, &above);
-	snapshot_shape_write(&shape, header);
-	cr_assert_eq(pwrite(base.fd, header, sizeof(header), 0), SNAPSHOT_HEADER);
+	rename_base(&base, &above);
 	expect_refused(&above, EBADMSG, "its table of hashes is damaged");
 }
 
@@ -272,8 +278,6 @@ Test(snapshot_chain, a_circle, .init = setup)
 Test(snapshot_chain, a_root_stands_for_all, .init = setup)
 {
 	static struct link other, on_other;
-	struct snapshot_shape shape;
-	uint8_t header[SNAPSHOT_HEADER];
 
 	make_two();
 	other.page[1] = 14;
@@ -283,10 +287,7 @@ Test(snapshot_chain, a_root_stands_for_all, .init = setup)
 	on_other.page[2] = 12;
 	build(&on_other, &other, false); /* the same page, above another one */
 	cr_expect_arr_neq(above.root, on_other.root, SNAPSHOT_HASH);
-	cr_assert_eq(snapshot_file_header(above.fd, &shape, why), 0);
-	name_base(&shape, &other);
-	snapshot_shape_write(&shape, header);
-	cr_assert_eq(pwrite(above.fd, header, sizeof(header), 0), SNAPSHOT_HEADER);
+	rename_base(&above, &other);
 	expect_refused(&above, EBADMSG, "its table of hashes is damaged");
 }
 

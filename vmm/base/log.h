@@ -18,6 +18,9 @@ int log_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)
 /* True when stderr is a terminal that can draw, i.e. when progress may be shown there. */
 bool log_progress_wanted(void);
 
+/* So long a command says nothing of its progress. */
+#define LOG_QUIET_MS 2000
+
 /* Replaces the progress line on stderr; empty text clears it. Silent unless wanted. */
 void log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

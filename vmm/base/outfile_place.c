@@ -23,18 +23,13 @@ static bool is_proc(int dir)
 	return fstatfs(dir, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
-static bool is_one(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 static bool is_own_descriptors(int dir)
 {
 	static const char *const names[] = {"/proc/self/fd", "/proc/thread-self/fd"};
 	struct stat own, st;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (stat(names[i], &own) == 0 && fstat(dir, &st) == 0 && is_one(&own, &st))
+		if (stat(names[i], &own) == 0 && fstat(dir, &st) == 0 && outfile_is_one(&own, &st))
 			return true;
 	return false;
 }
@@ -45,7 +40,7 @@ static int output_to(const struct stat *file)
 	struct stat st;
 
 	for (int fd = STDOUT_FILENO; S_ISREG(file->st_mode) && fd <= STDERR_FILENO; fd++)
-		if (fstat(fd, &st) == 0 && is_one(&st, file))
+		if (fstat(fd, &st) == 0 && outfile_is_one(&st, file))
 			return fd;
 	return -1;
 }

@@ -21,6 +21,12 @@ struct outfile_place {
 	struct stat st; /* if it exists */
 };
 
+/* Whether both are of one file. */
+static inline bool outfile_is_one(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
 /* Follows symbolic links, also one that leads nowhere yet. -errno: what open(2) would say to the same path. */
 int must_check outfile_find(const char *path, struct outfile_place *ret);
 void outfile_leave(struct outfile_place *place);

@@ -4,11 +4,6 @@
 #include "base/outfile.h"
 #include "base/outfile_place.h"
 
-static bool is_one(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* What is there: by its name, or what a descriptor was opened for. */
 static bool look(const struct outfile_place *p, struct stat *ret)
 {
@@ -27,9 +22,9 @@ static bool is_same(const struct outfile_place *a, const struct outfile_place *b
 	if (a->descriptor >= 0 && a->descriptor == b->descriptor)
 		return true;
 	if (a_there && b_there)
-		return is_one(&sa, &sb) && (S_ISREG(sa.st_mode) || S_ISFIFO(sa.st_mode));
+		return outfile_is_one(&sa, &sb) && (S_ISREG(sa.st_mode) || S_ISFIFO(sa.st_mode));
 	return !a_there && !b_there && a->descriptor < 0 && b->descriptor < 0 && strcmp(a->name, b->name) == 0 &&
-	       fstat(a->dir, &sa) == 0 && fstat(b->dir, &sb) == 0 && is_one(&sa, &sb);
+	       fstat(a->dir, &sa) == 0 && fstat(b->dir, &sb) == 0 && outfile_is_one(&sa, &sb);
 }
 
 bool outfile_same(const char *a, const char *b)
@@ -57,7 +52,7 @@ bool outfile_lies_in(const char *path, const char *dir, char ret_name[NAME_MAX +
 
 	if (outfile_find(path, &p) < 0)
 		return false;
-	lies = p.dir >= 0 && fstat(p.dir, &where) == 0 && stat(dir, &st) == 0 && is_one(&where, &st);
+	lies = p.dir >= 0 && fstat(p.dir, &where) == 0 && stat(dir, &st) == 0 && outfile_is_one(&where, &st);
 	if (lies)
 		strcpy(ret_name, p.name);
 	outfile_leave(&p);

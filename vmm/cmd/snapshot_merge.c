@@ -14,8 +14,6 @@
 #include "snapshot/writer.h"
 #include "vm/vm.h"
 
-#define QUIET_MS 2000 /* before progress is shown */
-
 static const char help[] =
     "Usage: gnomon snapshot merge [OPTION...] FILE TARGET\n"
     "Makes TARGET, which stands alone, of FILE and all that it builds on. Each page is checked. TARGET may be FILE; "
@@ -60,7 +58,7 @@ static int write_file(struct snapshot *s, const char *path, int fd, bool pack)
 		return log_errno(-r, "snapshot: merge");
 	for (uint64_t i = 0; r == 0 && i < s->nr_runs && !w.error; i++) {
 		r = write_run(s, &s->run[i], &w, why);
-		if (i % 256 == 0 && clock_ms() - start > QUIET_MS)
+		if (i % 256 == 0 && clock_ms() - start > LOG_QUIET_MS)
 			log_progress("merge: %llu of %llu runs of pages", (unsigned long long)i,
 			             (unsigned long long)s->nr_runs);
 	}
@@ -89,7 +87,7 @@ static bool is_base(const struct snapshot *s, const struct outfile_place *target
 	struct stat st;
 
 	for (unsigned i = 1; target->exists && i < s->nr_files; i++)
-		if (fstat(s->file[i].fd, &st) == 0 && st.st_dev == target->st.st_dev && st.st_ino == target->st.st_ino)
+		if (fstat(s->file[i].fd, &st) == 0 && outfile_is_one(&st, &target->st))
 			return true;
 	return false;
 }

@@ -17,7 +17,6 @@
 
 #define DEFAULT_TIMEOUT_S 600
 #define LOOK_AGAIN_MS     200
-#define QUIET_MS          2000 /* before progress is shown */
 
 static const char help[] =
     "Usage: gnomon snapshot save [OPTION...] SOCKET FILE\n"
@@ -96,7 +95,7 @@ static int wait_for_end(struct connection *c, json_t **ret_end)
 			*ret_end = now;
 			return 0;
 		}
-		if (clock_ms() - start > QUIET_MS)
+		if (clock_ms() - start > LOG_QUIET_MS)
 			log_progress("snapshot: %lld of %lld MiB looked at, %lld MiB written", number(now, "done") >> 8,
 			             number(now, "pages") >> 8, number(now, "bytes") >> 20);
 		json_decref(now);

@@ -23,8 +23,6 @@ static const char help[] =
     "\n"
     "Exit status: 0 all is good; 1 the file is damaged or no snapshot; 2 the arguments or the file cannot be used.\n";
 
-#define QUIET_MS 2000 /* before progress is shown */
-
 /* Tells of each damaged block of file `i`. How many there are; -errno, logged. */
 static int check_blocks(struct snapshot *s, unsigned i, const char *path)
 {
@@ -45,7 +43,7 @@ static int check_blocks(struct snapshot *s, unsigned i, const char *path)
 		}
 		if (r < 0 && r != -EBADMSG)
 			return r;
-		if (nr % 256 == 0 && clock_ms() - start > QUIET_MS)
+		if (nr % 256 == 0 && clock_ms() - start > LOG_QUIET_MS)
 			log_progress("verify: %llu of %llu MiB", (unsigned long long)nr >> 4,
 			             (unsigned long long)f->nr_leaves >> 4);
 	}

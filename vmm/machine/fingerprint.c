@@ -101,7 +101,7 @@ static struct machine_fingerprint *get(struct machine *m, const struct control_f
 	if (parse(all, which, &algorithm, key, err) < 0)
 		return NULL;
 	if (!all->written)
-		all->written = calloc((pages + 63) / 64, sizeof(*all->written));
+		all->written = calloc(vm_dirty_words(m->vm), sizeof(*all->written));
 	p = find(all, algorithm, key);
 	if (!p) {
 		p = make_room(all);
@@ -124,7 +124,7 @@ static void begin(struct machine *m, struct machine_fingerprint *p)
 	const bool knows = all->log.pages;
 	int r;
 
-	memset(all->written, 0, (vm_dirty_pages(m->vm) + 63) / 64 * sizeof(*all->written));
+	memset(all->written, 0, vm_dirty_words(m->vm) * sizeof(*all->written));
 	r = knows ? vm_dirty_take(m->vm, &all->log, all->written) : vm_dirty_begin(m->vm, &all->log);
 	for (int i = 0; i < FINGERPRINTS; i++)
 		if (all->all[i].f)

@@ -9,7 +9,6 @@
 #include "machine/restore.h"
 #include "vm/vm.h"
 
-#define PROGRESS_MS 2000
 /* Each mapping costs the host one of its own (vm.max_map_count). Less than so many pages in a row are copied. */
 #define MAPPED_PAGES 16
 #define MAPPED_RUNS  8192
@@ -45,11 +44,11 @@ int restore_memory(struct snapshot *s, const char *path, struct vm *vm)
 			continue;
 		r = read_run(s, &s->run[i], vm, why);
 		done += s->run[i].pages;
-		if (clock_ms() - start > PROGRESS_MS)
+		if (clock_ms() - start > LOG_QUIET_MS)
 			log_progress("restore: %llu of %llu MiB", (unsigned long long)(done >> 8),
 			             (unsigned long long)(s->stored_pages >> 8));
 	}
-	if (clock_ms() - start > PROGRESS_MS)
+	if (clock_ms() - start > LOG_QUIET_MS)
 		log_progress("%s", "");
 	return r < 0 ? damaged(path, r, why) : 0;
 }

@@ -20,8 +20,7 @@ static int check_place(const struct save *s, const char *since, const struct out
 
 	if (place->descriptor >= 0 || place->proc || !place->exists)
 		return control_fail(err, ENOENT, "%s: There is no such file", since);
-	if (fstat(place->dir, &there) < 0 || fstat(out->dir, &here) < 0 || there.st_dev != here.st_dev ||
-	    there.st_ino != here.st_ino)
+	if (fstat(place->dir, &there) < 0 || fstat(out->dir, &here) < 0 || !outfile_is_one(&there, &here))
 		return control_fail(err, EXDEV, "%s must lie in the directory of the file that builds on it", since);
 	if (!snapshot_is_base_name(place->name))
 		return control_fail(err, EINVAL, "Nothing can build on a file whose name has control characters");
@@ -58,7 +57,7 @@ int save_since_check(struct save *s, const char *since, struct control_error *er
 
 int save_since_take(struct save *s, char *ret_why)
 {
-	const uint64_t size = (vm_dirty_pages(s->vm) + BITS - 1) / BITS * sizeof(*s->since.taken);
+	const uint64_t size = vm_dirty_words(s->vm) * sizeof(*s->since.taken);
 	struct save_since *since = &s->since;
 	int r;
 

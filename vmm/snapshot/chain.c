@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/outfile_place.h"
 #include "base/plain.h"
 
 /* --- the files --- */
@@ -84,7 +85,7 @@ static int check_one(int dir, const char *name, const uint8_t *root, const struc
 	r = snapshot_file_header(fd, ret_shape, ret_why);
 	if (r == 0)
 		r = check_base(ret_shape, root, ret_why);
-	if (r == 0 && target && fstat(fd, &st) == 0 && st.st_dev == target->st_dev && st.st_ino == target->st_ino)
+	if (r == 0 && target && fstat(fd, &st) == 0 && outfile_is_one(&st, target))
 		r = snapshot_refuse(EEXIST, ret_why, "it would be replaced by a file that builds on it");
 	close(fd);
 	return r;

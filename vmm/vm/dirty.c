@@ -13,7 +13,7 @@ uint64_t vm_dirty_pages(const struct vm *vm)
 	return maddr_raw(guest_mem_end(&vm->mem)) / PAGE_SIZE;
 }
 
-static uint64_t words(const struct vm *vm)
+uint64_t vm_dirty_words(const struct vm *vm)
 {
 	return (vm_dirty_pages(vm) + BITS - 1) / BITS;
 }
@@ -35,7 +35,7 @@ int vm_dirty_begin(struct vm *vm, struct dirty_reader *r)
 
 	if (r->pages)
 		return 0;
-	r->pages = calloc(words(vm), sizeof(*r->pages));
+	r->pages = calloc(vm_dirty_words(vm), sizeof(*r->pages));
 	if (!r->pages)
 		return -ENOMEM;
 	r->next = vm->dirty_readers;
@@ -101,7 +101,7 @@ static void add_shared(const struct vm *vm, uint64_t *into)
 /* What the log has, for all readers. */
 static int collect(struct vm *vm)
 {
-	uint64_t *all = calloc(words(vm), sizeof(*all));
+	uint64_t *all = calloc(vm_dirty_words(vm), sizeof(*all));
 	int r = all ? 0 : -ENOMEM;
 
 	for (int i = 0; r == 0 && i < vm->mem.nr_regions; i++)
@@ -111,7 +111,7 @@ static int collect(struct vm *vm)
 		add_shared(vm, all);
 	}
 	for (struct dirty_reader *to = vm->dirty_readers; to; to = to->next)
-		for (uint64_t w = 0; w < words(vm); w++)
+		for (uint64_t w = 0; w < vm_dirty_words(vm); w++)
 			to->pages[w] |= r < 0 ? ~0ull : all[w];
 	free(all);
 	return r;
@@ -121,7 +121,7 @@ int vm_dirty_take(struct vm *vm, struct dirty_reader *r, uint64_t *into)
 {
 	int error = r->pages ? collect(vm) : -EINVAL;
 
-	for (uint64_t w = 0; r->pages && w < words(vm); w++) {
+	for (uint64_t w = 0; r->pages && w < vm_dirty_words(vm); w++) {
 		into[w] |= r->pages[w];
 		r->pages[w] = 0;
 	}
@@ -130,6 +130,6 @@ int vm_dirty_take(struct vm *vm, struct dirty_reader *r, uint64_t *into)
 
 void vm_dirty_put_back(struct vm *vm, struct dirty_reader *r, const uint64_t *pages)
 {
-	for (uint64_t w = 0; r->pages && w < words(vm); w++)
+	for (uint64_t w = 0; r->pages && w < vm_dirty_words(vm); w++)
 		r->pages[w] |= pages[w];
 }

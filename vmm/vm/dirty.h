@@ -23,6 +23,8 @@
 
 /* Pages from address 0 to the end of guest memory: as many bits has a map of them. */
 uint64_t vm_dirty_pages(const struct vm *vm);
+/* Words of such a map. */
+uint64_t vm_dirty_words(const struct vm *vm);
 
 /* Who wants to know: the log itself can be read once, and each reader has what it did not take yet. */
 struct dirty_reader {

@@ -165,6 +165,16 @@ static int connect_to(const struct guest *g, struct connection *c)
 	return r < 0 ? r : connection_open(c, g->socket, SOCKET_ANSWER_MS);
 }
 
+/* A new guest that has written its working set, and a connection to it. -errno, logged; the guest is to be ended. */
+static int start_written(const struct sharing_drive *d, struct guest *g, struct connection *c)
+{
+	int r = start(d, 0, NULL, false, -1, g);
+
+	if (r == 0)
+		r = await(g, 1);
+	return r < 0 ? r : connect_to(g, c);
+}
+
 /* Reads a console until two lines have ended: when the first character came, and when that was. -errno, logged. */
 static int take_times(int console, int64_t start_us, uint64_t *ret)
 {
@@ -210,12 +220,8 @@ static int drive_snapshot(const struct sharing_drive *d)
 	uint64_t value[SHARING_VALUES] = {0};
 	struct connection c;
 	struct guest g;
-	int r = start(d, 0, NULL, false, -1, &g);
+	int r = start_written(d, &g, &c);
 
-	if (r == 0)
-		r = await(&g, 1);
-	if (r == 0)
-		r = connect_to(&g, &c);
 	if (r == 0) {
 		r = save(d, &c, "full", NULL, &value[SNAPSHOT_FULL]);
 		poll(NULL, 0, PAUSE_MS);
@@ -299,12 +305,8 @@ static int make_file(const struct sharing_drive *d)
 	uint64_t value[3];
 	struct connection c;
 	struct guest g;
-	int r = start(d, 0, NULL, false, -1, &g);
+	int r = start_written(d, &g, &c);
 
-	if (r == 0)
-		r = await(&g, 1);
-	if (r == 0)
-		r = connect_to(&g, &c);
 	if (r == 0) {
 		r = save(d, &c, "full", NULL, value);
 		connection_close(&c);
