@@ -7,6 +7,11 @@
 uint32_t kernel_locked, lock_waiters;
 bool device_waits;
 
+static __attribute__((noinline)) void sleep(void)
+{
+	__asm__ volatile("sti; hlt; .globl lock_awake; lock_awake: cli" : : : "memory");
+}
+
 /*
  * Takes the lock when it was not free at once. After a few attempts the CPU sleeps. If it kept spinning where there are
  * more virtual CPUs than host CPUs, the holder of the lock might not run.
@@ -24,7 +29,7 @@ void lock_wait(void)
 	cpu->in_lock_wait = true;
 	/* Either this attempt sees the lock free, or the holder sees the bit and its IPI ends the HLT. */
 	while (__atomic_exchange_n(&kernel_locked, 1, __ATOMIC_SEQ_CST))
-		__asm__ volatile("sti; hlt; cli" : : : "memory");
+		sleep();
 	cpu->in_lock_wait = false;
 	if (cpu->id == 0 && device_waits) {
 		device_waits = false;

@@ -10,6 +10,7 @@ extern uint32_t kernel_locked;
 extern uint32_t lock_waiters; /* a bit per CPU that sleeps until the lock is free */
 extern bool device_waits;     /* a device's interrupt came while this CPU slept for the lock */
 void lock_wait(void);
+extern const char lock_awake[]; /* where a CPU that sleeps until the lock is free goes on */
 void lock_wake(void);
 
 static inline void kernel_lock(void)

@@ -100,6 +100,8 @@ struct frame *trap_kernel(struct frame *f)
 	if (f->vector >= 32) {
 		if (this_cpu()->in_lock_wait) {
 			device_waits |= f->vector > VECTOR_WAKE; /* devices interrupt CPU 0 alone */
+			/* Where a host forgets what STI holds up (docs/hosts.md), HLT would sleep over this one. */
+			f->rip = (uint64_t)lock_awake;
 			return f;
 		}
 		/* Else the CPU was idle: nothing else has interrupts on. It looks for work, from a fresh stack. */
