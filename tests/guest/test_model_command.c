@@ -210,7 +210,8 @@ Test(model_command, lost_output)
 
 	snprintf(command, sizeof(command), "%s model >/dev/full 2>/dev/null", build_path("gnomon"));
 	cr_expect_eq(system(command), 1 << 8);
-	snprintf(command, sizeof(command), "%s model --pattern stride --ws 1M --write-trace /dev/full >/dev/null 2>&1",
+	snprintf(command, sizeof(command),
+	         "%s model --pattern stride --ws 1M --accesses 100000 --write-trace /dev/full >/dev/null 2>&1",
 	         build_path("gnomon"));
 	cr_expect_eq(system(command), 1 << 8);
 }
