@@ -125,27 +125,6 @@ enum shadow_result shadow_sync_page(struct shadow *sh, struct counters *counters
 	return sync_entries(sh, counters, page, &all, changed);
 }
 
-/* Brings every page of a table that is, or was, unsync up to date, and adds to *changed. */
-static enum shadow_result sync_table(struct shadow *sh, struct counters *counters, struct shadow_unsync *u,
-                                     unsigned *changed)
-{
-	struct shadow_page *p = shadow_page_first(sh, u->gfn);
-	struct suspects suspects;
-
-	counter_inc(counters, CTR_SHADOW_SYNCS);
-	suspect_changed(sh, u, &suspects);
-	while (p) {
-		const enum shadow_result r = sync_entries(sh, counters, p, &suspects, changed);
-
-		if (r != SHADOW_DONE && r != SHADOW_RETRY)
-			return r;
-		p = r == SHADOW_DONE ? shadow_page_next(p) : shadow_page_first(sh, u->gfn);
-	}
-	for (p = shadow_page_first(sh, u->gfn); p; p = shadow_page_next(p))
-		shadow_audit_below(sh, p);
-	return SHADOW_DONE;
-}
-
 static bool is_below(const struct shadow_page *page, const struct shadow_page *top)
 {
 	if (page == top)
@@ -158,17 +137,16 @@ static bool is_below(const struct shadow_page *page, const struct shadow_page *t
 	return false;
 }
 
-/* As sync_table(), but only those pages that `top` leads to. SHADOW_RETRY: `top` is gone. */
-static enum shadow_result sync_table_below(struct shadow *sh, struct counters *counters, gfn_t gfn,
-                                           const struct shadow_page *top)
+/* Brings these entries up to date in all pages of the table, or in those that `top` leads to. SHADOW_RETRY: `top` is gone. */
+static enum shadow_result sync_pages(struct shadow *sh, struct counters *counters, gfn_t gfn,
+                                     const struct shadow_page *top, const struct suspects *s, unsigned *changed)
 {
 	struct shadow_page *p = shadow_page_first(sh, gfn);
-	unsigned changed = 0;
 
 	while (p) {
 		const bool is_top = p == top;
 		const enum shadow_result r =
-		    is_below(p, top) ? shadow_sync_page(sh, counters, p, &changed) : SHADOW_DONE;
+		    !top || is_below(p, top) ? sync_entries(sh, counters, p, s, changed) : SHADOW_DONE;
 
 		if (r != SHADOW_DONE && (r != SHADOW_RETRY || is_top))
 			return r;
@@ -177,13 +155,33 @@ static enum shadow_result sync_table_below(struct shadow *sh, struct counters *c
 	return SHADOW_DONE;
 }
 
+/* Brings every page of a table that is, or was, unsync up to date, and adds to *changed. */
+static enum shadow_result sync_table(struct shadow *sh, struct counters *counters, struct shadow_unsync *u,
+                                     unsigned *changed)
+{
+	struct suspects suspects;
+	enum shadow_result r;
+
+	counter_inc(counters, CTR_SHADOW_SYNCS);
+	suspect_changed(sh, u, &suspects);
+	r = sync_pages(sh, counters, u->gfn, NULL, &suspects, changed);
+	if (r != SHADOW_DONE)
+		return r;
+	for (struct shadow_page *p = shadow_page_first(sh, u->gfn); p; p = shadow_page_next(p))
+		shadow_audit_below(sh, p);
+	return SHADOW_DONE;
+}
+
 enum shadow_result shadow_sync_below(struct shadow *sh, struct counters *counters, const struct shadow_page *top)
 {
 	enum shadow_result r = SHADOW_DONE;
+	struct suspects all;
+	unsigned changed = 0;
 
+	suspect_all(&all);
 	/* Going down, as in shadow_sync_all(). */
 	for (unsigned i = sh->nr_unsync; r == SHADOW_DONE && top->present && i-- > 0;)
-		r = sync_table_below(sh, counters, sh->unsync[i]->gfn, top);
+		r = sync_pages(sh, counters, sh->unsync[i]->gfn, top, &all, &changed);
 	return r;
 }
 
