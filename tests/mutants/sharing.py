@@ -18,7 +18,7 @@ MUTANTS = [
     ("fingerprint-node-not-stale", "vmm/share/tree.c", "if (level < SHARE_LEVELS)", "if (level < 2)",
      "a change does not reach the root", "unit share"),
     # What is hashed again.
-    ("fingerprint-first-word-alone-noted", WRITTEN, "page += n;", "page += BITS * BITS;",
+    ("fingerprint-first-word-alone-noted", WRITTEN, "while (page < end) {", "if (page < end) {",
      "of a range that the VMM wrote only the first word of bits is noted", "unit share"),
     ("fingerprint-slice-unnoted", STAGE2, "written_note(&s2->written, gpa, size);", "written_note(&s2->written, gpa, 0);",
      "what is taken from the guest stays in its fingerprint", "unit share"),

@@ -2,9 +2,8 @@
 /* Page numbers: which are RAM, which are in the balloon, which follow each other. */
 #include <stdlib.h>
 
+#include "base/bitmap.h"
 #include "virtio/balloon_parts.h"
-
-#define BITS 64
 
 /* The number of the first page among all pages of RAM; false when not all of them are RAM. */
 static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t nr, uint64_t *ret_index)
@@ -24,24 +23,15 @@ static bool ram_index(const struct balloon *b, uint64_t pfn, uint64_t nr, uint64
 	return false;
 }
 
-/* The bits of [*i, end) that lie in one word of in_balloon_map, as a mask; *i becomes the first in another. */
-static uint64_t bits_of_word(uint64_t *i, uint64_t end)
-{
-	const uint64_t from = *i % BITS, n = end - *i < BITS - from ? end - *i : BITS - from;
-
-	*i += n;
-	return (~0ull >> (BITS - n)) << from;
-}
-
 /* How many of these pages are in the balloon. */
 static uint64_t count_ballooned(const struct balloon *b, uint64_t index, uint64_t pages)
 {
 	uint64_t n = 0;
 
 	for (uint64_t i = index; i < index + pages;) {
-		const uint64_t word = b->in_balloon_map[i / BITS];
+		const uint64_t word = b->in_balloon_map[i / BITMAP_WORD];
 
-		n += __builtin_popcountll(word & bits_of_word(&i, index + pages));
+		n += __builtin_popcountll(word & bitmap_mask(&i, index + pages));
 	}
 	return n;
 }
@@ -130,8 +120,8 @@ void balloon_mark(struct balloon *b, struct balloon_run run, bool in_balloon)
 
 	BUG_ON(!ram_index(b, run.pfn, run.pages, &index));
 	for (uint64_t i = index; i < index + run.pages;) {
-		uint64_t *word = &b->in_balloon_map[i / BITS];
-		const uint64_t mask = bits_of_word(&i, index + run.pages);
+		uint64_t *word = &b->in_balloon_map[i / BITMAP_WORD];
+		const uint64_t mask = bitmap_mask(&i, index + run.pages);
 
 		*word = in_balloon ? *word | mask : *word & ~mask;
 	}
@@ -151,8 +141,8 @@ bool balloon_first_run(const struct balloon *b, struct balloon_run *ret_run)
 		for (uint64_t p = 0; p < pages; p++) {
 			uint64_t n = 0;
 
-			if ((before + p) % BITS == 0 && !b->in_balloon_map[(before + p) / BITS]) {
-				p += BITS - 1;
+			if ((before + p) % BITMAP_WORD == 0 && !b->in_balloon_map[(before + p) / BITMAP_WORD]) {
+				p += BITMAP_WORD - 1;
 				continue;
 			}
 			while (p + n < pages && is_in_balloon(b, before + p + n))

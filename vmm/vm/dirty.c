@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
-#define BITS 64
+#include "base/bitmap.h"
 
 uint64_t vm_dirty_pages(const struct vm *vm)
 {
@@ -15,7 +15,7 @@ uint64_t vm_dirty_pages(const struct vm *vm)
 
 uint64_t vm_dirty_words(const struct vm *vm)
 {
-	return (vm_dirty_pages(vm) + BITS - 1) / BITS;
+	return bitmap_words(vm_dirty_pages(vm));
 }
 
 /* For the first reader. */
@@ -67,7 +67,7 @@ void vm_dirty_end(struct vm *vm, struct dirty_reader *r)
 static int take_region(struct vm *vm, int slot, uint64_t *into)
 {
 	const struct mem_region *m = &vm->mem.region[slot];
-	const uint64_t words = (m->size / PAGE_SIZE + BITS - 1) / BITS;
+	const uint64_t words = bitmap_words(m->size / PAGE_SIZE);
 	struct kvm_dirty_log log = {.slot = (uint32_t)slot};
 	uint64_t *bits = calloc(words, sizeof(*bits));
 	int r = 0;
@@ -79,10 +79,10 @@ static int take_region(struct vm *vm, int slot, uint64_t *into)
 		r = -errno;
 	for (uint64_t w = 0; r == 0 && w < words; w++) {
 		for (uint64_t set = bits[w]; set; set &= set - 1) {
-			const uint64_t n = w * BITS + (unsigned)__builtin_ctzll(set);
+			const uint64_t n = w * BITMAP_WORD + (unsigned)__builtin_ctzll(set);
 			const uint64_t page = gpa_raw(stage2_page_of(maddr_add(m->base, n * PAGE_SIZE))) / PAGE_SIZE;
 
-			into[page / BITS] |= 1ull << page % BITS;
+			bitmap_set(into, page);
 		}
 	}
 	free(bits);
@@ -95,7 +95,7 @@ static void add_shared(const struct vm *vm, uint64_t *into)
 
 	for (uint64_t page = 0; atomic_load(&l->owner) && page < l->pages; page++)
 		if (lent_to(l, gpa_init(page * PAGE_SIZE), PAGE_SIZE))
-			into[page / BITS] |= 1ull << page % BITS;
+			bitmap_set(into, page);
 }
 
 /* What the log has, for all readers. */
