@@ -110,6 +110,30 @@ Test(control, snapshot_guest_ends)
 	unlink(file);
 }
 
+/*
+ * Once the guest has ended no save begins, however soon it is asked for: the run waits for those that have begun, and then
+ * takes away what another would need.
+ */
+Test(control, snapshot_of_a_guest_that_has_ended)
+{
+	static const char quit_then_save[] =
+	    "{\"execute\":\"quit\"}{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/nowhere/other\"}}\n";
+	json_t *reply;
+
+	start("nested", "1", "ticks", "ticking\n");
+	cr_assert_eq(connection_say(&client, quit_then_save, sizeof(quit_then_save) - 1), 0);
+	cr_assert_eq(connection_reply(&client, &reply), 0);
+	json_decref(reply);
+	if (connection_reply(&client, &reply) == 0) { /* else the run was faster */
+		cr_expect_str_eq(json_string_value(json_object_get(json_object_get(reply, "error"), "desc")),
+		                 "The run has ended");
+		json_decref(reply);
+	}
+	connection_close(&client);
+	run_finish(&run);
+	expect_status(&run, 0);
+}
+
 /* ^C ends the run and the save: the old file stays, and nothing is left beside it. */
 Test(control, snapshot_interrupted)
 {

@@ -213,7 +213,7 @@ Test(control, snapshot_since_refused)
 	save();
 	expect_no_save(file, third, "is not known: save it with \"track\"");
 	track(base);
-	expect_no_save(file, third, "it is another snapshot than the one that is meant");
+	expect_no_save(file, third, "it is not the last that was saved with \"track\"");
 	expect_no_save("/nowhere", third, "There is no such file");
 	expect_no_save(base, "/tmp/gnomon-snapshot-elsewhere",
 	               "must lie in the directory of the file that builds on it");

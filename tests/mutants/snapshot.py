@@ -3,6 +3,7 @@
 
 KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
+SAVE, TOOL = "vmm/machine/save.c", "vmm/cmd/snapshot_save.c"
 FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
 CHAIN, READER, SINCE, DIRTY = "vmm/snapshot/chain.c", "vmm/snapshot/reader.c", "vmm/machine/save_since.c", "vmm/vm/dirty.c"
 
@@ -21,6 +22,12 @@ MUTANTS = [
      "a block is taken whose hash is wrong", "unit snapshot"),
     ("snapshot-run-beyond-memory", FORMAT, "if (!snapshot_is_ram(s->memory, r.gfn, r.pages) ||", "if (",
      "a file names pages that the machine does not have", "unit snapshot"),
+    ("snapshot-begins-behind-the-end", SAVE, "if (vm_has_ended(s->vm))", "if (0)",
+     "a save begins when nobody waits for it any more", "control control/snapshot_of_a_guest_that_has_ended"),
+    ("snapshot-takes-any-file-for-its-own", TOOL, "strcmp(file, b->file) == 0 &&", "",
+     "the end of another client's save passes for that of this one", "control snapshot_told/of_another_file"),
+    ("snapshot-takes-any-end-for-its-own", TOOL, "&& number(told, \"pause-us\") == b->pause_us;", ";",
+     "the end of an earlier save to the same file passes for that of this one", "control snapshot_told/of_the_same_file"),
     # Files that build on others.
     ("chain-any-base", CHAIN, "return memcmp(base->root, root, SNAPSHOT_HASH) == 0", "return 1",
      "pages come from whatever lies at the base's name", "unit snapshot_chain"),

@@ -66,8 +66,30 @@ static bool is_saving(const json_t *reply)
 	return status && strcmp(status, "saving") == 0;
 }
 
+/* The save that was begun: what the VMM tells may be about another client's, before or after it. */
+struct begun {
+	const char *file;
+	json_int_t pause_us;
+};
+
+static bool is_ours(const json_t *told, const struct begun *b)
+{
+	const char *file = json_string_value(json_object_get(told, "file"));
+
+	return file && strcmp(file, b->file) == 0 && number(told, "pause-us") == b->pause_us;
+}
+
+/* The data of SNAPSHOT_END, if it is of this save: a new reference; or NULL. */
+static json_t *end_in(const json_t *event, const struct begun *b)
+{
+	const char *name = json_string_value(json_object_get(event, "event"));
+	json_t *data = json_object_get(event, "data");
+
+	return name && strcmp(name, "SNAPSHOT_END") == 0 && is_ours(data, b) ? json_incref(data) : NULL;
+}
+
 /* Until the save has ended, or the run with it. *ret_end is how, a new reference. -errno, logged. */
-static int wait_for_end(struct connection *c, json_t **ret_end)
+static int wait_for_end(struct connection *c, const struct begun *b, json_t **ret_end)
 {
 	const int64_t start = clock_ms();
 	json_t *event, *now;
@@ -76,14 +98,10 @@ static int wait_for_end(struct connection *c, json_t **ret_end)
 	for (;;) {
 		r = connection_event(c, LOOK_AGAIN_MS, &event);
 		if (r == 0) {
-			const char *name = json_string_value(json_object_get(event, "event"));
-
-			if (name && strcmp(name, "SNAPSHOT_END") == 0) {
-				*ret_end = json_incref(json_object_get(event, "data"));
-				json_decref(event);
-				return 0;
-			}
+			*ret_end = end_in(event, b);
 			json_decref(event);
+			if (*ret_end)
+				return 0;
 			continue;
 		}
 		if (r != -ETIMEDOUT)
@@ -91,7 +109,7 @@ static int wait_for_end(struct connection *c, json_t **ret_end)
 		r = connection_ask(c, "query-snapshot", NULL, &now);
 		if (r < 0)
 			return r;
-		if (!is_saving(now)) {
+		if (!is_saving(now) && is_ours(now, b)) {
 			*ret_end = now;
 			return 0;
 		}
@@ -129,6 +147,7 @@ static int save(struct connection *c, const char *file, const struct save_option
 {
 	json_t *reply, *end = NULL,
 	               *args = json_pack("{s:s, s:b, s:b}", "file", file, "compress", o->compress, "track", o->track);
+	struct begun begun = {.file = file};
 	int r;
 
 	if (args && o->since)
@@ -136,8 +155,9 @@ static int save(struct connection *c, const char *file, const struct save_option
 	r = connection_ask(c, "snapshot-save", args, &reply);
 	if (r < 0)
 		return STATUS_HOST_FAILURE;
+	begun.pause_us = number(reply, "pause-us");
 	json_decref(reply);
-	r = wait_for_end(c, &end);
+	r = wait_for_end(c, &begun, &end);
 	log_progress("%s", "");
 	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, o->json);
 	json_decref(end);

@@ -204,7 +204,10 @@ void save_destroy(struct save *s)
 	munmap(s->progress, sizeof(*s->progress));
 }
 
-/* The watcher's thread, which has nothing more to do. */
+/*
+ * The watcher's thread, which has nothing more to do. s->lock is held, so that only one thread joins it: it does not
+ * take the lock any more.
+ */
 static void join(struct save *s)
 {
 	if (s->has_watcher)
@@ -240,45 +243,68 @@ static int begin(struct save *s, struct control_error *err)
 	return control_fail(err, r, "The host gives no thread to watch it");
 }
 
+/* With s->lock held. */
+static void settle(struct save *s)
+{
+	if (!s->saving)
+		save_since_end(s, s->error == 0 && !s->cancelled);
+}
+
 void save_settle(struct save *s)
 {
 	pthread_mutex_lock(&s->lock);
-	if (!s->saving)
-		save_since_end(s, s->error == 0 && !s->cancelled);
+	settle(s);
 	pthread_mutex_unlock(&s->lock);
 }
 
-int save_begin(struct save *s, const struct control_save *wanted, uint64_t *ret_pause_us, struct control_error *err)
+/* With s->lock held: whether a save can begin at all, and nothing is left of the one before. -errno with *err. */
+static int make_ready(struct save *s, const char *file, struct control_error *err)
 {
-	const char *file = wanted->file;
-	bool saving;
+	if (s->saving)
+		return control_fail(err, EBUSY, "A snapshot is being saved to %s", s->file);
+	/* From here on nobody may begin: save_finish() waits for one save, and what it needs is gone then. */
+	if (vm_has_ended(s->vm))
+		return control_fail(err, ECANCELED, "The run has ended");
+	join(s);
+	settle(s);
+	return strlen(file) < sizeof(s->file) ? 0 : control_fail(err, ENAMETOOLONG, "The file's name is too long");
+}
+
+/* With the new file open, which is not left behind. -errno with *err. */
+static int begin_with(struct save *s, const struct control_save *wanted, struct control_error *err)
+{
 	int r;
 
-	pthread_mutex_lock(&s->lock);
-	saving = s->saving;
-	pthread_mutex_unlock(&s->lock);
-	if (saving)
-		return control_fail(err, EBUSY, "A snapshot is being saved to %s", s->file);
-	join(s);
-	save_settle(s);
-	if (strlen(file) >= sizeof(s->file))
-		return control_fail(err, ENAMETOOLONG, "The file's name is too long");
-	r = replace_begin(file, &s->out);
-	if (r < 0)
-		return control_fail(err, -r, "The file %s cannot be made: %s", file,
-		                    r == -EEXIST ? "something else stands there" : strerror(-r));
-	pthread_mutex_lock(&s->lock);
 	s->compress = wanted->compress;
 	s->track = wanted->track;
 	r = save_since_check(s, wanted->since, err);
 	if (r == 0)
 		r = begin(s, err);
+	if (r < 0)
+		replace_abandon(&s->out);
+	return r;
+}
+
+int save_begin(struct save *s, const struct control_save *wanted, uint64_t *ret_pause_us, struct control_error *err)
+{
+	const char *file = wanted->file;
+	int r;
+
+	pthread_mutex_lock(&s->lock);
+	r = make_ready(s, file, err);
+	if (r < 0)
+		goto out;
+	r = replace_begin(file, &s->out);
+	if (r < 0)
+		r = control_fail(err, -r, "The file %s cannot be made: %s", file,
+		                 r == -EEXIST ? "something else stands there" : strerror(-r));
+	else
+		r = begin_with(s, wanted, err);
 	if (r == 0) {
 		strcpy(s->file, file);
 		*ret_pause_us = s->pause_us;
-	} else {
-		replace_abandon(&s->out);
 	}
+out:
 	pthread_mutex_unlock(&s->lock);
 	return r;
 }
@@ -292,11 +318,19 @@ void save_look(struct save *s, struct control_snapshot *ret)
 
 void save_finish(struct save *s, bool cancel)
 {
+	pthread_t watcher;
+	bool has_watcher;
+
 	pthread_mutex_lock(&s->lock);
 	if (s->saving && cancel) {
 		s->cancelled = true;
 		kill(s->child, SIGKILL);
 	}
+	/* Not with the lock, which the watcher needs; the control thread finds nothing to join. */
+	has_watcher = s->has_watcher;
+	watcher = s->watcher;
+	s->has_watcher = false;
 	pthread_mutex_unlock(&s->lock);
-	join(s);
+	if (has_watcher)
+		pthread_join(watcher, NULL);
 }

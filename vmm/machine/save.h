@@ -86,7 +86,10 @@ void save_look(struct save *s, struct control_snapshot *ret_snapshot);
 /* Draws the consequences of a save that has ended, if there are any left. The control thread, between commands. */
 void save_settle(struct save *s);
 
-/* Waits for the end of a save; with `cancel` ends it first, and the old file stays. The control thread still lives. */
+/*
+ * The VM has ended, so that no save begins any more: waits for the end of the last; with `cancel` ends it first, and the
+ * old file stays. The control thread still lives, and answers.
+ */
 void save_finish(struct save *s, bool cancel);
 
 /* --- machine/save_since.c; s->lock is held --- */

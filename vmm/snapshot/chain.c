@@ -22,12 +22,13 @@ static int open_base(int dir, const char *name, char *ret_why)
 	return fd < 0 ? snapshot_refuse(errno, ret_why, "%s", strerror(errno)) : fd;
 }
 
-/* Whether it is the one that is meant. */
-static int check_base(const struct snapshot_shape *base, const uint8_t root[SNAPSHOT_HASH], char *ret_why)
+#define NOT_MEANT "it is another snapshot than the one that is meant"
+
+/* Whether it is the one that is meant; `clause` says that it is not. */
+static int check_base(const struct snapshot_shape *base, const uint8_t root[SNAPSHOT_HASH], const char *clause,
+                      char *ret_why)
 {
-	return memcmp(base->root, root, SNAPSHOT_HASH) == 0
-	           ? 0
-	           : snapshot_refuse(EBADMSG, ret_why, "it is another snapshot than the one that is meant");
+	return memcmp(base->root, root, SNAPSHOT_HASH) == 0 ? 0 : snapshot_refuse(EBADMSG, ret_why, "%s", clause);
 }
 
 int snapshot_of_base(const char *name, int r, char *ret_why)
@@ -48,7 +49,7 @@ static int open_one(int dir, const struct snapshot_file *above, struct snapshot_
 
 	if (r < 0)
 		return snapshot_of_base(above->shape.base, r, ret_why);
-	r = check_base(&ret->shape, above->shape.base_root, ret_why);
+	r = check_base(&ret->shape, above->shape.base_root, NOT_MEANT, ret_why);
 	if (r == 0 && ret->shape.memory != above->shape.memory)
 		r = snapshot_refuse(EBADMSG, ret_why, "it is of a machine with %llu MiB, and not %llu",
 		                    (unsigned long long)(ret->shape.memory >> 20),
@@ -73,7 +74,7 @@ int snapshot_chain_open(int dir, struct snapshot_file *file, struct snapshot_blo
 	return r;
 }
 
-static int check_one(int dir, const char *name, const uint8_t *root, const struct stat *target,
+static int check_one(int dir, const char *name, const uint8_t *root, const char *clause, const struct stat *target,
                      struct snapshot_shape *ret_shape, char *ret_why)
 {
 	const int fd = open_base(dir, name, ret_why);
@@ -84,7 +85,7 @@ static int check_one(int dir, const char *name, const uint8_t *root, const struc
 		return fd;
 	r = snapshot_file_header(fd, ret_shape, ret_why);
 	if (r == 0)
-		r = check_base(ret_shape, root, ret_why);
+		r = check_base(ret_shape, root, clause, ret_why);
 	if (r == 0 && target && fstat(fd, &st) == 0 && outfile_is_one(&st, target))
 		r = snapshot_refuse(EEXIST, ret_why, "it would be replaced by a file that builds on it");
 	close(fd);
@@ -95,7 +96,7 @@ int snapshot_chain_check(int dir, const char *name, const uint8_t root[SNAPSHOT_
                          char *ret_why)
 {
 	struct snapshot_shape shape, below;
-	int r = check_one(dir, name, root, target, &shape, ret_why);
+	int r = check_one(dir, name, root, "it is not the last that was saved with \"track\"", target, &shape, ret_why);
 
 	for (unsigned nr = 1; r == 0; nr++) {
 		if (nr == SNAPSHOT_CHAIN_MAX)
@@ -103,7 +104,7 @@ int snapshot_chain_check(int dir, const char *name, const uint8_t root[SNAPSHOT_
 			                       SNAPSHOT_CHAIN_MAX - 1);
 		if (!*shape.base)
 			return 0;
-		r = check_one(dir, shape.base, shape.base_root, target, &below, ret_why);
+		r = check_one(dir, shape.base, shape.base_root, NOT_MEANT, target, &below, ret_why);
 		if (r < 0)
 			return snapshot_of_base(shape.base, r, ret_why);
 		shape = below;

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gnomon snapshot save and what a VMM tells of other clients' saves: the end of one that was over when this one began may
+ * come after the reply to this one, and the state of one that began behind it before this one's end was heard.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../unit/fake_vm.h"
+#include "control/server.h"
+#include "run_gnomon.h"
+
+static struct run tool;
+static char dir[64], path[96], mine[96];
+static struct server server;
+static struct fake_vm fake;
+static struct control_ops ops;
+static struct control_snapshot told; /* at first, of somebody else */
+static unsigned looks;
+
+/* The other's end waits to be told when this one begins. */
+static int begin(void *vm, const struct control_save *wanted, uint64_t *ret_pause_us, struct control_error *err)
+{
+	snprintf(mine, sizeof(mine), "%s", wanted->file);
+	if (!*told.file)
+		memcpy(told.file, mine, sizeof(mine));
+	*ret_pause_us = 456;
+	server_snapshot_ended(&server, &told);
+	return 0;
+}
+
+/* Asked again and again: the other's, then this one's, which failed. */
+static void look(void *vm, struct control_snapshot *ret)
+{
+	*ret = told;
+	if (++looks < 2)
+		return;
+	*ret = (struct control_snapshot){.status = "failed", .pause_us = 456};
+	memcpy(ret->file, mine, sizeof(mine));
+	strcpy(ret->error, "the disk burns");
+}
+
+static void setup(void)
+{
+	strcpy(dir, "/tmp/gnomon-told-XXXXXX");
+	cr_assert(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	ops = fake_ops;
+	ops.snapshot_save = begin;
+	ops.snapshot = look;
+	fake = (struct fake_vm){.running = true, .name = "told"};
+	cr_assert_eq(server_open(&server, path, &ops, &fake), 0);
+	cr_assert_eq(server_run(&server), 0);
+}
+
+static void teardown(void)
+{
+	server_stop(&server, false, "host-qmp-quit");
+	cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
+}
+
+TestSuite(snapshot_told, .init = setup, .fini = teardown);
+
+static void expect_own_end(void)
+{
+	run_gnomon(&tool, "snapshot", "save", path, "/nowhere/mine");
+	cr_expect_eq(tool.status, 1);
+	cr_expect(strstr(tool.err, "the disk burns"), "%s%s", tool.out, tool.err);
+	cr_expect_eq(looks, 2);
+}
+
+Test(snapshot_told, of_another_file)
+{
+	told = (struct control_snapshot){.status = "saved", .file = "/nowhere/other", .pause_us = 456};
+	expect_own_end();
+}
+
+Test(snapshot_told, of_the_same_file)
+{
+	told = (struct control_snapshot){.status = "saved", .pause_us = 455};
+	expect_own_end();
+}
