@@ -218,7 +218,7 @@ Test(control, snapshot_disk_is_full)
 	unlink(file);
 }
 
-/* Places where no file can be. */
+/* Places where no file can be, and names that cannot be said: a base that is left out would make it a whole file. */
 Test(control, snapshot_no_such_place)
 {
 	prepare();
@@ -227,6 +227,11 @@ Test(control, snapshot_no_such_place)
 	expect_refusal(&tool, 1, "No such file or directory");
 	run_gnomon(&tool, "snapshot", "save", path, dir);
 	expect_refusal(&tool, 1, "something else stands there");
+	run_gnomon(&tool, "snapshot", "save", path, "/nowhere/\xff");
+	expect_refusal(&tool, 2, "has to be UTF-8");
+	run_gnomon(&tool, "snapshot", "save", "--since", "/nowhere/\xff", path, file);
+	expect_refusal(&tool, 2, "has to be UTF-8");
+	cr_expect(access(file, F_OK) < 0);
 	quit();
 }
 

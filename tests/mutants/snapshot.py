@@ -28,6 +28,8 @@ MUTANTS = [
      "the end of another client's save passes for that of this one", "control snapshot_told/of_another_file"),
     ("snapshot-takes-any-end-for-its-own", TOOL, "&& number(told, \"pause-us\") == b->pause_us;", ";",
      "the end of an earlier save to the same file passes for that of this one", "control snapshot_told/of_the_same_file"),
+    ("snapshot-drops-a-base-it-cannot-name", TOOL, 'json_string(o->path_since)) == 0)', 'json_string(o->path_since)) <= 0)',
+     "a save with --since is a whole one, and nothing says so", "control control/snapshot_no_such_place"),
     # Files that build on others.
     ("chain-any-base", CHAIN, "return memcmp(base->root, root, SNAPSHOT_HASH) == 0", "return 1",
      "pages come from whatever lies at the base's name", "unit snapshot_chain"),

@@ -12,6 +12,7 @@
 #include "cmd/args.h"
 #include "cmd/options.h"
 #include "cmd/put_json.h"
+#include "cmd/reply.h"
 #include "cmd/snapshot.h"
 #include "vm/vm.h"
 
@@ -121,7 +122,7 @@ static int wait_for_end(struct connection *c, const struct begun *b, json_t **re
 }
 
 /* The exit status. */
-static int tell(const json_t *end, bool json)
+static int tell(const json_t *end, const char *file, bool json)
 {
 	const char *error = json_string_value(json_object_get(end, "error"));
 	const json_int_t ms = number(end, "ms");
@@ -131,27 +132,38 @@ static int tell(const json_t *end, bool json)
 	if (json) {
 		put_json(end, 0);
 	} else if (!error) {
-		printf("%-10s%s\n", "file", json_string_value(json_object_get(end, "file")));
+		printf("%-10s%s\n", "file", file);
 		printf("%-10s%.1f MiB in %.2f s\n", "written", number(end, "bytes") / 1048576.0, ms / 1000.0);
 		printf("%-10s%lld stored, %lld zero, %lld absent\n", "pages", number(end, "stored"),
 		       number(end, "zero"), number(end, "absent"));
 		if (json_object_get(end, "base"))
 			printf("%-10s%lld pages unchanged since %s\n", "base", number(end, "unchanged"),
-			       json_string_value(json_object_get(end, "base")));
+			       reply_text(end, "base").text);
 		printf("%-10s%.2f ms\n", "pause", number(end, "pause-us") / 1000.0);
 	}
 	return error ? STATUS_HOST_FAILURE : 0;
 }
 
+/* What the VMM is asked. NULL, logged. */
+static json_t *request(const char *file, const struct save_options *o)
+{
+	json_t *args = json_pack("{s:s, s:b, s:b}", "file", file, "compress", o->compress, "track", o->track);
+
+	if (args && (!o->since || json_object_set_new(args, "since", json_string(o->path_since)) == 0))
+		return args;
+	json_decref(args);
+	log_error("snapshot: save: a path has to be UTF-8, for the socket");
+	return NULL;
+}
+
 static int save(struct connection *c, const char *file, const struct save_options *o)
 {
-	json_t *reply, *end = NULL,
-	               *args = json_pack("{s:s, s:b, s:b}", "file", file, "compress", o->compress, "track", o->track);
+	json_t *reply, *end = NULL, *args = request(file, o);
 	struct begun begun = {.file = file};
 	int r;
 
-	if (args && o->since)
-		json_object_set_new(args, "since", json_string(o->path_since));
+	if (!args)
+		return STATUS_USAGE;
 	r = connection_ask(c, "snapshot-save", args, &reply);
 	if (r < 0)
 		return STATUS_HOST_FAILURE;
@@ -159,7 +171,7 @@ static int save(struct connection *c, const char *file, const struct save_option
 	json_decref(reply);
 	r = wait_for_end(c, &begun, &end);
 	log_progress("%s", "");
-	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, o->json);
+	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, file, o->json);
 	json_decref(end);
 	return r;
 }
