@@ -5,6 +5,7 @@ KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
 SAVE, TOOL = "vmm/machine/save.c", "vmm/cmd/snapshot_save.c"
 FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
+COMPARE = "vmm/snapshot/compare.c"
 CHAIN, READER, SINCE, DIRTY = "vmm/snapshot/chain.c", "vmm/snapshot/reader.c", "vmm/machine/save_since.c", "vmm/vm/dirty.c"
 
 MUTANTS = [
@@ -45,6 +46,10 @@ MUTANTS = [
      "what is left of a packed run has the bytes of its beginning", "unit snapshot_chain"),
     ("chain-replaces-its-base", CHAIN, "outfile_is_one(&st, target))", "st.st_ino == 0)",
      "a file takes the place of one that it builds on", "unit snapshot_chain"),
+    ("compare-moved-blocks", COMPARE, "from_a % SNAPSHOT_BLOCK == from_b % SNAPSHOT_BLOCK &&", "",
+     "pages at other places of one block pass for equal", "unit snapshot_compare"),
+    ("compare-reads-all", COMPARE, "if (in_a && in_b && same_place(a, in_a, b, in_b, gfn)) {", "if (0) {",
+     "a comparison with the base takes as long as one of all memory", "unit snapshot_compare"),
     ("since-loses-what-the-vmm-wrote", DIRTY, "written_take(&vm->stage2.written, all);", ";",
      "pages that came and went are as they were in the base", "control control/snapshot_since_with_slices"),
     ("since-takes-the-log-alone", DIRTY, "for (struct dirty_reader *to = vm->dirty_readers; to; to = to->next)",

@@ -11,33 +11,7 @@
 #include <unistd.h>
 
 #include "snapshot/compare.h"
-#include "snapshot_made.h"
-
-#define PAGES  (MADE_MEMORY / PAGE_SIZE)
-#define ZERO   0
-#define ABSENT 1
-
-/* A file of a chain, and what each page is then: ZERO, ABSENT or of a content. */
-struct link {
-	int fd;
-	uint8_t root[SNAPSHOT_HASH];
-	uint16_t page[PAGES];
-};
-
-static int dir;
-static char why[SNAPSHOT_WHY_MAX];
-
-static void setup(void)
-{
-	dir = open("/proc/self/fd", O_PATH | O_DIRECTORY);
-	cr_assert_geq(dir, 0);
-}
-
-static void name_base(struct snapshot_shape *shape, const struct link *base)
-{
-	snprintf(shape->base, sizeof(shape->base), "%d", base->fd);
-	memcpy(shape->base_root, base->root, sizeof(shape->base_root));
-}
+#include "snapshot_link.h"
 
 /* Another base in a header that is right otherwise. */
 static void rename_base(const struct link *l, const struct link *base)
@@ -49,57 +23,6 @@ static void rename_base(const struct link *l, const struct link *base)
 	name_base(&shape, base);
 	snapshot_shape_write(&shape, header);
 	cr_assert_eq(pwrite(l->fd, header, sizeof(header), 0), SNAPSHOT_HEADER);
-}
-
-static void content(uint16_t which, uint8_t ret_page[PAGE_SIZE])
-{
-	if (which == ZERO)
-		memset(ret_page, 0, PAGE_SIZE);
-	else
-		made_page(which, ret_page);
-	if (which != ZERO)
-		ret_page[0] = 1; /* in case of a content that is all zero */
-}
-
-/* Writes the pages that differ from `base`; all of them if that is NULL. `shape` may say more. */
-static void write_link(struct link *l, const struct link *base, bool pack, struct snapshot_shape shape)
-{
-	struct snapshot_state state = made_state(1);
-	struct snapshot_writer w;
-	uint8_t page[PAGE_SIZE], *bytes;
-	size_t size;
-
-	l->fd = memfd_create("snapshot", MFD_CLOEXEC);
-	cr_assert_eq(snapshot_state_write(&state, &bytes, &size), 0);
-	cr_assert_eq(snapshot_writer_begin(&w, l->fd, pack), 0);
-	w.names_zero = *shape.base;
-	for (uint64_t gfn = 0; gfn < PAGES; gfn++) {
-		content(l->page[gfn], page);
-		if (base && base->page[gfn] == l->page[gfn])
-			continue;
-		if (l->page[gfn] == ABSENT)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, page);
-	}
-	cr_assert_eq(snapshot_writer_end(&w, &shape, bytes, size), 0);
-	memcpy(l->root, shape.root, sizeof(l->root));
-	free(bytes);
-	snapshot_state_free(&state);
-}
-
-static void build(struct link *l, const struct link *base, bool pack)
-{
-	struct snapshot_shape shape = made_shape();
-
-	if (base)
-		name_base(&shape, base);
-	write_link(l, base, pack, shape);
-}
-
-static int open_link(const struct link *l, struct snapshot *s)
-{
-	return snapshot_open_in(dir, fcntl(l->fd, F_DUPFD_CLOEXEC, 500), s, why); /* no name of before */
 }
 
 static void expect_refused(const struct link *l, int error, const char *words)
@@ -166,7 +89,7 @@ static void no_part(void *ctx, const char *name)
 }
 
 /* Chains of any runs, packed or not: each file has the pages of its time, and the same as one that was written whole. */
-Test(snapshot_chain, the_newest_page_counts, .init = setup)
+Test(snapshot_chain, the_newest_page_counts, .init = link_setup)
 {
 	static struct link link[5], whole;
 
@@ -199,7 +122,7 @@ Test(snapshot_chain, the_newest_page_counts, .init = setup)
 }
 
 /* Three pages of one frame in the middle are newer, and then zero. */
-Test(snapshot_chain, a_frame_is_cut, .init = setup)
+Test(snapshot_chain, a_frame_is_cut, .init = link_setup)
 {
 	static struct link base, above, top;
 
@@ -242,7 +165,7 @@ static void make_two(void)
 	expect_pages(&above);
 }
 
-Test(snapshot_chain, a_base_that_is_not_there, .init = setup)
+Test(snapshot_chain, a_base_that_is_not_there, .init = link_setup)
 {
 	make_two();
 	close(base.fd);
@@ -250,7 +173,7 @@ Test(snapshot_chain, a_base_that_is_not_there, .init = setup)
 	cr_expect(strstr(why, "its base "), "%s", why);
 }
 
-Test(snapshot_chain, a_base_that_is_another, .init = setup)
+Test(snapshot_chain, a_base_that_is_another, .init = link_setup)
 {
 	static struct link other;
 	const int fd = (make_two(), base.fd);
@@ -267,7 +190,7 @@ Test(snapshot_chain, a_base_that_is_another, .init = setup)
 }
 
 /* Two files that name each other: whatever they call the other's root, one of them is wrong. */
-Test(snapshot_chain, a_circle, .init = setup)
+Test(snapshot_chain, a_circle, .init = link_setup)
 {
 	make_two();
 	rename_base(&base, &above);
@@ -275,7 +198,7 @@ Test(snapshot_chain, a_circle, .init = setup)
 }
 
 /* The root has the base's in it. */
-Test(snapshot_chain, a_root_stands_for_all, .init = setup)
+Test(snapshot_chain, a_root_stands_for_all, .init = link_setup)
 {
 	static struct link other, on_other;
 
@@ -291,7 +214,7 @@ Test(snapshot_chain, a_root_stands_for_all, .init = setup)
 	expect_refused(&above, EBADMSG, "its table of hashes is damaged");
 }
 
-Test(snapshot_chain, damage_names_the_file, .init = setup)
+Test(snapshot_chain, damage_names_the_file, .init = link_setup)
 {
 	uint8_t page[PAGE_SIZE];
 	struct snapshot s;
@@ -308,7 +231,7 @@ Test(snapshot_chain, damage_names_the_file, .init = setup)
 	expect_refused(&above, EBADMSG, name); /* the index lies in the same block */
 }
 
-Test(snapshot_chain, machines_of_other_sizes, .init = setup)
+Test(snapshot_chain, machines_of_other_sizes, .init = link_setup)
 {
 	struct snapshot_shape shape = made_shape();
 
@@ -319,7 +242,7 @@ Test(snapshot_chain, machines_of_other_sizes, .init = setup)
 	expect_refused(&above, EBADMSG, "its state is not that of such a machine");
 }
 
-Test(snapshot_chain, names_that_cannot_be, .init = setup)
+Test(snapshot_chain, names_that_cannot_be, .init = link_setup)
 {
 	static const char *const bad[] = {"",    ".",    "..",        "/",   "/etc/passwd", "../snapshot",
 	                                  "a/b", "a\nb", "a\x1b[2Jb", "\x7f"};
@@ -348,7 +271,7 @@ Test(snapshot_chain, names_that_cannot_be, .init = setup)
 }
 
 /* Each byte of the newer file, and its end, are looked at. */
-Test(snapshot_chain, cut_off_or_changed, .init = setup)
+Test(snapshot_chain, cut_off_or_changed, .init = link_setup)
 {
 	off_t size = (make_two(), lseek(above.fd, 0, SEEK_END));
 	struct snapshot s;
@@ -366,7 +289,7 @@ Test(snapshot_chain, cut_off_or_changed, .init = setup)
 }
 
 /* As many files as there may be, and one more; no file takes the place of one that it builds on. */
-Test(snapshot_chain, as_long_as_it_may_be, .init = setup)
+Test(snapshot_chain, as_long_as_it_may_be, .init = link_setup)
 {
 	static struct link link[SNAPSHOT_CHAIN_MAX + 1];
 	const int last = SNAPSHOT_CHAIN_MAX - 1;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "snapshot/compare.h"
-#include "snapshot_made.h"
+#include "snapshot_link.h"
 
 static char said[512];
 
@@ -29,7 +29,6 @@ static void make(struct snapshot *s, uint64_t salt, uint64_t absent, uint64_t ri
 	const int fd = memfd_create("snapshot", 0);
 	struct snapshot_shape shape = made_shape();
 	struct snapshot_state state = made_state(1);
-	char why[SNAPSHOT_WHY_MAX];
 	struct snapshot_writer w;
 	uint8_t bytes[PAGE_SIZE], *packed;
 	size_t size;
@@ -56,7 +55,6 @@ static void make(struct snapshot *s, uint64_t salt, uint64_t absent, uint64_t ri
 
 static void expect(struct snapshot *a, struct snapshot *b, const char *words)
 {
-	char why[SNAPSHOT_WHY_MAX];
 
 	*said = 0;
 	cr_assert_eq(snapshot_compare(a, b, &comparison, why), 0, "%s", why);
@@ -85,7 +83,6 @@ Test(snapshot_compare, what_differs)
 
 Test(snapshot_compare, other_machines)
 {
-	char why[SNAPSHOT_WHY_MAX];
 	struct snapshot a, b;
 
 	cr_assert_eq(snapshot_open_fd(made_file(1), &a, why), 0);
@@ -94,4 +91,63 @@ Test(snapshot_compare, other_machines)
 	cr_expect(strstr(why, "1 and 2 CPUs"), "%s", why);
 	snapshot_close(&a);
 	snapshot_close(&b);
+}
+
+/* What a comparison of two links counts; they are closed. */
+static struct snapshot_comparison compare(const struct link *a, const struct link *b)
+{
+	struct snapshot_comparison c = comparison;
+	struct snapshot one, other;
+
+	*said = 0;
+	cr_assert_eq(open_link(a, &one), 0, "%s", why);
+	cr_assert_eq(open_link(b, &other), 0, "%s", why);
+	cr_assert_eq(snapshot_compare(&one, &other, &c, why), 0, "%s", why);
+	snapshot_close(&one);
+	snapshot_close(&other);
+	return c;
+}
+
+/* Of a file and one that builds on it no page is read but those that were written, packed or not. */
+Test(snapshot_compare, compares_what_was_written, .init = link_setup)
+{
+	for (int pack = 0; pack < 2; pack++) {
+		struct link base, above;
+		struct snapshot_comparison c;
+
+		for (unsigned i = 0; i < PAGES; i++)
+			base.page[i] = (uint16_t)(2 + i % 200);
+		build(&base, NULL, pack);
+		above = base;
+		above.page[5] = 201;
+		above.page[300] = ZERO;
+		build(&above, &base, pack);
+		c = compare(&base, &above);
+		cr_expect_eq(c.pages, 2u, "%llu", (unsigned long long)c.pages);
+		cr_expect_eq(c.compared, 2u, "%llu", (unsigned long long)c.compared);
+		cr_expect_eq(c.by_hash, PAGES - 2, "%llu", (unsigned long long)c.by_hash);
+		close(base.fd);
+		close(above.fd);
+	}
+}
+
+/* Files that stand alone: what lies in blocks with one hash, at one place of them. */
+Test(snapshot_compare, compares_blocks_by_their_hashes, .init = link_setup)
+{
+	struct link a = {0}, b = {0}, moved = {0};
+	struct snapshot_comparison c;
+
+	for (unsigned i = 0; i < 64; i++)
+		a.page[i] = b.page[i] = moved.page[i + 1] = (uint16_t)(2 + i);
+	b.page[20] = 201;
+	build(&a, NULL, false);
+	build(&b, NULL, false);
+	build(&moved, NULL, false);
+	c = compare(&a, &b);
+	cr_expect_eq(c.pages, 1u);
+	cr_expect_eq(c.compared, SNAPSHOT_BLOCK / PAGE_SIZE, "%llu", (unsigned long long)c.compared);
+	cr_expect_eq(c.by_hash, 64 - SNAPSHOT_BLOCK / PAGE_SIZE);
+	c = compare(&a, &moved);
+	cr_expect_eq(c.pages, 65u, "the same blocks have other pages: %llu", (unsigned long long)c.pages);
+	cr_expect_eq(c.by_hash, 0u);
 }
