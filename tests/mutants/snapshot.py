@@ -48,7 +48,7 @@ MUTANTS = [
      "a file takes the place of one that it builds on", "unit snapshot_chain"),
     ("compare-moved-blocks", COMPARE, "from_a % SNAPSHOT_BLOCK == from_b % SNAPSHOT_BLOCK &&", "",
      "pages at other places of one block pass for equal", "unit snapshot_compare"),
-    ("compare-reads-all", COMPARE, "if (in_a && in_b && same_place(a, in_a, b, in_b, gfn)) {", "if (0) {",
+    ("compare-reads-all", COMPARE, "if (in_a && in_b && same_place(a, in_a, b, in_b, gfn)) {", "if (in_a && !in_a && same_place(a, in_a, b, in_b, gfn)) {",
      "a comparison with the base takes as long as one of all memory", "unit snapshot_compare"),
     ("since-loses-what-the-vmm-wrote", DIRTY, "written_take(&vm->stage2.written, all);", ";",
      "pages that came and went are as they were in the base", "control control/snapshot_since_with_slices"),
