@@ -74,10 +74,12 @@ Test(fingerprint_tool, diff)
 Test(fingerprint_tool, diff_in_trouble)
 {
 	run_gnomon(&tool, "diff", path[0]);
-	expect_refusal(&tool, 2, "two sockets");
+	expect_refusal(&tool, 2, "two sockets or files");
 	run_gnomon(&tool, "diff", "--hash", "md5", path[0], path[1]);
 	expect_refusal(&tool, 2, "none of the hashes: blake2b, xxh3");
 	run_gnomon(&tool, "diff", path[0], dir);
+	expect_refusal(&tool, 2, "it is no regular file");
+	run_gnomon(&tool, "diff", path[0], "/nowhere");
 	cr_expect_eq(tool.status, 2);
 	cr_expect(strstr(tool.err, "cannot connect"), "%s", tool.err);
 	run_gnomon(&tool, "diff", "--help");

@@ -194,6 +194,49 @@ Test(control, snapshot_since_beside_fingerprints)
 	remove_all();
 }
 
+/* How many pages differ, as a tool has said in front of its words. */
+static unsigned differing(void)
+{
+	const char *words = strstr(tool.out, " pages differ");
+	unsigned n = 0;
+
+	cr_assert(words, "%s%s", tool.out, tool.err);
+	while (words > tool.out && words[-1] != '\n')
+		words--;
+	cr_assert_eq(sscanf(words, "%u pages", &n), 1, "%s", tool.out);
+	return n;
+}
+
+/* A file is as the guest that was saved, and differs from an older one by what a comparison of both files finds. */
+Test(control, snapshot_diff_by_descent)
+{
+	unsigned pages;
+
+	start_hold("shadow");
+	set_balloon(40 * MIB);
+	await_balloon(40 * MIB);
+	track(base);
+	let_it_run();
+	tell("stop");
+	track_since(base, file);
+	run_gnomon(&tool, "diff", path, file);
+	cr_expect_eq(tool.status, 0, "%s%s", tool.out, tool.err);
+	run_gnomon(&tool, "snapshot", "diff", base, file);
+	pages = differing();
+	cr_assert_gt(pages, 1u);
+	run_gnomon(&tool, "diff", base, path);
+	cr_expect_eq(tool.status, 1);
+	cr_expect_eq(differing(), pages, "%s", tool.out);
+	run_gnomon(&tool, "diff", "--hash", "xxh3", base, file);
+	cr_expect_eq(tool.status, 1);
+	cr_expect_eq(differing(), pages, "%s", tool.out);
+	quit();
+	cr_assert_eq(truncate(base, (off_t)size_of(base) - 1), 0);
+	run_gnomon(&tool, "diff", file, file);
+	expect_refusal(&tool, 2, "its base snapshot-base: it has");
+	remove_all();
+}
+
 static void expect_no_save(const char *old, const char *to, const char *words)
 {
 	run_gnomon(&tool, "snapshot", "save", "--since", old, path, to);

@@ -5,7 +5,7 @@ KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
 SAVE, TOOL = "vmm/machine/save.c", "vmm/cmd/snapshot_save.c"
 FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
-COMPARE = "vmm/snapshot/compare.c"
+COMPARE, DIFF = "vmm/snapshot/compare.c", "vmm/cmd/diff_file.c"
 CHAIN, READER, SINCE, DIRTY = "vmm/snapshot/chain.c", "vmm/snapshot/reader.c", "vmm/machine/save_since.c", "vmm/vm/dirty.c"
 
 MUTANTS = [
@@ -50,6 +50,10 @@ MUTANTS = [
      "pages at other places of one block pass for equal", "unit snapshot_compare"),
     ("compare-reads-all", COMPARE, "if (in_a && in_b && same_place(a, in_a, b, in_b, gfn)) {", "if (in_a && !in_a && same_place(a, in_a, b, in_b, gfn)) {",
      "a comparison with the base takes as long as one of all memory", "unit snapshot_compare"),
+    ("diff-file-has-the-balloon", DIFF, "if (run->kind == SNAPSHOT_ABSENT) {", "if (0) {",
+     "what the balloon has is read from the file, where it is not", "control control/snapshot_diff_by_descent"),
+    ("diff-file-without-rights", DIFF, "share_hash_page(&f->hash, SHARE_RIGHTS - 1, page)", "share_hash_page(&f->hash, 0, page)",
+     "no page of a file is as a guest has it", "control control/snapshot_diff_by_descent"),
     ("since-loses-what-the-vmm-wrote", DIRTY, "written_take(&vm->stage2.written, all);", ";",
      "pages that came and went are as they were in the base", "control control/snapshot_since_with_slices"),
     ("since-takes-the-log-alone", DIRTY, "for (struct dirty_reader *to = vm->dirty_readers; to; to = to->next)",

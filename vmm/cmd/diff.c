@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* gnomon diff: where the memories of two running guests differ, by a descent in their fingerprints. */
+/* gnomon diff: where the memories of two guests differ, running or saved, by a descent in their fingerprints. */
 #include <errno.h>
 #include <gnomon/addr.h>
 #include <stdio.h>
@@ -8,9 +8,11 @@
 #include "base/output.h"
 #include "client/fingerprint.h"
 #include "cmd/cmd.h"
+#include "cmd/diff_file.h"
 #include "cmd/options.h"
 #include "cmd/put_json.h"
 #include "share/descent.h"
+#include "view/file.h"
 
 /* Statuses as diff(1) has them, unlike those of Gnomon's other commands. */
 enum { SAME = 0, DIFFERENT = 1, TROUBLE = 2 };
@@ -19,7 +21,9 @@ enum { SAME = 0, DIFFERENT = 1, TROUBLE = 2 };
 #define TRIES     8 /* others who ask for the same fingerprint come in between */
 
 struct diff {
-	struct fingerprint_client guest[2];
+	struct fingerprint_client guest[2]; /* of a file the key alone */
+	struct diff_file file[2];
+	bool is_file[2];
 	bool json;
 	json_t *ranges;
 	int64_t update_us, descent_us;
@@ -27,9 +31,10 @@ struct diff {
 };
 
 static const char help[] =
-    "Usage: gnomon diff [OPTION...] SOCKET SOCKET\n"
-    "Compares the memories of the guests behind two control sockets and prints the ranges that differ. It compares\n"
-    "their fingerprints by descent: the time depends on the difference, not on the size of the guests.\n"
+    "Usage: gnomon diff [OPTION...] SOCKET|FILE SOCKET|FILE\n"
+    "Compares the memories of two guests, each behind a control socket or in a snapshot, and prints the ranges that\n"
+    "differ. It compares their fingerprints by descent: the time depends on the difference, not on the size of guests\n"
+    "that run. Of a snapshot all that it has is read.\n"
     "\n"
     "  --hash NAME  blake2b (default); xxh3: faster, if nobody hostile writes in the guests\n"
     "  --stop       let each guest stand still at last, so that its fingerprint is exact\n"
@@ -46,31 +51,45 @@ static void add_range(void *ctx, uint64_t page, uint64_t pages)
 	json_array_append_new(ctx, json_pack("{s:I, s:I}", "gpa", gpa, "size", size));
 }
 
+static int update_one(struct diff *d, int i)
+{
+	json_t *reply;
+	int r;
+
+	if (d->is_file[i])
+		return diff_file_update(&d->file[i], d->guest[i].algorithm, d->guest[i].key, &d->hashed);
+	r = fingerprint_client_update(&d->guest[i], &reply);
+	if (r < 0)
+		return r;
+	d->hashed += (uint64_t)json_integer_value(json_object_get(json_object_get(reply, "round"), "hashed"));
+	json_decref(reply);
+	return 0;
+}
+
 static int update(struct diff *d)
 {
 	const int64_t start = clock_us();
-	json_t *reply;
 	int r = 0;
 
 	for (int i = 0; r == 0 && i < 2; i++) {
 		if (i) /* one key for both, so that equal pages have equal hashes */
 			snprintf(d->guest[1].key, sizeof(d->guest[1].key), "%s", d->guest[0].key);
-		r = fingerprint_client_update(&d->guest[i], &reply);
-		if (r == 0) {
-			d->hashed +=
-			    (uint64_t)json_integer_value(json_object_get(json_object_get(reply, "round"), "hashed"));
-			json_decref(reply);
-		}
+		r = update_one(d, i);
 	}
 	d->update_us = clock_us() - start;
 	return r;
 }
 
+static struct descent_side side(struct diff *d, int i)
+{
+	return d->is_file[i] ? (struct descent_side){diff_file_hashes, &d->file[i]}
+	                     : (struct descent_side){fingerprint_client_hashes, &d->guest[i]};
+}
+
 /* A range counts once it is known that neither fingerprint changed on the way down. */
 static int descend(struct diff *d, struct descent_result *ret_result)
 {
-	const struct descent_side a = {fingerprint_client_hashes, &d->guest[0]};
-	const struct descent_side b = {fingerprint_client_hashes, &d->guest[1]};
+	const struct descent_side a = side(d, 0), b = side(d, 1);
 	int64_t start;
 	int r = -ESTALE;
 
@@ -142,29 +161,43 @@ static int parse_options(int argc, char **argv, struct diff *d)
 	if (r == 1)
 		fputs(help, stdout);
 	if (r == 0 && optind != argc - 2) {
-		log_error("diff: two sockets are expected (try `gnomon diff --help`)");
+		log_error("diff: two sockets or files are expected (try `gnomon diff --help`)");
 		r = -EINVAL;
 	}
 	return r;
 }
 
-static int run(struct diff *d, char **sockets)
+static int open_one(struct diff *d, int i, const char *path)
+{
+	d->is_file[i] = view_is_file(path);
+	return d->is_file[i] ? diff_file_open(&d->file[i], path) : connection_open(&d->guest[i].c, path, ANSWER_MS);
+}
+
+static void close_one(struct diff *d, int i)
+{
+	if (d->is_file[i])
+		diff_file_close(&d->file[i]);
+	else
+		connection_close(&d->guest[i].c);
+}
+
+static int run(struct diff *d, char **paths)
 {
 	struct descent_result res;
-	int r = connection_open(&d->guest[0].c, sockets[0], ANSWER_MS);
+	int r = open_one(d, 0, paths[0]);
 
 	if (r < 0)
 		return TROUBLE;
-	r = connection_open(&d->guest[1].c, sockets[1], ANSWER_MS);
+	r = open_one(d, 1, paths[1]);
 	if (r == 0) {
 		d->ranges = json_array();
 		r = descend(d, &res);
 		if (r == 0)
 			(d->json ? print_json : print_text)(d, &res);
 		json_decref(d->ranges);
-		connection_close(&d->guest[1].c);
+		close_one(d, 1);
 	}
-	connection_close(&d->guest[0].c);
+	close_one(d, 0);
 	if (r < 0 || output_error() < 0)
 		return TROUBLE; /* what is lost may have been the difference */
 	return res.pages ? DIFFERENT : SAME;
