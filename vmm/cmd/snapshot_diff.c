@@ -14,7 +14,7 @@
 static const char help[] =
     "Usage: gnomon snapshot diff [OPTION...] FILE FILE\n"
     "Lists the ranges of guest memory, CPUs and devices in which two snapshots of machines of one shape differ. What\n"
-    "lies in blocks with one hash, such as a file that both build on, is equal and not read.\n"
+    "both have from one file that they build on is not read.\n"
     "\n"
     "  --json  print one JSON object\n"
     "  --help\n"
@@ -67,15 +67,15 @@ static int compare(struct snapshot s[2], char *const *path, bool json)
 	}
 	if (json) {
 		json_t *o = json_pack("{s:I, s:I, s:I, s:o, s:o}", "pages", (json_int_t)c.pages, "compared",
-		                      (json_int_t)c.compared, "by-hash", (json_int_t)c.by_hash, "ranges", report.ranges,
+		                      (json_int_t)c.compared, "shared", (json_int_t)c.shared, "ranges", report.ranges,
 		                      "state", report.parts);
 
 		put_json(o, 0);
 		json_decref(o);
 	} else {
-		printf("%llu page%s differ%s; %llu were compared, %llu are equal by the hashes of their blocks\n",
+		printf("%llu page%s differ%s; %llu were compared, %llu lie in one file for both\n",
 		       (unsigned long long)c.pages, c.pages == 1 ? "" : "s", c.pages == 1 ? "s" : "",
-		       (unsigned long long)c.compared, (unsigned long long)c.by_hash);
+		       (unsigned long long)c.compared, (unsigned long long)c.shared);
 	}
 	return c.pages || report.nr_parts ? STATUS_HOST_FAILURE : 0;
 }

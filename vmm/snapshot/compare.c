@@ -5,11 +5,16 @@
 #include <gnomon/addr.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/outfile_place.h"
 
 /* A place in a file's runs. */
 struct cursor {
 	struct snapshot *s;
 	uint64_t run;
+	uint32_t
+	    same[SNAPSHOT_CHAIN_MAX]; /* of the second: by file, a bit for each file of the first that is the same */
 };
 
 /* The run that has this page, or NULL: it is all zero. Pages are asked for in ascending order. */
@@ -41,34 +46,30 @@ static int content(struct cursor *c, uint64_t gfn, uint8_t ret_page[PAGE_SIZE], 
 	return 0;
 }
 
-/* Whether the bytes of both files are the same, by the hashes of the blocks that they lie in: nothing is read. */
-static bool same_by_hash(const struct snapshot_file *a, uint64_t at_a, const struct snapshot_file *b, uint64_t at_b,
-                         uint64_t size)
+/* Whether a page of two runs is the same bytes of one file: of what is below both in their chains nothing is read. */
+static bool is_shared(const struct cursor *a, const struct snapshot_extent *in_a, const struct cursor *b,
+                      const struct snapshot_extent *in_b, uint64_t gfn)
 {
-	const uint64_t from_a = at_a - SNAPSHOT_HEADER, from_b = at_b - SNAPSHOT_HEADER;
-	const uint64_t first_a = from_a / SNAPSHOT_BLOCK, first_b = from_b / SNAPSHOT_BLOCK;
-	const uint64_t blocks = (from_a + size - 1) / SNAPSHOT_BLOCK - first_a + 1;
-
-	/* The last block of a file is shorter: another hash, as another content has. */
-	return from_a % SNAPSHOT_BLOCK == from_b % SNAPSHOT_BLOCK && first_a + blocks <= a->nr_leaves &&
-	       first_b + blocks <= b->nr_leaves &&
-	       memcmp(a->leaf[first_a], b->leaf[first_b], blocks * SNAPSHOT_HASH) == 0;
-}
-
-/* Likewise a page of two runs. Files of a chain that are below both have it at one place. */
-static bool same_place(const struct cursor *a, const struct snapshot_extent *in_a, const struct cursor *b,
-                       const struct snapshot_extent *in_b, uint64_t gfn)
-{
-	const struct snapshot_file *file_a = &a->s->file[in_a->file], *file_b = &b->s->file[in_b->file];
 	const uint64_t nr_a = gfn - in_a->gfn, nr_b = gfn - in_b->gfn;
 
-	if (in_a->kind != in_b->kind)
+	if (in_a->kind != in_b->kind || !(b->same[in_b->file] & 1u << in_a->file))
 		return false;
 	if (in_a->kind == SNAPSHOT_STORED)
-		return same_by_hash(file_a, in_a->at + nr_a * PAGE_SIZE, file_b, in_b->at + nr_b * PAGE_SIZE,
-		                    PAGE_SIZE);
-	return in_a->skip + nr_a == in_b->skip + nr_b && in_a->frame == in_b->frame && in_a->size == in_b->size &&
-	       same_by_hash(file_a, in_a->at, file_b, in_b->at, in_a->size);
+		return in_a->at + nr_a * PAGE_SIZE == in_b->at + nr_b * PAGE_SIZE;
+	return in_a->at == in_b->at && in_a->frame == in_b->frame && in_a->skip + nr_a == in_b->skip + nr_b;
+}
+
+/* A file that cannot be asked is the same as none. */
+static void find_same(const struct snapshot *a, const struct snapshot *b, uint32_t ret_same[SNAPSHOT_CHAIN_MAX])
+{
+	struct stat in_a, in_b;
+
+	_Static_assert(SNAPSHOT_CHAIN_MAX <= 32, "a bit for each");
+	for (unsigned i = 0; i < b->nr_files; i++)
+		for (unsigned j = 0; j < a->nr_files; j++)
+			if (fstat(b->file[i].fd, &in_b) == 0 && fstat(a->file[j].fd, &in_a) == 0 &&
+			    outfile_is_one(&in_a, &in_b))
+				ret_same[i] |= 1u << j;
 }
 
 /* 1: the page differs, 0, or -errno. */
@@ -81,8 +82,8 @@ static int compare_page(struct cursor *a, struct cursor *b, uint64_t gfn, struct
 
 	if (absent_a || absent_b)
 		return absent_a != absent_b;
-	if (in_a && in_b && same_place(a, in_a, b, in_b, gfn)) {
-		c->by_hash++;
+	if (in_a && in_b && is_shared(a, in_a, b, in_b, gfn)) {
+		c->shared++;
 		return 0;
 	}
 	c->compared++;
@@ -97,6 +98,7 @@ static int compare_pages(struct snapshot *a, struct snapshot *b, struct snapshot
 	struct cursor in_a = {.s = a}, in_b = {.s = b};
 	struct snapshot_difference range = {0};
 
+	find_same(a, b, in_b.same);
 	for (uint64_t gfn = 0;; gfn++) {
 		const uint64_t next_a = next_at(&in_a, gfn), next_b = next_at(&in_b, gfn);
 		int differs = 0;
@@ -156,7 +158,7 @@ int snapshot_compare(struct snapshot *a, struct snapshot *b, struct snapshot_com
 		         a->shape.cpus, b->shape.cpus);
 		return -EINVAL;
 	}
-	c->pages = c->compared = c->by_hash = 0;
+	c->pages = c->compared = c->shared = 0;
 	compare_states(&a->state, &b->state, c);
 	return compare_pages(a, b, c, ret_why);
 }

@@ -15,8 +15,8 @@ struct snapshot_comparison {
 	/* Told of each part of the state that differs: "CPU 1", "console". */
 	void (*part)(void *ctx, const char *name);
 	void *ctx;
-	/* That differ; whose bytes were looked at; that are equal by the hashes of what they lie in, and were not read. */
-	uint64_t pages, compared, by_hash;
+	/* That differ; whose bytes were looked at; that both have from one place of one file, and were not read. */
+	uint64_t pages, compared, shared;
 };
 
 /* -EINVAL: the machines differ in memory or CPUs, with a clause. -EBADMSG and other -errno: a file is damaged. */
