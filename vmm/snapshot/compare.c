@@ -13,8 +13,8 @@
 struct cursor {
 	struct snapshot *s;
 	uint64_t run;
-	uint32_t
-	    same[SNAPSHOT_CHAIN_MAX]; /* of the second: by file, a bit for each file of the first that is the same */
+	/* Of the second: by file, a bit for each file of the first that is the same. */
+	uint32_t same[SNAPSHOT_CHAIN_MAX];
 };
 
 /* The run that has this page, or NULL: it is all zero. Pages are asked for in ascending order. */
