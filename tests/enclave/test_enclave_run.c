@@ -120,14 +120,24 @@ Test(enclave_run, slices_shadow)
 }
 
 /* What the host took away the guest cannot give to an enclave. */
-Test(enclave_run, page_that_was_taken)
+static void taken(const char *mode)
 {
-	start_enclaves("shadow", "1", "taken", "round\n");
+	start_enclaves(mode, "1", "taken", "round\n");
 	run_gnomon(&tool, "ctl", path, "reclaim", "gpa=0x101e000", "size=4K");
 	while (tool.status) /* the guest gives it and takes it back all the time */
 		run_gnomon(&tool, "ctl", path, "reclaim", "gpa=0x101e000", "size=4K");
 	run_until(&r, "ok a page that was taken\nround\n");
 	quit();
+}
+
+Test(enclave_run, page_that_was_taken_nested)
+{
+	taken("nested");
+}
+
+Test(enclave_run, page_that_was_taken_shadow)
+{
+	taken("shadow");
 }
 
 /* Anonymous memory of a process, in KiB: what is mapped from files counts for more when others that have it end. */

@@ -76,6 +76,12 @@ MUTANTS = [
     ("ticket-used-again", RUN, "e->ticket = 0;", ";", "a ticket is left after its RESUME", "unit enclave"),
     ("fault-tells-address", RUN, "ret_left->address = address & PAGE_MASK;", "ret_left->address = address;",
      "the kernel learns where in the page", "unit enclave"),
+    ("interrupt-tells-registers", RUN, "GNOMON_ENCLAVE_AEX, GNOMON_ENCLAVE_INTERRUPTED, ret_left); if (!e) "
+     "return GNOMON_ENCLAVE_NOT_RUNNING;",
+     "GNOMON_ENCLAVE_AEX, GNOMON_ENCLAVE_INTERRUPTED, ret_left);\n\n	if (!e)\n"
+     "		return GNOMON_ENCLAVE_NOT_RUNNING;\n"
+     "	memcpy(ret_left->args, &e->context.gpr[RCX], sizeof(ret_left->args));",
+     "the kernel reads registers of an enclave that it interrupted", "enclave attack/two_cpus_*"),
     ("result-of-an-interrupt", RUN, "if (e->state == ENCLAVE_CALLED_OUT)", "if (1)",
      "the kernel changes a register of an interrupted enclave", "unit enclave"),
     # Measurement and reports.

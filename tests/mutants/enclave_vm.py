@@ -25,6 +25,27 @@ MUTANTS = [
     ("lent-not-taken", LEND, "lent.content = ret_content; r = vm_reclaim_locked(vm, &slice, 1);",
      "lent.content = ret_content;\n	r = 0;\n	lent_copy(&vm->stage2.lent, stage2_ptr(&vm->stage2, slice.gpa, size), size);",
      "the guest keeps what it gave to an enclave", "enclave attack/read_*"),
+    # Two stop the other CPU, the shootdown and the host, whose KVM drops what it has of memory that is withdrawn: one
+    # mutant takes both away.
+    ("lent-under-others", RECLAIM,
+     "return vm->paging->shootdown(vm, slice, n); } /* --- memory --- */ "
+     "static uint64_t surrender(void *ctx, maddr_t maddr, uint64_t size) { struct vm *vm = ctx; "
+     "int r = guest_mem_surrender(&vm->mem, maddr, size);",
+     "if (!vm->stage2.lent.content)\n		return vm->paging->shootdown(vm, slice, n);\n"
+     "	lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, slice->size), slice->size);\n	return 0;\n"
+     "}\n\nstatic uint64_t surrender(void *ctx, maddr_t maddr, uint64_t size)\n{\n	struct vm *vm = ctx;\n"
+     "	int r = vm->stage2.lent.content ? 0 : guest_mem_surrender(&vm->mem, maddr, size);",
+     "the other CPUs go on in a page that went to an enclave", "enclave attack/hammer_*"),
+    ("lent-while-taken", LEND, "vm->stage2.lent.content = NULL; if (r == 0) lent_set(",
+     "vm->stage2.lent.content = NULL;\n	r = r == -EALREADY ? 0 : r;\n	if (r == 0)\n		lent_set(",
+     "the guest gives an enclave what the host took, and gets it back from it", "enclave enclave_run/page_that_was_taken_*"),
+    # Two stop a page that is given already: it is lent, and it is in no table that leads to memory.
+    ("lent-to-two", LEND,
+     "if (lent_to(&vm->stage2.lent, gpa, size)) return end(vm, -EPERM); vm->stage2.lent.content = ret_content; "
+     "r = vm_reclaim_locked(vm, &slice, 1); vm->stage2.lent.content = NULL;",
+     "vm->stage2.lent.content = ret_content;\n	r = vm_reclaim_locked(vm, &slice, 1);\n"
+     "	vm->stage2.lent.content = NULL;\n	r = r == -EALREADY ? 0 : r;",
+     "a page belongs to two enclaves, or twice to one", "enclave attack/pages_*"),
     ("lent-twice", LEND, "if (lent_to(&vm->stage2.lent, gpa, size)) return end(vm, -EPERM);", "",
      "a marshalling buffer, which the kernel writes, becomes a page of an enclave", "enclave attack/pages_*"),
     ("lent-not-copied", RECLAIM, "lent_copy(&vm->stage2.lent, guest_mem_ptr(&vm->mem, slice->maddr, slice->size), slice->size);", ";",

@@ -112,7 +112,7 @@ static volatile uint64_t laps;
 static void hammer(void)
 {
 	for (;;) {
-		for (unsigned n = 0; n < 4; n++)
+		for (unsigned n = 0; n < 4; n++) /* two that go, and two neighbours */
 			(void)*(volatile uint64_t *)FRAME(n);
 		laps++;
 	}
@@ -130,12 +130,13 @@ static void await_laps(void)
 
 /*
  * The other CPU reads all the time, from TLB entries of the 2 MiB page. It must be out of the page when ADD has come back,
- * so the guest is killed.
+ * so the guest is killed. The buffer, which leaves the guest for a moment too, lies elsewhere and was there before.
  */
 void attack_hammer(void)
 {
+	expect("create", create(ID, FRAME(514)), GNOMON_ENCLAVE_OK);
 	start_other(hammer);
 	await_laps();
-	build_and_seal(ID, 0);
+	expect("add", add_pages(ID, BASE, RW, FRAME(0), 2, 0), GNOMON_ENCLAVE_OK);
 	await_laps();
 }

@@ -151,7 +151,9 @@ void attack_two_cpus(void)
 	while (left(0)->reason == GNOMON_ENCLAVE_INTERRUPTED) {
 		if (get_vector(ours) != ours)
 			seen = get_vector(ours);
-		told |= left(0)->value | left(0)->address | left(0)->args[0] | left(0)->args[3];
+		told |= left(0)->value | left(0)->address;
+		for (int i = 0; i < GNOMON_ENCLAVE_ARGS; i++)
+			told |= left(0)->args[i];
 		take_interrupts();
 		if (resume(0, ID, left(0)->ticket, 0) != GNOMON_ENCLAVE_OK)
 			break;
