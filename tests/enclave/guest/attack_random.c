@@ -3,15 +3,22 @@
 #include "attacks.h"
 #include "lib.h"
 
+/* What comes in the place of most calls that undo: else hardly anything is ever sealed, and nothing entered. */
+static const uint8_t instead[] = {GNOMON_ENCLAVE_INIT, GNOMON_ENCLAVE_ADD, GNOMON_ENCLAVE_ENTER, GNOMON_ENCLAVE_RESUME};
+
 /* One with random arguments, most of them near enough to good ones. Memory that is given is not looked at. */
 static enum gnomon_enclave_status random_call(int cpu, uint64_t x)
 {
 	struct gnomon_enclave_request *q = &request[cpu];
-	const unsigned what = (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2);
+	unsigned what = (x >> 32) % (GNOMON_ENCLAVE_DESTROY + 2);
 
+	if (what >= GNOMON_ENCLAVE_REMOVE && what <= GNOMON_ENCLAVE_DESTROY && x >> 51 & 15)
+		what = instead[x >> 51 & 3];
 	q->id = 1 + (x & 3) * (x >> 60 ? 1 : 1000);
 	q->va = BASE + (x >> 2 & 7) * PAGE + (x >> 59 ? 0 : x);
-	q->rights = x >> 5 & 7;
+	if (x >> 47 & 3 && (what == GNOMON_ENCLAVE_ENTER || x >> 5 & 1))
+		q->va = BASE;
+	q->rights = x >> 49 & 3 ? (q->va == BASE ? RX : RW) : x >> 5 & 7;
 	q->gpa = FRAME(x >> 8 & 63) + (x >> 58 ? 0 : x);
 	q->ticket = x >> 20 & 1 ? q->left.ticket : x;
 	q->flags = x >> 61 ? 0 : x;
