@@ -181,6 +181,8 @@ void attack_zero(void)
 	build(ID, 0);
 	expect("remove the code", remove_page(ID, BASE), GNOMON_ENCLAVE_OK);
 	expect("the page behind it is the enclave's", add(ID, BASE, RX, FRAME(1)), GNOMON_ENCLAVE_BAD_PAGE);
+	fill(FRAME(4), 0x66);
+	fill(FRAME(5), 0x66);
 	expect("not in a row", add(ID, BASE + 2 * PAGE, RW, FRAME(5)), GNOMON_ENCLAVE_OK);
 	expect("before it", add(ID, BASE + 3 * PAGE, RW, FRAME(4)), GNOMON_ENCLAVE_OK);
 	expect("destroy these", destroy(ID), GNOMON_ENCLAVE_OK);

@@ -18,57 +18,59 @@ static uint64_t next(void)
 
 /* What leaves CPL 3, or could. The length comes first. */
 static const uint8_t pieces[][9] = {
-    {2, 0x0f, 0x05},                   /* syscall */
-    {2, 0x0f, 0x34},                   /* sysenter */
-    {3, 0x48, 0x0f, 0x07},             /* sysret */
-    {2, 0x48, 0xcf},                   /* iretq */
-    {2, 0x48, 0xcb},                   /* lretq */
-    {1, 0xcc},                         /* int3 */
-    {1, 0xf1},                         /* int1 */
-    {2, 0xcd, 0x80},                   /* int $0x80 */
-    {2, 0xcd, 0x0d},                   /* int $13 */
-    {2, 0xcd, 0x03},                   /* int $3 */
-    {2, 0xcd, 0x02},                   /* int $2 */
-    {2, 0xcd, 0x08},                   /* int $8 */
-    {2, 0x0f, 0x0b},                   /* ud2 */
-    {1, 0xf4},                         /* hlt */
-    {1, 0xee},                         /* out */
-    {1, 0xef},                         /* outl */
-    {1, 0x6f},                         /* outsl */
-    {3, 0x0f, 0x01, 0xc1},             /* vmcall */
-    {3, 0x0f, 0x01, 0xd9},             /* vmmcall */
-    {3, 0x0f, 0x01, 0xf8},             /* swapgs */
-    {3, 0x0f, 0x01, 0xd0},             /* xgetbv */
-    {3, 0x0f, 0x01, 0xc8},             /* monitor */
-    {3, 0x0f, 0x01, 0xc9},             /* mwait */
-    {2, 0x0f, 0xa2},                   /* cpuid */
-    {2, 0x0f, 0x31},                   /* rdtsc */
-    {3, 0x0f, 0x01, 0xf9},             /* rdtscp */
-    {2, 0x0f, 0x32},                   /* rdmsr */
-    {2, 0x0f, 0x33},                   /* rdpmc */
-    {2, 0x9c, 0x9d},                   /* pushf; popf */
-    {6, 0x68, 0, 1, 0, 0, 0x9d},       /* push $0x100; popf: TF */
-    {6, 0x68, 0, 0, 4, 0, 0x9d},       /* push $0x40000; popf: AC */
-    {6, 0x68, 0, 0x40, 0, 0, 0x9d},    /* push $0x4000; popf: NT */
-    {2, 0x8e, 0xd0},                   /* mov %eax, %ss */
-    {2, 0x8e, 0xd8},                   /* mov %eax, %ds */
-    {2, 0x8e, 0xe0},                   /* mov %eax, %fs */
-    {2, 0x8e, 0xe8},                   /* mov %eax, %gs */
-    {3, 0x48, 0x89, 0xc4},             /* mov %rax, %rsp */
-    {2, 0xff, 0xe0},                   /* jmp *%rax */
-    {2, 0xff, 0xe1},                   /* jmp *%rcx */
-    {1, 0xc3},                         /* ret */
-    {3, 0x48, 0x8b, 0x00},             /* mov (%rax), %rax */
-    {3, 0x48, 0x89, 0x00},             /* mov %rax, (%rax) */
-    {4, 0x0f, 0xae, 0x00, 0x90},       /* fxsave (%rax) */
-    {4, 0x0f, 0xae, 0x08, 0x90},       /* fxrstor (%rax) */
-    {2, 0xdb, 0xe3},                   /* fninit */
-    {2, 0xeb, 0xfe},                   /* jmp . */
-    {5, 0xf3, 0x48, 0x0f, 0xae, 0xd0}, /* wrfsbase */
-    {3, 0x0f, 0x01, 0x00},             /* sgdt (%rax) */
-    {3, 0x0f, 0x01, 0x08},             /* sidt (%rax) */
-    {3, 0x0f, 0x00, 0xc8},             /* str %eax */
-    {4, 0xf0, 0x48, 0x0f, 0xc7},       /* a part of cmpxchg16b */
+    {2, 0x0f, 0x05},                    /* syscall */
+    {7, 0xb8, 10, 0, 0, 0, 0x0f, 0x05}, /* mov $REPORT, %eax; syscall */
+    {7, 0xb8, 12, 0, 0, 0, 0x0f, 0x05}, /* mov $KEY, %eax; syscall */
+    {2, 0x0f, 0x34},                    /* sysenter */
+    {3, 0x48, 0x0f, 0x07},              /* sysret */
+    {2, 0x48, 0xcf},                    /* iretq */
+    {2, 0x48, 0xcb},                    /* lretq */
+    {1, 0xcc},                          /* int3 */
+    {1, 0xf1},                          /* int1 */
+    {2, 0xcd, 0x80},                    /* int $0x80 */
+    {2, 0xcd, 0x0d},                    /* int $13 */
+    {2, 0xcd, 0x03},                    /* int $3 */
+    {2, 0xcd, 0x02},                    /* int $2 */
+    {2, 0xcd, 0x08},                    /* int $8 */
+    {2, 0x0f, 0x0b},                    /* ud2 */
+    {1, 0xf4},                          /* hlt */
+    {1, 0xee},                          /* out */
+    {1, 0xef},                          /* outl */
+    {1, 0x6f},                          /* outsl */
+    {3, 0x0f, 0x01, 0xc1},              /* vmcall */
+    {3, 0x0f, 0x01, 0xd9},              /* vmmcall */
+    {3, 0x0f, 0x01, 0xf8},              /* swapgs */
+    {3, 0x0f, 0x01, 0xd0},              /* xgetbv */
+    {3, 0x0f, 0x01, 0xc8},              /* monitor */
+    {3, 0x0f, 0x01, 0xc9},              /* mwait */
+    {2, 0x0f, 0xa2},                    /* cpuid */
+    {2, 0x0f, 0x31},                    /* rdtsc */
+    {3, 0x0f, 0x01, 0xf9},              /* rdtscp */
+    {2, 0x0f, 0x32},                    /* rdmsr */
+    {2, 0x0f, 0x33},                    /* rdpmc */
+    {2, 0x9c, 0x9d},                    /* pushf; popf */
+    {6, 0x68, 0, 1, 0, 0, 0x9d},        /* push $0x100; popf: TF */
+    {6, 0x68, 0, 0, 4, 0, 0x9d},        /* push $0x40000; popf: AC */
+    {6, 0x68, 0, 0x40, 0, 0, 0x9d},     /* push $0x4000; popf: NT */
+    {2, 0x8e, 0xd0},                    /* mov %eax, %ss */
+    {2, 0x8e, 0xd8},                    /* mov %eax, %ds */
+    {2, 0x8e, 0xe0},                    /* mov %eax, %fs */
+    {2, 0x8e, 0xe8},                    /* mov %eax, %gs */
+    {3, 0x48, 0x89, 0xc4},              /* mov %rax, %rsp */
+    {2, 0xff, 0xe0},                    /* jmp *%rax */
+    {2, 0xff, 0xe1},                    /* jmp *%rcx */
+    {1, 0xc3},                          /* ret */
+    {3, 0x48, 0x8b, 0x00},              /* mov (%rax), %rax */
+    {3, 0x48, 0x89, 0x00},              /* mov %rax, (%rax) */
+    {4, 0x0f, 0xae, 0x00, 0x90},        /* fxsave (%rax) */
+    {4, 0x0f, 0xae, 0x08, 0x90},        /* fxrstor (%rax) */
+    {2, 0xdb, 0xe3},                    /* fninit */
+    {2, 0xeb, 0xfe},                    /* jmp . */
+    {5, 0xf3, 0x48, 0x0f, 0xae, 0xd0},  /* wrfsbase */
+    {3, 0x0f, 0x01, 0x00},              /* sgdt (%rax) */
+    {3, 0x0f, 0x01, 0x08},              /* sidt (%rax) */
+    {3, 0x0f, 0x00, 0xc8},              /* str %eax */
+    {4, 0xf0, 0x48, 0x0f, 0xc7},        /* a part of cmpxchg16b */
 };
 
 /* Registers get one of these. */
