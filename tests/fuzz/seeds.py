@@ -286,6 +286,51 @@ def model_trace():
                     b"walker.cache = 1\n")
 
 
+# --- monitor: the depth of the third stage, then messages; behind ENTER and RESUME what the enclave does ---
+
+(CREATE, ADD, EXTEND, INIT, ENTER, RESUME, REMOVE, DESTROY, MAY_ADD, QUERY, RESET, AUDIT, WALKS) = range(13)
+EXIT, CALL_OUT, REPORT, KEY = 8, 9, 10, 12
+
+
+def message(op, page=0, who=1, rights=0, pages=0, flags=0):
+    """Of enclave `who`, about its page of this number. Rights: 0 code, 1 data; CREATE: whether there is a buffer."""
+    return bytes([0x90 + (op - 1) % 13, who - 1, page, rights, pages, flags, 0, 2])
+
+
+def fault(vector, page=1):
+    return bytes([0, 0, vector, page, 0, 0, 0, 0])
+
+
+def kick():
+    return bytes([3] + [0] * 7)
+
+
+def syscall(call):
+    return bytes([4, call - 7] + [1] * 6)
+
+
+def monitor():
+    built = (message(CREATE, 3, rights=1) + message(ADD) + message(EXTEND) + message(MAY_ADD, 1, rights=1) +
+             message(ADD, 1, rights=1, pages=2) + message(EXTEND, 1))
+    sealed = built + message(INIT)
+    other = message(CREATE, 3, who=2) + message(ADD, who=2)
+    resume, end = message(RESUME, flags=1), message(DESTROY)
+    for name, text in {
+            "sealed": sealed + message(ADD, 3) + message(EXTEND, 2) + message(INIT),
+            "exits": sealed + message(ENTER) + syscall(EXIT) + message(ENTER) + syscall(EXIT) + end,
+            "calls-out": sealed + message(ENTER) + syscall(CALL_OUT) + resume + syscall(EXIT) + resume,
+            "reports": sealed + message(ENTER) + syscall(REPORT) + syscall(KEY) + syscall(CALL_OUT) + resume,
+            "is-interrupted": sealed + bytes([*message(ENTER)[:7], 1]) + kick() + resume + kick() + message(RESUME),
+            "faults": sealed + message(ENTER) + fault(14) + resume + fault(13) + message(REMOVE, 1) + resume + fault(14),
+            "called-while-it-runs": sealed + message(ENTER) + end + kick() + message(ENTER) + kick() +
+                                    message(REMOVE, 1) + kick() + message(RESET) + syscall(EXIT) + end,
+            "walks": sealed + message(WALKS) + message(QUERY, 1) + message(WALKS, rights=1, pages=3, flags=4) + end,
+            "is-reset": other + sealed + message(AUDIT) + message(RESET) + message(QUERY) + sealed,
+            "removed": built + message(REMOVE) + message(INIT) + message(ADD) + message(INIT)}.items():
+        for depth in range(3):
+            yield f"{name}-{1 << depth}", bytes([depth]) + text
+
+
 # --- snapshot: what it is, then its bytes ---
 
 
@@ -321,7 +366,7 @@ def snapshot():
 
 def main(target, directory):
     seeds = {"balloon": balloon, "compare": compare, "enclave_image": enclave_image, "json": json,
-             "model_trace": model_trace, "snapshot": snapshot, "virtq": virtq}.get(target, lambda: ())
+             "model_trace": model_trace, "monitor": monitor, "snapshot": snapshot, "virtq": virtq}.get(target, lambda: ())
     pathlib.Path(directory, "zeros").write_bytes(bytes(1024))
     for name, text in seeds():
         with open(pathlib.Path(directory, name), "xb") as file:
