@@ -135,7 +135,8 @@ int boot_fdt(const struct boot_params *p, const struct guest_mem *mem, void *buf
 {
 	struct writer w = {.fdt = buf};
 
-	keep(&w, fdt_create(buf, len));
+	/* To look for each name among those before takes libfdt 40 us of a start, and saves some 300 bytes. */
+	keep(&w, fdt_create_with_flags(buf, len, FDT_CREATE_FLAG_NO_NAME_DEDUP));
 	keep(&w, fdt_add_reservemap_entry(buf, 0, GNOMON_LOADER_END));
 	keep(&w, fdt_finish_reservemap(buf));
 	node(&w, "");

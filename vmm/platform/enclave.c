@@ -49,8 +49,12 @@ int platform_enclaves_start(const struct platform_enclaves_config *c, struct pla
 {
 	struct platform_enclaves *e = calloc(1, sizeof(*e));
 
-	if (!e)
+	if (e)
+		e->errands = calloc(c->cpus, sizeof(*e->errands));
+	if (!e || !e->errands) {
+		free(e);
 		return log_errno(ENOMEM, "no memory for enclaves");
+	}
 	e->own_slot = c->cpus;
 	e->memory = c->memory;
 	e->levels = c->levels;
@@ -84,6 +88,7 @@ void platform_enclaves_stop(struct platform_enclaves *e)
 	for (unsigned id = 1; id <= GNOMON_ENCLAVE_MAX; id++)
 		free(e->pages[id].gpa);
 	free(e->content);
+	free(e->errands);
 	pthread_mutex_destroy(&e->lock);
 	pthread_mutex_destroy(&e->vm_lock);
 	pthread_mutex_destroy(&e->look_lock);

@@ -35,7 +35,7 @@ struct platform_enclaves {
 		struct gnomon_enclave_request request;
 		struct gnomon_enclave_walks walks; /* instead */
 		gpa_t at;
-	} errands[VM_MAX_CPUS];
+	} * errands; /* of each vCPU */
 };
 
 /* ---- platform/enclave_call.c ---- */

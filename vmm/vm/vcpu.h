@@ -76,8 +76,9 @@ struct vcpu {
 };
 
 /*
- * Starts the thread of vCPU `id`. The thread makes KVM's vCPU while the caller goes on with memory and image, then
- * waits for vcpu_start(). vm->fd must be open. -errno, logged.
+ * Starts the thread of vCPU `id`. The thread makes KVM's vCPU while the caller goes on with the image, then waits for
+ * vcpu_start(). vm->fd must be open, and the memslots are better set by now: beside a vCPU that is being made KVM takes
+ * several times as long for one. -errno, logged.
  */
 int must_check vcpu_create(struct vm *vm, int id, struct vcpu **ret_vcpu);
 

@@ -56,6 +56,18 @@ int vm_set_memslots(struct vm *vm, bool present)
 	return 0;
 }
 
+static int create_vcpus(struct vm *vm, int nr)
+{
+	for (int i = 0; i < nr; i++) {
+		const int r = vcpu_create(vm, i, &vm->vcpu[i]);
+
+		if (r < 0)
+			return r;
+		vm->nr_vcpus++;
+	}
+	return 0;
+}
+
 static int create_parts(struct vm *vm, const struct vm_config *config)
 {
 	int r;
@@ -71,12 +83,6 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0)
 		return log_errno(errno, "KVM_CREATE_VM");
-	for (int i = 0; i < config->cpus; i++) {
-		r = vcpu_create(vm, i, &vm->vcpu[i]);
-		if (r < 0)
-			return r;
-		vm->nr_vcpus++;
-	}
 	r = guest_mem_init(&vm->mem, config->memory, config->backing);
 	if (r < 0)
 		return backing_refused(config->backing, config->memory, -r);
@@ -85,7 +91,8 @@ static int create_parts(struct vm *vm, const struct vm_config *config)
 	r = stage2_init(&vm->stage2, &vm->mem);
 	if (r < 0)
 		return log_errno(-r, "no memory for the second stage's tables");
-	return vm_set_memslots(vm, true);
+	r = vm_set_memslots(vm, true);
+	return r < 0 ? r : create_vcpus(vm, config->cpus);
 }
 
 int vm_create(struct vm *vm, const struct vm_config *config)
