@@ -80,6 +80,10 @@ MUTANTS = [
     ("nano-fork-shares", SPACES, "entry &= ~PTE_W;", ";", "a child writes to its parent's pages", SPACES_CHECK),
     ("nano-child-not-copied", SPACES, "if (current < spaces + PARENTS) {", "if (1) {",
      "a child's page is its parent's, made writable", SPACES_CHECK),
+    ("cgroup-innermost-only", "vmm/host/host_cgroup.c", "least = left < least ? left : least;", "least = left;",
+     "only the root's limit of memory counts", "unit host"),
+    ("outfile-any-room", "vmm/base/outfile.c", "r = reserve(fd, room);", "r = reserve(fd, 1);",
+     "a disk with a block left has room for all results", "unit outfile"),
     ("nano-one-space", SPACES, "s->pt[i] = (uint64_t)s->page[i] | USED;", "s->pt[i] = (uint64_t)spaces->page[i] | USED;",
      "a ring of address spaces is one", SPACES_CHECK),
 ]

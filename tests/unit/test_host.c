@@ -210,6 +210,32 @@ Test(host, memory_and_huge_pages)
 	            "echo 2 | sudo tee /sys/kernel/mm/hugepages/hugepages-1048576kB");
 }
 
+/* What is available is the least that a cgroup leaves, the root's and those between; file pages do not count as used. */
+Test(host, memory_that_cgroups_leave)
+{
+	struct host_info info;
+
+	put("proc/meminfo", "MemTotal:  8192 kB\nMemAvailable:  4096 kB\n");
+	put("proc/self/cgroup", "3:cpu,memory:/not/there\n0::/a/b\n");
+	put("sys/fs/cgroup/a/b/memory.max", "max\n");
+	put("sys/fs/cgroup/a/b/memory.current", "999999\n");
+	info = detect();
+	cr_expect_eq(info.memory_available, 4096u << 10, "no limit");
+	cr_expect_not(info.memory_limited);
+	put("sys/fs/cgroup/a/memory.max", "1000000\n");
+	put("sys/fs/cgroup/a/memory.current", "700000\n");
+	put("sys/fs/cgroup/a/memory.stat", "anon 600000\ninactive_file 100000\nactive_file 50000\n");
+	info = detect();
+	cr_expect_eq(info.memory_available, 450000);
+	cr_expect(info.memory_limited);
+	put("sys/fs/cgroup/memory/memory.limit_in_bytes", "400000\n");
+	put("sys/fs/cgroup/memory/memory.usage_in_bytes", "390000\n");
+	put("sys/fs/cgroup/memory/memory.stat", "cache 1\ninactive_file 7\ntotal_inactive_file 10000\n");
+	cr_expect_eq(detect().memory_available, 20000, "version 1, and the mount's root alone is there");
+	put("sys/fs/cgroup/memory/memory.usage_in_bytes", "500000\n");
+	cr_expect_eq(detect().memory_available, 0);
+}
+
 /* Whatever the files hold, what is printed stays printable: terminals and JSON want that. */
 Test(host, garbage_text_is_made_printable)
 {

@@ -314,6 +314,18 @@ Test(outfile, same_by_descriptor)
 	cr_expect_not(outfile_same("/dev/fd/77", "a"));
 }
 
+/* What will be written fits, beside what is there; the look leaves nothing. */
+Test(outfile, room)
+{
+	signal(SIGXFSZ, SIG_IGN);
+	put("old", "old\n");
+	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){8192, RLIM_INFINITY}), 0);
+	cr_expect_eq(outfile_check_room("--json", "new", 8192), 0);
+	cr_expect_eq(outfile_check_room("--json", "new", 8193), -EFBIG);
+	cr_expect_eq(outfile_check_room("--json", "old", 8193), -EFBIG);
+	cr_expect_neq(access("new", F_OK), 0);
+}
+
 Test(outfile, lies_in)
 {
 	char name[NAME_MAX + 1];

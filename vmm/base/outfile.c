@@ -87,15 +87,15 @@ static int reserve(int fd, size_t len)
 	return -errno;
 }
 
-/* Whether a file can be made and has a block; under its own name, which may not please the file system, or beside. */
-static int probe(const struct outfile_place *p)
+/* Whether a file can be made and has room; under its own name, which may not please the file system, or beside. */
+static int probe(const struct outfile_place *p, size_t room)
 {
 	char beside[NAME_MAX + 1];
 	int fd = p->exists ? make_beside(p->dir, 0600, beside) : make(p->dir, p->name, 0600), r;
 
 	if (fd < 0)
 		return fd;
-	r = reserve(fd, 1);
+	r = reserve(fd, room);
 	close(fd);
 	unlinkat(p->dir, p->exists ? beside : p->name, 0);
 	return r;
@@ -107,34 +107,34 @@ static bool only_in_place(const struct outfile_place *p, int r)
 	return p->exists && (r == -EACCES || r == -EPERM || r == -EROFS || r == -EBUSY || r == -EXDEV);
 }
 
-static int look_at_regular(const struct outfile_place *p)
+static int look_at_regular(const struct outfile_place *p, size_t room)
 {
 	int fd, r;
 
 	if (!p->exists)
-		return probe(p);
+		return probe(p, room);
 	fd = openat(p->dir, p->name, OUTFILE_FLAGS | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return -errno;
 	close(fd);
 	if (way_of(p) == IN_PLACE)
 		return 0;
-	r = probe(p);
+	r = probe(p, room);
 	return only_in_place(p, r) ? 0 : r;
 }
 
-static int check_regular(const struct outfile_place *p)
+static int check_regular(const struct outfile_place *p, size_t room)
 {
 	sigset_t before;
 	int r;
 
 	process_hold_signals(&before); /* what probe() makes goes again */
-	r = look_at_regular(p);
+	r = look_at_regular(p, room);
 	process_let_signals(&before);
 	return r;
 }
 
-static int check(const struct outfile_place *p)
+static int check(const struct outfile_place *p, size_t room)
 {
 	switch (way_of(p)) {
 	case AS_DESCRIPTOR:
@@ -142,7 +142,7 @@ static int check(const struct outfile_place *p)
 	case AS_DEVICE:
 		return check_device(p);
 	default:
-		return check_regular(p);
+		return check_regular(p, room);
 	}
 }
 
@@ -250,16 +250,25 @@ static int logged(const char *option, const char *path, int r)
 	return r;
 }
 
-int outfile_check(const char *option, const char *path)
+int outfile_check_room(const char *option, const char *path, size_t room)
 {
 	struct outfile_place place;
 	int r = outfile_find(path, &place);
 
 	if (r == 0) {
-		r = check(&place);
+		r = check(&place, room);
 		outfile_leave(&place);
 	}
-	return logged(option, path, r);
+	if (r != -ENOSPC && r != -EDQUOT)
+		return logged(option, path, r);
+	log_error("%s: cannot write %s: %s, and it may take up to %zu KiB", option, path, strerror(-r),
+	          (room + 1023) >> 10);
+	return r;
+}
+
+int outfile_check(const char *option, const char *path)
+{
+	return outfile_check_room(option, path, 1);
 }
 
 int outfile_write(const char *option, const char *path, const char *text, size_t len, int give_up_fd)

@@ -26,6 +26,9 @@
 /* Whether `path` can be written as far as that is known; leaves nothing there. -errno, logged after `option`'s name. */
 int must_check outfile_check(const char *option, const char *path);
 
+/* The same, and whether its file system has room for so many bytes (not 0) beside what is there now. */
+int must_check outfile_check_room(const char *option, const char *path, size_t room);
+
 /*
  * Makes `text` the content of `path`. A FIFO or another reader is waited for, no longer than a second without progress
  * and not once `give_up_fd` is readable (-1: none). -errno, logged.

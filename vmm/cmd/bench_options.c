@@ -319,7 +319,8 @@ static int check_files(struct bench_options *o)
 /* -errno, logged. */
 static int check_outputs(const struct bench_options *o, const char *const *input)
 {
-	const int r = report_files_check(&o->files, input, "run");
+	const size_t room = (size_t)__builtin_popcount(o->workloads) * REPORT_FILE_ROOM;
+	const int r = report_files_check(&o->files, input, "run", room);
 
 	return r < 0 || !o->baseline ? r : report_files_check_apart(&o->files, o->baseline, "the baseline");
 }

@@ -15,7 +15,7 @@
 #define DRAW_SECONDS 60
 #define NO_PROGRAM   127 /* as a shell says it */
 
-int bench_plot_check(const char *dir)
+int bench_plot_check(const char *dir, size_t room)
 {
 	char probe[PATH_MAX];
 	struct stat st;
@@ -29,7 +29,7 @@ int bench_plot_check(const char *dir)
 	/* Root may write everywhere, and /proc still has no files of ours, and a full disk none either. */
 	if (snprintf(probe, sizeof(probe), "%s/.gnomon.csv", dir) >= (int)sizeof(probe))
 		return log_errno(ENAMETOOLONG, "--plot");
-	return outfile_check("--plot", probe);
+	return outfile_check_room("--plot", probe, room);
 }
 
 static bool is_plot_file(const char *name)

@@ -9,8 +9,8 @@
 #include "bench/child.h"
 #include "bench/report/report.h"
 
-/* Makes the directory if it is not there, and sees that files can be written in it. -errno, logged. */
-int must_check bench_plot_check(const char *dir);
+/* Makes the directory if it is not there, and sees that so many bytes can be written in it. -errno, logged. */
+int must_check bench_plot_check(const char *dir, size_t room);
 
 /* How the names of its files end. */
 #define BENCH_PLOT_FILES "*.csv, *.gp and *.svg"

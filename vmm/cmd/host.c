@@ -130,8 +130,8 @@ static void print_text(const struct host_info *h)
 	printf("\nPMU            %s\n", pmu_words(h));
 	printf("decoder        %s %s (for `--paging shadow`)\n", ZYDIS_LIBRARY, h->zydis ? "there" : "missing");
 	if (h->memory_total)
-		printf("memory         %.1f GiB, %.1f GiB available\n", (double)h->memory_total / GIB,
-		       (double)h->memory_available / GIB);
+		printf("memory         %.1f GiB, %.1f GiB available%s\n", (double)h->memory_total / GIB,
+		       (double)h->memory_available / GIB, h->memory_limited ? ", as the cgroup has no more" : "");
 	else
 		printf("memory         unknown\n");
 	printf("THP            %s; shmem %s; defrag %s\n", or_unknown(h->thp_enabled), or_unknown(h->thp_shmem),

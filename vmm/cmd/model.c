@@ -250,7 +250,7 @@ static int check_files(const struct model_options *o)
 		log_error("--write-trace: %s is where the tables go", o->write_trace);
 		return -EINVAL;
 	}
-	if (report_files_check(&o->files, input, "read") < 0)
+	if (report_files_check(&o->files, input, "read", REPORT_FILE_ROOM) < 0)
 		return -EINVAL;
 	if (!o->write_trace)
 		return 0;

@@ -60,7 +60,7 @@ int report_files_check_stdout(const struct report_files *f)
 }
 
 /* What results go to, or NULL: it can be written, and is none of those that are read. -errno, logged. */
-static int check_output(int format, const char *path, const char *const *input, const char *what)
+static int check_output(int format, const char *path, const char *const *input, const char *what, size_t room)
 {
 	if (!path)
 		return 0;
@@ -69,7 +69,7 @@ static int check_output(int format, const char *path, const char *const *input, 
 			log_error("%s: %s is what shall be %s", names[format], path, what);
 			return -EINVAL;
 		}
-	return is_file(path) ? outfile_check(names[format], path) : 0;
+	return is_file(path) ? outfile_check_room(names[format], path, room) : 0;
 }
 
 /* The directory of --plot is there by now. -EINVAL, logged: one of its files would be another output. */
@@ -102,7 +102,7 @@ int report_files_check_apart(const struct report_files *f, const char *path, con
 	return 0;
 }
 
-int report_files_check(const struct report_files *f, const char *const *input, const char *what)
+int report_files_check(const struct report_files *f, const char *const *input, const char *what, size_t room)
 {
 	int r = 0;
 
@@ -116,9 +116,9 @@ int report_files_check(const struct report_files *f, const char *const *input, c
 		}
 	}
 	for (int i = 0; r == 0 && i < REPORT_NR_FORMATS; i++)
-		r = check_output(i, f->out[i], input, what);
+		r = check_output(i, f->out[i], input, what, room);
 	if (r == 0 && f->plot)
-		r = bench_plot_check(f->plot);
+		r = bench_plot_check(f->plot, room);
 	return r == 0 && f->plot ? check_plot(f) : r;
 }
 

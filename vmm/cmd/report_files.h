@@ -42,9 +42,13 @@ int must_check report_files_check_stdout(const struct report_files *f);
 
 /*
  * Before minutes are spent: none replaces another, or one of the files that are read (`input`: NULL behind the last; `what`
- * says what those are), and all can be written. -errno, logged.
+ * says what those are), and all can be written, with so many bytes of `room` for each. -errno, logged.
  */
-int must_check report_files_check(const struct report_files *f, const char *const *input, const char *what);
+int must_check report_files_check(const struct report_files *f, const char *const *input, const char *what,
+                                  size_t room);
+
+/* What a workload writes to one of them, at most: the longest tables have some 50 KiB of JSON. */
+#define REPORT_FILE_ROOM (64u << 10)
 
 /* After that: none is this file, which is `what` ("the baseline"; "-": standard input). -EINVAL, logged. */
 int must_check report_files_check_apart(const struct report_files *f, const char *path, const char *what);

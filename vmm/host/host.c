@@ -109,6 +109,7 @@ int host_detect(struct host_info *ret_info, const struct host_paths *paths)
 	strcpy(info.kvm_path, paths->kvm);
 	host_probe_kvm(&info);
 	host_read_files(&info, paths);
+	host_heed_cgroups(&info, paths);
 	host_probe_hypervisor(&info);
 	host_find_emulator(&info, paths->sys);
 	host_probe_pmu(&info);

@@ -13,6 +13,8 @@ int must_check host_read_file(const char *root, const char *name, char *buf, siz
 
 /* What files below paths say; what KVM's device, the PMU and CPUID answer. */
 void host_read_files(struct host_info *info, const struct host_paths *paths);
+/* After the files: what the cgroups leave is what is available, where that is less. */
+void host_heed_cgroups(struct host_info *info, const struct host_paths *paths);
 void host_probe_kvm(struct host_info *info);
 void host_probe_pmu(struct host_info *info);
 void host_probe_hypervisor(struct host_info *info);

@@ -79,6 +79,7 @@ struct host_info {
 	char thp_enabled[24], thp_shmem[24], thp_defrag[24]; /* the chosen word; "" when the file is not there */
 	struct host_hugetlb hugetlb_2m, hugetlb_1g;
 	uint64_t memory_total, memory_available; /* bytes; 0 when unknown */
+	bool memory_limited;                     /* it is this process's cgroup that leaves no more */
 
 	bool zydis;    /* the library that decodes for `--paging shadow` is there */
 	int pmu_error; /* 0: hardware cycles can be counted; ENODATA: opens and counts nothing; or perf_event_open's */

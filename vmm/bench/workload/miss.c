@@ -60,8 +60,9 @@ static void rule_out(struct miss_results *res, size_t i)
 	if (!*res->na[i] && q->kind == ARENA_GIANT && !cpuid_gbpages())
 		reason_set(&res->na[i], "this CPU has no pages of 1 GiB");
 	if (!*res->na[i] && !backing_is_pool(q->backing) && h->memory_available && bytes > h->memory_available)
-		snprintf(res->na[i], sizeof(res->na[i]), "it takes %llu MiB of memory, and the host has %llu MiB free",
-		         (unsigned long long)(bytes >> 20), (unsigned long long)(h->memory_available >> 20));
+		snprintf(res->na[i], sizeof(res->na[i]), "it takes %llu MiB of memory, and %s has %llu MiB free",
+		         (unsigned long long)(bytes >> 20), h->memory_limited ? "this cgroup" : "the host",
+		         (unsigned long long)(h->memory_available >> 20));
 }
 
 int miss_begin(struct miss_results *res, const struct bench_plan *plan, int (*choose)(struct miss_results *res),

@@ -167,11 +167,13 @@ static void explain_ratio(const struct startup_results *res, const char *what, d
 {
 	struct stats_ratio ratio;
 
-	if (stats_paired_ratio(ms[STARTUP_GNOMON], ms[STARTUP_SHORTEST], res->plan->rounds, STATS_SEED, &ratio) == 0)
-		fprintf(to,
-		        "To its %s gnomon takes %.2f times as long as the shortest KVM program (95%% interval %.2f to "
-		        "%.2f).\n",
-		        what, ratio.median, ratio.ci_low, ratio.ci_high);
+	if (stats_paired_ratio(ms[STARTUP_GNOMON], ms[STARTUP_SHORTEST], res->plan->rounds, STATS_SEED, &ratio) < 0)
+		return;
+	fprintf(to, "To its %s gnomon takes %.2f times as long as the shortest KVM program", what, ratio.median);
+	if (ratio.n < STATS_FEWEST)
+		fprintf(to, "; fewer than %d rounds have no 95%% interval.\n", STATS_FEWEST);
+	else
+		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
 }
 
 static void explain(const void *results, FILE *to)
