@@ -88,7 +88,8 @@ ended() { # until Slurm has none of its tasks
 # In the place of gnomon: writes what it was asked for; fails once where it is told to.
 cat >"$work/gnomon" <<'SCRIPT'
 #!/bin/bash
-[ "$1" != compare ] || { shift; for file; do cat "$file"; done; exit 3; }
+[ "$1" != compare ] || { shift; for file; do [ -f "$file" ] && cat "$file" || echo "option $file"; done; exit 3; }
+[ "${*: -1}" != --list ] || case $* in *nosuch*) echo "there is no nosuch" >&2; exit 2 ;; *) exit 0 ;; esac
 while [ $# -gt 0 ]; do
 	case $1 in --label) label=$2 ;; --json) json=$2 ;; --only) only=$2 ;; esac
 	shift
@@ -105,6 +106,12 @@ ok "they end" ended
 ok "each is done" run 0 status "$work/hosts"
 ok "on a node each" [ "$(awk '{ print $3 }' "$work/out" | sort | tr '\n' ' ')" = "n1 n2 " ]
 ok "their results are compared, and it is compare's status" run 3 collect "$work/hosts"
+ok "compare is given options" run 3 collect "$work/hosts" -- --threshold 2
+ok "those behind --" prints "^option --threshold"
+ok "what gnomon bench refuses is not submitted" both run 2 submit "$work/no" --hosts 2 --gnomon "$work/gnomon" -- --only nosuch "there is no nosuch"
+ok "and leaves no campaign" [ ! -e "$work/no" ]
+ok "options are compare's behind -- alone" both run 2 collect "$work/hosts" --threshold 2 "nothing else before --"
+ok "their results are compared" run 3 collect "$work/hosts"
 ok "each has its node's label" prints "^result n1 miss of nothing"
 ok "and the other's" prints "^result n2 miss of nothing"
 ok "nothing is to be done once more" run 0 resume "$work/hosts"
@@ -127,11 +134,11 @@ touch "$FAIL_ONCE"
 ok "three settings" run 0 submit "$work/set" --settings "$work/settings" --gnomon "$work/gnomon" --sbatch --nodelist=n1
 ok "they end" ended
 ok "not all are done" run 1 status "$work/set"
-ok "a benchmark that broke has failed" prints "ept=1 .*failed"
-ok "a command that failed, too" prints "broken .*failed"
+ok "a benchmark that broke has failed, with what it said" prints "ept=1 .*failed: gnomon bench ended with 1: the benchmark broke"
+ok "a command that failed, too" prints "broken .*failed: the command of broken ended with 1: no such module"
 ok "the third is done" prints "ept=0 .*n1 .*done"
 ok "a command ran before the benchmark" [ "$(cat "$work/before")" = one ]
-ok "one result is nothing to compare" both run 1 collect "$work/set" "nothing to compare"
+ok "one result is nothing to compare" both run 1 collect "$work/set" "nothing to compare .*results/2.json with"
 ok "what failed is submitted once more" run 0 resume "$work/set"
 ok "and nothing else" prints ": 2 tasks"
 ok "they end" ended
