@@ -131,17 +131,20 @@ static int take_turn(void *results, const struct turn *turn)
 	return 0;
 }
 
-/* A process has nothing but times. */
+/* A process has nothing but times. All touch each page of the longest ring. */
 static void rule_out(struct chase_results *res)
 {
+	const uint64_t bytes = (uint64_t)res->pages[res->nr_sizes - 1] * CHASE_PAGE;
 	const struct host_info *h = res->plan->host;
 
 	for (int page = 0; page < CHASE_NR_PAGES; page++)
-		for (int w = 0; w < BENCH_NR_WHERE; w++)
+		for (int w = 0; w < BENCH_NR_WHERE; w++) {
 			if (bench_environments[w].paging)
 				reason_without_kvm(&res->na[w][page], h);
 			else if (bench_times_na(h))
 				reason_set(&res->na[w][page], bench_times_na(h));
+			reason_without_memory(&res->na[w][page], h, bytes);
+		}
 }
 
 static void note(bool quick, struct report_environment *env)

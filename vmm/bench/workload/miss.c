@@ -52,17 +52,14 @@ static void rule_out(struct miss_results *res, size_t i)
 {
 	const struct host_info *h = res->plan->host;
 	const struct miss_request *q = &res->request[i];
-	const uint64_t bytes = miss_arena_bytes(q);
 
 	reason_without_kvm(&res->na[i], h);
 	if (!*res->na[i] && bench_times_na(h))
 		reason_set(&res->na[i], bench_times_na(h));
 	if (!*res->na[i] && q->kind == ARENA_GIANT && !cpuid_gbpages())
 		reason_set(&res->na[i], "this CPU has no pages of 1 GiB");
-	if (!*res->na[i] && !backing_is_pool(q->backing) && h->memory_available && bytes > h->memory_available)
-		snprintf(res->na[i], sizeof(res->na[i]), "it takes %llu MiB of memory, and %s has %llu MiB free",
-		         (unsigned long long)(bytes >> 20), h->memory_limited ? "this cgroup" : "the host",
-		         (unsigned long long)(h->memory_available >> 20));
+	if (!backing_is_pool(q->backing))
+		reason_without_memory(&res->na[i], h, miss_arena_bytes(q));
 }
 
 int miss_begin(struct miss_results *res, const struct bench_plan *plan, int (*choose)(struct miss_results *res),

@@ -37,6 +37,14 @@ void reason_without_kvm(bench_reason *ret_reason, const struct host_info *host)
 		         host->kvm_error ? strerror(host->kvm_error) : "not KVM");
 }
 
+void reason_without_memory(bench_reason *ret_reason, const struct host_info *host, uint64_t bytes)
+{
+	if (!**ret_reason && host->memory_available && bytes > host->memory_available)
+		snprintf(*ret_reason, sizeof(*ret_reason), "it takes %llu MiB of memory, and %s has %llu MiB free",
+		         (unsigned long long)(bytes >> 20), host->memory_limited ? "this cgroup" : "the host",
+		         (unsigned long long)(host->memory_available >> 20));
+}
+
 int series_pair(int n, double **ret_a, double **ret_b)
 {
 	double *pair = calloc(2 * (size_t)n + 1, sizeof(*pair)); /* one more: no rounds are no error */

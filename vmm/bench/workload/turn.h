@@ -19,6 +19,9 @@ void reason_set(bench_reason *ret_reason, const char *text);
 /* Leaves the reason why no guest runs here, if there is one: there is no KVM. */
 void reason_without_kvm(bench_reason *ret_reason, const struct host_info *host);
 
+/* Unless there is a reason already: the host, or this process's cgroup, has not so many bytes. */
+void reason_without_memory(bench_reason *ret_reason, const struct host_info *host, uint64_t bytes);
+
 /* Two arrays of n zeroes in one block, which is *ret_a. -ENOMEM. */
 int must_check series_pair(int n, double **ret_a, double **ret_b);
 
