@@ -15,6 +15,12 @@ struct enclave_pages {
 };
 #define NO_PAGE UINT64_MAX
 
+struct enclave_errand {
+	struct gnomon_enclave_request request;
+	struct gnomon_enclave_walks walks; /* instead */
+	gpa_t at;
+};
+
 struct platform_enclaves {
 	struct vm *vm;           /* NULL unless it is attached */
 	bool dead;               /* the monitor is */
@@ -31,11 +37,7 @@ struct platform_enclaves {
 	struct enclave_pages pages[GNOMON_ENCLAVE_MAX + 1];
 	struct bus_device walks_port;
 	struct vcpu_errand errand, walks_errand;
-	struct enclave_errand {
-		struct gnomon_enclave_request request;
-		struct gnomon_enclave_walks walks; /* instead */
-		gpa_t at;
-	} * errands; /* of each vCPU */
+	struct enclave_errand *errands; /* of each vCPU */
 };
 
 /* ---- platform/enclave_call.c ---- */
