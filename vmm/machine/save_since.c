@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "machine/save.h"
 #include "snapshot/chain.h"
 #include "vm/rest.h"
-
-#define BITS 64
 
 /* The file that is written lies in the directory of this one: a chain of files can be moved as a whole. */
 static int check_place(const struct save *s, const char *since, const struct outfile_place *place,
@@ -105,5 +104,5 @@ void save_since_end(struct save *s, bool saved)
 
 bool save_since_has(const struct save_since *since, uint64_t gfn)
 {
-	return since->taken[gfn / BITS] & 1ull << gfn % BITS;
+	return bitmap_has(since->taken, gfn);
 }

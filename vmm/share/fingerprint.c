@@ -6,12 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bitmap.h"
 #include "base/pages.h"
 #include "mem/touched.h"
 
-#define BITS        64
 #define BLOCK       SHARE_FANOUT
-#define BLOCK_WORDS (BLOCK / BITS)
+#define BLOCK_WORDS (BLOCK / BITMAP_WORD)
 #define MANY        16 /* due pages of a block, from which on to ask which of them hold anything is cheaper */
 
 static uint64_t words(uint64_t pages)
@@ -54,12 +54,12 @@ void fingerprint_destroy(struct fingerprint *f)
 
 void fingerprint_due(struct fingerprint *f, const uint64_t *pages)
 {
-	const uint64_t n = (f->pages + BITS - 1) / BITS;
+	const uint64_t n = bitmap_words(f->pages);
 
 	for (uint64_t i = 0; i < n; i++)
 		f->due[i] |= pages ? pages[i] : ~0ull;
-	if (f->pages % BITS)
-		f->due[n - 1] &= (1ull << f->pages % BITS) - 1;
+	if (f->pages % BITMAP_WORD)
+		f->due[n - 1] &= (1ull << f->pages % BITMAP_WORD) - 1;
 }
 
 void fingerprint_begin(struct fingerprint *f)
@@ -124,7 +124,7 @@ static void find_touched(const struct fingerprint *f, const struct stage2 *s2, g
 /* Hashes the block's due pages. Returns how many they were. */
 static unsigned work_on_block(struct fingerprint *f, const struct stage2 *s2, uint64_t first)
 {
-	uint64_t *due = &f->due[first / BITS];
+	uint64_t *due = &f->due[first / BITMAP_WORD];
 	uint64_t touched[BLOCK_WORDS];
 	const unsigned n = count(due);
 
@@ -136,7 +136,7 @@ static unsigned work_on_block(struct fingerprint *f, const struct stage2 *s2, ui
 	for (unsigned w = 0; w < BLOCK_WORDS; w++) {
 		for (; due[w]; due[w] &= due[w] - 1) {
 			const unsigned bit = (unsigned)__builtin_ctzll(due[w]);
-			const uint64_t page = first + w * BITS + bit;
+			const uint64_t page = first + w * BITMAP_WORD + bit;
 			const struct share_digest d =
 			    look_at(f, s2, gpa_init(page * PAGE_SIZE), !(touched[w] >> bit & 1));
 

@@ -4,12 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define BITS 64
-
-static uint64_t words(uint64_t bits)
-{
-	return (bits + BITS - 1) / BITS;
-}
+#include "base/bitmap.h"
 
 /* Whole nodes, so that each has its children in a row. */
 static uint64_t stored(uint64_t needed)
@@ -26,7 +21,7 @@ int share_tree_init(struct share_tree *t, const struct share_hash *hash, uint64_
 		t->nr[level] = level < SHARE_LEVELS ? stored(needed) : 1;
 		BUG_ON(!t->nr[level] || t->nr[level] > share_nodes(level));
 		t->node[level] = calloc(t->nr[level], sizeof(*t->node[level]));
-		t->stale[level] = calloc(words(t->nr[level]), sizeof(*t->stale[level]));
+		t->stale[level] = calloc(bitmap_words(t->nr[level]), sizeof(*t->stale[level]));
 		if (!t->node[level] || !t->stale[level]) {
 			share_tree_destroy(t);
 			return -ENOMEM;
@@ -55,7 +50,7 @@ static bool set(struct share_tree *t, int level, uint64_t index, struct share_di
 		return false;
 	*d = digest;
 	if (level < SHARE_LEVELS)
-		t->stale[level + 1][index / SHARE_FANOUT / BITS] |= 1ull << index / SHARE_FANOUT % BITS;
+		bitmap_set(t->stale[level + 1], index / SHARE_FANOUT);
 	return true;
 }
 
@@ -70,9 +65,9 @@ uint64_t share_tree_refresh(struct share_tree *t)
 	uint64_t hashed = 0;
 
 	for (int level = 1; level <= SHARE_LEVELS; level++) {
-		for (uint64_t w = 0; w < words(t->nr[level]); w++) {
+		for (uint64_t w = 0; w < bitmap_words(t->nr[level]); w++) {
 			for (; t->stale[level][w]; t->stale[level][w] &= t->stale[level][w] - 1, hashed++) {
-				const uint64_t i = w * BITS + (unsigned)__builtin_ctzll(t->stale[level][w]);
+				const uint64_t i = w * BITMAP_WORD + (unsigned)__builtin_ctzll(t->stale[level][w]);
 
 				(void)set(t, level, i,
 				          share_hash_node(t->hash, level, &t->node[level - 1][i * SHARE_FANOUT]));
