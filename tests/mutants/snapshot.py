@@ -3,6 +3,7 @@
 
 KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
+WRITER = "vmm/snapshot/writer.c"
 SAVE, TOOL = "vmm/machine/save.c", "vmm/cmd/snapshot_save.c"
 FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
 COMPARE, DIFF = "vmm/snapshot/compare.c", "vmm/cmd/diff_file.c"
@@ -61,4 +62,12 @@ MUTANTS = [
      "what one reader took from the log the others do not get", "control control/snapshot_since_beside_fingerprints"),
     ("since-failure-forgets", SINCE, "vm_dirty_put_back(s->vm, &since->log, since->taken);", ";",
      "what a save that failed took is in no file", "control control/snapshot_since_refused"),
+    ("snapshot-twins-joined", WRITER, "(!size || last->at + last->size == at)", "true",
+     "pages behind a copy are read from what follows the original", "unit snapshot_twins"),
+    ("snapshot-twins-never-end", WRITER, "memcmp(there, page, sizeof(there)) == 0", "true",
+     "a page behind a copy is taken for another page of the original", "unit snapshot_twins"),
+    ("snapshot-twins-forgotten", WRITER, "flush(w); /* runs ascend */\n\tend_twins(w);", "flush(w);",
+     "a copy before pages that the guest does not have gets a run behind theirs", "unit snapshot_twins"),
+    ("snapshot-twins-in-pieces", WRITER, "t.pages >= SNAPSHOT_CHUNK", "t.pages >= 1",
+     "the file is cut into runs that cannot be mapped", "unit snapshot_twins"),
 ]

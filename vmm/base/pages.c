@@ -34,3 +34,21 @@ int pwrite_all(int fd, const void *bytes, size_t size, uint64_t at)
 	}
 	return 0;
 }
+
+int pread_all(int fd, void *ret_bytes, size_t size, uint64_t at)
+{
+	uint8_t *to = ret_bytes;
+
+	while (size) {
+		const ssize_t n = pread(fd, to, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -ENODATA;
+		to += n;
+		at += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}

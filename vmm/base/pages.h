@@ -14,5 +14,7 @@ bool page_is_zero(const void *page);
 
 /* Writes all of it at byte `at` of the file. pwrite(2)'s -errno; -EIO: it writes nothing. */
 int must_check pwrite_all(int fd, const void *bytes, size_t size, uint64_t at);
+/* Reads all of it from byte `at` of the file on. pread(2)'s -errno; -ENODATA: the file ends before. */
+int must_check pread_all(int fd, void *ret_bytes, size_t size, uint64_t at);
 
 #endif

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pages.h"
+
 /* Where things lie in the loader's first MiB. */
 #define BOOT_PML4      0x1000
 #define BOOT_PDPT_LO   0x2000
@@ -47,22 +49,9 @@ static void write_boot_tables(const struct guest_mem *mem)
 
 static int read_fully(int fd, void *to, uint64_t len, uint64_t offset)
 {
-	uint8_t *p = to;
+	const int r = pread_all(fd, to, len, offset);
 
-	while (len) {
-		ssize_t n = pread(fd, p, len, offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			return -ENOEXEC; /* shrank since it was checked */
-		p += n;
-		offset += n;
-		len -= n;
-	}
-	return 0;
+	return r == -ENODATA ? -ENOEXEC : r; /* it shrank since it was checked */
 }
 
 /* The file's part of a segment. -errno, logged. */

@@ -8,24 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/pages.h"
+
 static int read_at(int fd, void *to, uint64_t size, uint64_t at, char *ret_why)
 {
-	uint8_t *p = to;
+	const int r = pread_all(fd, to, size, at);
 
-	while (size) {
-		const ssize_t n = pread(fd, p, size, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return snapshot_refuse(errno, ret_why, "it cannot be read (%s)", strerror(errno));
-		if (n == 0)
-			return snapshot_refuse(EBADMSG, ret_why, "it has become shorter");
-		p += n;
-		at += (uint64_t)n;
-		size -= (uint64_t)n;
-	}
-	return 0;
+	if (r == -ENODATA)
+		return snapshot_refuse(EBADMSG, ret_why, "it has become shorter");
+	return r < 0 ? snapshot_refuse(-r, ret_why, "it cannot be read (%s)", strerror(-r)) : 0;
 }
 
 /* --- blocks --- */

@@ -9,6 +9,8 @@
  *   index      runs      32 bytes each, ascending: which pages of the guest lie where, and which it does not have
  *   leaves     hashes    BLAKE2b-256 of each 64 KiB from 4096 to here
  *
+ * Two runs may lie at one place: equal pages are written once (snapshot/writer.h).
+ *
  * The root of a binary tree over the hashes stands in the header. So each byte of the file is under the header's hash.
  *
  * A file of version 2 has a base, another file beside it: pages in no run are as they are there. Its root has the base's in

@@ -2,11 +2,15 @@
 /*
  * Writes a snapshot's file from its beginning to its end, but for the header, which comes last: a file that was not
  * completed is none. Pages come in ascending order. After an error nothing more is written.
+ *
+ * What the file has already is not written again: SNAPSHOT_CHUNK pages in a row and more that are equal to as many that
+ * lie in a row, and frames of packed pages. Less would cut the file into pieces that are too small to be mapped.
  */
 #ifndef GNOMON_SNAPSHOT_WRITER_H
 #define GNOMON_SNAPSHOT_WRITER_H
 
 #include "snapshot/format.h"
+#include "snapshot/known.h"
 
 struct snapshot_writer {
 	int fd;
@@ -19,6 +23,12 @@ struct snapshot_writer {
 	struct snapshot_run *run;
 	uint64_t nr_runs, run_room;
 	uint64_t stored, zero, absent;  /* pages */
+	uint64_t again;                 /* of the stored ones, those that were there already */
+	struct snapshot_known known;    /* pages: where they lie */
+	struct snapshot_twins {
+		uint64_t gfn, at;
+		uint64_t pages;
+	} twins; /* the last pages, if they lie in the file from `at` on and no run has them yet */
 	struct snapshot_packer *packer; /* pages in a row that wait to be packed; NULL: none are packed */
 	bool names_zero;                /* set behind snapshot_writer_begin(): the file will have a base */
 };
