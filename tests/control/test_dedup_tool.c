@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../host_kind.h"
 #include "run_gnomon.h"
 
 #define VMS 3
@@ -80,20 +81,20 @@ static void writes_while_merged(const char *mode, const char *other)
 {
 	json_int_t merged = 0, differ = 0;
 	unsigned before[2];
-	int rounds = 0;
+	int rounds = on_tcg() ? 2 : 8; /* of which each takes a million writes */
 
 	start_vm(0, mode, "64M", "merge-writes", "right\n");
 	start_vm(1, other, "64M", "merge-writes", "right\n");
 	for (int i = 0; i < 2; i++)
 		before[i] = count(vm[i].out, "right\n");
-	do {
+	while (rounds--) {
 		run_gnomon(&tool, "dedup", "--json", path[0], path[1]);
 		expect_status(&tool, 0);
 		merged += number(0, "merged") + number(1, "merged");
 		differ += number(0, "differ") + number(1, "differ");
 		for (int i = 0; i < 2; i++)
 			run_until(&vm[i], "right\n");
-	} while (++rounds < 8);
+	}
 	for (int i = 0; i < 2; i++) {
 		end(i);
 		cr_expect_geq(count(vm[i].out, "right\n"), before[i] + 1);
