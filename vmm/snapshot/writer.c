@@ -112,7 +112,8 @@ static bool read_back(const struct snapshot_writer *w, uint64_t at, size_t size,
 
 	if (pread_all(w->fd, ret_bytes, in_file, at) < 0)
 		return false;
-	memcpy(ret_bytes + in_file, w->block + (at + in_file - w->at), size - in_file);
+	if (in_file < size)
+		memcpy(ret_bytes + in_file, w->block + (at + in_file - w->at), size - in_file);
 	return true;
 }
 
