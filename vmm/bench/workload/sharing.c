@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bitmap.h"
 #include "base/clock.h"
 #include "bench/workload/turn.h"
 #include "share/descent.h"
@@ -62,7 +63,7 @@ static int begin(void *results, const struct bench_plan *plan)
 
 	res->plan = plan;
 	res->size = plan->quick ? SIZE_QUICK : SIZE;
-	res->map = calloc((pages(res) + 63) / 64, sizeof(*res->map));
+	res->map = calloc(bitmap_words(pages(res)), sizeof(*res->map));
 	r = res->map ? 0 : -ENOMEM;
 	for (int i = 0; r == 0 && i < SHARING_CASES; i++) {
 		r = series_pair(plan->rounds, &res->update[i], &res->other[i]);
@@ -142,14 +143,14 @@ static void change(struct sharing_results *res, uint64_t k, unsigned *seed)
 {
 	uint8_t *to = bytes(res, 1);
 
-	memset(res->map, 0, (pages(res) + 63) / 64 * sizeof(*res->map));
+	memset(res->map, 0, bitmap_words(pages(res)) * sizeof(*res->map));
 	for (uint64_t i = 0; i < k;) {
 		const uint64_t n =
 		    k == pages(res) ? i : ((uint64_t)rand_r(seed) << 15 ^ (uint64_t)rand_r(seed)) % pages(res);
 
-		if (res->map[n / 64] >> n % 64 & 1)
+		if (bitmap_has(res->map, n))
 			continue;
-		res->map[n / 64] |= 1ull << n % 64;
+		bitmap_set(res->map, n);
 		to[n * PAGE_SIZE + PAGE_SIZE - 1]++; /* where a comparison that stops early comes last */
 		i++;
 	}
@@ -158,7 +159,7 @@ static void change(struct sharing_results *res, uint64_t k, unsigned *seed)
 static void change_back(struct sharing_results *res)
 {
 	for (uint64_t n = 0; n < pages(res); n++)
-		if (res->map[n / 64] >> n % 64 & 1)
+		if (bitmap_has(res->map, n))
 			bytes(res, 1)[n * PAGE_SIZE + PAGE_SIZE - 1]--;
 }
 
@@ -169,11 +170,11 @@ static uint64_t compare_pages(struct sharing_results *res, bool all)
 	uint64_t differ = 0;
 
 	for (uint64_t n = 0; n < pages(res); n++) {
-		if (!all && !res->map[n / 64]) {
-			n |= 63;
+		if (!all && !res->map[n / BITMAP_WORD]) {
+			n |= BITMAP_WORD - 1;
 			continue;
 		}
-		if (all || res->map[n / 64] >> n % 64 & 1)
+		if (all || bitmap_has(res->map, n))
 			differ += memcmp(a + n * PAGE_SIZE, b + n * PAGE_SIZE, PAGE_SIZE) != 0;
 	}
 	return differ;
