@@ -62,6 +62,18 @@ bool slow_touch(struct slow_array *a, uint64_t key)
 	return false;
 }
 
+void slow_remove(struct slow_array *a, uint64_t key)
+{
+	uint64_t *const list = a->key + (size_t)set_of(a, key) * a->ways;
+	uint32_t *const nr = &a->nr[set_of(a, key)];
+
+	if (!slow_find(a, key)) /* it comes first then */
+		return;
+	--*nr;
+	for (uint32_t i = 0; i < *nr; i++)
+		list[i] = list[i + 1];
+}
+
 bool slow_plru_touch(struct slow_plru *p, uint64_t key)
 {
 	const uint32_t first = key % p->sets * p->ways;

@@ -20,6 +20,8 @@ void slow_array_free(struct slow_array *a);
 bool slow_touch(struct slow_array *a, uint64_t key);
 /* Whether it is there; it counts as used then. */
 bool slow_find(struct slow_array *a, uint64_t key);
+/* Takes it out, if it is there. */
+void slow_remove(struct slow_array *a, uint64_t key);
 
 struct slow_plru {
 	uint32_t sets, ways;

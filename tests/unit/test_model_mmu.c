@@ -45,26 +45,55 @@ static void map(struct walker *w, uint64_t va, int shift, struct model_walk *wal
 
 /* ---- arrays ---- */
 
+/* Of 1 to 16 ways and of more, which are kept otherwise; one set and several; no power of two. */
+static const struct assoc_shape lru_shapes[] = {{1, 1, ASSOC_LRU, ASSOC_MODULO},   {64, 4, ASSOC_LRU, ASSOC_MODULO},
+                                                {72, 6, ASSOC_LRU, ASSOC_MODULO},  {30, 10, ASSOC_LRU, ASSOC_MODULO},
+                                                {15, 15, ASSOC_LRU, ASSOC_MODULO}, {64, 16, ASSOC_LRU, ASSOC_MODULO},
+                                                {51, 17, ASSOC_LRU, ASSOC_MODULO}, {48, 48, ASSOC_LRU, ASSOC_HASH},
+                                                {96, 96, ASSOC_LRU, ASSOC_MODULO}, {200, 100, ASSOC_LRU, ASSOC_MODULO}};
+
+#define NR_LRU_SHAPES (sizeof(lru_shapes) / sizeof(*lru_shapes))
+
 Test(model_mmu, array_is_a_list_for_each_set)
 {
-	static const struct assoc_shape shapes[] = {
-	    {1, 1, ASSOC_LRU, ASSOC_MODULO},   {64, 4, ASSOC_LRU, ASSOC_MODULO},  {72, 6, ASSOC_LRU, ASSOC_MODULO},
-	    {96, 96, ASSOC_LRU, ASSOC_MODULO}, {30, 10, ASSOC_LRU, ASSOC_MODULO}, {48, 48, ASSOC_LRU, ASSOC_HASH}};
-
-	for (size_t s = 0; s < sizeof(shapes) / sizeof(*shapes); s++) {
-		struct slow_array slow = slow_array(&shapes[s]);
+	for (size_t s = 0; s < NR_LRU_SHAPES; s++) {
+		struct slow_array slow = slow_array(&lru_shapes[s]);
 		uint64_t random = s + 1, value;
 		struct assoc a;
 
-		cr_assert_eq(assoc_init(&a, &shapes[s]), 0);
+		cr_assert_eq(assoc_init(&a, &lru_shapes[s]), 0);
 		for (int i = 0; i < 20000; i++) {
-			const uint64_t key = app_below(chase_random(&random), shapes[s].entries * 3);
+			const uint64_t key = app_below(chase_random(&random), lru_shapes[s].entries * 3);
 			const bool hit = assoc_look_up(&a, key, &value);
 
 			cr_assert_eq(hit, slow_touch(&slow, key), "shape %zu, step %d", s, i);
 			cr_assert(!hit || value == key * 7);
 			if (!hit)
 				assoc_insert(&a, key, key * 7);
+		}
+		assoc_destroy(&a);
+		slow_array_free(&slow);
+	}
+}
+
+/* What is removed is gone, and its place is taken before any other key goes. */
+Test(model_mmu, place_of_a_removed_key_is_taken_first)
+{
+	for (size_t s = 0; s < NR_LRU_SHAPES; s++) {
+		struct slow_array slow = slow_array(&lru_shapes[s]);
+		uint64_t random = s + 77;
+		struct assoc a;
+
+		cr_assert_eq(assoc_init(&a, &lru_shapes[s]), 0);
+		for (int i = 0; i < 20000; i++) {
+			const uint64_t key = app_below(chase_random(&random), lru_shapes[s].entries * 2);
+
+			if (app_below(chase_random(&random), 3) == 0) {
+				assoc_remove(&a, key);
+				slow_remove(&slow, key);
+				continue;
+			}
+			cr_assert_eq(assoc_touch(&a, key), slow_touch(&slow, key), "shape %zu, step %d", s, i);
 		}
 		assoc_destroy(&a);
 		slow_array_free(&slow);

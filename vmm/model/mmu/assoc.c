@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/mmu/full.h"
+#include "model/mmu/order.h"
+
 #define EMPTY  UINT64_MAX
 #define GOLDEN 0x9e3779b97f4a7c15
 
@@ -29,9 +32,37 @@ static uint32_t tag_of(uint64_t key)
 	return (uint32_t)(key ^ key >> 32);
 }
 
+static int init_full(struct assoc *a)
+{
+	a->full = calloc(a->sets, sizeof(*a->full));
+	if (!a->full)
+		return -ENOMEM;
+	for (uint32_t set = 0; set < a->sets; set++)
+		if (full_init(&a->full[set], a->shape.ways) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int init_places(struct assoc *a)
+{
+	const size_t places = (size_t)a->sets * a->stride;
+
+	a->tag = malloc(places * sizeof(*a->tag));
+	a->key = malloc(places * sizeof(*a->key));
+	a->value = malloc(places * sizeof(*a->value));
+	a->used = malloc(a->sets * sizeof(*a->used));
+	if (!a->tag || !a->key || !a->value || !a->used)
+		return -ENOMEM;
+	memset(a->key, 0xff, places * sizeof(*a->key));
+	memset(a->tag, 0, places * sizeof(*a->tag)); /* of EMPTY */
+	for (uint32_t set = 0; set < a->sets; set++)
+		a->used[set] = a->shape.policy == ASSOC_LRU ? ORDER_FIRST : 0;
+	return 0;
+}
+
 int assoc_init(struct assoc *a, const struct assoc_shape *shape)
 {
-	size_t places;
+	int r;
 
 	*a = (struct assoc){.shape = *shape};
 	BUG_ON(assoc_shape_fault(shape));
@@ -39,22 +70,17 @@ int assoc_init(struct assoc *a, const struct assoc_shape *shape)
 		return 0;
 	a->sets = shape->entries / shape->ways;
 	a->stride = (shape->ways + 3) / 4 * 4;
-	places = (size_t)a->sets * a->stride;
-	a->tag = malloc(places * sizeof(*a->tag));
-	a->key = malloc(places * sizeof(*a->key));
-	a->value = malloc(places * sizeof(*a->value));
-	a->used = shape->policy == ASSOC_PLRU ? calloc(a->sets, sizeof(*a->used)) : NULL;
-	if (!a->tag || !a->key || !a->value || (shape->policy == ASSOC_PLRU && !a->used)) {
+	r = shape->policy == ASSOC_LRU && shape->ways > ORDER_MAX_WAYS ? init_full(a) : init_places(a);
+	if (r < 0)
 		assoc_destroy(a);
-		return -ENOMEM;
-	}
-	memset(a->key, 0xff, places * sizeof(*a->key));
-	memset(a->tag, 0, places * sizeof(*a->tag)); /* of EMPTY */
-	return 0;
+	return r;
 }
 
 void assoc_destroy(struct assoc *a)
 {
+	for (uint32_t set = 0; a->full && set < a->sets; set++)
+		full_destroy(&a->full[set]);
+	free(a->full);
 	free(a->tag);
 	free(a->key);
 	free(a->value);
@@ -71,39 +97,48 @@ static uint32_t set_of(const struct assoc *a, uint64_t key)
 	return a->sets & (a->sets - 1) ? number % a->sets : number & (a->sets - 1);
 }
 
-/* Marks a way as used. */
+/* The way is used now. */
 static void mark(struct assoc *a, uint32_t set, uint32_t way)
 {
+	uint64_t *const used = &a->used[set];
 	const uint64_t all = a->shape.ways == 64 ? UINT64_MAX : (1ull << a->shape.ways) - 1;
 
-	a->used[set] |= 1ull << way;
-	if (a->used[set] == all)
-		a->used[set] = 1ull << way;
+	if (a->shape.policy == ASSOC_LRU) {
+		*used = order_make_newest(*used, way);
+		return;
+	}
+	*used |= 1ull << way;
+	if (*used == all)
+		*used = 1ull << way;
 }
 
-/* Of the set whose places begin at `first`; `ways`: it is not there. */
+/* Of the set whose places begin at `first`; not below `ways`: it is not there. All tags are compared before one counts. */
 static uint32_t find(const struct assoc *a, size_t first, uint64_t key)
 {
 	const __m128i wanted = _mm_set1_epi32((int)tag_of(key));
+	uint64_t equal = 0; /* bit n: of way n */
 
 	for (uint32_t way = 0; way < a->shape.ways; way += 4) {
 		const __m128i here = _mm_loadu_si128((const __m128i *)(a->tag + first + way));
-		unsigned equal = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi32(here, wanted));
 
-		for (; equal; equal &= ~(15u << (__builtin_ctz(equal) & ~3))) {
-			const uint32_t at = way + (uint32_t)__builtin_ctz(equal) / 4;
+		equal |= (uint64_t)(unsigned)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(here, wanted))) << way;
+	}
+	for (; equal; equal &= equal - 1) {
+		const uint32_t way = (uint32_t)__builtin_ctzll(equal);
 
-			if (a->key[first + at] == key)
-				return at;
-		}
+		if (a->key[first + way] == key)
+			return way;
 	}
 	return a->shape.ways;
 }
 
 static uint32_t victim(const struct assoc *a, uint32_t set)
 {
-	const uint32_t empty = find(a, (size_t)set * a->stride, EMPTY);
+	uint32_t empty;
 
+	if (a->shape.policy == ASSOC_LRU)
+		return order_oldest(a->used[set], a->shape.ways); /* as an empty one is */
+	empty = find(a, (size_t)set * a->stride, EMPTY);
 	if (empty < a->shape.ways)
 		return empty;
 	/* One way alone is always the victim; of several, one is not marked. */
@@ -117,15 +152,6 @@ static void put(struct assoc *a, size_t at, uint64_t key, uint64_t value)
 	a->value[at] = value;
 }
 
-/* Of LRU: what stands before `way` moves back by one, and the key comes first. */
-static void move_to_front(struct assoc *a, size_t first, uint32_t way, uint64_t key, uint64_t value)
-{
-	memmove(a->tag + first + 1, a->tag + first, way * sizeof(*a->tag));
-	memmove(a->key + first + 1, a->key + first, way * sizeof(*a->key));
-	memmove(a->value + first + 1, a->value + first, way * sizeof(*a->value));
-	put(a, first, key, value);
-}
-
 bool assoc_look_up(struct assoc *a, uint64_t key, uint64_t *ret_value)
 {
 	uint32_t set, way;
@@ -134,16 +160,15 @@ bool assoc_look_up(struct assoc *a, uint64_t key, uint64_t *ret_value)
 	if (!a->sets)
 		return false;
 	set = set_of(a, key);
+	if (a->full)
+		return full_look_up(&a->full[set], key, ret_value);
 	first = (size_t)set * a->stride;
 	way = find(a, first, key);
 	if (way == a->shape.ways)
 		return false;
 	if (ret_value)
 		*ret_value = a->value[first + way];
-	if (a->shape.policy == ASSOC_PLRU)
-		mark(a, set, way);
-	else if (way)
-		move_to_front(a, first, way, key, a->value[first + way]);
+	mark(a, set, way);
 	return true;
 }
 
@@ -154,8 +179,8 @@ void assoc_insert(struct assoc *a, uint64_t key, uint64_t value)
 	if (!a->sets)
 		return;
 	set = set_of(a, key);
-	if (a->shape.policy == ASSOC_LRU) {
-		move_to_front(a, (size_t)set * a->stride, a->shape.ways - 1, key, value);
+	if (a->full) {
+		full_insert(&a->full[set], key, value);
 		return;
 	}
 	way = victim(a, set);
@@ -171,15 +196,19 @@ void assoc_remove(struct assoc *a, uint64_t key)
 	if (!a->sets)
 		return;
 	set = set_of(a, key);
+	if (a->full) {
+		full_remove(&a->full[set], key);
+		return;
+	}
 	first = (size_t)set * a->stride;
 	way = find(a, first, key);
 	if (way == a->shape.ways)
 		return;
-	if (a->shape.policy == ASSOC_PLRU)
-		a->used[set] &= ~(1ull << way);
-	for (; a->shape.policy == ASSOC_LRU && way + 1 < a->shape.ways; way++)
-		put(a, first + way, a->key[first + way + 1], a->value[first + way + 1]);
 	put(a, first + way, EMPTY, 0);
+	if (a->shape.policy == ASSOC_LRU)
+		a->used[set] = order_make_oldest(a->used[set], way, a->shape.ways);
+	else
+		a->used[set] &= ~(1ull << way);
 }
 
 bool assoc_touch(struct assoc *a, uint64_t key)

@@ -4,7 +4,7 @@
  *
  *     key   63..58 kind   57..0 number        set = number modulo sets, or a hash of it modulo sets
  *
- *     set   [ key | key | ... ]   ways        LRU: the key used last comes first
+ *     set   [ key | key | ... ]   ways
  *
  * The number of sets is any. Pure; an array belongs to one thread at a time.
  */
@@ -38,13 +38,16 @@ struct assoc_shape {
 	enum assoc_index index;
 };
 
+struct full;
+
 struct assoc {
 	struct assoc_shape shape;
 	uint32_t sets, stride; /* stride: from a set to the next */
+	struct full *full;     /* of each set, in place of all below: LRU with more ways than an order has room for */
 	uint32_t *tag;         /* 32 bits of each key, which are looked at first, four at a time */
 	uint64_t *key;         /* set by set; all ones: empty */
 	uint64_t *value;       /* of the same place */
-	uint64_t *used;        /* of each set; pseudo-LRU alone */
+	uint64_t *used;        /* of each set; LRU: its ways in order of use (order.h); pseudo-LRU: a bit for each */
 };
 
 /* What is wrong with a shape, as half a sentence; NULL: nothing. */

@@ -38,25 +38,33 @@ static int fitting_shift(uint64_t shifts, int page_shift)
 	return fit ? 63 - __builtin_clzll(fit) : -1;
 }
 
-/* The array of a level whose pages are the largest that fit takes the page. `pa`: of the address. */
-static void fill_tlb(struct model_mmu *mmu, int level, uint64_t va, uint64_t pa, int page_shift)
+/* The array of a level whose pages are the largest that fit takes the page. */
+static struct mmu_fill fill_of(const struct mmu_shape *shape, int level, int page_shift)
 {
+	struct mmu_fill fill = {.tlb = MMU_NO_TLB};
 	int shift = -1;
-	size_t best = 0;
 
-	for (size_t i = 0; i < mmu->shape.nr_tlbs; i++) {
-		const struct shape_tlb *t = &mmu->shape.tlb[i];
+	for (size_t i = 0; i < shape->nr_tlbs; i++) {
+		const struct shape_tlb *t = &shape->tlb[i];
 		const int fits = t->level == level ? fitting_shift(t->shifts, page_shift) : -1;
 
 		if (fits > shift) {
 			shift = fits;
-			best = i;
+			fill = (struct mmu_fill){.tlb = (uint8_t)i, .shift = (uint8_t)fits};
 		}
 	}
-	if (shift < 0)
+	return fill;
+}
+
+/* `pa`: of the address. */
+static void fill_tlb(struct model_mmu *mmu, int level, uint64_t va, uint64_t pa, int page_shift)
+{
+	const struct mmu_fill fill = mmu->fill[level - 1][page_shift];
+
+	if (fill.tlb == MMU_NO_TLB)
 		return;
-	mmu->seen |= 1ull << shift;
-	assoc_insert(&mmu->tlb[best], mmu_key(va, shift, shift), page_of(pa, shift));
+	mmu->seen |= 1ull << fill.shift;
+	assoc_insert(&mmu->tlb[fill.tlb], mmu_key(va, fill.shift, fill.shift), page_of(pa, fill.shift));
 }
 
 static bool look_up_tlb(struct model_mmu *mmu, size_t i, uint64_t va, uint64_t *ret_pa, int *ret_shift)
@@ -167,6 +175,9 @@ struct model_mmu *model_mmu_new(const struct mmu_shape *shape)
 			for (int level = 1; level < SHAPE_LEVELS; level++)
 				if (shape->pwc[i].dimensions >> d & 1 && shape->pwc[i].levels >> level & 1)
 					mmu->pwc_of[d][level] = (uint8_t)i;
+	for (int level = 1; level <= MMU_TLB_LEVELS; level++)
+		for (int page_shift = 0; page_shift < MMU_SHIFTS; page_shift++)
+			mmu->fill[level - 1][page_shift] = fill_of(shape, level, page_shift);
 	if (init_arrays(mmu) == 0)
 		return mmu;
 	model_mmu_free(mmu);

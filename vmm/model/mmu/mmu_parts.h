@@ -7,7 +7,15 @@
 #include "model/mmu/lines.h"
 #include "model/mmu/mmu.h"
 
-#define MMU_NO_PWC SHAPE_PWCS
+#define MMU_NO_PWC     SHAPE_PWCS
+#define MMU_NO_TLB     SHAPE_TLBS
+#define MMU_TLB_LEVELS 2
+#define MMU_SHIFTS     64 /* of pages: less than that */
+
+/* Where a page goes: a TLB, or none, and its page size there. */
+struct mmu_fill {
+	uint8_t tlb, shift;
+};
 
 struct model_mmu {
 	struct mmu_shape shape;
@@ -16,6 +24,7 @@ struct model_mmu {
 	struct assoc wide[SHAPE_CACHES];
 	uint64_t seen;                                     /* bit n: a TLB was given a page of 1 << n bytes */
 	uint8_t pwc_of[MODEL_NR_DIMENSIONS][SHAPE_LEVELS]; /* MMU_NO_PWC: none */
+	struct mmu_fill fill[MMU_TLB_LEVELS][MMU_SHIFTS];  /* by level - 1 and the page's shift */
 	bool pending;  /* the data of the last access has not gone through the caches yet */
 	uint64_t data; /* where it lies */
 	struct mmu_counts counts;

@@ -39,28 +39,6 @@ static void read_entry(struct mmu_walk *w, const struct model_ref *ref)
 		line_set_add(&w->mmu->lines, ref->address / SHAPE_LINE);
 }
 
-/*
- * Of the references first to before end, the last of a dimension that a page-walk cache has: the walk goes on behind it.
- * The one before `leaf` is the last that may be; from there on the entries map what is looked for. Negative: none.
- */
-static int last_cached(struct mmu_walk *w, unsigned first, unsigned end, unsigned dimension)
-{
-	struct assoc *pwc;
-	uint64_t key;
-	bool is_leaf = true;
-
-	for (unsigned i = end; i-- > first;) {
-		const struct model_ref *ref = &w->walk->ref[i];
-
-		if (ref->dimension != dimension)
-			continue;
-		if (!is_leaf && in_pwc(w->mmu, ref, &pwc, &key) && assoc_look_up(pwc, key, NULL))
-			return (int)i;
-		is_leaf = false;
-	}
-	return -1;
-}
-
 /* The last reference of a dimension in a range maps; those before it lead on, and the page-walk caches keep them. */
 static unsigned leaf_of(const struct model_walk *walk, unsigned first, unsigned end, unsigned dimension)
 {
@@ -68,6 +46,24 @@ static unsigned leaf_of(const struct model_walk *walk, unsigned first, unsigned 
 		if (walk->ref[i].dimension == dimension)
 			return i;
 	return end;
+}
+
+/*
+ * Of the references first to before leaf, the last of a dimension that a page-walk cache has: the walk goes on behind it.
+ * Negative: none.
+ */
+static int last_cached(struct mmu_walk *w, unsigned first, unsigned leaf, unsigned dimension)
+{
+	struct assoc *pwc;
+	uint64_t key;
+
+	for (unsigned i = leaf; i-- > first;) {
+		const struct model_ref *ref = &w->walk->ref[i];
+
+		if (ref->dimension == dimension && in_pwc(w->mmu, ref, &pwc, &key) && assoc_look_up(pwc, key, NULL))
+			return (int)i;
+	}
+	return -1;
 }
 
 static void keep(struct mmu_walk *w, const struct model_ref *ref)
@@ -85,7 +81,7 @@ static void walk_check(struct mmu_walk *w, unsigned first, unsigned end)
 	const struct model_ref *ref = &w->walk->ref[first];
 	const uint64_t key = mmu_key(ref->key, 12, 0);
 	const int cached =
-	    assoc_look_up(&w->mmu->check, key, NULL) ? (int)end - 1 : last_cached(w, first, end, MODEL_ENCLAVE);
+	    assoc_look_up(&w->mmu->check, key, NULL) ? (int)end - 1 : last_cached(w, first, end - 1, MODEL_ENCLAVE);
 
 	for (unsigned i = cached < 0 ? first : (unsigned)cached + 1; i < end; i++) {
 		read_entry(w, &w->walk->ref[i]);
@@ -118,7 +114,7 @@ static void walk_host(struct mmu_walk *w, unsigned first, unsigned end)
 
 	if (leaf < end && assoc_look_up(&w->mmu->nested, key, NULL))
 		return;
-	cached = last_cached(w, first, end, MODEL_HOST);
+	cached = last_cached(w, first, leaf, MODEL_HOST);
 	for (unsigned i = cached < 0 ? first : (unsigned)cached + 1; i < end; i++) {
 		ref = &w->walk->ref[i];
 		if (ref->dimension == MODEL_ENCLAVE) {
@@ -140,7 +136,7 @@ unsigned mmu_read_walk(struct model_mmu *mmu, const struct model_walk *walk, uin
 {
 	struct mmu_walk state = {.mmu = mmu, .walk = walk}, *const w = &state;
 	const unsigned nr = model_walk_kept(walk), leaf = leaf_of(walk, 0, nr, MODEL_GUEST);
-	const int cached = last_cached(w, 0, nr, MODEL_GUEST);
+	const int cached = last_cached(w, 0, leaf, MODEL_GUEST);
 	unsigned i = cached < 0 ? 0 : (unsigned)cached + 1;
 
 	while (i < nr) {
