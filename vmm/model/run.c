@@ -78,7 +78,7 @@ static int shift_of(const struct run_plan *plan, uint64_t va)
 
 /* ---- what is fetched before it is needed ---- */
 
-#define BLOCK 64 /* addresses whose steps are done one after the other, before their walks */
+#define BLOCK 64 /* addresses for which everything is fetched before their walks */
 
 /* Smaller tables are in the caches anyway. */
 #define AHEAD_BYTES (1u << 20)
@@ -102,28 +102,16 @@ static void fetch_sets(const struct run_lane *lane, const struct walker_ahead *a
 	model_mmu_ahead(lane->mmu, a->pa);
 }
 
-/* All steps for the addresses of a block. */
 static void fetch_block(const struct run_lane *lane, const uint64_t *va, size_t nr)
 {
-	const struct walker *const w = lane->walker;
 	struct walker_ahead ahead[BLOCK];
-	size_t left = nr; /* those that have a next step are the first */
 
 	for (size_t i = 0; i < nr; i++)
-		ahead[i] = (struct walker_ahead){.va = va[i]};
-	for (int step = 0; step < WALKER_AHEAD_STEPS && left; step++) {
-		size_t stay = 0;
-
-		for (size_t i = 0; i < left; i++) {
-			if (!w->ops->ahead(w, &ahead[i]))
-				continue;
-			if (ahead[i].known)
-				fetch_sets(lane, &ahead[i]);
-			else
-				ahead[stay++] = ahead[i];
-		}
-		left = stay;
-	}
+		ahead[i] = (struct walker_ahead){.va = va[i], .known = true};
+	lane->walker->ops->ahead(lane->walker, ahead, nr);
+	for (size_t i = 0; i < nr; i++)
+		if (ahead[i].known)
+			fetch_sets(lane, &ahead[i]);
 }
 
 /* ---- one access ---- */

@@ -205,37 +205,39 @@ static void pair_walk(const struct walker *w, uint64_t va, struct model_walk *wa
 		walk->page_shift = guest.page_shift;
 }
 
-/* The guest's leaf, then the host's for the data. The guest's leaf has a machine address if its table's walk is kept. */
-static bool pair_ahead(const struct walker *w, struct walker_ahead *a)
+/* The guest's leaf has a machine address if the walk to its table is kept. */
+static void move_to_host(const struct pair *p, struct walker_ahead *a)
 {
-	const struct pair *p = (const struct pair *)w;
-	const struct kept *kept;
-	uint64_t gpa;
+	const uint64_t gpa = a->entry[0];
+	const struct kept *kept = &p->kept[(gpa - p->memory->data) >> PAGE_SHIFT];
 
-	if (!p->kept || !p->guest->ops->ahead || !p->host->ops->ahead)
-		return false;
-	if (a->nr == 0) {
-		if (!p->guest->ops->ahead(p->guest, a))
-			return false;
-		gpa = a->entry[0] - p->memory->data;
-		if (gpa < p->memory->limit) { /* two lines */
-			__builtin_prefetch(&p->kept[gpa >> PAGE_SHIFT].changes);
-			__builtin_prefetch(&p->kept[gpa >> PAGE_SHIFT].nr);
-		}
-		return true;
-	}
-	if (a->nr == 2)
-		return p->host->ops->ahead(p->host, a);
-	gpa = a->entry[0];
-	if (gpa - p->memory->data >= p->memory->limit)
-		return false;
-	kept = &p->kept[(gpa - p->memory->data) >> PAGE_SHIFT];
-	if (kept->changes != p->host->changes + 1 || !p->guest->ops->ahead(p->guest, a))
-		return false;
+	a->known = kept->changes == p->host->changes + 1;
 	a->entry[0] = kept->frame | page_offset(gpa);
 	a->va = a->pa;
-	a->known = false;
-	return p->host->ops->ahead(p->host, a);
+}
+
+/* The guest's leaves, the walks to their tables, and the host's leaves for the data. */
+static void pair_ahead(const struct walker *w, struct walker_ahead *a, size_t nr)
+{
+	const struct pair *p = (const struct pair *)w;
+	const bool can = p->kept && p->guest->ops->ahead && p->host->ops->ahead;
+
+	if (can)
+		p->guest->ops->ahead(p->guest, a, nr);
+	for (size_t i = 0; i < nr; i++) {
+		const uint64_t at = a[i].entry[0] - p->memory->data;
+
+		a[i].known &= can && at < p->memory->limit;
+		if (a[i].known) { /* two lines */
+			__builtin_prefetch(&p->kept[at >> PAGE_SHIFT].changes);
+			__builtin_prefetch(&p->kept[at >> PAGE_SHIFT].nr);
+		}
+	}
+	for (size_t i = 0; i < nr; i++)
+		if (a[i].known)
+			move_to_host(p, &a[i]);
+	if (can)
+		p->host->ops->ahead(p->host, a, nr);
 }
 
 static void pair_usage(const struct walker *w, struct model_usage *ret_usage)

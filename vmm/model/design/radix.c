@@ -236,14 +236,15 @@ static void radix_walk(const struct walker *w, uint64_t va, struct model_walk *w
 }
 
 /* The leaf's entry is what caches miss first: each other one serves 512 times as many addresses, or more. */
-static bool fetch_leaf(const struct radix *r, struct walker_ahead *a)
+static void fetch_leaf(const struct radix *r, struct walker_ahead *a)
 {
 	const struct step *step = r->top;
 	const uintptr_t seen = r->seen_of_0;
 	uint64_t e = r->root | SEEN_TABLE, at;
 
-	if (a->va + r->half >= r->reach)
-		return false;
+	a->known = a->va + r->half < r->reach;
+	if (!a->known)
+		return;
 	for (;; step--) {
 		at = (e & SEEN_ADDRESS) + (a->va >> step->shift & step->mask);
 		if (step == &r->step[1])
@@ -256,20 +257,19 @@ static bool fetch_leaf(const struct radix *r, struct walker_ahead *a)
 	a->shift = step->entry_shift;
 	a->entry[a->nr++] = at;
 	__builtin_prefetch(a->leaf);
-	return true;
 }
 
-static bool radix_ahead(const struct walker *w, struct walker_ahead *a)
+static void radix_ahead(const struct walker *w, struct walker_ahead *a, size_t nr)
 {
-	uint64_t e;
+	for (size_t i = 0; i < nr; i++)
+		if (a[i].known)
+			fetch_leaf((const struct radix *)w, &a[i]);
+	for (size_t i = 0; i < nr; i++) {
+		const uint64_t e = a[i].known ? *a[i].leaf : 0;
 
-	if (!a->leaf)
-		return fetch_leaf((const struct radix *)w, a);
-	e = *a->leaf;
-	a->leaf = NULL;
-	a->pa = (e & SEEN_ADDRESS) | (a->va & ((1ull << a->shift) - 1));
-	a->known = e & SEEN_LEAF;
-	return a->known;
+		a[i].pa = (e & SEEN_ADDRESS) | (a[i].va & ((1ull << a[i].shift) - 1));
+		a[i].known = e & SEEN_LEAF;
+	}
 }
 
 static void radix_usage(const struct walker *w, struct model_usage *ret_usage)

@@ -99,11 +99,12 @@ static void shadow_walk(const struct walker *w, uint64_t va, struct model_walk *
 	s->composed->ops->walk(s->composed, va, walk);
 }
 
-static bool shadow_ahead(const struct walker *w, struct walker_ahead *a)
+/* Of a radix tree, as composed tables are. */
+static void shadow_ahead(const struct walker *w, struct walker_ahead *a, size_t nr)
 {
 	const struct walker *composed = ((const struct shadow *)w)->composed;
 
-	return composed->ops->ahead && composed->ops->ahead(composed, a);
+	composed->ops->ahead(composed, a, nr);
 }
 
 /* A nested walk from the guest's table of level `nested` on, whose machine address the CPU has. */

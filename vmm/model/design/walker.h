@@ -112,17 +112,15 @@ struct model_usage {
 struct model_memory;
 struct walker;
 
-#define WALKER_AHEAD_STEPS 3 /* at most, the last of which knows `pa` */
-
-/* A walk that will be made: all zero but for `va`. */
+/* A walk that will be made: all zero but for `va` and `known`. */
 struct walker_ahead {
 	uint64_t va;                         /* in the dimension that is at work */
-	uint64_t pa;                         /* if `known`: of the byte */
+	uint64_t pa;                         /* of the byte */
 	uint64_t entry[MODEL_NR_DIMENSIONS]; /* where the leaves' entries lie, which are read last: machine addresses */
-	const uint64_t *leaf;                /* the entry that is being fetched; NULL: none */
+	const uint64_t *leaf;                /* the entry that is being fetched */
 	uint8_t nr;                          /* of `entry` */
 	uint8_t shift;                       /* of the page of `leaf` */
-	bool known;
+	bool known; /* at first: va; then: all of these. False: nobody knows, and nobody looks */
 };
 
 struct walker_ops {
@@ -144,11 +142,11 @@ struct walker_ops {
 	 */
 	int (*unmap)(struct walker *w, uint64_t va, int page_shift, uint64_t *ret_pa);
 	/*
-	 * The next step of what can be done for a walk before it is made: fetches something into the caches of the CPU that
-	 * runs the model, or looks at what the step before has fetched. Other addresses should come between two steps.
-	 * Nothing that a caller can see changes. False: there is no more to do. NULL: nothing is to be won.
+	 * Before nr walks are made: fetches into the caches of the CPU that runs the model what they read last, one thing for
+	 * all of them before the next, and tells where it lies. Nothing that a caller can see changes. NULL: nothing is to
+	 * be won.
 	 */
-	bool (*ahead)(const struct walker *w, struct walker_ahead *a);
+	void (*ahead)(const struct walker *w, struct walker_ahead *a, size_t nr);
 };
 
 /* The head of each design's own struct. */
