@@ -100,6 +100,23 @@ Test(cpu, single_step)
 		good_in_both_modes("single-step", "1");
 }
 
+/* On kvm_pvm of an AMD CPU RIP stays at it. QEMU's CPU stops for its debugger in nested mode. */
+Test(cpu, int1)
+{
+	shadow_good("int1", "1");
+}
+
+/* QEMU looks at the privilege first, at the real CPL 3. */
+Test(cpu, fetch_before_privilege)
+{
+	good_and_nested_in_hardware("fetch-before-privilege");
+}
+
+Test(cpu, undefined_registers)
+{
+	good_and_nested_in_hardware("undefined-registers");
+}
+
 Test(cpu, debug_registers)
 {
 	good_and_nested_in_hardware("debug-registers");

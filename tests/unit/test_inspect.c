@@ -22,6 +22,8 @@ static const struct {
     {"mov %eax, %ss", B(0x8e, 0xd0), false},
     {"movsq", B(0x48, 0xa5), false},
     {"movaps (%rax), %xmm0", B(0x0f, 0x28, 0x00), false},
+    {"int1", B(0xf1), true},
+    {"repz int1", B(0xf3, 0xf1), true},
     {"jmp .", B(0xeb, 0xfe), true},
     {"jmp *%rax", B(0xff, 0xe0), true},
     {"jmp *(%rax)", B(0xff, 0x20), true},
@@ -48,6 +50,8 @@ Test(inspect, may_have_run_and_rip_be_at_it)
 		memcpy(machine_at(gva_init(m.cpu.rip)), insns[n].bytes, insns[n].length);
 		cr_assert(inspect_insn(&m.cpu, &m.ops, &m, &i), "%s", insns[n].name);
 		cr_assert(i.known, "%s", insns[n].name);
+		cr_assert_eq(i.length, insns[n].length, "%s", insns[n].name);
+		cr_assert_eq(i.int1, insns[n].bytes[insns[n].length - 1] == 0xf1, "%s", insns[n].name);
 		cr_assert_eq(i.stays, insns[n].stays, "%s", insns[n].name);
 	}
 	memcpy(machine_at(gva_init(m.cpu.rip)), (uint8_t[]){0x06}, 1);

@@ -10,7 +10,7 @@
 #define TARGET       (CODE_PAGE + 0x80) /* where relative calls and jumps land */
 
 enum shape {
-	RM_REG,  /* memory and a register */
+	RM_REG,  /* memory and a register; a register may be in memory's place, here and below */
 	RM_ONLY, /* memory; the ModRM register field is `digit` */
 	RM_IMM8,
 	RM_IMM,  /* of the operand's width, 32 bits at most */
@@ -215,6 +215,12 @@ static void emit_memory(struct insn_case *c, uint64_t target, unsigned imm)
 	}
 }
 
+/* A register in memory's place. */
+static void emit_register(struct insn_case *c)
+{
+	emit(c, 0xc0 | (c->reg & 7) << 3 | (c->base & 7));
+}
+
 static void choose_registers(struct insn_case *c)
 {
 	static const unsigned any[] = {0, 1, 2, 3, 5, 6, 7, 8, 10, 13, 15}; /* not RSP, nor what SIB makes special */
@@ -234,21 +240,27 @@ static void build_modrm(struct insn_case *c)
 {
 	const struct form *f = c->form;
 	unsigned imm = f->shape == RM_IMM8 ? 1 : f->shape != RM_IMM ? 0 : c->width > 4 ? 4 : c->width;
-	bool pair = f->escape && f->opcode == 0xc7;
+	bool pair = f->escape && f->opcode == 0xc7, movnti = f->escape && f->opcode == 0xc3;
+	bool in_register = !c->lock && !pair && !movnti && rnd() % 4 == 0;
 	/* Crossing into the next page is legal, but for the pair exchange, which wants alignment. */
 	uint64_t target = rnd() % 8 ? DATA_PAGE + 0x800 + rnd() % 64 : DATA_PAGE + PAGE_SIZE - 3;
 
 	if (pair)
 		target &= ~15ull;
 	choose_registers(c);
+	if (in_register)
+		c->index = 0;
 	if (f->shape == BIT_REG)
 		c->gpr[c->reg] = (c->gpr[c->reg] & ~width_mask(c->width)) |
 				 ((rnd() % 4096 - 2048) & width_mask(c->width));
 	emit_opcode(c, true);
-	emit_memory(c, target, imm);
+	if (in_register)
+		emit_register(c);
+	else
+		emit_memory(c, target, imm);
 	emit_value(c, rnd_value(), imm);
 	if (f->escape && f->opcode == 0xb1 && rnd() % 2)
-		c->gpr[GPR_RAX] = *machine_u64(target);
+		c->gpr[GPR_RAX] = in_register ? c->gpr[c->base] : *machine_u64(target);
 	if (pair && rnd() % 2) {
 		memcpy(&c->gpr[GPR_RAX], machine_u64(target), c->width);
 		memcpy(&c->gpr[GPR_RDX], (uint8_t *)machine_u64(target) + c->width, c->width);

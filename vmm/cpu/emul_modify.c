@@ -197,8 +197,10 @@ int emul_cmpxchg_insn(struct emul *e)
 	int err;
 
 	if (dst->type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		/* Unlike memory it is not touched where they differ: not even its upper half by 32 bits. */
 		alu.src = emul_reg_read(e->env.cpu, dst->reg.value);
-		emul_reg_write(e->env.cpu, dst->reg.value, alu.src == alu.dst ? desired : alu.src);
+		if (alu.src == alu.dst)
+			emul_reg_write(e->env.cpu, dst->reg.value, desired);
 	} else {
 		err = emul_operand_linear(e, dst, 0, &linear);
 		if (err == 0)

@@ -304,6 +304,7 @@ enum emul_outcome emulate_insn(struct cpu_state *state, const struct cpu_ops *op
 	case -ENXIO:
 		return EMUL_OUTSIDE_MEMORY;
 	case -ENOEXEC:
+		ret_result->undefined = !e.insn.decoded;
 		if (e.insn.decoded) {
 			ret_result->fpu = insn_fpu(&e.insn);
 			ret_result->privileged = is_privileged(&e.insn);

@@ -19,9 +19,9 @@ enum emul_outcome {
 	EMUL_EXCEPTION,      /* hand `exc` to inject_exception() */
 	EMUL_HALT,           /* as DONE, and the CPU waits for an interrupt */
 	EMUL_OUTSIDE_MEMORY, /* the guest's tables lead to no memory: #UD at CPL 3, else kill */
-	EMUL_UNKNOWN,        /* not one that is emulated, or none at all: a CPU has to say. `fpu`, `privileged` */
-	EMUL_UNSUPPORTED,    /* known, but what it leads to does not exist here; `why` says what */
-	EMUL_HOST_ERROR,     /* a callback failed with `error` */
+	EMUL_UNKNOWN, /* not one that is emulated, or none at all: a CPU has to say. `fpu`, `privileged`, `undefined` */
+	EMUL_UNSUPPORTED, /* known, but what it leads to does not exist here; `why` says what */
+	EMUL_HOST_ERROR,  /* a callback failed with `error` */
 	EMUL_OUTCOME_COUNT,
 };
 
@@ -30,6 +30,7 @@ struct emul_result {
 	bool fetch;              /* EXCEPTION: of the fetch of its bytes */
 	enum insn_fpu fpu;       /* UNKNOWN: the state it works on */
 	bool privileged;         /* UNKNOWN: it is one of CPL 0 */
+	bool undefined;          /* UNKNOWN: its bytes are no instruction */
 	bool unsupported;        /* the outcome is UNSUPPORTED */
 	const char *why;         /* UNKNOWN, UNSUPPORTED: what, as part of a sentence; static */
 	int error;               /* HOST_ERROR: -errno */

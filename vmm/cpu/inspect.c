@@ -169,6 +169,8 @@ bool inspect_insn(const struct cpu_state *state, const struct cpu_ops *ops, void
 		return err == -ENOEXEC;
 	copy.rip += e.insn.length;
 	ret_inspection->known = true;
+	ret_inspection->length = e.insn.length;
+	ret_inspection->int1 = e.insn.z.mnemonic == M(INT1);
 	ret_inspection->present = insn_is_present(&e.insn);
 	ret_inspection->stays = is_branch(&e.insn) || emul_is_repeated(&e);
 	if (is_no_element(&e))

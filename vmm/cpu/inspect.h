@@ -23,8 +23,10 @@ struct inspection {
 	/* Data that the operands name, the stack's too. A rep's are those of its next element; lanes are left out. */
 	struct insn_access access[INSPECT_ACCESSES];
 	unsigned nr_accesses;
+	unsigned length; /* bytes of the instruction */
 	bool lanes;   /* a gather or scatter: what a fault interrupts goes on where it was */
 	bool stays;   /* it may have run, and RIP be at it: a branch, a rep, lanes */
+	bool int1;
 	bool known;   /* there is such an instruction; else nothing else is said */
 	bool present; /* see insn_is_present() */
 };

@@ -36,6 +36,15 @@ void shadow_trap_inject(struct vcpu *vcpu, const struct cpu_exception *exc)
 	}
 }
 
+/*
+ * The CPU has seen enough of a program's instruction before a page of it that cannot be fetched. A kernel's it refused by
+ * the privilege, which the guest's CPU has: that one wants all of it first.
+ */
+static bool cpu_saw_enough(const struct vcpu *vcpu, const struct cpu_exception *real)
+{
+	return vcpu->shadow->cpu.cpl == 3 || real->vector != VEC_GP;
+}
+
 bool shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real, struct emul_result *res)
 {
 	enum emul_outcome outcome = emulate_insn(&vcpu->shadow->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, res);
@@ -45,8 +54,7 @@ bool shadow_trap_emulate(struct vcpu *vcpu, const struct cpu_exception *real, st
 	case EMUL_UNSUPPORTED:
 		return false;
 	case EMUL_EXCEPTION:
-		/* The CPU has seen enough of it before a page of it that cannot be fetched. */
-		shadow_trap_inject(vcpu, real && res->fetch ? real : &res->exc);
+		shadow_trap_inject(vcpu, real && res->fetch && cpu_saw_enough(vcpu, real) ? real : &res->exc);
 		break;
 	case EMUL_OUTSIDE_MEMORY:
 		if (vcpu_violation(vcpu, vcpu->shadow->nowhere))

@@ -96,6 +96,19 @@ bool shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_e
 	return !gva_canonical(at);
 }
 
+void shadow_pvm_mend_int1(struct vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->shadow;
+	struct inspection i;
+
+	/* A single step's trap behind another instruction: the INT1 is still to come. */
+	if (v->cpu.rip != v->entry_rip && v->cpu.rflags & RFLAGS_TF)
+		return;
+	if (!vcpu->vm->shadow->obeyed && !v->stepping && inspect_insn(&v->cpu, &vcpu->vm->shadow->cpu_ops, vcpu, &i) &&
+	    i.int1)
+		v->cpu.rip += i.length;
+}
+
 static bool is_syscall_fetch(struct vcpu *vcpu, uint64_t cr2)
 {
 	struct cpu_state *c = &vcpu->shadow->cpu;

@@ -34,7 +34,7 @@ static void kill_at_gap(struct vcpu *vcpu, const struct emul_result *res)
 /*
  * The CPU refused the instruction at CPL 3. Where that is what the guest's CPU would do, the exception is the guest's: to
  * a program, whatever it tried. A kernel's privileged instruction that is not known belongs to a feature that CPUID does
- * not offer.
+ * not offer, or is none: QEMU looks at the privilege before it looks for the register or at LOCK.
  */
 static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
 {
@@ -43,7 +43,7 @@ static void trap_refused(struct vcpu *vcpu, struct cpu_exception *real)
 	if (shadow_trap_emulate(vcpu, real, &res))
 		return;
 	shadow_pvm_mend(vcpu, real);
-	if (vcpu->shadow->cpu.cpl == 0 && res.privileged)
+	if (vcpu->shadow->cpu.cpl == 0 && (res.privileged || (res.undefined && real->vector == VEC_GP)))
 		inject_ud(vcpu);
 	else if (vcpu->shadow->cpu.cpl == 0 && res.unsupported)
 		kill_at_gap(vcpu, &res);
@@ -278,6 +278,8 @@ static void trap_debug(struct vcpu *vcpu, struct cpu_exception *exc)
 	struct shadow_vcpu *v = vcpu->shadow;
 
 	counter_inc(&vcpu->counters, CTR_TRAP_OTHER);
+	if (v->cpu.rip == v->entry_rip || !is_behind_int1(vcpu))
+		shadow_pvm_mend_int1(vcpu);
 	if (is_before_its_end(vcpu)) {
 		v->step_again = true;
 		return;

@@ -137,6 +137,11 @@ void shadow_step_supervised(struct vcpu *vcpu);
 void shadow_pvm_mend(struct vcpu *vcpu, struct cpu_exception *exc);
 bool must_check shadow_pvm_mend_pf(struct vcpu *vcpu, gva_t at, struct cpu_exception *ret_exc);
 /*
+ * A #DB comes, RIP is at an INT1, and what came before was none: it was this one, and RIP goes behind it. A process finds
+ * RIP there, too, where the machine below is one of SVM.
+ */
+void shadow_pvm_mend_int1(struct vcpu *vcpu);
+/*
  * The #PF at `cr2` is a SYSCALL's, which ended at LSTAR with CPL 3 (docs/hosts.md): RIP and RFLAGS are as behind it, then.
  * A program that jumps there looks the same. Of R11 only what the CPU has in RFLAGS at CPL 3 counts: IF and IOPL stay.
  */
