@@ -149,6 +149,9 @@ static int read_far(struct emul *e, const ZydisDecodedOperand *op, unsigned size
 	uint64_t linear = 0;
 	int err = emul_operand_linear(e, op, 0, &linear);
 
+	/* Under RFLAGS.AC aligned as its offset, SDM vol. 3 table 6-7. */
+	if (err == 0)
+		err = emul_linear(e, emul_operand_segment(op), emul_address(e, op, 0), size, &linear);
 	if (err == 0)
 		err = env_read(&e->env, linear, raw, size + sizeof(*ret_selector), env_rights(&e->env));
 	if (err)

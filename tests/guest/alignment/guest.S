@@ -42,6 +42,18 @@ start:
 	REFUSED shifts_table, 20, shifts_table
 	cmpq $0, pd + 8 * 100
 	CHECK e, 23
+	/* A far pointer, as its offset: by the CPU, and by the VMM while a breakpoint is enabled elsewhere. */
+	REFUSED jumps, 33, jumps
+	mov $0x10000, %eax
+	mov %rax, %db0
+	mov $0x402, %eax
+	mov %rax, %db7
+	REFUSED jumps, 36, jumps
+	REFUSED loads, 39, loads
+	RUN_AC loads_aligned
+	EXPECT VEC_UD, 42
+	mov $0x400, %eax
+	mov %rax, %db7
 	/* The kernel's. */
 	pushq $WITH_AC
 	popfq
@@ -101,4 +113,11 @@ push_at: push %rax
 writes_table: movl $1, pd + 8 * 100 + 2(%rip)
 	ud2
 shifts_table: rolq $1, pd + 8 * 100 + 4(%rip)
+	ud2
+jumps:	ljmpl *page + 16 + 1(%rip)
+	ud2
+loads:	lfs page + 16 + 2(%rip), %eax
+	ud2
+loads_aligned:
+	lfs page + 16 + 4(%rip), %eax
 	ud2
