@@ -205,6 +205,8 @@ HOST = [
      "a file that is written anew loses its ACL, and its group gets rights", "unit outfile"),
     ("outfile-signals-act", "vmm/base/process.c", "pthread_sigmask(SIG_BLOCK, &all, ret_before);",
      "pthread_sigmask(SIG_BLOCK, NULL, ret_before);", "^C leaves a file that is to go", "unit outfile"),
+    ("count-takes-signs", "vmm/cmd/args.c", "if (!digits || errno", "if (!*text || errno",
+     "a number may have blanks and a sign before it", "unit args"),
 ]
 MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
     enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS + sharing.MUTANTS + \

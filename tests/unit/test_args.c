@@ -85,8 +85,8 @@ Test(args, bad_sizes)
 
 Test(args, counts)
 {
-	static const char *const bad[] = {"0",  "65", "10000", "-1",  "",
-	                                  "4x", "x",  "1.0",   "0x4", "99999999999999999999"};
+	static const char *const bad[] = {"0",  "65", "10000", "-1",  "",   "4x",  "x",   "1.0",
+	                                  "+4", " 4", "4 ",    "\t4", "-0", "0x4", "4\n", "99999999999999999999"};
 	long v = 7;
 
 	cr_assert_eq(parse_count("--cpus", "1", 1, 64, &v), 0);

@@ -45,12 +45,12 @@ int parse_size(const char *text, uint64_t *ret_bytes)
 
 int parse_count(const char *what, const char *text, long min, long max, long *ret_value)
 {
-	char *end;
+	const bool digits = *text && !text[strspn(text, "0123456789")]; /* strtol would take blanks and signs */
 	long v;
 
 	errno = 0;
-	v = strtol(text, &end, 10);
-	if (errno || end == text || *end || v < min || v > max) {
+	v = strtol(text, NULL, 10);
+	if (!digits || errno || v < min || v > max) {
 		log_error("%s: '%s' is not a number from %ld to %ld", what, text, min, max);
 		return -EINVAL;
 	}
