@@ -207,6 +207,8 @@ HOST = [
      "pthread_sigmask(SIG_BLOCK, NULL, ret_before);", "^C leaves a file that is to go", "unit outfile"),
     ("count-takes-signs", "vmm/cmd/args.c", "if (!digits || errno", "if (!*text || errno",
      "a number may have blanks and a sign before it", "unit args"),
+    ("argument-ends-at-nul", "vmm/control/schema.c", "if (strlen(json_string_value(value)) == json_string_length(value))",
+     "if (1)", "what a client wrote behind a NUL is dropped, and the rest is obeyed", "unit qmp"),
 ]
 MUTANTS = [(*m, None) for m in MUTANTS] + LAZY + HOST + shadow_cpu.MUTANTS + paging_switch.MUTANTS + enclave.MUTANTS + \
     enclave_vm.MUTANTS + bench.MUTANTS + model_design.MUTANTS + model_mmu.MUTANTS + walk.MUTANTS + sharing.MUTANTS + \

@@ -79,6 +79,8 @@ Test(qmp_look, snapshot)
 	EXPECT("{\"execute\":\"snapshot-save\"}", ERR("GenericError", "Parameter 'file' is missing"));
 	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":1}}",
 	       ERR("GenericError", "Invalid parameter type for 'file', expected: string"));
+	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/x\\u0000.new\"}}",
+	       ERR("GenericError", "Parameter 'file' has a NUL in it")); /* not saved to /x */
 	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/x\"}}", "{\"return\":{\"pause-us\":456}}");
 	EXPECT("{\"execute\":\"snapshot-save\",\"arguments\":{\"file\":\"/y\"}}",
 	       ERR("GenericError", "A snapshot is being saved to /x"));

@@ -43,6 +43,14 @@ static int check_value(const char *name, const json_t *value, const char *const 
 	return control_fail(err, EINVAL, "Parameter '%s' does not accept value '%s'", name, json_string_value(value));
 }
 
+/* What reads it ends at the first NUL. */
+static int check_text(const char *name, const json_t *value, struct control_error *err)
+{
+	if (strlen(json_string_value(value)) == json_string_length(value))
+		return 0;
+	return control_fail(err, EINVAL, "Parameter '%s' has a NUL in it", name);
+}
+
 static int check_element(const struct arg_schema *a, json_t *element, size_t index, struct control_error *err)
 {
 	char name[64];
@@ -51,6 +59,8 @@ static int check_element(const struct arg_schema *a, json_t *element, size_t ind
 	if (a->type == ARG_STRINGS) {
 		int r = check_type(name, element, ARG_STRING, err);
 
+		if (r == 0)
+			r = check_text(name, element, err);
 		return r < 0 ? r : check_value(name, element, a->values, err);
 	}
 	if (!json_is_object(element))
@@ -64,6 +74,8 @@ static int check_one(const struct arg_schema *a, json_t *value, struct control_e
 
 	if (r < 0)
 		return r;
+	if (a->type == ARG_STRING)
+		return check_text(a->name, value, err);
 	if (a->type == ARG_ENUM)
 		return check_value(a->name, value, a->values, err);
 	if (a->type != ARG_STRINGS && a->type != ARG_OBJECTS)
