@@ -300,7 +300,7 @@ Test(device, foreign)
 {
 	setenv("GNOMON_KVM_DEVICE", "/dev/null", 1);
 	run_gnomon(&r, "run", guest_path("exit-status-0"));
-	expect_refusal(&r, 1, "/dev/null does not speak KVM");
+	expect_refusal(&r, 1, "/dev/null does not answer as KVM does: Inappropriate ioctl for device");
 }
 
 /* The device is there, but not for this user; the message says how to fix it. */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -202,6 +203,27 @@ Test(patience, errors)
 	cr_expect_eq(patience_write(&p, open("/dev/null", O_RDONLY), "x", 1), -EBADF);
 	cr_expect_eq(patience_write(&p, 999, "x", 1), -EBADF);
 	cr_expect_eq(patience_write(&p, open("/", O_PATH), "x", 1), -EBADF);
+}
+
+/* Where poll(2) takes no two descriptors (ulimit -n 1), words arrive all the same, and time limits hold. */
+Test(patience, without_poll)
+{
+	const struct patience p = {.give_up_fd = -1, .ms = 100};
+	int empty[2], full[2], status;
+	char got[2];
+	pid_t child;
+
+	cr_assert_eq(pipe(empty), 0);
+	full_pipe(full);
+	child = fork();
+	if (child == 0) {
+		if (setrlimit(RLIMIT_NOFILE, &(struct rlimit){1, 1}) < 0 || patience_write(&p, empty[1], "ab", 2) < 0)
+			_exit(1);
+		_exit(patience_write(&p, full[1], "x", 1) == -ETIMEDOUT ? 0 : 2);
+	}
+	waitpid(child, &status, 0);
+	cr_assert_eq(status, 0);
+	cr_expect_eq(read(empty[0], got, 2), 2);
 }
 
 /* --- output --- */

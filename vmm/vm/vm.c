@@ -16,6 +16,7 @@
 static int open_kvm(struct vm *vm)
 {
 	const char *path = host_kvm_path();
+	int version;
 
 	vm->kvm_fd = open(path, O_RDWR | O_CLOEXEC);
 	if (vm->kvm_fd < 0) {
@@ -26,7 +27,10 @@ static int open_kvm(struct vm *vm)
 
 		return log_errno(errno, "cannot open %s%s", path, mend);
 	}
-	if (ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) {
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version < 0)
+		return log_errno(errno, "%s does not answer as KVM does", path);
+	if (version != KVM_API_VERSION) {
 		log_error("%s does not speak KVM API version %d", path, KVM_API_VERSION);
 		return -ENOTSUP;
 	}
