@@ -258,9 +258,9 @@ Test(model_command, refuses_traces)
 		expect_refusal(&r, 2, in);
 	}
 	run_gnomon(&r, "model", "--trace", dir);
-	cr_expect_eq(r.status, 1);
+	expect_refusal(&r, 2, "Is a directory");
 	run_gnomon(&r, "model", "--trace", "/nonexistent");
-	expect_refusal(&r, 1, "/nonexistent");
+	expect_refusal(&r, 2, "/nonexistent");
 }
 
 Test(model_command, refuses_arguments)

@@ -29,6 +29,8 @@ MUTANTS = [
      "a large page goes into the first TLB that has a part of it", COSTS),
     ("trace-second-page-lost", LACKEY, "va / PAGE != (va + size - 1) / PAGE ? va + size - 1 : 0", "0",
      "of an access to two pages one is not translated", TRACES),
+    ("trace-cr-stays", LACKEY, "if (end > line && end[-1] == '\\r')", "if (0)",
+     "a trace with CR LF is refused", TRACES),
     ("trace-cut-is-taken", BINARY, 'return r < 0 ? r : refuse(t, "the trace is cut short: its end is not there");',
      "return r < 0 ? r : (*ret_nr = n, 0);", "a trace that is cut short counts as whole", TRACES),
     ("trace-zipf-flat", GENERATE, "return exp(-EXPONENT * log1p(rank));", "return exp(-EXPONENT * log(2 + rank));",

@@ -249,6 +249,25 @@ Test(model_trace, lackey_is_read_whatever_pieces_it_comes_in)
 	}
 }
 
+/* The same from a machine that ends lines by CR LF; a CR anywhere else is no part of an access. */
+Test(model_trace, lackey_with_other_line_ends)
+{
+	static char text[2 * sizeof(lackey)];
+	uint64_t va[64];
+	size_t len = 0, nr;
+
+	for (const char *p = lackey; *p; p++) {
+		if (*p == '\n')
+			text[len++] = '\r';
+		text[len++] = *p;
+	}
+	for (size_t most = 1; most <= len; most++) {
+		cr_assert_eq(read_all(text, len, most, va, 64, &nr), 0, "pieces of %zu", most);
+		cr_assert_eq(nr, sizeof(lackey_va) / 8, "%zu addresses", nr);
+		cr_assert_arr_eq(va, lackey_va, sizeof(lackey_va));
+	}
+}
+
 Test(model_trace, long_words_of_valgrind_are_skipped)
 {
 	static char text[300000];
@@ -322,6 +341,8 @@ REFUSED(beyond_64_bits, " L 11112222333344445,8\n", "the address is not hexadeci
 REFUSED(no_size, " L 1000,\n", "the size is not a number from 1 to 4096")
 REFUSED(size_0, " L 1000,0\n", "the size is not")
 REFUSED(size_large, " L 1000,4097\n", "the size is not")
+REFUSED(cr_alone, " L 1000,8\r\r\n", "line 1: the size is not")
+REFUSED(cr_and_no_end, " L 1000,8\r", "the trace is cut short")
 REFUSED(other_words, "hello\n", "line 1: this is no access as lackey writes it")
 REFUSED(not_canonical, " L 0100000000000000,8\n", "line 1: the address is not canonical")
 REFUSED(not_canonical_end, " L 00fffffffffffffe,8\n", "line 1: the address is not canonical")

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../guest/arena.h"
@@ -65,11 +66,14 @@ static ssize_t read_trace(void *ctx, void *buf, size_t size)
 static int open_trace(const struct model_options *o, struct model_input *in)
 {
 	const bool is_stdin = strcmp(o->trace, "-") == 0;
+	struct stat st;
 
 	/* A FIFO is opened without its writer, or it could not be given up. */
 	in->fd = is_stdin ? dup(STDIN_FILENO) : open(o->trace, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	if (in->fd < 0)
-		return log_errno(errno, "--trace: %s", o->trace);
+	if (in->fd < 0 || (fstat(in->fd, &st) == 0 && S_ISDIR(st.st_mode))) {
+		log_errno(in->fd < 0 ? errno : EISDIR, "--trace: %s", o->trace);
+		return -EINVAL; /* the user's fault, as with a shape */
+	}
 	in->trace = (struct trace_input){is_stdin ? "standard input" : o->trace, read_trace, in};
 	return model_source_trace(&in->trace, &in->source);
 }

@@ -31,7 +31,7 @@ static int refuse(const struct trace_source *t, const char *why, const char *lin
 	return -EINVAL;
 }
 
-/* The line without its end that begins at `at`. 1: there is none. */
+/* The line without its end, LF or CR LF, that begins at `at`. 1: there is none. */
 static int next_line(struct trace_source *t, const char **ret_line, size_t *ret_len)
 {
 	for (;;) {
@@ -40,8 +40,10 @@ static int next_line(struct trace_source *t, const char **ret_line, size_t *ret_
 
 		if (end) {
 			*ret_line = line;
+			t->at += (size_t)(end - line) + 1;
+			if (end > line && end[-1] == '\r') /* it went through a machine that ends lines by CR LF */
+				end--;
 			*ret_len = (size_t)(end - line);
-			t->at += *ret_len + 1;
 			return 0;
 		}
 		if (t->end - t->at == sizeof(t->buffer)) {
