@@ -20,6 +20,8 @@ MUTANTS = [
      "control control/snapshot_halt_stays"),
     ("snapshot-file-comes-back", MEM, "if (mem->mapped_file) { /* what comes back later", "if (0) { /* what comes back later",
      "memory that the balloon gives back has the file's bytes", "control control/snapshot_lazy_balloon"),
+    ("snapshot-high-ram-forgotten", FORMAT, "return ram.high_end > ram.high_base ? ram.high_end : ram.low_end;",
+     "return ram.low_end;", "of a file what lies above 4 GiB is not compared", "unit snapshot"),
     ("snapshot-damage-unseen", FILE, "if (memcmp(hash, f->leaf[nr], sizeof(hash)) != 0)", "if (0)",
      "a block is taken whose hash is wrong", "unit snapshot"),
     ("snapshot-run-beyond-memory", FORMAT, "if (!snapshot_is_ram(s->memory, r.gfn, r.pages) ||", "if (",

@@ -6,6 +6,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gnomon/abi.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,6 +105,33 @@ Test(snapshot, packed)
 	cr_expect_eq(read_all(fd, why), 0);
 	close(fd);
 	close(other);
+}
+
+/* Where RAM lies: below the MMIO hole, and the rest from 4 GiB up. */
+Test(snapshot, where_ram_ends)
+{
+	const uint64_t low = GNOMON_RAM_LOW_END, high = GNOMON_RAM_HIGH_BASE / PAGE_SIZE,
+	               never = UINT64_MAX / PAGE_SIZE;
+	const uint64_t hole = low / PAGE_SIZE;
+
+	for (uint64_t memory = low - PAGE_2M; memory <= low; memory += PAGE_2M) {
+		const uint64_t end = memory / PAGE_SIZE;
+
+		cr_expect_eq(snapshot_ram_end(memory), end);
+		cr_expect(snapshot_is_ram(memory, 0, end) && snapshot_is_ram(memory, end - 1, 1));
+		cr_expect_not(snapshot_is_ram(memory, 0, end + 1) || snapshot_is_ram(memory, end, 1));
+		cr_expect_not(snapshot_is_ram(memory, high, 1) || snapshot_is_ram(memory, 0, 0));
+		cr_expect_eq(snapshot_area_end(memory, 0), end);
+		cr_expect_eq(snapshot_area_end(memory, end), never);
+	}
+	cr_expect_eq(snapshot_ram_end(low + PAGE_2M), high + 512);
+	cr_expect(snapshot_is_ram(low + PAGE_2M, high, 512));
+	cr_expect_not(snapshot_is_ram(low + PAGE_2M, high, 513) || snapshot_is_ram(low + PAGE_2M, high - 1, 2));
+	cr_expect_not(snapshot_is_ram(low + PAGE_2M, hole - 1, 2) || snapshot_is_ram(low + PAGE_2M, high + 512, 1));
+	cr_expect_eq(snapshot_area_end(low + PAGE_2M, hole - 1), hole);
+	cr_expect_eq(snapshot_area_end(low + PAGE_2M, hole), high);
+	cr_expect_eq(snapshot_area_end(low + PAGE_2M, high + 511), high + 512);
+	cr_expect_eq(snapshot_area_end(low + PAGE_2M, high + 512), never);
 }
 
 /* A machine that has nothing but zeroes is a file without pages. */

@@ -2,7 +2,6 @@
 #include "cmd/diff_file.h"
 
 #include <errno.h>
-#include <gnomon/abi.h>
 #include <gnomon/addr.h>
 #include <string.h>
 #include <sys/random.h>
@@ -25,12 +24,6 @@ void diff_file_close(struct diff_file *f)
 {
 	share_tree_destroy(&f->tree);
 	snapshot_close(&f->s);
-}
-
-/* Pages from address 0 to the end of memory. */
-static uint64_t end_of(uint64_t memory)
-{
-	return (memory <= GNOMON_RAM_LOW_END ? memory : GNOMON_RAM_HIGH_BASE + memory - GNOMON_RAM_LOW_END) / PAGE_SIZE;
 }
 
 static int key_of(char key[HEX_TEXT(SHARE_KEY)], uint8_t ret[SHARE_KEY])
@@ -72,7 +65,7 @@ static int look_at(struct diff_file *f, uint64_t gfn, struct share_digest *ret_d
 
 int diff_file_update(struct diff_file *f, const char *algorithm, char key[HEX_TEXT(SHARE_KEY)], uint64_t *hashed)
 {
-	const uint64_t memory = f->s.shape.memory, end = end_of(memory);
+	const uint64_t memory = f->s.shape.memory, end = snapshot_ram_end(memory);
 	enum share_algorithm known = SHARE_BLAKE2B;
 	uint8_t raw[SHARE_KEY];
 	int r;

@@ -194,16 +194,46 @@ int snapshot_shape_read(const uint8_t header[SNAPSHOT_HEADER], uint64_t file_siz
 
 /* --- index --- */
 
+/* Pages of RAM: [0, low_end), and [high_base, high_end) unless that is empty. */
+struct ram {
+	uint64_t low_end, high_base, high_end;
+};
+
+static struct ram ram_of(uint64_t memory)
+{
+	const uint64_t low = memory < GNOMON_RAM_LOW_END ? memory : GNOMON_RAM_LOW_END;
+	const uint64_t base = GNOMON_RAM_HIGH_BASE / PAGE_SIZE;
+
+	return (struct ram){low / PAGE_SIZE, base, base + (memory - low) / PAGE_SIZE};
+}
+
 bool snapshot_is_ram(uint64_t memory, uint64_t gfn, uint64_t pages)
 {
-	const uint64_t all = memory / PAGE_SIZE, low_end = GNOMON_RAM_LOW_END / PAGE_SIZE;
-	const uint64_t low = all < low_end ? all : low_end, high_base = GNOMON_RAM_HIGH_BASE / PAGE_SIZE;
+	const struct ram ram = ram_of(memory);
 
-	if (!pages || pages > all)
+	if (!pages)
 		return false;
-	if (gfn < low)
-		return pages <= low - gfn;
-	return gfn >= high_base && gfn - high_base < all - low && pages <= all - low - (gfn - high_base);
+	if (gfn < ram.low_end)
+		return pages <= ram.low_end - gfn;
+	return gfn >= ram.high_base && gfn < ram.high_end && pages <= ram.high_end - gfn;
+}
+
+uint64_t snapshot_ram_end(uint64_t memory)
+{
+	const struct ram ram = ram_of(memory);
+
+	return ram.high_end > ram.high_base ? ram.high_end : ram.low_end;
+}
+
+uint64_t snapshot_area_end(uint64_t memory, uint64_t gfn)
+{
+	const struct ram ram = ram_of(memory);
+
+	if (gfn < ram.low_end)
+		return ram.low_end;
+	if (gfn < ram.high_base && ram.high_end > ram.high_base)
+		return ram.high_base;
+	return gfn >= ram.high_base && gfn < ram.high_end ? ram.high_end : UINT64_MAX / PAGE_SIZE;
 }
 
 static void run(struct codec *c, struct snapshot_run *r)

@@ -109,6 +109,10 @@ bool snapshot_run_read(const uint8_t bytes[SNAPSHOT_RUN], const struct snapshot_
 
 /* Whether these pages are RAM of a machine with so much memory (include/gnomon/abi.h). */
 bool snapshot_is_ram(uint64_t memory, uint64_t gfn, uint64_t pages);
+/* The page behind the last of its RAM. */
+uint64_t snapshot_ram_end(uint64_t memory);
+/* The first page behind `gfn` that is RAM where this is none, or the other way round. UINT64_MAX / PAGE_SIZE: there is none. */
+uint64_t snapshot_area_end(uint64_t memory, uint64_t gfn);
 
 /* BLAKE2b-256 of a block. */
 void snapshot_leaf(const void *block, size_t size, uint8_t ret_hash[SNAPSHOT_HASH]);

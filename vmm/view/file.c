@@ -2,7 +2,6 @@
 #include "view/file.h"
 
 #include <errno.h>
-#include <gnomon/abi.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,25 +81,12 @@ struct walk_memory view_file_memory(struct view_file *f)
 	return (struct walk_memory){.entry = entry, .ctx = f};
 }
 
-/* Where RAM, or what is none, ends behind `gfn`. */
-static uint64_t area_end(uint64_t memory, uint64_t gfn)
-{
-	const uint64_t all = memory / PAGE_SIZE, low_end = GNOMON_RAM_LOW_END / PAGE_SIZE;
-	const uint64_t low = all < low_end ? all : low_end, high = GNOMON_RAM_HIGH_BASE / PAGE_SIZE;
-
-	if (gfn < low)
-		return low;
-	if (gfn < high)
-		return all > low ? high : UINT64_MAX / PAGE_SIZE;
-	return gfn < high + all - low ? high + all - low : UINT64_MAX / PAGE_SIZE;
-}
-
 const char *view_file_piece(void *file, uint64_t gpa, uint64_t *ret_end)
 {
 	const uint64_t gfn = gpa / PAGE_SIZE;
 	struct view_file *f = file;
 	const struct snapshot_extent *run;
-	uint64_t end = area_end(f->s.shape.memory, gfn);
+	uint64_t end = snapshot_area_end(f->s.shape.memory, gfn);
 	const char *kind = "outside";
 
 	if (snapshot_is_ram(f->s.shape.memory, gfn, 1)) {
