@@ -73,16 +73,22 @@ static void look(int fd, const char *address)
 	view_file_close(&f);
 }
 
+static enum made fill_tables(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE])
+{
+	const uint8_t(*memory)[PAGE_SIZE] = ctx;
+
+	memcpy(page, memory[gfn], PAGE_SIZE);
+	return gfn == 7 ? MADE_ABSENT : MADE_PAGE;
+}
+
 static void guest_tables(const uint8_t *data, size_t size)
 {
 	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
 	struct snapshot_shape shape = made_shape();
 	struct snapshot_state state = made_state(1);
-	uint8_t memory[16][PAGE_SIZE] = {0}, *bytes;
+	uint8_t memory[16][PAGE_SIZE] = {0};
 	uint64_t word[2] = {0};
-	struct snapshot_writer w;
 	char address[24];
-	size_t all;
 
 	memcpy(word, data, size < sizeof(word) ? size : sizeof(word));
 	if (size > sizeof(word))
@@ -91,16 +97,7 @@ static void guest_tables(const uint8_t *data, size_t size)
 	snprintf(address, sizeof(address), "0x%llx", (unsigned long long)word[1]);
 	shape.maxphyaddr = 48;
 	state.cpu[0].state.cr3 = word[0] & 0xffff; /* mostly one of the 16 pages */
-	require(snapshot_writer_begin(&w, fd, size & 1) == 0 && snapshot_state_write(&state, &bytes, &all) == 0);
-	for (uint64_t gfn = 0; gfn < 16; gfn++) {
-		if (gfn == 7)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, memory[gfn]);
-	}
-	require(snapshot_writer_end(&w, &shape, bytes, all) == 0);
-	free(bytes);
-	snapshot_state_free(&state);
+	made_write(fd, size & 1, &shape, &state, 16, fill_tables, memory);
 	look(fd, address);
 	close(fd);
 }
@@ -124,29 +121,28 @@ static void header(const uint8_t *data, size_t size)
 
 enum { ZERO, ABSENT, FIRST_CONTENT };
 
+struct chain_pair {
+	const uint8_t *is, *base;
+};
+
+static enum made fill_chain(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE])
+{
+	const struct chain_pair *p = ctx;
+
+	memset(page, p->is[gfn] == ZERO ? 0 : p->is[gfn], PAGE_SIZE);
+	if (p->base && p->base[gfn] == p->is[gfn])
+		return MADE_AS_BELOW;
+	return p->is[gfn] == ABSENT ? MADE_ABSENT : MADE_PAGE;
+}
+
 /* Writes the pages that differ from `base`, all of them without one. */
 static int write_chain(const uint8_t *is, const uint8_t *base, bool pack, struct snapshot_shape *shape)
 {
 	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
+	const struct chain_pair pair = {is, base};
 	struct snapshot_state state = made_state(1);
-	uint8_t page[PAGE_SIZE], *bytes;
-	struct snapshot_writer w;
-	size_t all;
 
-	require(snapshot_writer_begin(&w, fd, pack) == 0 && snapshot_state_write(&state, &bytes, &all) == 0);
-	w.names_zero = base;
-	for (uint64_t gfn = 0; gfn < CHAIN_PAGES; gfn++) {
-		if (base && base[gfn] == is[gfn])
-			continue;
-		memset(page, is[gfn] == ZERO ? 0 : is[gfn], sizeof(page));
-		if (is[gfn] == ABSENT)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, page);
-	}
-	require(snapshot_writer_end(&w, shape, bytes, all) == 0);
-	free(bytes);
-	snapshot_state_free(&state);
+	made_write(fd, pack, shape, &state, CHAIN_PAGES, fill_chain, &pair);
 	return fd;
 }
 

@@ -48,31 +48,30 @@ static inline void content(uint16_t which, uint8_t ret_page[PAGE_SIZE])
 		ret_page[0] = 1; /* in case of a content that is all zero */
 }
 
+struct link_pair {
+	const struct link *link, *base;
+};
+
+static inline enum made fill_link(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE])
+{
+	const struct link_pair *p = ctx;
+	const uint16_t is = p->link->page[gfn];
+
+	content(is, page);
+	if (p->base && p->base->page[gfn] == is)
+		return MADE_AS_BELOW;
+	return is == ABSENT ? MADE_ABSENT : MADE_PAGE;
+}
+
 /* Writes the pages that differ from `base`; all of them if that is NULL. `shape` may say more. */
 static inline void write_link(struct link *l, const struct link *base, bool pack, struct snapshot_shape shape)
 {
+	const struct link_pair pair = {l, base};
 	struct snapshot_state state = made_state(1);
-	struct snapshot_writer w;
-	uint8_t page[PAGE_SIZE], *bytes;
-	size_t size;
 
 	l->fd = memfd_create("snapshot", MFD_CLOEXEC);
-	cr_assert_eq(snapshot_state_write(&state, &bytes, &size), 0);
-	cr_assert_eq(snapshot_writer_begin(&w, l->fd, pack), 0);
-	w.names_zero = *shape.base;
-	for (uint64_t gfn = 0; gfn < PAGES; gfn++) {
-		content(l->page[gfn], page);
-		if (base && base->page[gfn] == l->page[gfn])
-			continue;
-		if (l->page[gfn] == ABSENT)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, page);
-	}
-	cr_assert_eq(snapshot_writer_end(&w, &shape, bytes, size), 0);
+	made_write(l->fd, pack, &shape, &state, PAGES, fill_link, &pair);
 	memcpy(l->root, shape.root, sizeof(l->root));
-	free(bytes);
-	snapshot_state_free(&state);
 }
 
 static inline void build(struct link *l, const struct link *base, bool pack)

@@ -60,33 +60,61 @@ static inline struct snapshot_state made_state(uint32_t cpus)
 	return s;
 }
 
+/* What is written of a page: nothing where the file below has the same. */
+enum made { MADE_PAGE, MADE_ABSENT, MADE_AS_BELOW };
+
+/* Fills `page`, which is zero before. */
+typedef enum made made_fill(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE]);
+
+/*
+ * Writes `pages` pages from address 0 as a snapshot of this shape, which gets its root, and frees the state. How many of
+ * the stored pages the file had already.
+ */
+static inline uint64_t made_write(int fd, bool pack, struct snapshot_shape *shape, struct snapshot_state *state,
+                                  uint64_t pages, made_fill *fill, const void *ctx)
+{
+	_Alignas(uint64_t) uint8_t page[PAGE_SIZE];
+	struct snapshot_writer w;
+	uint8_t *bytes;
+	size_t size;
+
+	if (snapshot_writer_begin(&w, fd, pack) < 0 || snapshot_state_write(state, &bytes, &size) < 0)
+		abort();
+	w.names_zero = *shape->base;
+	for (uint64_t gfn = 0; gfn < pages; gfn++) {
+		enum made what;
+
+		memset(page, 0, sizeof(page));
+		what = fill(ctx, gfn, page);
+		if (what == MADE_ABSENT)
+			snapshot_writer_absent(&w, gfn);
+		else if (what == MADE_PAGE)
+			snapshot_writer_page(&w, gfn, page);
+	}
+	if (snapshot_writer_end(&w, shape, bytes, size) < 0)
+		abort();
+	free(bytes);
+	snapshot_state_free(state);
+	return w.again;
+}
+
+static inline enum made made_fill_usual(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE])
+{
+	for (int i = 0; i < MADE_PAGES; i++)
+		if (gfn == made_gfn[i])
+			made_page(gfn, page);
+	return gfn >= 512 && gfn < 516 ? MADE_ABSENT : MADE_PAGE;
+}
+
 /* A file with made_gfn's pages, and pages 512 to 515 absent. */
 static inline int made_file_packed(uint32_t cpus, bool pack)
 {
 	const int fd = memfd_create("snapshot", MFD_CLOEXEC);
 	struct snapshot_shape shape = made_shape();
 	struct snapshot_state state = made_state(cpus);
-	struct snapshot_writer w;
-	uint8_t page[PAGE_SIZE], *bytes;
-	size_t size;
 
 	shape.cpus = cpus;
-	if (snapshot_writer_begin(&w, fd, pack) < 0 || snapshot_state_write(&state, &bytes, &size) < 0)
-		abort();
-	for (uint64_t gfn = 0; gfn < MADE_MEMORY / PAGE_SIZE; gfn++) {
-		memset(page, 0, sizeof(page));
-		for (int i = 0; i < MADE_PAGES; i++)
-			if (gfn == made_gfn[i])
-				made_page(gfn, page);
-		if (gfn >= 512 && gfn < 516)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, page);
-	}
-	if (snapshot_writer_end(&w, &shape, bytes, size) < 0)
-		abort();
-	free(bytes);
-	snapshot_state_free(&state);
+	made_write(fd, pack, &shape, &state, MADE_MEMORY / PAGE_SIZE, made_fill_usual, NULL);
 	return fd;
 }
 

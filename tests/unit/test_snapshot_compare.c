@@ -23,34 +23,32 @@ static void part(void *ctx, const char *name)
 
 static struct snapshot_comparison comparison = {.page = page, .part = part};
 
+struct differs {
+	uint64_t salt, absent;
+};
+
+static enum made fill(const void *ctx, uint64_t gfn, uint8_t bytes[PAGE_SIZE])
+{
+	const struct differs *m = ctx;
+
+	if (gfn >= 10 && gfn < 14)
+		made_page(gfn + (gfn == 12 ? m->salt : 0), bytes);
+	if (gfn == 20 + m->salt)
+		made_page(20, bytes);
+	return gfn == m->absent ? MADE_ABSENT : MADE_PAGE;
+}
+
 /* A file with pages 10 to 13 and 20, or others of a content that `salt` decides; without pages of `absent`. */
 static void make(struct snapshot *s, uint64_t salt, uint64_t absent, uint64_t rip)
 {
 	const int fd = memfd_create("snapshot", 0);
+	const struct differs differs = {salt, absent};
 	struct snapshot_shape shape = made_shape();
 	struct snapshot_state state = made_state(1);
-	struct snapshot_writer w;
-	uint8_t bytes[PAGE_SIZE], *packed;
-	size_t size;
 
 	state.cpu[0].state.rip = rip;
-	cr_assert_eq(snapshot_state_write(&state, &packed, &size), 0);
-	cr_assert_eq(snapshot_writer_begin(&w, fd, false), 0);
-	for (uint64_t gfn = 0; gfn < 1024; gfn++) {
-		memset(bytes, 0, sizeof(bytes));
-		if (gfn >= 10 && gfn < 14)
-			made_page(gfn + (gfn == 12 ? salt : 0), bytes);
-		if (gfn == 20 + salt)
-			made_page(20, bytes);
-		if (gfn == absent)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, bytes);
-	}
-	cr_assert_eq(snapshot_writer_end(&w, &shape, packed, size), 0);
+	made_write(fd, false, &shape, &state, 1024, fill, &differs);
 	cr_assert_eq(snapshot_open_fd(fd, s, why), 0, "%s", why);
-	free(packed);
-	snapshot_state_free(&state);
 }
 
 static void expect(struct snapshot *a, struct snapshot *b, const char *words)

@@ -17,14 +17,25 @@ static char path[32];
 static struct view_file f;
 static struct control_error err;
 
+static enum made fill(const void *ctx, uint64_t gfn, uint8_t bytes[PAGE_SIZE])
+{
+	static const uint64_t mapped[] = {16, 31, 32, 5000};
+	uint64_t *entry = (uint64_t *)bytes;
+
+	if (gfn >= 16 && gfn < 19) /* levels 4 to 2 */
+		entry[0] = (gfn < 18 ? gfn + 1 : LEAVES) << 12 | TABLE;
+	if (gfn == 16)
+		entry[1] = 30ull << 12 | TABLE; /* a table that is all zero */
+	for (int i = 0; gfn == LEAVES && i < 4; i++)
+		entry[i] = mapped[i] << 12 | TABLE;
+	return gfn == 32 ? MADE_ABSENT : MADE_PAGE;
+}
+
 /* Tables at ROOT that map a page that is stored, one that is zero, one that is absent and one outside; packed or not. */
 static void make(bool pack)
 {
 	struct snapshot_shape shape = made_shape();
 	struct snapshot_state state = made_state(2);
-	struct snapshot_writer w;
-	uint8_t *bytes;
-	size_t size;
 
 	fd = memfd_create("snapshot", MFD_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -32,26 +43,7 @@ static void make(bool pack)
 	shape.maxphyaddr = 40;
 	state.cpu[0].state.cr3 = ROOT;
 	state.cpu[1].power = CPU_WAITS;
-	cr_assert_eq(snapshot_writer_begin(&w, fd, pack), 0);
-	cr_assert_eq(snapshot_state_write(&state, &bytes, &size), 0);
-	for (uint64_t gfn = 0; gfn < 300; gfn++) {
-		uint64_t page[512] = {0};
-
-		if (gfn >= 16 && gfn < 19) /* levels 4 to 2 */
-			page[0] = (gfn < 18 ? gfn + 1 : LEAVES) << 12 | TABLE;
-		if (gfn == 16)
-			page[1] = 30ull << 12 | TABLE; /* a table that is all zero */
-		if (gfn == LEAVES)
-			for (int i = 0; i < 4; i++)
-				page[i] = (uint64_t[]){16, 31, 32, 5000}[i] << 12 | TABLE;
-		if (gfn == 32)
-			snapshot_writer_absent(&w, gfn);
-		else
-			snapshot_writer_page(&w, gfn, page);
-	}
-	cr_assert_eq(snapshot_writer_end(&w, &shape, bytes, size), 0);
-	free(bytes);
-	snapshot_state_free(&state);
+	made_write(fd, pack, &shape, &state, 300, fill, NULL);
 }
 
 static json_t *walk(const char *address)
