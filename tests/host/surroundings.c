@@ -41,6 +41,14 @@ const struct command every_command[] = {
     {{"enclave", "measure", "--help"}, "Usage: gnomon enclave measure"},
     {{"enclave", "verify", "--help"}, "Usage: gnomon enclave verify"},
     {{"enclave", "list", "--help"}, "Usage: gnomon enclave list"},
+    {{"compare", "--help"}, "Usage: gnomon compare"},
+    {{"model", "--designs", "radix4"}, "radix4"},
+    {{"walk", "SOCKET", "0x1000"}, "A read of 0x1000"},
+    {{"tables", "SOCKET"}, "vCPU 0"},
+    {{"fingerprint", "SOCKET"}, "blake2b"},
+    {{"dedup", "--help"}, "Usage: gnomon dedup"},
+    {{"diff", "--help"}, "Usage: gnomon diff"},
+    {{"snapshot", "--help"}, "Usage: gnomon snapshot"},
 };
 const int nr_commands = sizeof(every_command) / sizeof(*every_command);
 
