@@ -6,6 +6,10 @@ MERGE, DEDUP, PLAN = "vmm/share/merge.c", "vmm/share/dedup.c", "vmm/share/dedup_
 DIRTY, STAGE2, WRITTEN = "vmm/vm/dirty.c", "vmm/stage2/stage2.c", "vmm/stage2/written.c"
 
 MUTANTS = [
+    ("release-beside-others", "vmm/vm/reclaim.c", "r = vm_lock_paging(vm); for (unsigned i = 0; r == 0",
+     "r = 0; for (unsigned i = 0; r == 0", "two threads join one slice at a time", "unit reclaim_race"),
+    ("merge-beside-others", "vmm/machine/dedup.c", "e = vm_lock_paging(machine->vm); if (e < 0) {", "e = 0; if (e < 0) {",
+     "memory is merged while it is taken away", "unit reclaim_race"),
     # What a hash is of.
     ("fingerprint-without-rights", DIGEST, "PAGE | rights", "PAGE",
      "a page that lost a right has the hash that it had", "unit share"),
