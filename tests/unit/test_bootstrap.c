@@ -9,7 +9,7 @@
 #include "bench/bootstrap.h"
 #include "bench/stats.h"
 
-#define SETS 300
+#define SETS 400
 #define N    200
 
 static uint64_t random_state;
@@ -35,30 +35,56 @@ static void fill(double *x, size_t n, double memory, uint64_t seed)
 		x[i] = last = memory * last + noise();
 }
 
-static int covered(double memory)
+static int covered(double memory, size_t n)
 {
 	double x[N], low, high;
 	int held = 0;
 
 	for (uint64_t set = 1; set <= SETS; set++) {
-		fill(x, N, memory, set);
-		cr_assert_eq(bootstrap_median(x, N, STATS_SEED, &low, &high), 0);
+		fill(x, n, memory, set);
+		cr_assert_eq(bootstrap_median(x, n, STATS_SEED, &low, &high), 0);
 		held += low <= 0 && 0 <= high;
 	}
 	return held;
 }
 
-/* 95 % of 300 are 285; with blocks of one sample 254 at 0.5 and 173 at 0.8 are held. Seeded: nothing here flickers. */
+/*
+ * 95 % of 400 are 380. What was wrong before: blocks as short as the correlations that 48 samples show held 330 at 0.5,
+ * and 350 of 7 independent ones. Of 48 samples that have 0.8 of the one before no method makes 95 %; that it is not far
+ * less is shown, and docs/measuring.md says so. Seeded: nothing here flickers.
+ */
 Test(bootstrap, covers_what_it_says)
 {
-	const int independent = covered(0), alike = covered(0.5), very = covered(0.8);
+	static const struct {
+		double memory;
+		size_t n;
+		int least;
+	} cases[] = {{0, 6, 372},    {0, 7, 372},    {0, 11, 370},    {0, 48, 370},   {0, 200, 370},
+	             {0.3, 48, 362}, {0.5, 48, 364}, {0.5, 200, 370}, {0.8, 48, 325}, {0.8, 200, 366}};
 
-	cr_expect(independent >= 273 && independent <= 297, "%d of 300", independent);
-	cr_expect(alike >= 267 && alike <= 297, "%d of 300", alike);
-	cr_expect(very >= 258 && very <= 297, "%d of 300", very);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const int held = covered(cases[i].memory, cases[i].n);
+
+		cr_expect(held >= cases[i].least && held <= 396, "%d of 400, %zu with %g", held, cases[i].n,
+		          cases[i].memory);
+	}
 }
 
-/* The more a sample has of the one before it, the longer the blocks; independent ones have none to speak of. */
+/* What it costs to be right: with independent samples an interval is at most a sixth wider than the plain bootstrap's. */
+Test(bootstrap, is_not_wider_than_it_must_be)
+{
+	double x[N], low, high, wide = 0;
+
+	for (uint64_t set = 1; set <= SETS; set++) {
+		fill(x, N, 0, set);
+		cr_assert_eq(bootstrap_median(x, N, STATS_SEED, &low, &high), 0);
+		wide += (high - low) / SETS;
+	}
+	/* Uniform in (-1, 1), so the standard error of the median is 1 / sqrt(n). */
+	cr_expect(wide > 2 * 1.8 / sqrt(N) && wide < 2 * 1.96 * 7 / 6 / sqrt(N), "%g", wide);
+}
+
+/* The more a sample has of the one before it, the longer the blocks; never shorter than the cube root of n. */
 Test(bootstrap, block_grows_with_memory)
 {
 	const double memory[] = {0, 0.5, 0.8, 0.95};
@@ -71,7 +97,7 @@ Test(bootstrap, block_grows_with_memory)
 			fill(x, N, memory[m], set);
 			mean += (double)bootstrap_block(x, N, 0) / 50;
 		}
-		cr_expect(m ? mean > last * 1.2 : mean < 3, "%g after %g at %g", mean, last, memory[m]);
+		cr_expect(m ? mean > last * 1.2 : mean >= 6 && mean < 8, "%g after %g at %g", mean, last, memory[m]);
 		last = mean;
 	}
 }
@@ -86,7 +112,7 @@ Test(bootstrap, edges)
 		jump[i] = i < N / 2;
 		saw[i] = i % 2;
 	}
-	cr_expect_eq(bootstrap_block(equal, N, 7), 1);
+	cr_expect_eq(bootstrap_block(equal, N, 7), 6); /* the cube root */
 	for (size_t n = 1; n <= N; n++) {
 		cr_expect(bootstrap_block(jump, n, 0.5) <= fmax(1, n / 3), "%zu", n);
 		cr_expect(bootstrap_block(saw, n, 0.5) <= fmax(1, n / 3), "%zu", n);

@@ -8,12 +8,13 @@
 
 #include "bench/percentile.h"
 
-#define RESAMPLES   2000
-#define CI_LOW_PCT  2.5
-#define CI_HIGH_PCT 97.5
+#define RESAMPLES 2000
+#define NORMAL    1.959964 /* the 97.5 % quantile */
 
 #define QUIET_LAGS 5 /* so many correlations in a row that are none end the search (Politis & White's K) */
 #define FEWEST     8 /* samples by which a correlation can be told */
+#define LONGER     2 /* times as long as makes the variance's error least: intervals hold better (Sun et al. 2008) */
+#define FLAT       0.5 /* share of a window that has weight 1 (Politis & Romano 1995) */
 
 /* ---- the length of a block ---- */
 
@@ -44,34 +45,76 @@ static size_t last_correlated(const double *x, size_t n, double median, double m
 	return lag - quiet;
 }
 
+/* Variance of the mean of above(), times n: autocovariances weighted 1 up to a lag, then by a line down to 0 at `end`. */
+static double long_run(const double *x, size_t n, double median, double mean, size_t end, double flat)
+{
+	double sum = covariance(x, n, median, mean, 0);
+
+	for (size_t lag = 1; lag < end && lag < n; lag++)
+		sum += 2 * fmin(1, (1 - (double)lag / (double)end) / (1 - flat)) * covariance(x, n, median, mean, lag);
+	return sum;
+}
+
+static double mean_above(const double *x, size_t n, double median)
+{
+	double sum = 0; /* multiples of a half: exact */
+
+	for (size_t i = 0; i < n; i++)
+		sum += above(x[i], median);
+	return sum / (double)n;
+}
+
+/* What makes the error of the block bootstrap's variance least (Politis & White); 0: neighbours are not alike. */
+static double best_block(const double *x, size_t n, double median, size_t most)
+{
+	const double mean = mean_above(x, n, median);
+	const size_t window = 2 * last_correlated(x, n, median, mean, most);
+	const double g0 = window ? long_run(x, n, median, mean, window, FLAT) : 0;
+	double lags = 0;
+
+	if (g0 <= 0)
+		return 0;
+	for (size_t lag = 1; lag < window && lag < n; lag++)
+		lags += 2 * fmin(1, (1 - (double)lag / (double)window) / (1 - FLAT)) * (double)lag *
+		        covariance(x, n, median, mean, lag);
+	/* (2 G^2 / D)^(1/3) n^(1/3) with D = 4/3 g(0)^2. */
+	return cbrt(1.5 * lags * lags / (g0 * g0) * (double)n);
+}
+
 size_t bootstrap_block(const double *samples, size_t n, double median)
 {
 	const double most = fmin(ceil(3 * sqrt((double)n)), floor((double)n / 3));
-	double mean = 0, long_run, lags = 0, block;
-	size_t window;
 
 	if (n < FEWEST)
 		return 1;
-	for (size_t i = 0; i < n; i++)
-		mean += above(samples[i], median); /* multiples of a half: exact */
-	mean /= (double)n;
-	long_run = covariance(samples, n, median, mean, 0);
-	window = 2 * last_correlated(samples, n, median, mean, (size_t)most);
-	if (window == 0 || long_run <= 0)
-		return 1;
-	for (size_t lag = 1; lag <= window && lag < n; lag++) {
-		/* The flat-top window: 1 to the middle, then a line down to 0. */
-		const double weight = fmin(1, 2 * (1 - (double)lag / (double)window));
-		const double both = 2 * weight * covariance(samples, n, median, mean, lag);
+	return (size_t)fmax(
+	    1, fmin(most, fmax(round(cbrt((double)n)), LONGER * round(best_block(samples, n, median, (size_t)most)))));
+}
 
-		long_run += both;
-		lags += both * (double)lag;
-	}
-	if (long_run <= 0)
-		return 1;
-	/* (2 G^2 / D)^(1/3) n^(1/3) with D = 4/3 g(0)^2. */
-	block = cbrt(1.5 * lags * lags / (long_run * long_run) * (double)n);
-	return (size_t)fmax(1, fmin(round(block), most));
+/* The 97.5 % quantile of Student's t, by its expansion around the normal one (Abramowitz & Stegun 26.7.5). */
+static double student(double freedom)
+{
+	const double z = NORMAL, z2 = z * z;
+
+	if (freedom < 2.5) /* where the expansion is no good */
+		return 4.303;
+	return z + (z2 + 1) * z / 4 / freedom + ((5 * z2 + 16) * z2 + 3) * z / 96 / (freedom * freedom) +
+	       (((3 * z2 + 19) * z2 + 17) * z2 - 15) * z / 384 / (freedom * freedom * freedom);
+}
+
+/*
+ * How many standard errors each end lies from the median. Above the normal 1.96: so few blocks know the error badly
+ * themselves (Student; Hesterberg 2015), and cutting a series into blocks loses what neighbours have across the cuts.
+ */
+static double reach(const double *x, size_t n, double median, size_t block)
+{
+	const double blocks = (double)n / (double)block, mean = mean_above(x, n, median);
+	const double whole = long_run(x, n, median, mean, 2 * block, FLAT),
+	             cut = long_run(x, n, median, mean, block, 0);
+
+	if (blocks < 2)
+		return NORMAL;
+	return sqrt(blocks / (blocks - 1)) * student(blocks - 1) * (cut > 0 && whole > cut ? sqrt(whole / cut) : 1);
 }
 
 /* ---- the interval ---- */
@@ -139,6 +182,7 @@ int bootstrap_median(const double *samples, size_t n, uint64_t seed, double *ret
 	int r = -ENOMEM;
 
 	if (medians && sorted && times && rank) {
+		double median, beyond; /* percent of the medians behind each end */
 		size_t block;
 
 		for (size_t i = 0; i < n; i++)
@@ -148,14 +192,16 @@ int bootstrap_median(const double *samples, size_t n, uint64_t seed, double *ret
 			rank[sorted[i].at] = i;
 			times[i] = 1;
 		}
-		block = bootstrap_block(samples, n, median_of_counts(sorted, times, n));
+		median = median_of_counts(sorted, times, n);
+		block = bootstrap_block(samples, n, median);
+		beyond = 50 * erfc(reach(samples, n, median, block) / sqrt(2));
 		for (int s = 0; s < RESAMPLES; s++) {
 			draw(times, rank, n, block, &seed);
 			medians[s] = median_of_counts(sorted, times, n);
 		}
 		percentile_sort(medians, RESAMPLES);
-		*ret_low = percentile(medians, RESAMPLES, CI_LOW_PCT);
-		*ret_high = percentile(medians, RESAMPLES, CI_HIGH_PCT);
+		*ret_low = percentile(medians, RESAMPLES, beyond);
+		*ret_high = percentile(medians, RESAMPLES, 100 - beyond);
 		r = 0;
 	}
 	free(rank);
