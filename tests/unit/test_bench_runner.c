@@ -23,6 +23,7 @@ static struct bench_run ended; /* what finish() was told */
 static int fails_with;
 static size_t fails_at; /* the number of the turn */
 static bool has_reason[NR_CASES];
+static char left_out[NR_CASES][64];
 
 static int begin(void *results, const struct bench_plan *plan)
 {
@@ -122,11 +123,35 @@ static int take(void *arg, struct report *table)
 static int take_result;
 static bool measured;
 
-static int run(void)
+static int run_workload(const struct workload *w)
 {
 	const struct runner_output output = {.take = take, .arg = &take_result};
 
-	return runner_run(&fake, &asked, &output, &measured);
+	return runner_run(w, &asked, &output, &measured);
+}
+
+static int run(void)
+{
+	return run_workload(&fake);
+}
+
+static void leave_out(void *results, size_t i, const char *why)
+{
+	has_reason[i] = true;
+	snprintf(left_out[i], sizeof(left_out[i]), "%s", why);
+}
+
+/* With --quick and a limit by groups. */
+static int run_groups(double seconds)
+{
+	struct workload w = fake;
+
+	w.quick_seconds = 0;
+	w.group_seconds = seconds;
+	w.leave_out = leave_out;
+	asked.quick = true;
+	asked.rounds = 3;
+	return run_workload(&w);
 }
 
 static void setup(void)
@@ -252,4 +277,71 @@ Test(bench_runner, plans)
 	cr_expect_eq(runner_plan(&fake, &asked).seconds, 0);
 	host.emulator = HOST_EMULATOR_QEMU;
 	cr_expect_eq(runner_plan(&fake, &asked).rounds, 1);
+}
+
+/* With a limit by groups one group has all its rounds before the next begins, and each case is prepared once. */
+Test(bench_runner, groups)
+{
+	cr_assert_eq(run_groups(1e6), 0);
+	cr_assert_eq(nr_turns, 3u * NR_CASES);
+	for (size_t t = 0; t < nr_turns; t++) {
+		cr_expect_eq(turns[t].i / GROUP, t / (3 * GROUP));
+		cr_expect_eq(turns[t].round, (int)(t / GROUP % 3));
+		cr_expect_eq(turns[t].limits.seconds, 300);
+	}
+	for (int i = 0; i < NR_CASES; i++)
+		cr_expect(prepared[i] == 1 && !has_reason[i]);
+	cr_expect_eq(ended.done[BOUND_SMALL], 3);
+	asked.quick = false;
+	nr_turns = 0;
+	cr_assert_eq(run(), 0);
+	cr_expect_eq(turns[GROUP].i / GROUP, 1u, "without --quick rounds go through all groups");
+}
+
+/*
+ * --quick on a busy host: one group with all its rounds, and the others say why they have none. Ablation took more than
+ * 11 minutes with --runs 2 on a host with a load of 15, and had no interval for it.
+ */
+Test(bench_runner, groups_without_time)
+{
+	cr_assert_eq(run_groups(1e-12), 0);
+	cr_assert_eq(nr_turns, 3u * GROUP);
+	for (int i = 0; i < NR_CASES; i++) {
+		cr_expect_eq(prepared[i], i < GROUP);
+		cr_expect_eq(strncmp(left_out[i], "--quick: ", 9) == 0, i >= GROUP, "%s", left_out[i]);
+	}
+	cr_expect_eq(ended.done[BOUND_SMALL], 3);
+	cr_expect(measured);
+}
+
+/* A first group that cannot be measured takes no time, and no other's place. */
+Test(bench_runner, groups_with_reasons)
+{
+	for (int i = 0; i < GROUP; i++)
+		has_reason[i] = true;
+	cr_assert_eq(run_groups(1e-12), 0);
+	cr_expect_eq(nr_turns, 3u * (NR_CASES - GROUP));
+	cr_expect_str_empty(left_out[0]);
+}
+
+/* What was whole when the signal came is reported; what was not says so. In the first group that is nothing. */
+Test(bench_runner, groups_interrupted)
+{
+	fails_with = -EINTR;
+	fails_at = 3 * GROUP + 2;
+	cr_assert_eq(run_groups(1e6), -EINTR);
+	cr_expect_gt(nr_tables, 0u);
+	cr_expect(measured);
+	for (int i = 0; i < NR_CASES; i++)
+		cr_expect_eq(strstr(left_out[i], "interrupted") != NULL, i >= GROUP, "%s", left_out[i]);
+	cr_expect_eq(ended.done[BOUND_SMALL], 3);
+}
+
+Test(bench_runner, groups_interrupted_at_once)
+{
+	fails_with = -EINTR;
+	fails_at = 2;
+	cr_assert_eq(run_groups(1e6), -EINTR);
+	cr_expect_eq(nr_tables, 0u);
+	cr_expect_not(measured);
 }

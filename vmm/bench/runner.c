@@ -2,6 +2,7 @@
 #include "bench/runner.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ struct runner {
 	struct child_result *child;
 	struct bench_run run;
 	uint64_t random;
+	double group_seconds; /* 0: no limit */
 	bool cut; /* interrupted, and what was done is reported */
 };
 
@@ -61,24 +63,38 @@ static void shuffle(size_t first, size_t end, uint64_t *random, size_t *ret_orde
 	}
 }
 
+static size_t group_end(const struct runner *run, size_t first)
+{
+	return run->w->group_end ? run->w->group_end(run->results, first) : first + 1;
+}
+
+/* One turn for each case of a group. */
+static int run_group(struct runner *run, struct turn *turn, size_t first, size_t end)
+{
+	size_t order[WORKLOAD_MAX_CASES] = {0};
+	int r = 0;
+
+	shuffle(first, end, &run->random, order);
+	for (size_t n = 0; r == 0 && n < end - first; n++) {
+		turn->i = order[n];
+		if (!run->w->is_due(run->results, turn->i))
+			continue;
+		show(run, turn, false);
+		r = run->w->turn(run->results, turn);
+	}
+	return r;
+}
+
 /* One turn for each case of these parts of a round. 0: the round counts; -ETIMEDOUT: it was cut short. */
 static int run_round(struct runner *run, struct turn *turn)
 {
-	const struct workload *w = run->w;
-	const size_t nr = w->nr_cases(run->results);
-	size_t order[WORKLOAD_MAX_CASES] = {0}, end;
+	const size_t nr = run->w->nr_cases(run->results);
+	size_t end;
 	int r = 0;
 
 	for (size_t first = 0; r == 0 && first < nr; first = end) {
-		end = w->group_end ? w->group_end(run->results, first) : first + 1;
-		shuffle(first, end, &run->random, order);
-		for (size_t n = 0; r == 0 && n < end - first; n++) {
-			turn->i = order[n];
-			if (!w->is_due(run->results, turn->i))
-				continue;
-			show(run, turn, false);
-			r = w->turn(run->results, turn);
-		}
+		end = group_end(run, first);
+		r = run_group(run, turn, first, end);
 	}
 	for (int part = 0; r == 0 && part < BOUND_NR_PARTS; part++)
 		run->run.done[part] += turn->parts >> part & 1;
@@ -126,18 +142,74 @@ static int run_bounded(struct runner *run)
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
-static int prepare_cases(struct runner *run)
+static int prepare_cases(struct runner *run, size_t first, size_t end)
 {
-	struct turn turn = {.parts = TURN_ALL, .limits = run->plan->limits, .child = run->child};
-	const size_t nr = run->w->nr_cases(run->results);
+	struct turn turn = {.i = first, .parts = TURN_ALL, .limits = run->plan->limits, .child = run->child};
 	int r = 0;
 
-	BUG_ON(nr > WORKLOAD_MAX_CASES);
-	for (turn.i = 0; run->w->prepare && r == 0 && turn.i < nr; turn.i++) {
+	for (; run->w->prepare && r == 0 && turn.i < end; turn.i++) {
 		if (!run->w->is_due(run->results, turn.i))
 			continue;
 		show(run, &turn, true);
 		r = run->w->prepare(run->results, &turn);
+	}
+	return r;
+}
+
+static bool any_due(const struct runner *run, size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		if (run->w->is_due(run->results, i))
+			return true;
+	return false;
+}
+
+/* All that the cases of a group need. */
+static int finish_group(struct runner *run, size_t first, size_t end)
+{
+	int r = prepare_cases(run, first, end);
+
+	for (int round = 0; r == 0 && round < run->plan->rounds; round++) {
+		struct turn turn = {
+		    .round = round, .parts = TURN_ALL, .limits = run->plan->limits, .child = run->child};
+
+		r = run_group(run, &turn, first, end);
+	}
+	return r;
+}
+
+/*
+ * As many groups as there is time for, each with all of its rounds: on a busy host there are fewer rows, and not rows
+ * that say less. The first is done however long it takes. What a signal cuts short is left out like what had no time.
+ */
+static int run_groups(struct runner *run)
+{
+	const size_t nr = run->w->nr_cases(run->results);
+	const double began = child_clock_ms();
+	double longest = 0;
+	size_t end;
+	int r = 0;
+
+	for (size_t first = 0; first < nr; first = end) {
+		const double start = child_clock_ms();
+		const bool fits = longest == 0 || (start - began + longest) / 1e3 <= run->group_seconds;
+		char why[64] = "the run was interrupted before";
+
+		end = group_end(run, first);
+		if (!any_due(run, first, end))
+			continue;
+		if (r == 0 && fits)
+			r = finish_group(run, first, end);
+		else if (r == 0)
+			snprintf(why, sizeof(why), "--quick: it does not fit into %.0f s here", run->group_seconds);
+		if (r == 0 && fits) {
+			longest = fmax(longest, child_clock_ms() - start);
+			run->run.done[BOUND_SMALL] = run->plan->rounds; /* of a group at least */
+			continue;
+		}
+		for (size_t i = first; i < end; i++)
+			if (run->w->is_due(run->results, i))
+				run->w->leave_out(run->results, i, why);
 	}
 	return r;
 }
@@ -164,10 +236,15 @@ static int measure(struct runner *run)
 {
 	const double began = child_clock_ms();
 	const uint64_t tsc = chase_tsc();
-	int r = prepare_cases(run);
+	const size_t nr = run->w->nr_cases(run->results);
+	int r;
 
+	BUG_ON(nr > WORKLOAD_MAX_CASES);
+	r = run->group_seconds > 0 ? 0 : prepare_cases(run, 0, nr);
 	if (r == 0) {
-		r = run->plan->seconds > 0 ? run_bounded(run) : run_rounds(run);
+		r = run->group_seconds > 0   ? run_groups(run)
+		    : run->plan->seconds > 0 ? run_bounded(run)
+		                             : run_rounds(run);
 		if (r == -EINTR && interrupted(run) == 0) {
 			r = 0;
 			run->cut = true;
@@ -220,6 +297,8 @@ int runner_run(const struct workload *w, const struct bench_plan *asked, const s
 	                     .random = plan.seed * 2 + 1};
 	int r = -ENOMEM;
 
+	if (asked->quick && !bench_times_na(asked->host))
+		run.group_seconds = w->group_seconds;
 	if (run.results && run.child) {
 		r = w->begin(run.results, &plan);
 		if (r == 0)

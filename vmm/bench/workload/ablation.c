@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench/workload/ablation.h"
 
+#include "bench/stats.h"
 #include "bench/workload/ablation_parts.h"
+#include "bench/workload/turn.h"
 
 #define OPERATION(name, number, in_blocks, ...)                                                                        \
 	{                                                                                                              \
@@ -59,12 +61,29 @@ void ablation_init(struct ablation *a)
 	}
 }
 
+static bool is_alone(size_t i)
+{
+	return i % ABLATION_SETTINGS >= ABLATION_ALONE && i % ABLATION_SETTINGS < ABLATION_NONE;
+}
+
 static int begin(void *results, const struct bench_plan *plan)
 {
 	struct ablation *a = results;
 
+	int r;
+
 	ablation_init(a);
-	return op_begin(&a->op, &a->set, plan);
+	r = op_begin(&a->op, &a->set, plan);
+	for (size_t i = 0; r == 0 && plan->quick && i < ABLATION_CASES; i++)
+		if (is_alone(i) && op_has(&a->op, i))
+			reason_set(&a->op.series[i].na, "--quick leaves out what one alone does");
+	return r;
+}
+
+/* A setting is compared with another of the same operation. */
+static size_t group_end(const void *results, size_t first)
+{
+	return first + ABLATION_SETTINGS;
 }
 
 static void describe(const void *results, size_t i, char *ret_text, size_t size)
@@ -81,12 +100,14 @@ const struct workload ablation_workload = {
     .what = "what each optimisation of shadow paging brings, and what it costs elsewhere",
     .needs = 1 << BENCH_COST,
     .rounds = 11,
-    .quick_rounds = 5,
+    .quick_rounds = STATS_FEWEST,
+    .group_seconds = 60,
     .results_size = sizeof(struct ablation),
     .begin = begin,
     .nr_cases = op_nr,
     .is_due = op_is_due,
-    .group_end = op_group_end,
+    .group_end = group_end,
+    .leave_out = op_leave_out,
     .describe = describe,
     .prepare = op_count,
     .turn = op_turn,

@@ -13,15 +13,21 @@ static int take_turn(void *results, const struct turn *turn)
 {
 	struct auto_results *res = results;
 	bench_reason *na = &res->na[turn->i];
-	const bool timed = !bench_times_na(res->plan->host);
+	const bool timed = !bench_times_na(res->plan->host), quick = res->plan->quick;
 	struct socket_place place;
 	const struct auto_drive drive = {.paging = auto_paging_name[turn->i % AUTO_NR_PAGINGS],
 	                                 .backing = auto_backing[turn->i / AUTO_NR_PAGINGS],
 	                                 .image = res->plan->file[BENCH_KERNEL],
 	                                 .socket = place.path,
-	                                 .init = timed ? "200" : "30",
-	                                 .steady = timed ? "150" : "4",
-	                                 .again = timed ? "300" : "30"};
+	                                 .init = !timed  ? "30"
+	                                         : quick ? "60"
+	                                                 : "200",
+	                                 .steady = !timed  ? "4"
+	                                           : quick ? "45"
+	                                                   : "150",
+	                                 .again = !timed  ? "30"
+	                                          : quick ? "90"
+	                                                  : "300"};
 	int r = socket_place_make(&place);
 
 	if (r < 0) {
@@ -69,6 +75,13 @@ static size_t group_end(const void *results, size_t first)
 	return first + AUTO_NR_PAGINGS;
 }
 
+static void leave_out(void *results, size_t i, const char *why)
+{
+	struct auto_results *res = results;
+
+	reason_set(&res->na[i], why);
+}
+
 static void describe(const void *results, size_t i, char *ret_text, size_t size)
 {
 	snprintf(ret_text, size, "--paging %s, --backing %s", auto_paging_name[i % AUTO_NR_PAGINGS],
@@ -96,12 +109,14 @@ const struct workload auto_workload = {
     .needs = 1 << BENCH_KERNEL,
     .rounds = STATS_FEWEST,
     .quick_rounds = 2,
+    .group_seconds = 60,
     .untimed_rounds = 1,
     .results_size = sizeof(struct auto_results),
     .begin = begin,
     .nr_cases = nr_cases,
     .is_due = is_due,
     .group_end = group_end,
+    .leave_out = leave_out,
     .describe = describe,
     .turn = take_turn,
     .finish = finish,

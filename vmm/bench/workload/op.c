@@ -184,6 +184,13 @@ size_t op_group_end(const void *results, size_t first)
 	return end;
 }
 
+void op_leave_out(void *results, size_t i, const char *why)
+{
+	struct op_results *res = results;
+
+	reason_set(&res->series[i].na, why);
+}
+
 bool op_is_due(const void *results, size_t i)
 {
 	return op_has(results, i);

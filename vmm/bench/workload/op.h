@@ -78,6 +78,7 @@ int must_check op_begin(struct op_results *results, const struct op_set *set, co
 size_t op_nr(const void *results);
 bool op_is_due(const void *results, size_t i);
 size_t op_group_end(const void *results, size_t first);
+void op_leave_out(void *results, size_t i, const char *why);
 void op_describe(const void *results, size_t i, char *ret_text, size_t size);
 int must_check op_count(void *results, const struct turn *turn); /* as `prepare` */
 int must_check op_turn(void *results, const struct turn *turn);

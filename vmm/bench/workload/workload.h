@@ -93,6 +93,7 @@ struct workload {
 	int quick_rounds;           /* the same with --quick */
 	int untimed_rounds;         /* on a host without times (bench_times_na): the same, whatever --runs says */
 	double quick_seconds;       /* limit of a run with --quick and without --runs; 0: none */
+	double group_seconds;       /* limit of any run with --quick, which does one group's rounds after another's */
 	int fewest[BOUND_NR_PARTS]; /* rounds that a run with a limit needs (bound.h) */
 	size_t results_size;        /* bytes; the results begin as zeroes */
 
@@ -108,6 +109,8 @@ struct workload {
 	bool (*is_due)(const void *results, size_t i);
 	/* Optional: one past the last case to be compared with case `first`; these take turns in a random order. */
 	size_t (*group_end)(const void *results, size_t first);
+	/* With group_seconds: there was no time for the case, or a signal came. Gives it this reason. */
+	void (*leave_out)(void *results, size_t i, const char *why);
 	/* The case, for progress. */
 	void (*describe)(const void *results, size_t i, char *ret_text, size_t size);
 	/* Optional: what is done once for a case, before the first round. turn->round is 0. */
