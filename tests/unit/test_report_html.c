@@ -69,6 +69,8 @@ Test(report_html, texts_are_no_tags)
 	cr_expect(strstr(page, "a &lt;CPU&gt; &amp; &quot;more&quot;"), "%s", page);
 	cr_expect(strstr(page, "<p>a &lt; b &amp; c</p>"), "%s", page);
 	cr_expect(strstr(page, "title=\"it was &lt;too&gt; busy\">n/a</td>"), "%s", page);
+	cr_expect_eq(text_count(page, "<p class=\"dim\">n/a: it was &lt;too&gt; busy</p>"), 1u,
+	             "a title needs a mouse");
 	cr_expect_eq(text_count(page, "<nested>"), 0u);
 	free(page);
 }
@@ -166,21 +168,25 @@ static const struct report_layout heat_layout = {"made-up", heat_columns, sizeof
 
 static int add_heat(struct report *r, const void *results, size_t i)
 {
-	static const double low[] = {2, 0.25, 0.9, NAN, 90};
-	static const char *const option[] = {"a", "b", "c", "d", "a"};
+	static const double low[] = {2, 0.25, 0.9, NAN, 90, NAN, NAN, 7};
+	static const char *const option[] = {"a", "b", "c", "d", "a", "a", "a", "b"};
+	static const char *const page[] = {"4k", "4k", "4k", "4k", "2m", "2m", "1g", "2m"};
 
 	report_row(r);
-	report_set_text(r, "page", i < 4 ? "4k" : "2m");
-	report_set_text(r, "environment", "nested");
+	report_set_text(r, "page", page[i]);
+	report_set_text(r, "environment", i == 5 ? "shadow" : "nested");
 	report_set_text(r, "option", option[i]);
 	report_set_number(r, "load", low[i] * 1.1);
-	report_set_number(r, "load_ci_low", low[i]);
-	report_set_number(r, "load_ci_high", low[i] * 1.2);
+	report_set_number(r, "load_ci_low", i == 7 ? -INFINITY : low[i]);
+	report_set_number(r, "load_ci_high", i == 7 ? INFINITY : low[i] * 1.2);
 	report_set_rest_na(r, "it was busy");
 	return 0;
 }
 
-/* A map for each panel, with its own columns alone. What may be 1 has no colour, and no colour hides the number. */
+/*
+ * A map for each panel, with its own columns alone. What may be 1 has no colour, and no colour hides the number. Where
+ * nothing was measured there is no line, and no map; a number without an interval has no interval of two NaN.
+ */
 Test(report_html, heat_maps)
 {
 	struct report *table;
@@ -189,15 +195,17 @@ Test(report_html, heat_maps)
 	FILE *f = open_memstream(&text, &len);
 	struct report_section section = {.name = "x", .what = "", .finding = "", .words = "", .nr_tables = 1};
 
-	cr_assert_eq(report_build(&heat_layout, NULL, 5, add_heat, &table), 0);
+	cr_assert_eq(report_build(&heat_layout, NULL, 8, add_heat, &table), 0);
 	section.table = (const struct report *const *)&table;
 	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
 	fclose(f);
 	cr_expect_eq(text_count(text, "<figure>"), 2u, "%s", text);
 	cr_expect_eq(text_count(text, "background:rgb(224 112 0/"), 2u, "%s", text);
 	cr_expect_eq(text_count(text, "background:rgb(0 114 178/"), 1u, "%s", text);
-	cr_expect(strstr(text, "background:rgb(224 112 0/0.70)\" title=\"90 to 108\">99.00</td></tr>"), "%s", text);
-	cr_expect(strstr(text, "<td class=\"n\">n/a</td></tr>"), "%s", text);
+	cr_expect(strstr(text, "background:rgb(224 112 0/0.70)\" title=\"90 to 108\">99.00</td>"), "%s", text);
+	cr_expect(strstr(text, "<td class=\"n\" title=\"no interval\">7.70</td></tr>"), "%s", text);
+	cr_expect(strstr(text, "<td class=\"n\" title=\"not a finite number\">n/a</td></tr>"), "%s", text);
+	cr_expect_eq(text_count(text, "<th scope=\"row\">shadow"), 0u, "%s", text);
 	cr_expect_eq(text_count(text, "nan") + text_count(text, "inf"), 0u, "%s", text);
 	free(text);
 	f = open_memstream(&script, &len);

@@ -45,13 +45,32 @@ static void put_value(const struct report *r, size_t row, const struct cell *cel
 	if (cell->kind == CELL_NUMBER && cell->number > 0 && (low > 1 || high < 1))
 		fprintf(to, " style=\"background:rgb(%s/%.2f)\"", low > 1 ? "224 112 0" : "0 114 178",
 		        fmin(fabs(log2(cell->number)) / MOST_DOUBLINGS, 1) * MOST_ALPHA);
-	if (cell->kind == CELL_NUMBER)
-		fprintf(to, " title=\"%.4g to %.4g\"", low, high);
-	fputc('>', to);
+	fputs(" title=\"", to);
+	if (cell->kind != CELL_NUMBER)
+		markup_text(report_na_reason(cell), to);
+	else if (isfinite(low) && isfinite(high))
+		fprintf(to, "%.4g to %.4g", low, high);
+	else
+		fputs("no interval", to);
+	fputs("\">", to);
 	markup_text(report_cell_text(r, row, report_column_of(r, r->plot->y), text), to);
 	fputs("</td>", to);
 }
 
+/* Whether the map has a number in this line, or in any (`line` NULL). */
+static bool has_number(const struct report *r, const char *panel, const char *line)
+{
+	const size_t panels = report_column_of(r, r->plot->panel), lines = report_column_of(r, r->plot->line),
+	             y = report_column_of(r, r->plot->y);
+
+	for (size_t row = 0; row < r->nr_rows; row++)
+		if (report_has_text(r, row, panels, panel) && (!line || report_has_text(r, row, lines, line)) &&
+		    report_cell(r, row, y)->kind == CELL_NUMBER)
+			return true;
+	return false;
+}
+
+/* What was not measured at all is left to the table. */
 static void put_map(const struct report *r, const char *panel, FILE *to)
 {
 	const struct report_values lines = report_values_of(r, r->plot->line), xs = report_values_of(r, r->plot->x);
@@ -69,6 +88,8 @@ static void put_map(const struct report *r, const char *panel, FILE *to)
 			fprintf(to, "<th scope=\"col\">%s</th>", xs.text[x]);
 	fputs("</tr></thead>\n<tbody>\n", to);
 	for (size_t l = 0; l < lines.nr; l++) {
+		if (!has_number(r, panel, lines.text[l]))
+			continue;
 		fprintf(to, "<tr><th scope=\"row\">%s</th>", lines.text[l]);
 		for (size_t x = 0; x < xs.nr; x++) {
 			const struct cell *cell = find(r, panel, lines.text[l], xs.text[x], &row);
@@ -86,8 +107,12 @@ void report_heat_maps(const struct report *r, FILE *to)
 	const struct report_values panels = report_values_of(r, r->plot->panel);
 
 	for (size_t i = 0; i < panels.nr; i++)
-		put_map(r, panels.text[i], to);
-	fputs("<p class=\"dim\">Orange is above 1, blue below; without colour the 95 % interval includes 1.</p>\n", to);
+		if (has_number(r, panels.text[i], NULL))
+			put_map(r, panels.text[i], to);
+	fputs("<p class=\"dim\">Orange is above 1, blue below; without colour the 95 % interval includes 1, or there "
+	      "is none. Lines without a number are "
+	      "in the table alone.</p>\n",
+	      to);
 }
 
 /* ---- gnuplot ---- */
@@ -100,9 +125,14 @@ static void put_cells(const struct report *r, const char *panel, FILE *to)
 
 void report_heat_gnuplot(const struct report *r, FILE *to)
 {
-	const struct report_values panels = report_values_of(r, r->plot->panel);
+	struct report_values panels = report_values_of(r, r->plot->panel);
 	const struct report_values lines = report_values_of(r, r->plot->line), xs = report_values_of(r, r->plot->x);
+	size_t maps = 0;
 
+	for (size_t i = 0; i < panels.nr; i++)
+		if (has_number(r, panels.text[i], NULL))
+			panels.text[maps++] = panels.text[i];
+	panels.nr = maps;
 	fprintf(to, "set xrange [-0.5:%zu.5]\nset xtics scale 0 rotate by -30 ", xs.nr - 1);
 	report_gnuplot_places(&xs, "across", to);
 	fprintf(to, "set yrange [%zu.5:-0.5]\nset ytics scale 0 ", lines.nr - 1);

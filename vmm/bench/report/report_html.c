@@ -173,7 +173,15 @@ static void put_table(const struct report *r, FILE *to)
 			put_cell(r, row, c, to);
 		fputs("</tr>\n", to);
 	}
-	fputs("</tbody>\n</table>\n</div>\n</details>\n", to);
+	fputs("</tbody>\n</table>\n</div>\n", to);
+	for (size_t i = 0; i < r->nr_rows * r->nr_columns; i++) { /* a title is for a mouse alone */
+		if (!report_is_new_reason(r, i))
+			continue;
+		fputs("<p class=\"dim\">n/a: ", to);
+		markup_text(report_na_reason(&r->cell[i]), to);
+		fputs("</p>\n", to);
+	}
+	fputs("</details>\n", to);
 }
 
 int report_write_html(const struct report_environment *env, const struct report_section *sections, size_t nr, FILE *to)

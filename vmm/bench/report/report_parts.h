@@ -65,6 +65,8 @@ size_t report_end_of(const struct report *r, const char *end);
 bool report_has_text(const struct report *r, size_t row, size_t column, const char *text);
 /* For gnuplot, behind "set xtics ": the words at 0, 1, ...; and a function of that name that gives a word's place. */
 void report_gnuplot_places(const struct report_values *words, const char *function, FILE *to);
+/* Whether cell number `cell` of the table, row by row, is n/a for a reason that none before it has. */
+bool report_is_new_reason(const struct report *r, size_t cell);
 /* Whether the plot has anything to draw. */
 bool report_has_points(const struct report *r);
 

@@ -64,22 +64,6 @@ static int column_width(const struct report *r, size_t c)
 	return width;
 }
 
-/* Each reason once, in the order in which it first appears. */
-static void print_na_reasons(const struct report *r, FILE *to)
-{
-	const size_t nr = r->nr_rows * r->nr_columns;
-
-	for (size_t i = 0; i < nr; i++) {
-		bool said = r->cell[i].kind != CELL_NA;
-
-		for (size_t j = 0; !said && j < i; j++)
-			said = r->cell[j].kind == CELL_NA &&
-			       strcmp(report_na_reason(&r->cell[j]), report_na_reason(&r->cell[i])) == 0;
-		if (!said)
-			fprintf(to, "n/a: %s\n", report_na_reason(&r->cell[i]));
-	}
-}
-
 static int written(FILE *to)
 {
 	return fflush(to) || ferror(to) ? -EIO : 0;
@@ -104,7 +88,9 @@ int report_print(const struct report *r, FILE *to)
 		for (size_t c = 0; c < r->nr_columns; c++)
 			print_cell(to, report_cell_text(r, row, c, buf), width[c], report_is_numeric(r, c),
 			           c + 1 == r->nr_columns);
-	print_na_reasons(r, to);
+	for (size_t i = 0; i < r->nr_rows * r->nr_columns; i++)
+		if (report_is_new_reason(r, i))
+			fprintf(to, "n/a: %s\n", report_na_reason(&r->cell[i]));
 	free(width);
 	return written(to);
 }

@@ -84,3 +84,14 @@ bool report_has_points(const struct report *r)
 			return true;
 	return false;
 }
+
+bool report_is_new_reason(const struct report *r, size_t cell)
+{
+	if (r->cell[cell].kind != CELL_NA)
+		return false;
+	for (size_t i = 0; i < cell; i++)
+		if (r->cell[i].kind == CELL_NA &&
+		    strcmp(report_na_reason(&r->cell[i]), report_na_reason(&r->cell[cell])) == 0)
+			return false;
+	return true;
+}

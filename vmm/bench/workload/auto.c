@@ -20,13 +20,13 @@ static int take_turn(void *results, const struct turn *turn)
 	                                 .image = res->plan->file[BENCH_KERNEL],
 	                                 .socket = place.path,
 	                                 .init = !timed  ? "30"
-	                                         : quick ? "60"
+	                                         : quick ? "24"
 	                                                 : "200",
 	                                 .steady = !timed  ? "4"
-	                                           : quick ? "45"
+	                                           : quick ? "18"
 	                                                   : "150",
 	                                 .again = !timed  ? "30"
-	                                          : quick ? "90"
+	                                          : quick ? "36"
 	                                                  : "300"};
 	int r = socket_place_make(&place);
 
