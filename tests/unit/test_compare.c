@@ -186,13 +186,22 @@ Test(compare, fractions_identify_nothing)
 	json_decref(root);
 }
 
+#define TWO(x) RESULT("t", IN("x", "ns") ", " IN("y", "ns"), "{\"x\": " x ", \"y\": 1}")
+
 Test(compare, not_measured)
 {
-	const char *const na = RESULT("t", IN("x", "ns"), "{\"x\": null, \"na\": {\"x\": \"no PMU\"}}");
+	static const char na[] = TWO("null"), measured[] = TWO("1");
+	static const struct {
+		const char *base, *other;
+	} pairs[] = {{measured, na}, {na, measured}, {na, na}};
 
-	expect(ONE(IN("x", "ns"), "1"), na, 5, "n/a");
-	expect(na, ONE(IN("x", "ns"), "1"), 5, "n/a");
-	expect(na, na, 5, "n/a");
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		json_t *root = compare(pairs[i].base, pairs[i].other, 5);
+
+		cr_expect_str_eq(verdict(root, 0), "n/a");
+		cr_expect_str_eq(verdict(root, 1), "same within threshold");
+		json_decref(root);
+	}
 }
 
 static char *printed(const char *base, const char *other, bool all)
@@ -229,19 +238,49 @@ Test(compare, text)
 	free(text);
 }
 
+/* A value that is no longer measured is no better than the base: who reads totals alone is told. */
+Test(compare, what_is_missing)
+{
+	char *text = printed(TWO("1"), TWO("null"), false);
+
+	cr_expect(strstr(text, "1 values that made-up has were not measured in made-up: nothing is said of them.\n"),
+	          "%s", text);
+	free(text);
+	text = printed(TWO("null"), TWO("1"), false);
+	cr_expect_null(strstr(text, "nothing is said"), "%s", text);
+	free(text);
+}
+
+/* 1.1 to 1e308 was "from 0", as its change in percent is infinite; and a change of eighteen digits is none to read. */
+Test(compare, changes_beyond_measure)
+{
+	char *text = printed(ONE(IN("x", "ns"), "1.1"), ONE(IN("x", "ns"), "1e308"), false);
+
+	cr_expect(strstr(text, "+inf %") && !strstr(text, "from 0"), "%s", text);
+	free(text);
+	text = printed(ONE(IN("x", "ns"), "1"), ONE(IN("x", "ns"), "1e18"), false);
+	cr_expect(strstr(text, "+1e+20 %"), "%s", text);
+	free(text);
+	text = printed(ONE(IN("x", "ns"), "0"), ONE(IN("x", "ns"), "1"), false);
+	cr_expect(strstr(text, "from 0"), "%s", text);
+	free(text);
+}
+
 Test(compare, environments_that_differ)
 {
 	static const char base[] =
 	    "{\"version\": 1, \"environment\": {\"cpu\": \"A\", \"seed\": 1, \"kernel\": \"k\"}, "
-	    "\"tables\": [{\"name\": \"t\", \"columns\": [], \"rows\": [{}]}]}";
-	static const char other[] = "{\"version\": 1, \"environment\": {\"cpu\": \"B\", \"seed\": 1, \"more\": 2.5}, "
-	                            "\"tables\": [{\"name\": \"t\", \"columns\": [], \"rows\": [{}]}]}";
+	    "\"tables\": [{\"name\": \"t\", \"columns\": [" IN("x", "ns") "], \"rows\": [{\"x\": 1}]}]}";
+	static const char other[] =
+	    "{\"version\": 1, \"environment\": {\"cpu\": \"B\", \"seed\": 1, \"more\": 2.5}, "
+	    "\"tables\": [{\"name\": \"t\", \"columns\": [" IN("x", "ns") "], \"rows\": [{\"x\": 1}]}]}";
 	char *text = printed(base, other, false);
 
 	cr_expect(strstr(text, "\ncpu          A        B        A\n"), "%s", text);
 	cr_expect(strstr(text, "\nkernel       k        unknown  k\n"), "%s", text);
 	cr_expect(strstr(text, "\nmore         unknown  2.5      unknown\n"), "%s", text);
 	cr_expect(!strstr(text, "seed"), "%s", text);
+	cr_expect(strstr(text, "Not the same: cpu, kernel. What changed may come from that.\n"), "%s", text);
 	free(text);
 }
 
@@ -292,7 +331,10 @@ Test(compare, cut_short)
 		cr_expect_eq(compare_load("made-up", whole, len, &file), -EINVAL);
 }
 
-/* Other tables, no row in common, rows that are alike. */
+/*
+ * Other tables, no row in common, rows that are alike; us beside ns, which were the same within the threshold; and rows of
+ * which not a value was measured in both, of which "nothing got worse" was said with status 0.
+ */
 Test(compare, what_cannot_be_compared)
 {
 	static const struct {
@@ -303,6 +345,10 @@ Test(compare, what_cannot_be_compared)
 	    {RESULT("t", KEYED, ""), RESULT("t", KEYED, "")},
 	    {RESULT("t", KEYED, ROW("1", "4k", "-", "1")),
 	     RESULT("t", KEYED, ROW("1", "4k", "-", "1") "," ROW("1", "4k", "-", "2"))},
+	    {ONE(IN("x", "ns"), "1"), ONE(IN("x", "us"), "1")},
+	    {ONE(IN("x", "ns"), "1"), RESULT("t", COLUMN("x"), "{\"x\": 1}")},
+	    {ONE(IN("x", "ns"), "1"), ONE(IN("x", "ns"), "null")},
+	    {ONE(IN("x", "ns"), "null"), ONE(IN("x", "ns"), "1")},
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {

@@ -19,6 +19,18 @@ static void judge_all(struct comparison *c)
 	}
 }
 
+/* -EINVAL, logged: not a value is measured in two files, so that "nothing got worse" would be said of nothing. */
+static int check_any(const struct comparison *c)
+{
+	for (size_t f = 1; f < c->nr_files; f++)
+		for (enum compare_verdict v = COMPARE_NOISE; v <= COMPARE_BETTER; v++)
+			if (c->count[f][v])
+				return 0;
+	log_error("%s has rows in common with %s, and no value that was measured in both", c->file[1]->name,
+	          c->file[0]->name);
+	return -EINVAL;
+}
+
 int compare_files(const struct compare_file *const *files, size_t nr_files, double threshold,
                   struct comparison **ret_comparison)
 {
@@ -30,11 +42,14 @@ int compare_files(const struct compare_file *const *files, size_t nr_files, doub
 		return log_errno(ENOMEM, "the comparison");
 	*c = (struct comparison){.file = files, .nr_files = nr_files, .threshold = threshold};
 	r = compare_match(c);
+	if (r == 0) {
+		judge_all(c);
+		r = check_any(c);
+	}
 	if (r < 0) {
 		comparison_free(c);
 		return r;
 	}
-	judge_all(c);
 	*ret_comparison = c;
 	return 0;
 }

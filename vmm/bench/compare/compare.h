@@ -31,7 +31,8 @@ void compare_file_free(struct compare_file *file);
 
 /*
  * Compares 2 to COMPARE_MAX_FILES files, which must outlive the comparison. `threshold` is in percent. -EINVAL, logged:
- * a file has no row in common with the base, or two rows that cannot be told apart. -ENOMEM, logged.
+ * a file has no row in common with the base, two rows that cannot be told apart, or a column in another unit; or no value
+ * at all was measured in two of them. -ENOMEM, logged.
  */
 int must_check compare_files(const struct compare_file *const *files, size_t nr_files, double threshold,
                              struct comparison **ret_comparison);

@@ -68,7 +68,24 @@ static bool earlier_has(const struct match *m, size_t file, const char *name)
 	return false;
 }
 
-/* Keys are the base's that identify rows in all files; values are those of any file. -ENOMEM. */
+/* -EINVAL, logged: the column's numbers are not those of an earlier file, which has it in another unit. */
+static int check_unit(const struct match *m, size_t file, const struct column *column)
+{
+	for (size_t f = 0; f < file; f++) {
+		const json_t *other = m->table[f] ? json_object_get(m->table[f]->columns, column->name) : NULL;
+		const char *unit = json_string_value(json_object_get(other, "unit"));
+
+		if (!other || strcmp(unit ? unit : "", column->unit ? column->unit : "") == 0)
+			continue;
+		log_error("column %s of table %s is in another unit: %s in %s, and %s in %s", column->name,
+		          m->table[f]->name, unit ? unit : "none", m->c->file[f]->name,
+		          column->unit ? column->unit : "none", m->c->file[file]->name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Keys are the base's that identify rows in all files; values are those of any file. -ENOMEM; -EINVAL, logged. */
 static int find_columns(struct match *m)
 {
 	size_t room = 0;
@@ -83,6 +100,8 @@ static int find_columns(struct match *m)
 		for (size_t i = 0; m->table[f] && i < json_array_size(m->table[f]->list); i++) {
 			const struct column column = column_of(m->table[f], i);
 
+			if (check_unit(m, f, &column) < 0)
+				return -EINVAL;
 			if (column.rule->role == COMPARE_NOTE || earlier_has(m, f, column.name))
 				continue;
 			if (column.rule->role == COMPARE_VALUE)

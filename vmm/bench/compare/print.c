@@ -133,13 +133,13 @@ static const char *cell_text(const struct compare_cell *cell, char buf[CELL_TEXT
 	return buf;
 }
 
-static const char *change_text(const struct compare_cell *cell, char buf[CELL_TEXT])
+static const char *change_text(const struct compare_cell *base, const struct compare_cell *cell, char buf[CELL_TEXT])
 {
 	if (cell->verdict < COMPARE_NOISE || cell->verdict > COMPARE_BETTER)
 		return "";
-	if (!isfinite(cell->change))
+	if (!isfinite(cell->change) && base->value == 0)
 		return "from 0";
-	snprintf(buf, CELL_TEXT, "%+.1f %%", cell->change);
+	snprintf(buf, CELL_TEXT, fabs(cell->change) < 1e6 ? "%+.1f %%" : "%+.3g %%", cell->change);
 	return buf;
 }
 
@@ -179,7 +179,7 @@ static void add_item(struct report *r, const struct comparison *c, const struct 
 	report_set_text(r, t->base, cell_text(&item->cell[0], buf));
 	for (size_t f = 1; f < c->nr_files; f++) {
 		report_set_text(r, t->other[f], cell_text(&item->cell[f], buf));
-		report_set_text(r, t->change[f], change_text(&item->cell[f], buf));
+		report_set_text(r, t->change[f], change_text(&item->cell[0], &item->cell[f], buf));
 		report_set_text(r, t->verdict[f], verdict_text(item, f, buf));
 	}
 }
@@ -225,6 +225,38 @@ static void print_lonely(const struct compare_file *has, const struct compare_fi
 			fprintf(to, "Table %s is not in %s: not compared.\n", has->table[t].name, lacks->name);
 }
 
+/* What times depend on, so that a change may be its, and not of what was changed. */
+static void print_elsewhere(const struct comparison *c, FILE *to)
+{
+	static const char *const matters[] = {"host",         "cpu",      "cpus",   "kernel",
+	                                      "second_stage", "emulator", "gnomon", NULL};
+	const char *comma = "";
+
+	for (size_t k = 0; matters[k]; k++) {
+		if (!differs(c, matters[k]))
+			continue;
+		fprintf(to, "%s%s", *comma ? comma : "Not the same: ", matters[k]);
+		comma = ", ";
+	}
+	if (*comma)
+		fputs(". What changed may come from that.\n", to);
+}
+
+/* Of these a run may not be called as good as the base. */
+static void print_missing(const struct comparison *c, FILE *to)
+{
+	for (size_t f = 1; f < c->nr_files; f++) {
+		size_t missing = 0;
+
+		for (size_t i = 0; i < c->nr_items; i++)
+			missing += c->item[i].cell[0].is_measured && !c->item[i].cell[f].is_measured &&
+			           compare_find_table(c->file[f], c->item[i].table);
+		if (missing)
+			fprintf(to, "%zu values that %s has were not measured in %s: nothing is said of them.\n",
+			        missing, c->file[0]->name, c->file[f]->name);
+	}
+}
+
 static void print_totals(const struct comparison *c, FILE *to)
 {
 	fputc('\n', to);
@@ -247,6 +279,8 @@ static void print_totals(const struct comparison *c, FILE *to)
 	if (c->by_threshold)
 		fprintf(to, "%zu comparisons are without intervals: for them the threshold alone decides.\n",
 		        c->by_threshold);
+	print_missing(c, to);
+	print_elsewhere(c, to);
 }
 
 int comparison_print(const struct comparison *c, bool all, FILE *to)
