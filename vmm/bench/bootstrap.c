@@ -84,11 +84,16 @@ static double best_block(const double *x, size_t n, double median, size_t most)
 size_t bootstrap_block(const double *samples, size_t n, double median)
 {
 	const double most = fmin(ceil(3 * sqrt((double)n)), floor((double)n / 3));
+	double mean;
+	size_t block;
 
 	if (n < FEWEST)
 		return 1;
-	return (size_t)fmax(
+	block = (size_t)fmax(
 	    1, fmin(most, fmax(round(cbrt((double)n)), LONGER * round(best_block(samples, n, median, (size_t)most)))));
+	/* Neighbours that are unlike, as in a saw, make no interval narrower than that of independent samples. */
+	mean = mean_above(samples, n, median);
+	return long_run(samples, n, median, mean, block, 0) < covariance(samples, n, median, mean, 0) ? 1 : block;
 }
 
 /* The 97.5 % quantile of Student's t, by its expansion around the normal one (Abramowitz & Stegun 26.7.5). */

@@ -17,7 +17,7 @@
  * The length of a block, in samples, for the median of `n` > 0 samples in the order in which they were taken: twice
  * that of Politis & White 2004 with the correction of Patton, Politis & White 2009, for the share of samples above the
  * median, of which the median's error is a multiple. At least the cube root of n, as a weak likeness is not seen in few
- * samples; at most n / 3 and 3 sqrt(n). 1 below 8 samples. Time O(n^1.5).
+ * samples; at most n / 3 and 3 sqrt(n). 1 below 8 samples, and where neighbours are unlike. Time O(n^1.5).
  */
 size_t bootstrap_block(const double *samples, size_t n, double median);
 

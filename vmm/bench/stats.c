@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,4 +86,29 @@ int stats_paired_ratio(const double *a, const double *b, size_t n, uint64_t seed
 	if (r == 0)
 		*ret_ratio = (struct stats_ratio){.n = n, .median = s.median, .ci_low = s.ci_low, .ci_high = s.ci_high};
 	return r;
+}
+
+const char *stats_interval(double low, double high, int decimals, char buf[STATS_WORDS])
+{
+	if (isfinite(low) && isfinite(high))
+		snprintf(buf, STATS_WORDS, "95%% interval %.*f to %.*f", decimals, low, decimals, high);
+	else
+		snprintf(buf, STATS_WORDS, "fewer than %d rounds: no 95%% interval", STATS_FEWEST);
+	return buf;
+}
+
+const char *stats_bar(const struct stats_ratio *ratio, double bar, bool more_is_better)
+{
+	const double sign = more_is_better ? -1 : 1;
+	const bool by_median = sign * ratio->median <= sign * bar;
+
+	if (sign * ratio->ci_low <= sign * bar && sign * ratio->ci_high <= sign * bar)
+		return "met";
+	if (sign * ratio->ci_low > sign * bar && sign * ratio->ci_high > sign * bar)
+		return "NOT met";
+	if (!isfinite(ratio->ci_low) || !isfinite(ratio->ci_high))
+		return by_median ? "met by the median, too few rounds to be sure"
+		                 : "NOT met by the median, too few rounds to be sure";
+	return by_median ? "met by the median, the interval holds the bar"
+	                 : "NOT met by the median, the interval holds the bar";
 }

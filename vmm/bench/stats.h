@@ -6,6 +6,7 @@
 #ifndef GNOMON_BENCH_STATS_H
 #define GNOMON_BENCH_STATS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,5 +48,16 @@ int must_check stats_summarise(const double *samples, size_t n, uint64_t seed, s
 /* Median of a[i] / b[i] with its interval. -EINVAL: no pairs, or a value not finite or not positive. -ENOMEM. */
 int must_check stats_paired_ratio(const double *a, const double *b, size_t n, uint64_t seed,
                                   struct stats_ratio *ret_ratio);
+
+#define STATS_WORDS 64
+
+/* "95% interval 0.98 to 1.02" in `buf`, or that there is none. */
+const char *stats_interval(double low, double high, int decimals, char buf[STATS_WORDS]);
+
+/*
+ * Whether a bar is met, for a sentence: "met" and "NOT met" where the whole interval says so, and by the median alone
+ * where the interval holds the bar, or there is none.
+ */
+const char *stats_bar(const struct stats_ratio *ratio, double bar, bool more_is_better);
 
 #endif

@@ -182,11 +182,13 @@ int auto_report(const void *results, struct report **ret_table)
 	return report_build(&layout, results, AUTO_NR_BACKINGS * ROWS_OF_BACKING, add_row, ret_table);
 }
 
-static const char *bar_words(double clock, double cpu)
+static const char *bar_words(const struct stats_ratio *clock, const struct stats_ratio *cpu)
 {
-	if (clock <= AUTO_BAR)
-		return cpu <= AUTO_BAR ? "met" : "met on the clock alone";
-	return cpu <= AUTO_BAR ? "met by CPU time alone" : "NOT met";
+	if (clock->n < STATS_FEWEST)
+		return "too few rounds to tell";
+	if (clock->median <= AUTO_BAR)
+		return cpu->median <= AUTO_BAR ? "met" : "met on the clock alone";
+	return cpu->median <= AUTO_BAR ? "met by CPU time alone" : "NOT met";
 }
 
 void auto_explain(const void *results, FILE *to)
@@ -211,6 +213,6 @@ void auto_explain(const void *results, FILE *to)
 			    ratio_of(res, i, phase, OF_THE_CPU, &cpu) == 0)
 				fprintf(to, "%s, %s: %.3f on the clock, %.3f of CPU time, bar %.2f: %s.\n",
 				        auto_backing[i / AUTO_NR_PAGINGS], auto_phase_name[phase], clock.median,
-				        cpu.median, AUTO_BAR, bar_words(clock.median, cpu.median));
+				        cpu.median, AUTO_BAR, bar_words(&clock, &cpu));
 		}
 }

@@ -14,7 +14,7 @@ static void explain_bars(const struct op_results *res, size_t i, FILE *to)
 
 	if (c->native_bar > 0 && op_has_times(res, i) && balloon_of_native(res, i, &ratio) == 0)
 		fprintf(to, "%s on %s, %s: %.2f of the host's own rate, bar %.2f: %s.\n", c->row, c->thp ? "thp" : "4k",
-		        where, ratio.median, c->native_bar, ratio.median >= c->native_bar ? "met" : "NOT met");
+		        where, ratio.median, c->native_bar, stats_bar(&ratio, c->native_bar, true));
 	else if (c->native_bar > 0 && op_has_times(res, i))
 		fprintf(to, "%s on %s, %s: the native row was not measured, so its bar was not either.\n", c->row,
 		        c->thp ? "thp" : "4k", where);
@@ -28,6 +28,7 @@ static void explain_pair(const struct op_results *res, const char *a, const char
                          FILE *to)
 {
 	for (int where = BENCH_NESTED; where <= BENCH_SHADOW; where++) {
+		char words[STATS_WORDS];
 		struct stats_ratio ratio;
 		size_t i, j;
 
@@ -35,7 +36,7 @@ static void explain_pair(const struct op_results *res, const char *a, const char
 		    op_time_ratio(res, i, j, &ratio) < 0)
 			continue;
 		fprintf(to, fmt, bench_environments[where].name, ratio.median);
-		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
+		fprintf(to, " (%s).\n", stats_interval(ratio.ci_low, ratio.ci_high, 2, words));
 	}
 }
 
@@ -63,13 +64,14 @@ static void explain_tlb_after(const struct op_results *res, const char *row, enu
                               const double *before, const char *when, FILE *to)
 {
 	struct stats_ratio ratio;
+	char words[STATS_WORDS];
 	double *us;
 
 	if (tlb_miss(res, row, where, &us) < 0)
 		return;
 	if (stats_paired_ratio(us, before, res->plan->rounds, STATS_SEED, &ratio) == 0)
-		fprintf(to, "  %s %.2f times that (95%% interval %.2f to %.2f)\n", when, ratio.median, ratio.ci_low,
-		        ratio.ci_high);
+		fprintf(to, "  %s %.2f times that (%s)\n", when, ratio.median,
+		        stats_interval(ratio.ci_low, ratio.ci_high, 2, words));
 	else
 		fprintf(to, "  %s n/a: a load was no slower than a dense one in some round\n", when);
 	free(us);
@@ -78,14 +80,15 @@ static void explain_tlb_after(const struct op_results *res, const char *row, enu
 static void explain_tlb(const struct op_results *res, enum bench_where where, FILE *to)
 {
 	struct stats_summary s;
+	char words[STATS_WORDS];
 	double *before;
 
 	if (tlb_miss(res, "load", where, &before) < 0)
 		return;
 	if (stats_summarise(before, res->plan->rounds, STATS_SEED, &s) == 0) {
-		fprintf(to,
-		        "A TLB miss (load less load-dense) in %s mode costs %.0f ns (95%% interval %.0f to %.0f);\n",
-		        bench_environments[where].name, s.median * 1e3, s.ci_low * 1e3, s.ci_high * 1e3);
+		fprintf(to, "A TLB miss (load less load-dense) in %s mode costs %.0f ns (%s);\n",
+		        bench_environments[where].name, s.median * 1e3,
+		        stats_interval(s.ci_low * 1e3, s.ci_high * 1e3, 0, words));
 		explain_tlb_after(res, "load-holes", where, before, "with a hole in each 2 MiB", to);
 		explain_tlb_after(res, "load-joined", where, before, "after the collapse", to);
 	}

@@ -4,10 +4,13 @@
 #include "bench/stats.h"
 #include "bench/workload/chase_parts.h"
 
+#define TOO_WIDE 1.0 /* an interval as 0.04 to 23.4 holds 1, and much else */
+
 /* Of the largest number of pages that has a ratio: one disturbed round of few leaves the largest of all without. */
 static void explain_ratio(const struct chase_results *res, enum bench_where w, enum chase_page page, FILE *to)
 {
 	size_t i = res->nr_sizes - 1;
+	char words[STATS_WORDS];
 	struct stats_ratio ratio;
 	int r;
 
@@ -22,15 +25,14 @@ static void explain_ratio(const struct chase_results *res, enum bench_where w, e
 		        chase_page_name(page), bench_environments[w].name);
 		return;
 	}
-	fprintf(to,
-	        "At %u pages of %s a miss under %s paging costs %.2f times a native one (95%% interval %.2f to %.2f, "
-	        "%d rounds): %s.\n",
-	        res->pages[i], chase_page_name(page), bench_environments[w].name, ratio.median, ratio.ci_low,
-	        ratio.ci_high, (int)ratio.n,
-	        ratio.n < STATS_FEWEST ? "too few to tell"
-	        : ratio.ci_low > 1     ? "more"
-	        : ratio.ci_high < 1    ? "less"
-	                               : "they agree within noise");
+	fprintf(to, "At %u pages of %s a miss under %s paging costs %.2f times a native one (%s, %d rounds): %s.\n",
+	        res->pages[i], chase_page_name(page), bench_environments[w].name, ratio.median,
+	        stats_interval(ratio.ci_low, ratio.ci_high, 2, words), (int)ratio.n,
+	        ratio.n < STATS_FEWEST                    ? "too few to tell"
+	        : ratio.ci_low > 1                        ? "more"
+	        : ratio.ci_high < 1                       ? "less"
+	        : ratio.ci_high - ratio.ci_low > TOO_WIDE ? "the interval is too wide to tell"
+	                                                  : "they agree within noise");
 }
 
 /* What was not measured for want of time. */

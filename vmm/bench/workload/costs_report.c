@@ -175,29 +175,34 @@ int costs_ratio_report(const void *results, struct report **ret_table)
 }
 
 /* One line for a bar. */
-static void explain_bar(const struct op_case *c, double value, const char *unit, double bar, FILE *to)
+static void explain_bar(const struct op_case *c, const struct stats_ratio *value, const char *unit, double bar,
+                        FILE *to)
 {
 	char buf[OP_MAX_OPTIONS];
 
-	fprintf(to, "%s, %s: %.3f %s, bar %.2f: %s.\n", c->row, options_words(c, buf), value, unit, bar,
-	        value <= bar ? "met" : "NOT met");
+	fprintf(to, "%s, %s: %.3f %s, bar %.2f: %s.\n", c->row, options_words(c, buf), value->median, unit, bar,
+	        stats_bar(value, bar, false));
 }
 
 static void explain_bars(const struct op_results *res, size_t i, FILE *to)
 {
 	const struct op_case *c = op_case_of(res, i);
 	const struct op_series *s = &res->series[i];
+	/* Counted: they are what they are. */
+	const struct stats_ratio exits = {.median = s->exits, .ci_low = s->exits, .ci_high = s->exits},
+	                         pages = {
+	                             .median = s->pages_built, .ci_low = s->pages_built, .ci_high = s->pages_built};
 	struct stats_ratio ratio;
 
 	if (c->floors_bar > 0 && op_has_times(res, i) &&
 	    stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
-		explain_bar(c, ratio.median, "floors", c->floors_bar, to);
+		explain_bar(c, &ratio, "floors", c->floors_bar, to);
 	if (c->nested_bar > 0 && nested_ratio(res, i, &ratio) == 0)
-		explain_bar(c, ratio.median, "times the nested time", c->nested_bar, to);
+		explain_bar(c, &ratio, "times the nested time", c->nested_bar, to);
 	if (c->exits_bar > 0)
-		explain_bar(c, s->exits, "exits", c->exits_bar, to);
+		explain_bar(c, &exits, "exits", c->exits_bar, to);
 	if (c->builds_none)
-		explain_bar(c, s->pages_built, "shadow pages built", 0, to);
+		explain_bar(c, &pages, "shadow pages built", 0, to);
 }
 
 static void explain_host(const struct host_info *h, FILE *to)

@@ -3,11 +3,12 @@
 
 #include "bench/workload/enclave.h"
 
-static void explain_bar(const struct op_case *c, double value, bool met, const char *words, double bar, FILE *to)
+static void explain_bar(const struct op_case *c, const struct stats_ratio *ratio, bool more_is_better,
+                        const char *words, double bar, FILE *to)
 {
 	fprintf(to, "%s, %s%s%s: %.3f %s, bar %.2f: %s.\n", c->row, bench_environments[c->where].name,
-	        c->monitor ? ", monitor a " : "", c->monitor ? c->monitor : "", value, words, bar,
-	        met ? "met" : "NOT met");
+	        c->monitor ? ", monitor a " : "", c->monitor ? c->monitor : "", ratio->median, words, bar,
+	        stats_bar(ratio, bar, more_is_better));
 }
 
 static void explain_bars(const struct op_results *res, size_t i, FILE *to)
@@ -20,9 +21,9 @@ static void explain_bars(const struct op_results *res, size_t i, FILE *to)
 	if (!op_has_times(res, i))
 		return;
 	if (c->floors_bar > 0 && stats_paired_ratio(s->us, s->floor_us, res->plan->rounds, STATS_SEED, &ratio) == 0)
-		explain_bar(c, ratio.median, ratio.median <= c->floors_bar, "floors", c->floors_bar, to);
+		explain_bar(c, &ratio, false, "floors", c->floors_bar, to);
 	if (c->native_bar > 0 && enclave_blake2b(res, i, &reference) && op_time_ratio(res, reference, i, &ratio) == 0)
-		explain_bar(c, ratio.median, ratio.median >= c->native_bar, "of BLAKE2b's rate", c->native_bar, to);
+		explain_bar(c, &ratio, true, "of BLAKE2b's rate", c->native_bar, to);
 }
 
 /* A load inside by one outside, in the same mode. */
@@ -30,6 +31,7 @@ static void explain_loads(const struct op_results *res, enum bench_where where, 
 {
 	size_t in = res->set->nr_cases, out = in;
 	struct stats_ratio ratio;
+	char words[STATS_WORDS];
 
 	for (size_t i = 0; i < res->set->nr_cases; i++) {
 		const struct op_case *c = op_case_of(res, i);
@@ -41,8 +43,8 @@ static void explain_loads(const struct op_results *res, enum bench_where where, 
 	}
 	if (in == res->set->nr_cases || out == in || op_time_ratio(res, in, out, &ratio) < 0)
 		return;
-	fprintf(to, "A load inside an enclave takes %.2f times one outside in %s mode (95%% interval %.2f to %.2f).\n",
-	        ratio.median, bench_environments[where].name, ratio.ci_low, ratio.ci_high);
+	fprintf(to, "A load inside an enclave takes %.2f times one outside in %s mode (%s).\n", ratio.median,
+	        bench_environments[where].name, stats_interval(ratio.ci_low, ratio.ci_high, 2, words));
 }
 
 static void explain_table(const struct op_results *res, FILE *to)

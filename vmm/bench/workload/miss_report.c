@@ -97,18 +97,26 @@ static void explain_method(const struct miss_request *q, FILE *to)
 
 	if (miss_precision(q, q->samples->turns, &precision) < 0)
 		return;
+	if (q->samples->turns < STATS_FEWEST) {
+		fprintf(to, "With %s, %u turns are too few for intervals.\n", miss_mapping_words(q, words),
+		        q->samples->turns);
+		return;
+	}
 	fprintf(to, "With %s, the widest interval of a ratio is +-%.1f %% after %u turns%s.\n",
 	        miss_mapping_words(q, words), 100 * precision, q->samples->turns,
-	        precision <= q->precision
-	            ? ""
-	            : ": wider than wanted (--precision), the host was too busy or the time too short "
-	              "(--max-time)");
+	        precision <= q->precision ? ""
+	        : q->samples->turns < q->turns
+	            ? ": wider than wanted (--precision), the host was too busy or the time too short "
+	              "(--max-time)"
+	            : ": wider than wanted (--precision), and no more turns were");
 	explain_itself(q, to);
 }
 
 /* What the interval says; one that is wide holds 1, and much else. */
 static const char *verdict_of(const struct stats_ratio *ratio)
 {
+	if (ratio->n < STATS_FEWEST)
+		return "too few turns to tell";
 	if (ratio->ci_low > 1)
 		return "longer";
 	if (ratio->ci_high < 1)
@@ -140,6 +148,7 @@ void miss_find(const void *results, FILE *to)
 	const struct miss_results *res = results;
 	const struct miss_request *q = &res->request[0];
 	const size_t ring = q->nr_rings - 1;
+	char words[STATS_WORDS];
 	struct stats_ratio ratio;
 
 	if (!res->nr || *res->na[0])
@@ -149,11 +158,10 @@ void miss_find(const void *results, FILE *to)
 		if (miss_who[who].again || miss_who[who].where == BENCH_NATIVE || !(q->who >> who & 1) ||
 		    miss_ratio(q, ring, who, q->samples->turns, &ratio) < 0)
 			continue;
-		fprintf(to,
-		        "In %s mode a load in %u pages takes %.3f times as long (95%% interval %.3f to %.3f): %s. A "
-		        "miss there walks %s.\n",
-		        miss_who[who].name, q->ring[ring].pages, ratio.median, ratio.ci_low, ratio.ci_high,
-		        verdict_of(&ratio), bench_walk_words(res->plan->host, miss_who[who].where));
+		fprintf(to, "In %s mode a load in %u pages takes %.3f times as long (%s): %s. A miss there walks %s.\n",
+		        miss_who[who].name, q->ring[ring].pages, ratio.median,
+		        stats_interval(ratio.ci_low, ratio.ci_high, 3, words), verdict_of(&ratio),
+		        bench_walk_words(res->plan->host, miss_who[who].where));
 	}
 }
 

@@ -166,14 +166,12 @@ static int report(const void *results, struct report **ret_table)
 static void explain_ratio(const struct startup_results *res, const char *what, double *const ms[STARTUP_NR], FILE *to)
 {
 	struct stats_ratio ratio;
+	char words[STATS_WORDS];
 
 	if (stats_paired_ratio(ms[STARTUP_GNOMON], ms[STARTUP_SHORTEST], res->plan->rounds, STATS_SEED, &ratio) < 0)
 		return;
 	fprintf(to, "To its %s gnomon takes %.2f times as long as the shortest KVM program", what, ratio.median);
-	if (ratio.n < STATS_FEWEST)
-		fprintf(to, "; fewer than %d rounds have no 95%% interval.\n", STATS_FEWEST);
-	else
-		fprintf(to, " (95%% interval %.2f to %.2f).\n", ratio.ci_low, ratio.ci_high);
+	fprintf(to, " (%s).\n", stats_interval(ratio.ci_low, ratio.ci_high, 2, words));
 }
 
 static void explain(const void *results, FILE *to)
