@@ -77,6 +77,8 @@ MUTANTS = [
      "by_median", "a bar is met though the interval holds it", "unit bootstrap"),
     ("bootstrap-sure-of-a-saw", "vmm/bench/bootstrap.c", "long_run(samples, n, median, mean, block, 0) < covariance",
      "n == 0 && 0 < covariance", "samples that go up and down make an interval of nothing", "unit bootstrap"),
+    ("sharing-deaf", "vmm/bench/workload/sharing.c", "return signal.fd >= 0 && poll(&signal, 1, 0) > 0;", "return false;",
+     "^C waits for gigabytes to be hashed", "unit bench_sharing"),
     ("compare-takes-anything", "vmm/bench/compare/load.c", "wrong = wrong ? wrong : check_interval(row, column);", "",
      "a value outside of its interval is compared, and is the same within noise", COMPARED),
     ("csv-shifted", "vmm/bench/report/report_csv.c", "if (is_same(&all[i], &own[o]))", "if (i == o)",

@@ -33,11 +33,22 @@ static uint64_t changed_pages(const struct sharing_results *res, size_t i)
 	return k < pages(res) ? k : pages(res);
 }
 
-static void update(struct fingerprint *f, const struct stage2 *s2)
+/* A signal came: on a busy host a gigabyte takes longer than whoever sent it waits. */
+static bool is_over(const struct sharing_results *res)
+{
+	struct pollfd signal = {.fd = res->plan->limits.signal_fd, .events = POLLIN};
+
+	return signal.fd >= 0 && poll(&signal, 1, 0) > 0;
+}
+
+/* 0 or -EINTR. */
+static int update(const struct sharing_results *res, struct fingerprint *f, const struct stage2 *s2)
 {
 	fingerprint_begin(f);
 	while (!fingerprint_work(f, s2, STEP))
-		;
+		if (is_over(res))
+			return -EINTR;
+	return 0;
 }
 
 static int make_memory(struct sharing_results *res, int which)
@@ -51,8 +62,11 @@ static int make_memory(struct sharing_results *res, int which)
 	if (r < 0)
 		return r;
 	word = (uint64_t *)(void *)bytes(res, which);
-	for (uint64_t i = 0; i < res->size / sizeof(*word); i++)
+	for (uint64_t i = 0; i < res->size / sizeof(*word); i++) {
+		if (i % (STEP * PAGE_SIZE / sizeof(*word)) == 0 && is_over(res))
+			return -EINTR;
 		word[i] = (i + 1) * 0x9e3779b97f4a7c15ull;
+	}
 	return 0;
 }
 
@@ -73,7 +87,7 @@ static int begin(void *results, const struct bench_plan *plan)
 	return r < 0 ? r : sharing_guests_begin(&res->guests, plan);
 }
 
-/* Two memories with the same content, and each one's fingerprints: with the first case, for all. */
+/* Two memories with the same content, and each one's fingerprints: with the first case, for all. -EINTR. */
 static int prepare(void *results, const struct turn *turn)
 {
 	static const uint8_t key[SHARE_KEY] = "the same in each run";
@@ -85,7 +99,7 @@ static int prepare(void *results, const struct turn *turn)
 	for (int i = 0; r == 0 && i < SHARING_HASHES * 2 && turn->i == 0; i++) {
 		r = fingerprint_create((enum share_algorithm)(i / 2), key, res->size, &res->f[i / 2][i % 2]);
 		if (r == 0)
-			update(res->f[i / 2][i % 2], &res->memory[i % 2].s2);
+			r = update(res, res->f[i / 2][i % 2], &res->memory[i % 2].s2);
 	}
 	return r;
 }
@@ -121,21 +135,26 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 		snprintf(ret_text, size, "%llu pages differ, %s", (unsigned long long)changed_pages(results, i), hash);
 }
 
-static void take_first(struct sharing_results *res, size_t i, int round)
+static int take_first(struct sharing_results *res, size_t i, int round)
 {
 	struct fingerprint *f = res->f[sharing_hash(i)][0];
 	const uint8_t *page = bytes(res, 0);
 	unsigned sum = 0;
+	int r;
 	int64_t start = clock_cpu_us();
 
-	for (uint64_t n = 0; n < pages(res); n++)
+	for (uint64_t n = 0; n < pages(res); n++) {
+		if (n % STEP == 0 && is_over(res))
+			return -EINTR;
 		sum += share_hash_page(&f->hash, SHARE_RIGHTS - 1, page + n * PAGE_SIZE).byte[0];
+	}
 	res->other[i][round] = clock_cpu_us() - start;
 	BUG_ON(sum == UINT32_MAX); /* no compiler leaves it out */
 	fingerprint_due(f, NULL);
 	start = clock_cpu_us();
-	update(f, &res->memory[0].s2);
+	r = update(res, f, &res->memory[0].s2);
 	res->update[i][round] = clock_cpu_us() - start;
+	return r;
 }
 
 /* Marks k pages and changes them, or changes the marked ones back. */
@@ -201,7 +220,9 @@ static int take_diff(struct sharing_results *res, size_t i, int round, unsigned 
 	change(res, k, &seed);
 	start = clock_cpu_us();
 	fingerprint_due(f[1], res->map);
-	update(f[1], &res->memory[1].s2);
+	r = update(res, f[1], &res->memory[1].s2);
+	if (r < 0)
+		return r;
 	res->update[i][round] = clock_cpu_us() - start;
 	start = clock_cpu_us();
 	r = descent_run(&a, &b, NULL, NULL, &found);
@@ -216,24 +237,20 @@ static int take_diff(struct sharing_results *res, size_t i, int round, unsigned 
 		res->comparisons[i] = found.comparisons;
 	change_back(res);
 	fingerprint_due(f[1], res->map);
-	update(f[1], &res->memory[1].s2);
-	return 0;
+	return update(res, f[1], &res->memory[1].s2);
 }
 
 static int take_turn(void *results, const struct turn *turn)
 {
 	struct sharing_results *res = results;
-	struct pollfd signal = {.fd = turn->limits.signal_fd, .events = POLLIN};
 
-	if (signal.fd >= 0 && poll(&signal, 1, 0) > 0)
+	if (is_over(res))
 		return -EINTR;
 	if (turn->i >= SHARING_CASES)
 		return sharing_guests_turn(&res->guests, res->plan, turn->i - SHARING_CASES, turn);
 	if (sharing_index(turn->i) < 0)
-		take_first(res, turn->i, turn->round);
-	else
-		return take_diff(res, turn->i, turn->round, (unsigned)(res->plan->seed + turn->i * 1000 + turn->round));
-	return 0;
+		return take_first(res, turn->i, turn->round);
+	return take_diff(res, turn->i, turn->round, (unsigned)(res->plan->seed + turn->i * 1000 + turn->round));
 }
 
 static void finish(void *results, const struct bench_run *run)
