@@ -18,7 +18,7 @@ start:
 	PREPARE_PROGRAM
 	mov $0xffff0ff0, %eax
 	mov %rax, %db6
-	TRY int1
+	TRY .byte 0xf1 /* clang 14 has no name for it */
 after:	EXPECT_INT1 after, 1
 	TRY .byte 0xf3, 0xf1
 after_prefix:
@@ -37,7 +37,7 @@ after_prefix:
 
 program:
 	nop
-	int1
-second:	int1
+	.byte 0xf1
+second:	.byte 0xf1
 behind_second:
 	ud2
