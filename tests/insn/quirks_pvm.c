@@ -204,12 +204,26 @@ static bool is_gather_resumed(const struct pair *p)
 	        z.meta.category == ZYDIS_CATEGORY_SCATTER);
 }
 
+/* The guest has RIP behind it, as the manuals want. Everything else is as it was. */
+static bool is_behind_int1(const struct pair *p)
+{
+	struct trapped got = *p->got;
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction z;
+
+	if (p->gen->mnemonic != M(INT1) || !quirk_decode(p->gen, &z, op))
+		return false;
+	got.rip -= z.length;
+	return p->got->vector == VEC_DB && memcmp(&got, p->want, sizeof(got)) == 0;
+}
+
 static const struct quirk pvm[] = {
     {"a program whose RSP is not canonical: KVM's emulator executes it, and knows few instructions", false,
      rsp_not_canonical, leaves_rsp_not_canonical},
     {"SETSSBSY: KVM's emulator goes on behind it", false, is_setssbsy, NULL},
     {"INT 0x17, 0x19 and 0x1a, INT 0x1b with a prefix: KVM takes them for something of its own", false, is_int_of_pvm,
      NULL},
+    {"INT1 on AMD: a process of this host finds RIP at it", false, NULL, is_behind_int1},
     {"CMPS and MOVS whose operands would both fault: KVM's emulator begins with the other", false, NULL,
      is_two_operands},
     {"what is no instruction: KVM's emulator executes it now and then", false, NULL, is_no_instruction},
