@@ -45,13 +45,19 @@ static size_t last_correlated(const double *x, size_t n, double median, double m
 	return lag - quiet;
 }
 
-/* Variance of the mean of above(), times n: autocovariances weighted 1 up to a lag, then by a line down to 0 at `end`. */
+/* Of a lag before `end`: 1 in the flat share of the window, then by a line down to 0. */
+static double window_weight(size_t lag, size_t end, double flat)
+{
+	return fmin(1, (1 - (double)lag / (double)end) / (1 - flat));
+}
+
+/* Variance of the mean of above(), times n: autocovariances weighted by window_weight(). */
 static double long_run(const double *x, size_t n, double median, double mean, size_t end, double flat)
 {
 	double sum = covariance(x, n, median, mean, 0);
 
 	for (size_t lag = 1; lag < end && lag < n; lag++)
-		sum += 2 * fmin(1, (1 - (double)lag / (double)end) / (1 - flat)) * covariance(x, n, median, mean, lag);
+		sum += 2 * window_weight(lag, end, flat) * covariance(x, n, median, mean, lag);
 	return sum;
 }
 
@@ -75,8 +81,7 @@ static double best_block(const double *x, size_t n, double median, size_t most)
 	if (g0 <= 0)
 		return 0;
 	for (size_t lag = 1; lag < window && lag < n; lag++)
-		lags += 2 * fmin(1, (1 - (double)lag / (double)window) / (1 - FLAT)) * (double)lag *
-		        covariance(x, n, median, mean, lag);
+		lags += 2 * window_weight(lag, window, FLAT) * (double)lag * covariance(x, n, median, mean, lag);
 	/* (2 G^2 / D)^(1/3) n^(1/3) with D = 4/3 g(0)^2. */
 	return cbrt(1.5 * lags * lags / (g0 * g0) * (double)n);
 }
