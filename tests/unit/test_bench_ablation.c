@@ -25,7 +25,8 @@ static void setup(void)
 	ablation_init(&a);
 	a.op = (struct op_results){.plan = &plan, .set = &a.set};
 	for (size_t i = 0; i < ABLATION_CASES; i++) {
-		a.op.series[i] = (struct op_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 1};
+		a.op.series[i] =
+		    (struct op_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 1, .shadow_events = 7};
 		for (int n = 0; n < 2 * ROUNDS; n++)
 			us[i][n] = 2;
 	}
@@ -110,8 +111,8 @@ Test(bench_ablation, rows)
 	cr_expect(strstr(text, "\nfault,left out,nothing,all,"), "%s", text);
 	cr_expect(strstr(text, "\nfault,left out,everything,"), "%s", text);
 	cr_expect(strstr(text, "\nfault,alone,unsync,\"emulate-update,unsync\","), "%s", text);
-	cr_expect(strstr(text, ",2,0,1,0,,,,6\n"), "no ratio to what is not there: %s", text);
-	cr_expect(strstr(text, ",10,0,1,0,5,5,5,6\n"), "%s", text);
+	cr_expect(strstr(text, ",2,0,1,7,0,,,,6\n"), "no ratio to what is not there: %s", text);
+	cr_expect(strstr(text, ",10,0,1,7,0,5,5,5,6\n"), "%s", text);
 	free(text);
 }
 

@@ -120,7 +120,7 @@ static void setup(void)
 	for (size_t i = 0; i < enclave_set.nr_cases; i++) {
 		struct op_series *s = &results.op.series[i];
 
-		*s = (struct op_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 1};
+		*s = (struct op_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 1, .shadow_events = 7};
 		for (int n = 0; n < ROUNDS; n++) {
 			s->us[n] = enclave_set.cases[i].where == BENCH_NATIVE ? 5 : 10;
 			s->floor_us[n] = 5;
@@ -150,11 +150,12 @@ Test(bench_enclave_report, costs)
 {
 	char *all = written(enclave_costs_report, report_write_csv);
 
-	expect_line(all, "\nenclave-call,nested,thread,ept,10,0,2,2,2,,,,,1,2.50 floors,6\n");
-	expect_line(all, "\nenclave-build-1m,nested,process,ept,10,0,2,2,2,100000,0.5,0.5,0.5,1,0.80 of BLAKE2b,6\n");
-	expect_line(all, "\nenclave-build-1m,native,-,ept,5,0,,,,200000,,,,,-,6\n");
-	expect_line(all, "\nenclave-rules-1m,native,-,ept,5,0,,,,200000,1,1,1,,0.80 of BLAKE2b,6\n");
-	expect_line(all, "\nenclave-chase-in,shadow,process,ept,10,0,,,,,,,,1,-,6\n");
+	expect_line(all, "\nenclave-call,nested,thread,ept,10,0,2,2,2,,,,,1,,2.50 floors,quiet,6\n");
+	expect_line(all,
+	            "\nenclave-build-1m,nested,process,ept,10,0,2,2,2,100000,0.5,0.5,0.5,1,,0.80 of BLAKE2b,quiet,6\n");
+	expect_line(all, "\nenclave-build-1m,native,-,ept,5,0,,,,200000,,,,,,-,quiet,6\n");
+	expect_line(all, "\nenclave-rules-1m,native,-,ept,5,0,,,,200000,1,1,1,,,0.80 of BLAKE2b,quiet,6\n");
+	expect_line(all, "\nenclave-chase-in,shadow,process,ept,10,0,,,,,,,,1,7,-,quiet,6\n");
 	free(all);
 	strcpy(results.op.series[4].na, "it is broken");
 	all = written(enclave_costs_report, report_print);

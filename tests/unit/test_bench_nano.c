@@ -28,7 +28,8 @@ static void setup(void)
 	    .host = &host, .where = 1 << BENCH_NATIVE | 1 << BENCH_NESTED | 1 << BENCH_SHADOW, .rounds = ROUNDS};
 	results = (struct op_results){.plan = &plan, .set = &nano_set, .tsc_mhz = 1000};
 	for (size_t i = 0; i < nano_set.nr_cases; i++) {
-		results.series[i] = (struct op_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 1};
+		results.series[i] =
+		    (struct op_series){.us = us[i], .floor_us = us[i] + ROUNDS, .exits = 1, .shadow_events = 7};
 		for (int n = 0; n < 2 * ROUNDS; n++)
 			us[i][n] = n < ROUNDS ? 2 : 4;
 	}
@@ -95,12 +96,14 @@ Test(bench_nano, rows)
 	all_take(case_of("divzero", BENCH_SHADOW), 10);
 	strcpy(results.series[case_of("pgfault", BENCH_NESTED)].na, "the child was killed");
 	text = csv(nano_report);
-	cr_expect(strstr(text, "\ndivzero,nested,-,software (npt=0),2,2,2,2000,0.5,0.5,0.5,1,,,,,6\n"), "%s", text);
-	cr_expect(strstr(text, "\ndivzero,shadow,all,software (npt=0),10,10,10,10000,2.5,2.5,2.5,1,0,5,5,5,6\n"), "%s",
+	cr_expect(strstr(text, "\ndivzero,nested,-,software (npt=0),2,2,2,2000,0.5,0.5,0.5,1,,,,,,quiet,6\n"), "%s",
 	          text);
-	cr_expect(strstr(text, "\ncallret,native,-,software (npt=0),2,2,2,2000,,,,,,1,1,1,6\n"), "%s", text);
-	cr_expect(strstr(text, "\npgfault,nested,-,software (npt=0),,,,,,,,,,,,,\n"), "%s", text);
-	cr_expect(strstr(text, "\npgfault,shadow,all,software (npt=0),2,2,2,2000,0.5,0.5,0.5,1,0,,,,6\n"),
+	cr_expect(
+	    strstr(text, "\ndivzero,shadow,all,software (npt=0),10,10,10,10000,2.5,2.5,2.5,1,7,0,5,5,5,quiet,6\n"),
+	    "%s", text);
+	cr_expect(strstr(text, "\ncallret,native,-,software (npt=0),2,2,2,2000,,,,,,,1,1,1,quiet,6\n"), "%s", text);
+	cr_expect(strstr(text, "\npgfault,nested,-,software (npt=0),,,,,,,,,,,,,,,\n"), "%s", text);
+	cr_expect(strstr(text, "\npgfault,shadow,all,software (npt=0),2,2,2,2000,0.5,0.5,0.5,1,7,0,,,,quiet,6\n"),
 	          "no ratio to what is not there: %s", text);
 	free(text);
 }
@@ -142,7 +145,7 @@ Test(bench_nano, without_times)
 	host.emulator = HOST_EMULATOR_QEMU;
 	cr_assert_not_null(bench_times_na(&host));
 	text = csv(nano_report);
-	cr_expect(strstr(text, "\ndivzero,nested,-,npt,,,,,,,,1,,,,,\n"), "%s", text);
+	cr_expect(strstr(text, "\ndivzero,nested,-,npt,,,,,,,,1,,,,,,,\n"), "%s", text);
 	free(text);
 	text = csv(nano_pvm_report);
 	cr_expect(strstr(text, "\nfork-1,npt,,,fork,82,505,437\n"), "%s", text);

@@ -9,6 +9,7 @@
 #define GNOMON_BASE_COUNTER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum counter {
@@ -78,6 +79,11 @@ struct counter_desc {
 	const char *name; /* the key in every report */
 	const char *unit;
 	const char *what; /* one sentence */
+	/*
+	 * Each is work on shadow tables that neither a process nor a nested guest has. Not among them: levels, what a
+	 * fault does besides (prefetched entries), and exits.
+	 */
+	bool shadow_event;
 };
 
 extern const struct counter_desc counter_desc[CTR_NR];
@@ -102,5 +108,8 @@ static inline uint64_t counter_read(const struct counters *set, enum counter c)
 {
 	return atomic_load_explicit(&set->value[c], memory_order_relaxed);
 }
+
+/* The sum of all shadow events. */
+uint64_t counter_shadow_events(const struct counters *set);
 
 #endif

@@ -12,6 +12,9 @@
 
 #define TUKEY_FENCE 1.5
 
+#define QUIET 0.05 /* shares of the samples, or of the time */
+#define SOME  0.25
+
 /* Fills all of *s but mad and the interval. */
 static void describe(const double *sorted, size_t n, struct stats_summary *s)
 {
@@ -86,6 +89,15 @@ int stats_paired_ratio(const double *a, const double *b, size_t n, uint64_t seed
 	if (r == 0)
 		*ret_ratio = (struct stats_ratio){.n = n, .median = s.median, .ci_low = s.ci_low, .ci_high = s.ci_high};
 	return r;
+}
+
+const char *stats_noise(const struct stats_summary *s, size_t disturbed, double stolen)
+{
+	const double share = fmax(fmax(disturbed, s->outliers) / s->n, stolen); /* of two the one that is a number */
+
+	if (s->n < STATS_FEWEST)
+		return NULL;
+	return share <= QUIET ? "quiet" : share <= SOME ? "some" : "noisy";
 }
 
 const char *stats_interval(double low, double high, int decimals, char buf[STATS_WORDS])

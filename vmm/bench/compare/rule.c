@@ -17,6 +17,8 @@ static const struct compare_rule rules[] = {
     {"*", "*_max", NULL, .role = COMPARE_NOTE},
     {"*", "n", NULL, .role = COMPARE_NOTE},
     {"*", "disturbed*", NULL, .role = COMPARE_NOTE},
+    {"*", "stolen", NULL, .role = COMPARE_NOTE},
+    {"*", "noise", NULL, .role = COMPARE_NOTE},
     /* what the host or the run was like, and verdicts */
     {"*", "second_stage", NULL, .role = COMPARE_NOTE},
     {"*", "ratio_to", NULL, .role = COMPARE_NOTE}, /* what the row is says it already */
@@ -69,6 +71,7 @@ static const struct compare_rule rules[] = {
     {"*", "floors", NULL, .role = COMPARE_VALUE},
     {"*", "dtlb*", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
     {"*", "exits*", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
+    {"*", "shadow_events*", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
     {"*", "pages_built", NULL, .role = COMPARE_VALUE, .grain = EXITS_GRAIN},
     {"*", "*_mean", NULL, .role = COMPARE_VALUE},
     {"*", "cache_*", NULL, .role = COMPARE_VALUE},

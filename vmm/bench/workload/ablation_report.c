@@ -14,6 +14,7 @@ static const struct report_column columns[] = {
     {"time", "time", "us", 2},
     {"time_iqr", "IQR", "us", 2},
     {"exits", "exits/op", NULL, 3},
+    {"shadow_events", "shadow events/op", NULL, 3},
     {"pages_built", "pages built/op", NULL, 3},
     {"ratio", "of the time with all", NULL, 2},
     {"ratio_ci_low", "95% from", NULL, 2},
@@ -105,7 +106,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 		report_set_rest_na(t, s->na);
 		return 0;
 	}
-	report_set_number(t, "exits", s->exits);
+	op_set_counts(t, res, i);
 	report_set_number(t, "pages_built", s->pages_built);
 	if (!op_has_times(res, i)) {
 		report_set_rest_na(t, bench_times_na(res->plan->host));

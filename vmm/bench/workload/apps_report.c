@@ -19,8 +19,11 @@ static const struct report_column columns[] = {
     {"ratio_ci_low", "95% from", NULL, 3},
     {"ratio_ci_high", "to", NULL, 3},
     {"exits", "exits/op", NULL, 6},
+    {"shadow_events", "shadow events/op", NULL, 6},
     {"dtlb", "dTLB misses/op", NULL, 3},
     {"disturbed", "disturbed", NULL, 0},
+    {"stolen", "stolen", "%", 1},
+    {"noise", "noise", NULL, 0},
     {"n", "turns", NULL, 0},
 };
 /* A process is what the others are divided by. */

@@ -5,6 +5,7 @@
 
 #include "bench/workload/balloon_parts.h"
 #include "bench/stats.h"
+#include "bench/workload/turn.h"
 
 #define GIB 0x1p30
 
@@ -21,7 +22,9 @@ static const struct report_column columns[] = {
     {"of_native_ci_high", "to", NULL, 2},
     {"floors", "floors", NULL, 2},
     {"exits", "exits/op", NULL, 5},
+    {"shadow_events", "shadow events/op", NULL, 5},
     {"bar", "bar", NULL, 0},
+    {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"balloon", columns, sizeof(columns) / sizeof(*columns), NULL};
@@ -76,8 +79,8 @@ static int set_figures(struct report *t, const struct op_results *res, size_t i)
 	struct stats_ratio ratio;
 	int r;
 
+	op_set_counts(t, res, i);
 	if (!op_has_times(res, i)) {
-		report_set_number(t, "exits", s->exits);
 		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
 	}
@@ -86,13 +89,13 @@ static int set_figures(struct report *t, const struct op_results *res, size_t i)
 		return r;
 	report_set_number(t, "time", time.median);
 	report_set_number(t, "time_iqr", time.iqr);
+	turn_set_noise(t, &time, 0, NAN);
 	report_set_number(t, "n", res->plan->rounds);
 	if (c->bytes)
 		report_set_number(t, "rate", c->bytes / GIB / (time.median / 1e6));
 	else
 		report_set_na(t, "rate", "it is no move of memory alone");
 	if (c->where == BENCH_NATIVE) {
-		report_set_na(t, "exits", "a process of the host exits to nobody");
 		report_set_na(t, "floors", "a process of the host exits to nobody");
 		report_set_rest_na(t, "it is the native rate itself");
 		return 0;
@@ -101,7 +104,6 @@ static int set_figures(struct report *t, const struct op_results *res, size_t i)
 	if (r < 0)
 		return r;
 	report_set_number(t, "floors", ratio.median);
-	report_set_number(t, "exits", s->exits);
 	r = balloon_of_native(res, i, &ratio);
 	if (r < 0 && r != -ENOENT && r != -ENODATA)
 		return r;

@@ -5,6 +5,7 @@
 
 #include "bench/workload/costs.h"
 #include "bench/stats.h"
+#include "bench/workload/turn.h"
 
 #define BOTH_MODES (1u << BENCH_NESTED | 1u << BENCH_SHADOW)
 
@@ -19,8 +20,10 @@ static const struct report_column columns[] = {
     {"floors_ci_low", "95% from", NULL, 2},
     {"floors_ci_high", "to", NULL, 2},
     {"exits", "exits/op", NULL, 3},
+    {"shadow_events", "shadow events/op", NULL, 3},
     {"pages_built", "pages built/op", NULL, 3},
     {"bar", "bar", NULL, 0},
+    {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"costs", columns, sizeof(columns) / sizeof(*columns), NULL};
@@ -76,6 +79,7 @@ static int set_times(struct report *t, const struct op_series *s, int n)
 	report_set_number(t, "time", time.median);
 	report_set_number(t, "time_iqr", time.iqr);
 	report_set_ratio(t, "floors", &floors);
+	turn_set_noise(t, &time, 0, NAN);
 	report_set_number(t, "n", n);
 	return 0;
 }
@@ -100,7 +104,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 		report_set_rest_na(t, s->na);
 		return 0;
 	}
-	report_set_number(t, "exits", s->exits);
+	op_set_counts(t, res, i);
 	if (c->where == BENCH_SHADOW)
 		report_set_number(t, "pages_built", s->pages_built);
 	else

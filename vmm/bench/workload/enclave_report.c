@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "bench/workload/enclave.h"
+#include "bench/workload/turn.h"
 
 static const struct report_column columns[] = {
     {"operation", "operation", NULL, 0},
@@ -19,7 +21,9 @@ static const struct report_column columns[] = {
     {"of_blake2b_ci_low", "95% from", NULL, 3},
     {"of_blake2b_ci_high", "to", NULL, 3},
     {"exits", "exits/op", NULL, 3},
+    {"shadow_events", "shadow events/op", NULL, 3},
     {"bar", "bar", NULL, 0},
+    {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"enclave", columns, sizeof(columns) / sizeof(*columns), NULL};
@@ -98,6 +102,7 @@ static int set_times(struct report *t, const struct op_results *res, size_t i)
 		return r;
 	report_set_number(t, "time", time.median);
 	report_set_number(t, "time_iqr", time.iqr);
+	turn_set_noise(t, &time, 0, NAN);
 	report_set_number(t, "n", res->plan->rounds);
 	if (c->bytes)
 		report_set_number(t, "rate", 1e6 / time.median);
@@ -122,12 +127,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 		report_set_rest_na(t, res->series[i].na);
 		return 0;
 	}
-	if (c->where == BENCH_NATIVE)
-		report_set_na(t, "exits", "a process of the host exits to nobody");
-	else if (c->uncounted)
-		report_set_na(t, "exits", "it is one enclave, and exits are the difference of two runs");
-	else
-		report_set_number(t, "exits", res->series[i].exits);
+	op_set_counts(t, res, i);
 	if (op_has_times(res, i))
 		r = set_times(t, res, i);
 	else

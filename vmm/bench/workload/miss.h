@@ -13,6 +13,7 @@
  *   miss_arena.c    its arena
  *   miss_reference.c  the loop written by hand
  *   miss_clock.h    the TSC beside the host's clock
+ *   miss_steal.c    how long the CPU was another guest's
  *   miss_hand.c     a thread that does blocks, when it is told to
  *   miss_vm.c       a VM of that process: its vCPU's thread is one
  *   miss_native.c   one for the process itself
@@ -74,6 +75,7 @@ struct miss_series {
 	double ns[MISS_NR_WHO][MISS_MAX_TURNS]; /* a load; ticks until miss_scale() */
 	uint32_t disturbed[MISS_NR_WHO];        /* turns in which the thread lost its CPU */
 	uint64_t loads[MISS_NR_WHO], exits[MISS_NR_WHO];
+	uint64_t shadow_events[MISS_NR_WHO];
 	uint64_t counted[MISS_NR_WHO],
 	    dtlb[MISS_NR_WHO];              /* loads, those not timed, too; and their misses (miss_pmu.h) */
 	struct walk_refs refs[MISS_NR_WHO]; /* of guests */
@@ -84,6 +86,7 @@ struct miss_samples {
 	uint32_t turns;
 	uint32_t jumps;            /* turns that were taken anew, because the clocks did not agree */
 	double rate;               /* of the TSC in these turns, ticks a microsecond */
+	double stolen; /* seconds of these that the CPU was given to another guest; not a number: not known */
 	double seconds, in_blocks, timed; /* that all turns took, their blocks, and of these the loads that are timed */
 	int pmu_error;                    /* errno: why dtlb[] is nothing */
 	bool scaled;                      /* ns[] is in ns */

@@ -78,6 +78,18 @@ void miss_hand_wake(struct miss_hand *h)
 	wake(h->go);
 }
 
+/*
+ * How often this thread has lost its CPU. Between blocks it does so whenever it wakes the benchmark's thread, which runs
+ * at once: that is no disturbance.
+ */
+static uint64_t losses(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nivcsw;
+}
+
 /* It opens its counter when it comes here first. */
 static void count(struct miss_hand *h, bool begins)
 {
@@ -102,15 +114,15 @@ void miss_hand_wait_again(struct miss_hand *h)
 
 void miss_hand_wait(struct miss_hand *h)
 {
-	struct rusage usage;
-
 	count(h, false);
-	getrusage(RUSAGE_THREAD, &usage);
-	h->disturbances = usage.ru_nivcsw;
+	if (h->began)
+		h->disturbances += losses() - h->lost;
 	miss_hand_wait_again(h);
 }
 
 void miss_hand_begin(struct miss_hand *h)
 {
+	h->lost = losses();
+	h->began = true;
 	count(h, true);
 }

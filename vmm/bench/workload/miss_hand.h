@@ -18,7 +18,9 @@ struct miss_hand {
 	int go, done; /* eventfds: a block is there; the hand waits */
 	int end_fd;   /* readable: the hand is no more; -1: that does not happen */
 	struct arena_block block;
-	uint64_t disturbances;   /* how often it lost the CPU to another thread against its will, when it last waited */
+	uint64_t disturbances;   /* how often it lost the CPU to another thread against its will, in blocks */
+	uint64_t lost;           /* the same in its whole life, when the last block began */
+	bool began;              /* there was a block */
 	int pmu;                 /* the hand's counter (miss_pmu.h); -errno */
 	int pmu_error;           /* -errno of the last block's */
 	uint64_t before, misses; /* counted before the last block, and in it */

@@ -24,8 +24,11 @@ static const struct report_column columns[] = {
     {"ratio_ci_low", "95% from", NULL, 3},
     {"ratio_ci_high", "to", NULL, 3},
     {"exits_load", "exits/load", NULL, 6},
+    {"shadow_events_load", "shadow events/load", NULL, 6},
     {"dtlb_load", "dTLB misses/load", NULL, 3},
     {"disturbed", "disturbed", NULL, 0},
+    {"stolen", "stolen", "%", 1},
+    {"noise", "noise", NULL, 0},
     {"n", "turns", NULL, 0},
 };
 static const struct report_plot plot = {.title = "What each level of a walk costs",

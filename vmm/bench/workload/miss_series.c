@@ -146,8 +146,9 @@ void miss_set_place(struct report *t, const struct host_info *host, const struct
 
 /* Columns: of loads, and of an application's operations. */
 static const struct {
-	const char *time, *p99, *exits, *dtlb;
-} names[] = {{"load", "load_p99", "exits_load", "dtlb_load"}, {"time", "time_p99", "exits", "dtlb"}};
+	const char *time, *p99, *exits, *events, *dtlb;
+} names[] = {{"load", "load_p99", "exits_load", "shadow_events_load", "dtlb_load"},
+             {"time", "time_p99", "exits", "shadow_events", "dtlb"}};
 
 static void set_dtlb(struct report *t, const char *column, const struct miss_request *q, size_t ring, enum miss_who who)
 {
@@ -162,6 +163,20 @@ static void set_dtlb(struct report *t, const char *column, const struct miss_req
 	snprintf(reason, sizeof(reason), "no counter of dTLB misses: %s",
 	         error == ENOENT || error == EOPNOTSUPP || !error ? "the CPU shows none here" : strerror(error));
 	report_set_na(t, column, reason);
+}
+
+/* What hit the row's turns, and what that makes of them. */
+static void set_noise(struct report *t, const struct miss_samples *samples, uint32_t disturbed,
+                      const struct stats_summary *ns)
+{
+	const double stolen = samples->stolen / samples->seconds;
+
+	report_set_number(t, "disturbed", disturbed);
+	if (isfinite(stolen))
+		report_set_number(t, "stolen", 100 * stolen);
+	else
+		report_set_na(t, "stolen", "the kernel does not say");
+	turn_set_noise(t, ns, disturbed, stolen);
 }
 
 int miss_set_samples(struct report *t, const struct host_info *host, const struct miss_request *q, size_t ring,
@@ -194,8 +209,12 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 		report_set_ratio(t, "ratio", &ratio);
 	}
 	report_set_number(t, names[kind].exits, (double)s->exits[who] / s->loads[who]);
+	if (miss_who[who].where == BENCH_SHADOW)
+		report_set_number(t, names[kind].events, (double)s->shadow_events[who] / s->loads[who]);
+	else
+		report_set_na(t, names[kind].events, "only shadow mode has a shadow of ours");
 	set_dtlb(t, names[kind].dtlb, q, ring, who);
-	report_set_number(t, "disturbed", s->disturbed[who]);
+	set_noise(t, q->samples, s->disturbed[who], &ns);
 	report_set_number(t, "n", turns);
 	return 0;
 }

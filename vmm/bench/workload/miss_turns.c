@@ -10,6 +10,7 @@
 #include "bench/workload/miss_arena.h"
 #include "bench/workload/miss_clock.h"
 #include "bench/workload/miss_native.h"
+#include "bench/workload/miss_steal.h"
 #include "bench/workload/miss_vm.h"
 #include "paging/switch.h"
 
@@ -98,6 +99,7 @@ static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t
 	struct miss_series *s = &run->q->samples->series[ring];
 	const struct miss_hand *hand = hand_of(run, who);
 	const uint64_t lost = hand->disturbances, exits = run->vm[who] ? miss_vm_exits(run->vm[who]) : 0;
+	const uint64_t events = run->vm[who] ? miss_vm_shadow_events(run->vm[who]) : 0;
 	const uint64_t from = chase_random(&run->random) % run->q->ring[ring].pages;
 	const int64_t began = clock_us();
 	uint64_t line;
@@ -109,8 +111,10 @@ static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t
 	run->q->samples->timed += run->timed / run->rate / 1e6;
 	s->disturbed[who] += hand->disturbances != lost;
 	s->loads[who] += run->loads[ring];
-	if (run->vm[who])
+	if (run->vm[who]) {
 		s->exits[who] += miss_vm_exits(run->vm[who]) - exits - 1; /* less the one by which it ended */
+		s->shadow_events[who] += miss_vm_shadow_events(run->vm[who]) - events;
+	}
 	return r;
 }
 
@@ -251,6 +255,7 @@ static int take_turns_once(struct run *run)
 static int take_turns(struct run *run)
 {
 	const int64_t began = clock_us();
+	const double before = miss_steal();
 	struct miss_samples *s = run->q->samples;
 	uint32_t look = FEWEST;
 	int r = 0;
@@ -260,6 +265,7 @@ static int take_turns(struct run *run)
 	       (s->seconds < run->q->seconds || !s->turns)) {
 		r = take_turns_once(run);
 		s->seconds = (clock_us() - began) / 1e6;
+		s->stolen = miss_steal() - before;
 	}
 	return r;
 }

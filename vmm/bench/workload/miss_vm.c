@@ -156,6 +156,11 @@ uint64_t miss_vm_exits(const struct miss_vm *m)
 	return counter_read(&m->vm.vcpu[0]->counters, CTR_EXITS);
 }
 
+uint64_t miss_vm_shadow_events(const struct miss_vm *m)
+{
+	return counter_shadow_events(&m->vm.vcpu[0]->counters);
+}
+
 void miss_vm_stop(struct miss_vm *m)
 {
 	if (!m)

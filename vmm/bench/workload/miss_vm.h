@@ -37,6 +37,8 @@ struct miss_hand *miss_vm_hand(struct miss_vm *m);
 
 /* Exits so far. */
 uint64_t miss_vm_exits(const struct miss_vm *m);
+/* And of its shadow events (base/counter.h). */
+uint64_t miss_vm_shadow_events(const struct miss_vm *m);
 
 /* NULL is fine. */
 void miss_vm_stop(struct miss_vm *m);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "bench/stats.h"
+#include "bench/workload/turn.h"
 #include "bench/workload/nano.h"
 
 static const struct report_column columns[] = {
@@ -18,10 +20,12 @@ static const struct report_column columns[] = {
     {"floors_ci_low", "95% from", NULL, 2},
     {"floors_ci_high", "to", NULL, 2},
     {"exits", "exits/op", NULL, 3},
+    {"shadow_events", "shadow events/op", NULL, 3},
     {"pages_built", "pages built/op", NULL, 3},
     {"ratio", "by nested", NULL, 4},
     {"ratio_ci_low", "95% from", NULL, 4},
     {"ratio_ci_high", "to", NULL, 4},
+    {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"nano", columns, sizeof(columns) / sizeof(*columns), NULL};
@@ -74,6 +78,7 @@ static int set_times(struct report *t, const struct op_results *res, size_t i)
 	report_set_number(t, "cycles", time.median * res->tsc_mhz);
 	if (op_case_of(res, i)->where != BENCH_NATIVE)
 		report_set_ratio(t, "floors", &floors);
+	turn_set_noise(t, &time, 0, NAN);
 	report_set_number(t, "n", n);
 	return 0;
 }
@@ -86,8 +91,7 @@ static void set_counts(struct report *t, const struct op_results *res, size_t i)
 		report_set_number(t, "pages_built", res->series[i].pages_built);
 	else if (where == BENCH_NESTED)
 		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
-	if (where != BENCH_NATIVE)
-		report_set_number(t, "exits", res->series[i].exits);
+	op_set_counts(t, res, i);
 }
 
 static int add_row(struct report *t, const void *results, size_t i)

@@ -143,6 +143,11 @@ static int count_run(struct op_results *res, const struct turn *turn, uint32_t o
 	return r;
 }
 
+static double an_operation(uint64_t half, uint64_t full, uint32_t ops)
+{
+	return (double)(int64_t)(full - half) / ops;
+}
+
 /* What an operation adds to the counters: the difference of two runs that differ in operations alone. */
 int op_count(void *results, const struct turn *turn)
 {
@@ -160,8 +165,9 @@ int op_count(void *results, const struct turn *turn)
 		r = count_run(res, turn, c->ops, &full);
 	if (r < 0 || *s->na)
 		return r;
-	s->exits = (double)(int64_t)(full.exits - half.exits) / (c->ops - half_ops);
-	s->pages_built = (double)(int64_t)(full.pages_built - half.pages_built) / (c->ops - half_ops);
+	s->exits = an_operation(half.exits, full.exits, c->ops - half_ops);
+	s->pages_built = an_operation(half.pages_built, full.pages_built, c->ops - half_ops);
+	s->shadow_events = an_operation(half.shadow_events, full.shadow_events, c->ops - half_ops);
 	return 0;
 }
 
@@ -229,7 +235,7 @@ int op_begin(struct op_results *res, const struct op_set *set, const struct benc
 	for (size_t i = 0; r == 0 && i < set->nr_cases; i++) {
 		struct op_series *s = &res->series[i];
 
-		s->exits = s->pages_built = NAN;
+		s->exits = s->pages_built = s->shadow_events = NAN;
 		rule_out(res, i);
 		r = series_pair(plan->rounds, &s->us, &s->floor_us);
 	}

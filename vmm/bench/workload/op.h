@@ -57,7 +57,7 @@ struct op_set {
 /* Of one case. */
 struct op_series {
 	double *us, *floor_us;     /* an operation's time, by round */
-	double exits, pages_built; /* an operation's; not a number where they were not counted */
+	double exits, pages_built, shadow_events; /* an operation's; not a number where they were not counted */
 	bench_reason na;           /* why there is none of all this; "" when there is */
 };
 
@@ -94,6 +94,12 @@ bool op_takes_part(const struct op_results *results, size_t i);
 bool op_has(const struct op_results *results, size_t i);
 /* And not in exits alone, as in an emulated machine. */
 bool op_has_times(const struct op_results *results, size_t i);
+
+/*
+ * An operation's exits, shadow events and shadow pages built, as far as the table has such columns, or why there are
+ * none. For a case that has results.
+ */
+void op_set_counts(struct report *table, const struct op_results *results, size_t i);
 
 /* Paired times of case a by those of case b. -ENODATA: not both were measured. Else as stats_paired_ratio(). */
 int must_check op_time_ratio(const struct op_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio);

@@ -47,6 +47,20 @@ static json_int_t counter_value(const json_t *counters, enum counter c)
 	return -1;
 }
 
+/* The sum of all. False: one is missing. */
+static bool shadow_events(const json_t *counters, uint64_t *ret_sum)
+{
+	*ret_sum = 0;
+	for (int c = 0; c < CTR_NR; c++) {
+		const json_int_t value = counter_desc[c].shadow_event ? counter_value(counters, c) : 0;
+
+		if (value < 0)
+			return false;
+		*ret_sum += value;
+	}
+	return true;
+}
+
 int op_counts_parse(const char *json, size_t len, struct op_counts *ret_counts)
 {
 	json_t *root = json_loadb(json, len, 0, NULL);
@@ -54,10 +68,13 @@ int op_counts_parse(const char *json, size_t len, struct op_counts *ret_counts)
 	const json_int_t exits = counter_value(counters, CTR_EXITS);
 	const json_int_t built = counter_value(counters, CTR_SHADOW_PAGES_BUILT);
 
+	struct op_counts c = {.exits = exits, .pages_built = built};
+	const bool has_events = shadow_events(counters, &c.shadow_events);
+
 	json_decref(root);
-	if (exits < 0 || built < 0)
+	if (exits < 0 || built < 0 || !has_events)
 		return -EBADMSG;
-	*ret_counts = (struct op_counts){.exits = exits, .pages_built = built};
+	*ret_counts = c;
 	return 0;
 }
 

@@ -31,7 +31,7 @@ struct op_ticks {
 
 /* Counters of one run. */
 struct op_counts {
-	uint64_t exits, pages_built;
+	uint64_t exits, pages_built, shadow_events;
 };
 
 /*

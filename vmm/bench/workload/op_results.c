@@ -34,6 +34,24 @@ int op_time_ratio(const struct op_results *results, size_t a, size_t b, struct s
 	                          ret_ratio);
 }
 
+void op_set_counts(struct report *t, const struct op_results *res, size_t i)
+{
+	const struct op_case *c = op_case_of(res, i);
+	const struct op_series *s = &res->series[i];
+	const char *const none = c->where == BENCH_NATIVE ? "a process of the host exits to nobody"
+	                         : c->uncounted ? "it is one enclave, and counts are the difference of two runs"
+	                                        : NULL;
+
+	if (none)
+		report_set_na(t, "exits", none);
+	else
+		report_set_number(t, "exits", s->exits);
+	if (none || c->where != BENCH_SHADOW)
+		report_set_na(t, "shadow_events", none ? none : "only shadow mode has a shadow of ours");
+	else
+		report_set_number(t, "shadow_events", s->shadow_events);
+}
+
 bool op_any(const void *results)
 {
 	for (size_t i = 0; i < op_nr(results); i++)

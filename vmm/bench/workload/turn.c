@@ -45,6 +45,16 @@ void reason_without_memory(bench_reason *ret_reason, const struct host_info *hos
 		         (unsigned long long)(host->memory_available >> 20));
 }
 
+void turn_set_noise(struct report *t, const struct stats_summary *summary, size_t disturbed, double stolen)
+{
+	const char *noise = stats_noise(summary, disturbed, stolen);
+
+	if (noise)
+		report_set_text(t, "noise", noise);
+	else
+		report_set_na(t, "noise", "too few rounds to tell");
+}
+
 int series_pair(int n, double **ret_a, double **ret_b)
 {
 	double *pair = calloc(2 * (size_t)n + 1, sizeof(*pair)); /* one more: no rounds are no error */

@@ -3,6 +3,7 @@
 #ifndef GNOMON_BENCH_WORKLOAD_TURN_H
 #define GNOMON_BENCH_WORKLOAD_TURN_H
 
+#include "bench/stats.h"
 #include "bench/workload/workload.h"
 
 /*
@@ -21,6 +22,9 @@ void reason_without_kvm(bench_reason *ret_reason, const struct host_info *host);
 
 /* Unless there is a reason already: the host, or this process's cgroup, has not so many bytes. */
 void reason_without_memory(bench_reason *ret_reason, const struct host_info *host, uint64_t bytes);
+
+/* Column "noise" of a row, by stats_noise(). */
+void turn_set_noise(struct report *table, const struct stats_summary *summary, size_t disturbed, double stolen);
 
 /* Two arrays of n zeroes in one block, which is *ret_a. -ENOMEM. */
 int must_check series_pair(int n, double **ret_a, double **ret_b);
