@@ -140,7 +140,9 @@ class Sources:
     def __init__(self, build):
         self.build = build
         with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as f:
-            self.source = {c["output"]: self.relative(c["file"]) for c in json.load(f)}
+            commands = json.load(f)
+        self.source = {c["output"]: self.relative(c["file"]) for c in commands}
+        self.freestanding = {c["output"]: c["command"].split() for c in commands if "-ffreestanding" in c["command"].split()}
         self.program = {}  # object: program
         for obj in self.source:
             for name, places in PROGRAMS.items():
@@ -248,6 +250,17 @@ def check_threads():
                     yield f"{path}:{i}: its stack is as large as the user's limit; thread_start() has a size of its own"
 
 
+def last(words, beginning):
+    return next((word for word in reversed(words) if word.startswith(beginning)), None)
+
+
+def check_guests(commands):
+    """Guests are the same code whatever CFLAGS says: KVM's emulator knows no instruction of newer CPUs."""
+    for output, words in sorted(commands.items()):
+        if (last(words, "-march="), last(words, "-O")) != ("-march=x86-64", "-O2"):
+            yield f"{output} is not built for plain x86-64 with -O2 behind what CFLAGS says"
+
+
 def median():
     """Lines of a file; headers count as well."""
     return statistics.median(len(lines_of(path)) for path in sized_files() if path.split("/")[0] in MEDIAN_OF)
@@ -276,6 +289,8 @@ def check_self():
         yield "base uses vm, which is not found"
     if list(functions(["int f(void)", "{"] + ["\tg();"] * 61 + ["}"])) != [("f", 63)]:
         yield "a function of 63 lines is not measured"
+    if len(list(check_guests({"a.o": ["cc", "-march=x86-64", "-O2", "-march=native"], "b.o": ["-march=x86-64", "-O2"]}))) != 1:
+        yield "a guest that is built for this CPU alone is not found"
 
 
 def report(sources):
@@ -310,7 +325,8 @@ def main():
     checks += [(f"no-circles-in-{name}", check_circles(sources.graph(name), name)) for name in PROGRAMS]
     checks += [("no-circles-of-includes", check_include_circles(sources.include_graph())),
                ("folders-use-what-is-below", check_folders(sources.all_uses())), ("files-are-short", check_files()),
-               ("functions-are-short", check_functions()), ("threads-have-a-stack", check_threads()), ("median-is-low", check_median())]
+               ("functions-are-short", check_functions()), ("threads-have-a-stack", check_threads()), ("median-is-low", check_median()),
+               ("guests-are-plain", check_guests(sources.freestanding))]
     print(f"1..{len(checks)}")
     failed = 0
     for i, (name, sentences) in enumerate(checks, 1):
