@@ -31,10 +31,14 @@ Test(bench_noise, words)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const struct stats_summary s = {.n = cases[i].n, .outliers = cases[i].outliers};
+		const struct stats_summary s = {.n = cases[i].n, .outliers = cases[i].outliers, .median = 100};
 
 		cr_expect_str_eq(stats_noise(&s, cases[i].disturbed, cases[i].stolen), cases[i].word, "case %zu", i);
 	}
+	cr_expect_str_eq(stats_noise(&(struct stats_summary){.n = 6, .iqr = 5, .median = -100}, 0, 0), "quiet");
+	cr_expect_str_eq(stats_noise(&(struct stats_summary){.n = 6, .iqr = 25, .median = 100}, 0, 0), "some");
+	cr_expect_str_eq(stats_noise(&(struct stats_summary){.n = 6, .iqr = 26, .median = 100}, 0, 0), "noisy");
+	cr_expect_str_eq(stats_noise(&(struct stats_summary){.n = 6}, 0, 0), "quiet", "nothing but zeroes");
 	cr_expect_null(stats_noise(&(struct stats_summary){.n = STATS_FEWEST - 1}, 0, 0));
 }
 

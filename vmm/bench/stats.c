@@ -93,7 +93,9 @@ int stats_paired_ratio(const double *a, const double *b, size_t n, uint64_t seed
 
 const char *stats_noise(const struct stats_summary *s, size_t disturbed, double stolen)
 {
-	const double share = fmax(fmax(disturbed, s->outliers) / s->n, stolen); /* of two the one that is a number */
+	const double of_samples = fmax(disturbed, s->outliers) / s->n;
+	const double share =
+	    fmax(fmax(of_samples, s->iqr / fabs(s->median)), stolen); /* of two the one that is a number */
 
 	if (s->n < STATS_FEWEST)
 		return NULL;

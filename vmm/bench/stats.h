@@ -50,9 +50,9 @@ int must_check stats_paired_ratio(const double *a, const double *b, size_t n, ui
                                   struct stats_ratio *ret_ratio);
 
 /*
- * How noisy the host was, in a word: by the largest of three shares, which are the samples that something disturbed, the
- * outliers, and the time that the CPU was another guest's (of 1; not a number: not known). "quiet" up to 5 %, "some" up to
- * 25 %, "noisy" beyond. NULL: STATS_FEWEST.
+ * How noisy the host was, in a word: by the largest of four shares, which are the samples that something disturbed, the
+ * outliers, the iqr by the median, and the time that the CPU was another guest's (of 1; not a number: not known). "quiet"
+ * up to 5 %, "some" up to 25 %, "noisy" beyond. NULL: STATS_FEWEST.
  */
 const char *stats_noise(const struct stats_summary *summary, size_t disturbed, double stolen);
 
