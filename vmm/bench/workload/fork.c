@@ -2,6 +2,7 @@
 #include "bench/workload/fork.h"
 
 #include <errno.h>
+#include <math.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,7 @@ static const struct report_column columns[] = {
     {"made", "tables made", NULL, 0},
     {"copied_tables", "tables copied", NULL, 0},
     {"copied_pages", "pages copied", NULL, 0},
+    {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"fork", columns, sizeof(columns) / sizeof(*columns), NULL};
@@ -183,6 +185,7 @@ static int set_times(struct report *t, const struct fork_results *res, size_t i,
 		return r;
 	report_set_number(t, "fork", fork.median);
 	report_set_interval(t, "fork", fork.ci_low, fork.ci_high);
+	turn_set_noise(t, &fork, 0, NAN);
 	report_set_number(t, "n", n);
 	if (way != FORK_COPYING)
 		report_set_ratio(t, "ratio", &ratio);

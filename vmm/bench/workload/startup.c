@@ -2,6 +2,7 @@
 #include "bench/workload/startup.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,10 @@ static const struct report_column columns[] = {
     {"exit", "exit", "ms", 3},
     {"exit_iqr", "IQR", "ms", 3},
     {"peak_resident", "peak resident", "MiB", 2},
+    {"ratio", "first by the shortest", NULL, 2},
+    {"ratio_ci_low", "95% from", NULL, 2},
+    {"ratio_ci_high", "to", NULL, 2},
+    {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout layout = {"startup", columns, sizeof(columns) / sizeof(*columns), NULL};
@@ -123,6 +128,31 @@ static void release(void *results)
 		free(res->first_ms[p]);
 }
 
+static int ratio_to_shortest(const struct startup_results *res, double *const ms[STARTUP_NR],
+                             struct stats_ratio *ret_ratio)
+{
+	return stats_paired_ratio(ms[STARTUP_GNOMON], ms[STARTUP_SHORTEST], res->plan->rounds, STATS_SEED, ret_ratio);
+}
+
+static int set_ratio(struct report *t, const struct startup_results *res, size_t p)
+{
+	struct stats_ratio ratio;
+	int r = 0;
+
+	if (p != STARTUP_GNOMON) {
+		report_set_rest_na(t, "it is what gnomon is compared with");
+		return 0;
+	}
+	if (*res->na[STARTUP_SHORTEST]) {
+		report_set_rest_na(t, res->na[STARTUP_SHORTEST]);
+		return 0;
+	}
+	r = ratio_to_shortest(res, res->first_ms, &ratio);
+	if (r == 0)
+		report_set_ratio(t, "ratio", &ratio);
+	return r;
+}
+
 static int add_row(struct report *t, const void *results, size_t p)
 {
 	const struct startup_results *res = results;
@@ -154,8 +184,9 @@ static int add_row(struct report *t, const void *results, size_t p)
 	report_set_number(t, "first_iqr", first.iqr);
 	report_set_number(t, "exit", end.median);
 	report_set_number(t, "exit_iqr", end.iqr);
+	turn_set_noise(t, &first, 0, NAN);
 	report_set_number(t, "n", n);
-	return 0;
+	return set_ratio(t, res, p);
 }
 
 static int report(const void *results, struct report **ret_table)
@@ -168,7 +199,7 @@ static void explain_ratio(const struct startup_results *res, const char *what, d
 	struct stats_ratio ratio;
 	char words[STATS_WORDS];
 
-	if (stats_paired_ratio(ms[STARTUP_GNOMON], ms[STARTUP_SHORTEST], res->plan->rounds, STATS_SEED, &ratio) < 0)
+	if (ratio_to_shortest(res, ms, &ratio) < 0)
 		return;
 	fprintf(to, "To its %s gnomon takes %.2f times as long as the shortest KVM program", what, ratio.median);
 	fprintf(to, " (%s).\n", stats_interval(ratio.ci_low, ratio.ci_high, 2, words));
