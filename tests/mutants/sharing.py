@@ -42,6 +42,10 @@ MUTANTS = [
     # The comparison.
     ("diff-skips-the-last-child", DESCENT, "i < count; i++", "i + (count > 1) < count; i++",
      "the last page of 2 MiB is never compared", "unit share"),
+    ("diff-ends-at-the-shorter", DESCENT, "a->pages > b->pages ? a->pages : b->pages",
+     "a->pages < b->pages ? a->pages : b->pages", "what only the longer memory has is not looked at", "unit share"),
+    ("diff-past-the-end", DESCENT, "return nodes < SHARE_FANOUT ? nodes : SHARE_FANOUT;", "return level < 4 ? SHARE_FANOUT : nodes;",
+     "nodes behind the end of memory are asked for", "unit share"),
     ("diff-goes-below-what-is-equal", DESCENT, "if (share_digest_equal(&a[i], &b[i])) continue;",
      "if (level < 3 && share_digest_equal(&a[i], &b[i])) continue;",
      "the descent compares everything", "unit share"),

@@ -65,12 +65,13 @@ static void expect_found(unsigned k, unsigned seed)
 	b.f = look();
 	b.fail_after = 0;
 	memset(found, 0, sizeof(found));
-	cr_assert_eq(
-	    descent_run(&(struct descent_side){hashes, &a}, &(struct descent_side){hashes, &b}, mark, NULL, &r), 0);
+	cr_assert_eq(descent_run(&(struct descent_side){hashes, &a, PAGES}, &(struct descent_side){hashes, &b, PAGES},
+	                         mark, NULL, &r),
+	             0);
 	cr_assert_arr_eq(found, changed, sizeof(changed), "%u pages", k);
 	cr_assert_eq(r.pages, k);
 	cr_assert_eq(r.ranges, ranges);
-	cr_assert_leq(r.comparisons, 1 + 4ull * 512 * k);
+	cr_assert_leq(r.comparisons, k ? 4ull * 512 * k : 1);
 	cr_assert_eq(r.hashes, r.comparisons);
 	fingerprint_destroy(a.f);
 	fingerprint_destroy(b.f);
@@ -97,15 +98,39 @@ Test(stage2, descent_ends_with_an_error)
 	b = (struct side){.f = look()};
 	for (unsigned n = 1; n <= 5; n++) {
 		b.fail_after = n;
-		cr_assert_eq(
-		    descent_run(&(struct descent_side){hashes, &a}, &(struct descent_side){hashes, &b}, NULL, NULL, &r),
-		    -ESTALE);
+		cr_assert_eq(descent_run(&(struct descent_side){hashes, &a, PAGES},
+		                         &(struct descent_side){hashes, &b, PAGES}, NULL, NULL, &r),
+		             -ESTALE);
 		cr_assert_eq(r.comparisons, 42);
 	}
 	b.fail_after = 6;
-	cr_assert_eq(
-	    descent_run(&(struct descent_side){hashes, &a}, &(struct descent_side){hashes, &b}, NULL, NULL, &r), 0);
-	cr_assert_eq(r.comparisons, 1 + 4 * 512);
+	cr_assert_eq(descent_run(&(struct descent_side){hashes, &a, PAGES}, &(struct descent_side){hashes, &b, PAGES},
+	                         NULL, NULL, &r),
+	             0);
+	cr_assert_eq(r.comparisons, 1 + 1 + 1 + SMALL / (2ull << 20) + 512, "nothing past the end of memory");
+	fingerprint_destroy(a.f);
+	fingerprint_destroy(b.f);
+}
+
+/* Memories of unequal size differ behind the end of the shorter one, and a page of the longer one there is found. */
+Test(stage2, descent_goes_to_the_longer_end)
+{
+	struct side a, b;
+	struct descent_result r;
+
+	make(SMALL);
+	a = (struct side){.f = look()};
+	*(uint8_t *)ptr(SMALL - PAGE_SIZE, 1) = 1;
+	b = (struct side){.f = look()};
+	for (int swapped = 0; swapped < 2; swapped++) {
+		const struct descent_side shorter = {hashes, &a, PAGES - 512}, longer = {hashes, &b, PAGES};
+
+		memset(found, 0, sizeof(found));
+		cr_assert_eq(descent_run(swapped ? &longer : &shorter, swapped ? &shorter : &longer, mark, NULL, &r),
+		             0);
+		cr_expect_eq(r.pages, 1u);
+		cr_expect(found[PAGES - 1]);
+	}
 	fingerprint_destroy(a.f);
 	fingerprint_destroy(b.f);
 }

@@ -106,8 +106,8 @@ static int find_once(struct dedup *d, struct dedup_pieces *ret)
 
 	*ret = (struct dedup_pieces){.failed = -1};
 	for (unsigned i = 0; r == 0 && i < d->n; i++) {
-		guest[i].side = (struct descent_side){fingerprint_client_hashes, &d->guest[i].f};
-		guest[i].pages = d->guest[i].gone ? 0 : d->guest[i].f.pages;
+		guest[i].side = (struct descent_side){fingerprint_client_hashes, &d->guest[i].f,
+		                                      d->guest[i].gone ? 0 : d->guest[i].f.pages};
 	}
 	if (r == 0) {
 		(void)share_algorithm_parse(d->algorithm, &algorithm);

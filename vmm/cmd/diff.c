@@ -82,14 +82,14 @@ static int update(struct diff *d)
 
 static struct descent_side side(struct diff *d, int i)
 {
-	return d->is_file[i] ? (struct descent_side){diff_file_hashes, &d->file[i]}
-	                     : (struct descent_side){fingerprint_client_hashes, &d->guest[i]};
+	return d->is_file[i] ? (struct descent_side){diff_file_hashes, &d->file[i], diff_file_pages(&d->file[i])}
+	                     : (struct descent_side){fingerprint_client_hashes, &d->guest[i], d->guest[i].pages};
 }
 
 /* A range counts once it is known that neither fingerprint changed on the way down. */
 static int descend(struct diff *d, struct descent_result *ret_result)
 {
-	const struct descent_side a = side(d, 0), b = side(d, 1);
+	struct descent_side a, b;
 	int64_t start;
 	int r = -ESTALE;
 
@@ -98,6 +98,8 @@ static int descend(struct diff *d, struct descent_result *ret_result)
 		if (r < 0)
 			break;
 		json_array_clear(d->ranges);
+		a = side(d, 0);
+		b = side(d, 1);
 		start = clock_us();
 		r = descent_run(&a, &b, add_range, d->ranges, ret_result);
 		d->descent_us = clock_us() - start;

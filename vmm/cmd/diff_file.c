@@ -65,7 +65,7 @@ static int look_at(struct diff_file *f, uint64_t gfn, struct share_digest *ret_d
 
 int diff_file_update(struct diff_file *f, const char *algorithm, char key[HEX_TEXT(SHARE_KEY)], uint64_t *hashed)
 {
-	const uint64_t memory = f->s.shape.memory, end = snapshot_ram_end(memory);
+	const uint64_t memory = f->s.shape.memory, end = diff_file_pages(f);
 	enum share_algorithm known = SHARE_BLAKE2B;
 	uint8_t raw[SHARE_KEY];
 	int r;
@@ -93,6 +93,11 @@ int diff_file_update(struct diff_file *f, const char *algorithm, char key[HEX_TE
 		(void)share_tree_refresh(&f->tree);
 	f->made = r == 0;
 	return r;
+}
+
+uint64_t diff_file_pages(const struct diff_file *f)
+{
+	return snapshot_ram_end(f->s.shape.memory);
 }
 
 int diff_file_hashes(void *ctx, int level, uint64_t first, unsigned count, struct share_digest *ret_hashes)

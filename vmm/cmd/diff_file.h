@@ -26,6 +26,9 @@ void diff_file_close(struct diff_file *f);
 int must_check diff_file_update(struct diff_file *f, const char *algorithm, char key[HEX_TEXT(SHARE_KEY)],
                                 uint64_t *hashed);
 
+/* Pages to the end of its memory. */
+uint64_t diff_file_pages(const struct diff_file *f);
+
 /* A descent_side's function (share/descent.h) with the file as `ctx`. */
 int must_check diff_file_hashes(void *ctx, int level, uint64_t first, unsigned count, struct share_digest *ret_hashes);
 

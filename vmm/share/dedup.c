@@ -23,7 +23,7 @@ struct classes {
 
 static struct dedup_piece piece_of(const struct find *f, unsigned guest, int level, uint64_t index)
 {
-	const uint64_t page = index * share_span(level), rest = f->guest[guest].pages - page;
+	const uint64_t page = index * share_span(level), rest = f->guest[guest].side.pages - page;
 
 	return (struct dedup_piece){.page = page,
 	                            .pages = share_span(level) < rest ? share_span(level) : rest,
@@ -85,7 +85,7 @@ static int classify(struct find *f, int level, uint64_t index, const struct clas
 		const struct share_digest *d;
 
 		ret->of[g] = NOBODY;
-		if (above->of[g] == NOBODY || index * share_span(level) >= f->guest[g].pages)
+		if (above->of[g] == NOBODY || index * share_span(level) >= f->guest[g].side.pages)
 			continue;
 		d = &digest[(size_t)above->of[g] * stride];
 		if (share_digest_equal(d, &f->hash->absent[level]))
@@ -179,7 +179,7 @@ int dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_h
 	BUG_ON(n == 0 || n > DEDUP_GUESTS);
 	*ret = (struct dedup_pieces){.failed = -1};
 	for (unsigned g = 0; g < n; g++)
-		all.of[g] = guest[g].pages ? (uint16_t)g : NOBODY;
+		all.of[g] = guest[g].side.pages ? (uint16_t)g : NOBODY;
 	r = look(&f, SHARE_LEVELS, 0, 1, &all);
 	if (r == -E2BIG)
 		ret->failed = largest(&f);

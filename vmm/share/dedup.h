@@ -28,8 +28,7 @@
 #define DEDUP_PIECES (1u << 24) /* at most: a guest that makes its hashes up shall not cost more */
 
 struct dedup_guest {
-	struct descent_side side;
-	uint64_t pages; /* to the end of its memory; 0: it takes no part */
+	struct descent_side side; /* 0 pages: it takes no part */
 };
 
 /* A subtree. */

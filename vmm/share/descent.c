@@ -3,6 +3,7 @@
 
 struct descent {
 	const struct descent_side *a, *b;
+	uint64_t end; /* pages behind it are absent in both */
 	descent_fn differ;
 	void *ctx;
 	struct descent_result result;
@@ -29,9 +30,18 @@ static void add_page(struct descent *d, uint64_t page)
 	d->pages++;
 }
 
-/* Compares `count` nodes of a level, and goes below those that differ. */
-static int compare(struct descent *d, int level, uint64_t first, unsigned count)
+/* Nodes of a level from `first` on, up to the end of memory and to SHARE_FANOUT. */
+static unsigned children(const struct descent *d, int level, uint64_t first)
 {
+	const uint64_t nodes = (d->end + share_span(level) - 1) / share_span(level) - first;
+
+	return nodes < SHARE_FANOUT ? nodes : SHARE_FANOUT;
+}
+
+/* Compares the nodes of a level from `first` on, all of one parent, and goes below those that differ. */
+static int compare(struct descent *d, int level, uint64_t first)
+{
+	const unsigned count = children(d, level, first);
 	struct share_digest a[SHARE_FANOUT], b[SHARE_FANOUT];
 	int r = d->a->hashes(d->a->ctx, level, first, count, a);
 
@@ -47,7 +57,7 @@ static int compare(struct descent *d, int level, uint64_t first, unsigned count)
 		if (level == 0)
 			add_page(d, first + i);
 		else
-			r = compare(d, level - 1, (first + i) * SHARE_FANOUT, SHARE_FANOUT);
+			r = compare(d, level - 1, (first + i) * SHARE_FANOUT);
 	}
 	return r;
 }
@@ -55,8 +65,9 @@ static int compare(struct descent *d, int level, uint64_t first, unsigned count)
 int descent_run(const struct descent_side *a, const struct descent_side *b, descent_fn differ, void *ctx,
                 struct descent_result *ret_result)
 {
-	struct descent d = {.a = a, .b = b, .differ = differ, .ctx = ctx};
-	int r = compare(&d, SHARE_LEVELS, 0, 1);
+	struct descent d = {
+	    .a = a, .b = b, .end = a->pages > b->pages ? a->pages : b->pages, .differ = differ, .ctx = ctx};
+	int r = compare(&d, SHARE_LEVELS, 0);
 
 	end_range(&d);
 	if (r == 0)

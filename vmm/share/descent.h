@@ -5,13 +5,14 @@
  *
  *            A         B
  *   4        o   !=    o            1 comparison
- *   3      o o o     o o o        512
+ *   3      o o o     o o o        512 at most
  *   2     ooo       ooo           512 below each pair that differs
  *   1     ooo       ooo           and so on
  *   0     ooo       ooo           pages
  *
- * With k pages that differ these are at most 1 + k * 4 * 512 comparisons, however large the guests are, and no more
- * hashes of either tree are asked for.
+ * Nodes past the end of both memories are not looked at. So with k pages that differ these are at most k * 4 * 512
+ * comparisons, however large the guests are below 256 TiB, and 1 more only there; 1 where none differs. No more hashes of
+ * either tree are asked for.
  */
 #ifndef GNOMON_SHARE_DESCENT_H
 #define GNOMON_SHARE_DESCENT_H
@@ -22,6 +23,7 @@
 struct descent_side {
 	int (*hashes)(void *ctx, int level, uint64_t first, unsigned count, struct share_digest *ret);
 	void *ctx;
+	uint64_t pages; /* 1 or more: all behind them are absent */
 };
 
 struct descent_result {

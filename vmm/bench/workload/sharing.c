@@ -211,7 +211,7 @@ static int hashes(void *ctx, int level, uint64_t first, unsigned count, struct s
 static int take_diff(struct sharing_results *res, size_t i, int round, unsigned seed)
 {
 	struct fingerprint *const *f = res->f[sharing_hash(i)];
-	const struct descent_side a = {hashes, f[0]}, b = {hashes, f[1]};
+	const struct descent_side a = {hashes, f[0], pages(res)}, b = {hashes, f[1], pages(res)};
 	const uint64_t k = changed_pages(res, i);
 	struct descent_result found;
 	int64_t start;
