@@ -24,7 +24,7 @@ const struct counter_desc counter_desc[CTR_NR] = {
     [CTR_INSNS_EMULATED] = {"insns_emulated", "instructions", "shadow mode: instructions the VMM executed"},
     [CTR_EXCEPTIONS_INJECTED] = {"exceptions_injected", "exceptions",
                                  "shadow mode: exceptions delivered through the guest's IDT"},
-    [CTR_SHADOW_FILLS] = {"shadow_fills", "entries", "shadow leaf entries filled on a fault", .shadow_event = true},
+    [CTR_SHADOW_FILLS] = {"shadow_fills", "entries", "shadow leaf entries filled on a fault"},
     [CTR_SHADOW_PREFETCHED] = {"shadow_prefetched", "entries", "shadow leaf entries filled beside a faulting one"},
     [CTR_SHADOW_PREFETCHED_WATCHED] =
         {"shadow_prefetched_watched", "entries",
@@ -32,42 +32,32 @@ const struct counter_desc counter_desc[CTR_NR] = {
     [CTR_SHADOW_PREFETCHED_USED] = {"shadow_prefetched_used", "entries",
                                     "watched entries that the CPU had used by the time they went or the run ended"},
     [CTR_SHADOW_AD_FAST] = {"shadow_ad_fast", "faults",
-                            "faults that only lacked A or D and were answered by the short cut", .shadow_event = true},
-    [CTR_SHADOW_PAGES_BUILT] = {"shadow_pages_built", "pages", "shadow table pages begun", .shadow_event = true},
+                            "faults that only lacked A or D and were answered by the short cut"},
+    [CTR_SHADOW_PAGES_BUILT] = {"shadow_pages_built", "pages", "shadow table pages begun"},
     [CTR_SHADOW_PAGES_IN_USE] = {"shadow_pages_in_use", "pages",
                                  "shadow table pages that stand now: a level, not a count"},
-    [CTR_SHADOW_EVICTIONS] = {"shadow_evictions", "pages", "oldest shadow table pages given up for newer ones",
-                              .shadow_event = true},
+    [CTR_SHADOW_EVICTIONS] = {"shadow_evictions", "pages", "oldest shadow table pages given up for newer ones"},
     [CTR_SHADOW_ROOTS_HIT] = {"shadow_roots_hit", "roots", "changes to another root that was in the cache"},
     [CTR_SHADOW_ROOTS_MISSED] = {"shadow_roots_missed", "roots", "changes to a root that had to be built"},
-    [CTR_SHADOW_UNSYNCS] = {"shadow_unsyncs", "tables", "leaf tables made writable until the guest flushes",
-                            .shadow_event = true},
-    [CTR_SHADOW_SYNCS] = {"shadow_syncs", "tables", "comparisons of a writable leaf table with its shadow",
-                          .shadow_event = true},
+    [CTR_SHADOW_UNSYNCS] = {"shadow_unsyncs", "tables", "leaf tables made writable until the guest flushes"},
+    [CTR_SHADOW_SYNCS] = {"shadow_syncs", "tables", "comparisons of a writable leaf table with its shadow"},
     [CTR_SHADOW_JOINS] = {"shadow_joins", "tables",
-                          "4 KiB tables for part of a large guest page given up when the second stage collapsed there",
-                          .shadow_event = true},
+                          "4 KiB tables for part of a large guest page given up when the second stage collapsed there"},
     [CTR_SHADOW_PROMOTIONS] = {"shadow_promotions", "tables",
-                               "full leaf tables of like pages shadowed by one 2 MiB entry", .shadow_event = true},
-    [CTR_SHADOW_DEMOTIONS] = {"shadow_demotions", "tables", "those taken back because one of their entries changed",
-                              .shadow_event = true},
-    [CTR_SHADOW_TABLE_WRITES] = {"shadow_table_writes", "writes", "emulated writes to write-protected guest tables",
-                                 .shadow_event = true},
+                               "full leaf tables of like pages shadowed by one 2 MiB entry"},
+    [CTR_SHADOW_DEMOTIONS] = {"shadow_demotions", "tables", "those taken back because one of their entries changed"},
+    [CTR_SHADOW_TABLE_WRITES] = {"shadow_table_writes", "writes", "emulated writes to write-protected guest tables"},
     [CTR_SHADOW_WRITE_PROTECTS] = {"shadow_write_protects", "entries",
-                                   "writable mappings taken away because their frame became a table",
-                                   .shadow_event = true},
+                                   "writable mappings taken away because their frame became a table"},
     [CTR_SHADOW_STEPS] = {"shadow_steps", "instructions",
-                          "instructions that the CPU ran alone because the emulator does not know them",
-                          .shadow_event = true},
-    [CTR_SHADOW_FLOODS] = {"shadow_floods", "tables", "guest tables forgotten because they were written but not used",
-                           .shadow_event = true},
+                          "instructions that the CPU ran alone because the emulator does not know them"},
+    [CTR_SHADOW_FLOODS] = {"shadow_floods", "tables", "guest tables forgotten because they were written but not used"},
     [CTR_SHADOW_EDITS] = {"shadow_edits", "entries", "changes of live shadow entries queued for the stub"},
     [CTR_SHADOW_INVALIDATIONS] = {"shadow_invalidations", "flushes",
-                                  "reloads of the real CR3 by the stub to flush the TLB", .shadow_event = true},
-    [CTR_SHADOW_DROPS] = {"shadow_drops", "drops", "times the whole shadow was forgotten", .shadow_event = true},
+                                  "reloads of the real CR3 by the stub to flush the TLB"},
+    [CTR_SHADOW_DROPS] = {"shadow_drops", "drops", "times the whole shadow was forgotten"},
     [CTR_SHADOW_RECYCLES] = {"shadow_recycles", "recycles", "times the pool of table frames was made fresh again"},
-    [CTR_SHADOW_SHOOTDOWNS] = {"shadow_shootdowns", "shootdowns", "times the other vCPUs were taken out of the guest",
-                               .shadow_event = true},
+    [CTR_SHADOW_SHOOTDOWNS] = {"shadow_shootdowns", "shootdowns", "times the other vCPUs were taken out of the guest"},
     [CTR_SHADOW_AUDITS] = {"shadow_audits", "audits", "recompositions of the whole shadow that found no difference"},
     [CTR_VIRTIO_NOTIFIES] = {"virtio_notifies", "notifications", "times a driver said that a queue has requests"},
     [CTR_VIRTIO_REFUSED] = {"virtio_refused", "accesses",
@@ -87,12 +77,26 @@ const struct counter_desc counter_desc[CTR_NR] = {
     [CTR_STAGE2_VIOLATIONS] = {"stage2_violations", "accesses", "accesses of the guest to memory taken from it"},
 };
 
+static const bool is_shadow_event[CTR_NR] = {
+    [CTR_SHADOW_FILLS] = true,        [CTR_SHADOW_AD_FAST] = true,        [CTR_SHADOW_PAGES_BUILT] = true,
+    [CTR_SHADOW_EVICTIONS] = true,    [CTR_SHADOW_UNSYNCS] = true,        [CTR_SHADOW_SYNCS] = true,
+    [CTR_SHADOW_JOINS] = true,        [CTR_SHADOW_PROMOTIONS] = true,     [CTR_SHADOW_DEMOTIONS] = true,
+    [CTR_SHADOW_TABLE_WRITES] = true, [CTR_SHADOW_WRITE_PROTECTS] = true, [CTR_SHADOW_STEPS] = true,
+    [CTR_SHADOW_FLOODS] = true,       [CTR_SHADOW_INVALIDATIONS] = true,  [CTR_SHADOW_DROPS] = true,
+    [CTR_SHADOW_SHOOTDOWNS] = true,
+};
+
+bool counter_is_shadow_event(enum counter c)
+{
+	return is_shadow_event[c];
+}
+
 uint64_t counter_shadow_events(const struct counters *set)
 {
 	uint64_t n = 0;
 
 	for (int c = 0; c < CTR_NR; c++)
-		if (counter_desc[c].shadow_event)
+		if (is_shadow_event[c])
 			n += counter_read(set, c);
 	return n;
 }

@@ -79,11 +79,6 @@ struct counter_desc {
 	const char *name; /* the key in every report */
 	const char *unit;
 	const char *what; /* one sentence */
-	/*
-	 * Each is work on shadow tables that neither a process nor a nested guest has. Not among them: levels, what a
-	 * fault does besides (prefetched entries), and exits.
-	 */
-	bool shadow_event;
 };
 
 extern const struct counter_desc counter_desc[CTR_NR];
@@ -108,6 +103,12 @@ static inline uint64_t counter_read(const struct counters *set, enum counter c)
 {
 	return atomic_load_explicit(&set->value[c], memory_order_relaxed);
 }
+
+/*
+ * Whether it counts shadow events: each is work on shadow tables that neither a process nor a nested guest has. Not among
+ * them: levels, what a fault does besides (prefetched entries), and exits.
+ */
+bool counter_is_shadow_event(enum counter c);
 
 /* The sum of all shadow events. */
 uint64_t counter_shadow_events(const struct counters *set);

@@ -52,7 +52,7 @@ static bool shadow_events(const json_t *counters, uint64_t *ret_sum)
 {
 	*ret_sum = 0;
 	for (int c = 0; c < CTR_NR; c++) {
-		const json_int_t value = counter_desc[c].shadow_event ? counter_value(counters, c) : 0;
+		const json_int_t value = counter_is_shadow_event(c) ? counter_value(counters, c) : 0;
 
 		if (value < 0)
 			return false;
