@@ -266,10 +266,14 @@ static const char *who_is_left(pid_t group)
 	return text;
 }
 
-/* Who was killed with its parent is init's, and stays until that has looked: it is not there to stay. */
+/*
+ * Who was killed with its parent is init's, and stays until that has looked: it is not there to stay. It is ours where this
+ * process is a subreaper.
+ */
 static bool group_is_gone(pid_t group)
 {
 	for (int tries = 0; tries < 1000; tries++) {
+		(void)waitpid(-group, NULL, WNOHANG);
 		if (kill(-group, 0) < 0)
 			return errno == ESRCH;
 		usleep(1000);

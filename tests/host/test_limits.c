@@ -138,23 +138,34 @@ Test(limits, no_room_for_signals)
 	cr_assert_eq(r.status, 130);
 }
 
-/* --- file systems without locks --- */
+/* --- filters, and file systems without locks --- */
 
 static int lock_error;
 
-/* flock(2) fails in this way, as NFS, 9p and others have it. */
-static void no_locks(void)
+/* A system call fails, as where a container's filter has it. */
+static void refuse(unsigned call, int error)
 {
 	const struct sock_filter code[] = {
 	    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_flock, 0, 1),
-	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)lock_error),
+	    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
+	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error),
 	    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	const struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = (void *)(uintptr_t)code};
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
 		_exit(253);
+}
+
+/* flock(2) fails in this way, as NFS, 9p and others have it. */
+static void no_locks(void)
+{
+	refuse(SYS_flock, lock_error);
+}
+
+static void no_kill(void)
+{
+	refuse(SYS_kill, EPERM);
 }
 
 /* The control socket is served, and replaces one that was left behind. */
@@ -307,4 +318,14 @@ Test(limits, without_either)
 		cr_skip_test("only root can mount");
 	need_no_sanitizer();
 	without("/sys", "/proc");
+}
+
+/* The enclaves' monitor cannot be ended: the run ends all the same, says so, and takes it along. */
+Test(limits, without_kill)
+{
+	cr_assert_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* not every init looks after a second */
+	r.surroundings = no_kill;
+	run_gnomon(&r, "run", "--timeout", "100", "--enclave-memory", "4M", guest_path("exit-status-0"), NULL);
+	cr_expect_eq(r.status, 0, "%d", r.status);
+	cr_expect(strstr(r.err, "cannot end the enclave monitor, which ends with this process: "), "%s", r.err);
 }

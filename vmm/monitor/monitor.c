@@ -163,8 +163,12 @@ void monitor_stop(struct monitor *m)
 		return;
 	atomic_store(&m->stopping, true);
 	if (m->pid > 0) {
-		if (!atomic_load(&m->dead))
-			(void)kill(m->pid, SIGKILL); /* ours to reap: the number is not used again before that */
+		if (!atomic_load(&m->dead) &&
+		    kill(m->pid, SIGKILL) < 0) { /* ours to reap: no other process has its number */
+			/* Who waited for it would wait for ever. Its watcher still looks at `m`, so nothing is freed. */
+			(void)log_errno(errno, "cannot end the enclave monitor, which ends with this process");
+			return;
+		}
 		if (m->watched)
 			pthread_join(m->watcher, NULL);
 		else
