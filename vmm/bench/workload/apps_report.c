@@ -22,7 +22,7 @@ static const struct report_column columns[] = {
     {"shadow_events", "shadow events/op", NULL, 6},
     {"dtlb", "dTLB misses/op", NULL, 3},
     {"disturbed", "disturbed", NULL, 0},
-    {"stolen", "stolen", "%", 1},
+    {"stolen", "stolen", "percent", 1},
     {"noise", "noise", NULL, 0},
     {"n", "turns", NULL, 0},
 };

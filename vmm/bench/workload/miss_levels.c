@@ -27,7 +27,7 @@ static const struct report_column columns[] = {
     {"shadow_events_load", "shadow events/load", NULL, 6},
     {"dtlb_load", "dTLB misses/load", NULL, 3},
     {"disturbed", "disturbed", NULL, 0},
-    {"stolen", "stolen", "%", 1},
+    {"stolen", "stolen", "percent", 1},
     {"noise", "noise", NULL, 0},
     {"n", "turns", NULL, 0},
 };
