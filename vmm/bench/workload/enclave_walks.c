@@ -20,8 +20,8 @@ static const struct report_column columns[] = {
     {"cache_16", "cache of 16", NULL, 2},
     {"cache_64", "of 64", NULL, 2},
     {"cache_256", "of 256", NULL, 2},
-    {"hits_64", "hits of 64", "%", 1},
-    {"overhead", "tables", "%", 3},
+    {"hits_64", "hits of 64", "percent", 1},
+    {"overhead", "tables", "percent", 3},
 };
 static const struct report_layout layout = {"enclave-walks", columns, sizeof(columns) / sizeof(*columns), NULL};
 
