@@ -7,19 +7,22 @@
 #include <sys/eventfd.h>
 
 #include "bench/workload/sharing.h"
+#include "table_text.h"
 
 static char *text_of(const struct sharing_results *res, int (*table)(const void *, struct report **))
 {
-	char *text = NULL;
-	size_t size;
-	FILE *to = open_memstream(&text, &size);
 	struct report *t = NULL;
 
 	cr_assert_eq(table(res, &t), 0);
-	cr_assert_eq(report_write_csv(t, to), 0);
-	report_free(t);
-	fclose(to);
-	return text;
+	return table_text(t, report_write_csv);
+}
+
+static char *printed(const struct sharing_results *res, int (*table)(const void *, struct report **))
+{
+	struct report *t = NULL;
+
+	cr_assert_eq(table(res, &t), 0);
+	return table_text(t, report_print);
 }
 
 static unsigned lines(const char *text)
@@ -69,6 +72,12 @@ Test(bench_sharing, guests)
 	cr_expect(strstr(text, ",1024,512,read,7,7,7,8,8,8,6\n"), "%s", text);
 	cr_expect(strstr(text, ",1024,512,mapped,9,9,9,10,10,10,6\n"), "%s", text);
 	free(text);
+	res->rounds = 3;
+	text = printed(res, w->tables[3]);
+	cr_expect(strstr(text, "n/a: fewer than 6 samples have no 95% interval\n"), "%s", text);
+	cr_expect_null(strstr(text, "finite"), "%s", text);
+	free(text);
+	res->rounds = 6;
 	text = text_of(res, w->tables[4]);
 	cr_expect_eq(lines(text), 1 + 4, "%s", text);
 	cr_expect(strstr(text, ",dedup,4,256,128,4,1,75,100,"), "%s", text);

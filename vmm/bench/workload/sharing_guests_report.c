@@ -124,24 +124,21 @@ static int add_snapshot(struct report *t, const void *results, size_t i)
 }
 
 /* A time in us as NAME, NAME_ci_low and NAME_ci_high in ms. */
-static int set_time(struct report *t, const struct sharing_results *res, size_t i, int value, const char *const name[3])
+static int set_time(struct report *t, const struct sharing_results *res, size_t i, int value, const char *name)
 {
 	struct stats_summary s;
 	const int r = stats_summarise(res->guests.value[i][value], (size_t)res->rounds, STATS_SEED, &s);
 
 	if (r < 0)
 		return r;
-	report_set_number(t, name[0], s.median / US_PER_MS);
-	report_set_number(t, name[1], s.ci_low / US_PER_MS);
-	report_set_number(t, name[2], s.ci_high / US_PER_MS);
+	report_set_number(t, name, s.median / US_PER_MS);
+	report_set_interval(t, name, s.ci_low / US_PER_MS, s.ci_high / US_PER_MS);
 	return 0;
 }
 
 /* Two rows for each case: read, then mapped. */
 static int add_restore(struct report *t, const void *results, size_t row)
 {
-	static const char *const first[] = {"first", "first_ci_low", "first_ci_high"};
-	static const char *const swept[] = {"swept", "swept_ci_low", "swept_ci_high"};
 	const struct sharing_results *res = results;
 	const size_t i = row / 2;
 	const bool lazy = row % 2;
@@ -155,9 +152,9 @@ static int add_restore(struct report *t, const void *results, size_t row)
 		report_set_rest_na(t, reason(res, i) ? reason(res, i) : bench_times_na(res->plan->host));
 		return 0;
 	}
-	r = set_time(t, res, i, lazy ? RESTORE_LAZY_FIRST : RESTORE_FIRST, first);
+	r = set_time(t, res, i, lazy ? RESTORE_LAZY_FIRST : RESTORE_FIRST, "first");
 	if (r == 0)
-		r = set_time(t, res, i, lazy ? RESTORE_LAZY_SWEPT : RESTORE_SWEPT, swept);
+		r = set_time(t, res, i, lazy ? RESTORE_LAZY_SWEPT : RESTORE_SWEPT, "swept");
 	report_set_number(t, "n", res->rounds);
 	return r;
 }
