@@ -187,15 +187,57 @@ Test(bench_auto_report, figures)
 	free(text);
 }
 
-/* again is 1.2 times nested, at the same CPU time. */
+/*
+ * Again is 1.2 times nested, at the same CPU time. A verdict is the interval's, for clock and CPU by itself; where nothing
+ * was changed that is said.
+ */
 Test(bench_auto_report, bars)
 {
 	char *text = said_text(auto_explain, &results);
 
-	cr_expect(strstr(text, "4k, init: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met.\n"), "%s", text);
-	cr_expect(strstr(text, "thp, steady: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met.\n"), "%s", text);
-	cr_expect(strstr(text, "thp, again: 1.200 on the clock, 1.000 of CPU time, bar 1.10: met by CPU time alone.\n"),
+	cr_expect(strstr(text,
+	                 "4k, init: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met on the clock, met by CPU "
+	                 "time; auto did not change the mode in this phase.\n"),
 	          "%s", text);
+	cr_expect(strstr(text, "thp, steady: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met on the clock, met by "
+	                       "CPU time.\n"),
+	          "%s", text);
+	cr_expect(strstr(text, "thp, again: 1.200 on the clock, 1.000 of CPU time, bar 1.10: NOT met on the clock, met "
+	                       "by CPU time; auto"),
+	          "%s", text);
+	free(text);
+	for (int round = 0; round < 3; round++) /* three rounds of seven are beyond the bar */
+		samples[AUTO_AUTO][round].tsc[AUTO_INIT] = samples[AUTO_AUTO][round].tsc[AUTO_INIT] * 12 / 10;
+	text = said_text(auto_explain, &results);
+	cr_expect(strstr(text,
+	                 "4k, init: 1.050 on the clock, 1.050 of CPU time, bar 1.10: met by the median, the interval "
+	                 "holds the bar on the clock"),
+	          "%s", text);
+	free(text);
+}
+
+/* A phase that ends before auto can change its mode shows nothing of it, and neither does the one behind it. */
+Test(bench_auto_report, too_short)
+{
+	char *text;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		samples[AUTO_AUTO][round].tsc[AUTO_STEADY] /= 7; /* 1.2 s */
+		samples[AUTO_AUTO + AUTO_NR_PAGINGS][round].tsc[AUTO_STEADY] /= 7;
+		samples[AUTO_AUTO][round].nr_changes = 0;
+	}
+	text = said_text(auto_explain, &results);
+	cr_expect(strstr(text, "4k, init: 1.050 on the clock"), "%s", text);
+	cr_expect(strstr(text, "4k, steady: steady took 1.2 s, and auto may need 1.5 s to change the mode: too short.\n"
+	                       "4k, again: steady took 1.2 s"),
+	          "%s", text);
+	cr_expect(strstr(text, "thp, steady: 0.150 on the clock"), "it did change: %s", text);
+	free(text);
+	text = written(report_write_csv);
+	cr_expect(strstr(text, "\n4k,again,auto,ept,6.12") && strstr(text, ",,,,1,,,,1.10,0,0,nested,7\n"), "%s", text);
+	free(text);
+	text = written(report_print);
+	cr_expect(strstr(text, "n/a: steady took 1.2 s, and"), "%s", text);
 	free(text);
 }
 

@@ -23,7 +23,7 @@ static int take_turn(void *results, const struct turn *turn)
 	                                         : quick ? "24"
 	                                                 : "200",
 	                                 .steady = !timed  ? "4"
-	                                           : quick ? "18"
+	                                           : quick ? "50"
 	                                                   : "150",
 	                                 .again = !timed  ? "30"
 	                                          : quick ? "36"

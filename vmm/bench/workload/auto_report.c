@@ -4,9 +4,14 @@
 
 #include "bench/stats.h"
 #include "bench/workload/auto.h"
+#include "paging/policy.h"
 
 enum measure { ON_THE_CLOCK, OF_THE_CPU };
 
+/* Seconds of quiet that auto must have to change the mode, at most. */
+#define LEAST           ((POLICY_PATIENCE + 1) * POLICY_WINDOW_US / 1e6)
+#define TOO_SHORT       "steady took %.1f s, and auto may need %.1f s to change the mode: too short"
+#define REASON          128
 #define ROWS_OF_BACKING (AUTO_NR_PHASES * AUTO_NR_PAGINGS)
 
 static const struct report_column columns[] = {
@@ -103,6 +108,25 @@ static int typical_round(const struct auto_sample *s, int rounds, enum auto_phas
 	return 0;
 }
 
+/*
+ * The phase in which auto might leave nested mode ended before it could: it waits for POLICY_PATIENCE windows without
+ * trouble, behind the one that was under way. What comes then has nothing to go back from. Init needs no change.
+ */
+static bool is_too_short(const struct auto_results *res, size_t i, enum auto_phase phase, double *ret_steady)
+{
+	struct auto_story story;
+
+	if (phase == AUTO_INIT || median_of(res, i, AUTO_STEADY, ON_THE_CLOCK, ret_steady) < 0 || *ret_steady >= LEAST)
+		return false;
+	for (int round = 0; round < res->plan->rounds; round++)
+		for (int p = AUTO_INIT; p <= AUTO_STEADY; p++) {
+			auto_tell(&res->sample[i][round], p, false, 0, &story);
+			if (story.changes)
+				return false;
+		}
+	return true;
+}
+
 /* Which mode ran when: means of all rounds, and the words of a typical one. */
 static void set_story(struct report *t, const struct auto_results *res, size_t i, enum auto_phase phase, bool timed)
 {
@@ -127,13 +151,13 @@ static void set_story(struct report *t, const struct auto_results *res, size_t i
 static int set_times(struct report *t, const struct auto_results *res, size_t i, enum auto_phase phase, enum measure m)
 {
 	struct stats_ratio ratio;
-	double median = 0;
+	double median = 0, steady;
 	int r = median_of(res, i, phase, m, &median);
 
 	if (r < 0)
 		return r;
 	report_set_number(t, m == OF_THE_CPU ? "cpu" : "time", median);
-	if (i % AUTO_NR_PAGINGS != AUTO_AUTO)
+	if (i % AUTO_NR_PAGINGS != AUTO_AUTO || is_too_short(res, i, phase, &steady))
 		return 0;
 	r = ratio_of(res, i, phase, m, &ratio);
 	if (r == 0)
@@ -149,7 +173,8 @@ static int add_row(struct report *t, const void *results, size_t row)
 	const size_t i = backing * AUTO_NR_PAGINGS + paging;
 	const enum auto_phase phase = row / AUTO_NR_PAGINGS % AUTO_NR_PHASES;
 	const char *const times_na = bench_times_na(res->plan->host);
-	char bar[16];
+	char bar[16], short_na[REASON] = "";
+	double steady;
 	int r;
 
 	snprintf(bar, sizeof(bar), "%.2f", AUTO_BAR);
@@ -172,8 +197,11 @@ static int add_row(struct report *t, const void *results, size_t row)
 	r = set_times(t, res, i, phase, ON_THE_CLOCK);
 	if (r == 0)
 		r = set_times(t, res, i, phase, OF_THE_CPU);
-	report_set_rest_na(t, paging == AUTO_AUTO ? "it takes both modes to know the better one"
-	                                          : "a mode is what auto is compared with");
+	if (is_too_short(res, i, phase, &steady))
+		snprintf(short_na, sizeof(short_na), TOO_SHORT, steady, LEAST);
+	report_set_rest_na(t, paging != AUTO_AUTO ? "a mode is what auto is compared with"
+	                      : *short_na         ? short_na
+	                                          : "it takes both modes to know the better one");
 	return r;
 }
 
@@ -182,13 +210,33 @@ int auto_report(const void *results, struct report **ret_table)
 	return report_build(&layout, results, AUTO_NR_BACKINGS * ROWS_OF_BACKING, add_row, ret_table);
 }
 
-static const char *bar_words(const struct stats_ratio *clock, const struct stats_ratio *cpu)
+/* Of one phase with one backing, auto being case i. */
+static void explain_phase(const struct auto_results *res, size_t i, enum auto_phase phase, FILE *to)
 {
-	if (clock->n < STATS_FEWEST)
-		return "too few rounds to tell";
-	if (clock->median <= AUTO_BAR)
-		return cpu->median <= AUTO_BAR ? "met" : "met on the clock alone";
-	return cpu->median <= AUTO_BAR ? "met by CPU time alone" : "NOT met";
+	struct stats_ratio clock, cpu;
+	struct auto_story story;
+	unsigned changes = 0;
+	double steady;
+
+	if (*res->na[i] || ratio_of(res, i, phase, ON_THE_CLOCK, &clock) < 0 ||
+	    ratio_of(res, i, phase, OF_THE_CPU, &cpu) < 0)
+		return;
+	fprintf(to, "%s, %s: ", auto_backing[i / AUTO_NR_PAGINGS], auto_phase_name[phase]);
+	if (is_too_short(res, i, phase, &steady)) {
+		fprintf(to, TOO_SHORT ".\n", steady, LEAST);
+		return;
+	}
+	for (int round = 0; round < res->plan->rounds; round++) {
+		auto_tell(&res->sample[i][round], phase, false, 0, &story);
+		changes += story.changes;
+	}
+	fprintf(to, "%.3f on the clock, %.3f of CPU time, bar %.2f: ", clock.median, cpu.median, AUTO_BAR);
+	if (clock.n < STATS_FEWEST)
+		fputs("too few rounds to tell", to);
+	else
+		fprintf(to, "%s on the clock, %s by CPU time", stats_bar(&clock, AUTO_BAR, false),
+		        stats_bar(&cpu, AUTO_BAR, false));
+	fputs(changes ? ".\n" : "; auto did not change the mode in this phase.\n", to);
 }
 
 void auto_explain(const void *results, FILE *to)
@@ -206,13 +254,6 @@ void auto_explain(const void *results, FILE *to)
 	    "time.\n",
 	    to);
 	for (size_t i = AUTO_AUTO; i < AUTO_NR_CASES && !bench_times_na(res->plan->host); i += AUTO_NR_PAGINGS)
-		for (enum auto_phase phase = 0; phase < AUTO_NR_PHASES; phase++) {
-			struct stats_ratio clock, cpu;
-
-			if (!*res->na[i] && ratio_of(res, i, phase, ON_THE_CLOCK, &clock) == 0 &&
-			    ratio_of(res, i, phase, OF_THE_CPU, &cpu) == 0)
-				fprintf(to, "%s, %s: %.3f on the clock, %.3f of CPU time, bar %.2f: %s.\n",
-				        auto_backing[i / AUTO_NR_PAGINGS], auto_phase_name[phase], clock.median,
-				        cpu.median, AUTO_BAR, bar_words(&clock, &cpu));
-		}
+		for (enum auto_phase phase = 0; phase < AUTO_NR_PHASES; phase++)
+			explain_phase(res, i, phase, to);
 }
