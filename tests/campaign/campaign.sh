@@ -49,6 +49,7 @@ start_slurm() {
 		SwitchType=switch/none
 		MpiDefault=none
 		ReturnToService=2
+		KillWait=1
 		SchedulerParameters=batch_sched_delay=0,sched_interval=1
 		SlurmdParameters=config_overrides
 		StateSaveLocation=$work/state
@@ -73,6 +74,14 @@ start_slurm >"$work/out" 2>"$work/err"
 ok "munged, slurmctld and two slurmd" [ $? = 0 ]
 [ $failed = 0 ] || { cat "$work"/*.log | tail -n 20 | sed 's/^/# /'; echo "1..$tests"; exit 1; }
 
+shows() { # shows STATUS TEXT ARG...: within 20 s
+	local i
+	for i in $(seq 100); do
+		run "$1" "${@:3}" && prints "$2" && return
+		sleep 0.2
+	done
+	return 1
+}
 run_without_slurm() {
 	mkdir "$work/bin" && ln -s /usr/bin/python3 "$work/bin/" || return
 	PATH=$work/bin run 1 submit "$work/z" --hosts 1 --gnomon "$work/gnomon"
@@ -94,11 +103,12 @@ while [ $# -gt 0 ]; do
 	case $1 in --label) label=$2 ;; --json) json=$2 ;; --only) only=$2 ;; esac
 	shift
 done
+[ ! -e "$STAY" ] || { echo "round 1 of 7"; [ "$label" = n2 ] || kill -9 $PPID; sleep 60; }
 [ ! -e "$FAIL_ONCE" ] || { rm "$FAIL_ONCE"; echo "the benchmark broke" >&2; exit 1; }
-echo "result $label $only of ${SETTING-nothing}" >"$json"
+echo "{\"result\": \"$label $only of ${SETTING-nothing}\"}" >"$json"
 SCRIPT
 chmod 755 "$work/gnomon"
-export FAIL_ONCE=$work/fail-once
+export FAIL_ONCE=$work/fail-once STAY=$work/stay
 
 # ---- hosts ----
 ok "two hosts" run 0 submit "$work/hosts" --hosts 2 --gnomon "$work/gnomon" -- --only miss
@@ -112,10 +122,32 @@ ok "what gnomon bench refuses is not submitted" both run 2 submit "$work/no" --h
 ok "and leaves no campaign" [ ! -e "$work/no" ]
 ok "options are compare's behind -- alone" both run 2 collect "$work/hosts" --threshold 2 "nothing else before --"
 ok "their results are compared" run 3 collect "$work/hosts"
-ok "each has its node's label" prints "^result n1 miss of nothing"
-ok "and the other's" prints "^result n2 miss of nothing"
+ok "each has its node's label" prints "result.: .n1 miss of nothing"
+ok "and the other's" prints "result.: .n2 miss of nothing"
 ok "nothing is to be done once more" run 0 resume "$work/hosts"
 ok "it says so" prints "nothing failed"
+: >"$work/hosts/results/1.json"
+ok "a result that is cut short" run 1 status "$work/hosts"
+ok "has failed, and is named" prints "n[12] .*failed: .*results/1.json is cut short"
+ok "it is not compared" both run 1 collect "$work/hosts" "1 of 2 tasks are done"
+ok "it is done once more" run 0 resume "$work/hosts"
+ok "and nothing else" prints ": 1 task$"
+ok "it ends" ended
+ok "and is done" run 0 status "$work/hosts"
+ok "by the same node: the other has its own" [ "$(awk '{ print $3 }' "$work/out" | sort | tr '\n' ' ')" = "n1 n2 " ]
+touch "$STAY"
+ok "two that stay" run 0 submit "$work/ends" --hosts 2 --gnomon "$work/gnomon"
+ok "one says what it does" shows 1 "n1 .*failed" status "$work/ends"
+scancel --user=root
+ok "they end" ended
+ok "one was killed" shows 1 "n1 .*failed: it was killed.*; it said last: round 1 of 7" status "$work/ends"
+ok "and one cancelled" prints "n2 .*failed: JOB .* CANCELLED .*; it said last: round 1 of 7"
+scontrol update nodename=n2 state=drain reason=test
+ok "one of them has no node" run 0 resume "$work/ends"
+ok "it says what it waits for" shows 1 "waiting (ReqNodeNotAvail\|waiting (Resources\|waiting (Nodes" status "$work/ends"
+scancel --user=root; rm "$STAY"; scontrol update nodename=n2 state=resume
+ok "they end" ended
+ok "a task that was cancelled before it began" shows 1 "- .*failed: it never began: it was cancelled" status "$work/ends"
 ok "more hosts than there are, and a limit: those that have one say so" run 0 submit "$work/many" --hosts 3 --wait 3 \
 	--gnomon "$work/gnomon"
 ok "they end" ended
@@ -145,7 +177,7 @@ ok "they end" ended
 ok "the command fails again" run 1 status "$work/set"
 ok "the other is done" prints "ept=1 .*done"
 ok "two of three are compared, and one lacks" both run 3 collect "$work/set" "2 of 3 tasks are done"
-ok "a label has the setting" prints "^result ept=1@n1 "
+ok "a label has the setting" prints "result.: .ept=1@n1 "
 
 # ---- with the program itself ----
 if [ -w /dev/kvm ]; then
@@ -172,6 +204,12 @@ ok "no campaign" both run 2 status "$work" "is no campaign"
 echo '{"format": 99}' >"$work/many/campaign.json"
 ok "of another version" both run 1 status "$work/many" "another version"
 ok "what Slurm refuses" both run 1 submit "$work/y" --hosts 1 --gnomon "$work/gnomon" --sbatch --partition=none "sbatch refused"
+ok "and leaves no campaign" [ ! -e "$work/y" ]
 ok "no Slurm" both run_without_slurm "sbatch: Slurm's commands are not installed"
+rm "$work/hosts/results/1.json"
+export SLURM_CONF=$work/nowhere
+ok "a Slurm that does not answer" both run 1 resume "$work/hosts" "Slurm does not answer"
+ok "and status says so" run 1 status "$work/hosts"
+ok "of the task that it does not know of" prints "unknown: Slurm does not answer"
 echo "1..$tests"
 exit $failed
