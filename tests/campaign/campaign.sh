@@ -75,8 +75,7 @@ ok "munged, slurmctld and two slurmd" [ $? = 0 ]
 [ $failed = 0 ] || { cat "$work"/*.log | tail -n 20 | sed 's/^/# /'; echo "1..$tests"; exit 1; }
 
 shows() { # shows STATUS TEXT ARG...: within 20 s
-	local i
-	for i in $(seq 100); do
+	for _ in $(seq 100); do
 		run "$1" "${@:3}" && prints "$2" && return
 		sleep 0.2
 	done
@@ -207,7 +206,8 @@ ok "what Slurm refuses" both run 1 submit "$work/y" --hosts 1 --gnomon "$work/gn
 ok "and leaves no campaign" [ ! -e "$work/y" ]
 ok "no Slurm" both run_without_slurm "sbatch: Slurm's commands are not installed"
 rm "$work/hosts/results/1.json"
-export SLURM_CONF=$work/nowhere
+: >"$work/empty"
+export SLURM_CONF=$work/empty # a file that is not there is looked for for a minute
 ok "a Slurm that does not answer" both run 1 resume "$work/hosts" "Slurm does not answer"
 ok "and status says so" run 1 status "$work/hosts"
 ok "of the task that it does not know of" prints "unknown: Slurm does not answer"
