@@ -75,6 +75,101 @@ Test(report_html, texts_are_no_tags)
 	free(page);
 }
 
+/* ---- numbers ---- */
+
+static const struct report_column number_columns[] = {{"name", "name", NULL, 0},
+                                                      {"whole", "whole", NULL, 0},
+                                                      {"tenths", "tenths", "ns", 1},
+                                                      {"fine", "fine", NULL, 4},
+                                                      {"refs", "refs", NULL, REPORT_RANGE}};
+static const struct report_layout number_layout = {"numbers", number_columns,
+                                                   sizeof(number_columns) / sizeof(*number_columns), NULL};
+
+static int add_numbers(struct report *r, const void *results, size_t i)
+{
+	static const double value[] = {0, 2.5, -0.04, 123456.789, 1e15, 0.96};
+
+	report_row(r);
+	report_set_text(r, "name", (const char *[]){"a", "b", "c", "d", "e", "f"}[i]);
+	report_set_number(r, "whole", value[i]);
+	report_set_number(r, "tenths", value[i]);
+	report_set_number(r, "fine", i == 3 ? NAN : value[i]);
+	report_set_range(r, "refs", 21, i % 2 ? 22 : 21);
+	return 0;
+}
+
+/* The cells of a page's table, one after the other with a blank between them; the caller frees them. */
+static char *cells_of(const char *page)
+{
+	char *all = calloc(strlen(page) + 1, 1);
+
+	for (const char *at = page; (at = strstr(at, "<td"));) {
+		at = strchr(at, '>') + 1;
+		strncat(all, at, strcspn(at, "<"));
+		strcat(all, " ");
+	}
+	return all;
+}
+
+/* A page has the numbers that the table for people has, as it rounds them. */
+Test(report_html, numbers_are_those_of_the_text)
+{
+	struct report *table;
+	char *page = NULL, *cells, text[4096] = "", *words, *word;
+	size_t len;
+	FILE *f = open_memstream(&page, &len), *t = fmemopen(text, sizeof(text), "w");
+	struct report_section section = {.name = "x", .what = "", .finding = "", .words = "", .nr_tables = 1};
+
+	cr_assert_eq(report_build(&number_layout, NULL, 6, add_numbers, &table), 0);
+	section.table = (const struct report *const *)&table;
+	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
+	cr_assert_eq(report_print(table, t), 0);
+	fclose(f);
+	fclose(t);
+	report_free(table);
+	cells = cells_of(page);
+	cr_expect_str_eq(cells,
+	                 "a 0 0.0 0.0000 21 b 2 2.5 2.5000 21-22 c -0 -0.0 -0.0400 21 d 123457 123456.8 n/a 21-22 "
+	                 "e 1e+15 1e+15 1e+15 21 f 1 1.0 0.9600 21-22 ");
+	/* Behind the line of headers; what follows the rows is a reason. */
+	words = strchr(text, '\n');
+	*strstr(words, "n/a: ") = 0;
+	len = 0;
+	for (char *rest = words; (word = strtok_r(rest, " \n", &rest)); len += strlen(word) + 1)
+		cr_assert_eq(strncmp(cells + len, word, strlen(word)), 0, "%s in place of %s", word, cells + len);
+	cr_expect_eq(len, strlen(cells));
+	free(cells);
+	free(page);
+}
+
+/* Why a miss takes so long is a matter of the host's second stage, and stands where misses are measured. */
+Test(report_html, why)
+{
+	static const struct {
+		const char *section, *second_stage, *dimensions;
+	} cases[] = {{"miss", "ept", "two dimensions"},
+	             {"chase", "npt", "two dimensions"},
+	             {"miss", "software (npt=0)", "walks one dimension"},
+	             {"miss", "unknown", "from memory.</p>"}};
+
+	for (size_t i = 0; i <= sizeof(cases) / sizeof(*cases); i++) {
+		const bool none = i == sizeof(cases) / sizeof(*cases);
+		const struct report_section section = {
+		    .name = none ? "costs" : cases[i].section, .what = "", .finding = "", .words = ""};
+		struct report_environment on = env;
+		char *page = NULL;
+		size_t len;
+		FILE *f = open_memstream(&page, &len);
+
+		on.second_stage = none ? "ept" : cases[i].second_stage;
+		cr_assert_eq(report_write_html(&on, &section, 1, f), 0);
+		fclose(f);
+		cr_expect_eq(text_count(page, "Why: "), none ? 0u : 1u, "%s", page);
+		cr_expect(none || strstr(page, cases[i].dimensions), "%s", page);
+		free(page);
+	}
+}
+
 /* A panel without a point that has a place is not there, and no coordinate is no number. */
 Test(report_html, points_have_places)
 {

@@ -122,7 +122,7 @@ static void put_axes(const struct chart *c, FILE *to)
 	for (size_t row = 0; row < c->r->nr_rows; row++) {
 		const double at = is_point(c, row, NULL) ? place(c, row) : -INFINITY;
 
-		if (at <= last || x_of(c, at) - x_of(c, last) < 44) /* room for a number */
+		if (at <= last || x_of(c, at) - x_of(c, last) < 60) /* room for a number, also in a narrow window */
 			continue;
 		last = at;
 		put_label(x_of(c, at), HEIGHT - BOTTOM + 18, "middle", report_cell_text(c->r, row, c->x, text), to);

@@ -38,6 +38,7 @@ static const char style[] =
     "th,td{padding:.2rem .6rem;border-bottom:1px solid var(--rule);text-align:left;white-space:nowrap}"
     "thead th{background:var(--head)}.n{text-align:right}\n"
     "summary{cursor:pointer;padding:.25rem 0}:focus-visible{outline:3px solid var(--c1);outline-offset:2px}\n"
+    "@media(max-width:40rem){text{font-size:20px}}\n" /* a picture of 640 is drawn at about half of that */
     "@media print{body{max-width:none}table{font-size:.6rem}.scroll{overflow:visible}section{break-inside:avoid}}\n";
 
 static void put_head(const struct report_environment *e, FILE *to)
@@ -184,6 +185,32 @@ static void put_table(const struct report *r, FILE *to)
 	fputs("</details>\n", to);
 }
 
+/* What a miss waits for on this host: behind the finding of a workload that measures misses. */
+static void put_why(const struct report_environment *e, const char *section, FILE *to)
+{
+	const bool software = strncmp(e->second_stage, "software", strlen("software")) == 0,
+	           hardware = strcmp(e->second_stage, "ept") == 0 || strcmp(e->second_stage, "npt") == 0;
+
+	if (strcmp(section, "miss") != 0 && strcmp(section, "chase") != 0)
+		return;
+	fputs("<p class=\"finding\">Why: a load whose page is not in the TLB waits while the CPU walks page tables, "
+	      "entry by "
+	      "entry; the more pages, the more entries come from slower caches, or from memory.",
+	      to);
+	if (software)
+		fputs(" KVM has no second stage in hardware here. It composes the guest's tables with its own, so that "
+		      "a guest's miss walks one dimension, as a process's does: 4 references with pages of 4 KiB. With "
+		      "EPT or NPT they would be up to 24.",
+		      to);
+	else if (hardware)
+		fputs(
+		    " KVM has a second stage in hardware here: each reference of a guest's walk is translated itself, "
+		    "so that a miss walks two dimensions. With pages of 4 KiB those are up to 24 references, where a "
+		    "process has 4.",
+		    to);
+	fputs("</p>\n", to);
+}
+
 int report_write_html(const struct report_environment *env, const struct report_section *sections, size_t nr, FILE *to)
 {
 	put_head(env, to);
@@ -198,6 +225,7 @@ int report_write_html(const struct report_environment *env, const struct report_
 			markup_text(s->finding, to);
 			fputs("</p>\n", to);
 		}
+		put_why(env, s->name, to);
 		for (size_t t = 0; t < s->nr_tables; t++) {
 			if (s->table[t]->error)
 				return s->table[t]->error;
