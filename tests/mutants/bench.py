@@ -91,6 +91,8 @@ MUTANTS = [
     ("html-numbers-of-the-first", "vmm/bench/report/report_html.c", "markup_text(report_cell_text(r, row, c, buf), to);",
      "markup_text(report_cell_text(r, 0, c, buf), to);", "each row of a page has the numbers of the first",
      "unit report_html"),
+    ("chart-below-the-axis", "vmm/bench/report/report_chart.c", "least = fmin(least, end_of(c, row, c->low));", "",
+     "a time below 0 is drawn over the labels", "unit report_html"),
     ("html-why-of-another-host", "vmm/bench/report/report_html.c", "if (software) fputs", "if (!software) fputs",
      "a page gives the reason of a host with another second stage", "unit report_html"),
     ("stats-bar-by-median", "vmm/bench/stats.c", "sign * ratio->ci_low <= sign * bar && sign * ratio->ci_high <= sign * bar",

@@ -186,6 +186,32 @@ Test(report_html, points_have_places)
 	free(page);
 }
 
+/* What is below 0, as a difference of two noisy times may be, has a place on the axis; without it the axis begins at 0. */
+Test(report_html, below_zero)
+{
+	static const struct sample below[] = {{"4k", "native", 16, -6}, {"4k", "native", 256, 30}};
+	struct report *table;
+	struct report_section section = {.name = "x", .what = "", .finding = "", .words = "", .nr_tables = 1};
+	char *page = NULL, *circle;
+	size_t len;
+	double x, y;
+	FILE *f = open_memstream(&page, &len);
+
+	cr_assert_eq(report_build(&layout, below, 2, add, &table), 0);
+	section.table = (const struct report *const *)&table;
+	cr_assert_eq(report_write_html(&env, &section, 1, f), 0);
+	fclose(f);
+	report_free(table);
+	cr_expect(strstr(page, ">-20</text>") && strstr(page, ">0</text>"), "%s", page);
+	circle = strstr(page, "<circle");
+	cr_assert_eq(sscanf(circle, "<circle cx=\"%lf\" cy=\"%lf\"", &x, &y), 2);
+	cr_expect(y < 340 - 48, "it is above the labels: %g", y);
+	free(page);
+	page = page_of(4, "");
+	cr_expect_null(strstr(page, ">-"), "%s", page);
+	free(page);
+}
+
 /* No network, no script. */
 Test(report_html, needs_nothing_else)
 {

@@ -24,7 +24,7 @@ struct chart {
 	size_t panel_column, line_column, x, y, low, high; /* columns */
 	struct report_values x_words;
 	double x_least, x_most; /* log 2, or places of words */
-	double y_most, y_step;
+	double y_least, y_most, y_step; /* multiples of y_step; the least is 0 or below: an interval may be */
 };
 
 /* ---- places ---- */
@@ -51,7 +51,7 @@ static double x_of(const struct chart *c, double at)
 
 static double y_of(const struct chart *c, double value)
 {
-	return HEIGHT - BOTTOM - value / c->y_most * (HEIGHT - TOP - BOTTOM);
+	return HEIGHT - BOTTOM - (value - c->y_least) / (c->y_most - c->y_least) * (HEIGHT - TOP - BOTTOM);
 }
 
 /* A point of this panel, and of this line unless that is NULL. */
@@ -80,7 +80,7 @@ static double step_of(double most)
 /* False: the panel is empty. */
 static bool measure(struct chart *c)
 {
-	double most = 0;
+	double least = 0, most = 0;
 
 	c->x_least = INFINITY;
 	c->x_most = -INFINITY;
@@ -89,11 +89,13 @@ static bool measure(struct chart *c)
 			continue;
 		c->x_least = fmin(c->x_least, place(c, row));
 		c->x_most = fmax(c->x_most, place(c, row));
+		least = fmin(least, end_of(c, row, c->low));
 		most = fmax(most, end_of(c, row, c->high));
 	}
 	if (!(most > 0))
 		return false;
-	c->y_step = step_of(most);
+	c->y_step = step_of(most - least);
+	c->y_least = floor(least / c->y_step) * c->y_step;
 	c->y_most = ceil(most / c->y_step) * c->y_step;
 	return true;
 }
@@ -112,11 +114,11 @@ static void put_axes(const struct chart *c, FILE *to)
 	char text[REPORT_CELL];
 	double last = -INFINITY;
 
-	for (int n = 0; n * c->y_step <= c->y_most * 1.001; n++) {
-		const double y = y_of(c, n * c->y_step);
+	for (int n = 0; c->y_least + n * c->y_step <= c->y_most + c->y_step / 2; n++) {
+		const double at = c->y_least + n * c->y_step, y = y_of(c, at);
 
 		fprintf(to, "<path class=\"grid\" d=\"M%.1f %.1fH%.1f\"/>\n", LEFT, y, WIDTH - RIGHT);
-		snprintf(text, sizeof(text), "%.4g", n * c->y_step);
+		snprintf(text, sizeof(text), "%.4g", at);
 		put_label(LEFT - 8, y + 4, "end", text, to);
 	}
 	for (size_t row = 0; row < c->r->nr_rows; row++) {
@@ -125,7 +127,7 @@ static void put_axes(const struct chart *c, FILE *to)
 		if (at <= last || x_of(c, at) - x_of(c, last) < 60) /* room for a number, also in a narrow window */
 			continue;
 		last = at;
-		put_label(x_of(c, at), HEIGHT - BOTTOM + 18, "middle", report_cell_text(c->r, row, c->x, text), to);
+		put_label(x_of(c, at), HEIGHT - BOTTOM + 20, "middle", report_cell_text(c->r, row, c->x, text), to);
 	}
 	put_label(LEFT + (WIDTH - LEFT - RIGHT) / 2, HEIGHT - 8, "middle",
 	          report_column_header(&c->r->column[c->x], text), to);

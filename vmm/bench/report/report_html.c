@@ -38,7 +38,7 @@ static const char style[] =
     "th,td{padding:.2rem .6rem;border-bottom:1px solid var(--rule);text-align:left;white-space:nowrap}"
     "thead th{background:var(--head)}.n{text-align:right}\n"
     "summary{cursor:pointer;padding:.25rem 0}:focus-visible{outline:3px solid var(--c1);outline-offset:2px}\n"
-    "@media(max-width:40rem){text{font-size:20px}}\n" /* a picture of 640 is drawn at about half of that */
+    "@media(max-width:40rem){text{font-size:18px}}\n" /* a picture of 640 is drawn at about half of that */
     "@media print{body{max-width:none}table{font-size:.6rem}.scroll{overflow:visible}section{break-inside:avoid}}\n";
 
 static void put_head(const struct report_environment *e, FILE *to)
