@@ -472,9 +472,16 @@ def main():
     if not os.path.isdir("/sys/module/kvm_pvm") and any(m[5] for m in mutants):
         mutants = [m for m in mutants if m[5] is None or m[5].startswith(("unit ", "npt "))]
         print("without kvm_pvm only those of the shadow CPU's mutants that unit tests or the emulated machine find")
-    if args.list or len(mutants) < len(args.only or []):
+    if args.list:
         print("\n".join(f"{m[0]:28} {m[4]}" for m in MUTANTS))
-        return 0 if args.list else 2
+        return 0
+    left_out = set(args.only or []) - {m[0] for m in mutants}
+    for name in sorted(left_out):
+        known = name in {m[0] for m in MUTANTS}
+        print(f"{name}: " + ("its check cannot run here, or not with --no-npt" if known else "there is none (see --list)"),
+              file=sys.stderr)
+    if left_out:
+        return 2
     verdicts = {"caught": 0, "LIVES": 0, "STALE": 0}
     with tempfile.TemporaryDirectory(prefix="gnomon-mutants-") as tree:
         copy_tree(tree)
