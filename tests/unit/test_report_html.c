@@ -154,15 +154,16 @@ Test(report_html, why)
 
 	for (size_t i = 0; i <= sizeof(cases) / sizeof(*cases); i++) {
 		const bool none = i == sizeof(cases) / sizeof(*cases);
-		const struct report_section section = {
-		    .name = none ? "costs" : cases[i].section, .what = "", .finding = "", .words = ""};
+		const char *const name = none ? "costs" : cases[i].section;
+		const struct report_section twice[] = {{.name = name, .what = "", .finding = "", .words = ""},
+		                                       {.name = name, .what = "", .finding = "", .words = ""}};
 		struct report_environment on = env;
 		char *page = NULL;
 		size_t len;
 		FILE *f = open_memstream(&page, &len);
 
 		on.second_stage = none ? "ept" : cases[i].second_stage;
-		cr_assert_eq(report_write_html(&on, &section, 1, f), 0);
+		cr_assert_eq(report_write_html(&on, twice, 2, f), 0);
 		fclose(f);
 		cr_expect_eq(text_count(page, "Why: "), none ? 0u : 1u, "%s", page);
 		cr_expect(none || strstr(page, cases[i].dimensions), "%s", page);

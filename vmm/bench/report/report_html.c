@@ -185,14 +185,17 @@ static void put_table(const struct report *r, FILE *to)
 	fputs("</details>\n", to);
 }
 
-/* What a miss waits for on this host: behind the finding of a workload that measures misses. */
-static void put_why(const struct report_environment *e, const char *section, FILE *to)
+static bool measures_misses(const struct report_section *s)
+{
+	return strcmp(s->name, "miss") == 0 || strcmp(s->name, "chase") == 0;
+}
+
+/* What a miss waits for on this host: behind the finding of the first workload that measures misses. */
+static void put_why(const struct report_environment *e, FILE *to)
 {
 	const bool software = strncmp(e->second_stage, "software", strlen("software")) == 0,
 	           hardware = strcmp(e->second_stage, "ept") == 0 || strcmp(e->second_stage, "npt") == 0;
 
-	if (strcmp(section, "miss") != 0 && strcmp(section, "chase") != 0)
-		return;
 	fputs("<p class=\"finding\">Why: a load whose page is not in the TLB waits while the CPU walks page tables, "
 	      "entry by "
 	      "entry; the more pages, the more entries come from slower caches, or from memory.",
@@ -213,6 +216,8 @@ static void put_why(const struct report_environment *e, const char *section, FIL
 
 int report_write_html(const struct report_environment *env, const struct report_section *sections, size_t nr, FILE *to)
 {
+	bool explained = false;
+
 	put_head(env, to);
 	for (size_t i = 0; i < nr; i++) {
 		const struct report_section *s = &sections[i];
@@ -225,7 +230,10 @@ int report_write_html(const struct report_environment *env, const struct report_
 			markup_text(s->finding, to);
 			fputs("</p>\n", to);
 		}
-		put_why(env, s->name, to);
+		if (measures_misses(s) && !explained) {
+			put_why(env, to);
+			explained = true;
+		}
 		for (size_t t = 0; t < s->nr_tables; t++) {
 			if (s->table[t]->error)
 				return s->table[t]->error;
