@@ -23,10 +23,10 @@ static int take_turn(void *results, const struct turn *turn)
 	                                         : quick ? "24"
 	                                                 : "200",
 	                                 .steady = !timed  ? "4"
-	                                           : quick ? "50"
+	                                           : quick ? "100"
 	                                                   : "150",
 	                                 .again = !timed  ? "30"
-	                                          : quick ? "36"
+	                                          : quick ? "72"
 	                                                  : "300"};
 	int r = socket_place_make(&place);
 
