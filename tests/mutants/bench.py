@@ -29,6 +29,8 @@ MUTANTS = [
      "a run that was interrupted keeps nothing of what was under way", UNIT),
     ("stats-one-is-enough", "vmm/bench/stats.c", "if (n < STATS_FEWEST) {", "if (n < 1) {",
      "one sample has an interval, and makes a finding", "unit stats"),
+    ("memory-without-tables", "vmm/bench/workload/miss.c", "if (q->kind != ARENA_APART) return bytes;", "return bytes;",
+     "a run that memory does not suffice for begins, and is killed", "unit bench_memory"),
     ("noise-outside-blocks", "vmm/bench/workload/miss_hand.c", "h->disturbances += losses() - h->lost;",
      "h->disturbances = losses();", "a thread that wakes the benchmark's counts as disturbed", "unit bench_noise"),
     ("noise-steal-of-any", "vmm/bench/workload/miss_steal.c", "== 2 && number == cpu)", "== 2)",

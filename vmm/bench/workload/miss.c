@@ -13,6 +13,7 @@
 #define FULL_SECONDS  90.0
 #define PRECISION     0.02
 #define CHILD_SECONDS 120 /* more than the turns' */
+#define TABLE_SETS    6
 
 /* The environments that take part; the native ones are what the others are compared with. */
 static unsigned who_of(unsigned where, bool aa)
@@ -47,6 +48,22 @@ static void fill_in(struct miss_request *q, const struct bench_plan *plan, doubl
 	q->seed = plan->seed;
 }
 
+/*
+ * What a run takes: its arena, and where pages lie apart one to three tables for each page, six times: a process's, either
+ * guest's, KVM's shadows of these two, and shadow mode's; and the broom. Other tables are a five hundredth of the arena.
+ */
+static uint64_t memory_of(const struct miss_request *q)
+{
+	uint64_t bytes = miss_arena_bytes(q);
+
+	if (q->kind != ARENA_APART)
+		return bytes;
+	for (size_t i = 0; i < q->nr_rings; i++)
+		if (!q->ring[i].cold)
+			bytes += TABLE_SETS * CHASE_PAGE * q->ring[i].pages * q->ring[i].stride;
+	return bytes + miss_broom_bytes();
+}
+
 /* Gives the mapping its reason if it cannot be measured; of a pool that is too small the run itself says so. */
 static void rule_out(struct miss_results *res, size_t i)
 {
@@ -59,7 +76,7 @@ static void rule_out(struct miss_results *res, size_t i)
 	if (!*res->na[i] && q->kind == ARENA_GIANT && !cpuid_gbpages())
 		reason_set(&res->na[i], "this CPU has no pages of 1 GiB");
 	if (!backing_is_pool(q->backing))
-		reason_without_memory(&res->na[i], h, miss_arena_bytes(q));
+		reason_without_memory(&res->na[i], h, memory_of(q));
 }
 
 int miss_begin(struct miss_results *res, const struct bench_plan *plan, int (*choose)(struct miss_results *res),

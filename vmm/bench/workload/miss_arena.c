@@ -131,13 +131,18 @@ static uint64_t last_cache(void)
 	return bytes;
 }
 
+uint64_t miss_broom_bytes(void)
+{
+	return 2 * last_cache();
+}
+
 struct miss_broom *miss_broom_new(void)
 {
 	struct miss_broom *broom = calloc(1, sizeof(*broom));
 
 	if (!broom)
 		return NULL;
-	broom->bytes = 2 * last_cache();
+	broom->bytes = miss_broom_bytes();
 	broom->memory = backing_map(BACKING_THP, broom->bytes);
 	if (broom->memory)
 		return broom;

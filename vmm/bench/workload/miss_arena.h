@@ -16,6 +16,8 @@ int must_check miss_arena_map(const struct miss_request *q);
 /* Memory by which the caches are swept. NULL, logged. */
 struct miss_broom;
 struct miss_broom *miss_broom_new(void);
+/* The memory that it takes. */
+uint64_t miss_broom_bytes(void);
 
 /* Fills the caches of this CPU with other lines than the arena's and its tables'. Some ten milliseconds. */
 void miss_broom_sweep(struct miss_broom *broom);

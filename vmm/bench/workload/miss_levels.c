@@ -76,13 +76,16 @@ static int summarise_step(const struct miss_request *q, size_t ring, enum miss_w
 	return r;
 }
 
+static const char *const step_columns[] = {"step", "step_ci_low", "step_ci_high"};
+
 static int set_step(struct report *t, const struct miss_request *q, size_t ring, enum miss_who who)
 {
 	struct stats_summary step;
 	int r;
 
 	if (q->ring[ring].stride == 0) {
-		report_set_na(t, "step", "it is what the next stride is compared with");
+		for (size_t i = 0; i < sizeof(step_columns) / sizeof(*step_columns); i++)
+			report_set_na(t, step_columns[i], "it is what the next stride is compared with");
 		return 0;
 	}
 	r = summarise_step(q, ring, who, &step);
