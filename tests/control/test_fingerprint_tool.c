@@ -89,6 +89,24 @@ Test(fingerprint_tool, diff_in_trouble)
 	expect_status(&tool, 0);
 }
 
+/*
+ * The next round that the tool tells of: `slice` pages of it, which went, and all that changed. A CPU with NPT writes the
+ * guest's tables as it walks them: these few pages are looked at again. Returns where the next one is.
+ */
+static const char *expect_round(const char *out, unsigned slice)
+{
+	unsigned looked, hashed, changed;
+	const char *round = strstr(out, "blake2b: ");
+
+	cr_assert(round, "%s", out);
+	cr_assert_eq(sscanf(round, "blake2b: %u pages looked at, %u hashed, %u changed", &looked, &hashed, &changed), 3,
+	             "%s", out);
+	cr_expect_eq(changed, slice, "%s", out);
+	cr_expect_eq(looked, slice + hashed, "%s", out);
+	cr_expect_leq(hashed, 16, "%s", out);
+	return round + 1;
+}
+
 /* A level's hashes; the second time only what was written is looked at; what was taken has a name. */
 Test(fingerprint_tool, fingerprint)
 {
@@ -99,9 +117,8 @@ Test(fingerprint_tool, fingerprint)
 	run_gnomon(&tool, "ctl", path[0], "reclaim", "gpa=32M", "size=2M");
 	run_gnomon(&tool, "fingerprint", "--level=1", "--watch", "--count=2", path[0]);
 	expect_status(&tool, 0);
-	cr_expect(strstr(tool.out, "blake2b: 512 pages looked at, 0 hashed, 512 changed"), "%s", tool.out);
+	expect_round(expect_round(tool.out, 512), 0);
 	cr_expect(strstr(tool.out, "0x000002000000-0x0000021fffff  absent\n"), "%s", tool.out);
-	cr_expect(strstr(tool.out, "blake2b: 0 pages looked at, 0 hashed, 0 changed"), "%s", tool.out);
 	run_gnomon(&tool, "fingerprint", "--json", "--stop", "--hash", "xxh3", path[0]);
 	expect_status(&tool, 0);
 	cr_expect(strstr(tool.out, "\"exact\":true"), "%s", tool.out);

@@ -195,27 +195,35 @@ Test(control, snapshot_client_goes_away)
 	unlink(file);
 }
 
-/* A directory of a file system with little room, which only the run sees. */
+static char little[sizeof(dir) + 8];
+
+/* There is a file system with little room, which only the run sees. */
 static void little_room(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", "/mnt", "tmpfs", 0, "size=16k") < 0)
+	    mount("none", little, "tmpfs", 0, "size=16k") < 0)
 		_exit(99);
 }
 
 Test(control, snapshot_disk_is_full)
 {
+	char there[sizeof(little) + 16];
+
 	if (geteuid() != 0)
 		cr_skip_test("needs root: it mounts a file system");
 	prepare();
+	snprintf(little, sizeof(little), "%s/little", dir);
+	snprintf(there, sizeof(there), "%s/snapshot", little);
+	cr_assert_eq(mkdir(little, 0700), 0);
 	run.surroundings = little_room;
 	start("nested", "1", "ticks", "ticking\n");
-	run_gnomon(&tool, "snapshot", "save", path, "/mnt/snapshot");
+	run_gnomon(&tool, "snapshot", "save", path, there);
 	cr_expect_eq(tool.status, 1);
 	cr_expect(strstr(tool.err, "the host cannot write it: No space left on device"), "%s", tool.err);
 	save();
 	quit();
 	unlink(file);
+	rmdir(little);
 }
 
 /* Places where no file can be, and names that cannot be said: a base that is left out would make it a whole file. */
