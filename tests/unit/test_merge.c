@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "mem/page_kind.h"
@@ -114,6 +115,79 @@ Test(merge, what_differs_stays)
 		for (unsigned page = 101; page < PAGES; page++)
 			cr_assert_eq(memory[page * PAGE_SIZE], page % 255 + 1);
 	}
+}
+
+static uint64_t walked; /* pages of files that the host walked to find where data or holes begin */
+
+/* Stands before libc's. */
+off_t lseek(int fd, off_t at, int whence)
+{
+	const off_t got = syscall(SYS_lseek, fd, at, whence);
+
+	if (got > at && whence == SEEK_HOLE)
+		walked += (uint64_t)(got - at) / PAGE_SIZE;
+	return got;
+}
+
+/* Pages in random order, each by itself, cost as many steps as there are: none walks the store. */
+Test(merge, single_pages_do_not_walk_the_store)
+{
+	fill(0, PAGES);
+	give(0, BLOCK, 0);
+	seal();
+	cr_assert_eq(lseek(m.store, 0, SEEK_HOLE), BLOCK);
+	cr_assert_eq(walked, PAGES, "steps are counted");
+	walked = 0;
+	for (unsigned i = 0; i < PAGES; i++) {
+		const uint64_t page = i * 211 % PAGES;
+
+		take(page * PAGE_SIZE, PAGE_SIZE, page * PAGE_SIZE);
+	}
+	cr_expect_eq(m.sum.merged, PAGES);
+	cr_expect_leq(walked, PAGES);
+}
+
+static bool swapped; /* what is asked of is not in memory */
+
+/* Stands before libc's. */
+int mincore(void *at, size_t size, unsigned char *ret)
+{
+	const int r = (int)syscall(SYS_mincore, at, size, ret);
+
+	if (swapped)
+		memset(ret, 0, size / PAGE_SIZE);
+	return r;
+}
+
+/* The host may have swapped pages of the store out. They are no hole. */
+Test(merge, what_is_swapped_out)
+{
+	fill(0, 100);
+	fill(200, 100);
+	give(0, BLOCK, 0);
+	seal();
+	swapped = true;
+	take(0, BLOCK, 0);
+	cr_expect_eq(m.sum.merged, 200);
+	cr_expect_eq(count(0, PAGES, PAGE_OF_FILE), 200);
+}
+
+/* Up to 16 pages of zeroes between others are mapped with them, so that one mapping does; more go back to the host. */
+Test(merge, short_holes_take_no_mapping_of_their_own)
+{
+	uint64_t before;
+
+	fill(0, PAGES);
+	memset(memory + 100 * PAGE_SIZE, 0, 16 * PAGE_SIZE);
+	memset(memory + 200 * PAGE_SIZE, 0, 17 * PAGE_SIZE);
+	give(0, BLOCK, 0);
+	cr_expect_eq(m.sum.given, PAGES - 33);
+	seal();
+	before = mem.cuts.made;
+	take(0, BLOCK, 0);
+	cr_expect_eq(m.sum.merged, PAGES - 17);
+	cr_expect_eq(m.sum.zero, 17);
+	cr_expect_eq(mem.cuts.made - before, 2 * 3, "two in the store, one of zeroes");
 }
 
 /* Pages of zeroes are no part of the store, and those that were touched go back to the host. */

@@ -11,7 +11,7 @@
 
 #define PAGES (MERGE_SIZE / PAGE_SIZE)
 #define BRIDGE                                                                                                         \
-	(16 * PAGE_SIZE) /* a shorter hole in the store is mapped with what lies around it: one mapping, not two */
+	16 /* pages: a hole in the store that is no longer is mapped with what lies around it: one mapping, not two */
 
 /* What is looked at: pages in a row, by their place in the range. */
 struct range {
@@ -151,28 +151,51 @@ static int drop_zeroes(struct range *r, unsigned first, unsigned end)
 	return e;
 }
 
-/* Where the next data of the store begins, from page i on, and where it ends. Short holes count as data. */
-static void find_data(const struct range *r, uint64_t offset, unsigned i, unsigned *ret_first, unsigned *ret_end)
+/*
+ * Which pages of the store hold something. Whoever asks a file where its data end walks all of the data: for pages that are
+ * equal alone that would be the whole store for each. What is in memory is told at once, and of the rest where data begin.
+ */
+static void find_data(const struct range *r, uint8_t *store, uint64_t offset, uint8_t ret_data[PAGES])
 {
-	const off_t limit = (off_t)(offset + r->pages * PAGE_SIZE);
-	off_t data = lseek(r->m->store, (off_t)(offset + i * PAGE_SIZE), SEEK_DATA), end = data;
+	memset(ret_data, 0, PAGES);
+	if (mincore(store, r->pages * PAGE_SIZE, ret_data) < 0)
+		memset(ret_data, 0, PAGES);
+	for (unsigned i = 0; i < r->pages; i++) {
+		off_t data;
 
-	while (end >= 0 && end < limit) {
-		const off_t hole = lseek(r->m->store, end, SEEK_HOLE);
-
-		end = lseek(r->m->store, hole, SEEK_DATA);
-		if (hole < 0 || end < 0 || end - hole > (off_t)BRIDGE) {
-			end = hole;
-			break;
-		}
+		if (ret_data[i] & 1)
+			continue;
+		data = lseek(r->m->store, (off_t)(offset + i * PAGE_SIZE), SEEK_DATA); /* it may be swapped out */
+		while (i < r->pages && (data < 0 || offset + i * PAGE_SIZE < (uint64_t)data) && !(ret_data[i] & 1))
+			i++;
+		if (i < r->pages)
+			ret_data[i] = 1;
 	}
-	*ret_first = data < 0 || data > limit ? r->pages : (unsigned)((uint64_t)(data - (off_t)offset) / PAGE_SIZE);
-	*ret_end = end < 0 || end > limit ? r->pages : (unsigned)((uint64_t)(end - (off_t)offset) / PAGE_SIZE);
+}
+
+/* The first page from i on that holds something. */
+static unsigned data_begin(const uint8_t *data, unsigned i, unsigned pages)
+{
+	while (i < pages && !(data[i] & 1))
+		i++;
+	return i;
+}
+
+/* Where what begins at page i ends. Short holes count as data. */
+static unsigned data_end(const uint8_t *data, unsigned i, unsigned pages)
+{
+	unsigned end = i;
+
+	for (; i < pages && i - end <= BRIDGE; i++)
+		if (data[i] & 1)
+			end = i + 1;
+	return end;
 }
 
 int merge_take(struct merge *m, gpa_t gpa, uint64_t size, uint64_t offset)
 {
 	uint8_t *store = mmap(NULL, size, PROT_READ, MAP_PRIVATE, m->store, (off_t)offset);
+	uint8_t data[PAGES];
 	struct range r;
 	int e = 0;
 
@@ -181,9 +204,12 @@ int merge_take(struct merge *m, gpa_t gpa, uint64_t size, uint64_t offset)
 		return -errno;
 	look_at(&r, m, gpa, size);
 	if (merge_unit(m->mem) > PAGE_SIZE) /* whole or not at all */
-		e = take_run(&r, 0, r.pages, store, offset);
-	for (unsigned i = 0, first, end; e == 0 && merge_unit(m->mem) == PAGE_SIZE && i < r.pages; i = end) {
-		find_data(&r, offset, i, &first, &end);
+		memset(data, 1, sizeof(data));
+	else
+		find_data(&r, store, offset, data);
+	for (unsigned i = 0, first, end; e == 0 && i < r.pages; i = end) {
+		first = data_begin(data, i, r.pages);
+		end = data_end(data, first, r.pages);
 		e = drop_zeroes(&r, i, first);
 		if (e == 0)
 			e = take_run(&r, first, end, store, offset);
