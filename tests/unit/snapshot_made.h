@@ -66,12 +66,9 @@ enum made { MADE_PAGE, MADE_ABSENT, MADE_AS_BELOW };
 /* Fills `page`, which is zero before. */
 typedef enum made made_fill(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE]);
 
-/*
- * Writes `pages` pages from address 0 as a snapshot of this shape, which gets its root, and frees the state. How many of
- * the stored pages the file had already.
- */
-static inline uint64_t made_write(int fd, bool pack, struct snapshot_shape *shape, struct snapshot_state *state,
-                                  uint64_t pages, made_fill *fill, const void *ctx)
+/* Writes `pages` pages from address 0 as a snapshot of this shape, which gets its root, and frees the state. */
+static inline void made_write(int fd, bool pack, struct snapshot_shape *shape, struct snapshot_state *state,
+                              uint64_t pages, made_fill *fill, const void *ctx)
 {
 	_Alignas(uint64_t) uint8_t page[PAGE_SIZE];
 	struct snapshot_writer w;
@@ -95,7 +92,6 @@ static inline uint64_t made_write(int fd, bool pack, struct snapshot_shape *shap
 		abort();
 	free(bytes);
 	snapshot_state_free(state);
-	return w.again;
 }
 
 static inline enum made made_fill_usual(const void *ctx, uint64_t gfn, uint8_t page[PAGE_SIZE])

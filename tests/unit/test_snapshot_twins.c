@@ -11,7 +11,6 @@
 
 /* What each page holds: 0 is zeroes, equal numbers are equal pages. */
 static uint32_t id[PAGES];
-static uint64_t again; /* pages of the file written last that it had already */
 static struct snapshot s;
 static char why[SNAPSHOT_WHY_MAX];
 
@@ -42,10 +41,28 @@ static off_t write_and_open(bool pack)
 	struct snapshot_state state = made_state(1);
 	struct stat st;
 
-	again = made_write(fd, pack, &shape, &state, PAGES, fill_from_id, NULL);
+	made_write(fd, pack, &shape, &state, PAGES, fill_from_id, NULL);
 	cr_assert_eq(fstat(fd, &st), 0);
 	cr_assert_eq(snapshot_open_fd(fd, &s, why), 0, "%s", why);
 	return st.st_size;
+}
+
+/* Pages that the file has from bytes that stand for others before them, too. */
+static uint64_t pages_again(void)
+{
+	uint64_t end = 0, again = 0;
+
+	for (uint64_t i = 0; i < s.nr_runs; i++) {
+		const struct snapshot_extent *run = &s.run[i];
+
+		if (run->kind == SNAPSHOT_ABSENT)
+			continue;
+		if (run->at < end) /* runs of one file: either all of it is there already, or nothing */
+			again += run->pages;
+		else
+			end = run->at + run->size;
+	}
+	return again;
 }
 
 /* Every page is read as it was, and the file is closed. */
@@ -82,7 +99,7 @@ Test(snapshot_twins, a_copy_is_written_once)
 	fill(101, 64, 1);
 	fill(500, 32, 9);
 	twice = write_and_open(false);
-	cr_expect_eq(again, 64u + 24u);
+	cr_expect_eq(pages_again(), 64u + 24u);
 	cr_expect_lt(twice, once + (off_t)(8 * PAGE_SIZE + 4096));
 	expect_back();
 }
@@ -93,7 +110,7 @@ Test(snapshot_twins, few_are_written_again)
 	fill(0, 64, 1);
 	fill(200, 15, 17);
 	(void)write_and_open(false);
-	cr_expect_eq(again, 0u);
+	cr_expect_eq(pages_again(), 0u);
 	cr_expect_eq(s.nr_runs, 2u);
 	expect_back();
 }
@@ -112,7 +129,7 @@ Test(snapshot_twins, a_copy_ends)
 	fill(400, 16, 1);
 	fill(416, 16, 33);
 	(void)write_and_open(false);
-	cr_expect_eq(again, 16u + 20u + 18u + 17u + 32u);
+	cr_expect_eq(pages_again(), 16u + 20u + 18u + 17u + 32u);
 	expect_back();
 }
 
@@ -124,7 +141,7 @@ Test(snapshot_twins, one_content_everywhere)
 	for (unsigned gfn = 0; gfn < PAGES; gfn++)
 		id[gfn] = 7;
 	size = write_and_open(false);
-	cr_expect_gt(again, PAGES - 100);
+	cr_expect_gt(pages_again(), PAGES - 100);
 	cr_expect_lt(size, (off_t)(100 * PAGE_SIZE));
 	expect_back();
 }
@@ -138,6 +155,6 @@ Test(snapshot_twins, a_frame_is_written_once)
 	fill(272, 16, 2);
 	id[300] = ABSENT;
 	(void)write_and_open(true);
-	cr_expect_eq(again, 64u);
+	cr_expect_eq(pages_again(), 64u);
 	expect_back();
 }

@@ -173,7 +173,6 @@ static void end_twins(struct snapshot_writer *w)
 		                                   .kind = SNAPSHOT_STORED,
 		                                   .at = t.at,
 		                                   .size = t.pages * PAGE_SIZE});
-		w->again += t.pages;
 		return;
 	}
 	for (uint64_t i = 0; i < t.pages && !w->error; i++) {
@@ -236,7 +235,6 @@ static void flush(struct snapshot_writer *w)
 		end_twins(w);
 		again.gfn = p->gfn;
 		begin_run(w, again);
-		w->again += p->pages;
 		p->pages = 0;
 		return;
 	}

@@ -23,7 +23,6 @@ struct snapshot_writer {
 	struct snapshot_run *run;
 	uint64_t nr_runs, run_room;
 	uint64_t stored, zero, absent;  /* pages */
-	uint64_t again;                 /* of the stored ones, those that were there already */
 	struct snapshot_known known;    /* pages: where they lie */
 	struct snapshot_twins {
 		uint64_t gfn, at;
@@ -33,7 +32,10 @@ struct snapshot_writer {
 	bool names_zero;                /* set behind snapshot_writer_begin(): the file will have a base */
 };
 
-/* Begins a file at `fd`, which is empty and stays the caller's. With `pack` pages are packed where that pays. -ENOMEM. snapshot_writer_end() ends it in any case. */
+/*
+ * Begins a file at `fd`, which is empty and stays the caller's. With `pack` pages are packed where that pays. -ENOMEM.
+ * snapshot_writer_end() ends it in any case.
+ */
 int must_check snapshot_writer_begin(struct snapshot_writer *w, int fd, bool pack);
 
 /*
@@ -51,8 +53,8 @@ static inline uint64_t snapshot_writer_bytes(const struct snapshot_writer *w)
 }
 
 /*
- * Writes state, index, hashes and header. The shape has its base; its places, counts and root are filled in. -errno: the file is none. It
- * is not synced.
+ * Writes state, index, hashes and header. The shape has its base; its places, counts and root are filled in. -errno: the
+ * file is none. It is not synced.
  */
 int must_check snapshot_writer_end(struct snapshot_writer *w, struct snapshot_shape *shape, const uint8_t *state,
                                    size_t state_size);
