@@ -220,6 +220,7 @@ Test(control, snapshot_disk_is_full)
 	run_gnomon(&tool, "snapshot", "save", path, there);
 	cr_expect_eq(tool.status, 1);
 	cr_expect(strstr(tool.err, "the host cannot write it: No space left on device"), "%s", tool.err);
+	cr_expect_not(strstr(tool.err, "in the file before"), "there was none: %s", tool.err);
 	save();
 	quit();
 	unlink(file);

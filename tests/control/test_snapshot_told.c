@@ -20,6 +20,23 @@ static struct fake_vm fake;
 static struct control_ops ops;
 static struct control_snapshot told; /* at first, of somebody else */
 static unsigned looks;
+static bool replaces; /* the VMM completes a file, and fails behind that */
+
+static void make_file(const char *name)
+{
+	FILE *f = fopen(name, "w");
+
+	cr_assert(f && fclose(f) == 0);
+}
+
+static void replace_file(void)
+{
+	char beside[sizeof(mine) + 8];
+
+	snprintf(beside, sizeof(beside), "%s.new", mine);
+	make_file(beside);
+	cr_assert_eq(rename(beside, mine), 0);
+}
 
 /* The other's end waits to be told when this one begins. */
 static int begin(void *vm, const struct control_save *wanted, uint64_t *ret_pause_us, struct control_error *err)
@@ -28,6 +45,8 @@ static int begin(void *vm, const struct control_save *wanted, uint64_t *ret_paus
 	if (!*told.file)
 		memcpy(told.file, mine, sizeof(mine));
 	*ret_pause_us = 456;
+	if (replaces)
+		replace_file();
 	server_snapshot_ended(&server, &told);
 	return 0;
 }
@@ -64,9 +83,10 @@ static void teardown(void)
 
 TestSuite(snapshot_told, .init = setup, .fini = teardown);
 
-static void expect_own_end(void)
+static void expect_own_end(const char *file)
 {
-	run_gnomon(&tool, "snapshot", "save", path, "/nowhere/mine");
+	looks = 0;
+	run_gnomon(&tool, "snapshot", "save", path, file);
 	cr_expect_eq(tool.status, 1);
 	cr_expect(strstr(tool.err, "the disk burns"), "%s%s", tool.out, tool.err);
 	cr_expect_eq(looks, 2);
@@ -75,11 +95,30 @@ static void expect_own_end(void)
 Test(snapshot_told, of_another_file)
 {
 	told = (struct control_snapshot){.status = "saved", .file = "/nowhere/other", .pause_us = 456};
-	expect_own_end();
+	expect_own_end("/nowhere/mine");
 }
 
 Test(snapshot_told, of_the_same_file)
 {
 	told = (struct control_snapshot){.status = "saved", .pause_us = 455};
-	expect_own_end();
+	expect_own_end("/nowhere/mine");
+}
+
+/* What a file held is said to be there still only of a file that was there, and is. */
+Test(snapshot_told, of_what_was_there)
+{
+	static const char words[] = "; what was in the file before is there still";
+	char file[sizeof(mine)];
+
+	snprintf(file, sizeof(file), "%s/mine", dir);
+	told = (struct control_snapshot){.status = "saved", .file = "/nowhere/other", .pause_us = 456};
+	expect_own_end(file);
+	cr_expect_not(strstr(tool.err, words), "%s", tool.err);
+	make_file(file);
+	expect_own_end(file);
+	cr_expect(strstr(tool.err, words), "%s", tool.err);
+	replaces = true;
+	expect_own_end(file);
+	cr_expect_not(strstr(tool.err, words), "%s", tool.err);
+	unlink(file);
 }

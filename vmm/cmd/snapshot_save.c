@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -70,8 +71,17 @@ static bool is_saving(const json_t *reply)
 /* The save that was begun: what the VMM tells may be about another client's, before or after it. */
 struct begun {
 	const char *file;
+	struct stat before; /* of what had the name; st_nlink 0: nothing had */
 	json_int_t pause_us;
 };
+
+static bool is_as_before(const struct begun *b)
+{
+	struct stat now;
+
+	return b->before.st_nlink && stat(b->file, &now) == 0 && now.st_dev == b->before.st_dev &&
+	       now.st_ino == b->before.st_ino;
+}
 
 static bool is_ours(const json_t *told, const struct begun *b)
 {
@@ -122,17 +132,18 @@ static int wait_for_end(struct connection *c, const struct begun *b, json_t **re
 }
 
 /* The exit status. */
-static int tell(const json_t *end, const char *file, bool json)
+static int tell(const json_t *end, const struct begun *b, bool json)
 {
 	const char *error = json_string_value(json_object_get(end, "error"));
 	const json_int_t ms = number(end, "ms");
 
 	if (error)
-		log_error("snapshot: %s; what was in the file before is there still", error);
+		log_error("snapshot: %s%s", error,
+		          is_as_before(b) ? "; what was in the file before is there still" : "");
 	if (json) {
 		put_json(end, 0);
 	} else if (!error) {
-		printf("%-10s%s\n", "file", file);
+		printf("%-10s%s\n", "file", b->file);
 		printf("%-10s%.1f MiB in %.2f s\n", "written", number(end, "bytes") / 1048576.0, ms / 1000.0);
 		printf("%-10s%lld stored, %lld zero, %lld absent\n", "pages", number(end, "stored"),
 		       number(end, "zero"), number(end, "absent"));
@@ -164,6 +175,8 @@ static int save(struct connection *c, const char *file, const struct save_option
 
 	if (!args)
 		return STATUS_USAGE;
+	if (stat(file, &begun.before) < 0)
+		begun.before.st_nlink = 0;
 	r = connection_ask(c, "snapshot-save", args, &reply);
 	if (r < 0)
 		return STATUS_HOST_FAILURE;
@@ -171,7 +184,7 @@ static int save(struct connection *c, const char *file, const struct save_option
 	json_decref(reply);
 	r = wait_for_end(c, &begun, &end);
 	log_progress("%s", "");
-	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, file, o->json);
+	r = r < 0 ? STATUS_HOST_FAILURE : tell(end, &begun, o->json);
 	json_decref(end);
 	return r;
 }
