@@ -4,6 +4,7 @@
  * wrote it meanwhile and whoever else reads the log. The format alone: tests/unit/test_snapshot_chain.c.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -207,6 +208,12 @@ static unsigned differing(void)
 	return n;
 }
 
+static void full_disk(void)
+{
+	if (dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO) < 0)
+		_exit(99);
+}
+
 /* A file is as the guest that was saved, and differs from an older one by what a comparison of both files finds. */
 Test(control, snapshot_diff_by_descent)
 {
@@ -222,8 +229,13 @@ Test(control, snapshot_diff_by_descent)
 	run_gnomon(&tool, "diff", path, file);
 	cr_expect_eq(tool.status, 0, "%s%s", tool.out, tool.err);
 	run_gnomon(&tool, "snapshot", "diff", base, file);
+	cr_expect_eq(tool.status, 1);
 	pages = differing();
 	cr_assert_gt(pages, 1u);
+	tool.surroundings = full_disk;
+	run_gnomon(&tool, "snapshot", "diff", base, file);
+	tool.surroundings = NULL;
+	cr_expect_eq(tool.status, 2, "what is lost may have been the difference");
 	run_gnomon(&tool, "diff", base, path);
 	cr_expect_eq(tool.status, 1);
 	cr_expect_eq(differing(), pages, "%s", tool.out);
@@ -233,6 +245,8 @@ Test(control, snapshot_diff_by_descent)
 	quit();
 	cr_assert_eq(truncate(base, (off_t)size_of(base) - 1), 0);
 	run_gnomon(&tool, "diff", file, file);
+	expect_refusal(&tool, 2, "its base snapshot-base: it has");
+	run_gnomon(&tool, "snapshot", "diff", file, file);
 	expect_refusal(&tool, 2, "its base snapshot-base: it has");
 	remove_all();
 }
@@ -343,6 +357,8 @@ Test(control, snapshot_since_lazy)
 	quit();
 	cr_assert_eq(truncate(base, (off_t)size_of(base) - 1), 0);
 	run_gnomon(&tool, "run", "--lazy", "--restore", file);
+	expect_refusal(&tool, 2, "its base snapshot-base: it has");
+	run_gnomon(&tool, "snapshot", "diff", file, file);
 	expect_refusal(&tool, 2, "its base snapshot-base: it has");
 	remove_all();
 }

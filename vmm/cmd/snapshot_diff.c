@@ -5,11 +5,14 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "base/output.h"
 #include "cmd/options.h"
 #include "cmd/put_json.h"
 #include "cmd/snapshot.h"
 #include "snapshot/compare.h"
-#include "vm/vm.h"
+
+/* Statuses as diff(1) has them, unlike those of Gnomon's other commands. */
+enum { SAME = 0, DIFFERENT = 1, TROUBLE = 2 };
 
 static const char help[] =
     "Usage: gnomon snapshot diff [OPTION...] FILE FILE\n"
@@ -19,8 +22,8 @@ static const char help[] =
     "  --json  print one JSON object\n"
     "  --help\n"
     "\n"
-    "Exit status: 0 nothing differs; 1 something does, or a file is damaged; 2 the arguments or files cannot be\n"
-    "used.\n";
+    "Exit status, as diff(1) has it: 0 nothing differs; 1 something does; 2 a file is damaged, output is lost, or the\n"
+    "arguments or files cannot be used.\n";
 
 struct report {
 	json_t *ranges, *parts; /* NULL: text is printed at once */
@@ -63,7 +66,7 @@ static int compare(struct snapshot s[2], char *const *path, bool json)
 		log_error("%s, %s: %s", path[0], path[1], why);
 		json_decref(report.ranges);
 		json_decref(report.parts);
-		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST_FAILURE;
+		return TROUBLE;
 	}
 	if (json) {
 		json_t *o = json_pack("{s:I, s:I, s:I, s:o, s:o}", "pages", (json_int_t)c.pages, "compared",
@@ -77,7 +80,9 @@ static int compare(struct snapshot s[2], char *const *path, bool json)
 		       (unsigned long long)c.pages, c.pages == 1 ? "" : "s", c.pages == 1 ? "s" : "",
 		       (unsigned long long)c.compared, (unsigned long long)c.shared);
 	}
-	return c.pages || report.nr_parts ? STATUS_HOST_FAILURE : 0;
+	if (output_error() < 0)
+		return TROUBLE; /* what is lost may have been the difference */
+	return c.pages || report.nr_parts ? DIFFERENT : SAME;
 }
 
 int snapshot_diff_command(int argc, char **argv)
@@ -87,18 +92,18 @@ int snapshot_diff_command(int argc, char **argv)
 	char why[SNAPSHOT_WHY_MAX];
 	struct snapshot s[2];
 	bool json = false;
-	int opt, status = STATUS_USAGE, open = 0;
+	int opt, status = TROUBLE, open = 0;
 
 	while ((opt = option_next(argc, argv, options, false)) != OPTION_END) {
 		if (opt == OPTION_HELP)
 			fputs(help, stdout);
 		if (opt != 'j')
-			return opt == OPTION_HELP ? 0 : STATUS_USAGE;
+			return opt == OPTION_HELP ? SAME : TROUBLE;
 		json = true;
 	}
 	if (optind != argc - 2) {
 		log_error("snapshot: diff: two files are expected (try `gnomon snapshot diff --help`)");
-		return STATUS_USAGE;
+		return TROUBLE;
 	}
 	for (; open < 2; open++) {
 		if (snapshot_open(argv[optind + open], &s[open], why) < 0) {
