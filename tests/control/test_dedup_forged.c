@@ -87,7 +87,7 @@ static int work(void *ctx, enum control_dedup what, int store, const struct cont
 		for (uint64_t off = 0; what == CONTROL_GIVE && off < range[i].size; off += PAGE)
 			(void)!pwrite(store, wrong, PAGE, (off_t)(range[i].offset + off));
 		ret->bytes += range[i].size;
-		ret->merged += range[i].size / PAGE;
+		ret->pages.merged += range[i].size / PAGE;
 	}
 	if (what == CONTROL_TAKE && pwrite(kept, wrong, PAGE, 0) > 0)
 		rewritten++;
@@ -96,7 +96,7 @@ static int work(void *ctx, enum control_dedup what, int store, const struct cont
 	if (answers == TOO_MUCH)
 		ret->bytes = 1ull << 62;
 	if (answers == NEGATIVE)
-		ret->merged = ~0ull;
+		ret->pages.merged = ~0ull;
 	return 0;
 }
 

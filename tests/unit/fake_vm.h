@@ -226,11 +226,11 @@ static int fake_dedup(void *vm, enum control_dedup what, int store, const struct
 {
 	for (unsigned i = 0; i < n; i++) {
 		ret->bytes += range[i].size;
-		*(range[i].zero          ? &ret->zero
-		  : what == CONTROL_GIVE ? &ret->given
-		                         : &ret->merged) += range[i].size / 4096;
+		*(range[i].zero          ? &ret->pages.zero
+		  : what == CONTROL_GIVE ? &ret->pages.given
+		                         : &ret->pages.merged) += range[i].size / 4096;
 	}
-	ret->full = store < 0 ? 0 : 1;
+	ret->pages.full = store < 0 ? 0 : 1;
 	return 0;
 }
 

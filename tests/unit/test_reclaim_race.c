@@ -139,7 +139,7 @@ static void *merge_all(void *arg)
 	do {
 		if (machine_dedup(&machine, CONTROL_TAKE, *store, &all, 1, &sum, &error) < 0)
 			return "dedup fails";
-		if (sum.merged + sum.differ + sum.absent + sum.zero > PAGES)
+		if (sum.pages.merged + sum.pages.differ + sum.pages.absent + sum.pages.zero > PAGES)
 			return "more pages than there are";
 	} while (!atomic_load(&over));
 	return NULL;

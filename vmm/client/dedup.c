@@ -109,7 +109,7 @@ static bool add(const json_t *reply, const char *name, uint64_t most, uint64_t *
 	return true;
 }
 
-static bool add_all(const json_t *reply, uint64_t pages, struct dedup_sum *s)
+static bool add_all(const json_t *reply, uint64_t pages, struct merge_sum *s)
 {
 	return add(reply, "given", pages, &s->given) && add(reply, "merged", pages, &s->merged) &&
 	       add(reply, "freed", pages, &s->freed) && add(reply, "differ", pages, &s->differ) &&
@@ -148,7 +148,7 @@ static int ask(struct dedup_client *d, const char *command, json_t *args, uint64
 		return r;
 	d->f.requests++;
 	good = add(reply, "bytes", bytes, &done) && done && done % PAGE_SIZE == 0 &&
-	       add_all(reply, done / PAGE_SIZE, &d->sum) &&
+	       add_all(reply, done / PAGE_SIZE, &d->sum.pages) &&
 	       add(reply, "pause-us", (uint64_t)d->f.c.timeout_ms * 1000, &pause);
 	json_decref(reply);
 	if (!good)

@@ -6,15 +6,16 @@
 #include <sys/types.h>
 
 #include "client/fingerprint.h"
+#include "share/merge_sum.h"
 
 struct dedup_range_arg {
 	uint64_t gpa, size, offset; /* bytes */
 	bool zero;                  /* pages of zeroes: no offset */
 };
 
-/* Pages, as the guest's VMM counts them (share/merge.h). */
+/* As the guest's VMM counts. */
 struct dedup_sum {
-	uint64_t given, merged, freed, differ, absent, zero, full;
+	struct merge_sum pages;
 	uint64_t pause_us, longest_pause_us;
 };
 

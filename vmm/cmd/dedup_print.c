@@ -23,13 +23,13 @@ static bool ksm_runs(void)
 }
 
 /* Of all guests: what was given, freed and zero. */
-static struct dedup_sum sum_up(const struct dedup *d, uint64_t *ret_requests)
+static struct merge_sum sum_up(const struct dedup *d, uint64_t *ret_requests)
 {
-	struct dedup_sum s = {0};
+	struct merge_sum s = {0};
 
 	*ret_requests = 0;
 	for (unsigned i = 0; i < d->n; i++) {
-		const struct dedup_sum *g = &d->guest[i].sum;
+		const struct merge_sum *g = &d->guest[i].sum.pages;
 
 		*ret_requests += d->guest[i].f.requests;
 		s.given += g->given;
@@ -39,7 +39,7 @@ static struct dedup_sum sum_up(const struct dedup *d, uint64_t *ret_requests)
 	return s;
 }
 
-static int64_t saved(const struct dedup_sum *s)
+static int64_t saved(const struct merge_sum *s)
 {
 	return (int64_t)(s->freed + s->zero) - (int64_t)s->given;
 }
@@ -47,7 +47,7 @@ static int64_t saved(const struct dedup_sum *s)
 static void print_text(const struct dedup *d)
 {
 	uint64_t requests;
-	const struct dedup_sum s = sum_up(d, &requests);
+	const struct merge_sum s = sum_up(d, &requests);
 
 	for (unsigned i = 0; i < d->n; i++) {
 		const struct dedup_sum *g = &d->guest[i].sum;
@@ -55,11 +55,12 @@ static void print_text(const struct dedup *d)
 		printf(
 		    "%-24s  %8.1f MiB %s, %.1f MiB of zeroes given back, %llu pages changed meanwhile; stood still for "
 		    "%.1f ms, %.1f ms at once\n",
-		    d->guest[i].path, g->merged / PAGES_IN_MIB, d->ksm ? "advised" : "merged", g->zero / PAGES_IN_MIB,
-		    (unsigned long long)g->differ, g->pause_us / 1e3, g->longest_pause_us / 1e3);
-		if (g->full)
+		    d->guest[i].path, g->pages.merged / PAGES_IN_MIB, d->ksm ? "advised" : "merged",
+		    g->pages.zero / PAGES_IN_MIB, (unsigned long long)g->pages.differ, g->pause_us / 1e3,
+		    g->longest_pause_us / 1e3);
+		if (g->pages.full)
 			printf("%-24s  %8.1f MiB stay: the host has no mappings left for them (vm.max_map_count)\n", "",
-			       g->full / PAGES_IN_MIB);
+			       g->pages.full / PAGES_IN_MIB);
 	}
 	if (!d->ksm) /* what was merged before costs nothing, but lies in an older store until all have left it */
 		printf("%s %.1f MiB: %.1f MiB that cost the host memory are %.1f MiB in the store\n",
@@ -75,7 +76,7 @@ static void print_text(const struct dedup *d)
 
 static json_t *guest_json(const struct dedup_client *g)
 {
-	const struct dedup_sum *s = &g->sum;
+	const struct merge_sum *s = &g->sum.pages;
 	char socket[PATH_MAX]; /* a path may hold anything, JSON may not */
 
 	snprintf(socket, sizeof(socket), "%s", g->path);
@@ -83,14 +84,14 @@ static json_t *guest_json(const struct dedup_client *g)
 	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "socket", socket, "gone", g->gone,
 	                 "given", (json_int_t)s->given, "merged", (json_int_t)s->merged, "freed", (json_int_t)s->freed,
 	                 "differ", (json_int_t)s->differ, "absent", (json_int_t)s->absent, "zero", (json_int_t)s->zero,
-	                 "full", (json_int_t)s->full, "pause_us", (json_int_t)s->pause_us, "longest_pause_us",
-	                 (json_int_t)s->longest_pause_us);
+	                 "full", (json_int_t)s->full, "pause_us", (json_int_t)g->sum.pause_us, "longest_pause_us",
+	                 (json_int_t)g->sum.longest_pause_us);
 }
 
 static void print_json(const struct dedup *d)
 {
 	uint64_t requests;
-	const struct dedup_sum s = sum_up(d, &requests);
+	const struct merge_sum s = sum_up(d, &requests);
 	json_t *guests = json_array();
 	json_t *out = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "with", d->ksm ? "ksm" : "gnomon",
 	                        "saved", (json_int_t)saved(&s), "hashed", (json_int_t)d->hashed, "hashes",

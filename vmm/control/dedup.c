@@ -90,9 +90,10 @@ static json_t *work(const struct qmp *q, enum control_dedup what, const json_t *
 	if (q->ops->dedup(q->vm, what, needs_store ? q->session->store : -1, range, n, &m, err) < 0)
 		return NULL;
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "bytes", (json_int_t)m.bytes, "given",
-	                 (json_int_t)m.given, "merged", (json_int_t)m.merged, "freed", (json_int_t)m.freed, "differ",
-	                 (json_int_t)m.differ, "absent", (json_int_t)m.absent, "zero", (json_int_t)m.zero, "full",
-	                 (json_int_t)m.full, "pause-us", (json_int_t)m.pause_us);
+	                 (json_int_t)m.pages.given, "merged", (json_int_t)m.pages.merged, "freed",
+	                 (json_int_t)m.pages.freed, "differ", (json_int_t)m.pages.differ, "absent",
+	                 (json_int_t)m.pages.absent, "zero", (json_int_t)m.pages.zero, "full", (json_int_t)m.pages.full,
+	                 "pause-us", (json_int_t)m.pause_us);
 }
 
 json_t *dedup_places(const struct qmp *q, json_t *args, struct control_error *err)

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "control/error.h"
+#include "share/merge_sum.h"
 
 /* Who counts what: QEMU's "target" and "provider" of query-stats. */
 enum stats_target { STATS_VM, STATS_VCPU, STATS_TARGETS };
@@ -96,8 +97,8 @@ struct control_range {
 
 struct control_merged {
 	uint64_t bytes; /* of the ranges, from the first on: so much was looked at */
-	uint64_t given, merged, freed, differ, absent, zero, full; /* pages */
-	uint64_t pause_us;                                         /* for which the guest stood still */
+	struct merge_sum pages;
+	uint64_t pause_us; /* for which the guest stood still */
 };
 
 struct control_ops {

@@ -180,15 +180,7 @@ int machine_dedup(void *machine, enum control_dedup what, int store, const struc
 		close(merge.pagemap);
 	if (e < 0)
 		return err->class ? e : refused(what, e, err);
-	*ret_merged = (struct control_merged){.bytes = p.bytes,
-	                                      .given = merge.sum.given,
-	                                      .merged = merge.sum.merged,
-	                                      .freed = merge.sum.freed,
-	                                      .differ = merge.sum.differ,
-	                                      .absent = merge.sum.absent,
-	                                      .zero = merge.sum.zero,
-	                                      .full = merge.sum.full,
-	                                      .pause_us = us};
+	*ret_merged = (struct control_merged){.bytes = p.bytes, .pages = merge.sum, .pause_us = us};
 	return 0;
 }
 

@@ -18,20 +18,10 @@
 #ifndef GNOMON_SHARE_MERGE_H
 #define GNOMON_SHARE_MERGE_H
 
+#include "share/merge_sum.h"
 #include "stage2/stage2.h"
 
 #define MERGE_SIZE PAGE_2M /* of a call at most */
-
-/* Pages, by what became of them. */
-struct merge_sum {
-	uint64_t given;  /* written to the store */
-	uint64_t merged; /* the store's page is in their place */
-	uint64_t freed;  /* of them, those that cost the host a page before */
-	uint64_t differ; /* from the store */
-	uint64_t absent; /* not mapped, or an enclave's */
-	uint64_t zero;   /* all zero, and the host has them back */
-	uint64_t full;   /* no mapping was left for them */
-};
 
 struct merge {
 	struct guest_mem *mem;
