@@ -53,6 +53,8 @@ MUTANTS = [
      "pages at one place of two files pass for equal", "unit snapshot_compare"),
     ("compare-reads-all", COMPARE, "if (in_a && in_b && is_shared(a, in_a, b, in_b, gfn)) {", "if (in_a && !in_a && is_shared(a, in_a, b, in_b, gfn)) {",
      "a comparison with the base takes as long as one of all memory", "unit snapshot_compare"),
+    ("known-looks-everywhere", "vmm/snapshot/known.c", "i < PROBES", "i < k->room",
+     "a guest whose hashes collide makes its save take the square of the time", "unit snapshot_twins"),
     ("snapshot-diff-loses-its-output", "vmm/cmd/snapshot_diff.c", "if (output_error() < 0) return TROUBLE;", "",
      "a difference that nobody could read passes for one that was told", "control control/snapshot_diff_by_descent"),
     ("snapshot-save-speaks-of-no-file", TOOL, "return b->before.st_nlink && stat(b->file, &now) == 0 && now.st_dev == b->before.st_dev && now.st_ino == b->before.st_ino;",

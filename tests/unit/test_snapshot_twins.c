@@ -158,3 +158,31 @@ Test(snapshot_twins, a_frame_is_written_once)
 	cr_expect_eq(pages_again(), 64u);
 	expect_back();
 }
+
+/* Keys of which the table looks at the same part: few are noted, and none takes more than as many looks. */
+Test(snapshot_twins, hashes_that_a_guest_makes_collide)
+{
+	struct snapshot_known k = {0};
+	unsigned found = 0;
+
+	for (uint64_t i = 1; i <= 10000; i++)
+		snapshot_known_note(&k, i << 32 | 5, i);
+	for (uint64_t i = 1; i <= 10000; i++)
+		found += snapshot_known_find(&k, i << 32 | 5) == i;
+	cr_expect(found > 1 && found <= 64, "%u", found);
+	snapshot_known_free(&k);
+}
+
+/* Other keys are found again, all but a few. */
+Test(snapshot_twins, hashes_of_a_usual_guest)
+{
+	struct snapshot_known k = {0};
+	unsigned found = 0;
+
+	for (uint64_t i = 1; i <= 100000; i++)
+		snapshot_known_note(&k, snapshot_known_key(&i, sizeof(i)), i);
+	for (uint64_t i = 1; i <= 100000; i++)
+		found += snapshot_known_find(&k, snapshot_known_key(&i, sizeof(i))) == i;
+	cr_expect_gt(found, 99900u);
+	snapshot_known_free(&k);
+}
