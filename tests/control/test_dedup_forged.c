@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../unit/fake_vm.h"
+#include "base/clock.h"
 #include "client/connection.h"
 #include "control/server.h"
 #include "run_gnomon.h"
@@ -25,8 +26,10 @@ static struct control_ops ops;
 
 /* What the liar does with a store. */
 static bool keeps_it_mapped;
-static enum { SANE, NO_PROGRESS, TOO_MUCH, NEGATIVE } answers;
+static enum { SANE, NO_PROGRESS, TOO_MUCH, NEGATIVE, STOOD_STILL } answers;
 static int kept;
+static int takes, too_soon;
+static int64_t rests_until; /* clock_us() */
 static int rewritten; /* bytes of a store that it could write after the store was taken */
 
 static json_t *relay(const char *command, json_t *args)
@@ -77,6 +80,18 @@ static int take_store(void *ctx, int store, bool users, uint64_t *ret_size, uint
 	return 0;
 }
 
+/* One page, and for 50 ms; the first times. */
+static void stand_still(struct control_merged *ret)
+{
+	too_soon += clock_us() < rests_until;
+	if (takes++ >= 4)
+		return;
+	ret->bytes = PAGE;
+	ret->pages.merged = 1;
+	ret->pause_us = 50000;
+	rests_until = clock_us() + 50000;
+}
+
 static int work(void *ctx, enum control_dedup what, int store, const struct control_range *range, unsigned n,
                 struct control_merged *ret, struct control_error *err)
 {
@@ -97,6 +112,8 @@ static int work(void *ctx, enum control_dedup what, int store, const struct cont
 		ret->bytes = 1ull << 62;
 	if (answers == NEGATIVE)
 		ret->pages.merged = ~0ull;
+	if (answers == STOOD_STILL && what == CONTROL_TAKE)
+		stand_still(ret);
 	return 0;
 }
 
@@ -203,4 +220,13 @@ Test(dedup_forged, answers_that_cannot_be)
 {
 	for (answers = NO_PROGRESS; answers <= NEGATIVE; answers++)
 		expect_nothing_merged(1, true, "says what cannot be");
+}
+
+/* A guest that stood still runs as long before it is asked again. */
+Test(dedup_forged, rests)
+{
+	answers = STOOD_STILL;
+	expect_nothing_merged(0, false, "");
+	cr_expect_geq(takes, 4);
+	cr_expect_eq(too_soon, 0);
 }

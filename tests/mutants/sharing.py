@@ -69,6 +69,8 @@ MUTANTS = [
      "each short hole costs two mappings more", "unit merge"),
     ("merge-place-off-by-a-page", MERGE, "m->store, offset + i * PAGE_SIZE", "m->store, offset",
      "the place of a page in the store is that of the range's first", "unit merge"),
+    ("dedup-without-rest", "vmm/client/dedup.c", "if (rest > 0) usleep((useconds_t)rest);", "(void)rest;",
+     "guests stand still one time after the other", "control dedup_forged/rests"),
     ("merge-store-unsealed", "vmm/machine/dedup.c", "(seals < 0 || !(seals & F_SEAL_WRITE))", "false",
      "a store that somebody can still write becomes guest memory", "control control/dedup_stores_that_are_refused"),
     ("merge-store-can-shrink", "vmm/machine/dedup.c", "(seals & SEALS_OF_SIZE) != SEALS_OF_SIZE", "false",

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define AT_ONCE  256            /* ranges of a command */
 #define PLACES   (256ull << 20) /* of memory, asked of at once */
 
@@ -156,23 +158,34 @@ static int ask(struct dedup_client *d, const char *command, json_t *args, uint64
 	d->sum.pause_us += pause;
 	if (pause > d->sum.longest_pause_us)
 		d->sum.longest_pause_us = pause;
-	usleep((useconds_t)pause);
+	d->rests_until = clock_us() + (int64_t)pause;
 	*ret_done = done;
 	return 0;
 }
 
-int dedup_client_work(struct dedup_client *d, const char *command, const struct dedup_range_arg *range, size_t n)
+int dedup_client_step(struct dedup_client *d, struct dedup_work *w)
 {
-	uint64_t at = 0, bytes, done;
+	const int64_t rest = d->rests_until - clock_us();
+	uint64_t bytes, done;
+	json_t *args;
+	int r;
 
-	for (size_t i = 0; i < n;) {
-		json_t *args = arguments(range + i, n - i, at, &bytes);
-		int r = ask(d, command, args, bytes, &done);
-
-		if (r < 0)
-			return r;
-		for (at += done; i < n && at >= range[i].size; i++)
-			at -= range[i].size;
-	}
+	if (rest > 0)
+		usleep((useconds_t)rest);
+	args = arguments(w->range, w->n, w->at, &bytes);
+	r = ask(d, w->command, args, bytes, &done);
+	if (r < 0)
+		return r;
+	for (w->at += done; w->n && w->at >= w->range->size; w->n--)
+		w->at -= w->range++->size;
 	return 0;
+}
+
+int dedup_client_work(struct dedup_client *d, struct dedup_work *w)
+{
+	int r = 0;
+
+	while (r == 0 && w->n)
+		r = dedup_client_step(d, w);
+	return r;
 }

@@ -26,7 +26,16 @@ struct dedup_client {
 	uid_t uid;
 	bool gone; /* it takes no further part */
 	uint64_t unit;
+	int64_t rests_until; /* clock_us(): it stood still, and runs as long */
 	struct dedup_sum sum;
+};
+
+/* Ranges that a guest works on. `command` is dedup-give, dedup-take or dedup-advise. */
+struct dedup_work {
+	const char *command;
+	const struct dedup_range_arg *range;
+	size_t n;    /* that are left */
+	uint64_t at; /* bytes of the first that are done */
 };
 
 /* Connects to the socket at `path`, which lives as long as the client. -errno, logged. */
@@ -43,10 +52,11 @@ typedef void (*dedup_places_fn)(void *ctx, uint64_t page, uint64_t pages, uint64
 int must_check dedup_client_places(struct dedup_client *d, dedup_places_fn fn, void *ctx);
 
 /*
- * Has the guest work on all ranges: `command` is dedup-give, dedup-take or dedup-advise. Between two commands the guest runs
- * as long as it stood still. -errno, logged; -EPROTO: what it answers cannot be.
+ * One command of the work: its ranges are those that are left then. Waits before it until the guest has run as long as it
+ * stood still before. -errno, logged; -EPROTO: what it answers cannot be.
  */
-int must_check dedup_client_work(struct dedup_client *d, const char *command, const struct dedup_range_arg *range,
-                                 size_t n);
+int must_check dedup_client_step(struct dedup_client *d, struct dedup_work *w);
+/* All of it. */
+int must_check dedup_client_work(struct dedup_client *d, struct dedup_work *w);
 
 #endif
