@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -122,6 +123,7 @@ void miss_hand_wait(struct miss_hand *h)
 
 void miss_hand_begin(struct miss_hand *h)
 {
+	sched_yield(); /* who woke this thread may not have come to its wait yet, and would do so within the block */
 	h->lost = losses();
 	h->began = true;
 	count(h, true);
