@@ -46,6 +46,17 @@ Test(bench_block, disturbed_parts)
 	cr_expect_eq(miss_ticks(&b), 2);
 }
 
+/* A guest writes what it likes into its block: what is no answer is not computed with. */
+Test(bench_block, answers)
+{
+	cr_expect(miss_is_done(&(struct arena_block){.loads = 48, .parts = 1}, 48));
+	cr_expect(miss_is_done(&(struct arena_block){.loads = 48, .parts = ARENA_PARTS}, 48));
+	cr_expect_not(miss_is_done(&(struct arena_block){.loads = 48, .parts = 0}, 48));
+	cr_expect_not(miss_is_done(&(struct arena_block){.loads = 48, .parts = ARENA_PARTS + 1}, 48));
+	cr_expect_not(miss_is_done(&(struct arena_block){.loads = 48, .parts = ~0u}, 48));
+	cr_expect_not(miss_is_done(&(struct arena_block){.loads = 0, .parts = 1}, 48));
+}
+
 static pthread_t did;
 
 static void note_thread(struct arena_block *b)

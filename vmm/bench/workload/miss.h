@@ -119,6 +119,9 @@ void miss_reference(struct arena_block *b);
 /* Ticks to ns, once, when no run adds to them any more: it came to its end, or was ended. Of turns that are complete. */
 void miss_scale(struct miss_samples *s);
 
+/* Whether a guest's answer to a block of so many loads is one: a program of another build may write anything there. */
+bool miss_is_done(const struct arena_block *b, uint64_t loads);
+
 /* Ticks of a load, or of an operation: by the median part of the block. What came between in one of them is not in it. */
 double miss_ticks(const struct arena_block *b);
 

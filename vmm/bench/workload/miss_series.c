@@ -17,6 +17,11 @@ const struct miss_who_is miss_who[MISS_NR_WHO] = {
     [MISS_SHADOW] = {"shadow", BENCH_SHADOW, MISS_NATIVE, false},
     [MISS_SHADOW_AGAIN] = {"shadow again", BENCH_SHADOW, MISS_SHADOW, true}};
 
+bool miss_is_done(const struct arena_block *b, uint64_t loads)
+{
+	return b->loads == loads && b->parts >= 1 && b->parts <= ARENA_PARTS;
+}
+
 double miss_ticks(const struct arena_block *b)
 {
 	double part[ARENA_PARTS];

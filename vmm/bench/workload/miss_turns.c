@@ -69,10 +69,16 @@ static int run_block(struct run *run, enum miss_who who, size_t ring, uint64_t f
 	if (is->cold)
 		miss_broom_sweep(run->broom);
 	r = run->vm[who] ? miss_vm_run(run->vm[who], &b) : miss_native_do(run->native[who], &b);
+	if (r < 0)
+		return r;
+	if (!miss_is_done(&b, loads)) {
+		log_error("the guest in %s mode is not of this gnomon's build", miss_who[who].name);
+		return -EIO;
+	}
 	*ret_line = b.line;
 	*ret_ticks = miss_ticks(&b);
 	run->timed = b.tsc;
-	return r;
+	return 0;
 }
 
 /* Of the block that was just done. */
