@@ -92,6 +92,13 @@ ended() { # until Slurm has none of its tasks
 	done
 	return 1
 }
+both_say() { # TEXT DIR: the logs of both tasks, within 20 s
+	for _ in $(seq 100); do
+		[ "$(grep -l "$1" "$2"/logs/[01] 2>/dev/null | wc -l)" = 2 ] && return
+		sleep 0.2
+	done
+	return 1
+}
 
 # In the place of gnomon: writes what it was asked for; fails once where it is told to.
 cat >"$work/gnomon" <<'SCRIPT'
@@ -137,6 +144,7 @@ ok "by the same node: the other has its own" [ "$(awk '{ print $3 }' "$work/out"
 touch "$STAY"
 ok "two that stay" run 0 submit "$work/ends" --hosts 2 --gnomon "$work/gnomon"
 ok "one says what it does" shows 1 "n1 .*failed" status "$work/ends"
+ok "the other is at work, too" both_say "round 1 of 7" "$work/ends"
 scancel --user=root
 ok "they end" ended
 ok "one was killed" shows 1 "n1 .*failed: it was killed.*; it said last: round 1 of 7" status "$work/ends"
