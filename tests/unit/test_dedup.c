@@ -14,7 +14,7 @@
 
 static const uint8_t key[SHARE_KEY] = "one for all";
 static struct fingerprint *tree[GUESTS];
-static struct dedup_guest guest[GUESTS];
+static struct descent_side guest[GUESTS];
 static struct dedup_pieces pieces;
 static struct dedup_places places;
 static struct dedup_plan plan;
@@ -37,7 +37,7 @@ static void look(unsigned i)
 	cr_assert_eq(fingerprint_create(SHARE_BLAKE2B, key, SMALL, &tree[i]), 0);
 	fingerprint_begin(tree[i]);
 	cr_assert(fingerprint_work(tree[i], &s2, UINT64_MAX));
-	guest[i] = (struct dedup_guest){.side = {hashes, &tree[i], PAGES}};
+	guest[i] = (struct descent_side){hashes, &tree[i], PAGES};
 }
 
 static void fill(void)
@@ -228,7 +228,7 @@ Test(dedup, a_guest_that_fails)
 	look(0);
 	look(1);
 	look(2);
-	guest[0].side.pages = 0;
+	guest[0].pages = 0;
 	fail_after = 2;
 	cr_expect_eq(find(GUESTS, 0), -ESTALE);
 	cr_expect_eq(pieces.failed, 2);

@@ -62,7 +62,7 @@ static int update(struct dedup *d, uint8_t ret_key[SHARE_KEY])
 
 static int find_once(struct dedup *d, struct dedup_pieces *ret)
 {
-	struct dedup_guest guest[DEDUP_GUESTS] = {0};
+	struct descent_side guest[DEDUP_GUESTS] = {0};
 	enum share_algorithm algorithm = SHARE_BLAKE2B;
 	struct share_hash *hash = malloc(sizeof(*hash));
 	uint8_t key[SHARE_KEY];
@@ -71,8 +71,8 @@ static int find_once(struct dedup *d, struct dedup_pieces *ret)
 
 	*ret = (struct dedup_pieces){.failed = -1};
 	for (unsigned i = 0; r == 0 && i < d->n; i++) {
-		guest[i].side = (struct descent_side){fingerprint_client_hashes, &d->guest[i].f,
-		                                      d->guest[i].gone ? 0 : d->guest[i].f.pages};
+		guest[i] = (struct descent_side){fingerprint_client_hashes, &d->guest[i].f,
+		                                 d->guest[i].gone ? 0 : d->guest[i].f.pages};
 	}
 	if (r == 0) {
 		(void)share_algorithm_parse(d->algorithm, &algorithm);

@@ -7,7 +7,7 @@
 #define NOBODY UINT16_MAX
 
 struct find {
-	const struct dedup_guest *guest;
+	const struct descent_side *guest;
 	unsigned n;
 	const struct share_hash *hash;
 	int level;
@@ -23,7 +23,7 @@ struct classes {
 
 static struct dedup_piece piece_of(const struct find *f, unsigned guest, int level, uint64_t index)
 {
-	const uint64_t page = index * share_span(level), rest = f->guest[guest].side.pages - page;
+	const uint64_t page = index * share_span(level), rest = f->guest[guest].pages - page;
 
 	return (struct dedup_piece){.page = page,
 	                            .pages = share_span(level) < rest ? share_span(level) : rest,
@@ -85,7 +85,7 @@ static int classify(struct find *f, int level, uint64_t index, const struct clas
 		const struct share_digest *d;
 
 		ret->of[g] = NOBODY;
-		if (above->of[g] == NOBODY || index * share_span(level) >= f->guest[g].side.pages)
+		if (above->of[g] == NOBODY || index * share_span(level) >= f->guest[g].pages)
 			continue;
 		d = &digest[(size_t)above->of[g] * stride];
 		if (share_digest_equal(d, &f->hash->absent[level]))
@@ -138,7 +138,7 @@ static int look(struct find *f, int level, uint64_t first, unsigned count, const
 	int r = digest ? 0 : -ENOMEM;
 
 	for (unsigned g = 0; r == 0 && g < f->n; g++) {
-		const struct descent_side *side = &f->guest[g].side;
+		const struct descent_side *side = &f->guest[g];
 
 		if (classes->of[g] != g)
 			continue;
@@ -169,7 +169,7 @@ static int largest(const struct find *f)
 	return most;
 }
 
-int dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_hash *hash, int level,
+int dedup_find(const struct descent_side *guest, unsigned n, const struct share_hash *hash, int level,
                struct dedup_pieces *ret)
 {
 	struct find f = {.guest = guest, .n = n, .hash = hash, .level = level, .ret = ret};
@@ -179,7 +179,7 @@ int dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_h
 	BUG_ON(n == 0 || n > DEDUP_GUESTS);
 	*ret = (struct dedup_pieces){.failed = -1};
 	for (unsigned g = 0; g < n; g++)
-		all.of[g] = guest[g].side.pages ? (uint16_t)g : NOBODY;
+		all.of[g] = guest[g].pages ? (uint16_t)g : NOBODY;
 	r = look(&f, SHARE_LEVELS, 0, 1, &all);
 	if (r == -E2BIG)
 		ret->failed = largest(&f);

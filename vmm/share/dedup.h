@@ -27,10 +27,6 @@
 #define DEDUP_GUESTS 64
 #define DEDUP_PIECES (1u << 24) /* at most: a guest that makes its hashes up shall not cost more */
 
-struct dedup_guest {
-	struct descent_side side; /* 0 pages: it takes no part */
-};
-
 /* A subtree. */
 struct dedup_piece {
 	struct share_digest digest;
@@ -53,7 +49,7 @@ struct dedup_pieces {
  * `n` guests, 1 to DEDUP_GUESTS. `level` is the lowest that is looked at: 0, or 1 where memory goes in pages of 2 MiB.
  * dedup_pieces_free() in any case. -ENOMEM, -E2BIG, or what a side returned.
  */
-int must_check dedup_find(const struct dedup_guest *guest, unsigned n, const struct share_hash *hash, int level,
+int must_check dedup_find(const struct descent_side *guest, unsigned n, const struct share_hash *hash, int level,
                           struct dedup_pieces *ret);
 void dedup_pieces_free(struct dedup_pieces *p);
 
