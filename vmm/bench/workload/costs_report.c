@@ -105,10 +105,7 @@ static int add_row(struct report *t, const void *results, size_t i)
 		return 0;
 	}
 	op_set_counts(t, res, i);
-	if (c->where == BENCH_SHADOW)
-		report_set_number(t, "pages_built", s->pages_built);
-	else
-		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
+	op_set_pages_built(t, res, i);
 	if (!op_has_times(res, i)) {
 		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;

@@ -83,17 +83,6 @@ static int set_times(struct report *t, const struct op_results *res, size_t i)
 	return 0;
 }
 
-static void set_counts(struct report *t, const struct op_results *res, size_t i)
-{
-	const enum bench_where where = op_case_of(res, i)->where;
-
-	if (where == BENCH_SHADOW)
-		report_set_number(t, "pages_built", res->series[i].pages_built);
-	else if (where == BENCH_NESTED)
-		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
-	op_set_counts(t, res, i);
-}
-
 static int add_row(struct report *t, const void *results, size_t i)
 {
 	const struct op_results *res = results;
@@ -113,7 +102,8 @@ static int add_row(struct report *t, const void *results, size_t i)
 		report_set_rest_na(t, res->series[i].na);
 		return 0;
 	}
-	set_counts(t, res, i);
+	op_set_counts(t, res, i);
+	op_set_pages_built(t, res, i);
 	if (op_has_times(res, i))
 		r = set_times(t, res, i);
 	else

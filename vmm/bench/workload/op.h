@@ -95,11 +95,10 @@ bool op_has(const struct op_results *results, size_t i);
 /* And not in exits alone, as in an emulated machine. */
 bool op_has_times(const struct op_results *results, size_t i);
 
-/*
- * An operation's exits, shadow events and shadow pages built, as far as the table has such columns, or why there are
- * none. For a case that has results.
- */
+/* An operation's exits and shadow events, or why there are none. For a case that has results. */
 void op_set_counts(struct report *table, const struct op_results *results, size_t i);
+/* The shadow pages that it builds, likewise; of a native case nothing. */
+void op_set_pages_built(struct report *table, const struct op_results *results, size_t i);
 
 /* Paired times of case a by those of case b. -ENODATA: not both were measured. Else as stats_paired_ratio(). */
 int must_check op_time_ratio(const struct op_results *results, size_t a, size_t b, struct stats_ratio *ret_ratio);

@@ -52,6 +52,16 @@ void op_set_counts(struct report *t, const struct op_results *res, size_t i)
 		report_set_number(t, "shadow_events", s->shadow_events);
 }
 
+void op_set_pages_built(struct report *t, const struct op_results *res, size_t i)
+{
+	const enum bench_where where = op_case_of(res, i)->where;
+
+	if (where == BENCH_SHADOW)
+		report_set_number(t, "pages_built", res->series[i].pages_built);
+	else if (where == BENCH_NESTED)
+		report_set_na(t, "pages_built", "in a nested run it is KVM that builds tables, if anybody");
+}
+
 bool op_any(const void *results)
 {
 	for (size_t i = 0; i < op_nr(results); i++)
