@@ -59,17 +59,19 @@ Test(control, stops_four_that_spin)
 /* A halted CPU stays halted: neither stop nor cont is an interrupt. */
 static void halt_is_not_ended(const char *mode)
 {
+	const char *const exits = strcmp(mode, "nested") == 0 ? "exits_hlt" : "trap_gp";
+	const int rounds = 20, to_the_halt = 3; /* REP OUTSB, STI and HLT: a busy host is late with them */
 	json_int_t before;
 
 	start(mode, "1", "idle", "idle\n");
 	usleep(20000);
-	before = counter(strcmp(mode, "nested") == 0 ? "exits_hlt" : "trap_gp");
-	for (int i = 0; i < 20; i++) {
+	before = counter(exits);
+	for (int i = 0; i < rounds; i++) {
 		tell("stop");
 		tell("cont");
 	}
 	usleep(20000);
-	cr_expect_eq(counter(strcmp(mode, "nested") == 0 ? "exits_hlt" : "trap_gp"), before, "%s", mode);
+	cr_expect_leq(counter(exits) - before, to_the_halt, "%s", mode);
 	quit();
 }
 

@@ -45,7 +45,15 @@ start:
 #ifdef PROGRAM_SPINS
 	PREPARE_PROGRAM
 #endif
-	PRINT text
+#ifdef CODE_32
+	mov $stack_top, %esp
+	pushq $CODE_32_CS
+	pushq $1f
+	lretq
+	.code32
+1:
+#endif
+	PRINT text /* behind what it announces: whoever reads it may ask at once */
 #ifdef PROGRAM_SPINS
 	pushq $USER_DS
 	movabs $AT(program_stack_top), %rax
@@ -56,13 +64,6 @@ start:
 	push %rax
 	iretq
 1:	jmp 1b
-#endif
-#ifdef CODE_32
-	mov $stack_top, %esp
-	pushq $CODE_32_CS
-	pushq $1f
-	lretq
-	.code32
 #endif
 1:	mov $GNOMON_PORT_NOP, %dx
 	out %eax, %dx
