@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What guest/cost says and what is counted of it become figures: nothing but exactly what was asked for gets through.
- */
+/* What guest/cost says becomes figures: nothing but exactly what was asked for gets through. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/counter.h"
 #include "bench/workload/op_line.h"
 
 #define N(digits) "000000000000" digits
 #define TEXT(ops, blocks, tsc, floors, floor_tsc)                                                                      \
 	"cost row=fault ops=" ops " blocks=" blocks " tsc=" tsc " floors=" floors " floor_tsc=" floor_tsc "\n"
 #define LINE TEXT(N("00000064"), N("00000008"), N("00004000"), N("00000008"), N("00002000"))
-
-#define COUNTER(name, value) "{\"name\": \"" name "\", \"value\": " value "}"
 
 static const struct op_request request = {.row = "fault", .most = 512, .ops = 64, .blocks = 8};
 
@@ -96,63 +91,6 @@ Test(bench_op_line, not_asked_for)
 	cr_assert_eq(output(LINE, &q, &t), -EINVAL);
 	q.row = "faul";
 	cr_assert_lt(output(LINE, &q, &t), 0, "no beginning of a name is the name");
-}
-
-static int counts(const char *json, struct op_counts *ret)
-{
-	return op_counts_parse(json, strlen(json), ret);
-}
-
-/*
- * What `gnomon run --stats` writes: `more` comes first, then the shadow's counters but the one called `without`, each being
- * 1 where it is a shadow event, and 1000 where it is not.
- */
-static const char *stats(const char *more, const char *without)
-{
-	static char text[8192];
-	size_t n = snprintf(text, sizeof(text), "{\"version\": 1, \"counters\": [%s", more);
-
-	for (int c = CTR_SHADOW_FILLS; c <= CTR_SHADOW_AUDITS; c++)
-		if (c != CTR_SHADOW_PAGES_BUILT && strcmp(counter_desc[c].name, without) != 0)
-			n += snprintf(text + n, sizeof(text) - n, ", {\"name\": \"%s\", \"value\": %d}",
-			              counter_desc[c].name, counter_is_shadow_event(c) ? 1 : 1000);
-	snprintf(text + n, sizeof(text) - n, "]}");
-	return text;
-}
-
-#define BUILT COUNTER("shadow_pages_built", "3")
-
-/* Counters are found by name, wherever they stand; others and their order do not matter. */
-Test(bench_op_line, counters)
-{
-	uint64_t events = 3;
-	struct op_counts c;
-
-	cr_assert_eq(counts(stats(BUILT "," COUNTER("exits_io", "9") "," COUNTER("exits", "12"), ""), &c), 0);
-	cr_assert_eq(c.exits, 12);
-	cr_assert_eq(c.pages_built, 3);
-	for (int i = 0; i < CTR_NR; i++)
-		events += counter_is_shadow_event(i) && i != CTR_SHADOW_PAGES_BUILT;
-	cr_assert_eq(c.shadow_events, events, "levels, prefetched entries and audits are no events");
-	cr_assert_gt(events, 10);
-}
-
-/* One that is missing, or no number, is not 0. */
-Test(bench_op_line, counters_missing_or_broken)
-{
-	static const char *const bad[] = {"", "{", "[]", "{\"counters\": 5}"};
-	static const char *const more[] = {
-	    COUNTER("exits", "12"),      BUILT, COUNTER("exits", "\"12\"") "," BUILT, COUNTER("exits", "-1") "," BUILT,
-	    "{\"value\": 12}, 7," BUILT,
-	};
-	struct op_counts c = {.exits = 77};
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
-		cr_assert_eq(counts(bad[i], &c), -EBADMSG, "%s", bad[i]);
-	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)
-		cr_assert_eq(counts(stats(more[i], ""), &c), -EBADMSG, "%s", more[i]);
-	cr_assert_eq(counts(stats(COUNTER("exits", "12") "," BUILT, "shadow_syncs"), &c), -EBADMSG);
-	cr_assert_eq(c.exits, 77, "untouched on failure");
 }
 
 /* The label says what was left out, and of names that this build does not have nothing. */

@@ -6,29 +6,25 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/process.h"
+#include "bench/workload/counts.h"
 #include "bench/workload/turn.h"
-
-#define STATS_MAX (1 << 18)
 
 /* The arguments of `gnomon run` for a request, in text that the caller keeps. */
 struct guest_command {
 	char options[OP_MAX_OPTIONS], words[OP_MAX_OPTIONS];
-	char stats[32], most[16], ops[16], blocks[16];
+	char most[16], ops[16], blocks[16];
 	const char *argv[32];
 };
 
-/* stats_fd: a file that the child inherits; -1: nothing is counted. */
+/* stats: where the counters go; NULL: nowhere. */
 static void guest_command_init(const struct op_results *res, const struct op_case *c, const struct op_request *q,
-                               int stats_fd, struct guest_command *g)
+                               const char *stats, struct guest_command *g)
 {
 	size_t n = 0;
 
 	op_options(c->without, c->with, g->options, g->words);
-	snprintf(g->stats, sizeof(g->stats), "/proc/self/fd/%d", stats_fd);
 	snprintf(g->most, sizeof(g->most), "%" PRIu32, q->most);
 	snprintf(g->ops, sizeof(g->ops), "%" PRIu32, q->ops);
 	snprintf(g->blocks, sizeof(g->blocks), "%" PRIu32, q->blocks);
@@ -44,9 +40,9 @@ static void guest_command_init(const struct op_results *res, const struct op_cas
 		       4 * sizeof(*g->argv));
 		n += 4;
 	}
-	if (stats_fd >= 0) {
+	if (stats) {
 		g->argv[n++] = "--stats";
-		g->argv[n++] = g->stats;
+		g->argv[n++] = stats;
 	}
 	memcpy(g->argv + n,
 	       (const char *[]){res->plan->file[BENCH_COST], "--", q->row, g->most, g->ops, g->blocks, NULL},
@@ -70,7 +66,7 @@ static struct op_request request_of(const struct op_case *c)
 	return (struct op_request){.row = c->row, .most = c->ops, .ops = c->ops, .blocks = c->blocks};
 }
 
-static int run_child(struct op_results *res, const struct turn *turn, const struct op_request *q, int stats_fd)
+static int run_child(struct op_results *res, const struct turn *turn, const struct op_request *q, const char *stats)
 {
 	const struct op_case *c = op_case_of(res, turn->i);
 	const struct op_native native = {.request = q, .bytes = c->bytes, .thp = c->thp};
@@ -79,16 +75,16 @@ static int run_child(struct op_results *res, const struct turn *turn, const stru
 
 	if (c->where == BENCH_NATIVE)
 		return turn_call(turn, res->set->native, &native, na);
-	guest_command_init(res, c, q, stats_fd, &command);
+	guest_command_init(res, c, q, stats, &command);
 	return turn_exec(turn, command.argv, na);
 }
 
 /* One run of a case. 0, also when it failed, which leaves its reason; -EINTR. */
-static int run_case(struct op_results *res, const struct turn *turn, const struct op_request *q, int stats_fd,
+static int run_case(struct op_results *res, const struct turn *turn, const struct op_request *q, const char *stats,
                     struct op_ticks *ret_ticks)
 {
 	struct op_series *s = &res->series[turn->i];
-	int r = run_child(res, turn, q, stats_fd);
+	int r = run_child(res, turn, q, stats);
 
 	if (r < 0 || *s->na)
 		return r;
@@ -104,42 +100,32 @@ int op_turn(void *results, const struct turn *turn)
 	const struct op_request q = request_of(op_case_of(res, turn->i));
 	struct op_series *s = &res->series[turn->i];
 	struct op_ticks ticks = {0};
-	const int r = run_case(res, turn, &q, -1, &ticks);
+	const int r = run_case(res, turn, &q, NULL, &ticks);
 
 	s->us[turn->round] = ticks.op;
 	s->floor_us[turn->round] = ticks.floor;
 	return r;
 }
 
-static int read_counts(int fd, struct op_counts *ret_counts)
-{
-	char *text = malloc(STATS_MAX);
-	const ssize_t len = text ? pread(fd, text, STATS_MAX, 0) : -1;
-	const int r = len < 0 ? -errno : op_counts_parse(text, len, ret_counts);
-
-	free(text);
-	return r;
-}
-
 /* Counters of a run with so many operations. 0 or -EINTR; what else fails leaves its reason. */
-static int count_run(struct op_results *res, const struct turn *turn, uint32_t ops, struct op_counts *ret_counts)
+static int count_run(struct op_results *res, const struct turn *turn, uint32_t ops, struct counts *ret_counts)
 {
 	struct op_request q = request_of(op_case_of(res, turn->i));
 	struct op_series *s = &res->series[turn->i];
-	const int fd = memfd_create("stats", 0); /* the child opens it by its number */
+	struct counts_file file;
 	struct op_ticks ticks;
-	int r;
+	int r = counts_file_open(&file);
 
 	q.ops = ops;
 	q.blocks = 1;
-	if (fd < 0) {
-		snprintf(s->na, sizeof(s->na), "memfd_create: %s", strerror(errno));
+	if (r < 0) {
+		snprintf(s->na, sizeof(s->na), "no file for its statistics: %s", strerror(-r));
 		return 0;
 	}
-	r = run_case(res, turn, &q, fd, &ticks);
-	if (r == 0 && !*s->na && read_counts(fd, ret_counts) < 0)
+	r = run_case(res, turn, &q, file.path, &ticks);
+	if (r == 0 && !*s->na && counts_file_read(&file, ret_counts) < 0)
 		reason_set(&s->na, "its statistics cannot be read");
-	close(fd);
+	counts_file_close(&file);
 	return r;
 }
 
@@ -155,7 +141,7 @@ int op_count(void *results, const struct turn *turn)
 	const struct op_case *c = op_case_of(res, turn->i);
 	struct op_series *s = &res->series[turn->i];
 	const uint32_t half_ops = c->ops / 2;
-	struct op_counts half, full;
+	struct counts half, full;
 	int r;
 
 	if (c->where == BENCH_NATIVE || c->uncounted)

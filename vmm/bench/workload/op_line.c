@@ -2,11 +2,9 @@
 #include "bench/workload/op_line.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/counter.h"
 #include "bench/line_parts.h"
 #include "shadow/shadow.h"
 
@@ -28,53 +26,6 @@ int op_output_parse(const char *text, size_t len, const struct op_request *q, st
 	if (floors == 0 || floors > INT64_MAX || tsc == 0 || tsc > INT64_MAX || floor_tsc == 0 || floor_tsc > INT64_MAX)
 		return -ERANGE;
 	*ret_ticks = (struct op_ticks){.op = (double)tsc * blocks / ops, .floor = (double)floor_tsc / floors};
-	return 0;
-}
-
-/* -1: there is none. */
-static json_int_t counter_value(const json_t *counters, enum counter c)
-{
-	const json_t *entry;
-	size_t i;
-
-	json_array_foreach (counters, i, entry) {
-		const char *name = json_string_value(json_object_get(entry, "name"));
-		const json_t *value = json_object_get(entry, "value");
-
-		if (name && strcmp(name, counter_desc[c].name) == 0 && json_is_integer(value))
-			return json_integer_value(value);
-	}
-	return -1;
-}
-
-/* The sum of all. False: one is missing. */
-static bool shadow_events(const json_t *counters, uint64_t *ret_sum)
-{
-	*ret_sum = 0;
-	for (int c = 0; c < CTR_NR; c++) {
-		const json_int_t value = counter_is_shadow_event(c) ? counter_value(counters, c) : 0;
-
-		if (value < 0)
-			return false;
-		*ret_sum += value;
-	}
-	return true;
-}
-
-int op_counts_parse(const char *json, size_t len, struct op_counts *ret_counts)
-{
-	json_t *root = json_loadb(json, len, 0, NULL);
-	const json_t *counters = json_object_get(root, "counters");
-	const json_int_t exits = counter_value(counters, CTR_EXITS);
-	const json_int_t built = counter_value(counters, CTR_SHADOW_PAGES_BUILT);
-
-	struct op_counts c = {.exits = exits, .pages_built = built};
-	const bool has_events = shadow_events(counters, &c.shadow_events);
-
-	json_decref(root);
-	if (exits < 0 || built < 0 || !has_events)
-		return -EBADMSG;
-	*ret_counts = c;
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads what a run of guest/cost prints, and what the VMM counted meanwhile. Lists the optimisations for such a run. A
- * guest's output is not trusted: everything is checked against what was asked for. Pure.
+ * Reads what a run of guest/cost prints. Lists the optimisations for such a run. A guest's output is not trusted:
+ * everything is checked against what was asked for. Pure.
  *
  *   cost row=NAME ops=N blocks=B tsc=T floors=M floor_tsc=F        each number of 20 digits
  *
@@ -29,20 +29,12 @@ struct op_ticks {
 	double op, floor;
 };
 
-/* Counters of one run. */
-struct op_counts {
-	uint64_t exits, pages_built, shadow_events;
-};
-
 /*
  * Reads the whole output of a run. -EBADMSG: it is not one line of the form above; -EINVAL: a row or a number is not
  * the one that was asked for; -ERANGE: a time or M is 0 or 2^63 or more. ret_ticks is untouched on failure.
  */
 int must_check op_output_parse(const char *text, size_t len, const struct op_request *request,
                                struct op_ticks *ret_ticks);
-
-/* Reads what `gnomon run --stats` wrote. -EBADMSG: it is not that, or a counter is missing or negative. */
-int must_check op_counts_parse(const char *json, size_t len, struct op_counts *ret_counts);
 
 /*
  * Gives all optimisations of this build except those named, as a list for `--shadow-opt` and in words. `without` ends

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "bench/workload/counts.h"
+
 size_t op_nr(const void *results)
 {
 	const struct op_results *res = results;
@@ -42,14 +44,7 @@ void op_set_counts(struct report *t, const struct op_results *res, size_t i)
 	                         : c->uncounted ? "it is one enclave, and counts are the difference of two runs"
 	                                        : NULL;
 
-	if (none)
-		report_set_na(t, "exits", none);
-	else
-		report_set_number(t, "exits", s->exits);
-	if (none || c->where != BENCH_SHADOW)
-		report_set_na(t, "shadow_events", none ? none : "only shadow mode has a shadow of ours");
-	else
-		report_set_number(t, "shadow_events", s->shadow_events);
+	counts_set(t, c->where == BENCH_SHADOW, s->exits, s->shadow_events, none);
 }
 
 void op_set_pages_built(struct report *t, const struct op_results *res, size_t i)
