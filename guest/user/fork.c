@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork share|copy|both MIB...: how long a fork takes with so much memory, in the same run. For each size and way, in
- * turns: three forks, of which the line names the shortest, in TSC ticks of the parent. The last child sums the memory
- * and writes to it; the parent sums its own afterwards. The line also has the tables that one more process takes, and
- * those and the pages that the writes of both copied.
+ * fork share|copy|both [forks=N] MIB...: how long a fork takes with so much memory, in the same run. For each size and
+ * way, in turns: N forks, else three, of which the line names the shortest, in TSC ticks of the parent. The last child
+ * sums the memory and writes to it; the parent sums its own afterwards. The line also has the tables that one more
+ * process takes, and those and the pages that the writes of both copied.
  */
 #include "chase_core.h"
 #include "user.h"
 
 #define MIB    (1ull << 20)
 #define WORDS  (PAGE_BYTES / 8)
-#define ROUNDS 3
+#define FORKS  3
+#define MAX    1000
 #define WRITES 8 /* pages that the child writes */
 
 static uint64_t pattern(uint64_t page)
@@ -63,12 +64,12 @@ static int64_t fork_once(uint64_t *at, uint64_t pages, int how, bool last, struc
 	return status < 0 ? status : (status & 0xff) | (sum(at, pages) != want);
 }
 
-static int measure(uint64_t *at, uint64_t mib, int how)
+static int measure(uint64_t *at, uint64_t mib, int how, uint64_t forks)
 {
 	struct result r = {.ticks = -1ull};
 
-	for (int i = 1; i <= ROUNDS; i++) {
-		const int64_t status = fork_once(at, mib * MIB / PAGE_BYTES, how, i == ROUNDS, &r);
+	for (uint64_t i = 1; i <= forks; i++) {
+		const int64_t status = fork_once(at, mib * MIB / PAGE_BYTES, how, i == forks, &r);
 
 		if (status != 0) {
 			print("fork: %s\n", status == -ENOMEM ? "no memory: give the machine more"
@@ -82,7 +83,7 @@ static int measure(uint64_t *at, uint64_t mib, int how)
 	return 0;
 }
 
-static int size(uint64_t mib, bool share, bool copy)
+static int size(uint64_t mib, bool share, bool copy, uint64_t forks)
 {
 	const int64_t at = mmap(mib * MIB, MMAP_APART);
 	int failures = 0;
@@ -94,11 +95,23 @@ static int size(uint64_t mib, bool share, bool copy)
 	for (uint64_t i = 0; i < mib * MIB / PAGE_BYTES; i++)
 		((uint64_t *)at)[i * WORDS] = pattern(i);
 	if (share)
-		failures += measure((uint64_t *)at, mib, FORK_SHARE);
+		failures += measure((uint64_t *)at, mib, FORK_SHARE, forks);
 	if (copy)
-		failures += measure((uint64_t *)at, mib, FORK_COPY);
+		failures += measure((uint64_t *)at, mib, FORK_COPY, forks);
 	munmap((void *)at, mib * MIB);
 	return failures;
+}
+
+/* The word "forks=N", if there is one. False: N is no number of forks. */
+static bool take_forks(const char *word, uint64_t *forks, bool *ret_is_there)
+{
+	static const char name[] = "forks=";
+	size_t n = 0;
+
+	while (name[n] && word[n] == name[n])
+		n++;
+	*ret_is_there = !name[n];
+	return name[n] || (parse_number(word + n, forks) && *forks && *forks <= MAX);
 }
 
 int fork_main(int argc, char **argv)
@@ -106,19 +119,22 @@ int fork_main(int argc, char **argv)
 	const bool both = argc > 2 && same(argv[1], "both");
 	const bool share = both || (argc > 2 && same(argv[1], "share")),
 	           copy = both || (argc > 2 && same(argv[1], "copy"));
+	uint64_t mib, forks = FORKS;
+	bool has_forks = false;
 	int failures = 0;
-	uint64_t mib;
 
-	for (int i = 2; i < argc; i++)
+	if (argc > 2 && !take_forks(argv[2], &forks, &has_forks))
+		argc = 0;
+	for (int i = 2 + has_forks; i < argc; i++)
 		if (!parse_number(argv[i], &mib) || !mib || mib > 1 << 20)
 			argc = 0;
-	if (argc < 3 || !(share || copy)) {
-		print("usage: fork share|copy|both MIB...\n");
+	if (argc < 3 + has_forks || !(share || copy)) {
+		print("usage: fork share|copy|both [forks=N] MIB...\n");
 		return 2;
 	}
-	for (int i = 2; i < argc; i++) {
+	for (int i = 2 + has_forks; i < argc; i++) {
 		parse_number(argv[i], &mib);
-		failures += size(mib, share, copy);
+		failures += size(mib, share, copy, forks);
 	}
 	return failures ? 1 : 0;
 }

@@ -138,10 +138,18 @@ Test(sharing, a_shared_table_has_one_shadow)
 
 Test(sharing, programs_refuse)
 {
-	static const char *const bad[][3] = {{"fork", "share", "x"}, {"fork", "some", "1"}, {"fork", "both", "0"}};
+	static const char *const bad[][4] = {
+	    {"fork", "share", "x"},
+	    {"fork", "some", "1"},
+	    {"fork", "both", "0"},
+	    {"fork", "share", "forks=2"},
+	    {"fork", "share", "forks=0", "2"},
+	    {"fork", "share", "forks=", "2"},
+	    {"fork", "share", "forks=1001", "2"},
+	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		run_gnomon(&r, "run", kernel, "--", bad[i][0], bad[i][1], bad[i][2]);
+		run_gnomon(&r, "run", kernel, "--", bad[i][0], bad[i][1], bad[i][2], bad[i][3]);
 		cr_assert_eq(r.status, 2);
 		cr_assert(strstr(r.out, "usage: fork"), "%s", r.out);
 	}

@@ -15,50 +15,72 @@
 #define ROUNDS 5
 #define N      (ROUNDS * SWITCH_PAIRS)
 
-/* What a driver prints: 1.5 us to shadow, 2.25 us to nested, each pair 1 us more than the one before. */
+/* What a driver prints: 1.5 us to shadow, 2.25 us to nested, each pair 1 us more than the one before; counts likewise. */
 static size_t said(char *text, size_t size)
 {
 	size_t len = 0;
 
 	for (int n = 0; n < SWITCH_PAIRS; n++)
-		len += snprintf(text + len, size - len, "switch to=shadow ns=%d\nswitch to=nested ns=%d\n",
-		                1500 + n * 1000, 2250 + n * 1000);
+		len += snprintf(text + len, size - len,
+		                "switch to=shadow ns=%d exits=%d shadow-events=7\n"
+		                "switch to=nested ns=%d exits=5 shadow-events=%d\n",
+		                1500 + n * 1000, n, 2250 + n * 1000, n * 2);
 	return len;
 }
 
 static double shadow[SWITCH_PAIRS], nested[SWITCH_PAIRS];
 static double *const both[] = {[SWITCH_TO_SHADOW] = shadow, [SWITCH_TO_NESTED] = nested};
+static struct counts counts[SWITCH_NR_TO];
+
+static int parse(const char *text, size_t len)
+{
+	return switch_output_parse(text, len, both, counts);
+}
 
 Test(bench_switch, good_output)
 {
 	char text[4096];
 	const size_t len = said(text, sizeof(text));
 
-	cr_assert_eq(switch_output_parse(text, len, both), 0);
+	cr_assert_eq(parse(text, len), 0);
 	for (int n = 0; n < SWITCH_PAIRS; n++) {
 		cr_expect_float_eq(shadow[n], 1.5 + n, 1e-9);
 		cr_expect_float_eq(nested[n], 2.25 + n, 1e-9);
 	}
+	cr_expect_eq(counts[SWITCH_TO_SHADOW].exits, SWITCH_PAIRS * (SWITCH_PAIRS - 1) / 2);
+	cr_expect_eq(counts[SWITCH_TO_SHADOW].shadow_events, 7 * SWITCH_PAIRS);
+	cr_expect_eq(counts[SWITCH_TO_NESTED].exits, 5 * SWITCH_PAIRS);
+	cr_expect_eq(counts[SWITCH_TO_NESTED].shadow_events, SWITCH_PAIRS * (SWITCH_PAIRS - 1));
+	cr_assert_eq(parse(text, len), 0);
+	cr_expect_eq(counts[SWITCH_TO_NESTED].exits, 10 * SWITCH_PAIRS, "another round is added");
 }
 
 /* Cut anywhere, more of it, another mode, no number, one that is too large. */
 Test(bench_switch, bad_output)
 {
+	static const char *const first[] = {
+	    "ns=9223372036854775808 exits=1 shadow-events=1",
+	    "ns= exits=1 shadow-events=1",
+	    "ns=1 exits=-1 shadow-events=1",
+	    "ns=1 exits=1 shadow-events=",
+	    "ns=1 shadow-events=1 exits=1",
+	};
 	char text[4096], more[4200];
 	const size_t len = said(text, sizeof(text));
 
 	for (size_t n = 0; n < len; n++)
-		cr_expect_eq(switch_output_parse(text, n, both), -EBADMSG, "%zu", n);
-	snprintf(more, sizeof(more), "%sswitch to=shadow ns=1\n", text);
-	cr_expect_eq(switch_output_parse(more, strlen(more), both), -EBADMSG);
-	snprintf(more, sizeof(more), "switch to=nested ns=1\n%s", text);
-	cr_expect_eq(switch_output_parse(more, strlen(more), both), -EBADMSG);
-	snprintf(more, sizeof(more), "switch to=shadow ns=9223372036854775808\n%s", strchr(text, '\n') + 1);
-	cr_expect_eq(switch_output_parse(more, strlen(more), both), -EBADMSG);
-	snprintf(more, sizeof(more), "switch to=shadow ns=\n%s", strchr(text, '\n') + 1);
-	cr_expect_eq(switch_output_parse(more, strlen(more), both), -EBADMSG);
+		cr_expect_eq(parse(text, n), -EBADMSG, "%zu", n);
+	snprintf(more, sizeof(more), "%sswitch to=shadow ns=1 exits=1 shadow-events=1\n", text);
+	cr_expect_eq(parse(more, strlen(more)), -EBADMSG);
+	snprintf(more, sizeof(more), "switch to=nested ns=1 exits=1 shadow-events=1\n%s", text);
+	cr_expect_eq(parse(more, strlen(more)), -EBADMSG);
+	for (size_t i = 0; i < sizeof(first) / sizeof(*first); i++) {
+		snprintf(more, sizeof(more), "switch to=shadow %s\n%s", first[i], strchr(text, '\n') + 1);
+		cr_expect_eq(parse(more, strlen(more)), -EBADMSG, "%s", first[i]);
+	}
 	for (int n = 0; n < SWITCH_PAIRS; n++)
 		cr_expect(shadow[n] == 0 && nested[n] == 0, "untouched on failure");
+	cr_expect_eq(counts[SWITCH_TO_SHADOW].exits, 0u, "untouched on failure");
 }
 
 static const struct switch_case cases[] = {{1, 512}, {4, 65536}};
@@ -76,8 +98,10 @@ static void setup(void)
 			us[i][SWITCH_TO_SHADOW][n] = (n * 37 % N + 1) * (i + 1);
 			us[i][SWITCH_TO_NESTED][n] = us[i][SWITCH_TO_SHADOW][n] / 10;
 		}
-		for (int to = 0; to < SWITCH_NR_TO; to++)
+		for (int to = 0; to < SWITCH_NR_TO; to++) {
 			results.us[i][to] = us[i][to];
+			results.counts[i][to] = (struct counts){.exits = N * (i + 1), .shadow_events = N * (to * 4)};
+		}
 	}
 }
 
@@ -96,19 +120,19 @@ Test(bench_switch_report, figures)
 {
 	char *text = written(report_write_csv);
 
-	cr_expect_str_eq(strtok(text, "\n"),
-	                 "cpus,tables_KiB,to,second_stage,stopped_us,stopped_p99_us,stopped_max_us,n");
-	cr_expect_str_eq(strtok(NULL, "\n"), "1,4,shadow,ept,50.5,99.010000000000005,100,100");
+	cr_expect_str_eq(
+	    strtok(text, "\n"),
+	    "cpus,tables_KiB,to,second_stage,stopped_us,stopped_p99_us,stopped_max_us,exits,shadow_events,n");
+	cr_expect_str_eq(strtok(NULL, "\n"), "1,4,shadow,ept,50.5,99.010000000000005,100,1,0,100");
 	cr_expect_eq(strncmp(strtok(NULL, "\n"), "1,4,nested,ept,5.0", 18), 0);
 	cr_expect_eq(strncmp(strtok(NULL, "\n"), "4,512,shadow,ept,101,198.02", 27), 0);
 	cr_expect_eq(strncmp(strtok(NULL, "\n"), "4,512,nested,ept,10.", 20), 0);
 	cr_expect_null(strtok(NULL, "\n"));
 	free(text);
 	text = written(report_print);
-	cr_expect(
-	    strstr(text,
-	           "1                     4  shadow     ept                  50.5      99.0         100.0  100\n"),
-	    "%s", text);
+	cr_expect(strstr(text, "1                     4  shadow     ept                  50.5      99.0         100.0  "
+	                       "  1.0            0.0  100\n"),
+	          "%s", text);
 	free(text);
 }
 

@@ -9,11 +9,13 @@
 
 #include "base/process.h"
 #include "bench/stats.h"
+#include "bench/workload/counts.h"
 #include "bench/workload/turn.h"
 
 #define NR_SIZES 3
 #define NR_MODES 2
 #define NR_CASES (NR_SIZES * NR_MODES)
+#define COUNTED  2 /* forks of a run whose exits are counted; another such run has half of them */
 
 static const unsigned sizes[NR_SIZES] = {16, 64, 256}; /* MiB; the last one is left out with --quick */
 static const enum bench_where modes[NR_MODES] = {BENCH_NESTED, BENCH_SHADOW};
@@ -23,6 +25,7 @@ struct fork_results {
 	const struct bench_plan *plan;
 	double *ms[NR_CASES][FORK_NR_WAYS]; /* by round; ticks, until the run has ended */
 	struct fork_sample most[NR_CASES][FORK_NR_WAYS];
+	double exits[NR_CASES][FORK_NR_WAYS], shadow_events[NR_CASES][FORK_NR_WAYS]; /* a fork's */
 	bench_reason na[NR_CASES];
 };
 
@@ -40,6 +43,8 @@ static const struct report_column columns[] = {
     {"made", "tables made", NULL, 0},
     {"copied_tables", "tables copied", NULL, 0},
     {"copied_pages", "pages copied", NULL, 0},
+    {"exits", "exits", NULL, 1},
+    {"shadow_events", "shadow events", NULL, 1},
     {"noise", "noise", NULL, 0},
     {"n", "n", NULL, 0},
 };
@@ -99,27 +104,96 @@ static void keep(struct fork_results *res, const struct turn *turn, const struct
 	}
 }
 
+/* `gnomon run` of the guest. */
+struct command {
+	char memory[16], mib[16], forks[24];
+	const char *argv[16];
+};
+
+/* forks: of each kind, counted into `stats`; 0: what the guest does by itself, and nothing is counted. */
+static void command_init(const struct fork_results *res, size_t i, const char *way, int forks, const char *stats,
+                         struct command *c)
+{
+	size_t n = 0;
+
+	snprintf(c->memory, sizeof(c->memory), "%uM", size_of(i) + 64);
+	snprintf(c->mib, sizeof(c->mib), "%u", size_of(i));
+	snprintf(c->forks, sizeof(c->forks), "forks=%d", forks);
+	for (const char *const *p =
+	         (const char *const[]){process_self(), "run", "--paging", bench_environments[where_of(i)].paging,
+	                               "--memory", c->memory, NULL};
+	     *p; p++)
+		c->argv[n++] = *p;
+	if (forks) {
+		c->argv[n++] = "--stats";
+		c->argv[n++] = stats;
+	}
+	for (const char *const *p = (const char *const[]){res->plan->file[BENCH_KERNEL], "--", "fork", way, NULL}; *p;
+	     p++)
+		c->argv[n++] = *p;
+	if (forks)
+		c->argv[n++] = c->forks;
+	c->argv[n++] = c->mib;
+	c->argv[n] = NULL;
+}
+
 static int take_turn(void *results, const struct turn *turn)
 {
 	struct fork_results *res = results;
 	struct fork_sample sample[FORK_NR_WAYS];
 	bench_reason *na = &res->na[turn->i];
-	char memory[16], mib[16];
+	struct command command;
 	int r;
 
-	snprintf(memory, sizeof(memory), "%uM", size_of(turn->i) + 64);
-	snprintf(mib, sizeof(mib), "%u", size_of(turn->i));
-	r = turn_exec(turn,
-	              (const char *const[]){process_self(), "run", "--paging",
-	                                    bench_environments[where_of(turn->i)].paging, "--memory", memory,
-	                                    res->plan->file[BENCH_KERNEL], "--", "fork", "both", mib, NULL},
-	              na);
+	command_init(res, turn->i, "both", 0, NULL, &command);
+	r = turn_exec(turn, command.argv, na);
 	if (r < 0 || **na)
 		return r;
 	if (fork_output_parse(turn->child->out, turn->child->out_len, size_of(turn->i), sample) < 0)
 		reason_set(na, "its output is no result");
 	else
 		keep(res, turn, sample);
+	return 0;
+}
+
+/* Counters of a run with so many forks. 0 or -EINTR; what else fails leaves its reason. */
+static int count_run(struct fork_results *res, const struct turn *turn, int way, int forks, struct counts *ret_counts)
+{
+	bench_reason *na = &res->na[turn->i];
+	struct counts_file file;
+	struct command command;
+	int r = counts_file_open(&file);
+
+	if (r < 0) {
+		snprintf(*na, sizeof(*na), "no file for its statistics: %s", strerror(-r));
+		return 0;
+	}
+	command_init(res, turn->i, way_names[way], forks, file.path, &command);
+	r = turn_exec(turn, command.argv, na);
+	if (r == 0 && !**na && counts_file_read(&file, ret_counts) < 0)
+		reason_set(na, "its statistics cannot be read");
+	counts_file_close(&file);
+	return r;
+}
+
+/* What a fork adds to the counters: the difference of two runs that differ in forks alone. */
+static int count(void *results, const struct turn *turn)
+{
+	struct fork_results *res = results;
+	const size_t i = turn->i;
+	struct counts half, full, d;
+	int r = 0;
+
+	for (int way = 0; way < FORK_NR_WAYS; way++) {
+		r = count_run(res, turn, way, COUNTED / 2, &half);
+		if (r == 0 && !*res->na[i])
+			r = count_run(res, turn, way, COUNTED, &full);
+		if (r < 0 || *res->na[i])
+			return r;
+		d = counts_between(&half, &full);
+		res->exits[i][way] = (double)(int64_t)d.exits / (COUNTED - COUNTED / 2);
+		res->shadow_events[i][way] = (double)(int64_t)d.shadow_events / (COUNTED - COUNTED / 2);
+	}
 	return 0;
 }
 
@@ -213,6 +287,7 @@ static int add_row(struct report *t, const void *results, size_t row)
 	report_set_number(t, "made", (double)res->most[i][way].tables);
 	report_set_number(t, "copied_tables", (double)res->most[i][way].copied_tables);
 	report_set_number(t, "copied_pages", (double)res->most[i][way].copied_pages);
+	counts_set(t, where_of(i) == BENCH_SHADOW, res->exits[i][way], res->shadow_events[i][way], NULL);
 	if (bench_times_na(res->plan->host)) {
 		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
@@ -231,7 +306,10 @@ static void explain(const void *results, FILE *to)
 	      "alone: its\n"
 	      "time does not depend on the memory. Copied are the tables and pages that the writes of both processes "
 	      "need, 8\n"
-	      "pages of the child's, and with copying the tables of the fork: docs/sharing.md.\n",
+	      "pages of the child's, and with copying the tables of the fork: docs/sharing.md. Exits and shadow events "
+	      "are "
+	      "a\n"
+	      "fork's, with the child that reads nothing and ends, and what its parent reads before and afterwards.\n",
 	      to);
 	if (host_stage_is_software(((const struct fork_results *)results)->plan->host->second_stage))
 		fputs("Where KVM emulates guest CPL 0 or composes tables itself, a copying fork of the nested guest "
@@ -260,6 +338,7 @@ const struct workload fork_workload = {
     .nr_cases = nr_cases,
     .is_due = is_due,
     .describe = describe,
+    .prepare = count,
     .turn = take_turn,
     .finish = finish,
     .any = any,

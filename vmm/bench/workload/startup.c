@@ -8,6 +8,7 @@
 
 #include "base/process.h"
 #include "bench/stats.h"
+#include "bench/workload/counts.h"
 #include "bench/workload/turn.h"
 
 #define KIB_PER_MIB 1024.0
@@ -19,7 +20,8 @@ struct startup_results {
 	const struct bench_plan *plan;
 	double *first_ms[STARTUP_NR], *exit_ms[STARTUP_NR]; /* by round */
 	long peak_kib[STARTUP_NR];
-	bench_reason na[STARTUP_NR], no_peak[STARTUP_NR];
+	struct counts counts; /* of gnomon's whole run */
+	bench_reason na[STARTUP_NR], no_peak[STARTUP_NR], no_counts;
 };
 
 static const struct report_column columns[] = {
@@ -30,6 +32,8 @@ static const struct report_column columns[] = {
     {"exit", "exit", "ms", 3},
     {"exit_iqr", "IQR", "ms", 3},
     {"peak_resident", "peak resident", "MiB", 2},
+    {"exits", "exits", NULL, 0},
+    {"shadow_events", "shadow events", NULL, 0},
     {"ratio", "first by the shortest", NULL, 2},
     {"ratio_ci_low", "95% from", NULL, 2},
     {"ratio_ci_high", "to", NULL, 2},
@@ -86,10 +90,29 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 	snprintf(ret_text, size, "%s", program_names[i]);
 }
 
-/* The peak of a run that is not timed, which also warms the page cache up. */
-static int find_peak(void *results, const struct turn *turn)
+/* Counters of one run. 0 or -EINTR; what else fails leaves its reason. */
+static int find_counts(struct startup_results *res, const struct turn *turn)
 {
-	struct startup_results *res = results;
+	struct counts_file file;
+	int r = counts_file_open(&file);
+
+	if (r < 0) {
+		snprintf(res->no_counts, sizeof(res->no_counts), "no file for its statistics: %s", strerror(-r));
+		return 0;
+	}
+	r = turn_exec(turn,
+	              (const char *const[]){process_self(), "run", "--stats", file.path, res->plan->file[BENCH_KERNEL],
+	                                    "--", "hello", NULL},
+	              &res->no_counts);
+	if (r == 0 && !*res->no_counts && counts_file_read(&file, &res->counts) < 0)
+		reason_set(&res->no_counts, "its statistics cannot be read");
+	counts_file_close(&file);
+	return r;
+}
+
+/* The peak of a run that is not timed, which also warms the page cache up. */
+static int find_peak(struct startup_results *res, const struct turn *turn)
+{
 	const char *argv[6];
 	const int r =
 	    child_peak_resident(program_argv(res->plan, turn->i, argv), &turn->limits, &res->peak_kib[turn->i]);
@@ -100,6 +123,13 @@ static int find_peak(void *results, const struct turn *turn)
 		snprintf(res->no_peak[turn->i], sizeof(res->no_peak[0]), "its run for this could not be traced: %s",
 		         strerror(-r));
 	return r == -EINTR ? r : 0;
+}
+
+static int prepare(void *results, const struct turn *turn)
+{
+	const int r = find_peak(results, turn);
+
+	return r == 0 && turn->i == STARTUP_GNOMON ? find_counts(results, turn) : r;
 }
 
 static int take_turn(void *results, const struct turn *turn)
@@ -153,6 +183,13 @@ static int set_ratio(struct report *t, const struct startup_results *res, size_t
 	return r;
 }
 
+static void set_counts(struct report *t, const struct startup_results *res, size_t p)
+{
+	const char *const na = p != STARTUP_GNOMON ? "it counts nothing" : *res->no_counts ? res->no_counts : NULL;
+
+	counts_set(t, false, (double)res->counts.exits, NAN, na);
+}
+
 static int add_row(struct report *t, const void *results, size_t p)
 {
 	const struct startup_results *res = results;
@@ -171,6 +208,7 @@ static int add_row(struct report *t, const void *results, size_t p)
 		report_set_na(t, "peak_resident", res->no_peak[p]);
 	else
 		report_set_number(t, "peak_resident", res->peak_kib[p] / KIB_PER_MIB);
+	set_counts(t, res, p);
 	if (bench_times_na(res->plan->host)) {
 		report_set_rest_na(t, bench_times_na(res->plan->host));
 		return 0;
@@ -228,7 +266,7 @@ const struct workload startup_workload = {
     .is_due = is_due,
     .group_end = group_end,
     .describe = describe,
-    .prepare = find_peak,
+    .prepare = prepare,
     .turn = take_turn,
     .any = any,
     .tables = {report},

@@ -34,7 +34,7 @@ static int take_turn(void *results, const struct turn *turn)
 		return r;
 	for (int to = 0; to < SWITCH_NR_TO; to++)
 		us[to] = res->us[turn->i][to] + turn->round * SWITCH_PAIRS;
-	if (switch_output_parse(turn->child->out, turn->child->out_len, us) < 0)
+	if (switch_output_parse(turn->child->out, turn->child->out_len, us, res->counts[turn->i]) < 0)
 		reason_set(na, "its output is no result");
 	return 0;
 }

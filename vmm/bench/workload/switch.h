@@ -4,8 +4,9 @@
  * vCPUs and by the size of the guest's tables.
  *
  * A turn is one guest. A forked driver starts it with a control socket, sends `set-paging` again and again, to shadow
- * and back, and prints how long the VMM says that each took. Meanwhile the guest chases through pages of 4 KiB: one
- * vCPU is busy and uses all tables, the others are halted.
+ * and back, and prints how long the VMM says that each took, and what it counted until the guest had used its tables
+ * for a while in the new mode. Meanwhile the guest chases through pages of 4 KiB: one vCPU is busy and uses all tables,
+ * the others are halted.
  *
  *   switch.c         the workload
  *   switch_driver.c  the forked driver
@@ -15,6 +16,7 @@
 #ifndef GNOMON_BENCH_WORKLOAD_SWITCH_H
 #define GNOMON_BENCH_WORKLOAD_SWITCH_H
 
+#include "bench/workload/counts.h"
 #include "bench/workload/workload.h"
 
 extern const struct workload switch_workload;
@@ -38,6 +40,7 @@ struct switch_results {
 	const struct switch_case *cases;
 	size_t nr_cases;                            /* SWITCH_MAX_CASES at most */
 	double *us[SWITCH_MAX_CASES][SWITCH_NR_TO]; /* SWITCH_PAIRS of each round, one round behind the other */
+	struct counts counts[SWITCH_MAX_CASES][SWITCH_NR_TO]; /* of all of them */
 	bench_reason na[SWITCH_MAX_CASES];
 };
 
@@ -52,10 +55,12 @@ struct switch_drive {
 int switch_drive(const void *drive);
 
 /*
- * The whole output of the driver, in us: SWITCH_PAIRS values for each mode. -EBADMSG: a line is not "switch to=MODE
- * ns=N", or there are fewer or more of them. Nothing is written on failure.
+ * The whole output of the driver, in us: SWITCH_PAIRS values for each mode, and the sum of what was counted, which is added
+ * to `counts`. -EBADMSG: a line is not "switch to=MODE ns=N exits=N shadow-events=N", or there are fewer or more of them.
+ * Nothing is written on failure.
  */
-int must_check switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO]);
+int must_check switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO],
+                                   struct counts counts[SWITCH_NR_TO]);
 
 /* KiB of leaf tables that map so many pages. */
 double switch_tables_kib(uint32_t pages);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Switches the paging mode of a guest of its own, again and again. What fails is logged: it becomes the reason. */
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <poll.h>
-#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -73,22 +73,36 @@ static int switch_to(struct connection *c, const char *mode, double *ret_us)
 	return r;
 }
 
+/* One switch, and what the guest's use of its tables brings behind it. */
+static int switch_once(struct connection *c, enum switch_to to, bool print)
+{
+	struct counts before, after, counts;
+	double us = 0;
+	int r = counts_ask(c, &before);
+
+	if (r == 0)
+		r = switch_to(c, switch_mode[to], &us);
+	if (r < 0)
+		return r;
+	poll(NULL, 0, SETTLE_MS);
+	r = counts_ask(c, &after);
+	counts = counts_between(&before, &after);
+	/* Not stdio: the parent's unwritten text is in this process's buffer, too. */
+	if (r == 0 && print)
+		dprintf(STDOUT_FILENO, "switch to=%s ns=%lld exits=%" PRIu64 " shadow-events=%" PRIu64 "\n",
+		        switch_mode[to], llround(us * NS_PER_US), counts.exits, counts.shadow_events);
+	return r;
+}
+
 /* A pair that is not printed warms the way up. */
 static int switch_all(struct connection *c)
 {
-	double us = 0;
 	int r = 0;
 
 	poll(NULL, 0, WARM_UP_MS);
 	for (int n = -1; r == 0 && n < SWITCH_PAIRS; n++)
-		for (int to = 0; r == 0 && to < SWITCH_NR_TO; to++) {
-			r = switch_to(c, switch_mode[to], &us);
-			/* Not stdio: the parent's unwritten text is in this process's buffer, too. */
-			if (r == 0 && n >= 0)
-				dprintf(STDOUT_FILENO, "switch to=%s ns=%lld\n", switch_mode[to],
-				        llround(us * NS_PER_US));
-			poll(NULL, 0, SETTLE_MS);
-		}
+		for (enum switch_to to = 0; r == 0 && to < SWITCH_NR_TO; to++)
+			r = switch_once(c, to, n >= 0);
 	return r;
 }
 

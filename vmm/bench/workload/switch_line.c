@@ -9,23 +9,35 @@
 
 const char *const switch_mode[SWITCH_NR_TO] = {[SWITCH_TO_SHADOW] = "shadow", [SWITCH_TO_NESTED] = "nested"};
 
-int switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO])
+/* A number of the line. */
+static bool take(struct line_cursor *c, const char *name, uint64_t *ret)
+{
+	return line_skip(c, name) && line_number(c, ret) && *ret <= INT64_MAX;
+}
+
+int switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO],
+                        struct counts counts[SWITCH_NR_TO])
 {
 	struct line_cursor c = {text, text + len};
 	double us[SWITCH_NR_TO][SWITCH_PAIRS];
+	uint64_t ns, exits, events;
+	struct counts sum[SWITCH_NR_TO];
 
+	memcpy(sum, counts, sizeof(sum));
 	for (int n = 0; n < SWITCH_PAIRS; n++)
 		for (enum switch_to to = 0; to < SWITCH_NR_TO; to++) {
-			uint64_t ns;
-
-			if (!line_skip(&c, "switch to=") || !line_skip(&c, switch_mode[to]) || !line_skip(&c, " ns=") ||
-			    !line_number(&c, &ns) || ns > INT64_MAX || !line_skip(&c, "\n"))
+			if (!line_skip(&c, "switch to=") || !line_skip(&c, switch_mode[to]) || !take(&c, " ns=", &ns) ||
+			    !take(&c, " exits=", &exits) || !take(&c, " shadow-events=", &events) ||
+			    !line_skip(&c, "\n"))
 				return -EBADMSG;
 			us[to][n] = ns / NS_PER_US;
+			sum[to].exits += exits;
+			sum[to].shadow_events += events;
 		}
 	if (c.p != c.end)
 		return -EBADMSG;
 	for (enum switch_to to = 0; to < SWITCH_NR_TO; to++)
 		memcpy(ret_us[to], us[to], sizeof(us[to]));
+	memcpy(counts, sum, sizeof(sum));
 	return 0;
 }
