@@ -13,7 +13,9 @@
 #include "table_text.h"
 
 #define ROUNDS 7
+#define PHASES "phases init=10 steady=20 again=30\n"
 #define CPU    "cpu init=4 steady=5 again=6\n"
+#define COUNTS "exits init=7 steady=0 again=9\nshadow-events init=70 steady=80 again=0\n"
 
 static struct auto_sample got;
 
@@ -24,15 +26,24 @@ static int parse(const char *text)
 
 Test(bench_auto, good_output)
 {
-	cr_assert_eq(parse("phases init=10 steady=20 again=30\n" CPU), 0);
+	cr_assert_eq(parse(PHASES CPU COUNTS), 0);
 	cr_expect_eq(got.nr_changes, 0);
-	cr_assert_eq(
-	    parse("phases init=10 steady=20 again=30\n" CPU "change to=shadow ago=45\nchange to=nested ago=29\n"), 0);
+	cr_assert_eq(parse(PHASES CPU COUNTS "change to=shadow ago=45\nchange to=nested ago=29\n"), 0);
 	cr_expect(got.tsc[AUTO_INIT] == 10 && got.tsc[AUTO_STEADY] == 20 && got.tsc[AUTO_AGAIN] == 30);
 	cr_expect(got.cpu_ns[AUTO_INIT] == 4 && got.cpu_ns[AUTO_STEADY] == 5 && got.cpu_ns[AUTO_AGAIN] == 6);
+	cr_expect(got.counted && got.exits[AUTO_INIT] == 7 && !got.exits[AUTO_STEADY] && got.exits[AUTO_AGAIN] == 9);
+	cr_expect(got.shadow_events[AUTO_INIT] == 70 && got.shadow_events[AUTO_STEADY] == 80);
 	cr_assert_eq(got.nr_changes, 2);
 	cr_expect(got.change[0].shadow && got.change[0].ago == 45);
 	cr_expect(!got.change[1].shadow && got.change[1].ago == 29);
+}
+
+/* A guest that ended too early for its counters has its times all the same. */
+Test(bench_auto, uncounted)
+{
+	cr_assert_eq(parse(PHASES CPU "uncounted\nchange to=shadow ago=45\n"), 0);
+	cr_expect_not(got.counted);
+	cr_expect_eq(got.nr_changes, 1);
 }
 
 Test(bench_auto, bad_output)
@@ -40,17 +51,21 @@ Test(bench_auto, bad_output)
 	static const char *const bad[] = {
 	    "",
 	    "phases init=10 steady=20 again=30",
-	    "phases init=10 steady=20 again=30\n",
+	    PHASES,
 	    "phases init=10 steady=20 again=30\ncpu init=4 steady=0 again=6\n",
 	    "phases init=10 steady=20\n" CPU,
 	    "phases init=0 steady=20 again=30\n" CPU,
 	    "phases steady=20 init=10 again=30\n" CPU,
-	    "phases init=10 steady=20 again=30\n" CPU "x",
-	    "phases init=10 steady=20 again=30\n" CPU "change to=auto ago=1\n",
-	    "phases init=10 steady=20 again=30\n" CPU "change to=shadow ago=\n",
+	    PHASES CPU,
+	    PHASES CPU "exits init=7 steady=0 again=9\n",
+	    PHASES CPU "exits init=7 steady=0\nshadow-events init=70 steady=80 again=0\n",
+	    PHASES CPU "uncounted\n" COUNTS,
+	    PHASES CPU COUNTS "x",
+	    PHASES CPU COUNTS "change to=auto ago=1\n",
+	    PHASES CPU COUNTS "change to=shadow ago=\n",
 	};
 	char many[4096];
-	size_t len = snprintf(many, sizeof(many), "phases init=10 steady=20 again=30\n" CPU);
+	size_t len = snprintf(many, sizeof(many), PHASES CPU COUNTS);
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		cr_expect_eq(parse(bad[i]), -EBADMSG, "%s", bad[i]);
@@ -135,6 +150,9 @@ static void setup(void)
 			for (int p = 0; p < AUTO_NR_PHASES; p++)
 				s->cpu_ns[p] = s->tsc[p] * 500;
 			s->cpu_ns[AUTO_AGAIN] = 1000000000; /* the same in each mode */
+			s->counted = i >= AUTO_NR_PAGINGS || round;
+			s->exits[AUTO_STEADY] = 10 * (unsigned)round; /* 30 in the mean */
+			s->shadow_events[AUTO_STEADY] = 7;
 			if (i % AUTO_NR_PAGINGS == AUTO_AUTO) {
 				s->nr_changes = 1;
 				s->change[0] =
@@ -159,8 +177,8 @@ static char *written(int (*write)(const struct report *, FILE *))
 Test(bench_auto_report, figures)
 {
 	static const char *const rows[] = {
-	    "4k,init,nested,ept,4.0800000000000001,,,,2.04,,,,-,0,0,nested,7",
-	    "4k,init,shadow,ept,16.32,,,,8.1600000000000001,,,,-,0,100,shadow,7",
+	    "4k,init,nested,ept,4.0800000000000001,,,,2.04,,,,-,0,0,,,nested,7",
+	    "4k,init,shadow,ept,16.32,,,,8.1600000000000001,,,,-,0,100,,,shadow,7",
 	    "4k,init,auto,ept,4.2839999999999998,1.0",
 	    "4k,steady,nested,ept,10.199999999999999,",
 	    "4k,steady,shadow,ept,8.16",
@@ -175,7 +193,7 @@ Test(bench_auto_report, figures)
 	cr_expect_str_eq(line,
 	                 "backing,phase,paging,second_stage,time_s,ratio,ratio_ci_low,ratio_ci_high,cpu_s,cpu_ratio,"
 	                 "cpu_ratio_ci_low,cpu_ratio_ci_high,bar,changes,"
-	                 "in_shadow_percent,ran,n");
+	                 "in_shadow_percent,exits,shadow_events,ran,n");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		line = strtok(NULL, "\n");
 		cr_expect_eq(strncmp(line, rows[i], strlen(rows[i])), 0, "%s\n%s", line, rows[i]);
@@ -184,6 +202,21 @@ Test(bench_auto_report, figures)
 	text = written(report_print);
 	cr_expect(strstr(text, "nested, shadow from 7.6 s"), "%s", text);
 	cr_expect(strstr(text, "4.28          1.050     1.050  1.050"), "%s", text);
+	free(text);
+}
+
+/* Means of all rounds; nested mode has no shadow of ours, and a round that was not counted leaves none to tell. */
+Test(bench_auto_report, counts)
+{
+	char *text = written(report_write_csv);
+
+	cr_expect(strstr(text, "\nthp,steady,nested,") && strstr(text, ",-,0,0,30,,nested,7\n"), "%s", text);
+	cr_expect(strstr(text, ",-,0,100,30,7,shadow,7\n"), "%s", text);
+	cr_expect(strstr(text, ",30,7,\"nested, shadow from"), "%s", text);
+	free(text);
+	text = written(report_print);
+	cr_expect(strstr(text, "n/a: a guest ended before it could be asked\n"), "%s", text);
+	cr_expect(strstr(text, "n/a: only shadow mode has a shadow of ours\n"), "%s", text);
 	free(text);
 }
 
@@ -234,7 +267,8 @@ Test(bench_auto_report, too_short)
 	cr_expect(strstr(text, "thp, steady: 0.150 on the clock"), "it did change: %s", text);
 	free(text);
 	text = written(report_write_csv);
-	cr_expect(strstr(text, "\n4k,again,auto,ept,6.12") && strstr(text, ",,,,1,,,,1.10,0,0,nested,7\n"), "%s", text);
+	cr_expect(strstr(text, "\n4k,again,auto,ept,6.12") && strstr(text, ",,,,1,,,,1.10,0,0,,,nested,7\n"), "%s",
+	          text);
 	free(text);
 	text = written(report_print);
 	cr_expect(strstr(text, "n/a: steady took 1.2 s, and"), "%s", text);
@@ -270,7 +304,7 @@ Test(bench_auto_report, emulated)
 
 	host.emulator = HOST_EMULATOR_BOCHS;
 	text = written(report_write_csv);
-	cr_expect(strstr(text, "4k,steady,auto,ept,,,,,,,,,1.10,1,,\"nested, shadow\",7\n"), "%s", text);
+	cr_expect(strstr(text, "4k,steady,auto,ept,,,,,,,,,1.10,1,,,,\"nested, shadow\",7\n"), "%s", text);
 	free(text);
 	text = written(report_print);
 	cr_expect(strstr(text, "emulated by Bochs"), "%s", text);

@@ -5,8 +5,8 @@
  *
  * A turn is one guest. A forked driver starts it with a control socket, hears of each change of its mode, and passes on
  * the line that it prints. Times are ticks of the TSC, which driver and guest share: so a change has its place in a
- * phase. The guest's line comes word by word: so the driver knows what CPU time each phase took. That counts where
- * others keep the CPUs busy, and a ratio of times on the clock says little.
+ * phase. The guest's line comes word by word: so the driver knows what CPU time each phase took, and what the VMM
+ * counted meanwhile. CPU time counts where others keep the CPUs busy, and a ratio of times on the clock says little.
  *
  *   auto.c         the workload
  *   auto_driver.c  the forked driver
@@ -17,6 +17,7 @@
 #ifndef GNOMON_BENCH_WORKLOAD_AUTO_H
 #define GNOMON_BENCH_WORKLOAD_AUTO_H
 
+#include "bench/workload/counts.h"
 #include "bench/workload/workload.h"
 
 extern const struct workload auto_workload;
@@ -46,6 +47,8 @@ struct auto_change {
 struct auto_sample {
 	uint64_t tsc[AUTO_NR_PHASES];
 	uint64_t cpu_ns[AUTO_NR_PHASES]; /* CPU time of all threads of the VMM, KVM's work included */
+	bool counted;                    /* the two below are known */
+	uint64_t exits[AUTO_NR_PHASES], shadow_events[AUTO_NR_PHASES];
 	size_t nr_changes;
 	struct auto_change change[AUTO_MAX_CHANGES]; /* as they came */
 };
@@ -65,7 +68,8 @@ struct auto_drive {
 	const char *init, *steady, *again;
 };
 
-/* For turn_call(), with a struct auto_drive: prints the guest's line, one of CPU times, and one for each change. */
+/* For turn_call(), with a struct auto_drive: prints the guest's line, those of CPU times, exits and shadow events, and
+ * one for each change. */
 int auto_drive(const void *drive);
 
 /* The whole output of the driver. -EBADMSG: it is not that, or there are too many changes. */

@@ -2,6 +2,7 @@
 /* Runs one guest and listens to its control socket. What fails is logged: it becomes the reason. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -23,15 +24,18 @@ struct heard {
 	bool shadow[AUTO_MAX_CHANGES];
 	char line[MAX_LINE];
 	size_t len;
-	uint64_t cpu_ns[AUTO_NR_PHASES + 1]; /* that it had used when the words before and behind each phase came */
-	unsigned words;
+	/* What it had used, and what was counted, when the words before and behind each phase came. */
+	uint64_t cpu_ns[AUTO_NR_PHASES + 1];
+	struct counts counts[AUTO_NR_PHASES + 1];
+	unsigned words, counted; /* how many of them are known */
 };
 
-static pid_t start_guest(const struct auto_drive *d, int out)
+static pid_t start_guest(const struct auto_drive *d, const char *stats, int out)
 {
-	const char *const argv[] = {process_self(), "run",   "--paging",  d->paging, "--backing", d->backing,
-	                            "--memory",     "128M",  "--control", d->socket, d->image,    "--",
-	                            "phases",       d->init, d->steady,   d->again,  NULL};
+	const char *const argv[] = {process_self(), "run",      "--paging", d->paging, "--backing",
+	                            d->backing,     "--memory", "128M",     "--stats", stats,
+	                            "--control",    d->socket,  d->image,   "--",      "phases",
+	                            d->init,        d->steady,  d->again,   NULL};
 
 	return socket_guest_start(argv, out);
 }
@@ -84,6 +88,19 @@ static int take_events(struct connection *c, struct heard *h)
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
+/*
+ * At each word but the last: the guest ends behind that, and leaves its counters to a file. -errno, logged. A guest that has
+ * ended before it was asked is not counted.
+ */
+static int take_counts(struct connection *c, struct heard *h)
+{
+	int r = 0;
+
+	for (; r == 0 && h->counted < h->words && h->counted < AUTO_NR_PHASES; h->counted += r == 0)
+		r = counts_ask(c, &h->counts[h->counted]);
+	return r == -ESHUTDOWN || r == -EPIPE ? 0 : r;
+}
+
 /* Until the guest's end. -errno, logged. */
 static int listen_to(struct connection *c, int out, pid_t guest, struct heard *h)
 {
@@ -95,7 +112,8 @@ static int listen_to(struct connection *c, int out, pid_t guest, struct heard *h
 			return log_errno(errno, "poll");
 		if (fds[1].revents && !take_words(out, guest, h))
 			fds[1].fd = -1;
-		if (fds[0].revents)
+		r = take_counts(c, h);
+		if (r == 0 && (fds[0].revents || json_array_size(c->events)))
 			r = take_events(c, h);
 		h->end = chase_tsc();
 	}
@@ -116,6 +134,25 @@ static int reap(pid_t guest)
 	return -EREMOTEIO;
 }
 
+static void pass_counts_on(const struct heard *h)
+{
+	struct counts of[AUTO_NR_PHASES];
+
+	if (h->counted < AUTO_NR_PHASES) {
+		dprintf(STDOUT_FILENO, "uncounted\n");
+		return;
+	}
+	for (int p = 0; p < AUTO_NR_PHASES; p++)
+		of[p] = counts_between(&h->counts[p], &h->counts[p + 1]);
+	dprintf(STDOUT_FILENO, "exits");
+	for (int p = 0; p < AUTO_NR_PHASES; p++)
+		dprintf(STDOUT_FILENO, " %s=%" PRIu64, auto_phase_name[p], of[p].exits);
+	dprintf(STDOUT_FILENO, "\nshadow-events");
+	for (int p = 0; p < AUTO_NR_PHASES; p++)
+		dprintf(STDOUT_FILENO, " %s=%" PRIu64, auto_phase_name[p], of[p].shadow_events);
+	dprintf(STDOUT_FILENO, "\n");
+}
+
 /* Not stdio: the parent's unwritten text is in this process's buffer, too. */
 static int pass_on(const struct heard *h)
 {
@@ -126,36 +163,50 @@ static int pass_on(const struct heard *h)
 		dprintf(STDOUT_FILENO, " %s=%llu", auto_phase_name[p],
 		        (unsigned long long)(h->cpu_ns[p + 1] - h->cpu_ns[p]));
 	dprintf(STDOUT_FILENO, "\n");
+	pass_counts_on(h);
 	for (size_t i = 0; i < h->n; i++)
 		dprintf(STDOUT_FILENO, "change to=%s ago=%llu\n", h->shadow[i] ? "shadow" : "nested",
 		        (unsigned long long)(h->end - h->at[i]));
 	return 0;
 }
 
+/* Into h->line, changes and counters. -errno, logged; the guest is to be reaped unless it is -ECHILD. */
+static int hear(const struct auto_drive *d, pid_t guest, int out, struct heard *h)
+{
+	struct connection c;
+	int r = socket_guest_wait(guest, d->socket);
+
+	if (r == 0)
+		r = connection_open(&c, d->socket, SOCKET_ANSWER_MS);
+	if (r < 0)
+		return r;
+	r = listen_to(&c, out, guest, h);
+	connection_close(&c);
+	while (r == 0 && take_words(out, guest, h))
+		;
+	return r;
+}
+
 int auto_drive(const void *drive)
 {
 	const struct auto_drive *d = drive;
 	struct heard h = {0};
-	struct connection c;
-	int out[2], r;
+	struct counts_file file;
+	int out[2], r = counts_file_open(&file);
 	pid_t guest;
 
+	if (r < 0)
+		return log_errno(-r, "no file for its statistics") < 0;
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return log_errno(errno, "pipe") < 0;
-	guest = start_guest(d, out[1]);
+	guest = start_guest(d, file.path, out[1]);
 	close(out[1]);
-	r = guest < 0 ? -1 : socket_guest_wait(guest, d->socket);
-	if (r == 0)
-		r = connection_open(&c, d->socket, SOCKET_ANSWER_MS);
-	if (r == 0) {
-		r = listen_to(&c, out[0], guest, &h);
-		connection_close(&c);
-	}
-	/* What fails above leaves the guest to the end of this process, which takes it along (child_begin). */
-	while (r == 0 && take_words(out[0], guest, &h))
-		;
+	/* What fails leaves the guest to the end of this process, which takes it along (child_begin). */
+	r = guest < 0 ? -1 : hear(d, guest, out[0], &h);
 	if (r == 0)
 		r = reap(guest);
+	if (r == 0 && counts_file_read(&file, &h.counts[AUTO_NR_PHASES]) < 0)
+		r = log_errno(EBADMSG, "the guest's statistics");
 	if (r == 0)
 		r = pass_on(&h);
 	return r < 0;

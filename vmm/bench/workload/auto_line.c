@@ -10,14 +10,14 @@ const char *const auto_paging_name[AUTO_NR_PAGINGS] = {
     [AUTO_NESTED] = "nested", [AUTO_SHADOW] = "shadow", [AUTO_AUTO] = "auto"};
 const char *const auto_backing[AUTO_NR_BACKINGS] = {"4k", "thp"};
 
-/* `word` and a number for each phase: "phases init=N steady=N again=N" */
-static bool take_phases(struct line_cursor *c, const char *word, uint64_t *ret)
+/* `word` and a number, `least` or more, for each phase: "phases init=N steady=N again=N" */
+static bool take_phases(struct line_cursor *c, const char *word, uint64_t least, uint64_t *ret)
 {
 	bool ok = line_skip(c, word);
 
 	for (int i = 0; i < AUTO_NR_PHASES; i++)
 		ok = ok && line_skip(c, " ") && line_skip(c, auto_phase_name[i]) && line_skip(c, "=") &&
-		     line_number(c, &ret[i]) && ret[i] && ret[i] != UINT64_MAX;
+		     line_number(c, &ret[i]) && ret[i] >= least && ret[i] != UINT64_MAX;
 	return ok && line_skip(c, "\n");
 }
 
@@ -36,7 +36,11 @@ int auto_output_parse(const char *text, size_t len, struct auto_sample *ret_samp
 	struct line_cursor c = {text, text + len};
 	struct auto_sample s = {0};
 
-	if (!take_phases(&c, "phases", s.tsc) || !take_phases(&c, "cpu", s.cpu_ns))
+	if (!take_phases(&c, "phases", 1, s.tsc) || !take_phases(&c, "cpu", 1, s.cpu_ns))
+		return -EBADMSG;
+	s.counted = !line_skip(&c, "uncounted\n");
+	if (s.counted &&
+	    (!take_phases(&c, "exits", 0, s.exits) || !take_phases(&c, "shadow-events", 0, s.shadow_events)))
 		return -EBADMSG;
 	for (; c.p != c.end; s.nr_changes++)
 		if (s.nr_changes == AUTO_MAX_CHANGES || !take_change(&c, &s.change[s.nr_changes]))

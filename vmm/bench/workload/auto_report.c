@@ -30,6 +30,8 @@ static const struct report_column columns[] = {
     {"bar", "bar", NULL, 0},
     {"changes", "changes", NULL, 1},
     {"in_shadow", "in shadow", "percent", 0},
+    {"exits", "exits", NULL, 0},
+    {"shadow_events", "shadow events", NULL, 0},
     {"ran", "ran", NULL, 0},
     {"n", "n", NULL, 0},
 };
@@ -132,17 +134,23 @@ static void set_story(struct report *t, const struct auto_results *res, size_t i
 {
 	const bool shadow = i % AUTO_NR_PAGINGS == AUTO_SHADOW;
 	const int rounds = res->plan->rounds;
-	double changes = 0, in_shadow = 0;
+	double changes = 0, in_shadow = 0, exits = 0, events = 0;
+	bool counted = true;
 	struct auto_story story;
 
 	for (int round = 0; round < rounds; round++) {
 		auto_tell(&res->sample[i][round], phase, shadow, 0, &story);
 		changes += story.changes;
 		in_shadow += story.in_shadow;
+		counted = counted && res->sample[i][round].counted;
+		exits += (double)res->sample[i][round].exits[phase];
+		events += (double)res->sample[i][round].shadow_events[phase];
 	}
 	auto_tell(&res->sample[i][typical_round(res->sample[i], rounds, phase)], phase, shadow,
 	          timed ? res->tsc_mhz : 0, &story);
 	report_set_number(t, "changes", changes / rounds);
+	counts_set(t, i % AUTO_NR_PAGINGS != AUTO_NESTED, exits / rounds, events / rounds,
+	           counted ? NULL : "a guest ended before it could be asked");
 	report_set_text(t, "ran", story.words);
 	if (timed)
 		report_set_number(t, "in_shadow", 100 * in_shadow / rounds);
@@ -250,7 +258,8 @@ void auto_explain(const void *results, FILE *to)
 	    "the first again. \"to the better\" is auto's time over that of the mode with the lower median, round by\n"
 	    "round; \"CPU\" is what all threads of the VMM used, KVM's work for them included: on a busy host it says "
 	    "more.\n"
-	    "\"changes\" and \"in shadow\" are means of all rounds; \"ran\" is of the round with the median "
+	    "\"changes\", \"in shadow\", exits and shadow events of the phase are means of all rounds; \"ran\" is of "
+	    "the round with the median "
 	    "time.\n",
 	    to);
 	for (size_t i = AUTO_AUTO; i < AUTO_NR_CASES && !bench_times_na(res->plan->host); i += AUTO_NR_PAGINGS)

@@ -9,12 +9,14 @@
  *
  *   sharing_guests.c         the workload's part
  *   sharing_guests_drive.c   the driver
+ *   sharing_guests_run.c     its guests
  *   sharing_guests_line.c    reads what it prints
  *   sharing_guests_report.c  the tables
  */
 #ifndef GNOMON_BENCH_WORKLOAD_SHARING_GUESTS_H
 #define GNOMON_BENCH_WORKLOAD_SHARING_GUESTS_H
 
+#include "bench/workload/counts.h"
 #include "bench/workload/socket_guest.h"
 #include "bench/workload/workload.h"
 
@@ -22,25 +24,36 @@ enum sharing_what { SHARING_SNAPSHOT, SHARING_DEDUP, SHARING_LAZY, SHARING_NR_WH
 
 #define SHARING_NR_MODES    2
 #define SHARING_GUEST_CASES (SHARING_NR_MODES * SHARING_NR_WHAT)
-#define SHARING_VALUES      10
+#define SHARING_VALUES      18
 #define SHARING_MAX_GUESTS  8
 
-/* Values of a snapshot's turn. Times are in us. */
+/* Values of a snapshot's turn. Times are in us; exits and shadow events are those of a save, or until the guest has swept. */
 enum {
 	SNAPSHOT_FULL,
 	SNAPSHOT_FULL_PAUSE,
 	SNAPSHOT_FULL_BYTES,
+	SNAPSHOT_FULL_EXITS,
+	SNAPSHOT_FULL_EVENTS,
 	SNAPSHOT_SINCE,
 	SNAPSHOT_SINCE_PAUSE,
 	SNAPSHOT_SINCE_BYTES,
+	SNAPSHOT_SINCE_EXITS,
+	SNAPSHOT_SINCE_EVENTS,
 	RESTORE_FIRST,
 	RESTORE_SWEPT,
+	RESTORE_EXITS,
+	RESTORE_EVENTS,
 	RESTORE_LAZY_FIRST,
 	RESTORE_LAZY_SWEPT,
+	RESTORE_LAZY_EXITS,
+	RESTORE_LAZY_EVENTS,
 };
 
-/* Values of the other two: PSS in KiB of each guest alone and of all together; us. */
-enum { GUESTS_ALONE, GUESTS_TOGETHER, GUESTS_TIME, GUESTS_VALUES };
+/*
+ * Values of the other two: PSS in KiB of each guest alone and of all together; us; what all guests had counted when they had
+ * swept.
+ */
+enum { GUESTS_ALONE, GUESTS_TOGETHER, GUESTS_TIME, GUESTS_EXITS, GUESTS_EVENTS, GUESTS_VALUES };
 
 struct sharing_guest_size {
 	unsigned memory, set; /* MiB: of RAM; of the working set */
@@ -84,6 +97,8 @@ int must_check sharing_guests_turn(struct sharing_guests *g, const struct bench_
 
 /* For turn_call(), with a struct sharing_drive: prints the case's line. What fails is logged. */
 int sharing_guests_drive(const void *drive);
+
+/* --- sharing_guests_run.c --- */
 
 #define SHARING_FILES (SHARING_MAX_GUESTS + 2)
 #define SHARING_PATH  112

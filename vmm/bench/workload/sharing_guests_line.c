@@ -12,10 +12,11 @@ static const char *const what_names[SHARING_NR_WHAT] = {
     [SHARING_SNAPSHOT] = "snapshot", [SHARING_DEDUP] = "dedup", [SHARING_LAZY] = "lazy"};
 
 const char *const sharing_value_names[SHARING_NR_WHAT][SHARING_VALUES + 1] = {
-    [SHARING_SNAPSHOT] = {"full-us", "full-pause-us", "full-bytes", "since-us", "since-pause-us", "since-bytes",
-                          "first-us", "swept-us", "lazy-first-us", "lazy-swept-us", NULL},
-    [SHARING_DEDUP] = {"alone-kib", "together-kib", "us", NULL},
-    [SHARING_LAZY] = {"alone-kib", "together-kib", "us", NULL},
+    [SHARING_SNAPSHOT] = {"full-us", "full-pause-us", "full-bytes", "full-exits", "full-events", "since-us",
+                          "since-pause-us", "since-bytes", "since-exits", "since-events", "first-us", "swept-us",
+                          "exits", "events", "lazy-first-us", "lazy-swept-us", "lazy-exits", "lazy-events", NULL},
+    [SHARING_DEDUP] = {"alone-kib", "together-kib", "us", "exits", "events", NULL},
+    [SHARING_LAZY] = {"alone-kib", "together-kib", "us", "exits", "events", NULL},
 };
 
 /* The line that stands for these values. */
@@ -38,6 +39,12 @@ void sharing_guests_print(enum sharing_what what, const uint64_t *value)
 	dprintf(STDOUT_FILENO, "%s", line);
 }
 
+/* Nothing counted is a result; no time and no memory are none. */
+static bool may_be_zero(const char *name)
+{
+	return strstr(name, "exits") || strstr(name, "events");
+}
+
 int sharing_guests_parse(const char *text, size_t len, enum sharing_what what, double ret_value[SHARING_VALUES])
 {
 	char line[LINE], again[LINE];
@@ -50,7 +57,8 @@ int sharing_guests_parse(const char *text, size_t len, enum sharing_what what, d
 	line[len] = 0;
 	for (int i = 0; sharing_value_names[what][i]; i++) {
 		at = strchr(at, '=');
-		if (!at || sscanf(++at, "%" SCNu64, &value[i]) != 1 || !value[i])
+		if (!at || sscanf(++at, "%" SCNu64, &value[i]) != 1 ||
+		    (!value[i] && !may_be_zero(sharing_value_names[what][i])))
 			return -EBADMSG;
 	}
 	/* What it was read from is what would be printed from it. */

@@ -16,9 +16,13 @@ static const struct report_column snapshot_columns[] = {
     {"full", "full save", "ms", 1},
     {"full_pause", "pause", "ms", 2},
     {"full_size", "size", "MiB", 1},
+    {"exits_full", "exits", NULL, 0},
+    {"shadow_events_full", "shadow events", NULL, 0},
     {"since", "save since", "ms", 1},
     {"since_pause", "pause", "ms", 2},
     {"since_size", "size", "MiB", 2},
+    {"exits_since", "exits", NULL, 0},
+    {"shadow_events_since", "shadow events", NULL, 0},
     {"ratio", "of full", NULL, 4},
     {"ratio_ci_low", "95% from", NULL, 4},
     {"ratio_ci_high", "to", NULL, 4},
@@ -39,6 +43,8 @@ static const struct report_column restore_columns[] = {
     {"swept", "working set touched", "ms", 1},
     {"swept_ci_low", "95% from", "ms", 1},
     {"swept_ci_high", "to", "ms", 1},
+    {"exits", "exits", NULL, 0},
+    {"shadow_events", "shadow events", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout restore_layout = {"sharing-restore", restore_columns,
@@ -56,6 +62,8 @@ static const struct report_column guests_columns[] = {
     {"saved", "saved", "percent", 1},
     {"of_ideal", "of the ideal", "percent", 1},
     {"time", "time", "s", 2},
+    {"exits", "exits each", NULL, 0},
+    {"shadow_events", "shadow events each", NULL, 0},
     {"n", "n", NULL, 0},
 };
 static const struct report_layout guests_layout = {"sharing-guests", guests_columns,
@@ -71,6 +79,17 @@ static double median(const struct sharing_results *res, size_t i, int value)
 static bool takes_part(const struct sharing_results *res, size_t i)
 {
 	return res->plan->where >> sharing_where(i) & 1;
+}
+
+/* Two columns of what was counted, of which `divide_by` guests share; the events come behind the exits. */
+static void set_counts(struct report *t, const struct sharing_results *res, size_t i, int exits, unsigned divide_by,
+                       const char *exits_name, const char *events_name)
+{
+	report_set_number(t, exits_name, median(res, i, exits) / divide_by);
+	if (sharing_where(i) == BENCH_SHADOW)
+		report_set_number(t, events_name, median(res, i, exits + 1) / divide_by);
+	else
+		report_set_na(t, events_name, "only shadow mode has a shadow of ours");
 }
 
 /* What all rows begin with. */
@@ -106,6 +125,8 @@ static int add_snapshot(struct report *t, const void *results, size_t i)
 	}
 	report_set_number(t, "full_size", median(res, i, SNAPSHOT_FULL_BYTES) / MIB);
 	report_set_number(t, "since_size", median(res, i, SNAPSHOT_SINCE_BYTES) / MIB);
+	set_counts(t, res, i, SNAPSHOT_FULL_EXITS, 1, "exits_full", "shadow_events_full");
+	set_counts(t, res, i, SNAPSHOT_SINCE_EXITS, 1, "exits_since", "shadow_events_since");
 	report_set_number(t, "n", res->rounds);
 	if (bench_times_na(res->plan->host)) {
 		report_set_rest_na(t, bench_times_na(res->plan->host));
@@ -148,6 +169,8 @@ static int add_restore(struct report *t, const void *results, size_t row)
 		return 0;
 	report_set_number(t, "set", begin_row(t, res, i).set);
 	report_set_text(t, "how", lazy ? "mapped" : "read");
+	if (!reason(res, i))
+		set_counts(t, res, i, lazy ? RESTORE_LAZY_EXITS : RESTORE_EXITS, 1, "exits", "shadow_events");
 	if (reason(res, i) || bench_times_na(res->plan->host)) {
 		report_set_rest_na(t, reason(res, i) ? reason(res, i) : bench_times_na(res->plan->host));
 		return 0;
@@ -194,6 +217,7 @@ static int add_guests(struct report *t, const void *results, size_t i)
 	report_set_number(t, "together", median(res, i, GUESTS_TOGETHER) / KIB);
 	report_set_number(t, "saved", saved(res, i) * PERCENT);
 	report_set_number(t, "of_ideal", of_ideal(res, i) * PERCENT);
+	set_counts(t, res, i, GUESTS_EXITS, size.guests, "exits", "shadow_events");
 	report_set_number(t, "n", res->rounds);
 	if (bench_times_na(res->plan->host))
 		report_set_rest_na(t, bench_times_na(res->plan->host));
@@ -246,6 +270,10 @@ void sharing_guests_explain(const struct sharing_results *res, FILE *to)
 		        times < SINCE_BAR && !res->plan->quick ? ": less than 10 times" : "");
 	}
 	if (takes_part(res, 0) || takes_part(res, SHARING_GUEST_CASES - 1))
-		fputs("Files are read from the host's cache of pages, in which they lie since they were written.\n",
+		fputs("Files are read from the host's cache of pages, in which they lie since they were written.\n"
+		      "Exits and shadow events are those of the guest while it is saved, and until it has touched its "
+		      "working\n"
+		      "set: its console is in them, a character for each 64 pages. Fingerprints are of memory that no "
+		      "guest runs in.\n",
 		      to);
 }
