@@ -211,7 +211,10 @@ Test(compare_command, bench_baseline)
 /* Said before anything is measured. */
 Test(compare_command, bench_refuses_baseline)
 {
+	char unmade[96];
+
 	need_bench();
+	snprintf(unmade, sizeof(unmade), "%s.new", old);
 	write_file(other, "other", "{\"version\": 2, \"environment\": {}, \"tables\": []}");
 	run_gnomon(&r, "bench", "--baseline", other);
 	expect_refusal(&r, 2, "version 2");
@@ -219,6 +222,13 @@ Test(compare_command, bench_refuses_baseline)
 	expect_refusal(&r, 2, "/nonexistent");
 	run_gnomon(&r, "bench", "--baseline", old, "--json", old);
 	expect_refusal(&r, 2, "is the baseline");
+	write_baseline("1");
+	run_gnomon(&r, "bench", "--only", "fork,costs", "--baseline", other, "--json", unmade);
+	expect_refusal(&r, 2, "it has results of startup, and this run measures costs, fork");
+	cr_expect_neq(access(unmade, F_OK), 0, "a file is left");
+	write_file(other, "other", "{\"version\": 1, \"environment\": {}, \"tables\": []}");
+	run_gnomon(&r, "bench", "--baseline", other);
+	expect_refusal(&r, 2, "it has results of nothing, and this run measures miss");
 	run_gnomon(&r, "bench", "--threshold", "5");
 	expect_refusal(&r, 2, "--baseline");
 	run_gnomon(&r, "bench", "--baseline", old, "--threshold", "x");

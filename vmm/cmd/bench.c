@@ -215,6 +215,8 @@ static int check_and_bench(struct bench_session *s, struct bench_options *o)
 
 	if (bench_options_check(o) < 0)
 		return STATUS_USAGE;
+	if (s->baseline && bench_baseline_check(s->baseline, o->baseline, o->workloads) < 0)
+		return STATUS_USAGE;
 	r = look_at_host(s);
 	if (r < 0)
 		return r == -EINVAL ? STATUS_USAGE : STATUS_HOST_FAILURE;

@@ -3,6 +3,38 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "bench/workload/workload.h"
+
+#define MAX_NAMES 512 /* characters */
+
+/* Appends a name to a list of them. */
+static void append(char names[MAX_NAMES], const char *name)
+{
+	const size_t len = strlen(names);
+
+	snprintf(names + len, MAX_NAMES - len, "%s%s", len ? ", " : "", name);
+}
+
+int bench_baseline_check(const struct compare_file *base, const char *path, unsigned workloads)
+{
+	char ours[MAX_NAMES] = "", theirs[MAX_NAMES] = "";
+	const char *name;
+
+	for (size_t i = 0; (name = workload_name(i)); i++) {
+		if (!(workloads >> i & 1))
+			continue;
+		if (compare_has_table(base, name))
+			return 0;
+		append(ours, name);
+	}
+	for (size_t i = 0; (name = compare_table_name(base, i)); i++)
+		append(theirs, name);
+	log_error("--baseline %s: nothing to compare with: it has results of %.200s, and this run measures %.200s",
+	          path, *theirs ? theirs : "nothing", ours);
+	return -EINVAL;
+}
 
 /* As if it had been written and read. -errno, logged. */
 static int load_run(const struct report_environment *env, const struct report *const *tables, size_t nr_tables,

@@ -9,6 +9,12 @@
 #include "bench/report/report.h"
 
 /*
+ * Before the run: whether the file has a table of any workload that will run, each of which has one of its own name.
+ * `workloads` has 1 << number in the catalogue. -EINVAL, logged.
+ */
+int must_check bench_baseline_check(const struct compare_file *base, const char *path, unsigned workloads);
+
+/*
  * Compares the tables with `base`, by the code of `gnomon compare`, and prints it. *ret_worse: a value got worse by
  * more than `threshold` percent. -errno, logged unless it is of `to`.
  */

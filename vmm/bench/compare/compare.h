@@ -28,6 +28,9 @@ struct comparison;
  */
 int must_check compare_load(const char *name, const char *text, size_t len, struct compare_file **ret_file);
 void compare_file_free(struct compare_file *file);
+/* The name of table i, NULL behind the last; and whether there is one of that name. */
+const char *compare_table_name(const struct compare_file *file, size_t i);
+bool compare_has_table(const struct compare_file *file, const char *name);
 
 /*
  * Compares 2 to COMPARE_MAX_FILES files, which must outlive the comparison. `threshold` is in percent. -EINVAL, logged:

@@ -243,3 +243,13 @@ const struct compare_table *compare_find_table(const struct compare_file *file, 
 
 	return i ? &file->table[json_integer_value(i)] : NULL;
 }
+
+bool compare_has_table(const struct compare_file *file, const char *name)
+{
+	return compare_find_table(file, name);
+}
+
+const char *compare_table_name(const struct compare_file *file, size_t i)
+{
+	return i < file->nr_tables ? file->table[i].name : NULL;
+}

@@ -13,6 +13,7 @@
 
 #define SAVED_MS 300000
 #define PAUSE_MS 100 /* between the two saves */
+#define SAVE_VALUES 5
 
 /* Until the save has ended: its event. -errno, logged. */
 static int await_saved(struct connection *c, uint64_t *ret_pause_us, uint64_t *ret_bytes)
@@ -41,8 +42,9 @@ static int await_saved(struct connection *c, uint64_t *ret_pause_us, uint64_t *r
 	}
 }
 
-/* Into five values. */
-static int save(const struct sharing_drive *d, struct connection *c, const char *file, const char *since, uint64_t *ret)
+/* Time, pause, bytes, exits, shadow events. */
+static int save(const struct sharing_drive *d, struct connection *c, const char *file, const char *since,
+                uint64_t ret[SAVE_VALUES])
 {
 	char path[SHARING_PATH], base[SHARING_PATH];
 	struct counts before;
@@ -164,7 +166,7 @@ static int dedup(const struct sharing_guest *g, unsigned n)
 /* A file to go on from. */
 static int make_file(const struct sharing_drive *d)
 {
-	uint64_t value[3];
+	uint64_t value[SAVE_VALUES];
 	struct connection c;
 	struct sharing_guest g;
 	int r = start_written(d, &g, &c);
