@@ -258,9 +258,9 @@ void auto_explain(const void *results, FILE *to)
 	    "the first again. \"to the better\" is auto's time over that of the mode with the lower median, round by\n"
 	    "round; \"CPU\" is what all threads of the VMM used, KVM's work for them included: on a busy host it says "
 	    "more.\n"
-	    "\"changes\", \"in shadow\", exits and shadow events of the phase are means of all rounds; \"ran\" is of "
-	    "the round with the median "
-	    "time.\n",
+	    "\"changes\", \"in shadow\", exits and shadow events of a phase are means of all rounds; \"ran\" is of the "
+	    "round\n"
+	    "with the median time.\n",
 	    to);
 	for (size_t i = AUTO_AUTO; i < AUTO_NR_CASES && !bench_times_na(res->plan->host); i += AUTO_NR_PAGINGS)
 		for (enum auto_phase phase = 0; phase < AUTO_NR_PHASES; phase++)
