@@ -272,11 +272,10 @@ static const char *who_is_left(pid_t group)
  */
 static bool group_is_gone(pid_t group)
 {
-	for (int tries = 0; tries < 1000; tries++) {
+	for (struct limit limit = {0}; !limit_over(&limit); usleep(1000)) {
 		(void)waitpid(-group, NULL, WNOHANG);
 		if (kill(-group, 0) < 0)
 			return errno == ESRCH;
-		usleep(1000);
 	}
 	return false;
 }
