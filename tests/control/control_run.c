@@ -38,6 +38,17 @@ void start(const char *mode, const char *cpus, const char *behaviour, const char
 	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
 }
 
+bool start_selftest(const char *mode, const char *cpus)
+{
+	char kernel[4096];
+
+	snprintf(kernel, sizeof(kernel), "%s", build_path("guest/kernel.elf")); /* run_start() asks for paths, too */
+	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", cpus, "--timeout", "100", "--control",
+	                                      path, kernel, "--", "selftest", NULL});
+	run_until(&run, "\nok ");
+	return connection_open(&client, path, ANSWER_MS) == 0;
+}
+
 void start_with_full_console(const char *mode)
 {
 	struct limit limit = {0};
@@ -86,6 +97,15 @@ json_int_t counter(const char *name)
 	cr_assert_eq(json_array_size(stats), 1u, "no %s", name);
 	json_decref(reply);
 	return v;
+}
+
+/* REP OUTSB, STI and HLT are what it has trapped in shadow mode; a busy host is late with them. */
+void await_halt(const char *mode)
+{
+	const bool nested = strcmp(mode, "nested") == 0;
+
+	for (struct limit limit = {0}; counter(nested ? "exits_hlt" : "trap_gp") < (nested ? 1 : 3); usleep(1000))
+		cr_assert_not(limit_over(&limit), "it does not halt");
 }
 
 void quit(void)

@@ -20,6 +20,12 @@ extern struct connection client;
 /* Runs with the socket, and connects. `mode` nested or shadow; the guest's first words are awaited. */
 void start(const char *mode, const char *cpus, const char *behaviour, const char *words);
 
+/*
+ * Runs the guest kernel's selftest, and connects when its first line is there. False: it was done before a busy host let
+ * us. It may be done at any moment.
+ */
+bool start_selftest(const char *mode, const char *cpus);
+
 /* Runs a guest whose console nobody reads, and connects when the pipe is full: it is held up there, or will be soon. */
 void start_with_full_console(const char *mode);
 
@@ -32,6 +38,9 @@ void tell(const char *command);
 
 /* A value of the gnomon provider, for the whole VM. */
 json_int_t counter(const char *name);
+
+/* Until the guest `idle`, which has said its word, has halted. */
+void await_halt(const char *mode);
 
 /* Quits, hears of it, and checks that the run ends well. */
 void quit(void);

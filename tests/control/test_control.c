@@ -60,18 +60,17 @@ Test(control, stops_four_that_spin)
 static void halt_is_not_ended(const char *mode)
 {
 	const char *const exits = strcmp(mode, "nested") == 0 ? "exits_hlt" : "trap_gp";
-	const int rounds = 20, to_the_halt = 3; /* REP OUTSB, STI and HLT: a busy host is late with them */
 	json_int_t before;
 
 	start(mode, "1", "idle", "idle\n");
-	usleep(20000);
+	await_halt(mode);
 	before = counter(exits);
-	for (int i = 0; i < rounds; i++) {
+	for (int i = 0; i < 20; i++) {
 		tell("stop");
 		tell("cont");
 	}
 	usleep(20000);
-	cr_expect_leq(counter(exits) - before, to_the_halt, "%s", mode);
+	cr_expect_eq(counter(exits), before, "%s", mode);
 	quit();
 }
 
@@ -84,19 +83,15 @@ Test(control, halt_is_not_ended_shadow)
 	halt_is_not_ended(modes[1]);
 }
 
-/* A guest at work with interrupts, other CPUs and table changes comes out right however often it is stopped. */
-static void work_survives(const char *mode)
+/* How often a guest at work was stopped until it was done. */
+static unsigned stops_at_work(const char *mode)
 {
-	char *kernel = strdup(build_path("guest/kernel.elf")); /* run_start() asks for paths, too */
+	const bool connected = start_selftest(mode, "2");
 	unsigned stops = 0;
 	json_t *reply;
 
-	run_start(&run, (const char *const[]){"run", "--paging", mode, "--cpus", "2", "--timeout", "100", "--control",
-	                                      path, kernel, "--", "selftest", NULL});
-	run_until(&run, "ok ");
-	cr_assert_eq(connection_open(&client, path, ANSWER_MS), 0);
 	/* Until the guest is done: then there is no answer any more. */
-	while (connection_execute(&client, "stop", NULL, &reply) == 0) {
+	while (connected && connection_execute(&client, "stop", NULL, &reply) == 0) {
 		json_decref(reply);
 		stops++;
 		usleep(300);
@@ -106,12 +101,24 @@ static void work_survives(const char *mode)
 		json_array_clear(client.events);
 		usleep(2000);
 	}
-	connection_close(&client);
-	free(kernel);
+	if (connected)
+		connection_close(&client);
 	run_finish(&run);
 	expect_status(&run, 0);
 	cr_expect(strstr(run.out, "ok smp-every-cpu-maps"), "%s: %.2000s", mode, run.out);
-	cr_expect_gt(stops, 10u, "%s: stopped %u times only", mode, stops);
+	return stops;
+}
+
+/*
+ * A guest at work with interrupts, other CPUs and table changes comes out right however often it is stopped. Where it was
+ * done too soon there is another one.
+ */
+static void work_survives(const char *mode)
+{
+	struct limit limit = {0};
+
+	for (unsigned stops = 0; stops <= 10; stops += stops_at_work(mode))
+		cr_assert_not(limit_over(&limit), "%s: stopped %u times only", mode, stops);
 }
 
 Test(control, work_survives_nested)
