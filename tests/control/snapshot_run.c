@@ -3,11 +3,13 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -36,6 +38,47 @@ void save(void)
 	run_gnomon(&tool, "snapshot", "save", path, file);
 	expect_status(&tool, 0);
 	cr_assert(strstr(tool.out, "\npause "), "%s", tool.out);
+}
+
+void take_what_is_there(void)
+{
+	int waiting;
+
+	while (ioctl(run.out_fd, FIONREAD, &waiting) == 0 && waiting > 0 && run.out_len < RUN_OUTPUT - 1) {
+		run.out_len += (size_t)read(run.out_fd, run.out + run.out_len, RUN_OUTPUT - 1 - run.out_len);
+		run.out[run.out_len] = 0;
+	}
+}
+
+/* True when that was before its last line. */
+static bool try_to_save_at_work(const char *mode, const char *cpus, const char *to, bool packed)
+{
+	static const char last[] = "ok smp-every-cpu-maps";
+	const bool connected = start_selftest(mode, cpus);
+	bool in_time = false;
+	json_t *reply;
+
+	if (connected && connection_execute(&client, "snapshot-save",
+	                                    json_pack("{s:s, s:b}", "file", to, "compress", packed), &reply) == 0) {
+		in_time = json_object_get(reply, "return") != NULL;
+		json_decref(reply);
+		take_what_is_there();
+		in_time &= !strstr(run.out, last);
+	}
+	if (connected)
+		connection_close(&client);
+	run_finish(&run); /* which waits for the file */
+	expect_status(&run, 0);
+	cr_expect(strstr(run.out, last), "%s", run.out);
+	return in_time;
+}
+
+void save_at_work(const char *mode, const char *cpus, const char *to, bool packed)
+{
+	struct limit limit = {0};
+
+	while (!try_to_save_at_work(mode, cpus, to, packed))
+		cr_assert_not(limit_over(&limit), "the guest is always done before");
 }
 
 void expect_good(void)
@@ -70,9 +113,49 @@ static pid_t child(pid_t of, const char *comm)
 	return found;
 }
 
+/* As proc(5) has it; 0: there is no such process. */
+static char state_of(pid_t pid)
+{
+	char name[64], state = 0;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
+	f = fopen(name, "re");
+	if (f && fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (f)
+		fclose(f);
+	return state;
+}
+
+bool is_held(pid_t pid)
+{
+	char state = 0;
+
+	if (kill(pid, SIGSTOP) < 0)
+		return false;
+	while ((state = state_of(pid)) && state != 'Z' && state != 'X' && state != 'T')
+		usleep(100);
+	return state == 'T';
+}
+
 pid_t writer(pid_t of)
 {
 	return child(of, "gnomon-save");
+}
+
+/* Files of such names in the directory. */
+static void remove_left(const char *names)
+{
+	char pattern[160];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/%s", dir, names);
+	if (glob(pattern, 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		unlink(found.gl_pathv[i]);
+	globfree(&found);
 }
 
 void kill_run(void)
@@ -88,6 +171,7 @@ void kill_run(void)
 		cr_assert_eq(waitpid(pid, NULL, 0), pid);
 	run_finish(&run);
 	unlink(path);
+	remove_left(".gnomon-*");
 }
 
 void await(const char *words, unsigned n)

@@ -4,6 +4,7 @@
  * between: test_snapshot_between.c. The format alone: tests/unit/test_snapshot.c.
  */
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,8 @@ static const char *const modes[] = {"nested", "shadow"};
 static void last_list(char ret[4096])
 {
 	const char *p = run.out, *last = NULL;
+
+	(void)fcntl(run.out_fd, F_SETPIPE_SZ, 1 << 20); /* or it waits for its reader at a list, and cannot be saved */
 
 	await("done\n", 3);
 	while ((p = strstr(p, "after\n"))) {
@@ -84,14 +87,7 @@ Test(control, snapshot_keeps_the_state_shadow)
 static void work_goes_on(const char *from)
 {
 	prepare();
-	run_start(&run, (const char *const[]){"run", "--paging", from, "--cpus", "4", "--timeout", "100", "--control",
-	                                      path, kernel, "--", "selftest", NULL});
-	run_until(&run, "ok ");
-	usleep(20000);
-	save();
-	run_finish(&run);
-	expect_status(&run, 0);
-	cr_expect(strstr(run.out, "ok smp-every-cpu-maps"), "%s", run.out);
+	save_at_work(from, "4", file, false);
 	expect_good();
 	for (int m = 0; m < 2; m++) {
 		run_gnomon(&tool, "run", "--paging", modes[m], "--audit", "--timeout", "100", "--restore", file);
@@ -120,7 +116,7 @@ static void halt_stays(const char *from, const char *to)
 
 	prepare();
 	start(from, "2", "idle", "idle\n");
-	usleep(20000);
+	await_halt(from);
 	save();
 	quit();
 	cr_assert_eq(snapshot_open(file, &s, why), 0, "%s", why);
@@ -239,13 +235,8 @@ Test(control, snapshot_lazy_work_goes_on)
 
 	prepare();
 	snprintf(packed, sizeof(packed), "%s-packed", file);
-	run_start(&run, (const char *const[]){"run", "--cpus", "2", "--timeout", "100", "--control", path, kernel, "--",
-	                                      "selftest", NULL});
-	run_until(&run, "ok ");
-	save();
-	run_gnomon(&tool, "snapshot", "save", "--compress", path, packed);
-	expect_status(&tool, 0);
-	run_finish(&run);
+	save_at_work("nested", "2", file, false);
+	save_at_work("nested", "2", packed, true);
 	run_gnomon(&tool, "run", "--timeout", "100", "--restore", packed);
 	expect_status(&tool, 0);
 	run_gnomon(&tool, "run", "--lazy", "--timeout", "100", "--restore", packed);

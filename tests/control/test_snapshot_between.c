@@ -35,7 +35,7 @@ static pid_t begin_and_hold(void)
 		          "save");
 		json_decref(reply);
 		pid = writer(run.pid);
-		if (pid && kill(pid, SIGSTOP) == 0 && has_status("saving"))
+		if (pid && is_held(pid) && has_status("saving"))
 			return pid;
 		cr_assert_not(limit_over(&limit), "the save is always over before");
 	}
