@@ -64,13 +64,12 @@ static json_int_t number(int guest, const char *name)
 	return v;
 }
 
-static unsigned count(const char *text, const char *word)
+/* The guest says it from now on; what it said before does not count, but for what it said since anybody looked. */
+static void run_until_again(int i, const char *words)
 {
-	unsigned n = 0;
-
-	for (const char *at = strstr(text, word); at; at = strstr(at + 1, word))
-		n++;
-	return n;
+	vm[i].out_len = 0;
+	vm[i].out[0] = 0;
+	run_until(&vm[i], words);
 }
 
 /*
@@ -80,29 +79,23 @@ static unsigned count(const char *text, const char *word)
 static void writes_while_merged(const char *mode, const char *other)
 {
 	json_int_t merged = 0, differ = 0;
-	unsigned before[2];
 	int rounds = on_tcg() ? 2 : 8; /* of which each takes a million writes */
 
 	start_vm(0, mode, "64M", "merge-writes", "right\n");
 	start_vm(1, other, "64M", "merge-writes", "right\n");
-	for (int i = 0; i < 2; i++)
-		before[i] = count(vm[i].out, "right\n");
 	while (rounds--) {
 		run_gnomon(&tool, "dedup", "--json", path[0], path[1]);
 		expect_status(&tool, 0);
 		merged += number(0, "merged") + number(1, "merged");
 		differ += number(0, "differ") + number(1, "differ");
 		for (int i = 0; i < 2; i++)
-			run_until(&vm[i], "right\n");
+			run_until_again(i, "right\n");
 	}
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		end(i);
-		cr_expect_geq(count(vm[i].out, "right\n"), before[i] + 1);
-	}
 	cr_expect_gt(merged, 0);
-	cr_log_info("%s and %s: %lld pages merged, %lld were written meanwhile; a million writes %u and %u times", mode,
-	            other, (long long)merged, (long long)differ, count(vm[0].out, "right\n"),
-	            count(vm[1].out, "right\n"));
+	cr_log_info("%s and %s: %lld pages merged, %lld were written meanwhile", mode, other, (long long)merged,
+	            (long long)differ);
 }
 
 Test(dedup_tool, no_write_is_lost_nested)
@@ -184,7 +177,7 @@ Test(dedup_tool, in_the_middle)
 	end(2);
 	run_finish(&other);
 	cr_expect(other.status == 0 || other.status == 1, "%d: %s", other.status, other.err);
-	run_until(&vm[0], "right\n");
+	run_until_again(0, "right\n");
 }
 
 Test(dedup_tool, one_guest_twice)
