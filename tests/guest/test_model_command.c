@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "process_look.h"
 #include "run_gnomon.h"
 
 static struct run r;
@@ -221,13 +222,14 @@ Test(model_command, interrupted)
 {
 	cr_assert_eq(mkfifo(in, 0600), 0);
 	run_start(&r, (const char *const[]){"model", "--trace", in, NULL});
-	usleep(200000);
+	await_heed(r.pid, SIGINT);
+	usleep(100000);
 	kill(r.pid, SIGINT);
 	run_finish(&r);
 	cr_expect_eq(r.status, 130);
 	run_start(&r, (const char *const[]){"model", "--pattern", "uniform", "--ws", "1M", "--accesses",
 	                                    "1000000000000", "--warm", "0", NULL});
-	usleep(500000);
+	await_cpu_time(r.pid, AT_WORK_MS);
 	kill(r.pid, SIGINT);
 	run_finish(&r);
 	cr_expect_eq(r.status, 130);

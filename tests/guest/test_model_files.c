@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "process_look.h"
 #include "run_gnomon.h"
 
 #define SMALL "--pattern", "uniform", "--ws", "1M", "--accesses", "3000", "--designs", "radix4"
@@ -97,7 +98,7 @@ Test(model_files, interrupted_leaves_no_trace)
 	write_text(out, "old");
 	run_start(&r, (const char *const[]){"model", "--pattern", "uniform", "--ws", "1M", "--accesses",
 	                                    "1000000000000", "--warm", "0", "--write-trace", out, NULL});
-	usleep(300000);
+	await_cpu_time(r.pid, AT_WORK_MS);
 	kill(r.pid, SIGINT);
 	run_finish(&r);
 	cr_expect_eq(r.status, 130);
@@ -145,7 +146,8 @@ Test(model_files, fifo)
 
 	cr_assert_eq(mkfifo(out, 0600), 0);
 	run_start(&r, (const char *const[]){"model", SMALL, "--write-trace", out, NULL});
-	usleep(200000);
+	await_heed(r.pid, SIGINT);
+	usleep(100000);
 	kill(r.pid, SIGINT);
 	run_finish(&r);
 	cr_expect_eq(r.status, 130);

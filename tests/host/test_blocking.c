@@ -5,7 +5,6 @@
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <glob.h>
 #include <jansson.h>
 #include <pty.h>
 #include <signal.h>
@@ -15,6 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "process_look.h"
 #include "surroundings.h"
 
 static struct run r;
@@ -136,47 +136,16 @@ Test(blocking, reports)
 	r.surroundings = fill_both;
 	blocked = 2;
 	run_start(&r, (const char *const[]){"host", NULL});
-	usleep(100000);
+	await_sleep(r.pid);
 	kill(r.pid, SIGTERM);
 	run_finish(&r);
 	cr_assert_eq(r.status, 128 + SIGTERM);
 	run_start(&r, (const char *const[]){"bench", "--only", "startup", "--runs", "1", NULL});
+	await_heed(r.pid, SIGTERM);
 	usleep(500000); /* wherever it is then */
 	kill(r.pid, SIGTERM);
 	run_finish(&r);
 	cr_assert_eq(r.status, 130, "%d %s", r.status, r.err);
-}
-
-/* Whether it has no child, and sleeps. */
-static bool is_alone_and_sleeps(pid_t process)
-{
-	glob_t all;
-	bool sleeps = false, alone = true;
-
-	cr_assert_eq(glob("/proc/[0-9]*/stat", 0, NULL, &all), 0);
-	for (size_t i = 0; i < all.gl_pathc; i++) {
-		FILE *f = fopen(all.gl_pathv[i], "re");
-		int pid, parent;
-		char state;
-
-		if (f && fscanf(f, "%d (%*[^)]) %c %d", &pid, &state, &parent) == 3) {
-			sleeps |= pid == process && state == 'S';
-			alone &= parent != process;
-		}
-		if (f)
-			fclose(f);
-	}
-	globfree(&all);
-	return alone && sleeps;
-}
-
-/* What is measured runs in children, one after the other; only a reader is waited for so long without one. */
-static void wait_until_it_waits(pid_t process)
-{
-	struct limit limit = {0};
-
-	for (int in_row = 0; in_row < 30 && !limit_over(&limit); usleep(10000))
-		in_row = is_alone_and_sleeps(process) ? in_row + 1 : 0;
 }
 
 /* ^C ends a bench whose text nobody reads. What was measured is in the files all the same, and that is said. */
@@ -191,7 +160,7 @@ Test(blocking, files_of_a_bench_without_a_reader)
 	r.surroundings = fill_both;
 	run_start(&r, (const char *const[]){"bench", "--only", "startup", "--runs", "1", "--json", json, "--csv", csv,
 	                                    "--plot", in_dir("plot"), NULL});
-	wait_until_it_waits(r.pid);
+	await_sleep(r.pid); /* what is measured runs in children, one after the other */
 	kill(r.pid, SIGINT);
 	run_finish(&r);
 	cr_assert_eq(r.status, 130, "%d %s", r.status, r.err);
