@@ -138,13 +138,18 @@ Test(balloon_tool, refuses_impossible_sizes)
 /* Nearly all of it: the guest cannot, and the tool says so in its time, with what there is. */
 Test(balloon_tool, gives_up_in_time)
 {
+	static const char *const seconds[] = {"5", "10", "20"};
 	json_t *sizes;
 
 	start("nested", "idle");
 	run_until(&vm, "idle: ");
-	run_gnomon(&tool, "balloon", "--guest-size", "4K", "--wait", "--timeout", "5", "--json", path);
+	for (size_t i = 0; i < 3; i++) { /* more where the host is too busy for an answer in that time */
+		run_gnomon(&tool, "balloon", "--guest-size", "4K", "--wait", "--timeout", seconds[i], "--json", path);
+		if (!strstr(tool.err, "no answer in time"))
+			break;
+	}
 	cr_expect_eq(tool.status, 1);
-	cr_expect(strstr(tool.err, "after 5 s the guest has"), "%s", tool.err);
+	cr_expect(strstr(tool.err, " s the guest has"), "%s", tool.err);
 	sizes = said();
 	cr_expect(json_is_false(json_object_get(sizes, "reached")));
 	json_decref(sizes);

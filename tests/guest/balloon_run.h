@@ -17,6 +17,9 @@ struct sizes {
 /* gnomon balloon --wait --json, and that it got there. */
 struct sizes vm_resize(const char *size);
 
+/* Waits a second or more for a change that does not come; `client` has what the tool says of that. */
+void vm_resize_in_vain(const char *size);
+
 /* Ends the VM. */
 void vm_quit(void);
 

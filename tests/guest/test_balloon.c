@@ -151,11 +151,25 @@ Test(balloon, reporting_shadow)
 	reporting("shadow", "2");
 }
 
+/* What the host could give now, without swapping. */
+static unsigned long long available_memory(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	while (f && !kib && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "MemAvailable: %llu", &kib);
+	if (f)
+		fclose(f);
+	return kib << 10;
+}
+
 /* More than fits into one chain of descriptors (4 GiB) becomes free at once: all of it is reported, in two. */
 Test(balloon, reporting_of_5_gib)
 {
-	if (sysconf(_SC_PHYS_PAGES) * 4096ull < 6144 * MIB)
-		cr_skip_test("the host has less memory than this guest");
+	if (available_memory() < 5632 * MIB)
+		cr_skip_test("the host has less memory left than this guest needs");
 	run_start(&vm, (const char *const[]){"run", "--memory", "6G", "--balloon", "free-page-reporting", "--timeout",
 	                                     "100", "--control", vm_socket, kernel, "--", "idle", "fill", "5120",
 	                                     "6000", "262144", NULL});
@@ -239,9 +253,7 @@ Test(balloon, more_than_there_is)
 	run_start(&vm, (const char *const[]){"run", "--memory", "64M", "--timeout", "100", "--control", vm_socket,
 	                                     kernel, "--", "idle", NULL});
 	run_until(&vm, "serving the balloon");
-	run_gnomon(&client, "balloon", "--size", "67104768", "--wait", "--timeout", "1",
-	           vm_socket); /* 64M less one page */
-	cr_assert_eq(client.status, 1, "%s%s", client.out, client.err);
+	vm_resize_in_vain("67104768"); /* 64M less one page */
 	vm_resize("32M");
 	vm_resize("0");
 	vm_quit();

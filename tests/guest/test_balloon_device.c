@@ -28,9 +28,10 @@ Test(balloon, no_driver)
 
 	run_start(&vm, (const char *const[]){"run", "--timeout", "100", "--control", vm_socket, kernel, "--", "crash",
 	                                     "spin", NULL});
-	while (access(vm_socket, F_OK) < 0 && !limit_over(&limit))
-		usleep(20000);
-	run_gnomon(&client, "balloon", "--size", "1M", "--wait", vm_socket);
+	do { /* until there is a socket, and it listens */
+		cr_assert_not(limit_over(&limit), "%s", client.err);
+		run_gnomon(&client, "balloon", "--size", "1M", "--wait", vm_socket);
+	} while (strstr(client.err, "cannot connect"));
 	cr_assert_eq(client.status, 1, "%s%s", client.out, client.err);
 	cr_assert(strstr(client.err, "drives no balloon"), "%s", client.err);
 	vm_quit();
@@ -87,9 +88,8 @@ Test(balloon, lying_guest)
 		run_start(&vm, (const char *const[]){"run", "--paging", modes[i], "--timeout", "100", "--control",
 		                                     vm_socket, guest_path("virtio-lie"), NULL});
 		run_until(&vm, "lying\n");
-		run_gnomon(&client, "balloon", "--size", "32M", "--wait", "--timeout", "1", vm_socket);
-		cr_assert_eq(client.status, 1, "%s%s", client.out, client.err);
-		cr_assert(strstr(client.err, "after 1 s the guest has 64.0 MiB and is asked to have 32.0 MiB"), "%s",
+		vm_resize_in_vain("32M");
+		cr_assert(strstr(client.err, " s the guest has 64.0 MiB and is asked to have 32.0 MiB"), "%s",
 		          client.err);
 		run_gnomon(&client, "balloon", "--json", vm_socket);
 		expect_status(&client, 0);

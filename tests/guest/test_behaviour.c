@@ -75,9 +75,13 @@ Test(guest, triple_fault)
 /* No exit ever happens in such a guest: the time limit must reach it. */
 Test(guest, exception_loop)
 {
-	run_gnomon(&r, "run", "--timeout", "1", guest_path("exception-loop"));
+	static const char *const seconds[] = {"1", "5", "25"};
+
+	for (size_t i = 0; i < 3 && !*r.out;
+	     i++) /* more where the host is too busy for a guest to begin in that time */
+		run_gnomon(&r, "run", "--timeout", seconds[i], guest_path("exception-loop"));
 	cr_assert_str_eq(r.out, "looping\n");
-	expect_killed(&r, "it has not ended within 1 s");
+	expect_killed(&r, "it has not ended within ");
 }
 
 Test(guest, unmapped_read)
