@@ -52,11 +52,15 @@ Test(enclave_run, loop_shadow)
 /* Of an enclave that loops, the walk inside it: two of the third stage before each of its four entries and the data. */
 Test(enclave_run, walk)
 {
+	struct limit limit = {0};
 	char address[24];
 	const char *base;
 
 	start_enclaves("nested", "1", "loop", "looping\n");
-	run_gnomon(&tool, "enclave", "list", "--json", path);
+	do { /* what it says comes before ENTER */
+		cr_assert_not(limit_over(&limit), "%s", tool.out);
+		run_gnomon(&tool, "enclave", "list", "--json", path);
+	} while (!strstr(tool.out, "running"));
 	base = strstr(tool.out, "\"base\": ");
 	cr_assert(base, "%s", tool.out);
 	snprintf(address, sizeof(address), "%llu", strtoull(base + 8, NULL, 10));
@@ -88,6 +92,7 @@ Test(enclave_run, resets_between_calls)
 {
 	start_enclaves("nested", "1", "flicker", "round\n");
 	for (int i = 0; i < RESETS; i++) {
+		drain();
 		tell("system_reset");
 		run_until(&r, "round\n");
 	}
