@@ -70,7 +70,7 @@ TMPDIR=$odd ok "output, errors and status come back, and a temporary directory m
 rmdir "$odd"
 ok "output" [ "$(tail -n 1 "$work/out")" = out ]
 now=$(($(date +%s) - $(head -n 1 "$work/out")))
-ok "the clock has the present" [ $now -ge 0 -a $now -lt 120 ]
+ok "the clock has the present" [ $now -ge 0 -a $now -lt 1800 ] # a busy host takes its time to end the machine
 ok "errors" says '^err$'
 ok "a command that never ends" both run 124 $one --timeout 4 sleep 1000 "time limit of 4 s"
 ok "a panic shows the kernel's last lines" both run 125 $one -- sh -c 'echo c >/proc/sysrq-trigger' \
@@ -90,7 +90,11 @@ inet_sockets() { # PID
 		cat /proc/"$1"/net/{tcp,tcp6,udp,udp6} 2>/dev/null | awk -v i="$inode" '$10 == i'
 	done
 }
-pid=$(machines | head -n 1)
+pid=
+while [ -z "$pid" ] && kill -0 $second 2>/dev/null; do # a busy host may have begun with the first alone
+	pid=$(machines | head -n 1)
+	sleep 0.1
+done
 ok "no port is open" [ -n "$pid" -a -z "$(inet_sockets "$pid")" ]
 # It ran as long as the first one at least; each tick of its clock was a line of 40 bytes.
 ok "Bochs' log does not grow" [ "$(stat -c %s "/proc/$pid/cwd/log")" -lt 4096 ]
