@@ -63,7 +63,7 @@ start_slurm() {
 		PartitionName=all Nodes=ALL Default=YES State=UP
 	CONF
 	slurmctld && slurmd -N n1 && slurmd -N n2 || return
-	for _ in $(seq 300); do
+	for _ in $(seq 1500); do
 		[ "$(sinfo -h -o %T -n n1,n2 2>/dev/null | sort -u)" = idle ] && return
 		sleep 0.2
 	done
@@ -74,8 +74,9 @@ start_slurm >"$work/out" 2>"$work/err"
 ok "munged, slurmctld and two slurmd" [ $? = 0 ]
 [ $failed = 0 ] || { cat "$work"/*.log | tail -n 20 | sed 's/^/# /'; echo "1..$tests"; exit 1; }
 
-shows() { # shows STATUS TEXT ARG...: within 20 s
-	for _ in $(seq 100); do
+# Limits below are for what hangs: they hold on a busy host.
+shows() { # shows STATUS TEXT ARG...: sooner or later
+	for _ in $(seq 1000); do
 		run "$1" "${@:3}" && prints "$2" && return
 		sleep 0.2
 	done
@@ -86,14 +87,14 @@ run_without_slurm() {
 	PATH=$work/bin run 1 submit "$work/z" --hosts 1 --gnomon "$work/gnomon"
 }
 ended() { # until Slurm has none of its tasks
-	for _ in $(seq 600); do
+	for _ in $(seq 3000); do
 		[ -z "$(squeue -h 2>/dev/null)" ] && return
 		sleep 0.2
 	done
 	return 1
 }
-both_say() { # TEXT DIR: the logs of both tasks, within 20 s
-	for _ in $(seq 100); do
+both_say() { # TEXT DIR: the logs of both tasks, sooner or later
+	for _ in $(seq 1000); do
 		[ "$(grep -l "$1" "$2"/logs/[01] 2>/dev/null | wc -l)" = 2 ] && return
 		sleep 0.2
 	done
@@ -109,7 +110,7 @@ while [ $# -gt 0 ]; do
 	case $1 in --label) label=$2 ;; --json) json=$2 ;; --only) only=$2 ;; esac
 	shift
 done
-[ ! -e "$STAY" ] || { echo "round 1 of 7"; [ "$label" = n2 ] || kill -9 $PPID; sleep 60; }
+[ ! -e "$STAY" ] || { echo "round 1 of 7"; [ "$label" = n2 ] || kill -9 $PPID; sleep 100000; }
 [ ! -e "$FAIL_ONCE" ] || { rm "$FAIL_ONCE"; echo "the benchmark broke" >&2; exit 1; }
 echo "{\"result\": \"$label $only of ${SETTING-nothing}\"}" >"$json"
 SCRIPT
