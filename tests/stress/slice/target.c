@@ -18,7 +18,7 @@
 #define PAGEMAP_HELD  (3ull << 62) /* present, or swapped */
 #define PAGEMAP_GUARD (1ull << 58) /* and neither: a guard's entry counts as swapped, too */
 #define POLL_US       20
-#define END_S         30 /* from what must end a run to its end */
+#define END_S         PATIENCE_S /* from what must end a run to its end */
 
 static const struct target *running; /* fail() ends it */
 
