@@ -55,7 +55,7 @@ bool kvm_keeps_shadow_tables(void);
 /* Starts gnomon with the arguments, the last of them NULL; takes no output yet. */
 void run_start(struct run *r, const char *const *args);
 
-/* Takes output until stdout holds `text`; fails the test if it ends or hangs before. */
+/* Takes output until stdout holds `text`, be it from before; fails the test if it ends or hangs before. */
 void run_until(struct run *r, const char *text);
 
 /* Takes the output until the end, reaps, and checks that nothing is left behind. */

@@ -281,7 +281,7 @@ Test(wall, monitor_keeps_no_descriptor)
 	m = start();
 	close(fd[1]);
 	end = (struct pollfd){.fd = fd[0], .events = POLLIN};
-	cr_expect_eq(poll(&end, 1, 1000), 1, "the monitor has the pipe, too");
+	cr_expect_eq(poll(&end, 1, 20000), 1, "the monitor has the pipe, too");
 	if (end.revents)
 		cr_expect_eq(read(fd[0], &byte, 1), 0);
 	close(fd[0]);
