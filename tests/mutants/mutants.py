@@ -209,6 +209,8 @@ HOST = [
      "a number may have blanks and a sign before it", "unit args"),
     ("argument-ends-at-nul", "vmm/control/schema.c", "if (strlen(json_string_value(value)) == json_string_length(value))",
      "if (1)", "what a client wrote behind a NUL is dropped, and the rest is obeyed", "unit qmp"),
+    ("output-given-up-late", "vmm/base/output.c", "if (out.patience.give_up_fd >= 0) (void)output_error();", "",
+     "an interrupted command waits for a reader that nobody can end any more", "unit process"),
     ("poll-must-work", "vmm/base/patience.c", "if (n < 0 && errno != EINTR && (p->ms < 0 || left > 0)) return 0;",
      "if (n < 0 && errno != EINTR) return -errno;", "where poll(2) fails nothing is said at all", "unit process"),
 ]

@@ -265,3 +265,27 @@ Test(output, status)
 	cr_expect_eq(end_with("/dev/full", 130, said, sizeof(said)), 130);
 	cr_expect_str_eq(said, "gnomon: cannot write to standard output: No space left on device\n");
 }
+
+/* What was said while somebody could end the wait is not waited for when nobody can any more. */
+Test(output, given_up, .timeout = 60)
+{
+	int ends[2], end[2], r;
+	pid_t pid;
+
+	full_pipe(ends);
+	cr_assert_eq(pipe(end), 0);
+	pid = fork();
+	if (pid == 0) {
+		dup2(ends[1], STDOUT_FILENO);
+		process_prepare();
+		output_prepare();
+		output_give_up_on(end[0]);
+		printf("some words");
+		if (write(end[1], "x", 1) != 1)
+			_exit(1);
+		output_give_up_on(-1);
+		_exit(output_end(130));
+	}
+	waitpid(pid, &r, 0);
+	cr_expect(WIFEXITED(r) && WEXITSTATUS(r) == 130, "%#x", r);
+}

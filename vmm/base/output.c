@@ -50,16 +50,18 @@ void output_prepare(void)
 	}
 }
 
-void output_give_up_on(int fd)
-{
-	out.patience.give_up_fd = err.patience.give_up_fd = fd;
-}
-
 int output_error(void)
 {
 	if ((fflush(stdout) || ferror(stdout)) && !out.error)
 		out.error = -EIO;
 	return out.error;
+}
+
+void output_give_up_on(int fd)
+{
+	if (out.patience.give_up_fd >= 0)
+		(void)output_error(); /* what was said until now is given up on what holds until now */
+	out.patience.give_up_fd = err.patience.give_up_fd = fd;
 }
 
 int output_end(int status)

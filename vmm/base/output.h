@@ -12,7 +12,7 @@
 /* Before anything is written; after process_prepare(). */
 void output_prepare(void);
 
-/* From here on nothing waits for a reader once `fd` is readable; -1 ends that. */
+/* What is said from here on waits for no reader once `fd` is readable; -1 ends that. */
 void output_give_up_on(int fd);
 
 /* The -errno of the first write to stdout that failed so far; 0. What stdio still holds is written first. */
