@@ -213,6 +213,8 @@ static void give_up(struct run *r, const char *what)
 		;
 	kill(-r->pid, SIGKILL);
 	waitpid(r->pid, NULL, 0);
+	/* Twice: of an assertion in a suite's .init Criterion shows no message. */
+	fprintf(stderr, "%s\nstdout: %.2000s\nstderr: %.2000s\n", what, r->out, r->err);
 	cr_assert_fail("%s\nstdout: %.2000s\nstderr: %.2000s", what, r->out, r->err);
 }
 
