@@ -114,27 +114,18 @@ struct command {
 static void command_init(const struct fork_results *res, size_t i, const char *way, int forks, const char *stats,
                          struct command *c)
 {
-	size_t n = 0;
+	const char *const paging = bench_environments[where_of(i)].paging;
+	const char *const kernel = res->plan->file[BENCH_KERNEL];
+	const char *const plain[] = {process_self(), "run", "--paging", paging, "--memory", c->memory,
+	                             kernel,         "--",  "fork",     way,    c->mib,     NULL};
+	const char *const counted[] = {process_self(), "run",     "--paging", paging, "--memory",
+	                               c->memory,      "--stats", stats,      kernel, "--",
+	                               "fork",         way,       c->forks,   c->mib, NULL};
 
 	snprintf(c->memory, sizeof(c->memory), "%uM", size_of(i) + 64);
 	snprintf(c->mib, sizeof(c->mib), "%u", size_of(i));
 	snprintf(c->forks, sizeof(c->forks), "forks=%d", forks);
-	for (const char *const *p =
-	         (const char *const[]){process_self(), "run", "--paging", bench_environments[where_of(i)].paging,
-	                               "--memory", c->memory, NULL};
-	     *p; p++)
-		c->argv[n++] = *p;
-	if (forks) {
-		c->argv[n++] = "--stats";
-		c->argv[n++] = stats;
-	}
-	for (const char *const *p = (const char *const[]){res->plan->file[BENCH_KERNEL], "--", "fork", way, NULL}; *p;
-	     p++)
-		c->argv[n++] = *p;
-	if (forks)
-		c->argv[n++] = c->forks;
-	c->argv[n++] = c->mib;
-	c->argv[n] = NULL;
+	memcpy(c->argv, forks ? counted : plain, forks ? sizeof(counted) : sizeof(plain));
 }
 
 static int take_turn(void *results, const struct turn *turn)
