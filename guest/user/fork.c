@@ -58,8 +58,8 @@ static int64_t fork_once(uint64_t *at, uint64_t pages, int how, bool last, struc
 		return id;
 	r->ticks = ticks < r->ticks ? ticks : r->ticks;
 	r->tables = count(COUNT_TABLES) - tables;
-	if (how ==
-	    FORK_SHARE) /* some compilers write to this process's stack in between, which has its tables copied */
+	/* Some compilers write to this process's stack in between, which has its tables copied. */
+	if (how == FORK_SHARE)
 		r->tables -= count(COUNT_TABLES_COPIED) - copied_tables;
 	status = wait();
 	r->copied_tables = count(COUNT_TABLES_COPIED) - copied_tables;

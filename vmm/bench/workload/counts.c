@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/counter.h"
+#include "bench/workload/turn.h"
 
 #define FILE_MAX (1 << 18)
 
@@ -103,6 +104,23 @@ int counts_file_read(const struct counts_file *file, struct counts *ret_counts)
 void counts_file_close(struct counts_file *file)
 {
 	close(file->fd);
+}
+
+bool counts_begin(struct counts_file *ret_file, bench_reason *ret_reason)
+{
+	const int r = counts_file_open(ret_file);
+
+	if (r < 0)
+		snprintf(*ret_reason, sizeof(*ret_reason), "no file for its statistics: %s", strerror(-r));
+	return r == 0;
+}
+
+int counts_end(struct counts_file *file, int r, bench_reason *ret_reason, struct counts *ret_counts)
+{
+	if (r == 0 && !**ret_reason && counts_file_read(file, ret_counts) < 0)
+		reason_set(ret_reason, "its statistics cannot be read");
+	counts_file_close(file);
+	return r;
 }
 
 void counts_set(struct report *t, bool shadow, double exits, double events, const char *na)

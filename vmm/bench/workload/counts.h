@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "bench/report/report.h"
+#include "bench/workload/workload.h"
 #include "client/connection.h"
 
 struct counts {
@@ -37,6 +38,13 @@ int must_check counts_file_open(struct counts_file *ret_file);
 /* Once the run has ended. -errno, not logged; -EBADMSG as above. */
 int must_check counts_file_read(const struct counts_file *file, struct counts *ret_counts);
 void counts_file_close(struct counts_file *file);
+
+/*
+ * The same around a turn's run. False: there is no file, and *ret_reason says so. Once the run has ended, `r` being what it
+ * gave: reads the counters if it gave some, or leaves a reason, and closes the file; gives `r`.
+ */
+bool must_check counts_begin(struct counts_file *ret_file, bench_reason *ret_reason);
+int must_check counts_end(struct counts_file *file, int r, bench_reason *ret_reason, struct counts *ret_counts);
 
 /*
  * Columns "exits" and "shadow_events" of a row, an operation's; `na`: why there are none, or NULL. Only a guest in shadow mode

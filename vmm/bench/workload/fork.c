@@ -153,18 +153,13 @@ static int count_run(struct fork_results *res, const struct turn *turn, int way,
 	bench_reason *na = &res->na[turn->i];
 	struct counts_file file;
 	struct command command;
-	int r = counts_file_open(&file);
+	int r;
 
-	if (r < 0) {
-		snprintf(*na, sizeof(*na), "no file for its statistics: %s", strerror(-r));
+	if (!counts_begin(&file, na))
 		return 0;
-	}
 	command_init(res, turn->i, way_names[way], forks, file.path, &command);
 	r = turn_exec(turn, command.argv, na);
-	if (r == 0 && !**na && counts_file_read(&file, ret_counts) < 0)
-		reason_set(na, "its statistics cannot be read");
-	counts_file_close(&file);
-	return r;
+	return counts_end(&file, r, na, ret_counts);
 }
 
 /* What a fork adds to the counters: the difference of two runs that differ in forks alone. */

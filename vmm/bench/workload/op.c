@@ -114,19 +114,14 @@ static int count_run(struct op_results *res, const struct turn *turn, uint32_t o
 	struct op_series *s = &res->series[turn->i];
 	struct counts_file file;
 	struct op_ticks ticks;
-	int r = counts_file_open(&file);
+	int r;
 
 	q.ops = ops;
 	q.blocks = 1;
-	if (r < 0) {
-		snprintf(s->na, sizeof(s->na), "no file for its statistics: %s", strerror(-r));
+	if (!counts_begin(&file, &s->na))
 		return 0;
-	}
 	r = run_case(res, turn, &q, file.path, &ticks);
-	if (r == 0 && !*s->na && counts_file_read(&file, ret_counts) < 0)
-		reason_set(&s->na, "its statistics cannot be read");
-	counts_file_close(&file);
-	return r;
+	return counts_end(&file, r, &s->na, ret_counts);
 }
 
 static double an_operation(uint64_t half, uint64_t full, uint32_t ops)

@@ -94,20 +94,15 @@ static void describe(const void *results, size_t i, char *ret_text, size_t size)
 static int find_counts(struct startup_results *res, const struct turn *turn)
 {
 	struct counts_file file;
-	int r = counts_file_open(&file);
+	int r;
 
-	if (r < 0) {
-		snprintf(res->no_counts, sizeof(res->no_counts), "no file for its statistics: %s", strerror(-r));
+	if (!counts_begin(&file, &res->no_counts))
 		return 0;
-	}
 	r = turn_exec(turn,
 	              (const char *const[]){process_self(), "run", "--stats", file.path, res->plan->file[BENCH_KERNEL],
 	                                    "--", "hello", NULL},
 	              &res->no_counts);
-	if (r == 0 && !*res->no_counts && counts_file_read(&file, &res->counts) < 0)
-		reason_set(&res->no_counts, "its statistics cannot be read");
-	counts_file_close(&file);
-	return r;
+	return counts_end(&file, r, &res->no_counts, &res->counts);
 }
 
 /* The peak of a run that is not timed, which also warms the page cache up. */
