@@ -218,6 +218,22 @@ Test(control, set_paging_of_a_stopped_guest)
 	quit();
 }
 
+/*
+ * A stopped guest cannot run on until it is ready for a change. So it is stopped where it is: this one looks, at every
+ * other place, as if it had an instruction half done.
+ */
+Test(control, set_paging_wherever_a_guest_is_stopped)
+{
+	start("nested", "1", "interrupts-off", "spinning\n");
+	for (int i = 0; i < 24; i++) {
+		tell("stop");
+		change("shadow", true);
+		change("nested", true);
+		tell("cont");
+	}
+	quit();
+}
+
 /* Two clients want the same at once: one of them changes it, the other hears that it is so. */
 Test(control, set_paging_by_two_clients)
 {

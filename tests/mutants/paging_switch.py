@@ -27,6 +27,8 @@ MUTANTS = [
      "a program may load the host's selectors later", "control control/set_paging_selectors_of_the_host"),
     ("auto-judges-a-stopped-guest", "vmm/machine/auto.c", "if (atomic_load(&a->vm->paused)) {", "if (0) {",
      "a stopped guest counts as quiet", "control control/auto_does_not_judge_a_stopped_guest"),
-    ("switch-past-half-done", REST, "else if (vcpu->live && vcpu->unsettled)", "else if (0)",
+    ("switch-past-half-done", REST, "else if (is_half_done(vcpu))", "else if (0)",
      "the state is taken in the middle of an instruction", "switch selftest"),
+    ("stop-half-done", REST, "!has_half_done(vm)", "1", "a guest is stopped where it cannot be saved or changed",
+     "control control/set_paging_wherever_a_guest_is_stopped"),
 ]

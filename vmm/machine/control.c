@@ -38,7 +38,7 @@ static bool running(void *machine)
 static int stop(void *machine, struct control_error *err)
 {
 	struct machine *m = machine;
-	const int r = machine_pause(m, err);
+	const int r = machine_stop(m, err);
 
 	m->stopped = r == 0;
 	return r;

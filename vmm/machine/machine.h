@@ -64,5 +64,7 @@ json_t *machine_enclave_tables(struct machine *m, const struct control_tables *w
  * machine/pause.c: the VM pauses for a command, stopped by a client or not; vm_resume() undoes that. -errno with *err.
  */
 int must_check machine_pause(struct machine *m, struct control_error *err);
+/* The same until a client says otherwise, with no instruction half done: a stopped guest can be saved and changed. */
+int must_check machine_stop(struct machine *m, struct control_error *err);
 
 #endif

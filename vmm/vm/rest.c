@@ -17,7 +17,13 @@
 #define TRY_US   200
 #define TRIES_US 2000000
 
-/* Every vCPU is parked between two instructions. One that is not live has no state to change: it comes when it starts. -EAGAIN. */
+/* A vCPU that is not live has no state to change: it comes when it starts. */
+static bool is_half_done(const struct vcpu *vcpu)
+{
+	return vcpu->live && vcpu->unsettled;
+}
+
+/* Every vCPU is parked between two instructions. -EAGAIN. */
 static int check_vcpus(struct vm *vm, char *ret_why)
 {
 	for (int i = 0; i < vm->nr_vcpus; i++) {
@@ -26,7 +32,7 @@ static int check_vcpus(struct vm *vm, char *ret_why)
 		if (!atomic_load(&vcpu->parked))
 			snprintf(ret_why, VM_WHY_MAX, "vCPU %d is held up by a device: does anybody read the console?",
 			         i);
-		else if (vcpu->live && vcpu->unsettled)
+		else if (is_half_done(vcpu))
 			snprintf(ret_why, VM_WHY_MAX, "vCPU %d has an instruction half done: %s", i, vcpu->unsettled);
 		else
 			continue;
@@ -35,15 +41,13 @@ static int check_vcpus(struct vm *vm, char *ret_why)
 	return 0;
 }
 
-/* A vCPU of a stopped guest cannot run on until it is ready. */
-static bool is_stopped(const struct vm *vm, char *ret_why)
+/* A client has stopped the guest: a vCPU that has to run on first cannot. What else is not ready may be so in a moment. */
+static void tell_of_stop(const struct vm *vm, char *ret_why)
 {
 	const size_t len = strlen(ret_why);
 
-	if (!atomic_load(&vm->paused))
-		return false;
-	snprintf(ret_why + len, VM_WHY_MAX - len, "; the guest is stopped and cannot run on: \"cont\" first");
-	return true;
+	if (atomic_load(&vm->paused))
+		snprintf(ret_why + len, VM_WHY_MAX - len, "; the guest is stopped and cannot run on: \"cont\" first");
 }
 
 static int call_paused(struct vm *vm, vm_rest_fn fn, void *ctx, char *ret_why)
@@ -79,8 +83,9 @@ static int try(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *
 	return r;
 }
 
-static void run_on(uint64_t us)
+static void run_on(uint64_t held_up_us)
 {
+	const uint64_t us = held_up_us > TRY_US ? held_up_us : TRY_US;
 	const struct timespec t = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
 
 	nanosleep(&t, NULL);
@@ -95,8 +100,34 @@ int vm_at_rest(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *
 
 		if (r != -EAGAIN)
 			return r;
-		if (vm_has_ended(vm) || is_stopped(vm, ret_why) || clock_us() - start > TRIES_US)
+		if (vm_has_ended(vm) || clock_us() - start > TRIES_US) {
+			tell_of_stop(vm, ret_why);
 			return -EBUSY;
-		run_on(*ret_us > TRY_US ? *ret_us : TRY_US);
+		}
+		run_on(*ret_us);
+	}
+}
+
+/* The VM is paused. A vCPU that is held up by a device has completed its instruction's access when it parks. */
+static bool has_half_done(const struct vm *vm)
+{
+	for (int i = 0; i < vm->nr_vcpus; i++)
+		if (atomic_load(&vm->vcpu[i]->parked) && is_half_done(vm->vcpu[i]))
+			return true;
+	return false;
+}
+
+int vm_pause_at_rest(struct vm *vm, int *ret_vcpu)
+{
+	const int64_t start = clock_us();
+
+	for (;;) {
+		const int64_t try = clock_us();
+		const int r = vm_pause(vm, ret_vcpu);
+
+		if (r < 0 || !has_half_done(vm) || vm_has_ended(vm) || clock_us() - start > TRIES_US)
+			return r;
+		vm_resume(vm);
+		run_on((uint64_t)(clock_us() - try));
 	}
 }

@@ -25,4 +25,10 @@ typedef int (*vm_rest_fn)(struct vm *vm, void *ctx, char *ret_why);
  */
 int must_check vm_at_rest(struct vm *vm, vm_rest_fn fn, void *ctx, uint64_t *ret_us, char *ret_why);
 
+/*
+ * vm_pause() for as long as a client likes: no vCPU has an instruction half done, so that the VM can be brought to rest
+ * without running on. A guest that gives no such moment for two seconds is paused as it stands.
+ */
+int must_check vm_pause_at_rest(struct vm *vm, int *ret_vcpu);
+
 #endif
