@@ -30,11 +30,11 @@ static size_t said(char *text, size_t size)
 
 static double shadow[SWITCH_PAIRS], nested[SWITCH_PAIRS];
 static double *const both[] = {[SWITCH_TO_SHADOW] = shadow, [SWITCH_TO_NESTED] = nested};
-static struct counts counts[SWITCH_NR_TO];
+static struct switch_counts counts;
 
 static int parse(const char *text, size_t len)
 {
-	return switch_output_parse(text, len, both, counts);
+	return switch_output_parse(text, len, both, &counts);
 }
 
 Test(bench_switch, good_output)
@@ -47,12 +47,12 @@ Test(bench_switch, good_output)
 		cr_expect_float_eq(shadow[n], 1.5 + n, 1e-9);
 		cr_expect_float_eq(nested[n], 2.25 + n, 1e-9);
 	}
-	cr_expect_eq(counts[SWITCH_TO_SHADOW].exits, SWITCH_PAIRS * (SWITCH_PAIRS - 1) / 2);
-	cr_expect_eq(counts[SWITCH_TO_SHADOW].shadow_events, 7 * SWITCH_PAIRS);
-	cr_expect_eq(counts[SWITCH_TO_NESTED].exits, 5 * SWITCH_PAIRS);
-	cr_expect_eq(counts[SWITCH_TO_NESTED].shadow_events, SWITCH_PAIRS * (SWITCH_PAIRS - 1));
+	cr_expect_eq(counts.of[SWITCH_TO_SHADOW].exits, SWITCH_PAIRS * (SWITCH_PAIRS - 1) / 2);
+	cr_expect_eq(counts.of[SWITCH_TO_SHADOW].shadow_events, 7 * SWITCH_PAIRS);
+	cr_expect_eq(counts.of[SWITCH_TO_NESTED].exits, 5 * SWITCH_PAIRS);
+	cr_expect_eq(counts.of[SWITCH_TO_NESTED].shadow_events, SWITCH_PAIRS * (SWITCH_PAIRS - 1));
 	cr_assert_eq(parse(text, len), 0);
-	cr_expect_eq(counts[SWITCH_TO_NESTED].exits, 10 * SWITCH_PAIRS, "another round is added");
+	cr_expect_eq(counts.of[SWITCH_TO_NESTED].exits, 5 * SWITCH_PAIRS, "another round has its own");
 }
 
 /* Cut anywhere, more of it, another mode, no number, one that is too large. */
@@ -80,16 +80,17 @@ Test(bench_switch, bad_output)
 	}
 	for (int n = 0; n < SWITCH_PAIRS; n++)
 		cr_expect(shadow[n] == 0 && nested[n] == 0, "untouched on failure");
-	cr_expect_eq(counts[SWITCH_TO_SHADOW].exits, 0u, "untouched on failure");
+	cr_expect_eq(counts.of[SWITCH_TO_SHADOW].exits, 0u, "untouched on failure");
 }
 
 static const struct switch_case cases[] = {{1, 512}, {4, 65536}};
 static const struct host_info host = {.second_stage = HOST_STAGE_EPT};
 static const struct bench_plan plan = {.host = &host, .rounds = ROUNDS};
 static double us[2][SWITCH_NR_TO][N];
+static struct switch_counts counted[2][ROUNDS + 1];
 static struct switch_results results;
 
-/* To shadow 1 to 100 us on one vCPU and twice that on four; to nested a tenth of it. */
+/* To shadow 1 to 100 us on one vCPU and twice that on four; to nested a tenth of it. A round more was begun, and counts. */
 static void setup(void)
 {
 	results = (struct switch_results){.plan = &plan, .cases = cases, .nr_cases = 2};
@@ -98,9 +99,13 @@ static void setup(void)
 			us[i][SWITCH_TO_SHADOW][n] = (n * 37 % N + 1) * (i + 1);
 			us[i][SWITCH_TO_NESTED][n] = us[i][SWITCH_TO_SHADOW][n] / 10;
 		}
+		results.counts[i] = counted[i];
 		for (int to = 0; to < SWITCH_NR_TO; to++) {
 			results.us[i][to] = us[i][to];
-			results.counts[i][to] = (struct counts){.exits = N * (i + 1), .shadow_events = N * (to * 4)};
+			for (int round = 0; round <= ROUNDS; round++)
+				counted[i][round].of[to] = (struct counts){.exits = SWITCH_PAIRS * (i + 1),
+				                                           .shadow_events = SWITCH_PAIRS * (to * 4)};
+			counted[i][ROUNDS].of[to].exits += 1000;
 		}
 	}
 }

@@ -34,7 +34,7 @@ static int take_turn(void *results, const struct turn *turn)
 		return r;
 	for (int to = 0; to < SWITCH_NR_TO; to++)
 		us[to] = res->us[turn->i][to] + turn->round * SWITCH_PAIRS;
-	if (switch_output_parse(turn->child->out, turn->child->out_len, us, res->counts[turn->i]) < 0)
+	if (switch_output_parse(turn->child->out, turn->child->out_len, us, &res->counts[turn->i][turn->round]) < 0)
 		reason_set(na, "its output is no result");
 	return 0;
 }
@@ -51,7 +51,8 @@ static int begin(void *results, const struct bench_plan *plan)
 		reason_without_kvm(&res->na[i], plan->host);
 		if (!*res->na[i] && bench_times_na(plan->host))
 			reason_set(&res->na[i], bench_times_na(plan->host));
-		r = series_pair(plan->rounds * SWITCH_PAIRS, &res->us[i][0], &res->us[i][1]);
+		res->counts[i] = calloc((size_t)plan->rounds + 1, sizeof(*res->counts[i]));
+		r = res->counts[i] ? series_pair(plan->rounds * SWITCH_PAIRS, &res->us[i][0], &res->us[i][1]) : -ENOMEM;
 	}
 	return r;
 }
@@ -88,8 +89,10 @@ static void release(void *results)
 {
 	struct switch_results *res = results;
 
-	for (size_t i = 0; i < SWITCH_MAX_CASES; i++)
+	for (size_t i = 0; i < SWITCH_MAX_CASES; i++) {
 		free(res->us[i][0]);
+		free(res->counts[i]);
+	}
 }
 
 const struct workload switch_workload = {

@@ -35,12 +35,17 @@ struct switch_case {
 	uint32_t pages; /* of 4 KiB, that the guest maps */
 };
 
+/* What was counted in a round, by the mode that was switched to. */
+struct switch_counts {
+	struct counts of[SWITCH_NR_TO];
+};
+
 struct switch_results {
 	const struct bench_plan *plan;
 	const struct switch_case *cases;
 	size_t nr_cases;                            /* SWITCH_MAX_CASES at most */
 	double *us[SWITCH_MAX_CASES][SWITCH_NR_TO]; /* SWITCH_PAIRS of each round, one round behind the other */
-	struct counts counts[SWITCH_MAX_CASES][SWITCH_NR_TO]; /* of all of them */
+	struct switch_counts *counts[SWITCH_MAX_CASES]; /* of each round */
 	bench_reason na[SWITCH_MAX_CASES];
 };
 
@@ -55,12 +60,11 @@ struct switch_drive {
 int switch_drive(const void *drive);
 
 /*
- * The whole output of the driver, in us: SWITCH_PAIRS values for each mode, and the sum of what was counted, which is added
- * to `counts`. -EBADMSG: a line is not "switch to=MODE ns=N exits=N shadow-events=N", or there are fewer or more of them.
+ * The whole output of the driver, in us: SWITCH_PAIRS values for each mode, and the sum of what was counted. -EBADMSG: a line is not "switch to=MODE ns=N exits=N shadow-events=N", or there are fewer or more of them.
  * Nothing is written on failure.
  */
 int must_check switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO],
-                                   struct counts counts[SWITCH_NR_TO]);
+                                   struct switch_counts *ret_counts);
 
 /* KiB of leaf tables that map so many pages. */
 double switch_tables_kib(uint32_t pages);

@@ -16,14 +16,13 @@ static bool take(struct line_cursor *c, const char *name, uint64_t *ret)
 }
 
 int switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO],
-                        struct counts counts[SWITCH_NR_TO])
+                        struct switch_counts *ret_counts)
 {
 	struct line_cursor c = {text, text + len};
 	double us[SWITCH_NR_TO][SWITCH_PAIRS];
 	uint64_t ns, exits, events;
-	struct counts sum[SWITCH_NR_TO];
+	struct switch_counts sum = {0};
 
-	memcpy(sum, counts, sizeof(sum));
 	for (int n = 0; n < SWITCH_PAIRS; n++)
 		for (enum switch_to to = 0; to < SWITCH_NR_TO; to++) {
 			if (!line_skip(&c, "switch to=") || !line_skip(&c, switch_mode[to]) || !take(&c, " ns=", &ns) ||
@@ -31,13 +30,13 @@ int switch_output_parse(const char *text, size_t len, double *const ret_us[SWITC
 			    !line_skip(&c, "\n"))
 				return -EBADMSG;
 			us[to][n] = ns / NS_PER_US;
-			sum[to].exits += exits;
-			sum[to].shadow_events += events;
+			sum.of[to].exits += exits;
+			sum.of[to].shadow_events += events;
 		}
 	if (c.p != c.end)
 		return -EBADMSG;
 	for (enum switch_to to = 0; to < SWITCH_NR_TO; to++)
 		memcpy(ret_us[to], us[to], sizeof(us[to]));
-	memcpy(counts, sum, sizeof(sum));
+	*ret_counts = sum;
 	return 0;
 }

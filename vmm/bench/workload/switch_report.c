@@ -34,6 +34,19 @@ bool switch_any(const void *results)
 	return false;
 }
 
+/* A switch's, of the rounds that are reported: times of one that was interrupted are not in the row either. */
+static void set_counts(struct report *t, const struct switch_results *res, size_t i, enum switch_to to)
+{
+	const double n = (double)res->plan->rounds * SWITCH_PAIRS;
+	struct counts sum = {0};
+
+	for (int round = 0; round < res->plan->rounds; round++) {
+		sum.exits += res->counts[i][round].of[to].exits;
+		sum.shadow_events += res->counts[i][round].of[to].shadow_events;
+	}
+	counts_set(t, true, (double)sum.exits / n, (double)sum.shadow_events / n, NULL);
+}
+
 /* Rows are numbered by case, within each by mode. */
 static int add_row(struct report *t, const void *results, size_t row)
 {
@@ -59,7 +72,7 @@ static int add_row(struct report *t, const void *results, size_t row)
 	report_set_number(t, "stopped", us.median);
 	report_set_number(t, "stopped_p99", us.p99);
 	report_set_number(t, "stopped_max", us.max);
-	counts_set(t, true, (double)res->counts[i][to].exits / n, (double)res->counts[i][to].shadow_events / n, NULL);
+	set_counts(t, res, i, to);
 	report_set_number(t, "n", n);
 	return 0;
 }
