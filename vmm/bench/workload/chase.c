@@ -204,7 +204,8 @@ static void finish(void *results, const struct bench_run *run)
 		res->rounds[i] = run->done[i + 1 < res->nr_sizes ? BOUND_SMALL : BOUND_LARGEST];
 		for (int w = 0; w < BENCH_NR_WHERE; w++)
 			for (int page = 0; page < CHASE_NR_PAGES; page++)
-				series_scale(res->series[w][page][i].sparse, res->plan->rounds, 1e3 / res->tsc_mhz);
+				series_scale(res->series[w][page][i].sparse, res->series[w][page][i].dense,
+				             res->rounds[i], 1e3 / res->tsc_mhz);
 	}
 }
 

@@ -220,7 +220,8 @@ static void finish(void *results, const struct bench_run *run)
 	struct fork_results *res = results;
 
 	for (size_t i = 0; i < NR_CASES; i++)
-		series_scale(res->ms[i][FORK_SHARING], res->plan->rounds, 1 / (run->tsc_mhz * 1000));
+		series_scale(res->ms[i][FORK_SHARING], res->ms[i][FORK_COPYING], res->plan->rounds,
+		             1 / (run->tsc_mhz * 1000));
 }
 
 static bool any(const void *results)

@@ -229,7 +229,7 @@ void op_finish(void *results, const struct bench_run *run)
 
 	res->tsc_mhz = run->tsc_mhz;
 	for (size_t i = 0; i < res->set->nr_cases; i++)
-		series_scale(res->series[i].us, res->plan->rounds, 1 / res->tsc_mhz);
+		series_scale(res->series[i].us, res->series[i].floor_us, res->plan->rounds, 1 / res->tsc_mhz);
 }
 
 void op_release(void *results)

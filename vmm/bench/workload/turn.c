@@ -66,8 +66,10 @@ int series_pair(int n, double **ret_a, double **ret_b)
 	return 0;
 }
 
-void series_scale(double *pair, int n, double by)
+void series_scale(double *a, double *b, int n, double by)
 {
-	for (int i = 0; i < 2 * n; i++)
-		pair[i] *= by;
+	for (int i = 0; i < n; i++) {
+		a[i] *= by;
+		b[i] *= by;
+	}
 }

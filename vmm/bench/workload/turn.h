@@ -29,7 +29,7 @@ void turn_set_noise(struct report *table, const struct stats_summary *summary, s
 /* Two arrays of n zeroes in one block, which is *ret_a. -ENOMEM. */
 int must_check series_pair(int n, double **ret_a, double **ret_b);
 
-/* Multiplies all of a pair. */
-void series_scale(double *pair, int n, double by);
+/* Multiplies n samples of each: of a run that was interrupted there are fewer than the pair has room for. */
+void series_scale(double *a, double *b, int n, double by);
 
 #endif
