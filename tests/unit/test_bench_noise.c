@@ -138,10 +138,13 @@ Test(bench_noise, in_the_row)
 	q->samples->seconds = 10;
 	q->samples->stolen = 0.1;
 	q->samples->series[0] = (struct miss_series){.loads = {1000, 1000, 1000, 1000, 1000, 1000, 1000},
-	                                             .disturbed = {[MISS_NATIVE] = 3, [MISS_SHADOW] = 7},
 	                                             .shadow_events = {[MISS_SHADOW] = 250}};
 	for (int n = 0; n < 100; n++)
 		q->samples->series[0].ns[MISS_NATIVE][n] = q->samples->series[0].ns[MISS_SHADOW][n] = 10;
+	for (int n = 0; n < 7; n++)
+		q->samples->series[0].disturbed[MISS_SHADOW][n * 16] = true;
+	for (int n = 97; n <= 100; n++) /* the last was begun, and cut short */
+		q->samples->series[0].disturbed[MISS_NATIVE][n] = true;
 	cr_assert_eq(miss_report(&results, &table), 0);
 	text = table_text(table, report_write_csv);
 	cr_expect(strstr(text, ",3,1,quiet,100"), "%s", text);

@@ -73,7 +73,7 @@ uint64_t miss_warm_loads(const struct miss_ring *ring);
 /* Of one ring. */
 struct miss_series {
 	double ns[MISS_NR_WHO][MISS_MAX_TURNS]; /* a load; ticks until miss_scale() */
-	uint32_t disturbed[MISS_NR_WHO];        /* turns in which the thread lost its CPU */
+	bool disturbed[MISS_NR_WHO][MISS_MAX_TURNS]; /* the thread lost its CPU */
 	uint64_t loads[MISS_NR_WHO], exits[MISS_NR_WHO];
 	uint64_t shadow_events[MISS_NR_WHO];
 	uint64_t counted[MISS_NR_WHO],

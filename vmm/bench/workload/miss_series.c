@@ -170,6 +170,16 @@ static void set_dtlb(struct report *t, const char *column, const struct miss_req
 	report_set_na(t, column, reason);
 }
 
+/* A turn that was taken anew, or cut short, is none of them. */
+static uint32_t disturbed_turns(const struct miss_series *s, enum miss_who who, uint32_t turns)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t n = 0; n < turns; n++)
+		nr += s->disturbed[who][n];
+	return nr;
+}
+
 /* What hit the row's turns, and what that makes of them. */
 static void set_noise(struct report *t, const struct miss_samples *samples, uint32_t disturbed,
                       const struct stats_summary *ns)
@@ -219,7 +229,7 @@ int miss_set_samples(struct report *t, const struct host_info *host, const struc
 	else
 		report_set_na(t, names[kind].events, "only shadow mode has a shadow of ours");
 	set_dtlb(t, names[kind].dtlb, q, ring, who);
-	set_noise(t, q->samples, s->disturbed[who], &ns);
+	set_noise(t, q->samples, disturbed_turns(s, who, turns), &ns);
 	report_set_number(t, "n", turns);
 	return 0;
 }

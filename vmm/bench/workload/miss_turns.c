@@ -115,7 +115,7 @@ static int take_sample(struct run *run, enum miss_who who, size_t ring, uint32_t
 		count_misses(run, who, ring);
 	run->q->samples->in_blocks += (clock_us() - began) / 1e6;
 	run->q->samples->timed += run->timed / run->rate / 1e6;
-	s->disturbed[who] += hand->disturbances != lost;
+	s->disturbed[who][turn] = hand->disturbances != lost;
 	s->loads[who] += run->loads[ring];
 	if (run->vm[who]) {
 		s->exits[who] += miss_vm_exits(run->vm[who]) - exits - 1; /* less the one by which it ended */
