@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * fork share|copy|both [forks=N] MIB...: how long a fork takes with so much memory, in the same run. For each size and
- * way, in turns: N forks, else three, of which the line names the shortest, in TSC ticks of the parent. The last child
- * sums the memory and writes to it; the parent sums its own afterwards. The line also has the tables that one more
- * process takes, and those and the pages that the writes of both copied.
+ * way, in turns: three forks, of which the line names the shortest, in TSC ticks of the parent. With N forks it names no
+ * time: each character is an exit, and runs are compared by these. The last child sums the memory and writes to it; the
+ * parent sums its own afterwards. The line also has the tables that one more process takes, and those and the pages that
+ * the writes of both copied.
  */
 #include "chase_core.h"
 #include "user.h"
@@ -42,6 +43,21 @@ static int child(uint64_t *at, uint64_t pages, uint64_t want)
 	return sum(at, pages) == want;
 }
 
+/*
+ * Since the two counts were taken, by a fork alone. Whatever is written to this process's stack in between has tables
+ * copied, and those are counted, too: how many of them is known where none was copied while the counts were read.
+ */
+static uint64_t tables_made(int how, uint64_t tables, uint64_t copied_tables)
+{
+	uint64_t made, copied;
+
+	do {
+		copied = count(COUNT_TABLES_COPIED);
+		made = count(COUNT_TABLES);
+	} while (count(COUNT_TABLES_COPIED) != copied);
+	return made - tables - (how == FORK_SHARE ? copied - copied_tables : 0);
+}
+
 /* One fork. The status of the child, or -errno. */
 static int64_t fork_once(uint64_t *at, uint64_t pages, int how, bool last, struct result *r)
 {
@@ -57,22 +73,21 @@ static int64_t fork_once(uint64_t *at, uint64_t pages, int how, bool last, struc
 	if (id < 0)
 		return id;
 	r->ticks = ticks < r->ticks ? ticks : r->ticks;
-	r->tables = count(COUNT_TABLES) - tables;
-	/* Some compilers write to this process's stack in between, which has its tables copied. */
-	if (how == FORK_SHARE)
-		r->tables -= count(COUNT_TABLES_COPIED) - copied_tables;
+	r->tables = tables_made(how, tables, copied_tables);
 	status = wait();
 	r->copied_tables = count(COUNT_TABLES_COPIED) - copied_tables;
 	r->copied_pages = count(COUNT_PAGES_COPIED) - copied_pages;
 	return status < 0 ? status : (status & 0xff) | (sum(at, pages) != want);
 }
 
+/* forks: 0 for three, and their time. */
 static int measure(uint64_t *at, uint64_t mib, int how, uint64_t forks)
 {
+	const uint64_t nr = forks ? forks : FORKS;
 	struct result r = {.ticks = -1ull};
 
-	for (uint64_t i = 1; i <= forks; i++) {
-		const int64_t status = fork_once(at, mib * MIB / PAGE_BYTES, how, i == forks, &r);
+	for (uint64_t i = 1; i <= nr; i++) {
+		const int64_t status = fork_once(at, mib * MIB / PAGE_BYTES, how, i == nr, &r);
 
 		if (status != 0) {
 			print("fork: %s\n", status == -ENOMEM ? "no memory: give the machine more"
@@ -81,8 +96,10 @@ static int measure(uint64_t *at, uint64_t mib, int how, uint64_t forks)
 			return 1;
 		}
 	}
-	print("fork how=%s mib=%u ticks=%u tables=%u copied-tables=%u copied-pages=%u\n",
-	      how == FORK_SHARE ? "share" : "copy", mib, r.ticks, r.tables, r.copied_tables, r.copied_pages);
+	print("fork how=%s mib=%u ", how == FORK_SHARE ? "share" : "copy", mib);
+	if (!forks)
+		print("ticks=%u ", r.ticks);
+	print("tables=%u copied-tables=%u copied-pages=%u\n", r.tables, r.copied_tables, r.copied_pages);
 	return 0;
 }
 
@@ -122,7 +139,7 @@ int fork_main(int argc, char **argv)
 	const bool both = argc > 2 && same(argv[1], "both");
 	const bool share = both || (argc > 2 && same(argv[1], "share")),
 	           copy = both || (argc > 2 && same(argv[1], "copy"));
-	uint64_t mib, forks = FORKS;
+	uint64_t mib, forks = 0;
 	bool has_forks = false;
 	int failures = 0;
 

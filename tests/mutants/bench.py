@@ -41,6 +41,8 @@ MUTANTS = [
      "a run that memory does not suffice for begins, and is killed", "unit bench_memory"),
     ("noise-outside-blocks", "vmm/bench/workload/miss_hand.c", "h->disturbances += losses() - h->lost;",
      "h->disturbances = losses();", "a thread that wakes the benchmark's counts as disturbed", "unit bench_noise"),
+    ("fork-counts-its-digits", "guest/user/fork.c", "if (!forks) print(", "print(",
+     "a fork has an exit more or less for each digit of the time that its line names", "guest sharing/counted_forks"),
     ("noise-of-a-turn-begun", REPORT, "for (uint32_t n = 0; n < turns; n++) nr += s->disturbed[who][n];",
      "for (uint32_t n = 0; n <= turns; n++) nr += s->disturbed[who][n];",
      "more turns are disturbed than there are in the row", "unit bench_noise"),
