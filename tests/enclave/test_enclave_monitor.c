@@ -92,6 +92,26 @@ Test(enclave_monitor, stopped)
 	quit();
 }
 
+/* ^C while a call waits for a monitor that does not answer. The next one, --audit's, would find the same. */
+Test(enclave_monitor, stopped_at_the_end)
+{
+	static const char sentence[] = "the enclave monitor does not answer: the run ends\n";
+	const char *first;
+
+	start_enclaves("nested", "1", "loop", "looping\n");
+	do
+		run_gnomon(&tool, "enclave", "list", path);
+	while (!strstr(tool.out, "running"));
+	cr_assert_eq(kill(monitor_of(&r), SIGSTOP), 0);
+	cr_assert_eq(kill(r.pid, SIGINT), 0);
+	run_finish(&r);
+	cr_expect_eq(r.status, 130);
+	first = strstr(r.err, sentence);
+	cr_assert(first, "%s", r.err);
+	cr_expect_null(strstr(first + 1, sentence), "%s", r.err);
+	unlink(path);
+}
+
 /* The VMM does not ask the monitor what its own lists have a place for. */
 Test(enclave_monitor, impossible_identifiers)
 {

@@ -118,6 +118,9 @@ MUTANTS = [
      "a request for walks of any version is served", "enclave attack/version_walks_*"),
     ("walks-unbounded", "vmm/monitor/walks.c", "if (bytes / PAGE_SIZE > GNOMON_ENCLAVE_WALKS_MAX)", "if (0)",
      "a count of walks keeps the monitor from everybody for a second", "monitor monitor/bounds_walks"),
+    ("said-again", CALL, "if (atomic_exchange(&e->given_up, true)) return;",
+     "if (atomic_load(&e->given_up))\n		return;",
+     "each call says that the monitor does not answer", "enclave enclave_monitor/stopped_at_the_end"),
     # Whoever wants the vCPU gets it.
     ("hurry-without-kick", PORT, "if (e->monitor) monitor_kick(e->monitor, vcpu->id);", ";",
      "a loop in an enclave holds up stop and interrupts", "enclave enclave_run/loop_nested"),

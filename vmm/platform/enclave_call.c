@@ -52,19 +52,29 @@ void platform_enclave_request(struct platform_enclaves *e, int slot, const struc
 	memcpy(m->expected, q->expected, sizeof(m->expected));
 }
 
-bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret)
+/* Each vCPU may find that out, and more than once. One sentence is enough. */
+static void give_up(struct platform_enclaves *e, int r)
 {
-	int r;
-
-	monitor_request(e->monitor, slot)->op = op;
-	r = monitor_call(e->monitor, slot, ret);
-	if (r == 0 && ret->status < GNOMON_ENCLAVE_NR_STATUS && ret->left.reason <= GNOMON_ENCLAVE_FAULTED)
-		return true;
+	if (atomic_exchange(&e->given_up, true))
+		return;
 	if (r == -ETIMEDOUT)
 		log_error("the enclave monitor does not answer: the run ends");
 	else if (r != -EPIPE) /* else on_death() says it */
 		log_error("the enclave monitor cannot go on");
 	vm_end(e->vm, VM_HOST_FAILED, STATUS_HOST_FAILURE);
+}
+
+bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret)
+{
+	int r;
+
+	if (atomic_load(&e->given_up))
+		return false;
+	monitor_request(e->monitor, slot)->op = op;
+	r = monitor_call(e->monitor, slot, ret);
+	if (r == 0 && ret->status < GNOMON_ENCLAVE_NR_STATUS && ret->left.reason <= GNOMON_ENCLAVE_FAULTED)
+		return true;
+	give_up(e, r);
 	return false;
 }
 

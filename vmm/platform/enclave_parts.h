@@ -3,6 +3,8 @@
 #ifndef GNOMON_PLATFORM_ENCLAVE_PARTS_H
 #define GNOMON_PLATFORM_ENCLAVE_PARTS_H
 
+#include <stdatomic.h>
+
 #include "platform/enclave.h"
 #include "vm/vcpu.h"
 
@@ -24,6 +26,7 @@ struct enclave_errand {
 struct platform_enclaves {
 	struct vm *vm;           /* NULL unless it is attached */
 	bool dead;               /* the monitor is */
+	atomic_bool given_up;    /* a call came to nothing: the run ends, and no other call waits */
 	pthread_mutex_t vm_lock; /* both, against the VM's end, for a thread that is not its own */
 	struct bus_device port;
 	struct monitor *monitor;
@@ -54,7 +57,7 @@ void platform_enclave_request(struct platform_enclaves *e, int slot, const struc
 
 /*
  * Has the monitor do what the slot's request says, for a vCPU's thread (its number) or own_slot. What comes back was
- * checked. False: there is no monitor any more, and the run has been ended.
+ * checked. False: this call or one before it came to nothing, which one of them says, and the run has been ended.
  */
 bool platform_enclave_call(struct platform_enclaves *e, int slot, enum monitor_op op, struct monitor_reply *ret_reply);
 
