@@ -11,4 +11,7 @@ pid_t child_of(pid_t pid);
 /* This process's own monitor, which it has. */
 pid_t monitor_pid(void);
 
+/* The number in the line of /proc/PID/status that begins with `name`. -1: there is none. */
+int status_of(pid_t pid, const char *name);
+
 #endif

@@ -202,23 +202,6 @@ Test(wall, without_capabilities)
 	cr_expect_eq(child.in, (1u << WAYS) - 1, "ways %#x", child.in);
 }
 
-/* The line of /proc/PID/status that begins with `name`. */
-static int status_of(pid_t pid, const char *name)
-{
-	char path[64], line[256];
-	int v = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
-			v = atoi(line + strlen(name) + 1);
-	if (f)
-		fclose(f);
-	return v;
-}
-
 static struct monitor *start(void)
 {
 	struct monitor *m = monitor_start(

@@ -21,7 +21,9 @@
 #include "monitor/sandbox.h"
 #include "monitor/serve.h"
 
-#define SPINS 2000 /* some microseconds: a call takes less than it costs to sleep and be woken */
+/* Beyond its frames, an enclave has its VM's stub and run structure, and a part of the heap (enclave/internal.h). */
+#define EACH_LATER (128u << 10)
+#define SPINS      2000 /* some microseconds: a call takes less than it costs to sleep and be woken */
 
 /* ---- the futex of a turn ---- */
 
@@ -122,6 +124,25 @@ static void leave_parent(pid_t parent)
 	(void)prctl(PR_SET_NAME, "gnomon-monitor");
 }
 
+/*
+ * Nothing of it is swapped out. It takes CAP_IPC_LOCK, or a limit on locked memory that is high enough, for what enclaves
+ * need later, too: the host refuses memory beyond it, and INIT would fail for that.
+ */
+static bool lock_memory(uint64_t secure)
+{
+	const uint64_t later = GNOMON_ENCLAVE_MAX * EACH_LATER + secure / 32;
+	void *p;
+
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
+		return false;
+	p = mmap(NULL, later, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p != MAP_FAILED)
+		munmap(p, later);
+	else
+		(void)munlockall();
+	return p != MAP_FAILED;
+}
+
 static int start(const struct monitor_process_config *c, struct monitor_serve *serve, struct worker *w)
 {
 	int r;
@@ -145,8 +166,7 @@ static int start(const struct monitor_process_config *c, struct monitor_serve *s
 	for (int i = 0; i < c->slots; i++) /* a thread's own beginning needs calls that the filter lacks */
 		while (!atomic_load(&c->shared->tid[i]))
 			sched_yield();
-	/* Nothing of it is swapped out. It takes CAP_IPC_LOCK, or a limit on locked memory that is high enough. */
-	c->shared->locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+	c->shared->locked = lock_memory(c->memory);
 	return sandbox_monitor();
 }
 
