@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <linux/kvm.h>
 #include <poll.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -337,6 +338,42 @@ Test(wall, monitor_gives_memory_back)
 	ask(m, (struct monitor_request){.op = MONITOR_DESTROY, .id = 1});
 	cr_expect_geq(full - status_of(child_of(getpid()), "RssAnon"), half);
 	monitor_stop(m);
+}
+
+/* In a process of its own, whose kernel has no seccomp. It ends with 0 if no monitor starts there. */
+_Noreturn static void start_without_seccomp(int err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (!ctx || seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0) < 0 || seccomp_load(ctx) < 0 ||
+	    dup2(err, 2) < 0)
+		_exit(2);
+	_exit(monitor_start(&(struct monitor_config){
+	          .kind = MONITOR_PROCESS, .memory = 1 << 20, .levels = 2, .slots = 1, .wall = true})
+	          ? 1
+	          : 0);
+}
+
+/* Both processes need it. One sentence says so. */
+Test(wall, without_seccomp)
+{
+	char text[1024] = "";
+	int fd[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	cr_assert_eq(pipe(fd), 0);
+	pid = fork();
+	if (pid == 0)
+		start_without_seccomp(fd[1]);
+	close(fd[1]);
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0, "status %#x", status);
+	n = read(fd[0], text, sizeof(text) - 1);
+	cr_assert_gt(n, 0);
+	cr_expect(strstr(text, "the enclave monitor needs seccomp filters"), "%s", text);
+	cr_expect_eq(strchr(text, '\n'), text + n - 1, "more than one line: %s", text);
+	close(fd[0]);
 }
 
 /* Without the wall, as another process of root's, it comes in by each way. */

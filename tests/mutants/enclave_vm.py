@@ -123,6 +123,8 @@ MUTANTS = [
     ("said-again", CALL, "if (atomic_exchange(&e->given_up, true)) return;",
      "if (atomic_load(&e->given_up))\n		return;",
      "each call says that the monitor does not answer", "enclave enclave_monitor/stopped_at_the_end"),
+    ("seccomp-not-asked-for", MONITOR, "int r = sandbox_check();", "int r = 0;",
+     "without seccomp two processes complain, of memory and of an operation", "monitor wall/without_seccomp"),
     # Whoever wants the vCPU gets it.
     ("hurry-without-kick", PORT, "if (e->monitor) monitor_kick(e->monitor, vcpu->id);", ";",
      "a loop in an enclave holds up stop and interrupts", "enclave enclave_run/loop_nested"),

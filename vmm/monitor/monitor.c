@@ -89,8 +89,10 @@ static int start_process(struct monitor *m)
 	                                         .slots = m->config.slots,
 	                                         .buffers = m->buffers,
 	                                         .shared = m->shared};
-	int r;
+	int r = sandbox_check();
 
+	if (r < 0)
+		return r;
 	m->pid = fork();
 	if (m->pid < 0)
 		return log_errno(errno, "cannot fork the enclave monitor");

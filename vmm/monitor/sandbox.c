@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -72,6 +73,15 @@ static int filter(uint32_t otherwise, uint32_t listed, const int *call, size_t n
 bool sandbox_has_landlock(void)
 {
 	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0;
+}
+
+int sandbox_check(void)
+{
+	const uint32_t kill = SECCOMP_RET_KILL_PROCESS;
+
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &kill) < 0
+	           ? log_errno(errno, "the enclave monitor needs seccomp filters, which this kernel refuses")
+	           : 0;
 }
 
 /*

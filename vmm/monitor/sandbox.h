@@ -21,6 +21,9 @@
 #define SANDBOX_LEAVES_PTRACE
 #endif
 
+/* Before both: whether they can succeed. One sentence then, and not one of each process. -errno, logged. */
+int must_check sandbox_check(void);
+
 /* The calling process is the monitor, with all its files open and one thread yet. -errno, logged. */
 int must_check sandbox_monitor_files(void);
 /* With all its threads made, too. -errno, logged. */
