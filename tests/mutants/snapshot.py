@@ -4,6 +4,7 @@
 KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
 WRITER = "vmm/snapshot/writer.c"
+REPLACE = "vmm/base/replace.c"
 SAVE, TOOL = "vmm/machine/save.c", "vmm/cmd/snapshot_save.c"
 FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
 COMPARE, DIFF = "vmm/snapshot/compare.c", "vmm/cmd/diff_file.c"
@@ -78,4 +79,10 @@ MUTANTS = [
      "a copy before pages that the guest does not have gets a run behind theirs", "unit snapshot_twins"),
     ("snapshot-twins-in-pieces", WRITER, "t.pages >= SNAPSHOT_CHUNK", "t.pages >= 1",
      "the file is cut into runs that cannot be mapped", "unit snapshot_twins"),
+    ("replace-left-stays", REPLACE, "lock(fd) && has_name(fd, dir, name) &&", "0 &&",
+     "what a killed process left beside stays for ever", "unit replace"),
+    ("replace-takes-what-is-written", REPLACE, "S_ISREG(st.st_mode) && lock(fd) &&", "S_ISREG(st.st_mode) &&",
+     "the new file of another process is removed before it has its name", "unit replace"),
+    ("replace-child-leaves-name", REPLACE, "if (has_name(r->fd, r->place.dir, name))", "if (0)",
+     "a child that is killed between two names leaves one", "unit replace"),
 ]

@@ -4,10 +4,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -113,5 +116,71 @@ Test(replace, what_is_no_file)
 	cr_expect_eq(replace_begin("/dev/null", &r), -EEXIST);
 	cr_expect_eq(replace_begin("/dev/stdout", &r), -EEXIST);
 	cr_expect_eq(replace_begin("/nowhere/at/all", &r), -ENOENT);
+	cr_expect_eq(files(), 0u);
+}
+
+/* What a process left that was killed between the two names, or before it where files have a name from the start. */
+static int leave(void)
+{
+	char name[128];
+
+	snprintf(name, sizeof(name), "%s/.gnomon-new-0", dir);
+	return open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+Test(replace, removes_what_was_left)
+{
+	const int left = leave();
+
+	cr_assert_geq(left, 0);
+	close(left);
+	put("new");
+	expect("new");
+	cr_expect_eq(files(), 1u);
+}
+
+/* Another process has its file ready and is about to rename it. */
+Test(replace, leaves_what_is_written)
+{
+	const int other = leave();
+	char name[128];
+
+	cr_assert_eq(flock(other, LOCK_EX), 0);
+	put("new");
+	expect("new");
+	cr_expect_eq(files(), 2u);
+	snprintf(name, sizeof(name), "%s/.gnomon-new-0", dir);
+	cr_expect_eq(unlink(name), 0);
+	close(other);
+}
+
+/* The child that writes is killed between the two names, and the parent knows of neither. */
+Test(replace, child_is_killed)
+{
+	struct replace r;
+	pid_t child;
+
+	cr_assert_eq(replace_begin(path, &r), 0);
+	child = fork();
+	if (child == 0) {
+		char self[32];
+
+		snprintf(self, sizeof(self), "/proc/self/fd/%d", r.fd);
+		if (linkat(AT_FDCWD, self, r.place.dir, ".gnomon-new-3", AT_SYMLINK_FOLLOW) < 0)
+			_exit(1);
+		raise(SIGKILL);
+	}
+	cr_assert_eq(waitpid(child, NULL, 0), child);
+	cr_expect_eq(files(), 1u);
+	replace_abandon(&r);
+	cr_expect_eq(files(), 0u);
+}
+
+Test(replace, a_name_that_is_kept)
+{
+	struct replace r;
+
+	snprintf(path, sizeof(path), "%s/.gnomon-new-7", dir);
+	cr_expect_eq(replace_begin(path, &r), -EINVAL);
 	cr_expect_eq(files(), 0u);
 }

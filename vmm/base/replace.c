@@ -4,16 +4,55 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/outfile_attrs.h"
 
-#define TRIES 100 /* names beside; others may have left some behind */
+#define TRIES  100 /* names beside; others may have them */
+#define BESIDE ".gnomon-new-"
 
 /* One that takes a file's place gets its rights once it is the owner's. */
 static mode_t mode_of(const struct outfile_place *p)
 {
 	return p->exists ? 0600 : 0666;
+}
+
+/* --- names beside: the same for all processes, so that each comes upon what one that was killed has left there --- */
+
+static void name_beside(int nr, char ret_name[NAME_MAX + 1])
+{
+	snprintf(ret_name, NAME_MAX + 1, BESIDE "%d", nr);
+}
+
+static bool has_name(int fd, int dir, const char *name)
+{
+	struct stat st, there;
+
+	return fstat(fd, &st) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       outfile_is_one(&st, &there);
+}
+
+/* Locked as long as anybody has it open to write it: the kernel ends that with the last process. */
+static bool lock(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+/* True: the name was that of a file which nobody writes any more, and is free now. */
+static bool remove_left(int dir, const char *name)
+{
+	const int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+	bool removed;
+
+	if (fd < 0)
+		return false;
+	removed = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lock(fd) && has_name(fd, dir, name) &&
+	          unlinkat(dir, name, 0) == 0;
+	close(fd);
+	return removed;
 }
 
 /* Gives the open file a name beside its place, or makes one that has it. `make` returns 0 or a descriptor, or -errno. */
@@ -22,8 +61,10 @@ static int with_name(struct replace *r, int (*make)(struct replace *r))
 	int done = -EEXIST;
 
 	for (int try = 0; done == -EEXIST && try < TRIES; try++) {
-		snprintf(r->name, sizeof(r->name), ".gnomon-%d-s%d", (int)getpid(), try);
+		name_beside(try, r->name);
 		done = make(r);
+		if (done == -EEXIST && remove_left(r->place.dir, r->name))
+			done = make(r);
 	}
 	if (done < 0)
 		*r->name = 0;
@@ -34,8 +75,16 @@ static int make_named(struct replace *r)
 {
 	const int fd = openat(r->place.dir, r->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_of(&r->place));
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* Until it is locked it looks like one that was left. */
+	if ((lock(fd) || errno != EWOULDBLOCK) && has_name(fd, r->place.dir, r->name))
+		return fd;
+	close(fd);
+	return -EEXIST;
 }
+
+/* --- the file --- */
 
 static int link_open(struct replace *r)
 {
@@ -50,7 +99,9 @@ static int open_new(struct replace *r)
 	*r->name = 0;
 	if (access("/proc/self/fd", X_OK) == 0) /* by which it gets its name: link_open() */
 		r->fd = openat(r->place.dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, mode_of(&r->place));
-	if (r->fd < 0) /* some file systems have no files without a name */
+	if (r->fd >= 0)
+		(void)lock(r->fd); /* where there are no locks nothing is taken for one that was left */
+	else                       /* some file systems have no files without a name */
 		r->fd = with_name(r, make_named);
 	if (r->fd < 0)
 		return r->fd;
@@ -67,6 +118,8 @@ int replace_begin(const char *path, struct replace *ret)
 	*ret->name = 0;
 	if (ret->place.descriptor >= 0 || ret->place.proc || (ret->place.exists && !S_ISREG(ret->place.st.st_mode)))
 		r = -EEXIST;
+	else if (strncmp(ret->place.name, BESIDE, strlen(BESIDE)) == 0)
+		r = -EINVAL; /* the next one would remove it */
 	if (r == 0)
 		r = open_new(ret);
 	if (r < 0)
@@ -104,10 +157,24 @@ int replace_commit(struct replace *r)
 	return done;
 }
 
+/* A child that was killed may have given it a name that this process does not know of. */
+static void remove_names(const struct replace *r)
+{
+	char name[NAME_MAX + 1];
+
+	for (int nr = 0; nr < TRIES; nr++) {
+		name_beside(nr, name);
+		if (has_name(r->fd, r->place.dir, name))
+			unlinkat(r->place.dir, name, 0);
+	}
+}
+
 void replace_abandon(struct replace *r)
 {
-	if (*r->name)
-		unlinkat(r->place.dir, r->name, 0);
+	struct stat st;
+
+	if (r->fd >= 0 && fstat(r->fd, &st) == 0 && st.st_nlink)
+		remove_names(r);
 	if (r->fd >= 0)
 		close(r->fd);
 	outfile_leave(&r->place);

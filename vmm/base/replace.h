@@ -7,6 +7,9 @@
  *   write to fd
  *   replace_commit   fsync, a name beside, rename, fsync of the directory
  *
+ * A process that is killed in between may leave a name beside. The next that needs one there removes it: whoever still writes
+ * a file has it locked (flock).
+ *
  * base/outfile.h is for a text that lies in memory, and writes to more than regular files.
  */
 #ifndef GNOMON_BASE_REPLACE_H
@@ -22,8 +25,8 @@ struct replace {
 
 /*
  * Begins a file that will replace `path`, which is a regular file or nothing, with its owner, attributes and rights.
- * -errno, not logged, with nothing left behind: -EEXIST, something else stands there; -EPERM, it has something that the
- * new one cannot have.
+ * -errno, not logged, with nothing left behind: -EEXIST, something else stands there; -EINVAL, the name is kept for files
+ * that are not complete; -EPERM, it has something that the new one cannot have.
  */
 int must_check replace_begin(const char *path, struct replace *ret);
 
