@@ -4,7 +4,7 @@
 KVM, RESTORE = "vmm/kvm/cpu_saved.c", "vmm/machine/restore.c"
 MEM = "vmm/mem/guest_mem.c"
 WRITER = "vmm/snapshot/writer.c"
-REPLACE = "vmm/base/replace.c"
+REPLACE, MAPPED = "vmm/base/replace.c", "vmm/machine/restore_memory.c"
 SAVE, TOOL = "vmm/machine/save.c", "vmm/cmd/snapshot_save.c"
 FILE, FORMAT, STATE = "vmm/snapshot/file.c", "vmm/snapshot/format.c", "vmm/snapshot/state.c"
 COMPARE, DIFF = "vmm/snapshot/compare.c", "vmm/cmd/diff_file.c"
@@ -85,4 +85,10 @@ MUTANTS = [
      "the new file of another process is removed before it has its name", "unit replace"),
     ("replace-child-leaves-name", REPLACE, "if (has_name(r->fd, r->place.dir, name))", "if (0)",
      "a child that is killed between two names leaves one", "unit replace"),
+    ("lazy-check-ends-with-the-guest", MAPPED, "(how != VM_RUNNING && how != VM_EXITED && how != VM_KILLED)",
+     "how != VM_RUNNING", "a guest of a damaged file that ends soon ends well", "unit restore_lazy"),
+    ("lazy-written-unseen", MAPPED, "a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec &&", "",
+     "a file that was written behind its check is taken for good", "unit restore_lazy"),
+    ("lazy-quit-waits", MAPPED, "(how != VM_RUNNING && how != VM_EXITED && how != VM_KILLED)", "0",
+     "whoever ends a run waits for the check of its file", "unit restore_lazy"),
 ]

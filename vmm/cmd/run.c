@@ -176,7 +176,7 @@ static int run_with(struct run_options *o, struct platform_enclaves *enclaves, i
 		return status;
 	status = run_vm(&vm, o, enclaves, signal_fd, &lazy);
 	vm_end(&vm, VM_HOST_FAILED, STATUS_HOST_FAILURE); /* if it has not ended: its checker may not go on */
-	restore_lazy_end(&lazy);
+	status = restore_lazy_end(&lazy, signal_fd, status);
 	if (status < 0)
 		status = STATUS_USAGE; /* the earlier statistics stay */
 	else if (o->stats)

@@ -10,6 +10,9 @@
 #ifndef GNOMON_MACHINE_RESTORE_H
 #define GNOMON_MACHINE_RESTORE_H
 
+#include <stdatomic.h>
+#include <sys/stat.h>
+
 #include "dev/serial.h"
 #include "platform/platform.h"
 #include "snapshot/reader.h"
@@ -24,18 +27,28 @@ int must_check restore_memory(struct snapshot *s, const char *path, struct vm *v
  * The same, but maps the pages privately: guests from one file share what they do not write, and the guest runs before
  * memory was read. A thread checks the files meanwhile, and ends the run when one is damaged. They may not change, and the
  * snapshot stays open, until restore_lazy_end(), which comes before the VM is destroyed.
+ *
+ * A guest that ended by itself, or was killed for a mistake, may have done so for what it should not have read: the thread
+ * goes on to the end of the files. A run that ended otherwise needs no more checks.
  */
 struct restore_lazy {
 	struct vm *vm;
 	const char *path;
 	const struct snapshot *s;    /* which the thread does not change */
 	struct snapshot_block block; /* the thread's own */
+	struct stat files[SNAPSHOT_CHAIN_MAX]; /* as they were before they were mapped */
 	pthread_t thread;
 	bool has_thread;
+	atomic_bool damaged, given_up;
 };
 int must_check restore_memory_lazily(struct snapshot *s, const char *path, struct vm *vm,
                                      struct restore_lazy *ret_lazy);
-void restore_lazy_end(struct restore_lazy *lazy);
+
+/*
+ * Waits for the thread; a signal at `signal_fd` ends that. The exit status of the run, whose own would be `status`; logged
+ * when it is another.
+ */
+int restore_lazy_end(struct restore_lazy *lazy, int signal_fd, int status);
 
 /* What the platform is made with. */
 struct boot_state restore_boot_state(const struct snapshot *s);
