@@ -262,3 +262,29 @@ Test(control, fingerprint_versions)
 	expect_as_from_scratch("another client");
 	quit();
 }
+
+/* To ask for hashes makes no fingerprint: there is room for few, and each that is made has another forgotten. */
+Test(control, fingerprint_of_which_there_is_none)
+{
+	static const char ask_for_it[] = "{\"execute\":\"fingerprint-hashes\",\"arguments\":{\"version\":1,\"level\":4,"
+	                                 "\"algorithm\":\"blake2b\",\"key\":\"%064x\"}}";
+	json_int_t version;
+	json_t *reply;
+	char text[300];
+
+	start("nested", "1", "ticks", "ticking\n");
+	reply = fingerprint("blake2b", NULL, true);
+	version = json_integer_value(json_object_get(reply, "version"));
+	json_decref(reply);
+	for (int i = 0; i < 2 * OTHERS; i++) {
+		snprintf(text, sizeof(text), ask_for_it, i + 1);
+		must_work(connection_say(&client, text, strlen(text)), "hashes");
+		must_work(connection_reply(&client, &reply), "the answer");
+		cr_expect(json_is_true(json_object_get(json_object_get(reply, "return"), "stale")));
+		json_decref(reply);
+	}
+	reply = hashes(version, 4, 1);
+	cr_expect(json_is_false(json_object_get(reply, "stale")), "it was forgotten");
+	json_decref(reply);
+	quit();
+}

@@ -97,4 +97,11 @@ MUTANTS = [
      "ranges are joined whose places in the store are apart", "unit dedup"),
     ("session-keeps-descriptors", "vmm/control/qmp.c", "if (session->has_store) close(session->store);", ";",
      "a client that goes leaves its store open", "unit qmp"),
+    # Several clients at once.
+    ("fingerprint-made-by-hashes", "vmm/machine/fingerprint.c",
+     "p = find(&m->fingerprints, algorithm, key); /* another had its place if there is none: it is not made anew */",
+     "p = get(m, which, err);", "who asks for hashes has another's fingerprint forgotten",
+     "control control/fingerprint_of_which_there_is_none"),
+    ("fingerprint-tries-for-ever", "vmm/client/fingerprint.c", "if (++*tries >= TRIES) {", "if (++*tries >= 1000000) {",
+     "tools that undo each other's work do not end", "control fingerprint_told/others_are_always_faster"),
 ]

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 int fingerprint_client_algorithm(struct fingerprint_client *f, const char *name)
 {
@@ -110,4 +112,20 @@ int fingerprint_client_hashes(void *ctx, int level, uint64_t first, unsigned cou
 	        : take_hashes(json_object_get(reply, "hashes"), count, ret_hashes);
 	json_decref(reply);
 	return r;
+}
+
+#define TRIES   9
+#define BACK_US 20000 /* at most, after the first; twice as long after each other */
+
+bool fingerprint_client_stand_back(const char *command, unsigned *tries)
+{
+	uint32_t random = 0;
+
+	if (++*tries >= TRIES) {
+		log_error("%s: somebody else has one of the fingerprints brought up to date all the time", command);
+		return false;
+	}
+	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
+	usleep(random % (BACK_US << *tries));
+	return true;
 }

@@ -34,4 +34,10 @@ int must_check fingerprint_client_update(struct fingerprint_client *f, json_t **
 int must_check fingerprint_client_hashes(void *ctx, int level, uint64_t first, unsigned count,
                                          struct share_digest *ret_hashes);
 
+/*
+ * After -ESTALE, before the next try: waits, for a random time that grows, so that of several clients that undo each
+ * other's work one gets through. False, logged: enough was tried.
+ */
+bool must_check fingerprint_client_stand_back(const char *command, unsigned *tries);
+
 #endif

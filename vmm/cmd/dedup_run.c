@@ -19,7 +19,6 @@
 #include "share/dedup_places.h"
 
 #define PAGES_MAX (1ull << 28) /* of a guest */
-#define TRIES     8            /* others who ask for the same fingerprint come in between */
 
 /* --- what is equal --- */
 
@@ -91,21 +90,21 @@ static int find_once(struct dedup *d, struct dedup_pieces *ret)
 
 static int look(struct dedup *d, struct dedup_pieces *ret)
 {
-	for (int tries = 0; tries < TRIES;) {
+	unsigned tries = 0;
+
+	for (;;) {
 		const int r = find_once(d, ret);
 
 		d->hashes += ret->hashes;
 		d->comparisons += ret->comparisons;
 		if (r == 0 || ret->failed < 0)
 			return r;
-		if (r == -ESTALE)
-			tries++;
-		else
+		if (r != -ESTALE)
 			dedup_drop(d, (unsigned)ret->failed);
 		dedup_pieces_free(ret);
+		if (r == -ESTALE && !fingerprint_client_stand_back("dedup", &tries))
+			return r;
 	}
-	log_error("dedup: somebody else has one of the fingerprints brought up to date all the time");
-	return -ESTALE;
 }
 
 /* What two looks agree on. */

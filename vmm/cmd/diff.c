@@ -18,7 +18,6 @@
 enum { SAME = 0, DIFFERENT = 1, TROUBLE = 2 };
 
 #define ANSWER_MS 10000
-#define TRIES     8 /* others who ask for the same fingerprint come in between */
 
 struct diff {
 	struct fingerprint_client guest[2]; /* of a file the key alone */
@@ -90,10 +89,11 @@ static struct descent_side side(struct diff *d, int i)
 static int descend(struct diff *d, struct descent_result *ret_result)
 {
 	struct descent_side a, b;
+	unsigned tries = 0;
 	int64_t start;
-	int r = -ESTALE;
+	int r;
 
-	for (int i = 0; r == -ESTALE && i < TRIES; i++) {
+	do {
 		r = update(d);
 		if (r < 0)
 			break;
@@ -103,9 +103,7 @@ static int descend(struct diff *d, struct descent_result *ret_result)
 		start = clock_us();
 		r = descent_run(&a, &b, add_range, d->ranges, ret_result);
 		d->descent_us = clock_us() - start;
-	}
-	if (r == -ESTALE)
-		log_error("diff: somebody else has one of the fingerprints brought up to date all the time");
+	} while (r == -ESTALE && fingerprint_client_stand_back("diff", &tries));
 	return r;
 }
 

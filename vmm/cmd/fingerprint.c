@@ -63,6 +63,7 @@ static int fetch(struct fingerprint_client *f, int level, struct fingerprint_lev
 static int look(struct fingerprint_client *f, const struct options *o, json_t **ret_reply,
                 struct fingerprint_level *ret_level)
 {
+	unsigned tries = 0;
 	int r;
 
 	for (;;) {
@@ -73,7 +74,7 @@ static int look(struct fingerprint_client *f, const struct options *o, json_t **
 		if (r == 0)
 			return 0;
 		json_decref(*ret_reply);
-		if (r != -ESTALE)
+		if (r != -ESTALE || !fingerprint_client_stand_back("fingerprint", &tries))
 			return r;
 	}
 }

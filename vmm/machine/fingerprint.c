@@ -13,6 +13,7 @@
 
 #define ROUNDS_RUNNING 5    /* with the guest running, before it is paused all the same */
 #define PAGES_PAUSED   1024 /* so few pages were due: the next round is short enough for a pause */
+#define BACK_MS        5000 /* its client comes back to a round that is not done */
 
 /* --- which there are --- */
 
@@ -76,14 +77,25 @@ static struct machine_fingerprint *find(struct machine_fingerprints *all, enum s
 	return NULL;
 }
 
+static bool is_waited_for(const struct machine_fingerprint *p, int64_t now_us)
+{
+	return p->f && p->f->under_way && now_us - p->asked_us < BACK_MS * 1000;
+}
+
+/* NULL: clients wait for all that there are. More of them would undo each other's work, and nobody's would be done. */
 static struct machine_fingerprint *make_room(struct machine_fingerprints *all)
 {
-	struct machine_fingerprint *oldest = &all->all[0];
+	struct machine_fingerprint *oldest = NULL;
+	const int64_t now = clock_us();
 
-	for (int i = 0; i < FINGERPRINTS; i++)
-		if (!all->all[i].f || (oldest->f && all->all[i].asked_us < oldest->asked_us))
-			oldest = &all->all[i];
-	forget(oldest);
+	for (int i = 0; i < FINGERPRINTS; i++) {
+		struct machine_fingerprint *p = &all->all[i];
+
+		if (!is_waited_for(p, now) && (!oldest || (oldest->f && (!p->f || p->asked_us < oldest->asked_us))))
+			oldest = p;
+	}
+	if (oldest)
+		forget(oldest);
 	return oldest;
 }
 
@@ -105,6 +117,11 @@ static struct machine_fingerprint *get(struct machine *m, const struct control_f
 	p = find(all, algorithm, key);
 	if (!p) {
 		p = make_room(all);
+		if (!p) {
+			control_fail(err, EBUSY, "The VMM is at work on %d other fingerprints: try again later",
+			             FINGERPRINTS);
+			return NULL;
+		}
 		r = fingerprint_create(algorithm, key, pages * PAGE_SIZE, &p->f);
 	}
 	if (r < 0 || !all->written) {
@@ -262,13 +279,18 @@ json_t *machine_fingerprint_hashes(void *machine, const struct control_fingerpri
                                    const struct control_hashes *hashes, struct control_error *err)
 {
 	struct machine *m = machine;
-	const struct machine_fingerprint *p = get(m, which, err);
+	struct machine_fingerprint *p;
+	enum share_algorithm algorithm;
 	struct share_digest *digest;
+	uint8_t key[SHARE_KEY];
 	json_t *list;
 
-	if (!p)
+	if (parse(&m->fingerprints, which, &algorithm, key, err) < 0)
 		return NULL;
-	if (p->f->under_way || p->f->version == 0 || p->f->version != hashes->version)
+	p = find(&m->fingerprints, algorithm, key); /* another had its place if there is none: it is not made anew */
+	if (p)
+		p->asked_us = clock_us();
+	if (!p || p->f->under_way || p->f->version == 0 || p->f->version != hashes->version)
 		return json_pack("{s:b}", "stale", true);
 	digest = calloc(hashes->count, sizeof(*digest));
 	if (!digest) {
