@@ -60,8 +60,9 @@ struct switch_drive {
 int switch_drive(const void *drive);
 
 /*
- * The whole output of the driver, in us: SWITCH_PAIRS values for each mode, and the sum of what was counted. -EBADMSG: a line is not "switch to=MODE ns=N exits=N shadow-events=N", or there are fewer or more of them.
- * Nothing is written on failure.
+ * The whole output of the driver, in us: SWITCH_PAIRS values for each mode, and the sum of what was counted. -EBADMSG: a
+ * line is not "switch to=MODE ns=N exits=N shadow-events=N", or there are fewer or more of them. Nothing is written on
+ * failure.
  */
 int must_check switch_output_parse(const char *text, size_t len, double *const ret_us[SWITCH_NR_TO],
                                    struct switch_counts *ret_counts);
