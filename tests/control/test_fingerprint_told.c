@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* gnomon fingerprint and diff, and other clients who have the same fingerprint brought up to date in between. */
 #include <criterion/criterion.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "../unit/fake_vm.h"
-#include "control/server.h"
+#include "fake_server.h"
 #include "run_gnomon.h"
 
 static struct run tool;
-static char dir[64], path[96];
-static struct server server;
-static struct fake_vm fake;
-static struct control_ops ops;
 static unsigned asked, stale; /* how often for hashes; how often others were faster */
 
 static json_t *update(void *vm, const struct control_fingerprint *which, bool stop, struct control_error *err)
@@ -33,31 +24,23 @@ static json_t *hashes(void *vm, const struct control_fingerprint *which, const s
 	return json_pack("{s:b, s:[s]}", "stale", false, "hashes", "000102030405060708090a0b0c0d0e0f");
 }
 
+static void set(struct control_ops *ops)
+{
+	ops->fingerprint = update;
+	ops->fingerprint_hashes = hashes;
+}
+
 static void setup(void)
 {
-	strcpy(dir, "/tmp/gnomon-told-XXXXXX");
-	cr_assert(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/socket", dir);
-	ops = fake_ops;
-	ops.fingerprint = update;
-	ops.fingerprint_hashes = hashes;
-	fake = (struct fake_vm){.running = true, .name = "told"};
-	cr_assert_eq(server_open(&server, path, &ops, &fake), 0);
-	cr_assert_eq(server_run(&server), 0);
+	fake_server_start(set);
 }
 
-static void teardown(void)
-{
-	server_stop(&server, false, "host-qmp-quit");
-	cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
-}
-
-TestSuite(fingerprint_told, .init = setup, .fini = teardown);
+TestSuite(fingerprint_told, .init = setup, .fini = fake_server_stop);
 
 Test(fingerprint_told, others_are_faster_for_a_while)
 {
 	stale = 3;
-	run_gnomon(&tool, "fingerprint", "--level", "0", path);
+	run_gnomon(&tool, "fingerprint", "--level", "0", fake_server_path);
 	expect_status(&tool, 0);
 	cr_expect_eq(asked, 4);
 }
@@ -66,7 +49,7 @@ Test(fingerprint_told, others_are_faster_for_a_while)
 Test(fingerprint_told, others_are_always_faster)
 {
 	stale = 1000;
-	run_gnomon(&tool, "fingerprint", "--level", "0", path);
+	run_gnomon(&tool, "fingerprint", "--level", "0", fake_server_path);
 	expect_refusal(&tool, 1, "somebody else has");
 	cr_expect_lt(asked, 20);
 }

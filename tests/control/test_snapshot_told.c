@@ -5,19 +5,14 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "../unit/fake_vm.h"
-#include "control/server.h"
+#include "fake_server.h"
 #include "run_gnomon.h"
 
 static struct run tool;
-static char dir[64], path[96], mine[96];
-static struct server server;
-static struct fake_vm fake;
-static struct control_ops ops;
+static char mine[96];
 static struct control_snapshot told; /* at first, of somebody else */
 static unsigned looks;
 static bool replaces; /* the VMM completes a file, and fails behind that */
@@ -47,7 +42,7 @@ static int begin(void *vm, const struct control_save *wanted, uint64_t *ret_paus
 	*ret_pause_us = 456;
 	if (replaces)
 		replace_file();
-	server_snapshot_ended(&server, &told);
+	server_snapshot_ended(&fake_server, &told);
 	return 0;
 }
 
@@ -62,31 +57,23 @@ static void look(void *vm, struct control_snapshot *ret)
 	strcpy(ret->error, "the disk burns");
 }
 
+static void set(struct control_ops *ops)
+{
+	ops->snapshot_save = begin;
+	ops->snapshot = look;
+}
+
 static void setup(void)
 {
-	strcpy(dir, "/tmp/gnomon-told-XXXXXX");
-	cr_assert(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/socket", dir);
-	ops = fake_ops;
-	ops.snapshot_save = begin;
-	ops.snapshot = look;
-	fake = (struct fake_vm){.running = true, .name = "told"};
-	cr_assert_eq(server_open(&server, path, &ops, &fake), 0);
-	cr_assert_eq(server_run(&server), 0);
+	fake_server_start(set);
 }
 
-static void teardown(void)
-{
-	server_stop(&server, false, "host-qmp-quit");
-	cr_expect_eq(rmdir(dir), 0, "something was left in %s", dir);
-}
-
-TestSuite(snapshot_told, .init = setup, .fini = teardown);
+TestSuite(snapshot_told, .init = setup, .fini = fake_server_stop);
 
 static void expect_own_end(const char *file)
 {
 	looks = 0;
-	run_gnomon(&tool, "snapshot", "save", path, file);
+	run_gnomon(&tool, "snapshot", "save", fake_server_path, file);
 	cr_expect_eq(tool.status, 1);
 	cr_expect(strstr(tool.err, "the disk burns"), "%s%s", tool.out, tool.err);
 	cr_expect_eq(looks, 2);
@@ -110,7 +97,7 @@ Test(snapshot_told, of_what_was_there)
 	static const char words[] = "; what was in the file before is there still";
 	char file[sizeof(mine)];
 
-	snprintf(file, sizeof(file), "%s/mine", dir);
+	snprintf(file, sizeof(file), "%s/mine", fake_server_dir);
 	told = (struct control_snapshot){.status = "saved", .file = "/nowhere/other", .pause_us = 456};
 	expect_own_end(file);
 	cr_expect_not(strstr(tool.err, words), "%s", tool.err);
