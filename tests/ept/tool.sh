@@ -82,7 +82,9 @@ first=$!
 "$host" $one sleep 1000 >/dev/null 2>&1 &
 second=$!
 wait $first
-ok "a signal is 128 more" [ $? = 137 ]
+status=$?
+echo "status $status" | cat - "$work/one" >"$work/err" # what is told where one of these is not right
+ok "a signal is 128 more" [ $status = 137 ]
 ok "two at a time do not disturb each other" [ "$(cat "$work/one")" = a ]
 inet_sockets() { # PID
 	local inode
