@@ -122,16 +122,16 @@ static int size(uint64_t mib, bool share, bool copy, uint64_t forks)
 	return failures;
 }
 
-/* The word "forks=N", if there is one. False: N is no number of forks. */
-static bool take_forks(const char *word, uint64_t *forks, bool *ret_is_there)
+/* The word "forks=N"; *ret_forks is 0 without. False: N is no number of forks. */
+static bool take_forks(const char *word, uint64_t *ret_forks)
 {
 	static const char name[] = "forks=";
 	size_t n = 0;
 
 	while (name[n] && word[n] == name[n])
 		n++;
-	*ret_is_there = !name[n];
-	return name[n] || (parse_number(word + n, forks) && *forks && *forks <= MAX);
+	*ret_forks = 0;
+	return name[n] || (parse_number(word + n, ret_forks) && *ret_forks && *ret_forks <= MAX);
 }
 
 int fork_main(int argc, char **argv)
@@ -140,19 +140,19 @@ int fork_main(int argc, char **argv)
 	const bool share = both || (argc > 2 && same(argv[1], "share")),
 	           copy = both || (argc > 2 && same(argv[1], "copy"));
 	uint64_t mib, forks = 0;
-	bool has_forks = false;
-	int failures = 0;
+	int failures = 0, sizes;
 
-	if (argc > 2 && !take_forks(argv[2], &forks, &has_forks))
+	if (argc > 2 && !take_forks(argv[2], &forks))
 		argc = 0;
-	for (int i = 2 + has_forks; i < argc; i++)
+	sizes = forks ? 3 : 2; /* where they begin */
+	for (int i = sizes; i < argc; i++)
 		if (!parse_number(argv[i], &mib) || !mib || mib > 1 << 20)
 			argc = 0;
-	if (argc < 3 + has_forks || !(share || copy)) {
+	if (argc <= sizes || !(share || copy)) {
 		print("usage: fork share|copy|both [forks=N] MIB...\n");
 		return 2;
 	}
-	for (int i = 2 + has_forks; i < argc; i++) {
+	for (int i = sizes; i < argc; i++) {
 		parse_number(argv[i], &mib);
 		failures += size(mib, share, copy, forks);
 	}

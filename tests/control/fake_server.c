@@ -16,12 +16,12 @@ static struct control_ops ops;
 
 void fake_server_start(void (*set)(struct control_ops *ops))
 {
-	strcpy(fake_server_dir, "/tmp/gnomon-told-XXXXXX");
+	strcpy(fake_server_dir, "/tmp/gnomon-fake-XXXXXX");
 	cr_assert(mkdtemp(fake_server_dir));
 	snprintf(fake_server_path, sizeof(fake_server_path), "%s/socket", fake_server_dir);
 	ops = fake_ops;
 	set(&ops);
-	fake = (struct fake_vm){.running = true, .name = "told"};
+	fake = (struct fake_vm){.running = true, .name = "fake"};
 	cr_assert_eq(server_open(&fake_server, fake_server_path, &ops, &fake), 0);
 	cr_assert_eq(server_run(&fake_server), 0);
 }

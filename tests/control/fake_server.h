@@ -6,8 +6,8 @@
 #include "control/server.h"
 
 extern struct server fake_server;
-extern char fake_server_dir[64],
-    fake_server_path[96]; /* of the socket; the directory has to be empty after each test */
+extern char fake_server_dir[64];  /* has to be empty after each test */
+extern char fake_server_path[96]; /* of the socket in it */
 
 /* `set` puts the operations of the test in place of those of tests/unit/fake_vm.h. */
 void fake_server_start(void (*set)(struct control_ops *ops));

@@ -83,7 +83,7 @@ first=$!
 second=$!
 wait $first
 status=$?
-echo "status $status" | cat - "$work/one" >"$work/err" # what is told where one of these is not right
+{ echo "status $status"; cat "$work/one"; } >"$work/err" # what is told where one of these is not right
 ok "a signal is 128 more" [ $status = 137 ]
 ok "two at a time do not disturb each other" [ "$(cat "$work/one")" = a ]
 inet_sockets() { # PID

@@ -80,11 +80,8 @@ static void note_files(const struct snapshot *s, struct stat *ret_files)
 /* Nobody cares any more whether what the guest did is right. */
 static bool is_enough(struct restore_lazy *l)
 {
-	enum vm_end how;
+	const enum vm_end how = vm_how_ended(l->vm);
 
-	pthread_mutex_lock(&l->vm->lock);
-	how = l->vm->end;
-	pthread_mutex_unlock(&l->vm->lock);
 	return atomic_load(&l->damaged) || atomic_load(&l->given_up) ||
 	       (how != VM_RUNNING && how != VM_EXITED && how != VM_KILLED);
 }

@@ -69,9 +69,7 @@ void control_close(struct control_socket *c)
 
 	if (!c->open)
 		return;
-	pthread_mutex_lock(&c->machine.vm->lock);
-	how = c->machine.vm->end;
-	pthread_mutex_unlock(&c->machine.vm->lock);
+	how = vm_how_ended(c->machine.vm);
 	if (c->machine.vm->balloon)
 		balloon_set_listener(c->machine.vm->balloon, NULL, NULL);
 	save_finish(&c->machine.save, how == VM_STOPPED || how == VM_HOST_FAILED);

@@ -3,14 +3,19 @@
 
 #include "vm/vcpu.h"
 
-bool vm_has_ended(struct vm *vm)
+enum vm_end vm_how_ended(struct vm *vm)
 {
-	bool ended;
+	enum vm_end how;
 
 	pthread_mutex_lock(&vm->lock);
-	ended = vm->end != VM_RUNNING;
+	how = vm->end;
 	pthread_mutex_unlock(&vm->lock);
-	return ended;
+	return how;
+}
+
+bool vm_has_ended(struct vm *vm)
+{
+	return vm_how_ended(vm) != VM_RUNNING;
 }
 
 void vm_end(struct vm *vm, enum vm_end how, int status)

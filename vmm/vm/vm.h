@@ -118,6 +118,8 @@ int must_check vm_start(struct vm *vm, const struct boot_state *boot);
 /* Ends the run; the first caller decides how. Returns at once: vCPUs leave when kicked. Any thread. */
 void vm_end(struct vm *vm, enum vm_end how, int status);
 
+/* How it has been ended; VM_RUNNING: not yet. Any thread. */
+enum vm_end vm_how_ended(struct vm *vm);
 /* Whether it has been ended, from whatever side. Any thread. */
 bool vm_has_ended(struct vm *vm);
 

@@ -51,7 +51,7 @@ static int begin(void *results, const struct bench_plan *plan)
 		reason_without_kvm(&res->na[i], plan->host);
 		if (!*res->na[i] && bench_times_na(plan->host))
 			reason_set(&res->na[i], bench_times_na(plan->host));
-		res->counts[i] = calloc((size_t)plan->rounds + 1, sizeof(*res->counts[i]));
+		res->counts[i] = calloc((size_t)plan->rounds, sizeof(*res->counts[i]));
 		r = res->counts[i] ? series_pair(plan->rounds * SWITCH_PAIRS, &res->us[i][0], &res->us[i][1]) : -ENOMEM;
 	}
 	return r;
